@@ -1,0 +1,45 @@
+"""Build a component's frozen dataclass `Config` from plain values, and turn it back into them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from typing import Any, TypeVar
+
+from musictk.errors import UnknownNameError, UsageError
+
+T = TypeVar("T")
+
+
+def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
+    """`config(**values)` with every value checked against its annotation.
+
+    Strings are read as the annotated type ("8" for an int), so `--set` needs no rules of its own.
+    Raises UnknownNameError for a key that `config` lacks, UsageError for a value that does not fit.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    known = {field.name for field in fields(config)}  # type: ignore[arg-type]
+    label = f"setting of {owner}" if owner else "setting"
+    for key in values:
+        if key not in known:
+            raise UnknownNameError(label, key, known)
+    try:
+        return TypeAdapter(config).validate_python(dict(values))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        raise UsageError(f"{label} {key}={first['input']!r}: {first['msg']}") from error
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """The JSON-able values of a `Config`; `build(type(config), plain(config)) == config`."""
+    return {key: _plain(value) for key, value in asdict(config).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, tuple | list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    return value

@@ -1,0 +1,47 @@
+"""Errors a user can act on: each names the thing, the mend, and the exit code it ends with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+class MusictkError(Exception):
+    """Something failed for a reason the user can mend.
+
+    `message` names the thing that is wrong; `mend` says what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, mend: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.mend = mend
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.mend}" if self.mend else self.message
+
+
+class UsageError(MusictkError):
+    """The command was typed in a way that cannot work (exit code 2)."""
+
+    exit_code = 2
+
+
+class UnknownNameError(UsageError):
+    """A name that nothing answers to. Says which names exist, the nearest one first."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], mend: str = "") -> None:
+        choices = sorted(known)
+        self.name, self.known = name, choices
+        super().__init__(f"no {kind} {name!r}", mend or _suggestion(name, choices))
+
+
+def _suggestion(name: str, known: list[str]) -> str:
+    from rapidfuzz import process  # only a failing command pays for this import
+
+    if not known:
+        return "there are none yet"
+    near = process.extractOne(name, known, processor=str.casefold, score_cutoff=60)
+    listed = ", ".join(known[:12]) + (f", … ({len(known)} in all)" if len(known) > 12 else "")
+    return f"did you mean {near[0]!r}?" if near else f"there is: {listed}"

@@ -1,0 +1,98 @@
+"""Read and write bundles: manifest + safetensors. No pickle, ever."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_model, save_model
+
+from musictk.config import build, plain
+from musictk.errors import MusictkError
+from musictk.files import atomic
+from musictk.model.conditions import Conditions
+from musictk.model.contract import Architecture
+from musictk.model.manifest import WEIGHTS, Manifest, Slot, make_component
+from musictk.model.network import Network, NetworkConfig
+from musictk.plugin import registry
+from musictk.tokens import Tokenizer
+
+
+def describe(
+    network: Network, tokenizer: Tokenizer, conditions: Conditions, config: NetworkConfig
+) -> Manifest:
+    """The manifest of a network that is not trained yet."""
+    body = network.body
+    return Manifest(
+        architecture=body.name,
+        architecture_config=plain(body.config),
+        network_config=plain(config),
+        tokenizer=tokenizer.name,
+        tokenizer_config=plain(tokenizer.config),
+        tokenizer_learned=tokenizer.learned,
+        tokenizer_fingerprint=tokenizer.fingerprint,
+        space=tokenizer.space,
+        conditions=conditions,
+        max_length=body.max_length,
+        slots=slots(body),
+        versions={name: version(name) for name in ("musictk", "torch", "miditok", "symusic")},
+    )
+
+
+def build_network(manifest: Manifest) -> Network:
+    """The network a manifest describes, with fresh weights."""
+    kind = registry().load("architecture", manifest.architecture)
+    body: Architecture = make_component(kind, manifest.architecture_config)
+    config = build(NetworkConfig, manifest.network_config, "network")
+    return Network(body, manifest.space, manifest.conditions.sizes, config)
+
+
+def write(directory: Path, network: Network, manifest: Manifest) -> None:
+    """Write the bundle; weights first, so a directory with a manifest is whole."""
+    with atomic(directory / WEIGHTS) as temporary:
+        save_model(network, str(temporary))
+    manifest.write(directory)
+
+
+def read(directory: Path) -> tuple[Network, Manifest]:
+    """The network with its weights, in evaluation mode, and its manifest."""
+    manifest = Manifest.read(directory)
+    network = build_network(manifest)
+    try:
+        load_model(network, str(directory / WEIGHTS))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise MusictkError(
+            f"the weights in {directory} cannot be read: {error}", "choose another run or export"
+        ) from error
+    return network.eval(), manifest
+
+
+def slots(body: Architecture) -> tuple[Slot, ...]:
+    """What the state looks like, read off two states of different size."""
+    small, large = body.begin(1, 2), body.begin(1, 3)
+    described = []
+    for one, other in zip(small, large, strict=True):
+        shape: list[int | str] = ["batch"]
+        for a, b in zip(one.shape[1:], other.shape[1:], strict=True):
+            shape.append(int(a) if a == b else "capacity")
+        described.append(Slot(tuple(shape), str(one.dtype).removeprefix("torch.")))
+    return tuple(described)
+
+
+def with_progress(manifest: Manifest, **trained: object) -> Manifest:
+    """The manifest with more said about its training."""
+    return replace(manifest, trained={**manifest.trained, **trained})
+
+
+def weights_digest(network: torch.nn.Module) -> str:
+    """SHA-256 over every parameter and buffer, by name: equal weights, equal digest."""
+    import hashlib
+
+    digest = hashlib.sha256()
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()

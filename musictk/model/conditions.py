@@ -1,0 +1,106 @@
+"""Which labels a model can be steered by. Free of torch."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.errors import UnknownNameError, UsageError
+
+NONE = ""  # id 0: unconditional
+OTHER = "OTHER"  # id 1: every label with too few pieces for a vector of its own
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """The categories a network knows ("composer", "period", …) and the labels of each.
+
+    `labels[category][id]` is a label: id 0 is unconditional, 1 is OTHER. `folded[category]` are the
+    labels that share OTHER. Ids never change once given: new labels are appended.
+    """
+
+    labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    folded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @staticmethod
+    def count(category: Mapping[str, Mapping[str, int]], threshold: int) -> Conditions:
+        """From {category: {label: pieces}}: those under `threshold` are folded."""
+        labels, folded = {}, {}
+        for name, counts in category.items():
+            own = sorted(label for label, pieces in counts.items() if pieces >= threshold)
+            labels[name] = (NONE, OTHER, *own)
+            folded[name] = tuple(sorted(set(counts) - set(own)))
+        return Conditions(labels, folded)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How many vectors each category has."""
+        return {name: len(labels) for name, labels in self.labels.items()}
+
+    def id(self, category: str, label: str) -> int:
+        """The id of `label`; folded ones are OTHER. Raises UnknownNameError for one never seen."""
+        if category not in self.labels:
+            raise UnknownNameError("condition", category, self.labels)
+        if label in self.labels[category]:
+            return self.labels[category].index(label)
+        if label in self.folded.get(category, ()):
+            return 1
+        known = [*self.labels[category][2:], *self.folded.get(category, ())]
+        raise UnknownNameError(category, label, known)
+
+    def ids(self, chosen: Mapping[str, str]) -> NDArray[np.int64]:
+        """(K,) ids, one per category in order; a category not chosen is unconditional (0)."""
+        for category in chosen:
+            if category not in self.labels:
+                raise UnknownNameError("condition", category, self.labels)
+        return np.array(
+            [self.id(name, chosen[name]) if name in chosen else 0 for name in self.labels], np.int64
+        )
+
+    def mixture(self, chosen: Mapping[str, Sequence[tuple[str, float]]]) -> Mixture:
+        """Weighted labels per category ({"composer": [("Bach", 0.6), ("Chopin", 0.4)]})."""
+        rows: list[list[tuple[int, float]]] = []
+        unknown = set(chosen) - set(self.labels)
+        if unknown:
+            raise UnknownNameError("condition", sorted(unknown)[0], self.labels)
+        for name in self.labels:
+            weighted = chosen.get(name, [])
+            total = sum(weight for _, weight in weighted)
+            if weighted and (total <= 0 or any(weight < 0 for _, weight in weighted)):
+                raise UsageError(f"the weights of {name} must be positive, not {list(weighted)}")
+            rows.append([(self.id(name, label), weight / total) for label, weight in weighted])
+        return rows
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-able; `Conditions.read` reads it back."""
+        return {
+            "labels": {name: list(labels) for name, labels in self.labels.items()},
+            "folded": {name: list(labels) for name, labels in self.folded.items()},
+        }
+
+    @staticmethod
+    def read(value: Mapping[str, Any]) -> Conditions:
+        """The inverse of `plain`."""
+        return Conditions(
+            {name: tuple(labels) for name, labels in value["labels"].items()},
+            {name: tuple(labels) for name, labels in value["folded"].items()},
+        )
+
+
+Mixture = list[list[tuple[int, float]]]  # per category, (id, weight); empty means unconditional
+
+
+def vector(tables: Sequence[NDArray[np.float32]], mixture: Mixture) -> NDArray[np.float32]:
+    """(D,) the condition of one row: the weighted vectors of every category, summed.
+
+    `tables[k]` is (labels, D). The same sum the network takes in training, weight 1 on one label.
+    """
+    total = np.zeros(tables[0].shape[1] if tables else 0, np.float32)
+    for table, weighted in zip(tables, mixture, strict=True):
+        for index, weight in weighted or [(0, 1.0)]:
+            total += np.float32(weight) * table[index]
+    return total

@@ -1,0 +1,99 @@
+"""The manifest of a bundle: everything but the weights. Free of torch.
+
+A bundle is a directory: `manifest.json` + `weights.safetensors`, and in an export also `model.onnx`
+or `model.ts`. Checkpoints and exports share it, so sampling needs no catalog.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from musictk.errors import MusictkError
+from musictk.files import read_json, write_json
+from musictk.model.conditions import Conditions
+from musictk.plugin import registry
+from musictk.tokens import Space, Tokenizer, space_from, space_to
+
+FORMAT = 1
+MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+
+
+@dataclass(frozen=True)
+class Slot:
+    """One state tensor: `shape` may hold the words "batch" and "capacity"; `dtype` is numpy's."""
+
+    shape: tuple[int | str, ...]
+    dtype: str
+
+    def concrete(self, batch: int, capacity: int) -> tuple[int, ...]:
+        """The shape for so many rows with room for so many positions."""
+        sizes = {"batch": batch, "capacity": capacity}
+        return tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a bundle holds and how it was made."""
+
+    architecture: str
+    architecture_config: Mapping[str, Any]
+    network_config: Mapping[str, Any]
+    tokenizer: str
+    tokenizer_config: Mapping[str, Any]
+    tokenizer_learned: str | None
+    tokenizer_fingerprint: str
+    space: Space
+    conditions: Conditions
+    max_length: int  # the most positions one row may reach
+    slots: tuple[Slot, ...] = ()
+    trained: Mapping[str, Any] = field(default_factory=dict)  # step, data, metrics, settings
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    def make_tokenizer(self) -> Tokenizer:
+        """The tokenizer the model was trained with; refuses one that now encodes differently."""
+        kind = registry().load("tokenizer", self.tokenizer)
+        tokenizer: Tokenizer = make_component(kind, self.tokenizer_config, self.tokenizer_learned)
+        if tokenizer.fingerprint != self.tokenizer_fingerprint:
+            raise MusictkError(
+                f"tokenizer {self.tokenizer!r} no longer encodes as it did when this was trained",
+                "use the musictk and plugin versions named in manifest.json",
+            )
+        return tokenizer
+
+    def write(self, directory: Path) -> None:
+        """Write `manifest.json` into `directory`."""
+        value = asdict(self) | {
+            "format": FORMAT,
+            "space": space_to(self.space),
+            "conditions": self.conditions.plain(),
+        }
+        write_json(directory / MANIFEST, value)
+
+    @staticmethod
+    def read(directory: Path) -> Manifest:
+        """Read `manifest.json`; raises MusictkError where it is missing, broken or too new."""
+        value = read_json(directory / MANIFEST)
+        try:
+            if value.pop("format") > FORMAT:
+                raise MusictkError(f"{directory} was made by a newer musictk", "upgrade musictk")
+            value["space"] = space_from(value["space"])
+            value["conditions"] = Conditions.read(value["conditions"])
+            value["slots"] = tuple(
+                Slot(tuple(slot["shape"]), slot["dtype"]) for slot in value["slots"]
+            )
+            return Manifest(**value)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise MusictkError(
+                f"{directory / MANIFEST} is not a bundle's manifest: {error}",
+                "export or train it again",
+            ) from error
+
+
+def make_component(kind: Any, config: Mapping[str, Any], *rest: Any) -> Any:
+    """An instance of a tokenizer, architecture or sampler class from its plain config."""
+    from musictk.config import build
+
+    return kind(build(kind.Config, config, kind.name), *rest)

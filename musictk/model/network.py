@@ -1,0 +1,130 @@
+"""The network around a body: stem, conditions, head. Any body meets any space."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from musictk.model.contract import Architecture
+from musictk.tokens import Frames, Space
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """What surrounds the body."""
+
+    tied: bool = True  # the head shares the token embedding (Press & Wolf 2017)
+    condition_scale: float = 0.25  # of a condition vector beside an embedding of unit variance
+
+
+class TokenStem(nn.Module):
+    """(B, T) ids -> (B, T, D)."""
+
+    def __init__(self, size: int, dim: int) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(size, dim)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.embedding(sequence)
+
+
+class FrameStem(nn.Module):
+    """(B, T, W) zeros and ones -> (B, T, D)."""
+
+    def __init__(self, width: int, dim: int) -> None:
+        super().__init__()
+        self.linear = nn.Linear(width, dim)
+
+    def forward(self, sequence: Tensor) -> Tensor:
+        return self.linear(sequence.to(self.linear.weight.dtype))
+
+
+class Head(nn.Module):
+    """(B, T, D) -> (B, T, V) logits: of a softmax over tokens, or of one Bernoulli per pitch."""
+
+    def __init__(self, dim: int, size: int, scale: float, bias: bool) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.linear = nn.Linear(dim, size, bias=bias)
+        self.scale = scale
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.linear(self.norm(x) * self.scale)
+
+
+class Network(nn.Module):
+    """Stem + conditions + body + head; the one forward path of training and generation.
+
+    `conditions` maps each category to its number of vectors; `condition` turns ids into one vector
+    per row, which `forward` adds to every position. Vector 0 is 'unconditional'.
+    """
+
+    def __init__(
+        self, body: Architecture, space: Space, conditions: Mapping[str, int], config: NetworkConfig
+    ) -> None:
+        super().__init__()
+        frames = isinstance(space, Frames)
+        size = space.width if isinstance(space, Frames) else space.size
+        tied = config.tied and not frames
+        self.stem = FrameStem(size, body.dim) if frames else TokenStem(size, body.dim)
+        self.tables = nn.ModuleList(
+            nn.Embedding(labels, body.dim) for labels in conditions.values()
+        )
+        self.body = body
+        # With embeddings of unit variance, tied logits need d^-1/2 to begin near zero.
+        self.head = Head(body.dim, size, body.dim**-0.5 if tied else 1.0, bias=frames)
+        if tied and isinstance(self.stem, TokenStem):
+            self.head.linear.weight = self.stem.embedding.weight
+        for table in self.tables:
+            nn.init.normal_(table.get_parameter("weight"), std=config.condition_scale)
+
+    @torch.jit.export
+    def begin(self, batch: int, capacity: int) -> list[Tensor]:
+        """The state before the first position, with room for `capacity` positions a row."""
+        return self.body.begin(batch, capacity)
+
+    def forward(
+        self, sequence: Tensor, condition: Tensor, state: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """`sequence` (B, T) ids or (B, T, W) frames, `condition` (B, D) -> (B, T, V) logits."""
+        x = self.stem(sequence) + condition.unsqueeze(1)
+        hidden, state = self.body(x, state)
+        return self.head(hidden), state
+
+    @torch.jit.unused
+    def condition(self, ids: Tensor) -> Tensor:
+        """(B, K) ids, one per category -> (B, D), the sum of their vectors."""
+        total = torch.zeros(ids.shape[0], self.body.dim, device=ids.device)
+        for k, table in enumerate(self.tables):
+            total = total + table(ids[:, k])
+        return total
+
+
+def loss(
+    logits: Tensor,
+    targets: Tensor,
+    space: Space,
+    smoothing: float = 0.0,
+    mask: Tensor | None = None,
+) -> Tensor:
+    """(B, T) nats per position: cross entropy of a token, or summed BCE of a frame's pitches.
+
+    Positions whose target is `pad`, or where `mask` (B, T) is False, cost nothing (0).
+    """
+    if isinstance(space, Frames):
+        each = F.binary_cross_entropy_with_logits(
+            logits.float(), targets.to(torch.float32), reduction="none"
+        ).sum(-1)
+    else:
+        each = F.cross_entropy(
+            logits.float().transpose(1, 2),
+            targets,
+            ignore_index=space.pad,
+            label_smoothing=smoothing,
+            reduction="none",
+        )
+    return each if mask is None else each * mask

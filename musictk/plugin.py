@@ -1,0 +1,168 @@
+"""The hooks, and the registry of what they offer. Loads neither torch nor miditok.
+
+A plugin is any object with functions marked `@hookimpl`, found through the entry point group
+`musictk`. It offers components as strings (`"musictk_gpt.model:GPT"`); nothing behind an offer is
+imported until the component is used. The built-ins come in by the same door.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import cache, partial
+from importlib.metadata import EntryPoint, entry_points
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pluggy
+
+from musictk.errors import MusictkError, UnknownNameError
+
+if TYPE_CHECKING:
+    import typer
+
+GROUP = "musictk"
+KINDS = ("tokenizer", "architecture", "sampler")
+
+hookspec = pluggy.HookspecMarker(GROUP)
+hookimpl = pluggy.HookimplMarker(GROUP)
+
+
+class Register(Protocol):
+    """Call it once for each component: `register("gpt", "musictk_gpt.model:GPT", "GPT-2")`."""
+
+    def __call__(self, name: str, target: str, summary: str) -> None: ...
+
+
+class Hooks:
+    """Every hook a plugin may implement."""
+
+    @hookspec
+    def register_tokenizers(self, register: Register) -> None:
+        """Offer tokenizers: subclasses of `musictk.tokens.Tokenizer`."""
+
+    @hookspec
+    def register_architectures(self, register: Register) -> None:
+        """Offer architectures: subclasses of `musictk.model.Architecture`."""
+
+    @hookspec
+    def register_samplers(self, register: Register) -> None:
+        """Offer samplers: subclasses of `musictk.generation.Sampler`."""
+
+    @hookspec
+    def register_commands(self, app: typer.Typer) -> None:
+        """Add commands to the command line: `@app.command()` on your functions."""
+
+
+@dataclass(frozen=True)
+class Offer:
+    """One component that one plugin offers."""
+
+    kind: str
+    name: str
+    target: str  # "module:attribute"
+    summary: str
+    origin: str  # the plugin's entry point name and distribution, such as "gpt (musictk 0.1.0)"
+
+    def load(self) -> Any:
+        """Import the component; raises MusictkError naming the plugin where that fails."""
+        module, _, attribute = self.target.partition(":")
+        try:
+            return getattr(importlib.import_module(module), attribute)
+        except Exception as error:
+            raise MusictkError(
+                f"{self.kind} {self.name!r} of plugin {self.origin} does not load: {error}",
+                "repair or uninstall that plugin",
+            ) from error
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A plugin that could not be loaded, and why. The others go on without it."""
+
+    origin: str
+    reason: str
+
+
+class Registry:
+    """What all plugins offer, by kind and name."""
+
+    def __init__(self, points: Iterable[EntryPoint]) -> None:
+        self.failures: list[Failure] = []
+        self._offers: dict[tuple[str, str], Offer] = {}
+        self._plugins: list[tuple[str, pluggy.PluginManager]] = []
+        for point in sorted(points, key=lambda point: point.name):
+            self._admit(point)
+
+    def offers(self, kind: str | None = None) -> Iterator[Offer]:
+        """Every offer (of one kind), sorted by kind and name."""
+        for key in sorted(self._offers, key=lambda key: (KINDS.index(key[0]), key[1])):
+            if kind in (None, key[0]):
+                yield self._offers[key]
+
+    def load(self, kind: str, name: str) -> Any:
+        """The component called `name`; raises UnknownNameError with the nearest known name."""
+        offer = self._offers.get((kind, name))
+        if offer is None:
+            raise UnknownNameError(kind, name, (known.name for known in self.offers(kind)))
+        return offer.load()
+
+    def add_commands(self, app: typer.Typer) -> None:
+        """Let every plugin add its commands; one that fails is noted and left out."""
+        for origin, manager in self._plugins:
+            self._guarded(origin, partial(manager.hook.register_commands, app=app))
+
+    def _admit(self, point: EntryPoint) -> None:
+        origin = _origin(point)
+        manager = pluggy.PluginManager(GROUP)
+        manager.add_hookspecs(Hooks)
+
+        def collect() -> None:
+            manager.register(point.load(), name=point.name)
+            manager.check_pending()
+            found: list[Offer] = []
+            for kind in KINDS:
+                hook = getattr(manager.hook, f"register_{kind}s")
+                hook(register=_collector(kind, origin, found))
+            self._offer(found)
+
+        if self._guarded(origin, collect):
+            self._plugins.append((origin, manager))
+
+    def _offer(self, found: list[Offer]) -> None:
+        for offer in found:
+            earlier = self._offers.get((offer.kind, offer.name))
+            if earlier is not None:
+                raise MusictkError(
+                    f"{offer.kind} {offer.name!r} is offered twice, "
+                    f"by {earlier.origin} and by {offer.origin}",
+                    "uninstall one of them",
+                )
+        self._offers |= {(offer.kind, offer.name): offer for offer in found}
+
+    def _guarded(self, origin: str, action: Callable[[], Any]) -> bool:
+        try:
+            action()
+        except Exception as error:
+            self.failures.append(Failure(origin, f"{type(error).__name__}: {error}"))
+            return False
+        return True
+
+
+@cache
+def registry() -> Registry:
+    """The registry of every plugin installed in this environment."""
+    return Registry(entry_points(group=GROUP))
+
+
+def _collector(kind: str, origin: str, found: list[Offer]) -> Register:
+    def register(name: str, target: str, summary: str) -> None:
+        found.append(Offer(kind, name, target, summary, origin))
+
+    return register
+
+
+def _origin(point: EntryPoint) -> str:
+    if point.dist is None:
+        return point.name
+    return f"{point.name} ({point.dist.name} {point.dist.version})"

@@ -1,0 +1,20 @@
+"""Music as sequences: the Tokenizer contract, spaces, grammar, shards and windows.
+
+Nothing here imports torch or miditok.
+"""
+
+from musictk.tokens.contract import Piece, Tokenizer
+from musictk.tokens.grammar import Grammar, Parser
+from musictk.tokens.space import Frames, Space, Tokens, space_from, space_to
+
+__all__ = [
+    "Frames",
+    "Grammar",
+    "Parser",
+    "Piece",
+    "Space",
+    "Tokenizer",
+    "Tokens",
+    "space_from",
+    "space_to",
+]

@@ -1,0 +1,66 @@
+"""The Tokenizer contract: a piece of music (or text) <-> a sequence."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from musictk.config import plain
+from musictk.files import digest
+from musictk.tokens.grammar import Grammar
+from musictk.tokens.space import Space
+
+# Music in memory is a symusic Score in ticks; `.txt` and `.abc` files are text.
+Piece: TypeAlias = ScoreTick | str
+
+
+class Tokenizer(ABC):
+    """Piece <-> sequence. Kept as name + config + what was learned, never pickled.
+
+    A subclass sets `Config` (a frozen dataclass), `name`, `encoding` and, in `__init__`, `space`.
+    """
+
+    Config: ClassVar[type]
+    name: ClassVar[str]
+    encoding: ClassVar[int] = 1  # raise it when the same config begins to encode differently
+    reads: ClassVar[frozenset[str]] = frozenset({"midi"})  # kinds of file: "midi", "text", "abc"
+    learns: ClassVar[bool] = False  # True where `learn` must run over the corpus before `encode`
+
+    space: Space
+
+    def __init__(self, config: Any, learned: str | None = None) -> None:
+        self.config = config
+        self.learned = learned  # text (JSON) that `learn` returned, such as BPE merges
+
+    @abstractmethod
+    def encode(self, piece: Piece) -> NDArray[Any]:
+        """The whole piece: (T,) int64 for Tokens (no bos, no eos), (T, width) uint8 for Frames.
+
+        Raises ValueError for a piece with nothing in it that this tokenizer can represent.
+        """
+
+    @abstractmethod
+    def decode(self, sequence: NDArray[Any]) -> Piece:
+        """Total: any sequence of the space decodes; what has no meaning is skipped."""
+
+    @abstractmethod
+    def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
+        """Ascending indices at which a bar begins: what form, infill and prompts count in."""
+
+    def grammar(self) -> Grammar | None:
+        """Which tokens may follow; None where everything may (Frames)."""
+        return None
+
+    def learn(self, pieces: Iterable[Piece]) -> str:
+        """Learn from the training pieces; return text to be passed as `learned` ever after."""
+        raise TypeError(f"tokenizer {self.name!r} learns nothing")
+
+    @property
+    def fingerprint(self) -> str:
+        """Names exactly this encoding: equal fingerprints encode every piece equally."""
+        return digest([self.name, self.encoding, plain(self.config), self.learned])

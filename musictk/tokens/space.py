@@ -1,0 +1,56 @@
+"""The two spaces a sequence can live in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Sequences of integers: (T,) int64 in `[0, size)`.
+
+    A piece in a shard begins with `bos` and ends with `eos`; `pad` fills batches and is never
+    predicted.
+    """
+
+    size: int
+    pad: int = 0
+    bos: int = 1
+    eos: int = 2
+
+    def start(self, batch: int) -> NDArray[np.int64]:
+        """(batch, 1): what a sequence begins with."""
+        return np.full((batch, 1), self.bos, np.int64)
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Sequences of frames: (T, width) uint8, 1 where a pitch sounds.
+
+    A piece begins with an empty frame; there is no end frame: length is counted in bars.
+    """
+
+    width: int = 128
+
+    def start(self, batch: int) -> NDArray[np.uint8]:
+        """(batch, 1, width): what a sequence begins with."""
+        return np.zeros((batch, 1, self.width), np.uint8)
+
+
+Space = Tokens | Frames
+
+
+def space_to(space: Space) -> dict[str, Any]:
+    """A JSON-able description; `space_from` reads it back."""
+    return {"kind": type(space).__name__.lower(), **asdict(space)}
+
+
+def space_from(value: Mapping[str, Any]) -> Space:
+    """The inverse of `space_to`."""
+    fields = {key: int(item) for key, item in value.items() if key != "kind"}
+    return Frames(**fields) if value["kind"] == "frames" else Tokens(**fields)

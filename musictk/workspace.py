@@ -1,0 +1,53 @@
+"""Where things are: one folder holds the catalog and all that is made from it.
+
+    catalog.db   shards/   runs/   exports/
+
+The first command makes it. Paths kept in the catalog are relative to this folder, so the whole
+workspace can be moved or copied.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Workspace:
+    """The folder that commands work in, by default the current one."""
+
+    root: Path
+
+    @property
+    def catalog(self) -> Path:
+        return self.root / "catalog.db"
+
+    @property
+    def catalog_url(self) -> str:
+        return f"sqlite:///{self.catalog}"
+
+    @property
+    def shards(self) -> Path:
+        return self.root / "shards"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def exports(self) -> Path:
+        return self.root / "exports"
+
+    def relative(self, path: Path) -> str:
+        """`path` as the catalog keeps it: relative to the root, with forward slashes."""
+        return Path(os.path.relpath(path.absolute(), self.root.absolute())).as_posix()
+
+    def resolve(self, relative: str) -> Path:
+        """The inverse of `relative`."""
+        return self.root / relative
+
+
+def here(root: Path | None = None) -> Workspace:
+    """The workspace at `root`, or the one of the current directory."""
+    return Workspace((root or Path.cwd()).absolute())

@@ -1,0 +1,12 @@
+"""The piano-roll transformer body."""
+
+from musictk.plugin import Register, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Register) -> None:
+    register(
+        "roll",
+        "musictk_roll.model:Roll",
+        "encoder-style body with sinusoidal positions",
+    )
