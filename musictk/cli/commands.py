@@ -1,0 +1,39 @@
+"""Which commands there are, in the order the data flows."""
+
+from __future__ import annotations
+
+import typer
+
+from musictk.cli import (
+    catalog,
+    config,
+    doctor,
+    evaluate,
+    export,
+    ingest,
+    plugins,
+    render,
+    runs,
+    sample,
+    show,
+    tokenize,
+    train,
+)
+
+
+def add_to(app: typer.Typer) -> None:
+    """Register every built-in command."""
+    app.command("ingest")(ingest.ingest)
+    app.add_typer(catalog.app(), name="catalog")
+    app.command("tokenize")(tokenize.tokenize)
+    app.command("train")(train.train)
+    app.add_typer(runs.app(), name="runs")
+    app.command("sample")(sample.sample)
+    app.command("export")(export.export)
+    app.command("evaluate")(evaluate.evaluate)
+    app.command("originality")(evaluate.originality)
+    app.command("render")(render.render)
+    app.command("show")(show.show)
+    app.command("plugins")(plugins.plugins)
+    app.command("doctor")(doctor.doctor)
+    app.command("config")(config.config)

@@ -1,0 +1,25 @@
+"""`musictk plugins`."""
+
+from __future__ import annotations
+
+import typer
+
+from musictk.cli.context import session
+from musictk.plugin import registry
+
+
+def plugins(context: typer.Context) -> None:
+    """List what every plugin offers, and name any plugin that failed to load."""
+    output = session(context).output
+    found = registry()
+    rows = [
+        {"kind": o.kind, "name": o.name, "origin": o.origin, "summary": o.summary}
+        for o in found.offers()
+    ]
+    failures = [{"origin": f.origin, "reason": f.reason} for f in found.failures]
+    if output.json:
+        output.result({"offers": rows, "failures": failures})
+        return
+    output.table(rows)
+    for failure in failures:
+        output.warn(f"plugin {failure['origin']} failed to load: {failure['reason']}")
