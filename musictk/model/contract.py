@@ -1,6 +1,6 @@
 """The Architecture contract: a causal sequence body, hidden to hidden, with explicit state."""
 
-from __future__ import annotations
+# No `from __future__ import annotations` here: torch.jit.script reads a class's annotations as types.
 
 from typing import Any, ClassVar
 

@@ -1,0 +1,130 @@
+"""The conformer with multi-scale local attention.
+
+After imbulana/coma-gen; the block is that of Gulati et al. 2020 (arXiv 2005.08100), made causal.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from musictk.errors import UsageError
+from musictk.model.attention import WindowMask
+from musictk.model.contract import Architecture
+from musictk.model.positions import DynamicBias, LearnedPositions, Rotary
+from musictk_conformer.config import Config
+from musictk_conformer.streams import HyperConnection, Residual
+from musictk_conformer.sublayers import (
+    Convolution,
+    GlobalAttention,
+    HalfFeedForward,
+    LocalAttention,
+)
+
+
+class Conformer(Architecture):
+    """Blocks of half a feed-forward, multi-scale local attention, convolution, half a feed-forward.
+
+    State: position (B,), then of each block the last frames of its convolution
+    (B, kernel - 1, 2 D), keys and values (B, H, window, Dh) of each scale and, in a global layer,
+    keys and values (B, H, capacity, Dh).
+    """
+
+    Config = Config
+    name = "conformer"
+
+    def __init__(self, config: Config) -> None:
+        super().__init__(config)
+        for layer in config.global_layers:
+            if not 0 <= layer < config.depth:
+                raise UsageError(f"global_layers: there is no block {layer} of {config.depth}")
+        head_dim = config.dim // config.heads
+        self.dim, self.max_length = config.dim, config.max_length
+        self.streams = config.streams
+        self.positions = LearnedPositions(config.max_length, config.dim)
+        self.turns = None if config.dynamic_bias else Rotary(head_dim)
+        self.bias = DynamicBias(config.dim // 2, config.heads) if config.dynamic_bias else None
+        self.masks = nn.ModuleList(WindowMask(window) for window in config.windows)
+        self.dropout = nn.Dropout(config.dropout)
+        self.blocks = nn.ModuleList(Block(config, i) for i in range(config.depth))
+
+    def begin(self, batch: int, capacity: int) -> list[Tensor]:
+        weight = self.positions.embedding.weight
+        state = [torch.zeros(batch, dtype=torch.int64, device=weight.device)]
+        for block in self.blocks:
+            state += block.begin(batch, capacity)
+        return state
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        position, length = state[0], x.shape[1]
+        x = self.dropout(x + self.positions(position, length))
+        turn: Tensor | None = None
+        if self.turns is not None:
+            turn = self.turns(position, length)
+        masks: list[Tensor] = []
+        for mask in self.masks:
+            bias: Tensor | None = None
+            if self.bias is not None:
+                bias = self.bias(mask.window)
+            masks.append(mask(position, length, bias))
+        if self.streams > 1:
+            x = x.unsqueeze(2).expand(-1, -1, self.streams, -1)
+        after = [position + length]
+        for block in self.blocks:
+            own = state[len(after) : len(after) + block.slots]
+            x, own = block(x, position, turn, masks, own)
+            after += own
+        if self.streams > 1:
+            x = x.sum(2)
+        return x, after
+
+
+class Block(nn.Module):
+    """One layer: an optional global attention, then the four sublayers, each in its residual."""
+
+    def __init__(self, config: Config, index: int) -> None:
+        super().__init__()
+        self.first = HalfFeedForward(config.dim, config.dropout)
+        self.local = LocalAttention(config)
+        self.convolution = Convolution(config.dim, config.kernel, config.dropout)
+        self.second = HalfFeedForward(config.dim, config.dropout)
+        self.everything = GlobalAttention(config) if index in config.global_layers else None
+        self.around = nn.ModuleList(
+            HyperConnection(config.dim, config.streams, index) if config.streams > 1 else Residual()
+            for _ in range(4 if self.everything is None else 5)
+        )
+        self.slots = 1 + 2 * len(config.windows) + (0 if self.everything is None else 2)
+
+    def begin(self, batch: int, capacity: int) -> list[Tensor]:
+        """This block's part of the state."""
+        state = self.convolution.begin(batch, capacity)
+        state += self.local.begin(batch, capacity)
+        if self.everything is not None:
+            state += self.everything.begin(batch, capacity)
+        return state
+
+    def forward(
+        self,
+        x: Tensor,
+        position: Tensor,
+        turn: Tensor | None,
+        masks: list[Tensor],
+        state: list[Tensor],
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(B, T, D) or (B, T, streams, D) -> the same, and the new state."""
+        whole: list[Tensor] = []
+        if self.everything is not None:
+            read, kept, gain = self.around[-1].split(x)
+            out, whole = self.everything(read, position, turn, state[-2:])
+            x = self.around[-1].join(kept, gain, out)
+        read, kept, gain = self.around[0].split(x)
+        x = self.around[0].join(kept, gain, self.first(read))
+        read, kept, gain = self.around[1].split(x)
+        out, near = self.local(read, turn, masks, state[1:])
+        x = self.around[1].join(kept, gain, out)
+        read, kept, gain = self.around[2].split(x)
+        out, tail = self.convolution(read, state[:1])
+        x = self.around[2].join(kept, gain, out)
+        read, kept, gain = self.around[3].split(x)
+        x = self.around[3].join(kept, gain, self.second(read))
+        return x, tail + near + whole

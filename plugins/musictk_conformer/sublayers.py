@@ -1,0 +1,144 @@
+"""What a conformer block is made of. Each sublayer normalises its input and has no residual."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from musictk.model.attention import CausalAttention, WindowedAttention, slide
+from musictk.model.layers import FeedForward, merge_heads, split_heads
+from musictk.model.positions import rotate
+from musictk_conformer.config import Config
+
+
+class HalfFeedForward(nn.Module):
+    """Half a feed-forward of four times the width, with Swish."""
+
+    def __init__(self, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.feedforward = FeedForward(dim, 4 * dim, nn.SiLU(), dropout, dropout)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, T, D) -> (B, T, D)."""
+        return 0.5 * self.feedforward(self.norm(x))
+
+
+class Convolution(nn.Module):
+    """Pointwise, GLU, causal depthwise, Swish, norm, pointwise. Its past is its last frames."""
+
+    def __init__(self, dim: int, kernel: int, dropout: float) -> None:
+        super().__init__()
+        self.past = kernel - 1
+        self.norm = nn.LayerNorm(dim)
+        self.up = nn.Linear(dim, 4 * dim)
+        self.depthwise = nn.Conv1d(2 * dim, 2 * dim, kernel, groups=2 * dim)
+        self.channel_norm = nn.LayerNorm(2 * dim)
+        self.down = nn.Linear(2 * dim, dim)
+        self.dropout = nn.Dropout(dropout)
+
+    def begin(self, batch: int, capacity: int) -> list[Tensor]:
+        """(B, kernel - 1, 2 D) of silence."""
+        length = self.past if capacity > 0 else 0
+        return [self.up.weight.new_zeros(batch, length, self.depthwise.in_channels)]
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        """(B, T, D) -> (B, T, D), and the last frames that went into the convolution."""
+        frames, tail = slide(state[0], F.glu(self.up(self.norm(x)), -1), self.past)
+        x = self.depthwise(frames.transpose(1, 2)).transpose(1, 2)
+        return self.dropout(self.down(self.channel_norm(F.silu(x)))), [tail]
+
+
+class LocalAttention(nn.Module):
+    """Windowed attention at several scales, mixed by softmax(w).
+
+    Each scale has its own projections; they lie side by side in one matrix.
+    """
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        dim, scales = config.dim, len(config.windows)
+        self.heads, self.head_dim = config.heads, dim // config.heads
+        self.windows = config.windows
+        self.norm = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, scales * 3 * dim, bias=False)
+        self.q_norms = _norms(config, scales)
+        self.k_norms = _norms(config, scales)
+        self.scales = nn.ModuleList(
+            WindowedAttention(
+                window,
+                self.head_dim,
+                config.dropout,
+                scale=8 / self.head_dim if config.qk_norm else None,
+                xpos=not config.dynamic_bias,
+            )
+            for window in config.windows
+        )
+        self.mix = nn.Parameter(torch.zeros(scales))
+        self.out = nn.Linear(scales * dim, dim, bias=False)
+        nn.init.uniform_(self.out.weight, -(dim**-0.5), dim**-0.5)  # as of one scale
+
+    def begin(self, batch: int, capacity: int) -> list[Tensor]:
+        """Keys and values of each scale."""
+        state: list[Tensor] = []
+        for window in self.windows:
+            shape = (batch, self.heads, window if capacity > 0 else 0, self.head_dim)
+            state += [self.mix.new_zeros(shape), self.mix.new_zeros(shape)]
+        return state
+
+    def forward(
+        self, x: Tensor, turn: Tensor | None, masks: list[Tensor], state: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(B, T, D) -> (B, T, D), and the keys and values of each scale."""
+        projected = self.qkv(self.norm(x)).chunk(len(self.windows), -1)
+        share = self.mix.softmax(0)
+        mixed: list[Tensor] = []
+        after: list[Tensor] = []
+        for i, (scale, q_norm, k_norm) in enumerate(zip(self.scales, self.q_norms, self.k_norms)):
+            q, k, v = split_heads(projected[i], self.heads)
+            q, k = q_norm(q), k_norm(k)
+            if turn is not None:
+                q, k = rotate(q, turn), rotate(k, turn)
+            out, keys, values = scale(q, k, v, masks[i], state[2 * i], state[2 * i + 1])
+            mixed.append(merge_heads(out) * share[i])
+            after += [keys, values]
+        return self.out(torch.cat(mixed, -1)), after
+
+
+class GlobalAttention(nn.Module):
+    """Full causal attention."""
+
+    def __init__(self, config: Config) -> None:
+        super().__init__()
+        dim = config.dim
+        self.heads, self.head_dim = config.heads, dim // config.heads
+        self.norm = nn.LayerNorm(dim)
+        self.qkv = nn.Linear(dim, 3 * dim, bias=False)
+        self.q_norms, self.k_norms = _norms(config, 1), _norms(config, 1)
+        scale = 8 / self.head_dim if config.qk_norm else None
+        self.attention = CausalAttention(config.dropout, scale)
+        self.out = nn.Linear(dim, dim, bias=False)
+
+    def begin(self, batch: int, capacity: int) -> list[Tensor]:
+        """Keys and values."""
+        shape = (batch, self.heads, capacity, self.head_dim)
+        return [self.out.weight.new_zeros(shape), self.out.weight.new_zeros(shape)]
+
+    def forward(
+        self, x: Tensor, position: Tensor, turn: Tensor | None, state: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(B, T, D) -> (B, T, D), and the keys and values."""
+        q, k, v = split_heads(self.qkv(self.norm(x)), self.heads)
+        q, k = self.q_norms[0](q), self.k_norms[0](k)
+        if turn is not None:
+            q, k = rotate(q, turn), rotate(k, turn)
+        mixed, keys, values = self.attention(q, k, v, position, state[0], state[1])
+        return self.out(merge_heads(mixed)), [keys, values]
+
+
+def _norms(config: Config, count: int) -> nn.ModuleList:
+    head_dim = config.dim // config.heads
+    return nn.ModuleList(
+        nn.RMSNorm(head_dim) if config.qk_norm else nn.Identity() for _ in range(count)
+    )
