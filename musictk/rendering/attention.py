@@ -1,0 +1,79 @@
+"""Pictures of attention: what each head of each layer looks at."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.errors import MusictkError
+from musictk.files import atomic
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def draw(
+    maps: Sequence[NDArray[np.floating]],
+    path: Path,
+    title: str = "",
+    starts: Sequence[int] = (),
+) -> None:
+    """Write a PNG: one row of heat maps per layer, one column per head.
+
+    `maps[layer]` is (H, T, T): row i says how much position i looks at each position before it.
+    `starts` are positions to rule lines at, such as the beginnings of bars. Every map has its own
+    scale, and weights are drawn by their square root, so that faint bands can be seen.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    if not maps or any(layer.ndim != 3 or 0 in layer.shape for layer in maps):
+        raise MusictkError("there is no attention to draw", "choose a model that attends")
+    rows, columns = len(maps), max(len(layer) for layer in maps)
+    side = float(np.clip(14 / columns, 1.5, 3.2))  # inches of one map
+    size = (side * columns + 0.9, side * rows + 1.1)
+    figure = Figure(figsize=size, dpi=150, facecolor="#fdfcfa")
+    FigureCanvasAgg(figure)
+    grid = figure.add_gridspec(
+        rows,
+        columns,
+        left=0.62 / size[0],
+        right=1 - 0.28 / size[0],
+        bottom=0.32 / size[1],
+        top=1 - 0.78 / size[1],
+        wspace=0.08,
+        hspace=0.08,
+    )
+    for row, layer in enumerate(maps):
+        for column, head in enumerate(layer):
+            axes = figure.add_subplot(grid[row, column])
+            _draw_map(axes, head, starts)
+            if column == 0:
+                axes.set_ylabel(f"layer {row + 1}", fontsize=9, color="#22262e")
+            if row == 0:
+                axes.set_title(f"head {column + 1}", fontsize=9, color="#22262e", pad=4)
+    heading = figure.text(0.62 / size[0], 1 - 0.38 / size[1], title or "Attention")
+    heading.set(fontsize=14, fontweight="bold", color="#22262e", parse_math=False)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def _draw_map(axes: Axes, weights: NDArray[np.floating], starts: Sequence[int]) -> None:
+    """One (T, T) map; the future, which a causal model never sees, is left blank."""
+    from matplotlib.colors import PowerNorm
+
+    seen = np.ma.masked_array(weights, np.triu(np.ones(weights.shape, np.bool_), 1))
+    scale = PowerNorm(0.5, 0, max(float(seen.max()), 1e-9))
+    axes.imshow(seen, cmap="magma", norm=scale, aspect="equal", interpolation="antialiased")
+    for start in starts:
+        axes.axhline(start - 0.5, color="white", lw=0.3, alpha=0.35)
+        axes.axvline(start - 0.5, color="white", lw=0.3, alpha=0.35)
+    axes.set_facecolor("#eceae4")
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)

@@ -1,0 +1,132 @@
+"""Audio of a Score through a soundfont: WAV by itself, FLAC, MP3 and OGG through soundfile."""
+
+from __future__ import annotations
+
+import wave
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic import Synthesizer
+from symusic.core import NoteTick, ScoreTick
+
+from musictk.errors import MusictkError, UsageError
+from musictk.files import atomic
+from musictk.music import duration
+
+PLACES = (
+    "/usr/share/sounds/sf2",
+    "/usr/share/sounds/sf3",
+    "/usr/share/soundfonts",
+    "~/.local/share/soundfonts",
+    "~/Library/Audio/Sounds/Banks",
+)
+COMPRESSED = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
+LONGEST = 2 * 3600  # seconds; two hours of stereo are 2.5 GB in memory
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How audio is rendered."""
+
+    rate: int = 44_100  # samples a second
+    peak: float = 0.9  # of full scale, which the loudest sample reaches
+    tail: float = 2.0  # seconds in which the last notes die away
+
+
+def render(
+    score: ScoreTick, path: Path, soundfont: Path | None = None, settings: Settings | None = None
+) -> float:
+    """Write `path` (.wav, .flac, .mp3 or .ogg by its suffix); return its length in seconds.
+
+    Raises MusictkError where there is no soundfont, nothing to hear, or more than two hours.
+    """
+    settings = settings or Settings()
+    suffix = path.suffix.lower()
+    if suffix != ".wav" and suffix not in COMPRESSED:
+        known = ", ".join([".wav", *COMPRESSED])
+        raise UsageError(
+            f"no audio is written as {suffix or path.name!r}", f"choose one of {known}"
+        )
+    samples = synthesize(score, soundfont or find_soundfont(), settings)
+    with atomic(path) as temporary:
+        if suffix == ".wav":
+            _write_wav(temporary, samples, settings.rate)
+        else:
+            _write_compressed(temporary, samples, settings.rate, COMPRESSED[suffix])
+    return len(samples) / settings.rate
+
+
+def synthesize(score: ScoreTick, soundfont: Path, settings: Settings) -> NDArray[np.float32]:
+    """(N, 2) samples, the loudest at `settings.peak`; big soundfonts would pass full scale."""
+    _check_soundfont(soundfont)
+    seconds = duration(score)
+    if not 0 < seconds <= LONGEST:
+        said = "is empty" if seconds <= 0 else f"lasts {seconds / 3600:.1f} hours"
+        raise MusictkError(f"the piece {said}", "render one that lasts up to two hours")
+    synthesizer = Synthesizer(str(soundfont), settings.rate)
+    samples = np.ascontiguousarray(synthesizer.render(_let_ring(score, settings), True).T)
+    loudest = float(np.abs(samples).max(initial=0.0))
+    if not np.isfinite(loudest) or loudest == 0:
+        raise MusictkError(f"{soundfont} gives no sound for this piece", "choose another soundfont")
+    return samples * np.float32(settings.peak / loudest)
+
+
+def find_soundfont() -> Path:
+    """The first soundfont in the places where systems keep them; none is a MusictkError."""
+    for place in PLACES:
+        for path in sorted(Path(place).expanduser().glob("*.sf[23]")):
+            return path
+    raise MusictkError(
+        "no soundfont is installed",
+        "give one with --soundfont FILE.sf2, or (Debian) apt install timgm6mb-soundfont",
+    )
+
+
+def _let_ring(score: ScoreTick, settings: Settings) -> ScoreTick:
+    """A copy that lasts `tail` seconds longer: the synthesizer stops where the last note ends."""
+    longer = score.copy()
+    tempo = max(longer.tempos, key=lambda tempo: tempo.time, default=None)
+    quarters = settings.tail * (tempo.qpm if tempo else 120.0) / 60
+    end = int(longer.end()) + round(quarters * longer.ticks_per_quarter)
+    longer.tracks[0].notes.append(NoteTick(end, 1, 0, 1))  # lowest and softest: not heard
+    return longer
+
+
+def _check_soundfont(path: Path) -> None:
+    """Refuse what is no soundfont before a C library reads it."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(12)
+    except OSError as error:
+        raise MusictkError(f"the soundfont {path} cannot be read: {error.strerror}") from error
+    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
+        raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
+
+
+def _write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(samples.shape[1])
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        for block in _blocks(samples):
+            file.writeframes(np.round(block * 32767).astype("<i2").tobytes())
+
+
+def _write_compressed(path: Path, samples: NDArray[np.float32], rate: int, kind: str) -> None:
+    try:
+        import soundfile
+    except ImportError as error:
+        mend = "pip install 'musictk[audio]', or write a .wav"
+        raise MusictkError(f"{kind} needs the package soundfile", mend) from error
+    options: dict[str, Any] = {"format": kind, "samplerate": rate, "channels": samples.shape[1]}
+    with soundfile.SoundFile(str(path), "w", **options) as file:
+        for block in _blocks(samples):  # OGG written in one call crashes libsndfile
+            file.write(block)
+
+
+def _blocks(samples: NDArray[np.float32], size: int = 4096) -> Iterator[NDArray[np.float32]]:
+    return (samples[start : start + size] for start in range(0, len(samples), size))

@@ -1,0 +1,312 @@
+"""The piano roll of a piece, coloured by section: a PNG picture, or text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from musictk.errors import MusictkError
+from musictk.files import atomic
+from musictk.music import Notes, bars, duration, notes
+from musictk.rendering.midi import Section, labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# Distinguishable with the common colour blindnesses too: they differ in lightness as well.
+PALETTE = ("#3566a8", "#d0572f", "#2f8f6b", "#8553a6", "#c58a1b", "#b8406f", "#3a94ab", "#6f7a2e")
+INK, PAPER, BLACK_KEY, RULE = "#22262e", "#fdfcfa", "#f1f0ec", "#d9d7d1"
+BLACK_KEYS = frozenset({1, 3, 6, 8, 10})  # pitch classes
+SYSTEM_BARS, SYSTEMS = 16, 6  # bars in one line of the picture, and the most lines
+
+
+@dataclass(frozen=True)
+class Roll:
+    """What is drawn: the notes, the bars, and whose colour each note has."""
+
+    notes: Notes
+    bars: NDArray[np.int64]  # (N + 1,) ticks
+    sections: Sequence[Section]
+    colours: NDArray[np.int64]  # (notes,) index into PALETTE
+    low: int  # lowest pitch shown
+    high: int  # highest pitch shown
+
+    @staticmethod
+    def of(score: ScoreTick, sections: Sequence[Section]) -> Roll:
+        """Colours follow the sections; without any, the tracks."""
+        found = notes(score, drums=False)
+        if not len(found):
+            raise MusictkError("there is nothing to draw: the piece has no pitched notes")
+        colours = found.track
+        if sections:
+            order = labels(sections)
+            colours = np.full(len(found), len(PALETTE) - 1)
+            for section in sections:
+                inside = (found.start >= section.start) & (found.start < section.end)
+                colours[inside] = order.index(section.label)
+        low, high = int(found.pitch.min()), int(found.pitch.max())
+        spare = max(0, 16 - (high - low)) // 2  # a piece of few pitches is not blown up
+        end = max((section.end for section in sections), default=0)
+        return Roll(
+            found,
+            bars(score, least=end),
+            sections,
+            colours % len(PALETTE),
+            max(0, low - 1 - spare),
+            min(127, high + 1 + spare),
+        )
+
+
+def draw(score: ScoreTick, sections: Sequence[Section], path: Path, title: str = "") -> None:
+    """Write a PNG: lines of bars like a score, notes coloured by section, labels on top.
+
+    Raises MusictkError where the piece has no pitched notes.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    roll = Roll.of(score, sections)
+    spans = _systems(roll)
+    longest = max(stop - start for start, stop in spans)
+    tallest = 3.4 if len(spans) == 1 else 2.6
+    tall = np.clip(0.052 * (roll.high - roll.low + 1), 1.1, tallest)  # inches of one system
+    gap, top, bottom, left, wide = 0.62, 1.02, 0.42, 0.62, 13.0
+    height = top + len(spans) * (tall + gap) - gap + bottom
+    figure = Figure(figsize=(left + wide + 0.3, height), dpi=150, facecolor=PAPER)
+    FigureCanvasAgg(figure)
+    for row, (start, stop) in enumerate(spans):
+        base = height - top - tall - row * (tall + gap)
+        width = wide * (stop - start) / longest
+        box = (
+            left / (left + wide + 0.3),
+            base / height,
+            width / (left + wide + 0.3),
+            tall / height,
+        )
+        axes = figure.add_axes(box)
+        _draw_system(axes, roll, start, stop)
+    _draw_heading(figure, score, roll, title, left / (left + wide + 0.3), height)
+    with atomic(path) as temporary:
+        figure.savefig(temporary, format="png")
+
+
+def text(
+    score: ScoreTick,
+    sections: Sequence[Section],
+    width: int = 100,
+    height: int = 24,
+    colour: bool = False,
+) -> str:
+    """The whole piece as lines of braille, at most `width` characters by about `height`.
+
+    One dot is one pitch (or two, where there is room) and a slice of time. Labels stand above,
+    bar numbers below. With `colour`, each section wears its own, through ANSI escapes.
+    """
+    roll = Roll.of(score, sections)
+    columns = max(20, width - 4)
+    dots = max(1, min(2, 4 * height // (roll.high - roll.low + 1)))  # per pitch
+    grid = _dots(roll, columns, dots)
+    ticks = roll.bars[-1] / columns  # of one character
+    named = [(section.start, section.label) for section in sections]
+    every = _bar_step(len(roll.bars) - 1, columns // 8)
+    numbers = [(int(tick), str(bar + 1)) for bar, tick in enumerate(roll.bars[:-1])][::every]
+    lines = [("", _rule(named, ticks, columns))] if sections else []
+    for row, cells in enumerate(_braille(grid)):
+        pitches = range(roll.high - 4 * row // dots, roll.high - (4 * row + 4) // dots, -1)
+        octave = next((name(pitch) for pitch in pitches if pitch % 12 == 0), "")
+        body = "".join(chr(0x2800 + cell) if cell else " " for cell in cells).rstrip()
+        lines.append((octave, body))
+    painted = [(side, _paint(body, roll, ticks) if colour else body) for side, body in lines]
+    painted.append(("", _rule(numbers, ticks, columns)))
+    return "\n".join(f"{side:>3} {body}".rstrip() for side, body in painted)
+
+
+def name(pitch: int) -> str:
+    """60 -> "C4"."""
+    letters = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
+    return f"{letters[pitch % 12]}{pitch // 12 - 1}"
+
+
+def _systems(roll: Roll) -> list[tuple[int, int]]:
+    """(start, stop) ticks of each line; lines hold equally many bars."""
+    count = len(roll.bars) - 1
+    if count <= SYSTEM_BARS * 5 // 4:
+        return [(0, int(roll.bars[-1]))]
+    each = max(SYSTEM_BARS, 8 * -(-count // (8 * SYSTEMS)))
+    edges = [*roll.bars[:-1:each].tolist(), int(roll.bars[-1])]
+    return list(pairwise(edges))
+
+
+def _draw_system(axes: Axes, roll: Roll, start: int, stop: int) -> None:
+    axes.set_xlim(start, stop)
+    axes.set_ylim(roll.low - 0.5, roll.high + 0.5)
+    axes.set_facecolor("white")
+    for pitch in range(roll.low, roll.high + 1):
+        if pitch % 12 in BLACK_KEYS:
+            axes.axhspan(pitch - 0.5, pitch + 0.5, color=BLACK_KEY, lw=0, zorder=0)
+        if pitch % 12 == 0:
+            axes.axhline(pitch - 0.5, color=RULE, lw=0.8, zorder=1)
+    inside = roll.bars[(roll.bars >= start) & (roll.bars <= stop)]
+    axes.vlines(inside, roll.low - 0.5, roll.high + 0.5, color=RULE, lw=0.7, zorder=1)
+    _draw_sections(axes, roll, start, stop)
+    _draw_notes(axes, roll, start, stop)
+    octaves = [pitch for pitch in range(roll.low, roll.high + 1) if pitch % 12 == 0]
+    axes.set_yticks(octaves, [name(pitch) for pitch in octaves], fontsize=8, color=INK)
+    every = _bar_step(len(roll.bars) - 1, 20 * SYSTEMS)
+    first = int(np.searchsorted(roll.bars, start))
+    shown = [
+        (tick, first + index + 1) for index, tick in enumerate(inside[:-1]) if index % every == 0
+    ]
+    axes.set_xticks([tick for tick, _ in shown], [str(number) for _, number in shown])
+    axes.tick_params(axis="x", length=0, pad=2, labelsize=7.5, labelcolor="#7b7f87")
+    axes.tick_params(axis="y", length=0, pad=4)
+    for label in axes.get_xticklabels():
+        label.set_horizontalalignment("left")
+    for side, spine in axes.spines.items():
+        spine.set_visible(side in ("left", "right"))
+        spine.set_color(RULE)
+
+
+def _draw_notes(axes: Axes, roll: Roll, start: int, stop: int) -> None:
+    """Rounded bars: the louder, the more opaque. Cut at the line's end, like a tie."""
+    from matplotlib.collections import PolyCollection
+    from matplotlib.colors import to_rgba
+
+    found = roll.notes
+    chosen = np.flatnonzero((found.start < stop) & (found.end > start))
+    left = np.maximum(found.start[chosen], start)
+    gap = (stop - start) / 1600  # so that a repeated note is seen as two
+    right = np.maximum(np.minimum(found.end[chosen], stop) - gap, left + gap)
+    middle = found.pitch[chosen]
+    low, high = middle - 0.46, middle + 0.46
+    corners = np.stack([left, low, left, high, right, high, right, low], 1).reshape(-1, 4, 2)
+    loud = 0.45 + 0.55 * np.clip(found.velocity[chosen] / 96, 0, 1)
+    faces = [
+        to_rgba(PALETTE[colour], opacity)
+        for colour, opacity in zip(roll.colours[chosen], loud, strict=True)
+    ]
+    axes.add_collection(
+        PolyCollection(list(corners), facecolors=faces, edgecolors="none", zorder=3)
+    )
+
+
+def _draw_sections(axes: Axes, roll: Roll, start: int, stop: int) -> None:
+    """A tint behind each section and its label in a strip above; paler where it goes on."""
+    order = labels(roll.sections)
+    for section in roll.sections:
+        left, right = max(section.start, start), min(section.end, stop)
+        if right <= left:
+            continue
+        colour = PALETTE[order.index(section.label) % len(PALETTE)]
+        axes.axvspan(left, right, color=colour, alpha=0.07, lw=0, zorder=0.5)
+        begins = section.start >= start
+        strip: dict[str, Any] = {"transform": axes.get_xaxis_transform(), "clip_on": False}
+        axes.fill_between([left, right], 1.0, 1.0 + _inches(axes, 0.2), color=colour, lw=0, **strip)
+        if begins:
+            axes.axvline(left, color=colour, lw=1.4, zorder=2)
+        axes.annotate(
+            section.label if begins else f"({section.label})",
+            (left, 1.0),
+            xycoords=axes.get_xaxis_transform(),
+            xytext=(5, 7),
+            textcoords="offset points",
+            va="center_baseline",
+            color="white",
+            fontsize=9,
+            fontweight="bold" if begins else "normal",
+            parse_math=False,
+        )
+
+
+def _draw_heading(
+    figure: Figure, score: ScoreTick, roll: Roll, title: str, left: float, height: float
+) -> None:
+    seconds = duration(score)
+    facts = [f"{len(roll.bars) - 1} bars", f"{len(roll.notes):,} notes"]
+    facts.append(f"{int(seconds // 60)}:{int(seconds % 60):02d}")
+    if roll.sections:
+        facts.insert(0, "–".join(section.label for section in roll.sections[:24]))
+    figure.text(
+        left,
+        1 - 0.40 / height,
+        title or "Untitled",
+        fontsize=16,
+        fontweight="bold",
+        color=INK,
+        parse_math=False,
+    )
+    figure.text(
+        left,
+        1 - 0.64 / height,
+        "   ·   ".join(facts),
+        fontsize=9,
+        color="#7b7f87",
+        parse_math=False,
+    )
+
+
+def _inches(axes: Axes, inches: float) -> float:
+    """That many inches as a fraction of the axes' height."""
+    figure = axes.get_figure(root=True)
+    assert figure is not None
+    return float(inches / (axes.get_position().height * figure.get_size_inches()[1]))
+
+
+def _bar_step(count: int, most: int) -> int:
+    """Number every 1st, 2nd, 4th, 8th … bar, so that at most `most` are numbered."""
+    step = 1
+    while count / step > max(most, 1):
+        step *= 2
+    return step
+
+
+def _dots(roll: Roll, columns: int, dots: int) -> NDArray[np.bool_]:
+    """(rows × 4, columns × 2) whether something sounds; the highest pitch on top."""
+    rows = -(-(roll.high - roll.low + 1) * dots // 4) * 4
+    grid = np.zeros((rows, columns * 2), np.bool_)
+    scale = columns * 2 / roll.bars[-1]
+    left = np.floor(roll.notes.start * scale).astype(int)
+    right = np.maximum(np.ceil(roll.notes.end * scale - 1e-9).astype(int), left + 1)
+    for begin, end, pitch in zip(left, right, roll.notes.pitch, strict=True):
+        row = (roll.high - pitch) * dots
+        grid[row : row + dots, begin:end] = True
+    return grid
+
+
+def _braille(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
+    """(rows, columns) offsets into Unicode's braille block, 2 × 4 dots each."""
+    weights = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
+    cells = grid.reshape(grid.shape[0] // 4, 4, grid.shape[1] // 2, 2)
+    packed: NDArray[np.int64] = np.einsum("rycx,yx->rc", cells.astype(np.int64), weights)
+    return packed
+
+
+def _rule(marks: list[tuple[int, str]], ticks: float, columns: int) -> str:
+    """A line with each mark's text at its tick, where the one before leaves room."""
+    line = ""
+    for tick, label in marks:
+        at = int(tick / ticks)
+        if at >= len(line) and at < columns:
+            line = line.ljust(at) + f"│{label}"
+    return line[:columns]
+
+
+def _paint(line: str, roll: Roll, ticks: float) -> str:
+    """The line with ANSI colours, one run for each section."""
+    order = labels(roll.sections)
+    painted, done = "", 0
+    for section in roll.sections:
+        left, right = int(section.start / ticks), int(section.end / ticks)
+        if line[left:right].strip():
+            red, green, blue = bytes.fromhex(PALETTE[order.index(section.label) % len(PALETTE)][1:])
+            painted += f"{line[done:left]}\x1b[38;2;{red};{green};{blue}m{line[left:right]}\x1b[0m"
+            done = right
+    return painted + line[done:]

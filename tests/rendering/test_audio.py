@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import struct
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
+
+from musictk.errors import MusictkError, UsageError
+from musictk.rendering import audio
+
+
+def chunk(name: bytes, data: bytes) -> bytes:
+    return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
+
+
+def tiny_soundfont(path: Path) -> Path:
+    """The smallest SoundFont 2: one looped sine of 100 samples, middle C, on program 0."""
+    sine = (np.sin(2 * np.pi * np.arange(100) / 100) * 20000).astype("<i2")
+    data = np.concatenate([sine, np.zeros(46, "<i2")]).tobytes()
+    generators = struct.pack("<HhHh", 54, 1, 53, 0) + struct.pack("<Hh", 0, 0)
+    sample = struct.pack("<20sIIIIIBbHH", b"sine", 0, 100, 0, 100, 26163, 60, 0, 0, 1)
+    preset = struct.pack("<20sHHHIII", b"sine", 0, 0, 0, 0, 0, 0)
+    lists = {
+        b"phdr": preset + struct.pack("<20sHHHIII", b"EOP", 0, 0, 1, 0, 0, 0),
+        b"pbag": struct.pack("<HHHH", 0, 0, 1, 0),
+        b"pmod": bytes(10),
+        b"pgen": struct.pack("<Hh", 41, 0) + bytes(4),
+        b"inst": struct.pack("<20sH", b"sine", 0) + struct.pack("<20sH", b"EOI", 1),
+        b"ibag": struct.pack("<HHHH", 0, 0, 2, 0),
+        b"imod": bytes(10),
+        b"igen": generators,
+        b"shdr": sample + struct.pack("<20sIIIIIBbHH", b"EOS", *[0] * 9),
+    }
+    hydra = b"".join(chunk(name, content) for name, content in lists.items())
+    info = chunk(b"ifil", struct.pack("<HH", 2, 1)) + chunk(b"INAM", b"tiny\0\0")
+    body = chunk(b"LIST", b"INFO" + info) + chunk(b"LIST", b"sdta" + chunk(b"smpl", data))
+    path.write_bytes(chunk(b"RIFF", b"sfbk" + body + chunk(b"LIST", b"pdta" + hydra)))
+    return path
+
+
+def four_quarters() -> ScoreTick:
+    score = ScoreTick(480)
+    score.tempos.append(TempoTick(0, 120))
+    track = TrackTick()
+    for index in range(4):
+        track.notes.append(NoteTick(index * 480, 480, 60 + index, 90))
+    score.tracks.append(track)
+    return score
+
+
+@pytest.fixture
+def soundfont(tmp_path: Path) -> Path:
+    return tiny_soundfont(tmp_path / "tiny.sf2")
+
+
+def test_wav_lasts_as_long_as_the_piece_and_its_tail(tmp_path: Path, soundfont: Path) -> None:
+    seconds = audio.render(four_quarters(), tmp_path / "out.wav", soundfont)
+    with wave.open(str(tmp_path / "out.wav")) as file:
+        assert file.getnchannels() == 2
+        assert file.getnframes() == round(seconds * 44_100)
+        samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
+    assert 3.9 < seconds < 4.1
+    assert np.abs(samples).max() == pytest.approx(0.9 * 32767, abs=2)
+
+
+@pytest.mark.parametrize("suffix", [".flac", ".mp3", ".ogg"])
+def test_compressed_formats(tmp_path: Path, soundfont: Path, suffix: str) -> None:
+    import soundfile
+
+    audio.render(four_quarters(), tmp_path / f"out{suffix}", soundfont)
+    assert soundfile.info(str(tmp_path / f"out{suffix}")).duration == pytest.approx(4.0, abs=0.2)
+
+
+def test_unknown_formats_are_refused(tmp_path: Path, soundfont: Path) -> None:
+    with pytest.raises(UsageError, match=r"\.aiff.*\.flac"):
+        audio.render(four_quarters(), tmp_path / "out.aiff", soundfont)
+
+
+def test_what_is_no_soundfont_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "fake.sf2").write_bytes(b"RIFF    WAVE" * 9)
+    with pytest.raises(MusictkError, match="not a soundfont"):
+        audio.render(four_quarters(), tmp_path / "out.wav", tmp_path / "fake.sf2")
+    with pytest.raises(MusictkError, match="cannot be read"):
+        audio.render(four_quarters(), tmp_path / "out.wav", tmp_path / "missing.sf2")
+    assert not (tmp_path / "out.wav").exists()
+
+
+def test_an_endless_piece_is_refused(tmp_path: Path, soundfont: Path) -> None:
+    score = four_quarters()
+    score.tracks[0].notes.append(NoteTick(2**30, 480, 60, 90))
+    with pytest.raises(MusictkError, match="hours"):
+        audio.render(score, tmp_path / "out.wav", soundfont)
+
+
+def test_a_missing_soundfont_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "PLACES", ())
+    with pytest.raises(MusictkError, match="--soundfont"):
+        audio.find_soundfont()
+
+
+def test_the_system_s_soundfonts_are_found(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, soundfont: Path
+) -> None:
+    monkeypatch.setattr(audio, "PLACES", (str(tmp_path / "nowhere"), str(tmp_path)))
+    assert audio.find_soundfont() == soundfont
