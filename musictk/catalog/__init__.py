@@ -1,0 +1,39 @@
+"""The catalog: what music there is, and all that was made from it. The only home of SQL."""
+
+from musictk.catalog.catalog import Catalog
+from musictk.catalog.models import (
+    Checkpoint,
+    Composer,
+    Export,
+    File,
+    Run,
+    Sample,
+    ShardRow,
+    TokenizerRow,
+)
+from musictk.catalog.names import fold, load_path, store_path
+from musictk.catalog.records import SPLITS, Finding, PieceInfo, Seen, Sketch
+from musictk.catalog.shards import SpanInfo
+from musictk.catalog.splits import Fractions
+
+__all__ = [
+    "SPLITS",
+    "Catalog",
+    "Checkpoint",
+    "Composer",
+    "Export",
+    "File",
+    "Finding",
+    "Fractions",
+    "PieceInfo",
+    "Run",
+    "Sample",
+    "Seen",
+    "ShardRow",
+    "Sketch",
+    "SpanInfo",
+    "TokenizerRow",
+    "fold",
+    "load_path",
+    "store_path",
+]

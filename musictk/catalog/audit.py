@@ -1,0 +1,124 @@
+"""What holds the catalog together: check, digest, export."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import selectinload
+
+from musictk.catalog.database import Database
+from musictk.catalog.models import Checkpoint, Export, File, Place, Run, Sample, ShardRow, Span
+from musictk.catalog.names import load_path
+from musictk.catalog.queries import describe
+from musictk.files import write_bytes
+
+_IDENTITY = ("id", "path", "member")  # what may differ between two catalogs of the same music
+
+
+class Audit(Database):
+    """Is the catalog true, and is it the same as another?"""
+
+    def check(self) -> list[dict[str, str]]:
+        """Every fault found, as {what, where, mend}; an empty list is a sound catalog.
+
+        Files exist and hash as recorded; no cluster spans two splits; spans lie within their
+        shards; shards, checkpoints and exports exist.
+        """
+        with self.reading() as session:
+            places = session.execute(
+                select(Place, File).join(File).where(File.sha256.is_not(None))
+            ).all()
+            faults = [*self._files(list(places))]
+            clusters: dict[str, set[str]] = defaultdict(set)
+            query = select(File.cluster, File.split).where(File.status == "accepted")
+            for cluster, split in session.execute(query):
+                clusters[cluster or "none"].add(split or "none")
+            for cluster, splits in clusters.items():
+                if cluster == "none" or "none" in splits:
+                    faults.append(_fault("files without a split", cluster, "run ingest again"))
+                elif len(splits) > 1:
+                    faults.append(
+                        _fault("a cluster in two splits", cluster, "run: musictk catalog split")
+                    )
+            for shard in session.scalars(select(ShardRow)):
+                spans = list(session.scalars(select(Span).where(Span.shard_id == shard.id)))
+                faults += self._shard(shard, spans)
+            kept = [
+                *(("checkpoint", row.path) for row in session.scalars(select(Checkpoint))),
+                *(("export", row.path) for row in session.scalars(select(Export))),
+            ]
+        faults += [
+            _fault(f"{what} is gone", path, "make it again")
+            for what, path in kept
+            if not self._at(path).exists()
+        ]
+        return faults
+
+    def digest(self) -> str:
+        """One hash over all that ingest knows, whatever the order it came in: the ingest law's."""
+        with self.reading() as session:
+            query = select(File).options(
+                selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
+            )
+            lines = sorted(
+                json.dumps(
+                    {key: value for key, value in describe(file).items() if key not in _IDENTITY}
+                    | {"places": [[place.path, place.member] for place in file.places]},
+                    sort_keys=True,
+                )
+                for file in session.scalars(query)
+            )
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def export(self, path: Path) -> int:
+        """Write every table's rows as JSON lines to `path`; returns how many."""
+        with self.reading() as session:
+            query = select(File).options(
+                selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
+            )
+            rows: list[dict[str, Any]] = [
+                {"table": "files"} | describe(file) for file in session.scalars(query)
+            ]
+            for table in (Run, Checkpoint, Export, Sample, ShardRow):
+                name = table.__tablename__
+                rows += [{"table": name} | row.to_dict() for row in session.scalars(select(table))]
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        write_bytes(path, text.encode())
+        return len(rows)
+
+    def _at(self, stored: str) -> Path:
+        return self.root / load_path(stored)
+
+    def _files(self, places: list[Any]) -> list[dict[str, str]]:
+        faults = []
+        for place, file in places:
+            path = self._at(place.path)
+            if not path.is_file():
+                faults.append(
+                    _fault("a file is gone", place.path, "put it back, or ingest its folder again")
+                )
+            elif not place.member and _sha256(path) != file.sha256:
+                faults.append(_fault("a file has changed", place.path, "ingest it again"))
+        return faults
+
+    def _shard(self, shard: ShardRow, spans: list[Span]) -> list[dict[str, str]]:
+        mend = "tokenize again"
+        if not self._at(shard.path).is_file():
+            return [_fault("a shard is gone", shard.path, mend)]
+        if any(span.offset < 0 or span.offset + span.length > shard.length for span in spans):
+            return [_fault("a span lies outside its shard", shard.path, mend)]
+        return []
+
+
+def _fault(what: str, where: str, mend: str) -> dict[str, str]:
+    return {"what": what, "where": where, "mend": mend}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()

@@ -1,0 +1,127 @@
+"""The connection: WAL, writers that wait, migrations to head."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.orm import Session
+
+from musictk.catalog.migrations import HEAD
+from musictk.errors import MusictkError, UsageError
+
+_PATIENCE = 600.0  # seconds a writer waits for another to finish
+
+
+class Database:
+    """An open catalog database at the newest migration."""
+
+    def __init__(self, engine: Engine, root: Path) -> None:
+        self._engine = engine
+        self._writer = engine.execution_options(writes=True)
+        self.root = root
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """A session that sees one consistent state and writes nothing."""
+        with _mended(), Session(self._engine, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    @contextmanager
+    def writing(self) -> Iterator[Session]:
+        """A session that holds the write lock from its first statement; commits on success."""
+        with _mended(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+            yield session
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def connect(url: str) -> Engine:
+    """Open the database at `url` (any SQLAlchemy URL), making or migrating it where needed."""
+    try:
+        parsed = make_url(url)
+        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
+            Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed)
+    except (ArgumentError, NoSuchModuleError, ImportError) as error:
+        mend = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
+        raise UsageError(f"cannot use the catalog URL {url!r}: {error}", mend) from error
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    with _mended(url):
+        _migrate(engine, url)
+    return engine
+
+
+def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.isolation_level = None  # the driver begins nothing by itself, see _begin_sqlite
+    connection.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.execute("PRAGMA synchronous = FULL")
+    deadline = time.monotonic() + _PATIENCE
+    while connection.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
+        # Changing the mode ignores busy_timeout: two first openers would trip over each other.
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+            return  # a file system without shared memory stays in the mode it can do
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    # A reader that turns writer half-way can be refused at once, so writers say so from the start.
+    writes = connection.get_execution_options().get("writes", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _revision(connection: Connection) -> str | None:
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    row = connection.execute(text("SELECT version_num FROM alembic_version")).first()
+    return None if row is None else str(row[0])
+
+
+def _migrate(engine: Engine, url: str) -> None:
+    with engine.connect() as connection:
+        found = _revision(connection)
+    if found == HEAD:
+        return
+    if found is not None and found > HEAD:
+        raise MusictkError(
+            f"the catalog {url} was made by a newer musictk (revision {found}, known: {HEAD})",
+            "upgrade musictk",
+        )
+    from alembic import command  # only a catalog that is not at head pays for this import
+    from alembic.config import Config
+
+    with engine.execution_options(writes=True).begin() as connection:
+        if _revision(connection) == HEAD:  # another process was first
+            return
+        config = Config()
+        config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+@contextmanager
+def _mended(url: str = "") -> Iterator[None]:
+    """Turn what the database driver says into an error that names the mend."""
+    try:
+        yield
+    except DBAPIError as error:
+        what = f"the catalog {url}".strip()
+        raise MusictkError(
+            f"{what} does not answer: {error.orig}",
+            "free some space, check its permissions, or name another with --catalog URL",
+        ) from error

@@ -1,0 +1,102 @@
+"""Labels: any categorical fact about a file, set by hand or from a table."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from musictk.catalog.database import Database
+from musictk.catalog.models import Alias, File, Label
+from musictk.catalog.music import named_composer
+from musictk.catalog.names import fold, store_path
+from musictk.catalog.queries import select_files
+from musictk.errors import MusictkError, UnknownNameError, UsageError
+
+_KEYS = ("file", "path", "sha256", "composer")  # columns that say which files a row is about
+
+
+class Labels(Database):
+    """Every way to label files. An empty value takes the label away."""
+
+    def label(self, selection: str, category: str, value: str) -> int:
+        """Label the files that `selection` means; returns how many.
+
+        It is an id, a path, a title, the beginning of a sha256, or a composer's name. The category
+        `composer` sets the composer itself. Raises UnknownNameError where nothing is meant.
+        """
+        with self.writing() as session:
+            files = _selected(session, selection)
+            for file in files:
+                _set(session, file, category.strip(), value.strip())
+            return len(files)
+
+    def label_csv(self, path: Path) -> dict[str, int]:
+        """Label by a table: one column says which (file, path, sha256, composer), each other column
+        is a category. Returns how many labels were set and how many rows meant no file.
+        """
+        rows = read_table(path)
+        key = next((key for key in _KEYS if rows and key in rows[0]), None)
+        if key is None:
+            raise UsageError(
+                f"{path} has no column that names files", f"head one column {' or '.join(_KEYS)}"
+            )
+        count, unknown = 0, 0
+        with self.writing() as session:
+            for row in rows:
+                by = "composer" if key == "composer" else "file"
+                files = _meant(session, row[key], by)
+                unknown += not files
+                for file in files:
+                    for category, value in row.items():
+                        if category != key and category and value is not None:
+                            _set(session, file, category, value.strip())
+                            count += 1
+        return {"labels": count, "rows": len(rows), "unknown": unknown}
+
+
+def read_table(path: Path) -> list[dict[str, str]]:
+    """The rows of a CSV file with a heading; raises UsageError where it cannot be read."""
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+    except FileNotFoundError as error:
+        raise UsageError(f"{path} is not there") from error
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise MusictkError(f"{path} is not a CSV file in UTF-8: {error}") from error
+    return [{(key or "").strip(): value for key, value in row.items()} for row in rows]
+
+
+def _meant(session: Session, key: str, by: str) -> list[File]:
+    if by == "file":
+        return select_files(session, store_path(key))
+    alias = session.get(Alias, fold(key))
+    if alias is None:
+        return []
+    return list(session.scalars(select(File).where(File.composer_id == alias.composer_id)))
+
+
+def _selected(session: Session, selection: str) -> list[File]:
+    files = _meant(session, selection, "file") or _meant(session, selection, "composer")
+    if not files:
+        known = [*session.scalars(select(Alias.spelling)), *session.scalars(select(File.title))]
+        raise UnknownNameError("file or composer", selection, known)
+    return files
+
+
+def _set(session: Session, file: File, category: str, value: str) -> None:
+    if category == "composer":
+        file.composer_id = named_composer(session, value).id if value else None
+        return
+    if category in ("split", "cluster") or not category:
+        raise UsageError(f"{category!r} cannot be a label", "deal splits with: catalog split")
+    found = session.get(Label, (file.id, category))
+    if not value:
+        if found is not None:
+            session.delete(found)
+    elif found is None:
+        session.add(Label(file_id=file.id, category=category, value=value))
+    else:
+        found.value = value

@@ -1,0 +1,263 @@
+"""What the command line shows of the catalog: everything here returns JSON-able values."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from musictk.catalog.database import Database
+from musictk.catalog.models import Alias, Composer, File, Label, Place, Run, Sample, ShardRow
+from musictk.catalog.music import find_composer
+from musictk.errors import UnknownNameError, UsageError
+
+_EAGER = (selectinload(File.composer), selectinload(File.places), selectinload(File.labels))
+
+
+class Queries(Database):
+    """Questions about the music."""
+
+    def summary(self) -> dict[str, Any]:
+        """How much there is, by status, split, kind and reason; and names that look alike."""
+        accepted = File.status == "accepted"
+        with self.reading() as session:
+            totals = session.execute(
+                select(func.sum(File.notes), func.sum(File.seconds), func.sum(File.bars)).where(
+                    accepted
+                )
+            ).one()
+            return {
+                "files": _counts(session, select(File.status, func.count()).group_by(File.status)),
+                "kinds": _counts(session, _grouped(File.kind)),
+                "splits": _counts(session, _grouped(File.split)),
+                "clusters": session.scalar(
+                    select(func.count(File.cluster.distinct())).where(accepted)
+                ),
+                "composers": session.scalar(
+                    select(func.count(File.composer_id.distinct())).where(accepted)
+                ),
+                "notes": int(totals[0] or 0),
+                "hours": round((totals[1] or 0.0) / 3600, 2),
+                "bars": int(totals[2] or 0),
+                "rejected": _counts(
+                    session,
+                    select(File.code, func.count())
+                    .where(File.status == "rejected")
+                    .group_by(File.code),
+                ),
+                "labels": list(session.scalars(select(Label.category).distinct())),
+                "shards": session.scalar(select(func.count()).select_from(ShardRow)),
+                "runs": session.scalar(select(func.count()).select_from(Run)),
+                "samples": session.scalar(select(func.count()).select_from(Sample)),
+                "similar_composers": _similar(list(session.scalars(select(Composer.name)))),
+            }
+
+    def files(
+        self,
+        composer: str | None = None,
+        split: str | None = None,
+        status: str | None = None,
+        label: tuple[str, str] | None = None,
+        limit: int | None = None,
+    ) -> list[dict[str, Any]]:
+        """Files that meet every condition given, by path."""
+        with self.reading() as session:
+            conditions = []
+            if composer is not None:
+                conditions.append(File.composer_id == find_composer(session, composer).id)
+            if split is not None:
+                conditions.append(File.split == split)
+            if status is not None:
+                conditions.append(File.status == status)
+            if label is not None:
+                category, value = label
+                _known_category(session, category)
+                conditions.append(
+                    File.labels.any(and_(Label.category == category, Label.value == value))
+                )
+            return _described(session, select(File).where(*conditions), limit)
+
+    def composers(self) -> list[dict[str, Any]]:
+        """Every composer with spellings and how much there is, the largest first."""
+        query = (
+            select(
+                Composer,
+                func.count(File.id),
+                func.sum(File.notes),
+                func.sum(File.seconds),
+            )
+            .outerjoin(File, and_(File.composer_id == Composer.id, File.status == "accepted"))
+            .group_by(Composer.id)
+            .options(selectinload(Composer.aliases))
+        )
+        with self.reading() as session:
+            rows = [
+                {
+                    "id": composer.id,
+                    "name": composer.name,
+                    "aliases": sorted(
+                        alias.spelling
+                        for alias in composer.aliases
+                        if alias.spelling != composer.name
+                    ),
+                    "files": files,
+                    "notes": int(notes or 0),
+                    "hours": round((seconds or 0.0) / 3600, 3),
+                }
+                for composer, files, notes, seconds in session.execute(query)
+            ]
+        return sorted(rows, key=lambda row: (-row["files"], row["name"]))
+
+    def search(self, text: str, limit: int | None = 100) -> list[dict[str, Any]]:
+        """Files in whose title, path, composer, key or labels every word of `text` stands."""
+        conditions = [_mentions(word) for word in text.split()]
+        with self.reading() as session:
+            return _described(session, select(File).where(*conditions), limit)
+
+    def show(self, key: str) -> dict[str, Any]:
+        """All about one file, by id, path, title, or the beginning of its sha256.
+
+        Raises UnknownNameError for none, UsageError for several.
+        """
+        with self.reading() as session:
+            found = select_files(session, key)
+            if not found:
+                raise UnknownNameError("file", key, session.scalars(select(File.title).limit(9999)))
+            if len(found) > 1:
+                raise UsageError(
+                    f"{key!r} means {len(found)} files", "give an id, or more of the path or hash"
+                )
+            file = found[0]
+            twins = session.scalars(
+                select(File.title)
+                .where(File.cluster == file.cluster, File.id != file.id)
+                .order_by(File.title)
+            )
+            return describe(file) | {
+                "checks": file.checks,
+                "added_at": file.added_at.isoformat(),
+                "places": [_where(place) for place in file.places],
+                "near_duplicates": list(twins),
+            }
+
+    def rejected(self, code: str | None = None) -> list[dict[str, Any]]:
+        """Files that were not accepted (for one reason), with code and detail, by path."""
+        query = select(File).where(File.status == "rejected")
+        with self.reading() as session:
+            if code is not None:
+                known = set(
+                    session.scalars(select(File.code).distinct().where(File.code.is_not(None)))
+                )
+                if code not in known:
+                    raise UnknownNameError("reject code", code, map(str, known))
+                query = query.where(File.code == code)
+            return [
+                {key: row[key] for key in ("id", "path", "member", "code", "detail", "sha256")}
+                for row in _described(session, query, None)
+            ]
+
+
+def describe(file: File) -> dict[str, Any]:
+    """A file as plain values."""
+    place = file.places[0] if file.places else None
+    return {
+        "id": file.id,
+        "path": place.path if place else None,
+        "member": (place.member or None) if place else None,
+        "title": file.title,
+        "composer": file.composer.name if file.composer else None,
+        "kind": file.kind,
+        "status": file.status,
+        "code": file.code,
+        "detail": file.detail,
+        "repair": file.repair,
+        "split": file.split,
+        "cluster": file.cluster,
+        "notes": file.notes,
+        "tracks": file.tracks,
+        "seconds": file.seconds,
+        "bars": file.bars,
+        "metre": file.metre,
+        "tempo": file.tempo,
+        "key": file.key,
+        "ticks_per_quarter": file.ticks_per_quarter,
+        "programs": file.programs,
+        "has_pedal": file.has_pedal,
+        "size": file.size,
+        "sha256": file.sha256,
+        "labels": {label.category: label.value for label in file.labels},
+    }
+
+
+def select_files(session: Session, key: str) -> list[File]:
+    """The files that `key` means: an id, a path, a title, a hash's beginning (8 digits or more)."""
+    tries: list[ColumnElement[bool]] = []
+    if key.isdecimal() and len(key) < 10:
+        tries.append(File.id == int(key))
+    tries.append(File.places.any(or_(Place.path == key, Place.member == key)))
+    if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
+        tries.append(File.sha256.startswith(key.lower()))
+    tries.append(File.places.any(Place.path.endswith("/" + key, autoescape=True)))
+    tries.append(File.title == key)
+    for condition in tries:
+        found = session.scalars(select(File).where(condition).options(*_EAGER)).all()
+        if found:
+            return list(found)
+    return []
+
+
+def _described(session: Session, query: Any, limit: int | None) -> list[Any]:
+    first = select(func.min(Place.path)).where(Place.file_id == File.id).scalar_subquery()
+    ordered = query.options(*_EAGER).order_by(first, File.id).limit(limit)
+    return [describe(file) for file in session.scalars(ordered)]
+
+
+def _mentions(word: str) -> ColumnElement[bool]:
+    def within(column: Any) -> ColumnElement[bool]:
+        found: ColumnElement[bool] = column.icontains(word, autoescape=True)
+        return found
+
+    return or_(
+        within(File.title),
+        within(File.key),
+        File.places.any(or_(within(Place.path), within(Place.member))),
+        File.labels.any(within(Label.value)),
+        File.composer_id.in_(select(Alias.composer_id).where(within(Alias.spelling))),
+    )
+
+
+def _known_category(session: Session, category: str) -> None:
+    known = set(session.scalars(select(Label.category).distinct()))
+    if category not in known:
+        raise UnknownNameError("label", category, known)
+
+
+def _grouped(column: Any) -> Select[Any]:
+    return select(column, func.count()).where(File.status == "accepted").group_by(column)
+
+
+def _counts(session: Session, query: Any) -> dict[str, int]:
+    found = {str(key): count for key, count in session.execute(query)}
+    return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
+
+
+def _where(place: Place) -> dict[str, str | None]:
+    return {"path": place.path, "member": place.member or None}
+
+
+def _similar(names: Sequence[str]) -> list[list[str]]:
+    """Pairs of names so near that one may be a slip of the other; never merged by themselves."""
+    from rapidfuzz import fuzz, process  # only the summary pays for this import
+
+    if len(names) < 2:
+        return []
+    folded = [name.casefold() for name in names]
+    scores = process.cdist(folded, folded, scorer=fuzz.ratio, score_cutoff=86)
+    return [
+        sorted((names[row], names[column]))
+        for row in range(len(names))
+        for column in range(row)
+        if scores[row][column]
+    ]

@@ -1,0 +1,67 @@
+"""What goes into the catalog and what comes out of it, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+SPLITS = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What examining one place on disk showed; `Catalog.record` keeps it."""
+
+    path: str  # relative to the workspace, as names.store_path gives it
+    member: str  # name inside the archive, "" outside of one
+    size: int  # of the file on disk (the archive's, for a member)
+    mtime_ns: int
+    sha256: str | None = None
+    kind: str = "midi"
+    code: str | None = None  # None: accepted
+    detail: str | None = None
+    repair: str | None = None
+    checks: int = 0
+    length: int = 0  # of the content, in bytes
+    title: str = ""
+    composer: str | None = None
+    facts: Mapping[str, Any] = field(default_factory=dict)  # columns of File
+    sketch: bytes | None = None
+
+
+@dataclass(frozen=True)
+class PieceInfo:
+    """An accepted file: all that training needs to know of it, and where to read it again."""
+
+    id: int
+    path: str  # relative to the workspace, as names.store_path gives it
+    member: str | None
+    kind: str
+    sha256: str
+    split: str | None
+    composer: str | None
+    labels: dict[str, str]
+    seconds: float
+    notes: int
+
+
+@dataclass(frozen=True)
+class Seen:
+    """What the catalog knows of one place, to tell whether it must be read again."""
+
+    size: int
+    mtime_ns: int
+    file_id: int | None
+    code: str | None
+    checks: int
+
+
+@dataclass(frozen=True)
+class Sketch:
+    """The musical fingerprint of one accepted file."""
+
+    file_id: int
+    sha256: str
+    kind: str
+    data: bytes

@@ -1,0 +1,192 @@
+"""Runs and what they leave: checkpoints, exports, samples."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from musictk.catalog.database import Database
+from musictk.catalog.models import Checkpoint, Export, Run, Sample, now
+from musictk.errors import MusictkError, UnknownNameError, UsageError
+
+_NO_RUNS = "train one with: musictk train --arch conformer"
+
+
+class Runs(Database):
+    """Rows come back detached: read them, change them only through these methods."""
+
+    def start_run(
+        self,
+        architecture: str,
+        tokenizer: str,
+        settings: Mapping[str, Any],
+        name: str | None = None,
+    ) -> Run:
+        """A new run, `running`, in a directory of its own under `runs/` (not made yet).
+
+        `tokenizer` is a fingerprint. Without a `name` it is called `<architecture>-<number>`.
+        """
+        with self.writing() as session:
+            taken = set(session.scalars(select(Run.name)))
+            chosen = name or _next_name(architecture, taken)
+            if chosen in taken:
+                raise UsageError(f"there is a run {chosen!r} already", "choose another name")
+            run = Run(
+                name=chosen,
+                architecture=architecture,
+                tokenizer=tokenizer,
+                settings=dict(settings),
+                status="running",
+                directory=f"runs/{chosen}",
+                metrics={},
+            )
+            session.add(run)
+        return run
+
+    def finish_run(
+        self, name: str, status: str = "finished", metrics: Mapping[str, Any] | None = None
+    ) -> Run:
+        """Close a run as finished, interrupted or failed, adding to its metrics."""
+        with self.writing() as session:
+            run = _run(session, name)
+            run.status, run.ended_at = status, now()
+            run.metrics = run.metrics | dict(metrics or {})
+        return run
+
+    def resume_run(self, name: str) -> Run:
+        """Set a run `running` again."""
+        with self.writing() as session:
+            run = _run(session, name)
+            run.status, run.ended_at = "running", None
+        return run
+
+    def run(self, name: str) -> Run:
+        """The run called `name`; raises UnknownNameError with the nearest name."""
+        with self.reading() as session:
+            return _run(session, name)
+
+    def runs(self, status: str | None = None) -> list[Run]:
+        """Every run (of one status), oldest first."""
+        query = select(Run).order_by(Run.id)
+        if status is not None:
+            query = query.where(Run.status == status)
+        with self.reading() as session:
+            return list(session.scalars(query))
+
+    def newest_run(self, status: str | None = "finished") -> Run:
+        """The run of that status that began last; raises MusictkError where there is none."""
+        found = self.runs(status)
+        if not found:
+            kind = f"{status} run" if status else "run"
+            raise MusictkError(f"there is no {kind} yet", _NO_RUNS)
+        return found[-1]
+
+    def add_checkpoint(
+        self, run: str, kind: str, step: int, path: str, digest: str, metrics: Mapping[str, Any]
+    ) -> Checkpoint:
+        """The run's `best` or `last` bundle; takes the place of the one before."""
+        with self.writing() as session:
+            owner = _run(session, run)
+            found = session.scalar(
+                select(Checkpoint).where(Checkpoint.run_id == owner.id, Checkpoint.kind == kind)
+            )
+            checkpoint = found or Checkpoint(run_id=owner.id, kind=kind)
+            checkpoint.step, checkpoint.path, checkpoint.digest = step, path, digest
+            checkpoint.metrics = dict(metrics)
+            session.add(checkpoint)
+        return checkpoint
+
+    def checkpoints(self, run: str) -> list[Checkpoint]:
+        """The run's checkpoints, the best one first."""
+        with self.reading() as session:
+            query = select(Checkpoint).where(Checkpoint.run_id == _run(session, run).id)
+            return list(session.scalars(query.order_by(Checkpoint.kind)))
+
+    def checkpoint(self, run: str) -> Checkpoint:
+        """The run's best checkpoint, else its last; raises MusictkError where it has none."""
+        found = self.checkpoints(run)
+        if not found:
+            mend = f"go on training it: musictk train --resume {run}"
+            raise MusictkError(f"run {run!r} has no checkpoint yet", mend)
+        return found[0]
+
+    def add_export(self, run: str, kind: str, path: str, report: Mapping[str, Any]) -> Export:
+        """A bundle written for another runtime."""
+        with self.writing() as session:
+            owner = _run(session, run)
+            export = Export(run_id=owner.id, kind=kind, path=path, report=dict(report))
+            session.add(export)
+        return export
+
+    def exports(self, run: str | None = None) -> list[Export]:
+        """Every export (of one run), oldest first."""
+        query = select(Export).order_by(Export.id)
+        with self.reading() as session:
+            if run is not None:
+                query = query.where(Export.run_id == _run(session, run).id)
+            return list(session.scalars(query))
+
+    def add_sample(
+        self,
+        path: str,
+        sha256: str,
+        bundle: str,
+        seed: int,
+        request: Mapping[str, Any],
+        run: str | None = None,
+    ) -> Sample:
+        """A generated file; `request` is everything needed to make it again."""
+        with self.writing() as session:
+            owner = _run(session, run).id if run is not None else None
+            sample = Sample(
+                path=path,
+                sha256=sha256,
+                bundle=bundle,
+                seed=seed,
+                request=dict(request),
+                run_id=owner,
+            )
+            session.add(sample)
+        return sample
+
+    def sample(self, sample_id: int) -> Sample:
+        """The sample with that id; raises UnknownNameError where there is none."""
+        with self.reading() as session:
+            found = session.get(Sample, sample_id)
+            if found is None:
+                raise UnknownNameError(
+                    "sample",
+                    str(sample_id),
+                    map(
+                        str, session.scalars(select(Sample.id).order_by(Sample.id.desc()).limit(12))
+                    ),
+                )
+            return found
+
+    def samples(self, run: str | None = None) -> list[Sample]:
+        """Every sample (of one run), oldest first."""
+        query = select(Sample).order_by(Sample.id)
+        with self.reading() as session:
+            if run is not None:
+                query = query.where(Sample.run_id == _run(session, run).id)
+            return list(session.scalars(query))
+
+
+def _run(session: Session, name: str) -> Run:
+    run = session.scalar(select(Run).where(Run.name == name))
+    if run is None:
+        known = list(session.scalars(select(Run.name)))
+        raise UnknownNameError("run", name, known, "" if known else _NO_RUNS)
+    return run
+
+
+def _next_name(architecture: str, taken: set[str]) -> str:
+    numbers = [
+        int(tail)
+        for head, _, tail in (name.rpartition("-") for name in taken)
+        if head == architecture and tail.isdecimal()
+    ]
+    return f"{architecture}-{max(numbers, default=0) + 1}"

@@ -1,0 +1,76 @@
+"""Dealing clusters of near-duplicates into train, valid and test."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from musictk.catalog.records import SPLITS
+
+
+@dataclass(frozen=True)
+class Fractions:
+    """How much of the corpus is kept away from training."""
+
+    valid: float = 0.1
+    test: float = 0.1
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file's cluster, and the split it was dealt to before (None: new)."""
+
+    cluster: str
+    split: str | None
+
+
+def deal(members: Iterable[Member], fractions: Fractions) -> dict[str, str]:
+    """The split of every cluster. Deterministic; a cluster is never divided.
+
+    A cluster dealt before stays where most of its files are, training first on a tie: a new file
+    that joins two clusters therefore moves as few files as it can. A new cluster goes by the hash
+    of its key, so what others are in the corpus does not matter. Afterwards no split is left empty
+    where there are clusters enough (train needs one, valid two, test three); new clusters move
+    before old ones.
+    """
+    votes: dict[str, Counter[str]] = {}
+    for member in members:
+        ballot = votes.setdefault(member.cluster, Counter())
+        if member.split is not None:
+            ballot[member.split] += 1
+    dealt = {
+        key: max(SPLITS, key=lambda split: ballot[split]) if ballot else _by_hash(key, fractions)
+        for key, ballot in votes.items()
+    }
+    fresh = {key for key, ballot in votes.items() if not ballot}
+    for split in _wanted(len(dealt), fractions):
+        if split not in dealt.values():
+            dealt[_donor(dealt, fresh)] = split
+    return dealt
+
+
+def position(key: str) -> float:
+    """Where the hash of a cluster's key falls in [0, 1)."""
+    return int.from_bytes(hashlib.sha256(f"split:{key}".encode()).digest()[:8]) / 2**64
+
+
+def _by_hash(key: str, fractions: Fractions) -> str:
+    place = position(key)
+    if place < fractions.valid:
+        return "valid"
+    return "test" if place < fractions.valid + fractions.test else "train"
+
+
+def _wanted(clusters: int, fractions: Fractions) -> list[str]:
+    wished = {"train": 1.0, "valid": fractions.valid, "test": fractions.test}
+    return [split for split in SPLITS if wished[split] > 0][:clusters]
+
+
+def _donor(dealt: Mapping[str, str], fresh: set[str]) -> str:
+    """The cluster to move: from the fullest split, new before old, nearest to the border."""
+    counts = Counter(dealt.values())
+    fullest = max(SPLITS, key=lambda split: counts[split])
+    inside = [key for key, split in dealt.items() if split == fullest]
+    return min(inside, key=lambda key: (key not in fresh, position(key), key))
