@@ -31,8 +31,9 @@ class CausalAttention(nn.Module):
         `q`, `k`, `v` (B, H, T, Dh); `position` (B,) where each row stands; `keys`, `values`
         (B, H, capacity, Dh), capacity 0 keeping no past. Returns (B, H, T, Dh) and both buffers.
         """
-        if not torch.jit.is_scripting():
-            if torch.compiler.is_exporting() and keys.shape[2] != 0:
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            exporting = torch.onnx.is_in_onnx_export()
+            if exporting:
                 return grouped_query_attention(q, k, v, position, keys, values, self.scale)
         dropout = self.dropout if self.training else 0.0
         if keys.shape[2] == 0:
@@ -152,8 +153,9 @@ class WindowedAttention(nn.Module):
 
 def block_length(length: int, window: int) -> int:
     """How many of `length` queries attend together."""
-    if not torch.jit.is_scripting():
-        if torch.compiler.is_exporting():
+    if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+        exporting = torch.onnx.is_in_onnx_export()
+        if exporting:
             return length
     return min(length, window)
 
@@ -218,4 +220,4 @@ def grouped_query_attention(
         shapes=((batch, length, heads * head_dim), keys.shape, values.shape),
         version=1,
     )
-    return out.unflatten(2, (heads, head_dim)).transpose(1, 2), keys, values
+    return out.view(batch, length, heads, head_dim).transpose(1, 2), keys, values

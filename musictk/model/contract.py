@@ -1,6 +1,6 @@
 """The Architecture contract: a causal sequence body, hidden to hidden, with explicit state."""
 
-# No `from __future__ import annotations` here: torch.jit.script reads a class's annotations as types.
+# No `from __future__ import annotations`: torch.jit.script reads a class's annotations as types.
 
 from typing import Any, ClassVar
 

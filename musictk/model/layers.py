@@ -2,8 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Generic, TypeVar
+
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from musictk.model.positions import rotate
+
+M = TypeVar("M", bound=nn.Module)
+
+if TYPE_CHECKING:
+
+    class Stack(nn.ModuleList, Generic[M]):
+        """An `nn.ModuleList` that knows what it holds."""
+
+        def __init__(self, modules: Iterable[M]) -> None: ...
+        def __iter__(self) -> Iterator[M]: ...
+        def __getitem__(self, index: int) -> M: ...  # type: ignore[override]
+
+else:
+    Stack = nn.ModuleList
 
 
 class FeedForward(nn.Module):
@@ -45,10 +64,23 @@ class SwiGLU(nn.Module):
         return self.dropout(self.down(F.silu(gate) * value))
 
 
-def split_heads(x: Tensor, heads: int) -> tuple[Tensor, Tensor, Tensor]:
-    """(B, T, 3 D) -> queries, keys, values, each (B, H, T, Dh)."""
-    x = x.unflatten(-1, (3, heads, -1)).transpose(1, 3)  # (B, H, 3, T, Dh)
-    return x[:, :, 0], x[:, :, 1], x[:, :, 2]
+class Heads(nn.Module):
+    """Splits a projection into heads; queries and keys may be normalised and turned."""
+
+    def __init__(self, heads: int, head_dim: int, qk_norm: bool = False) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_norm = nn.RMSNorm(head_dim) if qk_norm else nn.Identity()
+        self.k_norm = nn.RMSNorm(head_dim) if qk_norm else nn.Identity()
+
+    def forward(self, x: Tensor, turn: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 3 D), and a `Rotary`'s turn -> queries, keys, values, each (B, H, T, Dh)."""
+        batch, length, width = x.shape
+        x = x.view(batch, length, 3, self.heads, width // (3 * self.heads)).transpose(1, 3)
+        q, k = self.q_norm(x[:, :, 0]), self.k_norm(x[:, :, 1])
+        if turn is not None:
+            q, k = rotate(q, turn), rotate(k, turn)
+        return q, k, x[:, :, 2]
 
 
 def merge_heads(x: Tensor) -> Tensor:

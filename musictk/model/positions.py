@@ -66,12 +66,11 @@ class DynamicBias(nn.Module):
 
     def __init__(self, dim: int, heads: int) -> None:
         super().__init__()
-        self.mlp = nn.Sequential(
-            nn.Linear(1, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU(), nn.Linear(dim, heads)
-        )
+        self.hidden = nn.Sequential(nn.Linear(1, dim), nn.SiLU(), nn.Linear(dim, dim), nn.SiLU())
+        self.last = nn.Linear(dim, heads)
 
     def forward(self, furthest: int) -> Tensor:
         """(H, furthest + 1): the bias at distances 0 … furthest."""
-        weight = self.mlp[0].weight
+        weight = self.last.weight
         distance = torch.arange(furthest + 1, device=weight.device, dtype=weight.dtype)
-        return self.mlp(distance.unsqueeze(1)).t()
+        return self.last(self.hidden(distance.unsqueeze(1))).t()

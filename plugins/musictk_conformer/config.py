@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Config:
+class ConformerConfig:
     """The published defaults."""
 
     dim: int = 512

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from musictk.errors import UsageError
 from musictk.model.attention import WindowMask
 from musictk.model.contract import Architecture
+from musictk.model.layers import Stack
 from musictk.model.positions import DynamicBias, LearnedPositions, Rotary
-from musictk_conformer.config import Config
+from musictk_conformer.config import ConformerConfig
 from musictk_conformer.streams import HyperConnection, Residual
 from musictk_conformer.sublayers import (
     Convolution,
@@ -30,10 +31,10 @@ class Conformer(Architecture):
     keys and values (B, H, capacity, Dh).
     """
 
-    Config = Config
+    Config = ConformerConfig
     name = "conformer"
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ConformerConfig) -> None:
         super().__init__(config)
         for layer in config.global_layers:
             if not 0 <= layer < config.depth:
@@ -44,9 +45,9 @@ class Conformer(Architecture):
         self.positions = LearnedPositions(config.max_length, config.dim)
         self.turns = None if config.dynamic_bias else Rotary(head_dim)
         self.bias = DynamicBias(config.dim // 2, config.heads) if config.dynamic_bias else None
-        self.masks = nn.ModuleList(WindowMask(window) for window in config.windows)
+        self.masks: Stack[WindowMask] = Stack(WindowMask(window) for window in config.windows)
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config, i) for i in range(config.depth))
+        self.blocks: Stack[Block] = Stack(Block(config, i) for i in range(config.depth))
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
         weight = self.positions.embedding.weight
@@ -82,14 +83,14 @@ class Conformer(Architecture):
 class Block(nn.Module):
     """One layer: an optional global attention, then the four sublayers, each in its residual."""
 
-    def __init__(self, config: Config, index: int) -> None:
+    def __init__(self, config: ConformerConfig, index: int) -> None:
         super().__init__()
         self.first = HalfFeedForward(config.dim, config.dropout)
         self.local = LocalAttention(config)
         self.convolution = Convolution(config.dim, config.kernel, config.dropout)
         self.second = HalfFeedForward(config.dim, config.dropout)
         self.everything = GlobalAttention(config) if index in config.global_layers else None
-        self.around = nn.ModuleList(
+        self.around: Stack[Residual] = Stack(
             HyperConnection(config.dim, config.streams, index) if config.streams > 1 else Residual()
             for _ in range(4 if self.everything is None else 5)
         )

@@ -18,7 +18,7 @@ class Residual(nn.Module):
         return kept + out
 
 
-class HyperConnection(nn.Module):
+class HyperConnection(Residual):
     """Several residual streams with learned, input-dependent mixing around one sublayer.
 
     With n streams h: (α | β) from norm(h); the sublayer reads Σ α₀ h, the streams become α₁…ₙ h

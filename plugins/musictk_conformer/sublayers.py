@@ -7,9 +7,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from musictk.model.attention import CausalAttention, WindowedAttention, slide
-from musictk.model.layers import FeedForward, merge_heads, split_heads
-from musictk.model.positions import rotate
-from musictk_conformer.config import Config
+from musictk.model.layers import FeedForward, Heads, Stack, merge_heads
+from musictk_conformer.config import ConformerConfig
 
 
 class HalfFeedForward(nn.Module):
@@ -50,31 +49,40 @@ class Convolution(nn.Module):
         return self.dropout(self.down(self.channel_norm(F.silu(x)))), [tail]
 
 
+class Scale(nn.Module):
+    """Windowed attention at one scale, between its projections."""
+
+    def __init__(self, config: ConformerConfig, window: int) -> None:
+        super().__init__()
+        head_dim = config.dim // config.heads
+        self.split = Heads(config.heads, head_dim, config.qk_norm)
+        self.attention = WindowedAttention(
+            window, head_dim, config.dropout, logit_scale(config), xpos=not config.dynamic_bias
+        )
+
+    def forward(
+        self, x: Tensor, turn: Tensor | None, mask: Tensor, keys: Tensor, values: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 3 D) -> (B, T, D), and the new keys and values."""
+        q, k, v = self.split(x, turn)
+        out, keys, values = self.attention(q, k, v, mask, keys, values)
+        return merge_heads(out), keys, values
+
+
 class LocalAttention(nn.Module):
     """Windowed attention at several scales, mixed by softmax(w).
 
     Each scale has its own projections; they lie side by side in one matrix.
     """
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ConformerConfig) -> None:
         super().__init__()
         dim, scales = config.dim, len(config.windows)
         self.heads, self.head_dim = config.heads, dim // config.heads
         self.windows = config.windows
         self.norm = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, scales * 3 * dim, bias=False)
-        self.q_norms = _norms(config, scales)
-        self.k_norms = _norms(config, scales)
-        self.scales = nn.ModuleList(
-            WindowedAttention(
-                window,
-                self.head_dim,
-                config.dropout,
-                scale=8 / self.head_dim if config.qk_norm else None,
-                xpos=not config.dynamic_bias,
-            )
-            for window in config.windows
-        )
+        self.scales = Stack(Scale(config, window) for window in config.windows)
         self.mix = nn.Parameter(torch.zeros(scales))
         self.out = nn.Linear(scales * dim, dim, bias=False)
         nn.init.uniform_(self.out.weight, -(dim**-0.5), dim**-0.5)  # as of one scale
@@ -95,13 +103,9 @@ class LocalAttention(nn.Module):
         share = self.mix.softmax(0)
         mixed: list[Tensor] = []
         after: list[Tensor] = []
-        for i, (scale, q_norm, k_norm) in enumerate(zip(self.scales, self.q_norms, self.k_norms)):
-            q, k, v = split_heads(projected[i], self.heads)
-            q, k = q_norm(q), k_norm(k)
-            if turn is not None:
-                q, k = rotate(q, turn), rotate(k, turn)
-            out, keys, values = scale(q, k, v, masks[i], state[2 * i], state[2 * i + 1])
-            mixed.append(merge_heads(out) * share[i])
+        for i, scale in enumerate(self.scales):
+            out, keys, values = scale(projected[i], turn, masks[i], state[2 * i], state[2 * i + 1])
+            mixed.append(out * share[i])
             after += [keys, values]
         return self.out(torch.cat(mixed, -1)), after
 
@@ -109,15 +113,14 @@ class LocalAttention(nn.Module):
 class GlobalAttention(nn.Module):
     """Full causal attention."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: ConformerConfig) -> None:
         super().__init__()
         dim = config.dim
         self.heads, self.head_dim = config.heads, dim // config.heads
         self.norm = nn.LayerNorm(dim)
         self.qkv = nn.Linear(dim, 3 * dim, bias=False)
-        self.q_norms, self.k_norms = _norms(config, 1), _norms(config, 1)
-        scale = 8 / self.head_dim if config.qk_norm else None
-        self.attention = CausalAttention(config.dropout, scale)
+        self.split = Heads(config.heads, self.head_dim, config.qk_norm)
+        self.attention = CausalAttention(config.dropout, logit_scale(config))
         self.out = nn.Linear(dim, dim, bias=False)
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
@@ -129,16 +132,11 @@ class GlobalAttention(nn.Module):
         self, x: Tensor, position: Tensor, turn: Tensor | None, state: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) -> (B, T, D), and the keys and values."""
-        q, k, v = split_heads(self.qkv(self.norm(x)), self.heads)
-        q, k = self.q_norms[0](q), self.k_norms[0](k)
-        if turn is not None:
-            q, k = rotate(q, turn), rotate(k, turn)
+        q, k, v = self.split(self.qkv(self.norm(x)), turn)
         mixed, keys, values = self.attention(q, k, v, position, state[0], state[1])
         return self.out(merge_heads(mixed)), [keys, values]
 
 
-def _norms(config: Config, count: int) -> nn.ModuleList:
-    head_dim = config.dim // config.heads
-    return nn.ModuleList(
-        nn.RMSNorm(head_dim) if config.qk_norm else nn.Identity() for _ in range(count)
-    )
+def logit_scale(config: ConformerConfig) -> float | None:
+    """8 times the cosine where queries and keys are normalised: RMSNorm makes them √Dh long."""
+    return 8 / (config.dim // config.heads) if config.qk_norm else None

@@ -9,12 +9,12 @@ from torch import Tensor, nn
 
 from musictk.model.attention import CausalAttention
 from musictk.model.contract import Architecture
-from musictk.model.layers import FeedForward, SwiGLU, merge_heads, split_heads
-from musictk.model.positions import LearnedPositions, Rotary, rotate
+from musictk.model.layers import FeedForward, Heads, Stack, SwiGLU, merge_heads
+from musictk.model.positions import LearnedPositions, Rotary
 
 
 @dataclass(frozen=True)
-class Config:
+class GPTConfig:
     """GPT-2 as published; each option is off by default."""
 
     dim: int = 512
@@ -34,10 +34,10 @@ class GPT(Architecture):
     State: position (B,), then keys and values (B, H, capacity, Dh) of each block.
     """
 
-    Config = Config
+    Config = GPTConfig
     name = "gpt"
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: GPTConfig) -> None:
         super().__init__(config)
         self.dim, self.max_length = config.dim, config.max_length
         self.heads, self.head_dim = config.heads, config.dim // config.heads
@@ -45,7 +45,7 @@ class GPT(Architecture):
         self.positions = None if config.rotary else LearnedPositions(config.max_length, config.dim)
         self.turns = Rotary(self.head_dim) if config.rotary else None
         self.dropout = nn.Dropout(config.dropout)
-        self.blocks = nn.ModuleList(Block(config) for _ in range(config.depth))
+        self.blocks: Stack[Block] = Stack(Block(config) for _ in range(config.depth))
         self._initialise(config.depth)
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
@@ -83,15 +83,13 @@ class GPT(Architecture):
 class Block(nn.Module):
     """One layer."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        dim, head_dim = config.dim, config.dim // config.heads
-        self.heads = config.heads
+        dim = config.dim
         norm = nn.RMSNorm if config.rmsnorm else nn.LayerNorm
         self.norm1, self.norm2 = norm(dim), norm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
-        self.q_norm = nn.RMSNorm(head_dim) if config.qk_norm else nn.Identity()
-        self.k_norm = nn.RMSNorm(head_dim) if config.qk_norm else nn.Identity()
+        self.split = Heads(config.heads, dim // config.heads, config.qk_norm)
         self.attention = CausalAttention(config.dropout)
         self.out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(config.dropout)
@@ -105,10 +103,7 @@ class Block(nn.Module):
         self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, turn: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, D) -> (B, T, D), and the new keys and values."""
-        q, k, v = split_heads(self.qkv(self.norm1(x)), self.heads)
-        q, k = self.q_norm(q), self.k_norm(k)
-        if turn is not None:
-            q, k = rotate(q, turn), rotate(k, turn)
+        q, k, v = self.split(self.qkv(self.norm1(x)), turn)
         mixed, keys, values = self.attention(q, k, v, position, keys, values)
         x = x + self.dropout(self.out(merge_heads(mixed)))
         return x + self.feedforward(self.norm2(x)), keys, values
