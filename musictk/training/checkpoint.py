@@ -1,0 +1,130 @@
+"""Checkpoints: written whole beside the others, then pointed at.
+
+    checkpoints/step-0000400/    manifest.json, weights.safetensors: a bundle
+                                 optimizer.safetensors, trainer.json: what resuming needs
+    last -> checkpoints/step-0000400
+    best -> checkpoints/step-0000200
+
+A directory appears under its name only when it is whole, and a link is replaced in one move, so at
+every moment `last` is a checkpoint that can be gone on from. No pickle.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, load_model, save_file
+from torch import Tensor, nn
+
+from musictk.errors import MusictkError
+from musictk.files import atomic, read_json, write_json
+from musictk.model import bundle
+from musictk.model.manifest import WEIGHTS, Manifest
+from musictk.model.network import Network
+
+LAST, BEST, CHECKPOINTS = "last", "best", "checkpoints"
+OPTIMIZER, TRAINER = "optimizer.safetensors", "trainer.json"
+LIVE = "live/"  # before a tensor's name: weights as they are trained, where a bundle's differ
+
+
+def save(
+    directory: Path,
+    network: Network,
+    manifest: Manifest,
+    tensors: dict[str, Tensor],
+    trainer: dict[str, Any],
+    *,
+    best: bool,
+) -> Path:
+    """Write the checkpoint of `trainer["step"]`, point `last` (and `best`) at it, drop old ones.
+
+    Raises MusictkError where the disk refuses; what was there before is untouched then.
+    """
+    final = directory / CHECKPOINTS / f"step-{trainer['step']:07d}"
+    if not _is(directory / LAST, final):  # else it was written, or resumed from, just now
+        part = final.with_name(f".{final.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        shutil.rmtree(final, ignore_errors=True)  # whole, but nothing ever pointed at it
+        try:
+            bundle.write(part, network, manifest)
+            with atomic(part / OPTIMIZER) as temporary:
+                save_file(tensors, temporary)
+            write_json(part / TRAINER, trainer)
+            part.replace(final)
+        except SafetensorError as error:
+            raise MusictkError(f"cannot write {final}: {error}", "free some space") from error
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    if best:
+        _point(directory / BEST, final)
+    _point(directory / LAST, final)
+    _prune(directory)
+    return final
+
+
+def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Put `last`'s weights into `network`; return the optimizers' tensors and `trainer.json`."""
+    last = directory / LAST
+    trainer: dict[str, Any] = read_json(last / TRAINER)
+    try:
+        tensors = load_file(last / OPTIMIZER)
+        live = {
+            name.removeprefix(LIVE): tensors.pop(name)
+            for name in list(tensors)
+            if name.startswith(LIVE)
+        }
+        if live:
+            network.load_state_dict(live)
+        else:
+            load_model(network, str(last / WEIGHTS))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise MusictkError(
+            f"checkpoint {last.resolve()} does not fit this network: {error}",
+            "resume with the settings the run began with",
+        ) from error
+    return tensors, trainer
+
+
+def exists(directory: Path) -> bool:
+    """Whether there is a checkpoint to resume from."""
+    return (directory / LAST / TRAINER).is_file()
+
+
+def live_tensors(network: nn.Module) -> dict[str, Tensor]:
+    """Every tensor of a network as it is trained, to be kept beside its bundle."""
+    return {
+        LIVE + name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()
+    }
+
+
+def _point(link: Path, target: Path) -> None:
+    """Make `link` a relative symbolic link to `target`, replacing the old one in one move."""
+    fresh = link.with_name(f".{link.name}.link")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+    fresh.replace(link)
+    handle = os.open(link.parent, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _prune(directory: Path) -> None:
+    """Remove what neither link points at; only `last` keeps what resuming needs."""
+    for path in (directory / CHECKPOINTS).iterdir():
+        if _is(directory / LAST, path):
+            continue
+        if _is(directory / BEST, path):
+            (path / OPTIMIZER).unlink(missing_ok=True)
+            (path / TRAINER).unlink(missing_ok=True)
+        else:
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def _is(link: Path, path: Path) -> bool:
+    return link.exists() and path.exists() and link.samefile(path)

@@ -1,0 +1,105 @@
+"""One process, or many under torchrun. Without torchrun, nothing here touches torch.distributed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from musictk.errors import UsageError
+from musictk.training.objective import Objective, blocks
+from musictk.training.settings import Settings
+
+
+@dataclass(frozen=True)
+class World:
+    """This process among its peers."""
+
+    rank: int
+    size: int
+    device: torch.device
+    parallel: str
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process writes files and logs."""
+        return self.rank == 0
+
+    def check(self, settings: Settings) -> None:
+        """Raise UsageError where the batch does not divide among the processes."""
+        if settings.loop.batch % self.size:
+            raise UsageError(
+                f"batch={settings.loop.batch} does not divide among {self.size} processes",
+                f"choose a multiple of {self.size}",
+            )
+
+    def slice(self, rows: int) -> slice:
+        """Which rows of the whole batch are this process's."""
+        share = rows // self.size
+        return slice(self.rank * share, (self.rank + 1) * share)
+
+    def wrap(self, objective: Objective) -> nn.Module:
+        """The objective with its gradients averaged over all processes."""
+        if self.size == 1:
+            return objective
+        if self.parallel == "fsdp":
+            from torch.distributed.fsdp import fully_shard
+
+            for block in blocks(objective.network):
+                fully_shard(block)
+            fully_shard(objective)
+            return objective
+        return nn.parallel.DistributedDataParallel(objective)
+
+    def quiet(self, wrapped: nn.Module, last: bool) -> Any:
+        """Where gradients only accumulate, DDP need not talk until the last forward pass."""
+        if isinstance(wrapped, nn.parallel.DistributedDataParallel) and not last:
+            return wrapped.no_sync()
+        return nullcontext()
+
+    def any(self, flag: bool) -> bool:
+        """Whether any process says so."""
+        if self.size == 1:
+            return flag
+        said = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(said, dist.ReduceOp.MAX)
+        return bool(said.item())
+
+    def sum(self, value: Tensor) -> Tensor:
+        """The sum over all processes."""
+        if self.size > 1:
+            dist.all_reduce(value)
+        return value
+
+    def wait(self) -> None:
+        """Until every process is here."""
+        if self.size > 1:
+            dist.barrier()
+
+
+@contextmanager
+def join(device: str | torch.device | None, parallel: str) -> Iterator[World]:
+    """The world torchrun describes in the environment, or a world of one."""
+    size = int(os.environ.get("WORLD_SIZE", "1"))
+    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if size == 1:
+        yield World(0, 1, chosen, parallel)
+        return
+    rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
+    if chosen.type == "cuda":
+        chosen = torch.device("cuda", local)
+        torch.cuda.set_device(chosen)
+    already = dist.is_initialized()
+    if not already:
+        dist.init_process_group("nccl" if chosen.type == "cuda" else "gloo")
+    try:
+        yield World(rank, size, chosen, parallel)
+    finally:
+        if not already:
+            dist.destroy_process_group()

@@ -1,0 +1,95 @@
+"""The training loop."""
+
+from __future__ import annotations
+
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+import torch
+
+from musictk.errors import MusictkError, UsageError
+from musictk.model.manifest import Manifest
+from musictk.model.network import Network
+from musictk.tokens.windows import Windows
+from musictk.training import checkpoint
+from musictk.training.distributed import join
+from musictk.training.feed import Feed
+from musictk.training.log import Log
+from musictk.training.meter import Meter
+from musictk.training.outcome import Listener, Outcome, Quiet
+from musictk.training.settings import Settings
+from musictk.training.stop import Stop
+from musictk.training.trainer import Trainer
+
+
+def train(
+    settings: Settings,
+    network: Network,
+    manifest: Manifest,
+    train: Windows,
+    valid: Windows,
+    directory: Path,
+    listener: Listener | None = None,
+    resume: bool = False,
+    device: str | torch.device | None = None,
+) -> Outcome:
+    """Train `network` in place, leaving bundles in `directory`/best and `directory`/last.
+
+    Deterministic on one kind of machine: whatever stops it, resuming ends with the same weights.
+    Ctrl-C finishes the step, writes a checkpoint and returns an interrupted Outcome. Under torchrun
+    every process calls this alike. Raises UsageError for settings that cannot work together.
+    """
+    _check(settings, network, directory, resume)
+    with ExitStack() as stack:
+        world = stack.enter_context(join(device, settings.precision.parallel))
+        world.check(settings)
+        stop = stack.enter_context(Stop())
+        trainer = Trainer(settings, network, manifest, world, directory, listener or Quiet())
+        if resume:
+            trainer.load()
+        trainer.prepare(train, valid)
+        feed = stack.enter_context(Feed(train, settings, world.slice(settings.loop.batch)))
+        if world.leads:
+            tensorboard = settings.loop.tensorboard
+            trainer.log = stack.enter_context(Log(directory, trainer.progress.step, tensorboard))
+        return _run(trainer, feed, stop)
+
+
+def _run(trainer: Trainer, feed: Feed, stop: Stop) -> Outcome:
+    """Step until the steps, the patience or the user is at an end."""
+    loop, progress = trainer.settings.loop, trainer.progress
+    meter = Meter(trainer.world)
+    stopping = False
+    while not (trainer.final() or trainer.spent() or stopping):
+        began = time.perf_counter()
+        data = feed[progress.step]
+        nats, norm = trainer.take(data)
+        seconds = time.perf_counter() - began
+        progress.count(data.positions, seconds)
+        meter.add(nats, data.positions, seconds)
+        if trainer.final() or progress.step % loop.log_every == 0:
+            trainer.report(meter, norm)
+        better = False
+        if trainer.final() or progress.step % loop.evaluate_every == 0:
+            better = trainer.evaluate()
+        stopping = trainer.world.any(stop.asked)
+        due = progress.step % loop.checkpoint_every == 0
+        if better or due or trainer.final() or trainer.spent() or stopping:
+            trainer.save(better)
+    return trainer.outcome()
+
+
+def _check(settings: Settings, network: Network, directory: Path, resume: bool) -> None:
+    longest = network.body.max_length
+    if settings.loop.length > longest:
+        raise UsageError(
+            f"length={settings.loop.length} is more than this network's {longest} positions",
+            f"choose at most {longest}",
+        )
+    if resume and not checkpoint.exists(directory):
+        raise MusictkError(f"{directory} holds no checkpoint to resume from", "train it anew")
+    if not resume and checkpoint.exists(directory):
+        raise UsageError(
+            f"{directory} already holds a run", "resume it, or choose another directory"
+        )

@@ -1,0 +1,116 @@
+"""Which parameter is stepped how."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.distributed.tensor import DTensor, distribute_tensor
+from torch.optim import AdamW, Optimizer
+
+from musictk.training.settings import Optimisation
+
+Parameters = list[nn.Parameter]
+
+
+def make_optimizers(network: nn.Module, settings: Optimisation) -> list[Optimizer]:
+    """AdamW (Loshchilov & Hutter 2019); or Muon for the body's matrices, AdamW for the rest.
+
+    Each group keeps its highest rate as `peak`; `set_rate` scales it.
+    """
+    matrices, rest = split_parameters(network)
+    hidden: Parameters = []
+    if settings.optimizer == "muon":
+        inside = {id(parameter) for parameter in network.get_submodule("body").parameters()}
+        hidden = [each for each in matrices if id(each) in inside and each.ndim == 2]
+        taken = {id(each) for each in hidden}
+        matrices = [each for each in matrices if id(each) not in taken]
+    device = next(network.parameters()).device
+    optimizers: list[Optimizer] = [
+        AdamW(
+            [
+                {"params": matrices, "weight_decay": settings.weight_decay},
+                {"params": rest, "weight_decay": 0.0},
+            ],
+            lr=settings.lr,
+            betas=(settings.beta1, settings.beta2),
+            fused=device.type == "cuda",
+        )
+    ]
+    if hidden:
+        # Moonshot's scaling (Liu et al. 2025) lets Muon share AdamW's rate and decay.
+        optimizers.append(
+            torch.optim.Muon(
+                hidden,
+                lr=settings.lr,
+                weight_decay=settings.weight_decay,
+                adjust_lr_fn="match_rms_adamw",
+            )
+        )
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["peak"] = group["lr"]
+    return optimizers
+
+
+def split_parameters(network: nn.Module) -> tuple[Parameters, Parameters]:
+    """Trainable parameters that decay (matrices and kernels), and those that do not."""
+    embeddings = {
+        id(parameter)
+        for module in network.modules()
+        if isinstance(module, nn.Embedding)
+        for parameter in module.parameters()
+    }
+    trainable = [each for each in network.parameters() if each.requires_grad]
+    decayed = [each for each in trainable if each.ndim >= 2 and id(each) not in embeddings]
+    chosen = {id(each) for each in decayed}
+    return decayed, [each for each in trainable if id(each) not in chosen]
+
+
+def set_rate(optimizers: list[Optimizer], rate: float) -> None:
+    """Scale every group's learning rate from its peak."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["lr"] = group["peak"] * rate
+
+
+def pack(optimizers: list[Optimizer], network: nn.Module) -> dict[str, Tensor]:
+    """The optimizers' state by parameter name: {"body.x.weight/exp_avg": tensor}.
+
+    Sharded tensors are gathered, so every process must call this.
+    """
+    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    packed = {}
+    for optimizer in optimizers:
+        for parameter, state in optimizer.state.items():
+            for key, value in state.items():
+                tensor = value.full_tensor() if isinstance(value, DTensor) else value
+                packed[f"{names[id(parameter)]}/{key}"] = tensor.detach().cpu().contiguous()
+    return packed
+
+
+def unpack(optimizers: list[Optimizer], network: nn.Module, packed: dict[str, Tensor]) -> None:
+    """Put `pack`'s tensors back where they were, sharded as the parameters are."""
+    states: dict[str, dict[str, Tensor]] = {}
+    for name, value in packed.items():
+        parameter, _, key = name.rpartition("/")
+        states.setdefault(parameter, {})[key] = value
+    parameters = dict(network.named_parameters())
+    home = {
+        id(parameter): optimizer
+        for optimizer in optimizers
+        for group in optimizer.param_groups
+        for parameter in group["params"]
+    }
+    for name, state in states.items():
+        owner = parameters[name]
+        home[id(owner)].state[owner] = {key: _like(owner, value) for key, value in state.items()}
+
+
+def _like(parameter: Tensor, value: Tensor) -> Tensor:
+    """`value` where the parameter is, and sharded as it is."""
+    if value.ndim == 0:  # AdamW's count of steps: on the device only where it is fused
+        return value.to(parameter.device) if parameter.is_cuda else value
+    if not isinstance(parameter, DTensor):
+        return value.to(parameter.device)
+    mesh, placements = parameter.device_mesh, parameter.placements
+    return distribute_tensor(value.to(parameter.device), mesh, placements)

@@ -1,0 +1,31 @@
+"""The learning rate as a pure function of the step, so that resume needs no scheduler state."""
+
+from __future__ import annotations
+
+from math import cos, pi
+
+from musictk.training.settings import Schedule
+
+ONECYCLE_START, ONECYCLE_END = 1 / 25, 1 / 25e4  # PyTorch's `div_factor` and `final_div_factor`
+
+
+def rate(schedule: Schedule, step: int) -> float:
+    """The share of `lr` that step `step` (from 0) takes.
+
+    Cosine: a linear warm-up, then half a cosine down to `final`. OneCycle (Smith & Topin 2019, as
+    in PyTorch): half a cosine up from 1/25, then half a cosine down to 1/250,000.
+    """
+    rising = schedule.warmup * schedule.steps
+    falling = (step - rising) / max(schedule.steps - 1 - rising, 1)
+    if schedule.schedule == "onecycle":
+        if step < rising:
+            return _ease(ONECYCLE_START, 1.0, step / rising)
+        return _ease(1.0, ONECYCLE_END, falling)
+    if step < rising:
+        return (step + 1) / (rising + 1)
+    return _ease(1.0, schedule.final, falling)
+
+
+def _ease(start: float, end: float, progress: float) -> float:
+    """Half a cosine from `start` to `end`."""
+    return end + (start - end) * (1 + cos(pi * min(progress, 1.0))) / 2

@@ -1,0 +1,257 @@
+"""One run on one process: its network, optimizers and progress, and what can be done to them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from musictk.errors import UsageError
+from musictk.model.bundle import weights_digest, with_progress
+from musictk.model.manifest import Manifest
+from musictk.model.network import Network
+from musictk.tokens.windows import Windows
+from musictk.training import checkpoint
+from musictk.training.baseline import baseline_nll
+from musictk.training.distributed import World
+from musictk.training.evaluate import autocast, score, tensors
+from musictk.training.feed import StepData, torch_seed
+from musictk.training.log import Log
+from musictk.training.meter import Meter, peak_bytes
+from musictk.training.objective import Objective, recompute_blocks
+from musictk.training.optimizer import make_optimizers, pack, set_rate, unpack
+from musictk.training.outcome import Ended, Evaluation, Listener, Outcome, Report
+from musictk.training.schedule import rate
+from musictk.training.settings import Settings
+from musictk.training.whole import whole_network
+
+
+@dataclass
+class Progress:
+    """All a run remembers beside its tensors; the rest follows from (seed, step)."""
+
+    step: int = 0  # steps taken
+    evaluated: int = 0  # the step of the last evaluation
+    best_step: int = 0
+    best_nll: float | None = None
+    stale: int = 0  # evaluations since the best one
+    skipped: int = 0
+    positions: int = 0
+    seconds: float = 0.0  # of training, evaluations apart
+    baseline: float | None = None
+
+    def count(self, positions: int, seconds: float) -> None:
+        """One more step."""
+        self.step += 1
+        self.positions += positions
+        self.seconds += seconds
+
+
+class Trainer:
+    """One run on one process."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        network: Network,
+        manifest: Manifest,
+        world: World,
+        directory: Path,
+        listener: Listener,
+    ) -> None:
+        self.settings, self.network, self.manifest = settings, network.to(world.device), manifest
+        self.world, self.directory, self.listener = world, directory, listener
+        self.progress = Progress()
+        self.log: Log | None = None
+        self._stored: dict[str, Tensor] = {}  # the optimizers' state to begin with
+        self._scale: dict[str, Any] = {}
+
+    def final(self) -> bool:
+        """Whether every step is taken."""
+        return self.progress.step >= self.settings.schedule.steps
+
+    def spent(self) -> bool:
+        """Whether patience is at an end."""
+        return 0 < self.settings.schedule.patience <= self.progress.stale
+
+    def load(self) -> None:
+        """Take up `last`. Raises UsageError where the settings are not those it began with."""
+        self._stored, trainer = checkpoint.load(self.directory, self.network)
+        for key, value in self.settings.flat().items():
+            if trainer["settings"].get(key) != value:
+                raise UsageError(
+                    f"this run began with {key}={trainer['settings'].get(key)!r}, not {value!r}",
+                    "resume it as it was, or start another run",
+                )
+        self.progress = Progress(**trainer["progress"])
+        self._scale = trainer["scaler"]
+
+    def prepare(self, train: Windows, valid: Windows) -> None:
+        """Wrap the network, make the optimizers, count the baseline."""
+        precision = self.settings.precision
+        self.valid = valid
+        smoothing = self.settings.optimisation.label_smoothing
+        objective = Objective(self.network, self.manifest.space, smoothing)
+        if precision.recompute:
+            recompute_blocks(self.network.body)
+        if precision.compile:
+            objective.compile()
+        self.objective = self.world.wrap(objective)
+        self.optimizers = make_optimizers(self.network, self.settings.optimisation)
+        unpack(self.optimizers, self.network, self._stored)
+        self.scaler = torch.amp.GradScaler(
+            self.world.device.type, enabled=precision.precision == "fp16"
+        )
+        self.scaler.load_state_dict(self._scale)
+        if self.progress.baseline is None and valid.positions:
+            pieces = (_pieces(train), _pieces(valid))
+            self.progress.baseline = baseline_nll(*pieces, self.manifest.space)
+
+    def take(self, data: StepData) -> tuple[Tensor, float]:
+        """One optimizer step; this process's nats, and the gradient's norm before clipping."""
+        loop, step = self.settings.loop, self.progress.step
+        self.objective.train()
+        nats = torch.zeros((), device=self.world.device)
+        for index, part in enumerate(data.parts):
+            draw = step * loop.accumulation + index
+            torch.manual_seed(torch_seed(loop.seed, draw, self.world.rank))
+            last = index == len(data.parts) - 1
+            with self.world.quiet(self.objective, last):
+                with autocast(self.world.device, self.settings.precision.precision):
+                    each = self.objective(*tensors(part, self.world.device)).sum()
+                # Processes average their gradients; their positions are to be summed.
+                loss = each * (self.world.size / max(data.positions, 1))
+                self.scaler.scale(loss).backward()
+            nats += each.detach()
+        return nats, self._update(step)
+
+    def _update(self, step: int) -> float:
+        """Clip and step, or count a gradient that is not finite and leave the weights alone."""
+        set_rate(self.optimizers, rate(self.settings.schedule, step))
+        for optimizer in self.optimizers:
+            self.scaler.unscale_(optimizer)
+        clip = self.settings.optimisation.clip or math.inf
+        total = nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        norm = float(total.full_tensor() if hasattr(total, "full_tensor") else total)
+        for optimizer in self.optimizers:
+            if math.isfinite(norm):
+                self.scaler.step(optimizer)
+            optimizer.zero_grad()
+        self.scaler.update()
+        self.progress.skipped += not math.isfinite(norm)
+        return norm
+
+    def evaluate(self) -> bool:
+        """Look at the validation split; whether it is the best so far (always, without one)."""
+        progress, loop = self.progress, self.settings.loop
+        progress.evaluated = progress.step
+        if not self.valid.positions:
+            progress.best_step = progress.step
+            return True
+        # FSDP gathers in its own forward; otherwise skip the compiled one: shapes differ here.
+        sharded = self.world.size > 1 and self.world.parallel == "fsdp"
+        objective = self.objective if sharded else Objective(self.network, self.manifest.space)
+        nll = score(
+            objective.eval(),
+            self.valid,
+            loop.batch,
+            loop.length,
+            self.world.device,
+            batches=loop.evaluate_batches,
+            precision=self.settings.precision.precision,
+        ).mean
+        better = progress.best_nll is None or nll < progress.best_nll
+        progress.stale = 0 if better else progress.stale + 1
+        if better:
+            progress.best_step, progress.best_nll = progress.step, nll
+        if self.log:
+            values = {"nll": nll, "baseline": progress.baseline, "best": better}
+            self.log.write("evaluation", progress.step, **values)
+        self.listener.evaluated(Evaluation(progress.step, nll, progress.baseline, better))
+        return better
+
+    def report(self, meter: Meter, norm: float) -> None:
+        """Say how the last steps went."""
+        progress = self.progress
+        lr = self.settings.optimisation.lr * rate(self.settings.schedule, progress.step - 1)
+        loss, speed = meter.read()
+        report = Report(
+            progress.step,
+            self.settings.schedule.steps,
+            loss,
+            lr,
+            norm,
+            speed,
+            progress.skipped,
+            progress.seconds,
+        )
+        if self.log:
+            values = {k: v for k, v in asdict(report).items() if k not in ("step", "steps")}
+            self.log.write("step", progress.step, **values)
+        if self.world.leads:
+            self.listener.stepped(report)
+
+    def save(self, best: bool) -> None:
+        """Every process gathers; the first writes; all wait for it."""
+        packed = pack(self.optimizers, self.network)
+        network, live = whole_network(self.network, self.manifest)
+        if self.world.leads:
+            trainer = {
+                "step": self.progress.step,
+                "progress": asdict(self.progress),
+                "settings": self.settings.flat(),
+                "scaler": self.scaler.state_dict(),
+            }
+            path = checkpoint.save(
+                self.directory,
+                network,
+                with_progress(self.manifest, **self._trained()),
+                packed | live,
+                trainer,
+                best=best,
+            )
+            self.listener.saved(path)
+        self.world.wait()
+
+    def _trained(self) -> dict[str, Any]:
+        progress = self.progress
+        return {
+            "step": progress.step,
+            "positions": progress.positions,
+            "seconds": progress.seconds,
+            "best_nll": progress.best_nll,
+            "baseline": progress.baseline,
+            "parameters": sum(each.numel() for each in self.network.parameters()),
+            "settings": self.settings.flat(),
+        }
+
+    def outcome(self) -> Outcome:
+        """How the run stands now that it has ended."""
+        progress = self.progress
+        ended: Ended = "finished" if self.final() else "patience" if self.spent() else "interrupted"
+        network, _ = whole_network(self.network, self.manifest)
+        return Outcome(
+            ended=ended,
+            step=progress.step,
+            best_step=progress.best_step,
+            best_nll=progress.best_nll,
+            baseline=progress.baseline,
+            skipped=progress.skipped,
+            seconds=progress.seconds,
+            positions_per_second=progress.positions / max(progress.seconds, 1e-9),
+            peak_bytes=peak_bytes(self.world.device),
+            digest=weights_digest(network),
+            last=self.directory / checkpoint.LAST,
+            best=self.directory / checkpoint.BEST,
+        )
+
+
+def _pieces(windows: Windows) -> Iterator[NDArray[Any]]:
+    shard = windows.shard
+    return (shard.piece(index) for index in range(len(shard.files)) if shard.lengths[index])

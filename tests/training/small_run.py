@@ -1,0 +1,124 @@
+"""A run small enough to be repeated: real melodies, a body of 2 × 32. Also a script to be killed.
+
+python small_run.py DIRECTORY [KEY=VALUE …] [--resume] [--slow]
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from symusic import Score
+
+from musictk.model import bundle
+from musictk.model.conditions import Conditions
+from musictk.model.manifest import Manifest
+from musictk.model.network import Network
+from musictk.tokens import Frames, Space, Tokens
+from musictk.tokens.shards import Shard
+from musictk.tokens.windows import Windows
+from musictk.training.loop import train
+from musictk.training.outcome import Outcome, Quiet
+from musictk.training.settings import Settings
+
+MIDIS = Path(__file__).parents[2] / "examples/midis"
+TOKENS, FRAMES = Tokens(size=131), Frames(width=128)
+SMALL = Settings().but(
+    steps=12,
+    batch=4,
+    length=32,
+    lr=3e-3,
+    evaluate_every=5,
+    evaluate_batches=2,
+    checkpoint_every=5,
+    log_every=2,
+    tensorboard=False,
+)
+
+
+def melodies(space: Space) -> list[np.ndarray]:
+    """Each piece's pitches in order, as ids or as frames of one pitch."""
+    pieces = []
+    for path in sorted(MIDIS.glob("*/*.mid"))[:12]:
+        notes = [note for track in Score(path).tracks for note in track.notes]
+        notes.sort(key=lambda note: (note.time, note.pitch))
+        pitches = np.array([note.pitch for note in notes[:300]], np.int64)
+        frames = np.eye(128, dtype=np.uint8)[pitches]
+        pieces.append(frames if isinstance(space, Frames) else pitches + 3)
+    return pieces
+
+
+def windows(pieces: list[np.ndarray], space: Space) -> Windows:
+    """Windows over pieces; composers take turns 2, 3, 4."""
+    sequence = np.concatenate(pieces)
+    stored = np.packbits(sequence, 1) if isinstance(space, Frames) else sequence.astype(np.uint16)
+    offsets = np.cumsum([0, *map(len, pieces)])
+    shard = Shard(Path("none"), "test", space, stored, offsets, np.arange(len(pieces)))
+    composers = (np.arange(len(pieces)) % 3 + 2)[:, None]
+    return Windows(shard, composers, np.ones(len(pieces)))
+
+
+def splits(space: Space = TOKENS) -> tuple[Windows, Windows]:
+    """Training and validation."""
+    pieces = melodies(space)
+    return windows(pieces[:-3], space), windows(pieces[-3:], space)
+
+
+def fresh(
+    space: Space = TOKENS, architecture: str = "gpt", **config: object
+) -> tuple[Network, Manifest]:
+    """An untrained network, always the same."""
+    torch.manual_seed(7)
+    size = {"dim": 32, "depth": 2, "heads": 2, "dropout": 0.1} | config
+    manifest = Manifest(
+        architecture=architecture,
+        architecture_config=size,
+        network_config={},
+        tokenizer="none",
+        tokenizer_config={},
+        tokenizer_learned=None,
+        tokenizer_fingerprint="test",
+        space=space,
+        conditions=Conditions({"composer": ("", "OTHER", "Bach", "Chopin", "Satie")}),
+        max_length=8192,
+    )
+    return bundle.build_network(manifest), manifest
+
+
+def run(
+    directory: Path,
+    settings: Settings = SMALL,
+    resume: bool = False,
+    space: Space = TOKENS,
+    listener: Quiet | None = None,
+    device: str = "cpu",
+) -> Outcome:
+    """Train the small network."""
+    network, manifest = fresh(space)
+    train_on, valid = splits(space)
+    return train(settings, network, manifest, train_on, valid, directory, listener, resume, device)
+
+
+class Slow(Quiet):
+    """Says each step aloud and waits a little, so that there is time to kill it."""
+
+    def stepped(self, report: object) -> None:
+        print(getattr(report, "step", None), flush=True)
+        time.sleep(0.05)
+
+
+def main(arguments: list[str]) -> None:
+    """Run, then print how it ended and the weights' digest."""
+    torch.set_num_threads(1)
+    values = dict(item.split("=") for item in arguments[1:] if "=" in item)
+    listener = Slow() if "--slow" in arguments else None
+    resume = "--resume" in arguments
+    outcome = run(Path(arguments[0]), SMALL.but(**values), resume, listener=listener)
+    print(outcome.ended, outcome.step, outcome.digest, flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
