@@ -56,6 +56,14 @@ class Tokenizer(ABC):
         """Which tokens may follow; None where everything may (Frames)."""
         return None
 
+    def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
+        """`sequence` (any crop) moved exactly, of the same length; None where that cannot be."""
+        return None
+
+    def louder(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
+        """`sequence` (any crop) with every MIDI velocity moved by `steps`, of the same length."""
+        return sequence
+
     def learn(self, pieces: Iterable[Piece]) -> str:
         """Learn from the training pieces; return text to be passed as `learned` ever after."""
         raise TypeError(f"tokenizer {self.name!r} learns nothing")
