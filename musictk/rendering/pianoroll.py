@@ -3,66 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.errors import MusictkError
 from musictk.files import atomic
-from musictk.music import Notes, bars, duration, notes
+from musictk.music import duration
 from musictk.rendering.midi import Section, labels
+from musictk.rendering.roll import PALETTE, Roll, braille, name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# Distinguishable with the common colour blindnesses too: they differ in lightness as well.
-PALETTE = ("#3566a8", "#d0572f", "#2f8f6b", "#8553a6", "#c58a1b", "#b8406f", "#3a94ab", "#6f7a2e")
 INK, PAPER, BLACK_KEY, RULE = "#22262e", "#fdfcfa", "#f1f0ec", "#d9d7d1"
 BLACK_KEYS = frozenset({1, 3, 6, 8, 10})  # pitch classes
 SYSTEM_BARS, SYSTEMS = 16, 6  # bars in one line of the picture, and the most lines
-
-
-@dataclass(frozen=True)
-class Roll:
-    """What is drawn: the notes, the bars, and whose colour each note has."""
-
-    notes: Notes
-    bars: NDArray[np.int64]  # (N + 1,) ticks
-    sections: Sequence[Section]
-    colours: NDArray[np.int64]  # (notes,) index into PALETTE
-    low: int  # lowest pitch shown
-    high: int  # highest pitch shown
-
-    @staticmethod
-    def of(score: ScoreTick, sections: Sequence[Section]) -> Roll:
-        """Colours follow the sections; without any, the tracks."""
-        found = notes(score, drums=False)
-        if not len(found):
-            raise MusictkError("there is nothing to draw: the piece has no pitched notes")
-        colours = found.track
-        if sections:
-            order = labels(sections)
-            colours = np.full(len(found), len(PALETTE) - 1)
-            for section in sections:
-                inside = (found.start >= section.start) & (found.start < section.end)
-                colours[inside] = order.index(section.label)
-        low, high = int(found.pitch.min()), int(found.pitch.max())
-        spare = max(0, 16 - (high - low)) // 2  # a piece of few pitches is not blown up
-        end = max((section.end for section in sections), default=0)
-        return Roll(
-            found,
-            bars(score, least=end),
-            sections,
-            colours % len(PALETTE),
-            max(0, low - 1 - spare),
-            min(127, high + 1 + spare),
-        )
 
 
 def draw(score: ScoreTick, sections: Sequence[Section], path: Path, title: str = "") -> None:
@@ -113,13 +72,13 @@ def text(
     roll = Roll.of(score, sections)
     columns = max(20, width - 4)
     dots = max(1, min(2, 4 * height // (roll.high - roll.low + 1)))  # per pitch
-    grid = _dots(roll, columns, dots)
+    grid = roll.grid(columns, dots)
     ticks = roll.bars[-1] / columns  # of one character
     named = [(section.start, section.label) for section in sections]
     every = _bar_step(len(roll.bars) - 1, columns // 8)
     numbers = [(int(tick), str(bar + 1)) for bar, tick in enumerate(roll.bars[:-1])][::every]
     lines = [("", _rule(named, ticks, columns))] if sections else []
-    for row, cells in enumerate(_braille(grid)):
+    for row, cells in enumerate(braille(grid)):
         pitches = range(roll.high - 4 * row // dots, roll.high - (4 * row + 4) // dots, -1)
         octave = next((name(pitch) for pitch in pitches if pitch % 12 == 0), "")
         body = "".join(chr(0x2800 + cell) if cell else " " for cell in cells).rstrip()
@@ -127,12 +86,6 @@ def text(
     painted = [(side, _paint(body, roll, ticks) if colour else body) for side, body in lines]
     painted.append(("", _rule(numbers, ticks, columns)))
     return "\n".join(f"{side:>3} {body}".rstrip() for side, body in painted)
-
-
-def name(pitch: int) -> str:
-    """60 -> "C4"."""
-    letters = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
-    return f"{letters[pitch % 12]}{pitch // 12 - 1}"
 
 
 def _systems(roll: Roll) -> list[tuple[int, int]]:
@@ -266,27 +219,6 @@ def _bar_step(count: int, most: int) -> int:
     while count / step > max(most, 1):
         step *= 2
     return step
-
-
-def _dots(roll: Roll, columns: int, dots: int) -> NDArray[np.bool_]:
-    """(rows × 4, columns × 2) whether something sounds; the highest pitch on top."""
-    rows = -(-(roll.high - roll.low + 1) * dots // 4) * 4
-    grid = np.zeros((rows, columns * 2), np.bool_)
-    scale = columns * 2 / roll.bars[-1]
-    left = np.floor(roll.notes.start * scale).astype(int)
-    right = np.maximum(np.ceil(roll.notes.end * scale - 1e-9).astype(int), left + 1)
-    for begin, end, pitch in zip(left, right, roll.notes.pitch, strict=True):
-        row = (roll.high - pitch) * dots
-        grid[row : row + dots, begin:end] = True
-    return grid
-
-
-def _braille(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """(rows, columns) offsets into Unicode's braille block, 2 × 4 dots each."""
-    weights = np.array([[0x01, 0x08], [0x02, 0x10], [0x04, 0x20], [0x40, 0x80]])
-    cells = grid.reshape(grid.shape[0] // 4, 4, grid.shape[1] // 2, 2)
-    packed: NDArray[np.int64] = np.einsum("rycx,yx->rc", cells.astype(np.int64), weights)
-    return packed
 
 
 def _rule(marks: list[tuple[int, str]], ticks: float, columns: int) -> str:

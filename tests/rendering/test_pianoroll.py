@@ -12,6 +12,7 @@ from musictk.errors import MusictkError
 from musictk.music import bars
 from musictk.rendering import pianoroll
 from musictk.rendering.midi import Section
+from musictk.rendering.roll import PALETTE, name
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 
@@ -37,14 +38,14 @@ def test_each_section_wears_its_colour(tmp_path: Path) -> None:
     score = ScoreTick(MIDIS / "Bach" / "musette_anh126.mid")
     pianoroll.draw(score, form(score), tmp_path / "roll.png", "Musette")
     seen = colours(tmp_path / "roll.png")
-    assert {pianoroll.PALETTE[0], pianoroll.PALETTE[1]} <= seen
-    assert pianoroll.PALETTE[2] not in seen
+    assert {PALETTE[0], PALETTE[1]} <= seen
+    assert PALETTE[2] not in seen
 
 
 def test_a_long_piece_is_broken_into_lines(tmp_path: Path) -> None:
     short, long = MIDIS / "Bach" / "musette_anh126.mid", MIDIS / "Joplin" / "the_entertainer.mid"
-    for name, path in (("short", short), ("long", long)):
-        pianoroll.draw(ScoreTick(path), [], tmp_path / f"{name}.png")
+    for stem, path in (("short", short), ("long", long)):
+        pianoroll.draw(ScoreTick(path), [], tmp_path / f"{stem}.png")
     height, width = imread(tmp_path / "long.png").shape[:2]
     assert height > 3 * imread(tmp_path / "short.png").shape[0]
     assert width < 2500
@@ -91,7 +92,7 @@ def test_text_is_coloured_by_section_on_request() -> None:
     plain = pianoroll.text(score, sections, 60)
     painted = pianoroll.text(score, sections, 60, colour=True)
     assert "\x1b" not in plain
-    for colour in pianoroll.PALETTE[:2]:
+    for colour in PALETTE[:2]:
         red, green, blue = bytes.fromhex(colour[1:])
         assert f"\x1b[38;2;{red};{green};{blue}m" in painted
     stripped = re.sub(r"\x1b\[[0-9;]*m", "", painted)
@@ -107,7 +108,7 @@ def test_text_fits_the_terminal(path: Path) -> None:
 
 
 def test_names_of_pitches() -> None:
-    assert [pianoroll.name(pitch) for pitch in (0, 60, 61, 69, 127)] == [
+    assert [name(pitch) for pitch in (0, 60, 61, 69, 127)] == [
         "C-1",
         "C4",
         "C♯4",

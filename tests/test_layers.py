@@ -1,0 +1,160 @@
+"""The floors of docs/architecture.md, read from that page and held against every import."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# One library, one home. A library that is not listed here may not be imported at all.
+HOMES = {
+    "alembic": {"catalog"},
+    "matplotlib": {"rendering"},
+    "mido": {"ingest", "rendering"},
+    "miditok": {"musictk_remi"},
+    "onnx": {"export", "runtime"},
+    "onnxruntime": {"runtime", "export"},
+    "onnxscript": {"export"},
+    "peft": {"training"},
+    "pluggy": {"plugin"},
+    "pydantic": {"config"},
+    "rapidfuzz": {"errors", "catalog"},
+    "rich": {"cli"},
+    "soundfile": {"rendering"},
+    "sqlalchemy": {"catalog"},
+    "tensorboard": {"training"},
+    "tokenizers": {"musictk_text", "musictk_remi"},
+    "typer": {"cli", "plugin"},
+    # The currencies: arrays, music in memory, weights on disk.
+    "numpy": None,
+    "symusic": None,
+    "safetensors": None,
+}
+TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "tokens", "catalog"}
+TORCH_FREE |= {"ingest", "generation", "rendering", "musictk_remi", "musictk_pianoroll"}
+TORCH_FREE |= {"musictk_events", "musictk_text", "musictk_samplers"}
+EVERYWHERE = {"musictk.cli.doctor"}  # it visits each library to see what it can do
+TORCH_FREE_MODULES = {
+    "musictk.model.manifest",
+    "musictk.model.conditions",
+    "musictk.runtime.contract",
+    "musictk.runtime.onnx",
+}
+
+
+def modules() -> dict[str, Path]:
+    """Every module of the distribution: dotted name -> file."""
+    found = {}
+    for base in (ROOT, ROOT / "plugins"):
+        for path in sorted(base.glob("musictk*/**/*.py")):
+            parts = path.relative_to(base).with_suffix("").parts
+            found[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    return found
+
+
+MODULES = modules()
+
+
+def imports(module: str) -> Iterator[tuple[int, str]]:
+    """(line, dotted name) of each import, wherever it stands: in a function, for types only."""
+    for node in ast.walk(ast.parse(MODULES[module].read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module}:{node.lineno}: imports are written in full"
+            for alias in node.names:
+                inner = f"{node.module}.{alias.name}"
+                yield node.lineno, inner if inner in MODULES else str(node.module)
+
+
+def room(module: str) -> str:
+    """ "musictk.catalog.models" -> "catalog"; "musictk_gpt.model" -> "musictk_gpt"."""
+    parts = module.split(".")
+    return parts[0] if parts[0] != "musictk" else parts[1] if len(parts) > 1 else "musictk"
+
+
+def floors() -> dict[str, int]:
+    """Room -> floor, as the page draws it."""
+    page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
+    found = {}
+    for number, names in re.findall(r"^    (\d)  (\S.*)$", page, re.M):
+        for name in re.sub(r"\(.*?\)", " ", names).split():
+            found[name] = int(number)
+    return found
+
+
+FLOORS = floors()
+
+
+def test_every_room_has_a_floor() -> None:
+    rooms = {room(module) for module in MODULES if module.startswith("musictk.")}
+    assert rooms <= set(FLOORS), "a room that docs/architecture.md does not draw"
+    assert len(set(FLOORS.values())) > 4, "the drawing was read"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("musictk.")])
+def test_imports_point_down(module: str) -> None:
+    """To a lower floor or into the own room. On the ground floor anyone may call on a neighbour."""
+    here = room(module)
+    for line, target in imports(module):
+        if target == "musictk" or not target.startswith("musictk."):
+            continue
+        there = room(target)
+        ground = FLOORS[here] == FLOORS[there] == 0
+        assert there == here or ground or FLOORS[there] < FLOORS[here], (
+            f"{MODULES[module].relative_to(ROOT)}:{line}: {here} (floor {FLOORS[here]}) "
+            f"imports {there} (floor {FLOORS[there]})"
+        )
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_the_core_knows_no_plugin_and_plugins_not_each_other(module: str) -> None:
+    for line, target in imports(module):
+        if target.startswith("musictk_"):
+            assert room(target) == room(module), f"{module}:{line} imports {target}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name not in EVERYWHERE])
+def test_one_library_one_home(module: str) -> None:
+    for line, target in imports(module):
+        library = target.partition(".")[0]
+        if library in sys.stdlib_module_names or library.startswith("musictk"):
+            continue
+        place = f"{MODULES[module].relative_to(ROOT)}:{line}"
+        if library == "torch":
+            assert room(module) not in TORCH_FREE, f"{place}: {room(module)} is free of torch"
+            assert module not in TORCH_FREE_MODULES, f"{place}: {module} is free of torch"
+            continue
+        assert library in HOMES, f"{place}: {library} has no home"
+        homes = HOMES[library]
+        assert homes is None or room(module) in homes, f"{place}: {library} lives in {homes}"
+
+
+def test_no_module_imports_itself_around_a_corner() -> None:
+    """Also counting imports inside functions and those for types only."""
+    graph = {
+        module: {target for _, target in imports(module) if target in MODULES} for module in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(" -> ".join(error.args[1]))
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if ".migrations." not in name])
+def test_modules_and_functions_stay_readable(module: str) -> None:
+    source = MODULES[module].read_text("utf-8")
+    assert source.count("\n") <= 300, f"{module} has {source.count(chr(10))} lines"
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            # A command's options are its signature; what is read from top to bottom is the body.
+            length = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
+            assert length <= 50, f"{module}.{node.name} has a body of {length} lines"

@@ -1,0 +1,138 @@
+"""The registry: plugins in, offers out, and no plugin can spoil another's day."""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import typer
+
+from musictk.errors import MusictkError, UnknownNameError
+from musictk.plugin import GROUP, KINDS, Hooks, Registry, registry
+
+ROOT = Path(__file__).parents[1]
+
+GOOD = """
+from musictk.plugin import hookimpl
+
+@hookimpl
+def register_architectures(register):
+    register("{name}", "json:JSONDecoder", "A stand-in that imports fast.")
+
+@hookimpl
+def register_commands(app):
+    @app.command("{name}-command")
+    def command() -> None:
+        print("{name} ran")
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A place for plugin modules; what was imported from it is forgotten afterwards."""
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        if name.startswith("plugin_"):
+            del sys.modules[name]
+
+
+def point(folder: Path, name: str, source: str) -> EntryPoint:
+    """An entry point to a plugin module with this source."""
+    (folder / f"plugin_{name}.py").write_text(source)
+    return EntryPoint(name, f"plugin_{name}", GROUP)
+
+
+def test_a_name_offered_twice_names_both_plugins_and_the_first_stays(folder: Path) -> None:
+    first = point(folder, "alpha", GOOD.format(name="lstm"))
+    second = point(folder, "beta", GOOD.format(name="lstm"))
+    found = Registry([second, first])
+    (failure,) = found.failures
+    assert failure.origin == "beta"
+    assert "'lstm' is offered twice, by alpha and by beta" in failure.reason
+    assert [(offer.name, offer.origin) for offer in found.offers()] == [("lstm", "alpha")]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "import a_module_that_is_not_there",
+        "def (",
+        "raise RuntimeError('no licence')",
+        "from musictk.plugin import hookimpl\n@hookimpl\ndef register_dances(register): ...",
+        "from musictk.plugin import hookimpl\n@hookimpl\ndef register_samplers(wrong): ...",
+        "from musictk.plugin import hookimpl\n"
+        "@hookimpl\ndef register_samplers(register): register('only a name')",
+    ],
+    ids=["import", "syntax", "raises", "unknown hook", "wrong argument", "wrong offer"],
+)
+def test_a_broken_plugin_is_named_and_the_rest_goes_on(folder: Path, source: str) -> None:
+    broken = point(folder, "broken", source)
+    good = point(folder, "good", GOOD.format(name="lstm"))
+    found = Registry([broken, good])
+    assert [failure.origin for failure in found.failures] == ["broken"]
+    assert found.failures[0].reason
+    assert [offer.name for offer in found.offers("architecture")] == ["lstm"]
+
+
+def test_a_plugin_offers_all_or_nothing(folder: Path) -> None:
+    source = GOOD.format(name="lstm") + "\n@hookimpl\ndef register_samplers(register): 1 / 0\n"
+    found = Registry([point(folder, "half", source)])
+    assert list(found.offers()) == []
+    assert "ZeroDivisionError" in found.failures[0].reason
+
+
+def test_a_component_that_does_not_import_names_its_plugin(folder: Path) -> None:
+    source = GOOD.format(name="lstm").replace("json:JSONDecoder", "json:Nothing")
+    found = Registry([point(folder, "late", source)])
+    assert found.failures == [], "offers are strings until they are used"
+    with pytest.raises(MusictkError, match=r"'lstm' of plugin late does not load"):
+        found.load("architecture", "lstm")
+
+
+def test_an_unknown_name_suggests_the_nearest() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'conformer'"):
+        registry().load("architecture", "confomer")
+    with pytest.raises(UnknownNameError, match=r"there is: .*gpt"):
+        registry().load("architecture", "zzzz")
+    with pytest.raises(UnknownNameError, match="there are none yet"):
+        Registry([]).load("architecture", "gpt")
+
+
+def test_commands_are_added_and_a_failing_one_is_left_out(folder: Path) -> None:
+    from typer.testing import CliRunner
+
+    bad = GOOD.format(name="bad").replace('print("bad ran")', "")
+    bad = bad.replace('@app.command("bad-command")', "raise ValueError('not today')\n")
+    bad = bad.replace("    def command() -> None:\n", "").rstrip()
+    app = typer.Typer()
+    found = Registry([point(folder, "bad", bad), point(folder, "good", GOOD.format(name="good"))])
+    found.add_commands(app)
+
+    @app.command()
+    def other() -> None: ...
+
+    assert "good ran" in CliRunner().invoke(app, ["good-command"]).output
+    assert [failure.origin for failure in found.failures] == ["bad"]
+
+
+def test_the_built_ins_come_in_by_the_same_door() -> None:
+    assert registry().failures == []
+    assert {offer.kind for offer in registry().offers()} == set(KINDS)
+    for offer in registry().offers():
+        assert offer.origin.endswith(")"), "its distribution and version are known"
+        assert offer.summary, f"{offer.kind} {offer.name} says what it is"
+
+
+@pytest.mark.parametrize("hook", [name for name in vars(Hooks) if name.startswith("register_")])
+def test_every_hook_is_documented(hook: str) -> None:
+    page = (ROOT / "docs" / "plugins.md").read_text("utf-8")
+    arguments = list(inspect.signature(getattr(Hooks, hook)).parameters)[1:]
+    assert re.search(rf"{hook}\({', '.join(arguments)}", page)
+    assert str(inspect.getdoc(getattr(Hooks, hook))) in page
