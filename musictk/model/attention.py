@@ -130,12 +130,11 @@ class WindowedAttention(nn.Module):
             all_k = unroll(F.pad(all_k, (0, 0, 0, extra)), self.window + block, block)
             all_v = unroll(F.pad(all_v, (0, 0, 0, extra)), self.window + block, block)
         if self.xpos:
-            row = torch.arange(block, device=q.device) - (block - 1) / 2
-            column = torch.arange(self.window + block, device=q.device) - (
-                self.window + (block - 1) / 2
-            )
-            q = q * torch.exp(row.unsqueeze(1) * self.decay).to(q.dtype)
-            all_k = all_k * torch.exp(-column.unsqueeze(1) * self.decay).to(q.dtype)
+            row = torch.arange(block, device=q.device, dtype=torch.float32)
+            column = torch.arange(self.window + block, device=q.device) - self.window
+            middle = row.mean()  # not (block - 1) / 2: the exporter knows no fractions of sizes
+            q = q * torch.exp((row - middle).unsqueeze(1) * self.decay).to(q.dtype)
+            all_k = all_k * torch.exp((middle - column).unsqueeze(1) * self.decay).to(q.dtype)
         out = F.scaled_dot_product_attention(
             q,
             all_k,

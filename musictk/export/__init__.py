@@ -1,0 +1,10 @@
+"""Write a trained model for other engines, and prove that it still plays the same."""
+
+from __future__ import annotations
+
+from musictk.export.report import ExportReport, Listener
+
+__all__ = ["ExportReport", "Listener", "export_onnx", "export_torchscript"]
+
+from musictk.export.onnx import export_onnx
+from musictk.export.torchscript import export_torchscript

@@ -1,0 +1,117 @@
+"""Write the cached step as ONNX: state in, state out, any batch, time and capacity."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+
+from musictk.errors import MusictkError, UsageError
+from musictk.export.report import ExportReport, Listener, Silent
+from musictk.export.writing import write_export
+from musictk.model.manifest import Manifest
+from musictk.model.network import Network
+from musictk.runtime import compress
+from musictk.runtime.onnx import CONDITION, LOGITS, MODEL, SEQUENCE, past, present
+from musictk.tokens import Frames, Space
+
+OPSET = 23
+LIMIT = 2**31 - 2**20  # bytes a protobuf file can hold, with some room for the graph
+PRECISIONS = {"fp32": None, "int8": compress.int8, "fp16": compress.half}
+
+Precision = Literal["fp32", "int8", "fp16"]
+
+
+def export_onnx(
+    source: Path,
+    target: Path,
+    precision: Precision = "fp32",
+    listener: Listener | None = None,
+) -> ExportReport:
+    """Export the checkpoint in `source` to the directory `target`: one self-contained `model.onnx`.
+
+    "fp32" must play exactly as eager PyTorch does; "int8" and "fp16" are rounded, and the report
+    says by how much. Raises MusictkError, and leaves nothing, where the replay finds otherwise.
+    """
+    if precision not in PRECISIONS:
+        raise UsageError(f"no precision {precision!r}", f"there is: {', '.join(PRECISIONS)}")
+    shrink = PRECISIONS[precision]
+
+    def write(network: Network, manifest: Manifest, directory: Path) -> None:
+        write_graph(network, manifest, directory / MODEL)
+        if shrink is not None:
+            shrink(directory / MODEL)
+
+    kind = "onnx" if shrink is None else f"onnx-{precision}"
+    return write_export(source, target, "onnx", kind, write, listener or Silent())
+
+
+def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
+    """The graph of one step, weights inside the file."""
+    size = sum(value.nbytes for value in network.state_dict().values())
+    if size > LIMIT:
+        raise MusictkError(
+            f"{size / 2**30:.1f} GiB of weights do not fit into one ONNX file",
+            "use `musictk export --torchscript`",
+        )
+    # Sizes 0 and 1 would be taken for constants, and equal sizes for the same dimension.
+    state = network.begin(2, 7)
+    args = (_example(manifest.space, 2, 3), torch.zeros(2, network.body.dim), *state)
+    slots = [
+        {axis: size for axis, size in enumerate(slot.shape) if isinstance(size, str)}
+        for slot in manifest.slots
+    ]
+    with _quiet(), torch.no_grad():
+        program: Any = torch.onnx.export(
+            _Flat(network).eval(),
+            args,
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=[SEQUENCE, CONDITION, *map(past, range(len(state)))],
+            output_names=[LOGITS, *map(present, range(len(state)))],
+            dynamic_shapes={
+                "sequence": {0: "batch", 1: "time"},
+                "condition": {0: "batch"},
+                "state": tuple(slots),
+            },
+            verbose=False,
+        )
+        program.save(str(path), external_data=False)
+
+
+class _Flat(nn.Module):
+    """ONNX knows no lists: the state's tensors, one by one."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, sequence: Tensor, condition: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
+        logits, after = self.network(sequence, condition, list(state))
+        return logits, *after
+
+
+def _example(space: Space, batch: int, time: int) -> Tensor:
+    if isinstance(space, Frames):
+        return torch.zeros(batch, time, space.width, dtype=torch.uint8)
+    return torch.zeros(batch, time, dtype=torch.int64)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter warns of its own deprecations and of packages that nobody asked for."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)

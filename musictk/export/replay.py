@@ -1,0 +1,139 @@
+"""Play the same music on two engines, and compare what they say of every step."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.runtime import Runtime, Session
+from musictk.tokens import Frames, Space
+
+# (rows, chunks fed at once, single greedy steps after them): none like the export's example.
+SCRIPTS: tuple[tuple[int, tuple[int, ...], int], ...] = (
+    (3, (281, 19), 272),
+    (1, (1, 5), 64),
+)
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """How far two engines are apart."""
+
+    steps: int  # positions played
+    difference: float  # the largest between any two logits
+    agreement: float  # share of greedy choices that were the same
+
+
+def replay(candidate: Runtime, reference: Runtime, tolerance: float, seed: int = 0) -> Replayed:
+    """Prefill in chunks, then step greedily, both engines along the reference's choices.
+
+    Choices whose logits lie within `tolerance` of each other in the reference are the same choice.
+    Between chunks and steps the rows are reordered, so `select` is replayed too.
+    """
+    parts = [
+        _play(candidate, reference, rows, chunks, steps, tolerance, np.random.default_rng(seed))
+        for rows, chunks, steps in SCRIPTS
+    ]
+    return Replayed(
+        sum(part.steps for part in parts),
+        max(part.difference for part in parts),
+        min(part.agreement for part in parts),
+    )
+
+
+def _play(
+    candidate: Runtime,
+    reference: Runtime,
+    rows: int,
+    chunks: tuple[int, ...],
+    steps: int,
+    tolerance: float,
+    random: np.random.Generator,
+) -> Replayed:
+    space = reference.manifest.space
+    capacity = min(reference.manifest.max_length, sum(chunks) + steps)
+    condition = _condition(reference, rows, random)
+    pair = (candidate.begin(rows, capacity), reference.begin(rows, capacity))
+    score = _Score(space, tolerance)
+    for length in chunks:
+        room = capacity - int(pair[1].lengths.max())
+        chunk = noise(space, rows, min(length, room), random)
+        if room:
+            logits = score.step(pair, chunk, condition)
+    order = list(reversed(range(rows)))
+    pair, logits = (pair[0].select(order), pair[1].select(order)), logits[order]
+    for _ in range(capacity - int(pair[1].lengths.max())):
+        logits = score.step(pair, greedy(space, logits[:, -1:]), condition[order])
+    return Replayed(score.steps, score.difference, score.same / score.choices)
+
+
+class _Score:
+    """Counts agreement while it steps both engines."""
+
+    def __init__(self, space: Space, tolerance: float) -> None:
+        self._frames, self._tolerance = isinstance(space, Frames), tolerance
+        self.steps, self.same, self.choices, self.difference = 0, 0, 0, 0.0
+
+    def step(
+        self, pair: tuple[Session, Session], sequence: NDArray[Any], condition: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """Step both; the reference's logits."""
+        ours, theirs = (session.step(sequence, condition) for session in pair)
+        gap = np.abs(ours - theirs).max()
+        self.difference = max(self.difference, float(gap) if np.isfinite(gap) else np.inf)
+        agree = self._agree(ours, theirs)
+        self.steps += sequence.shape[1]
+        self.same += int(agree.sum())
+        self.choices += agree.size
+        return theirs
+
+    def _agree(self, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.bool_]:
+        """(B, T) for tokens, (B, T, W) for frames."""
+        if self._frames:
+            return ((ours > 0) == (theirs > 0)) | (np.abs(theirs) <= self._tolerance)
+        chosen = np.take_along_axis(theirs, ours.argmax(-1)[..., None], -1)[..., 0]
+        return chosen >= theirs.max(-1) - self._tolerance
+
+
+def greedy(space: Space, logits: NDArray[np.float32]) -> NDArray[Any]:
+    """(B, T, V) -> the likeliest (B, T) ids, or (B, T, W) frames."""
+    if isinstance(space, Frames):
+        return (logits > 0).astype(np.uint8)
+    return logits.argmax(-1)
+
+
+def noise(space: Space, rows: int, length: int, random: np.random.Generator) -> NDArray[Any]:
+    """A random sequence of the space."""
+    if isinstance(space, Frames):
+        return (random.random((rows, length, space.width)) < 0.03).astype(np.uint8)
+    return random.integers(0, space.size, (rows, length))
+
+
+def _condition(runtime: Runtime, rows: int, random: np.random.Generator) -> NDArray[np.float32]:
+    """(B, D): each row under a random label of every category."""
+    sizes = runtime.manifest.conditions.sizes.values()
+    mixtures = [[[(int(random.integers(size)), 1.0)] for size in sizes] for _ in range(rows)]
+    return np.stack([runtime.condition(mixture) for mixture in mixtures])
+
+
+def speeds(runtimes: list[Runtime], steps: int = 48, rounds: int = 5) -> list[float]:
+    """Tokens per second of single steps of one row, medians of interleaved rounds."""
+    space = runtimes[0].manifest.space
+    capacity = min(runtimes[0].manifest.max_length, steps * (rounds + 1))
+    steps = capacity // (rounds + 1)
+    sequence = noise(space, 1, capacity, np.random.default_rng(0))
+    taken: list[list[float]] = [[] for _ in runtimes]
+    sessions = [runtime.begin(1, capacity) for runtime in runtimes]
+    for round_ in range(rounds + 1):
+        for runtime, session, times in zip(runtimes, sessions, taken, strict=True):
+            condition = runtime.condition([[] for _ in runtime.manifest.conditions.labels])[None]
+            start = time.perf_counter()
+            for at in range(round_ * steps, (round_ + 1) * steps):
+                session.step(sequence[:, at : at + 1], condition)
+            times.append((time.perf_counter() - start) / steps)
+    return [1 / statistics.median(times[1:]) for times in taken]  # the first round warms up

@@ -1,0 +1,32 @@
+"""Write the cached step as TorchScript."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from musictk.export.report import ExportReport, Listener, Silent
+from musictk.export.writing import write_export
+from musictk.model.manifest import Manifest
+from musictk.model.network import Network
+from musictk.runtime.torchscript import MODEL
+
+
+def export_torchscript(
+    source: Path, target: Path, listener: Listener | None = None
+) -> ExportReport:
+    """Export the checkpoint in `source` to the directory `target`, its step in `model.ts`.
+
+    Raises MusictkError, and leaves nothing, where the replay finds that it plays otherwise.
+    """
+    return write_export(
+        source, target, "torchscript", "torchscript", _write, listener or Silent()
+    )
+
+
+def _write(network: Network, manifest: Manifest, directory: Path) -> None:
+    with warnings.catch_warnings():  # deprecated, not removed: 2.11 to 2.13 all run it
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.jit.script(network).save(str(directory / MODEL))

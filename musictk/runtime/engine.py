@@ -1,0 +1,145 @@
+"""What the three engines share: sessions, row bookkeeping, condition tables. Free of torch."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Generic, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+
+from musictk.errors import MusictkError
+from musictk.model.conditions import Mixture, vector
+from musictk.model.manifest import WEIGHTS, Manifest
+from musictk.runtime.contract import CapacityError, Session
+from musictk.tokens import Frames
+
+State = TypeVar("State")
+
+
+class Engine(ABC, Generic[State]):
+    """A loaded bundle; a subclass says how its state is made, run, copied and stacked."""
+
+    name: ClassVar[str]
+
+    def __init__(self, directory: Path, manifest: Manifest) -> None:
+        self.manifest = manifest
+        space = manifest.space
+        self.sequence_type = np.dtype(np.uint8 if isinstance(space, Frames) else np.int64)
+        self.classes = space.width if isinstance(space, Frames) else space.size
+        self.dim = int(manifest.architecture_config["dim"])
+        tables = read_tensors(directory, "tables.")
+        self._tables = [
+            tables[f"{k}.weight"].astype(np.float32, copy=False)
+            for k in range(len(manifest.conditions.labels))
+        ]
+
+    def begin(self, batch: int, capacity: int | None = None) -> Rows[State]:
+        """See `Runtime.begin`."""
+        room = self.manifest.max_length if capacity is None else capacity
+        if not 0 < room <= self.manifest.max_length:
+            raise CapacityError(
+                f"this model has room for 1 to {self.manifest.max_length} positions, not {room}",
+                "ask for fewer bars, or train with a larger max_length",
+            )
+        return Rows(self, self.empty(batch, room), np.zeros(batch, np.int64), room)
+
+    def join(self, sessions: Sequence[Session]) -> Rows[State]:
+        """See `Runtime.join`."""
+        parts = [cast("Rows[State]", session) for session in sessions]
+        capacities = {part.capacity for part in parts}
+        if len(capacities) != 1:
+            raise ValueError(f"sessions of different capacity cannot be joined: {capacities}")
+        lengths = np.concatenate([part.lengths for part in parts])
+        return Rows(self, self.stack([part.state for part in parts]), lengths, capacities.pop())
+
+    def condition(self, mixture: Mixture) -> NDArray[np.float32]:
+        """See `Runtime.condition`."""
+        return vector(self._tables, mixture) if self._tables else np.zeros(self.dim, np.float32)
+
+    @abstractmethod
+    def empty(self, batch: int, capacity: int) -> State:
+        """The state before the first position."""
+
+    @abstractmethod
+    def run(
+        self, sequence: NDArray[Any], condition: NDArray[np.float32], rows: Rows[State]
+    ) -> tuple[NDArray[np.float32], State]:
+        """(B, T, V) logits that the caller may keep, and the state afterwards."""
+
+    @abstractmethod
+    def take(self, state: State, rows: Sequence[int]) -> State:
+        """Copies of these rows."""
+
+    @abstractmethod
+    def stack(self, states: Sequence[State]) -> State:
+        """One state with copies of all rows."""
+
+
+class Rows(Generic[State]):
+    """The Session of every engine: a state, and how far each row has come."""
+
+    def __init__(
+        self, engine: Engine[State], state: State, lengths: NDArray[np.int64], capacity: int
+    ) -> None:
+        self._engine = engine
+        self.state = state
+        self._lengths = lengths
+        self._capacity = capacity
+
+    @property
+    def lengths(self) -> NDArray[np.int64]:
+        """(B,) positions each row has taken."""
+        return self._lengths.copy()
+
+    @property
+    def capacity(self) -> int:
+        """The most positions a row can take."""
+        return self._capacity
+
+    def step(self, sequence: NDArray[Any], condition: NDArray[np.float32]) -> NDArray[np.float32]:
+        """See `Session.step`."""
+        engine, (batch, time) = self._engine, sequence.shape[:2]
+        if batch != len(self._lengths) or condition.shape != (batch, engine.dim):
+            raise ValueError(
+                f"{len(self._lengths)} rows of width {engine.dim} met a sequence of shape "
+                f"{sequence.shape} and conditions of shape {condition.shape}"
+            )
+        if int(self._lengths.max()) + time > self._capacity:
+            raise CapacityError(
+                f"{int(self._lengths.max())} positions and {time} more do not fit into the "
+                f"{self._capacity} this session has room for",
+                "ask for fewer bars or a shorter prompt, or begin with a larger capacity",
+            )
+        logits, self.state = engine.run(
+            np.ascontiguousarray(sequence, engine.sequence_type),
+            np.ascontiguousarray(condition, np.float32),
+            self,
+        )
+        self._lengths = self._lengths + time
+        return logits
+
+    def fork(self) -> Rows[State]:
+        """The same rows over the same state: for an engine that takes one step as several."""
+        return Rows(self._engine, self.state, self._lengths, self._capacity)
+
+    def select(self, rows: Sequence[int]) -> Rows[State]:
+        """See `Session.select`."""
+        state = self._engine.take(self.state, rows)
+        return Rows(self._engine, state, self._lengths[list(rows)], self._capacity)
+
+
+def read_tensors(directory: Path, prefix: str) -> dict[str, NDArray[Any]]:
+    """The weights whose name begins with `prefix`, by the rest of their name; no others are read."""
+    path = directory / WEIGHTS
+    try:
+        with safe_open(str(path), "numpy") as weights:
+            names = [name for name in weights.keys() if name.startswith(prefix)]  # noqa: SIM118
+            return {name.removeprefix(prefix): weights.get_tensor(name) for name in names}
+    except (SafetensorError, OSError) as error:
+        raise MusictkError(
+            f"{path} cannot be read: {error}", "choose another run or export"
+        ) from error

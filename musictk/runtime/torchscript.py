@@ -1,0 +1,38 @@
+"""Run a bundle's TorchScript file: PyTorch without musictk's model code.
+
+A TorchScript file is a program. Load only one that you, or someone you trust, exported.
+"""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+
+import torch
+
+from musictk.errors import MusictkError
+from musictk.model.manifest import Manifest
+from musictk.runtime.torch import TorchEngine
+
+MODEL = "model.ts"
+
+
+class TorchScript(TorchEngine):
+    """A bundle whose step is `model.ts`."""
+
+    name = "torchscript"
+
+    def __init__(
+        self, directory: Path, manifest: Manifest, threads: int, device: str | None = None
+    ) -> None:
+        super().__init__(directory, manifest, threads, device)
+        path = directory / MODEL
+        try:
+            with warnings.catch_warnings():  # deprecated, not removed: 2.11 to 2.13 all run it
+                warnings.simplefilter("ignore", DeprecationWarning)
+                scripted = torch.jit.load(str(path), map_location=self.device)
+                self.network = torch.jit.freeze(scripted.eval(), ["begin"])
+        except RuntimeError as error:
+            raise MusictkError(
+                f"{path} cannot be loaded: {error}", "run `musictk export --torchscript` again"
+            ) from error
