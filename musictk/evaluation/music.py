@@ -1,0 +1,186 @@
+"""How generated music compares with a corpus, in the measures of Yang & Lerch (2020).
+
+*On the evaluation of generative models in music*, Neural Computing and Applications 32. Each
+feature of a piece is a number or a histogram. Distances between pieces of the corpus (within) are
+set against distances from generated pieces to the corpus (between): where the two distributions
+overlap wholly, the generated pieces are as unlike the corpus as its own pieces are unlike each
+other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from musictk.errors import MusictkError
+from musictk.music import Notes, bars, notes
+
+Feature = float | NDArray[np.float64]
+MAJOR, HARMONIC_MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
+DURATIONS = 2.0 ** np.arange(-3.5, 3.5)  # quarters: edges between 1/32, 1/16, … and two bars
+BEAT = 12  # parts of a quarter that onsets are counted in: 16ths and triplets fall on them
+MOST = 250  # pieces of the corpus that are compared with each other, evenly picked
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """One feature: its mean over the generated pieces and over the corpus, and how they meet."""
+
+    generated: float | list[float]
+    corpus: float | list[float]
+    spread: float  # mean distance between two pieces of the corpus
+    distance: float  # mean distance from a generated piece to one of the corpus
+    overlap: float  # area under both distributions of distances, 0 … 1
+    divergence: float  # Kullback–Leibler, nats, of between from within
+
+
+def features(score: ScoreTick) -> dict[str, Feature]:
+    """Every feature of one piece; raises MusictkError where it has no pitched notes.
+
+    Entropy is in bits, lengths are in quarters, histograms sum to 1.
+    """
+    found = notes(score, drums=False)
+    if not len(found):
+        raise MusictkError("there is nothing to measure: the piece has no pitched notes")
+    edges = bars(score)
+    quarter = score.ticks_per_quarter
+    classes = np.bincount(found.pitch % 12, minlength=12) / len(found)
+    lengths = (found.end - found.start) / quarter
+    onsets = np.unique(found.start)
+    steps = np.diff(onsets) / quarter
+    beat = np.round(found.start % quarter * BEAT / quarter).astype(np.int64) % BEAT
+    return {
+        "pitch class entropy": entropy(classes),
+        "notes per bar": len(found) / (len(edges) - 1),
+        "pitches per bar": _pitches_per_bar(found, edges),
+        "polyphony": polyphony(found),
+        "scale consistency": scale_consistency(classes),
+        "empty bars": empty_bars(found, edges),
+        "pitch range": float(found.pitch.max() - found.pitch.min()),
+        "mean pitch": float(found.pitch.mean()),
+        "mean step": float(steps.mean()) if len(steps) else 0.0,
+        "pitch classes": classes,
+        "durations": _histogram(lengths),
+        "steps": _histogram(steps),
+        "onsets in the beat": np.bincount(beat, minlength=BEAT) / len(found),
+    }
+
+
+def compare(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]) -> dict[str, Any]:
+    """{"generated": pieces, "corpus": pieces, "features": {name: Comparison as a dict}}.
+
+    One generated piece is enough. Raises MusictkError for a corpus of fewer than 3 pieces.
+    """
+    ours = [features(score) for score in generated]
+    theirs = [features(score) for score in corpus if score.note_num()]
+    if not ours or len(theirs) < 3:
+        raise MusictkError(
+            f"{len(ours)} pieces cannot be compared with a corpus of {len(theirs)}",
+            "ingest at least 3 pieces",
+        )
+    named = {
+        name: asdict(_compare([one[name] for one in ours], [one[name] for one in theirs]))
+        for name in ours[0]
+    }
+    return {"generated": len(ours), "corpus": len(theirs), "features": named}
+
+
+def entropy(shares: NDArray[np.float64]) -> float:
+    """Bits; 0 where one class has all, log2(12) where twelve have equally much."""
+    present = shares[shares > 0]
+    return float(-(present * np.log2(present)).sum())
+
+
+def polyphony(found: Notes) -> float:
+    """How many notes sound at once, on average over the time in which any does."""
+    order = np.argsort(found.start, kind="stable")
+    start, end = found.start[order], found.end[order]
+    covered = np.maximum.accumulate(np.concatenate([start[:1], end]))
+    sounding = np.maximum(end - np.maximum(start, covered[:-1]), 0).sum()
+    return float((end - start).sum() / sounding) if sounding else 0.0
+
+
+def scale_consistency(classes: NDArray[np.float64]) -> float:
+    """The share of notes in the best fitting major or harmonic minor scale (Mogren 2016)."""
+    return float(
+        max(
+            classes[[(degree + tonic) % 12 for degree in scale]].sum()
+            for scale in (MAJOR, HARMONIC_MINOR)
+            for tonic in range(12)
+        )
+    )
+
+
+def empty_bars(found: Notes, edges: NDArray[np.int64]) -> float:
+    """The share of bars in which nothing sounds."""
+    first = np.searchsorted(edges, found.start, side="right") - 1
+    last = np.searchsorted(edges, np.maximum(found.end - 1, found.start), side="right") - 1
+    change = np.zeros(len(edges) + 1, np.int64)
+    np.add.at(change, first, 1)
+    np.add.at(change, last + 1, -1)
+    return float((np.cumsum(change)[: len(edges) - 1] == 0).mean())
+
+
+def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
+    """(overlapping area, KL divergence of `b` from `a`) of two samples' kernel densities."""
+    low, high = min(a.min(), b.min()), max(a.max(), b.max())
+    if high - low < 1e-12:
+        return 1.0, 0.0
+    margin = 0.15 * (high - low)
+    grid = np.linspace(low - margin, high + margin, 512)
+    p, q = _density(a, grid), _density(b, grid)
+    p, q = p / p.sum(), q / q.sum()
+    tiny = 1e-12
+    divergence = float((p * np.log((p + tiny) / (q + tiny))).sum())
+    return float(np.minimum(p, q).sum()), max(divergence, 0.0)
+
+
+def _compare(ours: Sequence[Feature], theirs: Sequence[Feature]) -> Comparison:
+    a = np.atleast_2d(np.array(ours, np.float64).T).T.reshape(len(ours), -1)
+    b = np.array(theirs, np.float64).reshape(len(theirs), -1)
+    picked = b[np.unique(np.linspace(0, len(b) - 1, MOST).astype(int))]
+    within = _distances(picked, picked)[np.triu_indices(len(picked), 1)]
+    between = _distances(a, b).ravel()
+    area, divergence = overlap(within, between)
+    scalar = a.shape[1] == 1
+    return Comparison(
+        generated=float(a.mean()) if scalar else a.mean(0).tolist(),
+        corpus=float(b.mean()) if scalar else b.mean(0).tolist(),
+        spread=float(within.mean()),
+        distance=float(between.mean()),
+        overlap=area,
+        divergence=divergence,
+    )
+
+
+def _distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(N, M) Euclidean."""
+    distances: NDArray[np.float64] = np.sqrt(((a[:, None] - b[None]) ** 2).sum(-1))
+    return distances
+
+
+def _density(sample: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Gaussian kernels of Scott's width, at least one step of the grid wide."""
+    width = max(float(sample.std()) * len(sample) ** -0.2, float(grid[1] - grid[0]))
+    counts, edges = np.histogram(sample, bins=2048, range=(float(grid[0]), float(grid[-1])))
+    centres = (edges[:-1] + edges[1:]) / 2
+    used = counts > 0
+    kernels = np.exp(-0.5 * ((grid[:, None] - centres[None, used]) / width) ** 2)
+    density: NDArray[np.float64] = kernels @ counts[used]
+    return density
+
+
+def _histogram(quarters: NDArray[np.float64]) -> NDArray[np.float64]:
+    counts = np.bincount(np.searchsorted(DURATIONS, quarters), minlength=len(DURATIONS) + 1)
+    shares: NDArray[np.float64] = counts / max(counts.sum(), 1)
+    return shares
+
+
+def _pitches_per_bar(found: Notes, edges: NDArray[np.int64]) -> float:
+    bar = np.searchsorted(edges, found.start, side="right") - 1
+    return float(len(np.unique(bar * 128 + found.pitch)) / len(np.unique(bar)))
