@@ -1,4 +1,4 @@
-"""Sampling, guidance, form, memory and infill: numpy on a Runtime, free of torch and of SQL."""
+"""Sampling, guidance, form and memory: numpy on a Runtime, free of torch and of SQL."""
 
 from musictk.generation.sampler import Sampler
 

@@ -1,0 +1,155 @@
+"""How much of its form one hears: sections against each other.
+
+Two bars are compared as sets of (onset, pitch), onsets on a grid of 24 to the whole note, by the F1
+of the two sets: 1 for the same notes at the same places, 0 for none in common. Two sections are
+compared bar by bar, at the best of three alignments (as they stand, and one bar to either side).
+Pitch is absolute: a return in another key counts as something else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from musictk.errors import UsageError
+from musictk.generation.form import Form
+from musictk.music import bars, notes
+
+_GRID = 24  # onsets to a whole note: sixteenths and triplets of eighths both lie on it
+_SHIFTS = (0, -1, 1)  # bars
+
+Bar = frozenset[tuple[int, int]]  # (onset on the grid, pitch)
+Section = tuple[str, int, int]  # label, first tick, tick after the last
+
+
+@dataclass(frozen=True)
+class FormReport:
+    """Self-similarity of a piece's sections.
+
+    `same` and `other` are means over pairs of sections of equal and of different label; primes do
+    not part labels. `chance` is the mean over single bars of sections with different labels, paired
+    at random: what comes from key, metre and style alone. `copied` is the share of a returning
+    section's bars that equal the theme's bar exactly. NaN stands for what the form has none of.
+    """
+
+    labels: tuple[str, ...]
+    similarity: NDArray[np.float64]  # (S, S), 1 on the diagonal
+    same: float
+    other: float
+    chance: float
+    copied: float
+
+    @property
+    def ratio(self) -> float:
+        """A–A against A–B; infinite where different labels share nothing."""
+        return self.same / self.other if self.other > 0 else float("inf")
+
+
+def form_report(score: ScoreTick, sections: Sequence[Section]) -> FormReport:
+    """Compare the `sections` of `score` with each other. Drum tracks are left out.
+
+    Raises UsageError where there are fewer than two sections.
+    """
+    if len(sections) < 2:
+        raise UsageError(
+            f"there is nothing to compare in {len(sections)} section(s)",
+            "name the form with --form, or choose a file with section markers",
+        )
+    split = _bars_of(score, sections)
+    size = len(sections)
+    similarity = np.ones((size, size))
+    for i in range(size):
+        for j in range(i):
+            similarity[i, j] = similarity[j, i] = section_similarity(split[i], split[j])
+    bases = [label.rstrip("'") for label, _, _ in sections]
+    pairs = [(i, j) for i in range(size) for j in range(i)]
+    return FormReport(
+        labels=tuple(label for label, _, _ in sections),
+        similarity=similarity,
+        same=_mean([similarity[i, j] for i, j in pairs if bases[i] == bases[j]]),
+        other=_mean([similarity[i, j] for i, j in pairs if bases[i] != bases[j]]),
+        chance=_chance(split, bases),
+        copied=_copied(split, bases),
+    )
+
+
+def assume(score: ScoreTick, form: Form) -> list[Section]:
+    """The sections of a score without markers: `form` laid over its bars, in proportion."""
+    lines = bars(score)
+    fitted = form.fit(max(len(lines) - 1, len(form.sections)))
+    ends = np.cumsum([section.bars for section in fitted.sections])
+    ticks = [int(lines[min(end, len(lines) - 1)]) for end in (0, *ends)]
+    return [
+        (section.name, start, stop)
+        for section, start, stop in zip(fitted.sections, ticks, ticks[1:], strict=False)
+    ]
+
+
+def bar_similarity(one: Bar, other: Bar) -> float:
+    """F1 of two sets of notes; two empty bars are alike."""
+    if not one and not other:
+        return 1.0
+    return 2 * len(one & other) / (len(one) + len(other))
+
+
+def section_similarity(one: Sequence[Bar], other: Sequence[Bar]) -> float:
+    """Mean over aligned bars, at the best alignment; bars without a counterpart count 0."""
+    size = max(len(one), len(other), 1)
+    return max(
+        sum(bar_similarity(one[i], other[i + shift]) for i in _overlap(one, other, shift)) / size
+        for shift in _SHIFTS
+    )
+
+
+def _overlap(one: Sequence[Bar], other: Sequence[Bar], shift: int) -> range:
+    return range(max(0, -shift), min(len(one), len(other) - shift))
+
+
+def _bars_of(score: ScoreTick, sections: Sequence[Section]) -> list[list[Bar]]:
+    heard = notes(score, drums=False)
+    lines = bars(score, least=max(end for _, _, end in sections))
+    number = np.searchsorted(lines, heard.start, "right") - 1
+    step = 4 * score.ticks_per_quarter / _GRID
+    onset = np.round((heard.start - lines[number]) / step).astype(np.int64)
+    held: list[set[tuple[int, int]]] = [set() for _ in range(len(lines))]
+    for bar, place, pitch in zip(
+        number.tolist(), onset.tolist(), heard.pitch.tolist(), strict=True
+    ):
+        held[bar].add((place, pitch))
+    first = [int(np.searchsorted(lines, start + 1, "right")) - 1 for _, start, _ in sections]
+    last = [int(np.searchsorted(lines, end, "left")) for _, _, end in sections]
+    return [
+        [frozenset(bar) for bar in held[start : max(stop, start + 1)]]
+        for start, stop in zip(first, last, strict=True)
+    ]
+
+
+def _chance(split: list[list[Bar]], bases: list[str]) -> float:
+    values = [
+        bar_similarity(one, other)
+        for i, a in enumerate(split)
+        for j, b in enumerate(split[:i])
+        if bases[i] != bases[j]
+        for one in a
+        for other in b
+        if one or other
+    ]
+    return _mean(values)
+
+
+def _copied(split: list[list[Bar]], bases: list[str]) -> float:
+    same = []
+    for i, base in enumerate(bases):
+        first = bases.index(base)
+        if first < i:
+            pairs = zip(split[first], split[i], strict=False)
+            same += [float(one == other) for one, other in pairs if one or other]
+    return _mean(same)
+
+
+def _mean(values: Sequence[float]) -> float:
+    return float(np.mean(values)) if len(values) else float("nan")

@@ -1,0 +1,102 @@
+"""Every running context of every piece in the making, stepped as one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from itertools import groupby
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.runtime.contract import Runtime, Session
+
+Logits = NDArray[np.float32]
+
+# What a context is for: predictions under the conditions, without them (guidance), or from memory.
+KINDS = GIVEN, FREE, MEMORY = 0, 1, 2
+
+
+class Key(NamedTuple):
+    """Which context: of which row of the request, for what."""
+
+    row: int
+    kind: int
+
+
+class Fresh(NamedTuple):
+    """A context to begin: its positions (T,) or (T, W), and its condition (D,)."""
+
+    key: Key
+    sequence: NDArray[Any]
+    condition: NDArray[np.float32]
+
+
+class Contexts:
+    """Rows of one session. `logits[place(key)]` is what each predicts next."""
+
+    def __init__(self, runtime: Runtime, capacity: int) -> None:
+        self._runtime, self._capacity = runtime, capacity
+        self._session: Session | None = None
+        self._conditions = np.zeros((0, 0), np.float32)
+        self.keys: list[Key] = []
+        self.rows = np.zeros(0, np.int64)  # (L,) the row each context belongs to
+        self.lengths = np.zeros(0, np.int64)  # (L,) positions taken
+        self.logits = np.zeros((0, 0), np.float32)  # (L, V)
+
+    def full(self) -> list[Key]:
+        """Contexts that cannot take another position."""
+        if not (self.lengths >= self._capacity).any():
+            return []
+        return [self.keys[i] for i in np.flatnonzero(self.lengths >= self._capacity)]
+
+    def advance(
+        self,
+        sequence: NDArray[Any] | None,
+        dropped: Collection[Key] = (),
+        fresh: Sequence[Fresh] = (),
+    ) -> None:
+        """Every context takes its row's next position: `sequence` is (rows,) or (rows, W).
+
+        Those in `dropped` end; those in `fresh` begin (or begin anew) and have heard it already.
+        """
+        gone = {*dropped, *(one.key for one in fresh)}
+        if gone:
+            self._keep([i for i, key in enumerate(self.keys) if key not in gone])
+        if self._session is not None and sequence is not None:
+            taken = sequence[self.rows][:, None]
+            self.logits = self._session.step(taken, self._conditions)[:, -1]
+            self.lengths += 1
+        if fresh:
+            self._begin(fresh)
+
+    def _keep(self, places: list[int]) -> None:
+        if len(places) == len(self.keys):
+            return
+        if self._session is not None:
+            self._session = self._session.select(places) if places else None
+        self.keys = [self.keys[i] for i in places]
+        self.lengths, self.rows = self.lengths[places], self.rows[places]
+        self.logits, self._conditions = self.logits[places], self._conditions[places]
+
+    def _begin(self, fresh: Sequence[Fresh]) -> None:
+        sessions = [] if self._session is None else [self._session]
+        logits = [self.logits] if sessions else []
+        conditions = [self._conditions] if sessions else []
+        ordered = sorted(fresh, key=lambda one: len(one.sequence))
+        for _, group in groupby(ordered, key=lambda one: len(one.sequence)):
+            batch = list(group)
+            conditions.append(np.stack([one.condition for one in batch]))
+            sessions.append(self._runtime.begin(len(batch), self._capacity))
+            prefix = np.stack([one.sequence for one in batch])
+            logits.append(sessions[-1].step(prefix, conditions[-1])[:, -1])
+        self._session = sessions[0] if len(sessions) == 1 else self._runtime.join(sessions)
+        self.logits, self._conditions = np.concatenate(logits), np.concatenate(conditions)
+        self.keys = [*self.keys, *(one.key for one in ordered)]
+        self.lengths = np.append(self.lengths, [len(one.sequence) for one in ordered])
+        self.rows = np.append(self.rows, [one.key.row for one in ordered])
+
+    def places(self, rows: Sequence[int], kind: int) -> NDArray[np.int64]:
+        """(len(rows),) index into `logits` of each row's context of this kind; -1 where none."""
+        found = {key: i for i, key in enumerate(self.keys)}
+        return np.array([found.get(Key(row, kind), -1) for row in rows], np.int64)

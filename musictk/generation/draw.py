@@ -1,0 +1,78 @@
+"""From logits to a draw: the chain of samplers, and random numbers that belong to a row alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.config import build
+from musictk.errors import MusictkError
+from musictk.generation.sampler import Sampler
+from musictk.plugin import registry
+from musictk.tokens import Space
+
+Logits = NDArray[np.float32]
+_BLOCK = 1024
+
+
+class Noise:
+    """Uniform numbers of one row: a pure function of (seed, row, how many were taken).
+
+    Counter-based (Philox, Salmon et al. 2011), so no row's draws depend on another's.
+    """
+
+    def __init__(self, seed: int, row: int) -> None:
+        self._generator = np.random.Generator(np.random.Philox(key=[seed, row]))
+        self._block = np.empty(0)
+        self._next = 0
+
+    def take(self, count: int) -> NDArray[np.float64]:
+        """(count,) uniform in [0, 1)."""
+        if self._next + count > len(self._block):
+            rest = self._block[self._next :]
+            self._block = np.append(rest, self._generator.random(_BLOCK))
+            self._next = 0
+        self._next += count
+        return self._block[self._next - count : self._next]
+
+
+def make_chain(links: Sequence[tuple[str, Mapping[str, Any]]], space: Space) -> list[Sampler]:
+    """The samplers a request names, in its order; raises UsageError for what is unknown."""
+    kinds = [(registry().load("sampler", name), values) for name, values in links]
+    return [kind(build(kind.Config, values, kind.name), space) for kind, values in kinds]
+
+
+def apply(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> Logits:
+    """`logits` after every link."""
+    for sampler in chain:
+        logits = sampler(logits, history)
+    return logits
+
+
+def pick(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+    """(B, V) logits and (B,) uniforms -> (B,) ids of the softmax, by its inverse CDF."""
+    weights = np.exp(logits - logits.max(1, keepdims=True))
+    cumulated = weights.cumsum(1, dtype=np.float64)
+    total = cumulated[:, -1]
+    _demand_finite(total)
+    # Strictly between 0 and the total: an id of weight 0 is never taken, whatever u rounds to.
+    mark = np.minimum(uniform * total, np.nextafter(total, 0))
+    return np.asarray(np.argmax(cumulated > mark[:, None], axis=1), np.int64)
+
+
+def sound(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(B, W) logits and uniforms -> (B, W) frames, each pitch a Bernoulli of its own."""
+    likely = 0.5 * (1 + np.tanh(0.5 * logits))
+    _demand_finite(likely)
+    return np.asarray(uniform < likely, np.uint8)
+
+
+def _demand_finite(values: NDArray[Any]) -> None:
+    if np.isnan(values).any():
+        raise MusictkError(
+            "the model's predictions are not numbers (NaN)",
+            "its training has diverged: choose another checkpoint or train with a lower rate",
+        )

@@ -1,0 +1,173 @@
+"""The form plan: `AABA`, `A8 B4 A8`, `A A' B`, `verse-chorus-bridge`: sections of so many bars."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from musictk.errors import UnknownNameError, UsageError
+
+# What each name stands for; written as anyone would type it.
+NAMED = {
+    "strophic": "A A A A",
+    "binary": "A B",
+    "rounded-binary": "A B A'",
+    "ternary": "A B A",
+    "song": "A A B A",
+    "32-bar": "A8 A8 B8 A8",
+    "bar-form": "A A B",
+    "arch": "A B C B A",
+    "rondo": "A B A C A",
+    "sonata-rondo": "A B A C A B A",
+    "theme-and-variations": "A A' A'' A''' A''''",
+    "verse-chorus": "verse chorus verse chorus",
+    "verse-chorus-bridge": "verse chorus verse chorus bridge chorus",
+    "12-bar-blues": "A12 A'12 A''12",
+    "through-composed": "A B C D",
+}
+WORDS = (
+    *("intro", "verse", "prechorus", "chorus", "refrain", "hook", "bridge", "interlude", "solo"),
+    *("outro", "coda", "theme", "exposition", "development", "recapitulation", "minuet", "trio"),
+)
+BARS = 8  # of a section that does not say
+MOST_SECTIONS, MOST_BARS = 64, 1024
+
+_LETTERS = re.compile(r"(?:[A-Z]'*(?:\d+)?)+")
+_LETTER = re.compile(r"([A-Z])('*)(\d+)?")
+_WORD = re.compile(r"([a-z]+)('*)(\d+)?")
+
+
+@dataclass(frozen=True)
+class Section:
+    """One section of the plan: "A'" of 8 bars has label "A" and one prime."""
+
+    label: str
+    bars: int
+    primes: int = 0  # how often it is varied: A' is a freer return of A
+
+    @property
+    def name(self) -> str:
+        """The label with its primes, as it is written and as the marker says."""
+        return self.label + "'" * self.primes
+
+
+class Return(NamedTuple):
+    """Where a section comes back to: the index of the first section with its label."""
+
+    first: int
+    times: int  # how many sections with this label stood before
+
+
+@dataclass(frozen=True)
+class Form:
+    """Sections in order of playing."""
+
+    sections: tuple[Section, ...]
+
+    @property
+    def bars(self) -> int:
+        """Bars of the whole piece."""
+        return sum(section.bars for section in self.sections)
+
+    def returns(self, index: int) -> Return | None:
+        """What section `index` returns to; None where its label is new."""
+        labels = [section.label for section in self.sections[:index]]
+        label = self.sections[index].label
+        return Return(labels.index(label), labels.count(label)) if label in labels else None
+
+    def fit(self, total: int) -> Form:
+        """The same plan in `total` bars, each section keeping its share; none gets less than one.
+
+        Raises UsageError where there are fewer bars than sections.
+        """
+        if total < len(self.sections):
+            raise UsageError(
+                f"{total} bars cannot hold {len(self.sections)} sections",
+                f"ask for {len(self.sections)} bars or more",
+            )
+        spare, whole = total - len(self.sections), self.bars
+        ends, before = [], 0
+        for section in self.sections:  # rounding the running sum never loses a bar
+            before += section.bars
+            ends.append(round(spare * before / whole))
+        shares = [1 + end - start for start, end in zip([0, *ends], ends, strict=False)]
+        return Form(
+            tuple(
+                replace(section, bars=bars)
+                for section, bars in zip(self.sections, shares, strict=True)
+            )
+        )
+
+    def __str__(self) -> str:
+        """`A8 A8 B8 A8`: `parse` reads it back."""
+        return " ".join(f"{section.name}{section.bars}" for section in self.sections)
+
+    def describe(self) -> str:
+        """One line for people: `A A B A, 4 sections of 8 bars, 32 bars`."""
+        names = " ".join(section.name for section in self.sections)
+        sizes = {section.bars for section in self.sections}
+        if len(self.sections) == 1:
+            return f"{names}, {_count(self.bars, 'bar')}"
+        if len(sizes) > 1:
+            return f"{self}, {_count(len(self.sections), 'section')}, {_count(self.bars, 'bar')}"
+        each = _count(sizes.pop(), "bar")
+        return f"{names}, {len(self.sections)} sections of {each}, {_count(self.bars, 'bar')}"
+
+
+def parse(text: str, bars: int = BARS) -> Form:
+    """A form from letters, words or a name. `bars` is for sections that do not say how many.
+
+    Letters stand together or apart (`AABA`, `A A B A`), each with primes and bars of its own
+    (`A8 A'8 B4`); words are joined by spaces or hyphens (`intro4-verse-chorus`). Names are the
+    keys of `NAMED`, words those of `WORDS`. Raises UsageError that says what there is.
+    """
+    if not 1 <= bars <= MOST_BARS:
+        raise UsageError(f"a section of {bars} bars cannot be", f"choose 1 to {MOST_BARS} bars")
+    written = text.strip().strip("-, ")
+    written = NAMED.get(re.sub(r"[\s_]+", "-", written.casefold()), written)
+    sections = []
+    for part in re.split(r"[\s,\-]+", written):
+        sections += _part(part, bars, text)
+    return _checked(sections, text)
+
+
+def _part(part: str, bars: int, text: str) -> list[Section]:
+    part = part.replace("’", "'").replace("′", "'")
+    if _LETTERS.fullmatch(part):
+        found: Sequence[tuple[str, str, str]] = _LETTER.findall(part)
+    elif match := _WORD.fullmatch(part.casefold()):
+        # Small letters only, such as `aaba`: letters unless they spell a longer word.
+        if set(part) <= set("abcdef") and not match[2] and not match[3]:
+            return _part(part.upper(), bars, text)
+        if match[1] not in WORDS:
+            raise UnknownNameError("form or section", match[1], [*NAMED, *WORDS])
+        found = [(match[1], match[2], match[3] or "")]
+    else:
+        raise UsageError(f"the form {text!r} does not parse at {part!r}", _mend())
+    return [Section(label, int(own) if own else bars, len(primes)) for label, primes, own in found]
+
+
+def _checked(sections: list[Section], text: str) -> Form:
+    if any(not 1 <= section.bars <= MOST_BARS for section in sections):
+        raise UsageError(
+            f"the form {text!r} has a section without bars, or with more than {MOST_BARS}",
+            "write the bars after the letter: A8 B4 A8",
+        )
+    if len(sections) > MOST_SECTIONS:
+        raise UsageError(
+            f"the form {text!r} has {len(sections)} sections", f"keep it to {MOST_SECTIONS}"
+        )
+    return Form(tuple(sections))
+
+
+def _mend() -> str:
+    return (
+        "write letters (AABA, A8 B4 A8, A A' B), words (intro4-verse-chorus) or one of: "
+        + ", ".join(NAMED)
+    )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,48 @@
+"""What may be written next: the grammar, no early end, and a way out of a bar without end."""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.generation.draft import Draft
+from musictk.tokens import Frames, Tokenizer, Tokens
+
+_PROBE = 16  # repeats of one token; the more bars begin in them, the faster it moves on
+
+
+class Mask:
+    """Which tokens a row may write. In a frame space: everything, always."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._tokenizer = tokenizer
+        space = tokenizer.space
+        self.frames = isinstance(space, Frames)
+        self.width = space.width if isinstance(space, Frames) else 1  # random numbers a draw takes
+        if isinstance(space, Tokens):
+            # The form says when a piece ends, so the model cannot.
+            self._usual = np.ones(space.size, bool)
+            self._usual[[space.pad, space.bos, space.eos]] = False
+
+    def allowed(self, draft: Draft) -> NDArray[np.bool_] | None:
+        """(V,) True where a token may follow, never all False; None for frames."""
+        if self.frames:
+            return None
+        allowed = self._usual
+        if draft.parser is not None:
+            allowed = allowed & draft.parser.allowed()
+            if not allowed.any():
+                allowed = self._usual
+        if draft.overdue:
+            pace = np.where(allowed, self._pace, -1)
+            if pace.max() > self._pace.min():
+                allowed = pace == pace.max()
+        return allowed
+
+    @cached_property
+    def _pace(self) -> NDArray[np.int64]:
+        """(V,) how fast each token brings the next bar: asked of the tokenizer, not assumed."""
+        starts = self._tokenizer.bar_starts
+        return np.array([len(starts(np.full(_PROBE, token))) for token in range(len(self._usual))])

@@ -1,0 +1,153 @@
+"""Sectional memory: following a theme that returns, note by note, and leaving it in figures.
+
+A model small enough to train at home does not copy on its own, so a return is carried by the theme
+itself: the row *follows* it, token by token, and now and then *departs* for about a figure, drawing
+from the model, until it finds its way back. `variation` is the share of time away.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.generation.request import Memory
+
+# A departure is read as an edit of the theme: its odds beside 1 for the theme's own token.
+_REPLACED, _ADDED, _LEFT_OUT = 0.1, 0.05, 0.05
+_STRAY = 1e-4  # for what the grammar would not have let stand in the theme token's stead
+_LOOK_AHEAD = 24  # the most tokens of the theme passed over at once
+_CERTAIN = 0.05  # a place less likely than this is no place to follow from
+
+
+class Theme:
+    """A section to return to: `sequence` (T,) or (T, W), in bars that begin at `bars` (N,).
+
+    Its first position begins a bar, so it stands for the next bar line after its last one, too.
+    """
+
+    def __init__(self, sequence: NDArray[Any], bars: NDArray[np.int64]) -> None:
+        self.sequence, self.length = np.concatenate([sequence, sequence[:1]]), len(sequence)
+        self.bars = bars if len(bars) else np.zeros(1, np.int64)
+
+    def bar(self, index: int) -> NDArray[Any]:
+        """Bar `index`, counted round and round, and the first position after it."""
+        index %= len(self.bars)
+        start = self.bars[index] if index else 0
+        stop = self.bars[index + 1] if index + 1 < len(self.bars) else self.length
+        return self.sequence[start : stop + 1]
+
+
+class TokenPlace:
+    """Where in a bar of the theme a row stands: a belief over its tokens (a pair HMM, run forward).
+
+    Tokens replaced, added or left out on the way shift the belief, and a token that fits only one
+    place (a position, a rare pitch) settles it again.
+    """
+
+    def __init__(self, window: NDArray[np.int64]) -> None:
+        self.window = window
+        self._at: int | None = 0  # the only place there is, where there is no doubt
+        self._belief = np.zeros(0)
+
+    def expected(self, allowed: NDArray[np.bool_] | None) -> int | None:
+        """The theme's next token; None where it has none that may stand here."""
+        if self._at is not None:
+            if self._at >= len(self.window):
+                return None
+            token = int(self.window[self._at])
+            return token if allowed is None or allowed[token] else None
+        belief = self._belief[:-1]
+        if allowed is not None:
+            belief = belief * allowed[self.window]
+        best = int(belief.argmax())
+        return int(self.window[best]) if belief[best] > _CERTAIN else None
+
+    def advance(self, token: int, allowed: NDArray[np.bool_] | None) -> None:
+        """`token` was written where `allowed` might have been."""
+        at, size = self._at, len(self.window)
+        if at is not None:
+            if at < size and self.window[at] == token:
+                self._at = at + 1
+                return
+            self._belief = np.zeros(size + 1)
+            self._belief[at] = 1
+            self._at = None
+        before = self._belief
+        passed = np.convolve(before, _PASSING)[: size + 1]
+        same = self.window == token
+        instead: Any = _REPLACED
+        if allowed is not None:
+            instead = np.where(allowed[self.window], _REPLACED, _STRAY)
+        after = before * _ADDED
+        after[1:] += passed[:-1] * np.where(same, 1.0, instead)
+        after /= after.sum()
+        best = int(after.argmax())
+        if after[best] > 0.99:
+            self._at = best
+        self._belief = after
+
+
+class FramePlace:
+    """The same for frames, which time alone aligns."""
+
+    def __init__(self, window: NDArray[np.uint8]) -> None:
+        self.window = window
+        self._at = 0
+
+    def expected(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
+        """The theme's frame at this time."""
+        return self.window[self._at] if self._at < len(self.window) else None
+
+    def advance(self, frame: NDArray[np.uint8], allowed: NDArray[np.bool_] | None) -> None:
+        """One frame on, whatever was written."""
+        self._at += 1
+
+
+class Follower:
+    """A row's way through a returning theme."""
+
+    def __init__(self, theme: Theme, variation: float, figure: float) -> None:
+        self.theme = theme
+        self.following = True
+        per_bar = theme.length / len(theme.bars)
+        away = max(figure * per_bar, 1.0)  # mean positions of a departure
+        self._back = 1.0 / away
+        # Away / (away + home) = variation: the mean stretch at home follows from it.
+        self._leave = variation / ((1 - variation) * away) if variation < 1 else 1.0
+        self._place: TokenPlace | FramePlace = self._begin(0)
+
+    def _begin(self, bar: int) -> TokenPlace | FramePlace:
+        window = self.theme.bar(bar)
+        return TokenPlace(window) if window.ndim == 1 else FramePlace(window)
+
+    def decide(self, uniform: float) -> None:
+        """Depart, stay or come back, by one uniform number."""
+        if uniform < (self._leave if self.following else self._back):
+            self.following = not self.following
+
+    def enter(self, bar: int) -> None:
+        """A bar begins (its first position has not been taken yet)."""
+        self._place = self._begin(bar)
+
+    def expected(self, allowed: NDArray[np.bool_] | None) -> Any:
+        """What the theme has here, while it is followed; None where the model should draw."""
+        return self._place.expected(allowed) if self.following else None
+
+    def advance(self, taken: Any, allowed: NDArray[np.bool_] | None) -> None:
+        """`taken` was written."""
+        self._place.advance(taken, allowed)
+
+
+def variation_of(memory: Memory, primes: int) -> float:
+    """Each prime goes half of the way that is left from repeating to only remembering."""
+    return 1 - (1 - memory.variation) * 0.5**primes
+
+
+def blend_weight(memory: Memory, variation: float, bar: int) -> float:
+    """The theme's context in bar `bar` of its return: it ramps in and then stays."""
+    return memory.blend * (1 - variation) * min((bar + 1) / (memory.ramp + 1), 1.0)
+
+
+_PASSING = np.array([1.0, *(_LEFT_OUT * 0.9**k for k in range(_LOOK_AHEAD))])
