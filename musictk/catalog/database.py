@@ -11,7 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    IntegrityError,
+    NoSuchModuleError,
+    ProgrammingError,
+)
 from sqlalchemy.orm import Session
 
 from musictk.catalog.migrations import HEAD
@@ -119,6 +125,8 @@ def _mended(url: str = "") -> Iterator[None]:
     """Turn what the database driver says into an error that names the mend."""
     try:
         yield
+    except (IntegrityError, ProgrammingError):
+        raise  # our own mistake: no mend would help
     except DBAPIError as error:
         what = f"the catalog {url}".strip()
         raise MusictkError(

@@ -112,7 +112,9 @@ class File(Base):
     sketch: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
     added_at: Mapped[datetime] = mapped_column(default=now)
     composer: Mapped[Composer | None] = relationship()
-    places: Mapped[list[Place]] = relationship(order_by="Place.path, Place.member")
+    places: Mapped[list[Place]] = relationship(
+        back_populates="file", order_by="Place.path, Place.member"
+    )
     labels: Mapped[list[Label]] = relationship(order_by="Label.category")
 
 
@@ -129,6 +131,7 @@ class Place(Base):
     size: Mapped[int] = mapped_column(BigInteger)
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
     file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"), index=True)
+    file: Mapped[File | None] = relationship(back_populates="places")
 
 
 class Label(Base):

@@ -199,25 +199,22 @@ def _record(
     place.size, place.mtime_ns = finding.size, finding.mtime_ns
     if finding.kind == "archive" and finding.code is None:
         return
+    composer_id = names.id(finding.composer)
     file = files.get(finding.sha256 or "")
     if file is None:
-        file = File(sha256=finding.sha256, added_at=None)
+        file = File(sha256=finding.sha256, title=finding.title)
+        _fill(file, finding)
         session.add(file)
         if finding.sha256:
             files[finding.sha256] = file
-    _fill(file, finding, names)
-    session.flush([file])
-    place.file_id = file.id
-
-
-def _fill(file: File, finding: Finding, names: _Names) -> None:
-    fresh = file.checks is None  # type: ignore[redundant-expr] # a new row has no values yet
-    if fresh:
-        file.title = finding.title
+    elif file.checks < finding.checks or file.status == "missing":
+        _fill(file, finding)  # else the same content was examined before: only its place is new
     if file.composer_id is None:
-        file.composer_id = names.id(finding.composer)
-    if not fresh and file.checks >= finding.checks and file.status != "missing":
-        return  # the same content was examined before: only its place is new
+        file.composer_id = composer_id
+    place.file = file
+
+
+def _fill(file: File, finding: Finding) -> None:
     file.kind, file.size, file.checks = finding.kind, finding.length, finding.checks
     file.status = "accepted" if finding.code is None else "rejected"
     file.code, file.detail, file.repair = finding.code, finding.detail, finding.repair

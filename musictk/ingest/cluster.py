@@ -1,0 +1,88 @@
+"""Near-duplicates: pairs of sketches with much in common, joined into clusters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.catalog import Sketch
+from musictk.ingest.fingerprint import SIZE, unpack
+
+SHARE = 0.35  # of the smaller piece's runs that must stand in the larger one
+EVIDENCE = 8  # shared hashes below which no share is believed
+_COMMON = 200  # a run found in more pieces than this is a commonplace and proposes no pair
+
+
+def clusters(sketches: Sequence[Sketch]) -> dict[int, str]:
+    """The cluster of every file: the smallest sha256 among those it is joined with."""
+    parent = list(range(len(sketches)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = parent[parent[index]]
+            index = parent[index]
+        return index
+
+    for left, right in pairs(sketches):
+        low, high = sorted((root(left), root(right)))
+        parent[high] = low
+    ordered = sorted(range(len(sketches)), key=lambda index: sketches[index].sha256)
+    keys: dict[int, str] = {}
+    for index in ordered:
+        keys.setdefault(root(index), sketches[index].sha256)
+    return {sketch.file_id: keys[root(index)] for index, sketch in enumerate(sketches)}
+
+
+def pairs(sketches: Sequence[Sketch]) -> Iterator[tuple[int, int]]:
+    """Index pairs of near-duplicates, of the same kind."""
+    unpacked = [unpack(sketch.data) for sketch in sketches]
+    for left, right in _candidates([hashes for _, hashes in unpacked]):
+        if sketches[left].kind == sketches[right].kind and alike(unpacked[left], unpacked[right]):
+            yield left, right
+
+
+def alike(one: tuple[int, NDArray[np.uint64]], other: tuple[int, NDArray[np.uint64]]) -> bool:
+    """Whether enough of the smaller piece stands in the larger one, judged by their sketches."""
+    share, evidence = containment(one, other)
+    return evidence >= EVIDENCE and share >= SHARE
+
+
+def containment(
+    one: tuple[int, NDArray[np.uint64]], other: tuple[int, NDArray[np.uint64]]
+) -> tuple[float, int]:
+    """The estimated share of the smaller piece's runs in the larger, and the hashes it rests on.
+
+    Below the smaller of both sketches' largest hash each sketch is complete, so what they share
+    there, over what the smaller has there, is an unbiased estimate.
+    """
+    edge = min(
+        (hashes[-1] for _, hashes in (one, other) if len(hashes) >= SIZE),
+        default=np.uint64(2**64 - 1),
+    )
+    left, right = (hashes[: np.searchsorted(hashes, edge, "right")] for _, hashes in (one, other))
+    shared = len(np.intersect1d(left, right, assume_unique=True))
+    return shared / max(1, min(len(left), len(right))), shared
+
+
+def _candidates(hashes: Sequence[NDArray[np.uint64]]) -> Iterator[tuple[int, int]]:
+    """Pairs of pieces with at least EVIDENCE hashes in common, commonplaces left aside."""
+    if not hashes:
+        return
+    owners = np.repeat(np.arange(len(hashes)), [len(values) for values in hashes])
+    values = np.concatenate(hashes)
+    order = np.lexsort((owners, values))
+    owners, values = owners[order], values[order]
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    sizes = np.diff(np.append(starts, len(values)))
+    found = []
+    for size in np.unique(sizes[(sizes > 1) & (sizes <= _COMMON)]):
+        groups = owners[starts[sizes == size][:, None] + np.arange(size)]  # (G, size)
+        left, right = np.triu_indices(size, 1)
+        found.append((groups[:, left].astype(np.int64) * len(hashes) + groups[:, right]).ravel())
+    if not found:
+        return
+    codes, counts = np.unique(np.concatenate(found), return_counts=True)
+    for code in codes[counts >= EVIDENCE].tolist():
+        yield divmod(code, len(hashes))

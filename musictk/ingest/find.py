@@ -1,0 +1,98 @@
+"""Find files: folders, single files, archives; and whose they are."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from musictk.catalog import fold
+from musictk.errors import UsageError
+
+KINDS = {
+    ".mid": "midi",
+    ".midi": "midi",
+    ".smf": "midi",
+    ".kar": "midi",
+    ".rmi": "midi",
+    ".midi2": "midi",  # refused with a reason
+    ".txt": "text",
+    ".abc": "abc",
+}
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+@dataclass(frozen=True)
+class Place:
+    """A file on disk, before anything was read of it."""
+
+    path: Path
+    below: tuple[str, ...]  # folders and name, from the root it was found under
+    kind: str  # midi | text | abc | archive
+    size: int
+    mtime_ns: int
+
+
+def find(paths: Sequence[Path]) -> Iterator[Place]:
+    """Every file worth examining under `paths`, folder by folder in the order of names.
+
+    Folders that are all of one folder (`midis/*` in a shell) count as found under that one. Links
+    to folders are not followed. Raises UsageError for a path that is not there.
+    """
+    roots = [path.absolute() for path in paths]
+    together = len(roots) > 1 and len({root.parent for root in roots}) == 1
+    for root in roots:
+        if not root.exists():
+            raise UsageError(f"{root} is not there", "name a folder, a file, a zip or a tar")
+        if root.is_dir():
+            yield from _walk(root, root.parent if together else root)
+        else:
+            yield _place(root, root.parent, kind_of(root.name) or "midi")
+
+
+def kind_of(name: str) -> str | None:
+    """What a file is by its name; None for what ingest leaves alone."""
+    lower = name.lower()
+    if lower.endswith(ARCHIVES):
+        return "archive"
+    return KINDS.get(PurePosixPath(lower).suffix)
+
+
+def composer_of(below: Sequence[str], known: Mapping[str, str]) -> str | None:
+    """Whose a file is: the first folder under the root, else `Composer - Title`, else nobody's.
+
+    `known` is the user's own table, by path below the root or by file name; it goes first.
+    """
+    for key in ("/".join(below), below[-1]):
+        if key in known:
+            return known[key]
+    if len(below) > 1:
+        return below[0]
+    name, dash, _ = PurePosixPath(below[-1]).stem.partition(" - ")
+    return name.strip() if dash and fold(name) else None
+
+
+def title_of(name: str) -> str:
+    """A file's name without its folder, ending and composer."""
+    stem = PurePosixPath(name).stem
+    composer, dash, rest = stem.partition(" - ")
+    return rest.strip() if dash and composer.strip() and rest.strip() else stem
+
+
+def _walk(folder: Path, root: Path) -> Iterator[Place]:
+    for parent, folders, names in os.walk(folder):
+        folders.sort()
+        for name in sorted(names):
+            kind = kind_of(name)
+            if kind is not None:
+                yield _place(Path(parent, name), root, kind)
+
+
+def _place(path: Path, root: Path, kind: str) -> Place:
+    below = path.relative_to(root).parts
+    try:
+        status = path.stat()
+    except OSError:  # a link that leads nowhere: reading it will say so
+        return Place(path, below, kind, 0, 0)
+    return Place(path, below, kind, status.st_size, status.st_mtime_ns)

@@ -1,0 +1,222 @@
+"""Files into the catalog: found, examined in workers, recorded, grouped, dealt into splits."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from musictk.catalog import Catalog, Finding, Fractions, Seen, store_path
+from musictk.catalog.labels import read_table
+from musictk.errors import UsageError
+from musictk.ingest.archives import members
+from musictk.ingest.cluster import clusters
+from musictk.ingest.find import Place, composer_of, find, title_of
+from musictk.ingest.limits import Limits
+from musictk.ingest.pool import Pool, Task, cpus
+from musictk.ingest.reasons import Reason, RejectedError
+from musictk.workspace import Workspace
+
+CHECKS = 1  # raise it when files should be examined again: other checks, facts or fingerprints
+_BATCH = 256  # findings in one transaction
+_PAUSE = 2.0  # seconds after which a smaller batch is written too
+_RETRY = {Reason.UNREADABLE, Reason.TIMEOUT, Reason.WORKER_DIED}  # may go better next time
+
+
+@dataclass(frozen=True)
+class Options:
+    """How `ingest` goes about it."""
+
+    workers: int | None = None  # by default one for each CPU this process may use
+    composer: str | None = None  # every file is by this composer
+    composers: Path | None = None  # a CSV with columns path (or file) and composer
+    fractions: Fractions = field(default_factory=Fractions)
+    limits: Limits = field(default_factory=Limits)
+
+
+class Listener(Protocol):
+    """Hears how far `ingest` has come; called after each batch is safe on disk."""
+
+    def ingested(self, done: int, total: int) -> None: ...
+
+
+@dataclass
+class IngestReport:
+    """What came of it."""
+
+    accepted: int = 0
+    unchanged: int = 0
+    missing: int = 0  # known places under the given folders that hold nothing any more
+    rejected: Counter[str] = field(default_factory=Counter)  # by reason
+    repaired: int = 0
+    composers: list[str] = field(default_factory=list)  # of the files seen, by name
+    seconds: float = 0.0
+
+    def to_dict(self) -> dict[str, Any]:
+        return vars(self) | {"rejected": dict(self.rejected)}
+
+
+def ingest(
+    catalog: Catalog,
+    workspace: Workspace,
+    paths: Sequence[Path],
+    options: Options = Options(),
+    listener: Listener | None = None,
+) -> IngestReport:
+    """Take every file under `paths` into the catalog; what is known and unchanged is passed over.
+
+    Findings are recorded in the order of the files, batch by batch, so that a run that is killed
+    leaves a beginning of what it would have done; running it again does the rest.
+    Raises UsageError for a path that is not there. A file that cannot be used is never an error.
+    """
+    return _Ingest(catalog, workspace, options, listener).run(paths)
+
+
+class _Ingest:
+    def __init__(
+        self,
+        catalog: Catalog,
+        workspace: Workspace,
+        options: Options,
+        listener: Listener | None,
+    ) -> None:
+        self._catalog, self._workspace, self._options = catalog, workspace, options
+        self._listener = listener
+        self._report = IngestReport()
+        self._composers: set[str] = set()
+        self._seen: dict[tuple[str, str], Seen] = {}
+        self._known: dict[str, str] = {}
+        self._total = 0
+
+    def run(self, paths: Sequence[Path]) -> IngestReport:
+        began = time.perf_counter()
+        self._known = _read_composers(self._options.composers)
+        places = list({place.path: place for place in find(paths)}.values())
+        self._seen = self._catalog.seen()
+        self._total = len(places)
+        self._forget(paths, places)
+        fresh = [place for place in places if not self._unchanged(place)]
+        workers = self._options.workers or cpus()
+        with Pool(self._options.limits, workers) as pool:
+            self._record(pool, fresh)
+        if self._catalog.ungrouped():
+            self._catalog.group(clusters(self._catalog.sketches()), self._options.fractions)
+        self._report.composers = sorted(self._composers)
+        self._report.seconds = time.perf_counter() - began
+        return self._report
+
+    def _stored(self, path: Path) -> str:
+        return store_path(self._workspace.relative(path))
+
+    def _unchanged(self, place: Place) -> bool:
+        seen = self._seen.get((self._stored(place.path), ""))
+        same = (
+            seen is not None
+            and (seen.size, seen.mtime_ns) == (place.size, place.mtime_ns)
+            and (seen.checks >= CHECKS or seen.file_id is None)
+            and seen.code not in _RETRY
+        )
+        self._report.unchanged += same
+        return same
+
+    def _forget(self, paths: Sequence[Path], places: Sequence[Place]) -> None:
+        """Drop places under the given folders where nothing lies any more."""
+        there = {self._stored(place.path) for place in places}
+        roots = [self._stored(path.absolute()) + "/" for path in paths if path.is_dir()]
+        gone = [
+            key
+            for key in self._seen
+            if key[0] not in there and any(key[0].startswith(root) for root in roots)
+        ]
+        if gone:
+            self._catalog.forget(gone)
+            self._report.missing = len(gone)
+
+    def _record(self, pool: Pool, places: Sequence[Place]) -> None:
+        batch: list[Finding] = []
+        done, written = 0, time.monotonic()
+        for task, (answer, blob) in pool.run(self._tasks(places)):
+            finding: Finding = task.tag(answer, blob)
+            batch.append(finding)
+            done += 1
+            if len(batch) >= _BATCH or time.monotonic() - written > _PAUSE:
+                self._write(batch, done)
+                batch, written = [], time.monotonic()
+        if batch:
+            self._write(batch, done)
+
+    def _write(self, batch: list[Finding], done: int) -> None:
+        self._catalog.record(batch)
+        for finding in batch:
+            if finding.code is not None:
+                self._report.rejected[str(finding.code)] += 1
+            elif finding.kind != "archive":
+                self._report.accepted += 1
+                self._report.repaired += finding.repair is not None
+                self._composers |= {finding.composer} if finding.composer else set()
+        if self._listener is not None:
+            self._listener.ingested(done, self._total - self._report.unchanged)
+
+    def _tasks(self, places: Sequence[Place]) -> Iterator[Task]:
+        for place in places:
+            if place.kind == "archive":
+                yield from self._unpack(place)
+            else:
+                yield self._task(place, "", place.kind, None)
+
+    def _unpack(self, place: Place) -> Iterator[Task]:
+        refused: RejectedError | None = None
+        try:
+            for entry in members(place.path, self._options.limits):
+                yield self._task(place, entry.name, entry.kind, entry.data, entry.refused)
+        except RejectedError as error:
+            refused = error
+        yield self._task(place, "", "archive", b"", refused)
+
+    def _task(
+        self,
+        place: Place,
+        member: str,
+        kind: str,
+        data: bytes | None,
+        refused: RejectedError | None = None,
+    ) -> Task:
+        below = (*place.below[:-1], *member.split("/")) if member else place.below
+        finding: dict[str, Any] = {
+            "path": self._stored(place.path),
+            "member": store_path(member),
+            "size": place.size,
+            "mtime_ns": place.mtime_ns,
+            "kind": kind,
+            "checks": CHECKS,
+            "title": store_path(title_of(below[-1])),
+            "composer": self._composer(below),
+        }
+
+        def conclude(answer: Mapping[str, Any], blob: bytes) -> Finding:
+            if refused is not None:
+                answer = {"code": refused.reason, "detail": refused.detail}
+            return Finding(**finding, **answer, sketch=blob or None)
+
+        if kind == "archive" or refused is not None:
+            return Task({}, tag=conclude, answer=({}, b""))
+        message = {"do": "examine", "kind": kind, "path": str(place.path)}
+        return Task(message, data, tag=conclude)
+
+    def _composer(self, below: Sequence[str]) -> str | None:
+        name = self._options.composer or composer_of(below, self._known)
+        return store_path(name) if name else None
+
+
+def _read_composers(path: Path | None) -> dict[str, str]:
+    """The user's own table, by path or file name."""
+    if path is None:
+        return {}
+    rows = read_table(path)
+    key = next((key for key in ("path", "file") if rows and key in rows[0]), None)
+    if key is None or "composer" not in rows[0]:
+        raise UsageError(f"{path} lacks a column", "head its columns: path,composer")
+    return {row[key]: row["composer"] for row in rows if row["composer"]}

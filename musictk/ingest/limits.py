@@ -1,0 +1,22 @@
+"""What a file may cost."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds that hold before anything of that size is allocated."""
+
+    size: int = 16 << 20  # bytes of one file
+    events: int = 2_000_000
+    tracks: int = 8_192
+    ticks: int = 2**31 - 1  # symusic counts ticks in 32 bits and wraps
+    bars: int = 20_000
+    tokens: int = 500_000  # as REMI would count them
+    text: int = 4 << 20  # bytes of one text file
+    seconds: float = 5.0  # of one file in a worker
+    memory: int = 1 << 30  # bytes of a worker
+    members: int = 200_000  # files in one archive
+    unpacked: int = 8 << 30  # bytes of one archive's members together

@@ -1,0 +1,41 @@
+"""Read an accepted file again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from musictk.catalog import PieceInfo, load_path
+from musictk.errors import MusictkError
+from musictk.ingest.archives import read_member
+from musictk.ingest.limits import Limits
+from musictk.ingest.read import read_midi, read_text
+from musictk.ingest.reasons import RejectedError
+from musictk.tokens import Piece
+from musictk.workspace import Workspace
+
+
+def load_piece(workspace: Workspace, info: PieceInfo) -> Piece:
+    """The piece, read through the same checks and repairs as when it was ingested.
+
+    Raises MusictkError where the file is gone or cannot be read any more.
+    """
+    path = workspace.resolve(load_path(info.path))
+    return _read(path, load_path(info.member) if info.member else None, info.kind)
+
+
+def read_piece(path: Path) -> Piece:
+    """A MIDI file of the user's, such as a prompt, behind the same checks."""
+    return _read(path, None, "midi")
+
+
+def _read(path: Path, member: str | None, kind: str) -> Piece:
+    limits = Limits()
+    try:
+        data = read_member(path, member, limits) if member else path.read_bytes()
+        return read_midi(data, limits).score if kind == "midi" else read_text(data, limits)
+    except OSError as error:
+        raise MusictkError(
+            f"cannot read {path}: {error.strerror or error}", "ingest its folder again"
+        ) from error
+    except RejectedError as error:
+        raise MusictkError(f"cannot use {path}: {error}") from error

@@ -1,0 +1,198 @@
+"""A pool of worker processes that may die or hang without harm to anything but their file."""
+
+from __future__ import annotations
+
+import os
+import queue
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from musictk.errors import MusictkError
+from musictk.ingest.limits import Limits
+from musictk.ingest.reasons import Reason
+from musictk.ingest.wire import Message, receive, send
+
+_AHEAD = 8  # tasks a worker is given before it has answered the first
+_WINDOW = 512  # answers that may wait for an earlier one
+_START = 120.0  # seconds a worker may take to start
+
+
+@dataclass
+class Task:
+    """One file for a worker: a message, with the file's bytes where it has no path."""
+
+    message: dict[str, Any]
+    blob: bytes | None = None
+    tag: Any = None  # the caller's own
+    answer: Message | None = None  # known already: no worker is asked
+
+
+@dataclass
+class _Process:
+    """A worker as its parent sees it."""
+
+    popen: subprocess.Popen[bytes]
+    tasks: deque[int] = field(default_factory=deque)  # given, not answered
+    since: float = 0.0  # when the first of them came to be worked on
+    ready: bool = False
+
+
+def cpus() -> int:
+    """CPUs this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)  # Linux only
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+class Pool:
+    """Runs tasks in worker processes; answers come in the order of the tasks.
+
+    A worker that dies, or takes too long over a file, is replaced; that file's answer is a reject
+    and the files it had been given ahead go to another.
+    """
+
+    def __init__(
+        self, limits: Limits, workers: int, tokenizer: dict[str, Any] | None = None
+    ) -> None:
+        self._limits = limits
+        self._setup = {"limits": asdict(limits), "tokenizer": tokenizer}
+        self._events: queue.SimpleQueue[tuple[_Process, Message | None]] = queue.SimpleQueue()
+        self._count = max(1, workers)
+        self._processes: list[_Process] = []
+        self._tasks: dict[int, Task] = {}
+        self._answers: dict[int, Message] = {}
+        self._todo: deque[int] = deque()  # drawn from the source, not given to a worker
+        self._next = 0
+
+    def __enter__(self) -> Pool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for process in self._processes:
+            process.popen.kill()
+            process.popen.wait()
+
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Message]]:
+        """Each task with its answer, in the order given."""
+        source = enumerate(tasks)
+        emitted = 0
+        while True:
+            self._dispatch(source, emitted)
+            while emitted in self._answers:
+                yield self._tasks.pop(emitted), self._answers.pop(emitted)
+                emitted += 1
+            if not self._tasks:
+                return
+            if emitted not in self._answers:
+                self._wait()
+
+    def _dispatch(self, source: Iterator[tuple[int, Task]], emitted: int) -> None:
+        """Give tasks away as long as there are some, and workers with room."""
+        while True:
+            if not self._todo:
+                following = None if self._next >= emitted + _WINDOW else next(source, None)
+                if following is None:
+                    return
+                self._next = following[0] + 1
+                self._tasks[following[0]] = following[1]
+                if following[1].answer is not None:
+                    self._answers[following[0]] = following[1].answer
+                    continue
+                self._todo.append(following[0])
+            process = self._free(self._tasks[self._todo[0]].blob is not None)
+            if process is None:
+                return
+            self._give(process, self._todo.popleft())
+
+    def _free(self, heavy: bool) -> _Process | None:
+        """A worker that takes another task, the least busy; a heavy task wants an idle one.
+
+        (A worker that is busy, or hangs, does not empty its pipe: writing to it could block.)
+        """
+        best = min(self._processes, key=lambda each: len(each.tasks), default=None)
+        if (best is None or best.tasks) and len(self._processes) < self._count:
+            return self._start()
+        return best if best and len(best.tasks) < (1 if heavy else _AHEAD) else None
+
+    def _start(self) -> _Process:
+        environment = os.environ | {
+            "PYTHONPATH": os.pathsep.join(path for path in sys.path if path),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "TOKENIZERS_PARALLELISM": "false",
+        }
+        popen = subprocess.Popen(
+            [sys.executable, "-P", "-m", "musictk.ingest.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            env=environment,
+        )
+        process = _Process(popen)
+        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        self._processes.append(process)
+        with suppress(OSError):
+            assert popen.stdin is not None
+            send(popen.stdin, self._setup)
+        process.since = time.monotonic()
+        return process
+
+    def _listen(self, process: _Process) -> None:
+        assert process.popen.stdout is not None
+        while True:
+            message = receive(process.popen.stdout)
+            self._events.put((process, message))
+            if message is None:
+                return
+
+    def _give(self, process: _Process, index: int) -> None:
+        if not process.tasks and process.ready:
+            process.since = time.monotonic()
+        process.tasks.append(index)
+        task = self._tasks[index]
+        with suppress(OSError):  # it died: the listener will say so
+            assert process.popen.stdin is not None
+            message = task.message | {"blob": task.blob is not None}
+            send(process.popen.stdin, message, task.blob or b"")
+
+    def _wait(self) -> None:
+        """Take one answer, or stop the workers that are too late."""
+        try:
+            process, message = self._events.get(timeout=0.2)
+        except queue.Empty:
+            self._stop_late()
+            return
+        if message is None:
+            self._bury(process)
+        elif not process.ready:
+            process.ready, process.since = True, time.monotonic()
+        elif process.tasks:
+            self._answers[process.tasks.popleft()] = message
+            process.since = time.monotonic()
+
+    def _stop_late(self) -> None:
+        now = time.monotonic()
+        for process in self._processes:
+            limit = self._limits.seconds if process.ready else _START
+            if process.tasks and now - process.since > limit:
+                process.popen.kill()
+
+    def _bury(self, process: _Process) -> None:
+        """Answer for the file a worker died on, and give its other files to another."""
+        code = process.popen.wait()
+        self._processes.remove(process)
+        if not process.ready:
+            raise MusictkError("a worker process cannot start", "run: musictk doctor")
+        if not process.tasks:
+            return
+        late = time.monotonic() - process.since > self._limits.seconds
+        reason = Reason.TIMEOUT if late else Reason.WORKER_DIED
+        detail = f"stopped after {self._limits.seconds:g} s" if late else f"exit status {code}"
+        self._answers[process.tasks.popleft()] = {"code": reason, "detail": detail}, b""
+        self._todo.extendleft(reversed(process.tasks))

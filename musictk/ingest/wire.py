@@ -1,0 +1,30 @@
+"""Messages between a process and its workers: JSON, and raw bytes beside it."""
+
+from __future__ import annotations
+
+import json
+import struct
+from typing import IO, Any
+
+_HEAD = struct.Struct("<II")
+Message = tuple[dict[str, Any], bytes]
+
+
+def send(stream: IO[bytes], value: dict[str, Any], blob: bytes = b"") -> None:
+    """Write one message."""
+    text = json.dumps(value).encode()
+    stream.write(_HEAD.pack(len(text), len(blob)) + text)
+    stream.write(blob)
+    stream.flush()
+
+
+def receive(stream: IO[bytes]) -> Message | None:
+    """Read one message; None where the other side is gone."""
+    head = stream.read(_HEAD.size)
+    if len(head) < _HEAD.size:
+        return None
+    text, blob = _HEAD.unpack(head)
+    body = stream.read(text + blob)
+    if len(body) < text + blob:
+        return None
+    return json.loads(body[:text]), body[text:]

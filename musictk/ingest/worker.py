@@ -1,0 +1,134 @@
+"""A worker process: examines files, or encodes them, one at a time under a memory limit.
+
+Started by `pool`, never by hand. Messages come on standard input and go to standard output; nothing
+that a library prints can get between them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from musictk.ingest.facts import Clock, Notes, measure
+from musictk.ingest.fingerprint import sketch_music, sketch_text
+from musictk.ingest.limits import Limits
+from musictk.ingest.read import read_midi, read_text
+from musictk.ingest.reasons import Reason, RejectedError
+from musictk.ingest.wire import Message, receive, send
+
+
+class Worker:
+    """Answers messages until its parent is gone."""
+
+    def __init__(self) -> None:
+        self._limits = Limits()
+        self._tokenizer: Any = None
+
+    def answer(self, task: dict[str, Any], blob: bytes) -> Message:
+        """Do one task; every failure that Python can see becomes a reject."""
+        found: dict[str, Any] = {}
+        try:
+            data = blob if task.get("blob") else _read(task["path"], self._limits)
+            found["length"] = len(data)
+            found["sha256"] = hashlib.sha256(data).hexdigest()
+            return (self._encode if task["do"] == "encode" else self._examine)(task, data, found)
+        except RejectedError as refused:
+            return found | {"code": refused.reason, "detail": refused.detail}, b""
+        except MemoryError:
+            return found | {"code": Reason.MEMORY, "detail": "out of memory"}, b""
+
+    def _examine(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
+        if task["kind"] != "midi":
+            text = read_text(data, self._limits)
+            return found | {"facts": {}}, sketch_text(text)
+        music = read_midi(data, self._limits)
+        notes = Notes(music.score)
+        facts = measure(music.score, notes, self._limits)
+        seconds = Clock(music.score, facts["ticks_per_quarter"]).seconds(notes.time)
+        found |= {"repair": music.repair, "facts": facts}
+        return found, sketch_music(seconds, notes.pitch)
+
+    def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
+        if task["kind"] == "midi":
+            piece: Any = read_midi(data, self._limits).score
+        else:
+            piece = read_text(data, self._limits)
+        try:
+            sequence = np.ascontiguousarray(self._tokenizer.encode(piece))
+        except ValueError as error:
+            return found | {"code": "refused", "detail": str(error)[:200]}, b""
+        if len(sequence) > self._limits.tokens and sequence.ndim == 1:
+            return found | {"code": Reason.TOO_MANY_TOKENS, "detail": f"{len(sequence)}"}, b""
+        form = {"dtype": sequence.dtype.str, "shape": sequence.shape}
+        return found | form, sequence.tobytes()
+
+    def begin(self, setup: dict[str, Any]) -> None:
+        """Take the limits, and rebuild the tokenizer where there is one."""
+        self._limits = Limits(**setup["limits"])
+        _limit_memory(self._limits.memory)
+        if (tokenizer := setup.get("tokenizer")) is not None:
+            from musictk.config import build
+            from musictk.plugin import registry
+
+            kind = registry().load("tokenizer", tokenizer["name"])
+            config = build(kind.Config, tokenizer["config"], tokenizer["name"])
+            self._tokenizer = kind(config, tokenizer["learned"])
+
+
+def _read(path: str, limits: Limits) -> bytes:
+    """The bytes of a regular file, no more than the limit. Raises RejectedError."""
+    try:
+        if not Path(path).is_file():  # a pipe or a device would never end
+            raise RejectedError(Reason.UNREADABLE, "not a regular file")
+        with Path(path).open("rb") as stream:
+            data = stream.read(limits.size + 1)
+            size = os.fstat(stream.fileno()).st_size
+    except OSError as error:
+        raise RejectedError(Reason.UNREADABLE, error.strerror or str(error)) from error
+    if len(data) > limits.size:
+        raise RejectedError(Reason.TOO_LARGE, f"{size} bytes > {limits.size}")
+    return data
+
+
+def _limit_memory(size: int) -> None:
+    """Where the system can, an allocation beyond `size` fails and is answered as a reject."""
+    try:
+        import resource
+    except ImportError:  # Windows has no such limit; the limits on input bound memory there
+        return
+    hard = resource.getrlimit(resource.RLIMIT_AS)[1]
+    if hard == resource.RLIM_INFINITY or size < hard:
+        try:
+            resource.setrlimit(resource.RLIMIT_AS, (size, hard))
+        except (ValueError, OSError):  # macOS refuses; the limits on input bound memory there
+            return
+
+
+def _streams() -> tuple[IO[bytes], IO[bytes]]:
+    """Standard input, and standard output put out of reach of whatever a library prints."""
+    out = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return sys.stdin.buffer, out
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    source, out = _streams()
+    worker = Worker()
+    first = receive(source)
+    if first is None:
+        return
+    worker.begin(first[0])
+    send(out, {"ready": True})
+    while (message := receive(source)) is not None:
+        send(out, *worker.answer(*message))
+
+
+if __name__ == "__main__":
+    main()
