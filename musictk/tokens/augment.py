@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
+from symusic.core import ScoreTick, TempoTick
 
 from musictk.errors import UsageError
 from musictk.tokens.contract import Tokenizer
@@ -71,11 +71,9 @@ def stretched(score: ScoreTick, factor: float) -> ScoreTick:
     """
     if not 0.25 <= factor <= 4:
         raise ValueError(f"a stretch by {factor} is outside 0.25 to 4")
-    from symusic import Tempo
-
     slower = score.copy()
     if not len(slower.tempos) or slower.tempos[0].time > 0:
-        slower.tempos.insert(0, Tempo(0, 120.0))
+        slower.tempos.insert(0, TempoTick(0, 120.0))
     for tempo in slower.tempos:
         tempo.qpm = tempo.qpm / factor
     return slower

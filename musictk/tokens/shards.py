@@ -1,6 +1,6 @@
 """Shards: the sequences of many pieces in one safetensors file, memory-mapped.
 
-    sequence  (N,) uint16 or uint32 ids, or (N, width / 8) uint8 bit-packed frames, piece after piece
+    sequence  (N,) uint16 or uint32 ids, or (N, width / 8) uint8 frames, a bit a pitch
     offsets   (P + 1,) int64: piece i is sequence[offsets[i]:offsets[i + 1]]
     files     (P,) int64 ids of the catalog
 
