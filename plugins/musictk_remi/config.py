@@ -19,7 +19,7 @@ SPECIALS = ("PAD_None", "BOS_None", "EOS_None")
 
 
 @dataclass(frozen=True)
-class Config:
+class RemiConfig:
     """Defaults: the vocabulary of 419 that seed 001 trained on.
 
     All tracks but drums become one piano part, unless `programs` keeps instruments apart.
@@ -98,7 +98,7 @@ def lengths(spans: Spans) -> list[tuple[int, int, int]]:
     return [*found[1:], (spans[-1][1], 0, spans[-1][2])]
 
 
-def token_names(config: Config) -> list[str]:
+def token_names(config: RemiConfig) -> list[str]:
     """The vocabulary by id, as MidiTok names it ("Pitch_60"); without what BPE learns."""
     if config.extra:
         vocabulary: dict[str, int] = miditok_of(config).vocab
@@ -106,7 +106,7 @@ def token_names(config: Config) -> list[str]:
     return [*SPECIALS, *_plain_names(config)]
 
 
-def _plain_names(config: Config) -> Iterator[str]:
+def _plain_names(config: RemiConfig) -> Iterator[str]:
     """Without `extra` the vocabulary is simple enough to spare the 2 s of importing MidiTok."""
     yield "Bar_None"
     low, high = config.pitch_range
@@ -126,7 +126,7 @@ def _plain_names(config: Config) -> Iterator[str]:
         yield from (f"TimeSig_{above}/{below}" for above, below in config.known_metres)
 
 
-def miditok_of(config: Config) -> REMI:
+def miditok_of(config: RemiConfig) -> REMI:
     """MidiTok's REMI for these settings. Raises UnknownNameError for a key of `extra` it lacks."""
     from miditok import REMI, TokenizerConfig
 

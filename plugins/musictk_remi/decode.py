@@ -1,4 +1,4 @@
-"""From ids to a Score: total, for every vocabulary that a Config can give."""
+"""From ids to a Score: total, for every vocabulary that a RemiConfig can give."""
 
 from __future__ import annotations
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk_remi.config import Config
+from musictk_remi.config import RemiConfig
 from musictk_remi.vocabulary import Vocabulary
 
 Metre = tuple[int, int]
@@ -51,7 +52,7 @@ def known_metre(metre: Metre, known: Iterable[Metre]) -> Metre | None:
     return max(fitting, key=lambda other: (sixty_fourths(other), -other[1]), default=None)
 
 
-def metre_changes(score: ScoreTick, config: Config) -> list[tuple[int, Metre]]:
+def metre_changes(score: ScoreTick, config: RemiConfig) -> list[tuple[int, Metre]]:
     """(tick, metre) in the score's ticks, in known metres, the first at tick 0."""
     if not config.time_signatures:
         return [(0, (4, 4))]
@@ -84,7 +85,7 @@ def sections(changes: list[tuple[int, Metre]], ticks_per_quarter: int) -> list[S
     return found
 
 
-def closest(choices: NDArray[np.int64], values: NDArray[np.int64]) -> NDArray[np.int64]:
+def closest(choices: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.int64]:
     """The index of the nearest of ascending `choices` to each value; halfway is the higher."""
     return np.searchsorted(choices[:-1] + choices[1:], 2 * values, "right")
 
@@ -163,7 +164,7 @@ def _part(
 
 
 def tempos(
-    score: ScoreTick, grid: Grid, config: Config
+    score: ScoreTick, grid: Grid, config: RemiConfig
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(ticks, indices into `config.tempo_values`): one at tick 0, then each change."""
     micros = 60e6 / np.array(config.tempo_values)  # of a quarter note, descending

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens import Piece, Tokenizer, Tokens
-from musictk_remi.config import Config
+from musictk_remi.config import RemiConfig
 from musictk_remi.decode import decode
 from musictk_remi.encode import encode
 from musictk_remi.vocabulary import Vocabulary
@@ -21,10 +21,10 @@ class Remi(Tokenizer):
     nearest of the vocabulary; of notes with one onset, pitch and instrument one stays.
     """
 
-    Config = Config
+    Config = RemiConfig
     name = "remi"
 
-    def __init__(self, config: Config, learned: str | None = None) -> None:
+    def __init__(self, config: RemiConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)
         self.vocabulary = Vocabulary(config)
         self.space = Tokens(len(self.vocabulary.names))

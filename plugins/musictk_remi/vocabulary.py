@@ -8,14 +8,14 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk_remi.config import Config, token_names
+from musictk_remi.config import RemiConfig, token_names
 
 
 @dataclass(frozen=True)
 class Vocabulary:
     """The base vocabulary of a config: ids without what BPE learns."""
 
-    config: Config
+    config: RemiConfig
     names: list[str] = field(init=False)  # by id, such as "Pitch_60"
     kinds: list[str] = field(init=False)  # "Pitch"
     values: list[str] = field(init=False)  # "60"
