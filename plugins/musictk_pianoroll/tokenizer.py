@@ -1,0 +1,123 @@
+"""`pianoroll`: frames of 128 pitches, several a beat."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+
+from musictk.errors import UsageError
+from musictk.tokens import Frames, Piece, Tokenizer
+
+MOST_FRAMES = 500_000  # 64 MB unpacked; 34 hours at four frames a beat and 120 beats a minute
+
+
+@dataclass(frozen=True)
+class PianoRollConfig:
+    """Time is counted in beats of a quarter note, so a roll knows no tempo."""
+
+    frames_per_beat: int = 4
+    beats_per_bar: int = 4  # bars are of one length throughout
+    velocity: int = 80  # of every decoded note
+    tempo: int = 120  # of decoded music, quarter notes a minute
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.frames_per_beat <= 96 or not 1 <= self.beats_per_bar <= 64:
+            raise UsageError("frames_per_beat must be 1 to 96, beats_per_bar 1 to 64")
+        if not 1 <= self.velocity <= 127 or not 4 <= self.tempo <= 1000:
+            raise UsageError("velocity must be 1 to 127, tempo 4 to 1000")
+
+
+class PianoRoll(Tokenizer):
+    """All pitched tracks in one roll; drums, velocities, tempos and metres are left out.
+
+    A frame is on where a pitch sounds. A note that is struck again while it sounds, or at once
+    after, is parted by silencing the frame before the new onset; a note of one frame has none to
+    give and merges with the next. Onsets and ends go to the nearest frame, and a note lasts at
+    least one. A piece fills whole bars. `encode(decode(s)) == s` for every s of whole bars whose
+    last is not empty.
+    """
+
+    Config = PianoRollConfig
+    name = "pianoroll"
+
+    def __init__(self, config: PianoRollConfig, learned: str | None = None) -> None:
+        super().__init__(config, learned)
+        self.space = Frames(128)
+        self.frames_per_bar = config.frames_per_beat * config.beats_per_bar
+
+    def encode(self, piece: Piece) -> NDArray[np.uint8]:
+        """(T, 128) uint8. Raises ValueError for music without a pitched note, or too long."""
+        if isinstance(piece, str):
+            raise ValueError("pianoroll reads music, not text")
+        onset, end, pitch = _parted(*self._on_grid(piece))
+        bars = -(-int(end.max()) // self.frames_per_bar)
+        frames = bars * self.frames_per_bar
+        if frames > MOST_FRAMES:
+            raise ValueError(f"{frames} frames are more than {MOST_FRAMES}")
+        edges = np.zeros((frames + 1, 128), np.int8)
+        np.add.at(edges, (onset, pitch), 1)
+        np.subtract.at(edges, (end, pitch), 1)
+        np.cumsum(edges, axis=0, out=edges)
+        return edges[:-1].view(np.uint8)
+
+    def decode(self, sequence: NDArray[Any]) -> Piece:
+        score = ScoreTick(self.config.frames_per_beat)
+        score.tempos.append(TempoTick(0, float(self.config.tempo)))
+        score.time_signatures.append(TimeSignatureTick(0, self.config.beats_per_bar, 4))
+        silent = np.zeros((1, 128), np.int8)
+        edges = np.diff(np.concatenate([silent, (sequence != 0).astype(np.int8), silent]), axis=0)
+        pitch, onset = np.nonzero(edges.T == 1)
+        _, end = np.nonzero(edges.T == -1)  # in the same order: a pitch's runs do not nest
+        order = np.lexsort((pitch, onset))
+        track = TrackTick("Piano")
+        track.notes = NoteTickList.from_numpy(
+            onset[order].astype(np.int32),
+            (end - onset)[order].astype(np.int32),
+            pitch[order].astype(np.int8),
+            np.full(len(order), self.config.velocity, np.int8),
+        )
+        score.tracks.append(track)
+        return score
+
+    def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
+        return np.arange(0, len(sequence), self.frames_per_bar)
+
+    def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
+        if abs(semitones) >= 128:
+            return None
+        lost = sequence[:, 128 - semitones :] if semitones > 0 else sequence[:, :-semitones]
+        return None if lost.any() else np.roll(sequence, semitones, axis=1)
+
+    def _on_grid(
+        self, score: ScoreTick
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(N,) first frame, frame after the last, pitch."""
+        tracks = [track.notes.numpy() for track in score.tracks if not track.is_drum]
+        if not any(len(notes["time"]) for notes in tracks):
+            raise ValueError("there is no pitched note")
+        time, duration, pitch = (
+            np.concatenate([notes[name] for notes in tracks]).astype(np.int64)
+            for name in ("time", "duration", "pitch")
+        )
+        rate, ticks = self.config.frames_per_beat, score.ticks_per_quarter
+        onset, end = ((2 * at * rate + ticks) // (2 * ticks) for at in (time, time + duration))
+        return onset, np.maximum(end, onset + 1), pitch
+
+
+def _parted(
+    onset: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """The notes without overlaps: of one onset the longest; a new onset ends what sounds."""
+    order = np.lexsort((-end, onset, pitch))
+    onset, end, pitch = onset[order], end[order], pitch[order]
+    fresh = np.ones(len(onset), bool)
+    fresh[1:] = (onset[1:] != onset[:-1]) | (pitch[1:] != pitch[:-1])
+    onset, end, pitch = onset[fresh], end[fresh], pitch[fresh]
+    following = pitch[1:] == pitch[:-1]
+    latest = np.maximum(onset[1:] - 1, onset[:-1] + 1)
+    end[:-1] = np.where(following, np.minimum(end[:-1], latest), end[:-1])
+    return onset, end, pitch
