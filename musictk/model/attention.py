@@ -164,6 +164,14 @@ def reach(position: Tensor, length: int) -> Tensor:
     return position.unsqueeze(1) + torch.arange(length, device=position.device)
 
 
+def buffers(
+    like: Tensor, layers: int, batch: int, heads: int, capacity: int, head_dim: int
+) -> list[Tensor]:
+    """Key and value buffers (B, H, capacity, Dh) of so many layers, of the type of `like`."""
+    shape = (batch, heads, capacity, head_dim)
+    return [like.new_zeros(shape) for _ in range(2 * layers)]
+
+
 def write(buffer: Tensor, new: Tensor, index: Tensor) -> None:
     """Put `new` (B, H, T, Dh) into `buffer` (B, H, capacity, Dh), in place, at `index` (B, T)."""
     rows = torch.arange(new.shape[0], device=new.device)[:, None, None]
@@ -195,8 +203,13 @@ def grouped_query_attention(
     keys: Tensor,
     values: Tensor,
     scale: float | None,
+    bias: Tensor | None = None,
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """`CausalAttention` as one ONNX Runtime node; only while exporting."""
+    """Causal attention as one ONNX Runtime node; only while exporting.
+
+    `bias` (B, H, T, capacity) is added to the logits. ONNX Runtime takes T > 1 of several rows at
+    once only where all of them stand at position 0.
+    """
     batch, heads, length, head_dim = q.shape
     last = position + (length - 1)
     out, keys, values = torch.onnx.ops.symbolic_multi_out(
@@ -209,6 +222,7 @@ def grouped_query_attention(
             values,
             last.to(torch.int32),
             (last.max() + 1).to(torch.int32),
+            *(() if bias is None else (None, None, None, bias)),
         ),
         attrs={
             "num_heads": heads,

@@ -45,12 +45,16 @@ class Conditions:
         """The id of `label`; folded ones are OTHER. Raises UnknownNameError for one never seen."""
         if category not in self.labels:
             raise UnknownNameError("condition", category, self.labels)
-        if label in self.labels[category]:
-            return self.labels[category].index(label)
-        if label in self.folded.get(category, ()):
-            return 1
-        known = [*self.labels[category][2:], *self.folded.get(category, ())]
-        raise UnknownNameError(category, label, known)
+        own, folded = self.labels[category], self.folded.get(category, ())
+        found = _same(label, own[1:]) or _same(label, folded)
+        if found is None:
+            raise UnknownNameError(category, label, [*own[2:], *folded])
+        return own.index(found) if found in own else 1
+
+    def knows(self, category: str, label: str | None) -> bool:
+        """Whether `id` would find it."""
+        names = (*self.labels[category][1:], *self.folded.get(category, ()))
+        return label is not None and _same(label, names) is not None
 
     def ids(self, chosen: Mapping[str, str]) -> NDArray[np.int64]:
         """(K,) ids, one per category in order; a category not chosen is unconditional (0)."""
@@ -89,6 +93,13 @@ class Conditions:
             {name: tuple(labels) for name, labels in value["labels"].items()},
             {name: tuple(labels) for name, labels in value["folded"].items()},
         )
+
+
+def _same(label: str, names: Sequence[str]) -> str | None:
+    """The one of `names` that is `label`, whatever the case of its letters."""
+    if label in names:
+        return label
+    return next((name for name in names if name.casefold() == label.casefold()), None)
 
 
 Mixture = list[list[tuple[int, float]]]  # per category, (id, weight); empty means unconditional

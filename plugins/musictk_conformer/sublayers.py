@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musictk.model.attention import CausalAttention, WindowedAttention, slide
+from musictk.model.attention import CausalAttention, WindowedAttention, buffers, slide
 from musictk.model.layers import FeedForward, Heads, Stack, merge_heads
 from musictk_conformer.config import ConformerConfig
 
@@ -91,8 +91,8 @@ class LocalAttention(nn.Module):
         """Keys and values of each scale."""
         state: list[Tensor] = []
         for window in self.windows:
-            shape = (batch, self.heads, window if capacity > 0 else 0, self.head_dim)
-            state += [self.mix.new_zeros(shape), self.mix.new_zeros(shape)]
+            length = window if capacity > 0 else 0
+            state += buffers(self.mix, 1, batch, self.heads, length, self.head_dim)
         return state
 
     def forward(
@@ -125,8 +125,7 @@ class GlobalAttention(nn.Module):
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
         """Keys and values."""
-        shape = (batch, self.heads, capacity, self.head_dim)
-        return [self.out.weight.new_zeros(shape), self.out.weight.new_zeros(shape)]
+        return buffers(self.out.weight, 1, batch, self.heads, capacity, self.head_dim)
 
     def forward(
         self, x: Tensor, position: Tensor, turn: Tensor | None, state: list[Tensor]

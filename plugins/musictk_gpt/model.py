@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from musictk.model.attention import CausalAttention
+from musictk.model.attention import CausalAttention, buffers
 from musictk.model.contract import Architecture
 from musictk.model.layers import FeedForward, Heads, Stack, SwiGLU, merge_heads
 from musictk.model.positions import LearnedPositions, Rotary
@@ -49,11 +49,10 @@ class GPT(Architecture):
         self._initialise(config.depth)
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
-        weight = self.blocks[0].qkv.weight
-        state = [torch.zeros(batch, dtype=torch.int64, device=weight.device)]
-        for _ in self.blocks:
-            state.append(weight.new_zeros(batch, self.heads, capacity, self.head_dim))
-            state.append(weight.new_zeros(batch, self.heads, capacity, self.head_dim))
+        like = self.blocks[0].qkv.weight
+        state = [torch.zeros(batch, dtype=torch.int64, device=like.device)]
+        depth = len(self.blocks)
+        state += buffers(like, depth, batch, self.heads, capacity, self.head_dim)
         return state
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
