@@ -1,0 +1,99 @@
+"""Which events may follow: one spelling for every piece.
+
+piece   bar (bar | tick)*, ends with a note-off that leaves silence
+tick    [shift] note-off* ([velocity] note-on)*, ascending pitches, not empty after a shift
+"""
+
+from __future__ import annotations
+
+from copy import copy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.tokens import Grammar, Parser
+from musictk_events.layout import Layout
+
+EOS = 2
+
+
+class EventsGrammar(Grammar):
+    """The grammar of one layout."""
+
+    def __init__(self, layout: Layout) -> None:
+        self.layout = layout
+
+    def parser(self) -> EventsParser:
+        return EventsParser(self.layout)
+
+
+class EventsParser(Parser):
+    """Knows the tick in the bar, which pitches sound, and the last velocity."""
+
+    def __init__(self, layout: Layout) -> None:
+        self._layout = layout
+        self._sounding = np.zeros(layout.pitches, bool)
+        self._count = 0  # how many sound
+        self._velocity = -1  # the index of the last; -1 before the first
+        self._last = -1  # the id before; -1 at the start
+        self._tick = 0  # within the bar
+        self._off = 0  # note-offs of this tick go on from this pitch index
+        self._on = 0  # note-ons likewise
+        self._ons = False  # whether a note-on was at this tick: no note-off may follow
+
+    def allowed(self) -> NDArray[np.bool_]:
+        layout = self._layout
+        mask = np.zeros(layout.size, bool)
+        if self._last < 0:
+            mask[layout.bar] = True
+            return mask
+        after_velocity = self._last >= layout.velocity
+        free = ~self._sounding[self._on :]
+        if after_velocity or self._velocity >= 0:
+            mask[layout.on + self._on : layout.off] = free
+        if after_velocity:
+            return mask
+        if free.any():
+            mask[layout.velocity :] = True
+            if self._velocity >= 0:
+                mask[layout.velocity + self._velocity] = False
+        if not self._ons:
+            mask[layout.off + self._off : layout.shift] = self._sounding[self._off :]
+        if not layout.shift <= self._last < layout.velocity:
+            mask[layout.shift : layout.shift + layout.bar_ticks - 1 - self._tick] = True
+            mask[layout.bar] = True
+            mask[EOS] = not self._count and layout.off <= self._last < layout.shift
+        return mask
+
+    def advance(self, token: int) -> None:
+        layout = self._layout
+        if token == layout.bar:
+            self._tick = 0
+            self._begin_tick()
+        elif layout.shift <= token < layout.velocity:
+            self._tick = min(self._tick + token - layout.shift + 1, layout.bar_ticks - 1)
+            self._begin_tick()
+        elif layout.on <= token < layout.off:
+            self._sound(token - layout.on, True)
+            self._on, self._ons = token - layout.on + 1, True
+        elif layout.off <= token < layout.shift:
+            self._sound(token - layout.off, False)
+            self._off = token - layout.off + 1
+        elif layout.velocity <= token < layout.size:
+            self._velocity = token - layout.velocity
+        else:  # pad, bos, eos and unknown ids change nothing
+            return
+        self._last = token
+
+    def fork(self) -> EventsParser:
+        other = copy(self)
+        other._sounding = self._sounding.copy()
+        return other
+
+    def _begin_tick(self) -> None:
+        self._off = self._on = 0
+        self._ons = False
+
+    def _sound(self, pitch: int, on: bool) -> None:
+        self._count += int(on) - int(self._sounding[pitch])
+        self._sounding[pitch] = on

@@ -1,0 +1,38 @@
+"""The ids of `events`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Layout:
+    """pad, bos, eos, bar, then note-ons and note-offs by pitch, shifts by length, velocities."""
+
+    bar = 3
+
+    def __init__(self, bar_ticks: int, pitch_range: tuple[int, int], velocities: int) -> None:
+        self.bar_ticks = bar_ticks
+        self.low, high = pitch_range
+        self.pitches = high - self.low + 1
+        self.levels = np.linspace(0, 127, velocities + 1).astype(np.int64)[1:]  # MIDI velocities
+        self.on = 4
+        self.off = self.on + self.pitches
+        self.shift = self.off + self.pitches  # of one tick; the longest stays within a bar
+        self.velocity = self.shift + bar_ticks - 1
+        self.size = self.velocity + velocities
+        self._spans = {
+            "on": (self.on, self.off),
+            "off": (self.off, self.shift),
+            "shift": (self.shift, self.velocity),
+            "velocity": (self.velocity, self.size),
+        }
+
+    def within(self, ids: NDArray[np.int64], kind: str) -> NDArray[np.bool_]:
+        """Which of `ids` are of `kind`."""
+        start, stop = self._spans[kind]
+        return (ids >= start) & (ids < stop)
+
+    def nearest(self, velocity: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The index of the nearest level; halfway is the higher."""
+        return np.searchsorted(self.levels[:-1] + self.levels[1:], 2 * velocity, "right")

@@ -1,0 +1,191 @@
+"""`events`: note-on, note-off, time-shift and velocity, with a Bar token at every bar line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+
+from musictk.errors import UsageError
+from musictk.tokens import Grammar, Piece, Tokenizer, Tokens
+from musictk_events.grammar import EventsGrammar
+from musictk_events.layout import Layout
+
+MOST_BARS = 100_000
+_KEY = 1024  # keys of one tick: 0 bar, 1 shift, 2 + pitch note-off, 256 + 2 · pitch (+ 1) note-on
+
+
+@dataclass(frozen=True)
+class EventsConfig:
+    """Time is counted in beats of a quarter note, so events know no tempo."""
+
+    ticks_per_beat: int = 12
+    beats_per_bar: int = 4  # bars are of one length throughout
+    pitch_range: tuple[int, int] = (21, 108)  # MIDI pitches, both included
+    num_velocities: int = 32
+    tempo: int = 120  # of decoded music, quarter notes a minute
+
+    def __post_init__(self) -> None:
+        low, high = self.pitch_range
+        if not 1 <= self.ticks_per_beat <= 480 or not 1 <= self.beats_per_bar <= 64:
+            raise UsageError("ticks_per_beat must be 1 to 480, beats_per_bar 1 to 64")
+        if not 0 <= low <= high <= 127:
+            raise UsageError(f"pitch_range {self.pitch_range} is not ascending within 0 to 127")
+        if not 1 <= self.num_velocities <= 127 or not 4 <= self.tempo <= 1000:
+            raise UsageError("num_velocities must be 1 to 127, tempo 4 to 1000")
+
+
+class Events(Tokenizer):
+    """All pitched tracks in one stream; drums, tempos and metres are left out.
+
+    A Bar token begins every bar; within a bar a shift leads to the next tick at which something
+    is. At one tick note-offs come first, then note-ons, each by ascending pitch; a velocity
+    stands before a note-on where it changes. A note struck again while it sounds ends there; of
+    notes with one onset and pitch the longest stays. `encode(decode(s)) == s` for every s of the
+    grammar.
+    """
+
+    Config = EventsConfig
+    name = "events"
+
+    def __init__(self, config: EventsConfig, learned: str | None = None) -> None:
+        super().__init__(config, learned)
+        self.layout = Layout(
+            config.ticks_per_beat * config.beats_per_bar, config.pitch_range, config.num_velocities
+        )
+        self.space = Tokens(self.layout.size)
+        self._grammar = EventsGrammar(self.layout)
+
+    def encode(self, piece: Piece) -> NDArray[np.int64]:
+        """(T,) ids. Raises ValueError for music without a note in range, or of too many bars."""
+        if isinstance(piece, str):
+            raise ValueError("events read music, not text")
+        layout = self.layout
+        onset, end, pitch, velocity = self._on_grid(piece)
+        bars = int(end.max()) // layout.bar_ticks + 1
+        if bars > MOST_BARS:
+            raise ValueError(f"{bars} bars are more than {MOST_BARS}")
+        order = np.lexsort((pitch, onset))
+        changed = np.append(True, np.diff(velocity[order]) != 0)
+        loud = order[changed]
+        ticks = np.unique(np.concatenate([onset, end]))
+        shift_at, shift = _shifts(ticks, layout.bar_ticks)
+        keyed = [
+            (np.arange(bars) * layout.bar_ticks * _KEY, np.full(bars, layout.bar)),
+            (shift_at * _KEY + 1, layout.shift - 1 + shift),
+            (end * _KEY + 2 + pitch, layout.off - layout.low + pitch),
+            (onset[loud] * _KEY + 256 + 2 * pitch[loud], layout.velocity + velocity[loud]),
+            (onset * _KEY + 257 + 2 * pitch, layout.on - layout.low + pitch),
+        ]
+        keys = np.concatenate([key for key, _ in keyed])
+        return np.concatenate([ids for _, ids in keyed])[np.argsort(keys, kind="stable")]
+
+    def decode(self, sequence: NDArray[Any]) -> Piece:
+        layout = self.layout
+        ids = np.asarray(sequence, np.int64)
+        now = self._times(ids)
+        ons, offs = layout.within(ids, "on"), layout.within(ids, "off")
+        places = np.flatnonzero(ons | offs)  # what happens to pitches, in order
+        pitch = np.where(ons, ids - layout.on, ids - layout.off)[places] + layout.low
+        places = places[np.argsort(pitch, kind="stable")]
+        pitch = np.sort(pitch, kind="stable")
+        # A note lasts until the next event of its pitch, else to the end of the last bar.
+        final = (now[-1] // layout.bar_ticks + 1) * layout.bar_ticks if len(now) else 0
+        end = np.append(now[places][1:], final)
+        end[np.append(pitch[1:] != pitch[:-1], True)[: len(end)]] = final
+        end = end[: len(places)]
+        onset = now[places]
+        kept = ons[places] & (end > onset)
+        loud = np.where(layout.within(ids, "velocity"), np.arange(len(ids)), -1)
+        last = np.maximum.accumulate(loud)[places] if len(ids) else loud[places]
+        level = np.where(last >= 0, ids[last] - layout.velocity, len(layout.levels) // 2)
+        return self._score(onset[kept], end[kept], pitch[kept], layout.levels[level[kept]])
+
+    def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
+        return np.flatnonzero(sequence == self.layout.bar)
+
+    def grammar(self) -> Grammar:
+        return self._grammar
+
+    def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
+        layout, ids = self.layout, np.asarray(sequence, np.int64)
+        moved = ids.copy()
+        for kind in ("on", "off"):
+            notes = layout.within(ids, kind)
+            moved[notes] += semitones
+            if not layout.within(moved[notes], kind).all():
+                return None
+        return moved
+
+    def louder(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
+        layout, ids = self.layout, np.asarray(sequence, np.int64)
+        level = np.clip(ids - layout.velocity, 0, len(layout.levels) - 1)
+        moved = layout.velocity + layout.nearest(layout.levels[level] + steps)
+        return np.where(layout.within(ids, "velocity"), moved, ids)
+
+    def _times(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(T,) the tick after each token. A shift never leads past the end of its bar."""
+        layout = self.layout
+        shifts = np.cumsum(np.where(layout.within(ids, "shift"), ids - layout.shift + 1, 0))
+        is_bar = ids == layout.bar
+        at_bar = np.maximum.accumulate(np.where(is_bar, shifts, 0)) if len(ids) else shifts
+        bars = np.maximum(np.cumsum(is_bar) - 1, 0)
+        return bars * layout.bar_ticks + np.minimum(shifts - at_bar, layout.bar_ticks - 1)
+
+    def _on_grid(self, score: ScoreTick) -> list[NDArray[np.int64]]:
+        """(N,) onset, end, pitch, velocity index: on the grid, none overlapping its own pitch."""
+        tracks = [track.notes.numpy() for track in score.tracks if not track.is_drum]
+        tracks = [notes for notes in tracks if len(notes["time"])]
+        names = ("time", "duration", "pitch", "velocity")
+        empty = np.zeros(0, np.int64)
+        time, duration, pitch, velocity = (
+            np.concatenate([empty, *(notes[name] for notes in tracks)]) for name in names
+        )
+        low, high = self.config.pitch_range
+        rate, ticks = self.config.ticks_per_beat, score.ticks_per_quarter
+        onset, end = ((2 * at * rate + ticks) // (2 * ticks) for at in (time, time + duration))
+        end = np.maximum(end, onset + 1)
+        kept = (pitch >= low) & (pitch <= high)
+        if not kept.any():
+            raise ValueError(f"no note within pitches {self.config.pitch_range}")
+        order = np.lexsort((-end, onset, pitch))
+        order = order[kept[order]]
+        again = (np.diff(onset[order]) == 0) & (np.diff(pitch[order]) == 0)
+        order = order[np.append(True, ~again)]
+        onset, end, pitch, velocity = onset[order], end[order], pitch[order], velocity[order]
+        following = pitch[1:] == pitch[:-1]
+        end[:-1] = np.where(following, np.minimum(end[:-1], onset[1:]), end[:-1])
+        return [onset, end, pitch, self.layout.nearest(velocity)]
+
+    def _score(
+        self,
+        onset: NDArray[np.int64],
+        end: NDArray[np.int64],
+        pitch: NDArray[np.int64],
+        velocity: NDArray[np.int64],
+    ) -> ScoreTick:
+        score = ScoreTick(self.config.ticks_per_beat)
+        score.tempos.append(TempoTick(0, float(self.config.tempo)))
+        score.time_signatures.append(TimeSignatureTick(0, self.config.beats_per_bar, 4))
+        order = np.lexsort((pitch, onset))
+        track = TrackTick("Piano")
+        track.notes = NoteTickList.from_numpy(
+            onset[order].astype(np.int32),
+            (end - onset)[order].astype(np.int32),
+            pitch[order].astype(np.int8),
+            velocity[order].astype(np.int8),
+        )
+        score.tracks.append(track)
+        return score
+
+
+def _shifts(
+    ticks: NDArray[np.int64], bar_ticks: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """(ticks, shifts that lead there): from the tick before in the same bar, or its bar line."""
+    before = np.maximum(np.append(0, ticks[:-1]), ticks // bar_ticks * bar_ticks)
+    moving = ticks > before
+    return ticks[moving], (ticks - before)[moving]
