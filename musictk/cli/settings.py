@@ -23,16 +23,16 @@ def defaults(path: Path = Path(FILE)) -> dict[str, Any]:
 
 
 def assignments(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
-    """`["model.dim=512", "train.clip=0.5"]` -> {"model": {"dim": 512}, "train": {"clip": 0.5}}.
+    """`["model.dim=512", "clip=0.5"]` -> {"model": {"dim": 512}, "": {"clip": 0.5}}.
 
     A value is read as TOML where it is TOML ("8", "true", "[64, 256]"), else as plain text.
     """
     found: dict[str, dict[str, Any]] = {}
     for pair in pairs:
         name, equals, text = pair.partition("=")
-        group, dot, key = name.strip().partition(".")
-        if not (equals and dot and group and key):
-            raise UsageError(f"--set {pair!r} is not GROUP.KEY=VALUE", "such as model.dim=256")
+        group, _, key = name.strip().rpartition(".")
+        if not (equals and key):
+            raise UsageError(f"--set {pair!r} is not KEY=VALUE", "such as bpe=5000 or model.dim=256")
         found.setdefault(group, {})[key] = _value(text.strip())
     return found
 

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
+from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from musictk.errors import UsageError
 from musictk.training.objective import Objective, blocks
@@ -49,8 +50,6 @@ class World:
         if self.size == 1:
             return objective
         if self.parallel == "fsdp":
-            from torch.distributed.fsdp import fully_shard
-
             for block in blocks(objective.network):
                 fully_shard(block)
             fully_shard(objective)
@@ -62,6 +61,12 @@ class World:
         if isinstance(wrapped, nn.parallel.DistributedDataParallel) and not last:
             return wrapped.no_sync()
         return nullcontext()
+
+    def settle(self, wrapped: nn.Module) -> None:
+        """After a forward pass without a backward one, let FSDP hold only its shards again."""
+        for module in wrapped.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
 
     def any(self, flag: bool) -> bool:
         """Whether any process says so."""
@@ -76,6 +81,18 @@ class World:
         if self.size > 1:
             dist.all_reduce(value)
         return value
+
+    def share(self, text: str) -> str:
+        """What the first process says, to every process."""
+        if self.size == 1:
+            return text
+        data = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
+        length = torch.tensor(len(data), device=self.device)
+        dist.broadcast(length, 0)
+        if not self.leads:
+            data = torch.empty(int(length.item()), dtype=torch.uint8, device=self.device)
+        dist.broadcast(data, 0)
+        return bytes(data.tolist()).decode()
 
     def wait(self) -> None:
         """Until every process is here."""

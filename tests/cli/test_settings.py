@@ -11,13 +11,13 @@ from musictk.errors import UsageError
 
 
 def test_assignments_are_read_as_toml_where_they_are_toml() -> None:
-    found = assignments(["model.dim=64", "model.windows=[8, 16]", "train.optimizer=muon"])
-    assert found == {"model": {"dim": 64, "windows": [8, 16]}, "train": {"optimizer": "muon"}}
+    found = assignments(["model.dim=64", "model.windows=[8, 16]", "optimizer=muon"])
+    assert found == {"model": {"dim": 64, "windows": [8, 16]}, "": {"optimizer": "muon"}}
 
 
-@pytest.mark.parametrize("broken", ["dim=64", "model.dim", "model.=3", "=", ""])
+@pytest.mark.parametrize("broken", ["model.dim", "model.=3", "=", ""])
 def test_a_broken_assignment_says_its_form(broken: str) -> None:
-    with pytest.raises(UsageError, match=r"GROUP\.KEY=VALUE"):
+    with pytest.raises(UsageError, match="KEY=VALUE"):
         assignments([broken])
 
 

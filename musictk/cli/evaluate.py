@@ -1,0 +1,102 @@
+"""`musictk evaluate` and `musictk originality`."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from musictk.cli.context import session
+
+if TYPE_CHECKING:
+    from musictk.evaluation.form import FormReport
+
+MidiFile = Annotated[Path, typer.Argument(help="A MIDI file.")]
+
+
+def evaluate(
+    context: typer.Context,
+    file: MidiFile,
+    form: Annotated[
+        bool, typer.Option("--form", help="How alike its sections are, by its markers.")
+    ] = False,
+    as_form: Annotated[
+        str, typer.Option("--as", help="The form to assume of a file without markers.")
+    ] = "",
+    composer: Annotated[
+        str | None, typer.Option(help="Against this composer only, not the whole corpus.")
+    ] = None,
+) -> None:
+    """Set a piece beside the corpus: music statistics, or with --form its self-similarity."""
+    from musictk.jobs import evaluate as job
+
+    here = session(context)
+    if form or as_form:
+        found = job.form(file, as_form)
+        here.output.block(_form_data(found), _form_text(found))
+        return
+    with here.catalog() as catalog, here.output.progress("reading") as bar:
+        report = job.music(catalog, here.workspace, file, composer, bar.update)
+    rows = [{"feature": name, **values} for name, values in report["features"].items()]
+    if here.output.json:
+        here.output.result(report)
+    else:
+        here.output.table(
+            [row for row in rows if not isinstance(row["generated"], list)],
+            ("feature", "generated", "corpus", "spread", "distance", "overlap"),
+        )
+
+
+def originality(context: typer.Context, file: MidiFile) -> None:
+    """The nearest training piece, and the longest passage copied, in any key and tempo."""
+    from musictk.jobs import evaluate as job
+
+    here = session(context)
+    with here.catalog() as catalog, here.output.progress("searching") as bar:
+        found = job.originality(catalog, here.workspace, file, bar.update)
+    lines = [
+        f"nearest of {found.pieces:,} pieces: {found.nearest}"
+        f" ({found.share:.1%} of its {found.gram}-note figures)",
+        f"{found.copied:.1%} of {found.notes:,} notes stand in long copied passages",
+    ]
+    if found.longest is not None:
+        passage = found.longest
+        lines.append(
+            f"longest: {passage.notes} notes from bar {passage.bar}, as in {passage.piece}"
+            f" from bar {passage.piece_bar}, {passage.semitones:+d} semitones"
+        )
+    here.output.result(found.plain(), *lines)
+
+
+def _form_data(found: FormReport) -> dict[str, Any]:
+    return {
+        "labels": list(found.labels),
+        "similarity": found.similarity.round(4).tolist(),
+        "same": _number(found.same),
+        "other": _number(found.other),
+        "ratio": _number(found.ratio),
+        "chance": _number(found.chance),
+        "copied": _number(found.copied),
+    }
+
+
+def _form_text(found: FormReport) -> str:
+    width = max(5, *(len(label) for label in found.labels))
+    lines = [" " * (width + 1) + " ".join(f"{label:>{width}}" for label in found.labels)]
+    for label, row in zip(found.labels, found.similarity, strict=True):
+        lines.append(f"{label:>{width}} " + " ".join(f"{value:{width}.2f}" for value in row))
+    lines += [
+        "",
+        f"same letter   {found.same:.3f}",
+        f"other letter  {found.other:.3f}   (single bars paired at random: {found.chance:.3f})",
+        f"ratio         {found.ratio:.1f}",
+        f"copied bars   {found.copied:.0%} of returning sections",
+    ]
+    return "\n".join(lines)
+
+
+def _number(value: float) -> float | None:
+    """JSON knows neither NaN nor infinity."""
+    return round(value, 4) if math.isfinite(value) else None

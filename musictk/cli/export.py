@@ -1,0 +1,55 @@
+"""`musictk export`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from musictk.cli.context import session
+from musictk.cli.output import Bar
+
+if TYPE_CHECKING:
+    from musictk.export import ExportReport
+
+
+def export(
+    context: typer.Context,
+    onnx: Annotated[bool, typer.Option("--onnx", help="For ONNX Runtime (the default).")] = False,
+    torchscript: Annotated[bool, typer.Option("--torchscript", help="For TorchScript.")] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit weights.")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="ONNX with 16-bit weights.")] = False,
+    run: Annotated[str | None, typer.Option(help="A run; by default the newest.")] = None,
+) -> None:
+    """Write a run's best model for another runtime, replay it against the original, and time it."""
+    from musictk.jobs import export as job
+
+    here = session(context)
+    kinds = job.kinds(onnx=onnx, torchscript=torchscript, int8=int8, fp16=fp16)
+    with here.catalog() as catalog, here.output.progress("exporting") as bar:
+        reports = list(job.export(catalog, here.workspace, kinds, run, Stages(bar)))
+    here.output.result(
+        [job.plain(report) for report in reports],
+        *(line for report in reports for line in describe(report)),
+    )
+
+
+class Stages:
+    """Shows which stage an export is in."""
+
+    def __init__(self, bar: Bar) -> None:
+        self._bar = bar
+
+    def stage(self, name: str) -> None:
+        self._bar.update(0, 1, name)
+
+
+def describe(report: ExportReport) -> list[str]:
+    """What was written, how true it is, how fast it is."""
+    return [
+        f"{report.path}  {report.kind}, {report.bytes / 2**20:.1f} MiB",
+        f"  replayed {report.steps:,} steps: largest logit difference"
+        f" {report.max_logit_difference:.2g}, {report.greedy_agreement:.1%} of choices the same",
+        f"  {report.tokens_per_second:,.0f} tokens/s on one thread"
+        f" (eager PyTorch: {report.eager_tokens_per_second:,.0f})",
+    ]

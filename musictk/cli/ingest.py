@@ -1,0 +1,38 @@
+"""`musictk ingest`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from musictk.cli.context import session
+
+
+def ingest(
+    context: typer.Context,
+    paths: Annotated[list[Path], typer.Argument(help="Folders, files, .zip or .tar archives.")],
+    composers: Annotated[
+        Path | None, typer.Option(help="A CSV table: columns file and composer.")
+    ] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes; by default one for each core.")
+    ] = None,
+) -> None:
+    """Read music into the catalog: facts, composers, near-duplicates, splits.
+
+    Run it again whenever files were added; what is known already costs nothing. Exit code 3 says
+    that some files were rejected: see `musictk catalog rejected`.
+    """
+    from musictk.cli.ingesting import IngestBar, report
+    from musictk.ingest import Options
+    from musictk.ingest import ingest as run
+
+    here = session(context)
+    options = Options(composers=composers, workers=workers)
+    with here.catalog() as catalog, IngestBar(here.output) as bar:
+        found = run(catalog, here.workspace, paths, options, bar)
+    report(here.output, found)
+    if found.rejected:
+        raise typer.Exit(3)

@@ -1,0 +1,46 @@
+"""How ingest and tokenize look while they go."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Self
+
+from musictk.cli.output import Output
+from musictk.ingest import IngestReport
+
+
+class IngestBar:
+    """Draws files being examined, or encoded."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._bar = self._stack.enter_context(self._output.progress("reading"))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def ingested(self, done: int, total: int) -> None:
+        self._bar.update(done, total, "reading")
+
+    def tokenized(self, done: int, total: int) -> None:
+        self._bar.update(done, total, "tokenizing")
+
+
+def report(output: Output, found: IngestReport) -> None:
+    """What was taken in, what was not and why, and the next command."""
+    lines = [f"{found.accepted:,} files read, {found.unchanged:,} known already"]
+    if found.missing:
+        lines.append(f"{found.missing:,} are not there any more")
+    if found.repaired:
+        lines.append(f"{found.repaired:,} of them were repaired in memory")
+    if found.composers:
+        lines.append(f"{len(found.composers)} composers, such as {', '.join(found.composers[:6])}")
+    if found.rejected:
+        reasons = ", ".join(f"{count} {code}" for code, count in found.rejected.most_common())
+        lines.append(f"{found.rejected.total():,} rejected ({reasons}): musictk catalog rejected")
+    lines.append(f"{found.seconds:.1f} s; next: musictk train")
+    output.result(found.to_dict(), *lines)

@@ -1,0 +1,67 @@
+"""`musictk runs …`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from musictk.cli.context import session
+
+
+def app() -> typer.Typer:
+    """The group of commands about trained models."""
+    group = typer.Typer(no_args_is_help=True, help="What has been trained, and how good it is.")
+    group.command("list")(list_runs)
+    group.command("show")(show)
+    group.command("compare")(compare)
+    return group
+
+
+def list_runs(context: typer.Context) -> None:
+    """List runs, oldest first."""
+    here = session(context)
+    with here.catalog() as catalog:
+        rows = [
+            {
+                "name": run.name,
+                "status": run.status,
+                "steps": run.metrics.get("step"),
+                "nll": run.metrics.get("best_nll"),
+                "baseline": run.metrics.get("baseline"),
+                "parameters": run.metrics.get("parameters"),
+                "started": run.started_at.isoformat(timespec="seconds"),
+            }
+            for run in catalog.runs()
+        ]
+    here.output.table(rows)
+
+
+def show(context: typer.Context, run: str) -> None:
+    """All about one run: its settings, checkpoints, exports and samples."""
+    here = session(context)
+    with here.catalog() as catalog:
+        found = catalog.run(run).to_dict() | {
+            "checkpoints": [row.to_dict() for row in catalog.checkpoints(run)],
+            "exports": [row.to_dict() for row in catalog.exports(run)],
+            "samples": [row.to_dict() for row in catalog.samples(run)],
+        }
+    here.output.result(found, *(f"{key:14} {value}" for key, value in found.items()))
+
+
+def compare(
+    context: typer.Context,
+    runs: Annotated[list[str] | None, typer.Argument(help="By default all finished runs.")] = None,
+    split: Annotated[str, typer.Option(help="valid or test.")] = "valid",
+) -> None:
+    """Compare runs on the same pieces: nats per token, per note and per second of music.
+
+    Per note and per second are the ones that compare across tokenizers. Intervals are 95 %, by
+    resampling pieces.
+    """
+    from musictk.jobs.compare import compare as job
+
+    here = session(context)
+    with here.catalog() as catalog, here.output.progress("scoring") as bar:
+        table = job(catalog, here.workspace, runs or [], split, bar.update)
+    here.output.table(table)

@@ -1,0 +1,46 @@
+"""`musictk show`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from musictk.cli.context import session
+
+
+def show(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(help="A MIDI file.")],
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A .png; else drawn in the terminal.")
+    ] = None,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="What a run's model attends to in this piece.")
+    ] = False,
+    run: Annotated[
+        str | None, typer.Option(help="Whose attention; by default the newest run's.")
+    ] = None,
+) -> None:
+    """Draw the piano roll of a MIDI file, coloured by section."""
+    from musictk.jobs.evaluate import read_score
+    from musictk.rendering import pianoroll
+    from musictk.rendering.midi import sections
+
+    here = session(context)
+    score = read_score(file)
+    if attention:
+        from musictk.jobs.attention import draw_attention
+
+        target = out or file.with_suffix(".attention.png")
+        with here.catalog() as catalog:
+            draw_attention(catalog, here.workspace, score, run, target)
+        here.output.result({"path": str(target)}, str(target))
+        return
+    found = sections(score)
+    if out is None:
+        here.output.block({"sections": found}, pianoroll.text(score, found))
+        return
+    pianoroll.draw(score, found, out, title=file.stem)
+    here.output.result({"path": str(out), "sections": found}, str(out))

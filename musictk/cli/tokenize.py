@@ -1,0 +1,29 @@
+"""`musictk tokenize`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from musictk.cli.context import session
+from musictk.cli.settings import assignments
+
+
+def tokenize(
+    context: typer.Context,
+    tokenizer: Annotated[str, typer.Argument(help="See `musictk plugins`.")] = "remi",
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE of the tokenizer, such as bpe=5000.")
+    ] = None,
+) -> None:
+    """Encode every split of the catalog into shards. `train` does it by itself when needed."""
+    from musictk.cli.ingesting import IngestBar
+    from musictk.jobs.shards import tokenize_all
+
+    here = session(context)
+    groups = assignments(set_ or [])
+    settings = groups.get("", {}) | groups.get("tokens", {})
+    with here.catalog() as catalog, IngestBar(here.output) as bar:
+        rows = tokenize_all(catalog, here.workspace, tokenizer, settings, bar)
+    here.output.table(rows)

@@ -1,0 +1,78 @@
+"""`musictk train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from musictk.cli.context import session
+from musictk.cli.settings import assignments
+
+
+def train(
+    context: typer.Context,
+    arch: Annotated[
+        str | None, typer.Option(help="Architecture (see `plugins`); by default conformer.")
+    ] = None,
+    tokenizer: Annotated[
+        str | None, typer.Option(help="Tokenizer (see `plugins`); by default remi.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="tiny, small, base or large; by default what suits.")
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(help="A named set of settings, such as seed-001.")
+    ] = None,
+    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
+    epochs: Annotated[
+        float | None, typer.Option(min=0, help="Passes over the corpus, instead of --steps.")
+    ] = None,
+    condition: Annotated[
+        str, typer.Option(help="Labels to steer by, separated by commas.")
+    ] = "composer",
+    config: Annotated[
+        Path | None, typer.Option(help="A TOML file with tables model, tokens, network, train, data.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None, typer.Option("--set", help="KEY=VALUE, such as bpe=5000 or model.dim=256.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Equal seeds train equal models.")] = 0,
+    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
+    resume: Annotated[str | None, typer.Option(help="Go on with this run.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="Start from the weights of this run.")
+    ] = None,
+    lora: Annotated[
+        int, typer.Option(min=0, help="With --from: train adapters of this rank only.")
+    ] = 0,
+) -> None:
+    """Train a model on the catalog's music; writes a bundle under runs/.
+
+    Without flags it picks a size and a length that suit this machine and this corpus. Ctrl-C
+    finishes the step, saves, and says how to go on.
+    """
+    from musictk.cli.training import TrainingBar, report
+    from musictk.jobs.train import Request, run
+
+    here = session(context)
+    request = Request(
+        arch=arch,
+        tokenizer=tokenizer,
+        size=size,
+        preset=preset,
+        steps=steps,
+        epochs=epochs,
+        conditions=tuple(name for name in condition.split(",") if name),
+        config=config,
+        overrides=assignments(set_ or []),
+        seed=seed,
+        device=device,
+        resume=resume,
+        start=from_,
+        lora=lora,
+    )
+    with here.catalog() as catalog, TrainingBar(here.output) as bar:
+        result = run(catalog, here.workspace, request, bar)
+    report(here.output, result)

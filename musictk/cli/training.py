@@ -1,0 +1,91 @@
+"""How a training run looks while it goes, and what is said when it ends."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, Self
+
+from musictk.cli.output import Output
+from musictk.jobs.train import Result
+from musictk.training.outcome import Evaluation, Report
+
+
+class TrainingBar:
+    """Draws shards being made, then steps; each evaluation leaves a line behind."""
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._stack = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._bar = self._stack.enter_context(self._output.progress("training", "loss", "speed"))
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self._stack.close()
+
+    def tokenized(self, done: int, total: int) -> None:
+        self._bar.update(done, total, "tokenizing")
+
+    def began(self, run: str, facts: Mapping[str, Any]) -> None:
+        self._output.note(
+            f"{run}: {facts['arch']} ({facts['size']}, {facts['parameters'] / 1e6:.1f} M parameters)"
+            f" on {facts['tokenizer']}, {facts['train_positions']:,} positions to learn from,"
+            f" {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
+            f" on {facts['device']}"
+        )
+
+    def stepped(self, report: Report) -> None:
+        self._bar.update(
+            report.step,
+            report.steps,
+            "training",
+            loss=f"loss {report.loss:.3f}",
+            speed=f"{report.positions_per_second:,.0f} tokens/s",
+        )
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        baseline = "" if evaluation.baseline is None else f", bigram {evaluation.baseline:.3f}"
+        best = ", best so far" if evaluation.best else ""
+        self._output.note(f"step {evaluation.step:,}: valid {evaluation.nll:.3f}{baseline}{best}")
+
+    def saved(self, path: Path) -> None:
+        """The evaluation's line says enough."""
+
+
+def report(output: Output, result: Result) -> None:
+    """What came of it, and the next command."""
+    outcome = result.outcome
+    data = {
+        "run": result.run,
+        "ended": outcome.ended,
+        "step": outcome.step,
+        "best_step": outcome.best_step,
+        "best_nll": outcome.best_nll,
+        "bigram_nll": outcome.baseline,
+        "tokens_per_second": outcome.positions_per_second,
+        "seconds": outcome.seconds,
+        "skipped": outcome.skipped,
+        "peak_bytes": outcome.peak_bytes,
+        "digest": outcome.digest,
+        "best": str(outcome.best),
+    }
+    lines = [f"{result.run} {outcome.ended} at step {outcome.step:,}"]
+    if outcome.best_nll is not None and outcome.baseline is not None:
+        lines.append(
+            f"validation {outcome.best_nll:.3f} nats a token at step {outcome.best_step:,}"
+            f" (a bigram model: {outcome.baseline:.3f})"
+        )
+    lines.append(
+        f"{outcome.positions_per_second:,.0f} tokens/s, {outcome.peak_bytes / 2**20:,.0f} MiB"
+    )
+    if outcome.skipped:
+        output.warn(f"{outcome.skipped} steps were skipped: their gradient was not finite")
+    if outcome.interrupted:
+        lines.append(f"go on with: musictk train --resume {result.run}")
+    else:
+        lines.append(f"bundle: {outcome.best}")
+        lines.append("next: musictk sample -o out.mid")
+    output.result(data, *lines)

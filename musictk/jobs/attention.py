@@ -1,0 +1,31 @@
+"""What a trained model attends to in a piece."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from symusic.core import ScoreTick
+
+from musictk.catalog import Catalog
+from musictk.jobs.bundles import best_of
+from musictk.rendering import attention
+from musictk.workspace import Workspace
+
+POSITIONS = 256  # as much of the piece as a picture can show
+
+
+def draw_attention(
+    catalog: Catalog, workspace: Workspace, score: ScoreTick, run: str | None, path: Path
+) -> None:
+    """Draw the attention of every layer and head over the beginning of `score` to `path`."""
+    import torch
+
+    from musictk.model import bundle
+    from musictk.model.inspect import attention_maps
+
+    _, directory = best_of(catalog, workspace, run)
+    network, manifest = bundle.read(directory)
+    sequence = manifest.make_tokenizer().encode(score)[:POSITIONS]
+    condition = torch.zeros(1, network.body.dim)
+    maps = attention_maps(network, torch.from_numpy(sequence)[None], condition)
+    attention.draw([each.numpy() for each in maps], path)

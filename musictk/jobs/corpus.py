@@ -1,0 +1,82 @@
+"""The catalog's pieces as windows to train and score on."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.catalog import Catalog, PieceInfo
+from musictk.errors import MusictkError, UnknownNameError
+from musictk.model.conditions import Conditions
+from musictk.tokens.shards import Shard
+
+
+@dataclass(frozen=True)
+class DataSettings:
+    """How the corpus is shown to the model (`--set data.…`)."""
+
+    threshold: int = 10  # pieces a label needs for a vector of its own; the rest share OTHER
+    balance: float = 0.5  # 0 shows composers as often as they are; 1 all of them equally
+    transpose: int = 3  # each window by up to so many semitones, up or down
+    velocity: int = 0  # each window by up to so many velocity steps
+    stretch: tuple[float, ...] = ()  # whole pieces also at these speeds
+    cache: int = 0  # pieces of frames kept unpacked (seed 000's LRU cache)
+
+
+def labels_of(piece: PieceInfo, category: str) -> str | None:
+    """The label of a piece in a category; `composer` is one like any other."""
+    return piece.composer if category == "composer" else piece.labels.get(category)
+
+
+def count_conditions(
+    pieces: Sequence[PieceInfo], categories: Sequence[str], threshold: int
+) -> Conditions:
+    """The conditions a model trained on these pieces can know.
+
+    Raises UnknownNameError for a category that no piece has a label of.
+    """
+    known = {"composer"} | {category for piece in pieces for category in piece.labels}
+    counts: dict[str, Mapping[str, int]] = {}
+    for category in categories:
+        if category not in known:
+            raise UnknownNameError("label category", category, known)
+        found = Counter(labels_of(piece, category) for piece in pieces)
+        counts[category] = {label: n for label, n in found.items() if label is not None}
+    return Conditions.count(counts, threshold)
+
+
+def condition_ids(
+    pieces: Mapping[int, PieceInfo], shard: Shard, conditions: Conditions
+) -> NDArray[np.int64]:
+    """(P, K) ids of the shard's pieces. A label the model does not know is unconditional."""
+    rows = []
+    for file in shard.files.tolist():
+        chosen = {name: labels_of(pieces[file], name) for name in conditions.labels}
+        rows.append(conditions.ids({n: v for n, v in chosen.items() if conditions.knows(n, v)}))
+    return np.array(rows, np.int64).reshape(len(rows), len(conditions.labels))
+
+
+def balanced(
+    pieces: Mapping[int, PieceInfo], shard: Shard, balance: float
+) -> NDArray[np.float64]:
+    """(P,) weight of a position of each piece: its composer's positions to the power −balance."""
+    composers = [pieces[file].composer for file in shard.files.tolist()]
+    totals: Counter[str | None] = Counter()
+    for composer, length in zip(composers, shard.lengths.tolist(), strict=True):
+        totals[composer] += length
+    return np.array([max(totals[composer], 1) ** -balance for composer in composers], np.float64)
+
+
+def require_pieces(catalog: Catalog, reads: frozenset[str]) -> dict[int, PieceInfo]:
+    """Every accepted piece by id; raises MusictkError where there is none, with the mend."""
+    pieces = {piece.id: piece for piece in catalog.pieces(reads=reads)}
+    if not pieces:
+        raise MusictkError(
+            f"the catalog holds no {' or '.join(sorted(reads))} files",
+            "read some in first: musictk ingest ./midis",
+        )
+    return pieces

@@ -1,0 +1,175 @@
+"""Compose pieces with a trained model, and keep what made them."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from musictk.catalog import Catalog
+from musictk.config import build
+from musictk.errors import MusictkError, UsageError
+from musictk.files import write_bytes
+from musictk.generation.compose import Composition, Listener, compose
+from musictk.generation.markers import section_ticks
+from musictk.generation.request import Request, to_prompt
+from musictk.ingest import read_piece
+from musictk.jobs.bundles import Source, open_source
+from musictk.rendering import midi
+from musictk.runtime import Runtime
+from musictk.tokens import Tokenizer
+from musictk.workspace import Workspace
+
+Weighted = tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Made:
+    """One file that was written."""
+
+    id: int  # of its row: `sample --like ID` makes it again
+    path: Path
+    sections: tuple[midi.Section, ...]
+    composition: Composition
+    source: str  # which model, in words
+    folded: tuple[str, ...]  # labels that have no vector of their own
+
+
+def sample(
+    catalog: Catalog,
+    workspace: Workspace,
+    source: Source,
+    request: Request,
+    out: Path | None = None,
+    listener: Listener | None = None,
+    prompt: Path | None = None,
+) -> list[Made]:
+    """Compose `request.count` pieces and write each; many are numbered out-1.mid, out-2.mid, …"""
+    opened = open_source(catalog, workspace, source)
+    runtime = opened.runtime
+    tokenizer = runtime.manifest.make_tokenizer()
+    if prompt is not None:
+        request = replace(request, prompt=to_prompt(tokenizer.encode(read_piece(prompt))))
+    folded = _folded(runtime, request)
+    made = []
+    for composition in compose(runtime, tokenizer, request, listener):
+        path = _target(out, opened.name, request, composition.row, tokenizer)
+        sections = write_composition(tokenizer, composition, path)
+        row = catalog.add_sample(
+            workspace.relative(path),
+            hashlib.sha256(path.read_bytes()).hexdigest(),
+            opened.digest,
+            request.seed,
+            {"source": _plain(source, opened.run), "row": composition.row, **request.plain()},
+            opened.run,
+        )
+        made.append(Made(row.id, path, sections, composition, opened.name, folded))
+    return made
+
+
+def again(
+    catalog: Catalog,
+    workspace: Workspace,
+    sample_id: int,
+    out: Path | None = None,
+    listener: Listener | None = None,
+) -> list[Made]:
+    """Make a sample again from its row, bit for bit on the same machine.
+
+    Raises MusictkError where the model is not the one it came from any more.
+    """
+    row = catalog.sample(sample_id)
+    values = dict(row.request)
+    source = build(Source, values.pop("source"), "sample")
+    index = int(values.pop("row"))
+    opened = open_source(catalog, workspace, source)
+    if opened.digest != row.bundle:
+        raise MusictkError(
+            f"sample {sample_id} came from other weights than {opened.name} has now",
+            "train that run again from its settings: musictk runs show",
+        )
+    request = Request.read(values)
+    tokenizer = opened.runtime.manifest.make_tokenizer()
+    # A row is the same whatever the count: make no more than up to the one that is wanted.
+    found = compose(opened.runtime, tokenizer, replace(request, count=index + 1), listener)[index]
+    path = out or workspace.resolve(row.path)
+    sections = write_composition(tokenizer, found, path)
+    return [Made(row.id, path, sections, found, opened.name, _folded(opened.runtime, request))]
+
+
+def write_composition(
+    tokenizer: Tokenizer, composition: Composition, path: Path
+) -> tuple[midi.Section, ...]:
+    """Decode and write it: MIDI with a marker at each section, or text as it is."""
+    piece = tokenizer.decode(composition.sequence)
+    if isinstance(piece, str):
+        return _write_text(piece, path)
+    sections = tuple(midi.Section(*each) for each in section_ticks(composition, tokenizer, piece))
+    midi.write(piece, sections, path)
+    return sections
+
+
+def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weighted]:
+    """`"Bach:0.6,Chopin:0.4"` and `["period=Baroque"]` as weighted labels by category."""
+    chosen: dict[str, Weighted] = {"composer": _weighted(composer)} if composer else {}
+    for pair in labels:
+        category, equals, text = pair.partition("=")
+        if not (equals and category and text):
+            raise UsageError(f"--label {pair!r} is not CATEGORY=VALUE", "such as period=Baroque")
+        chosen[category] = _weighted(text)
+    return chosen
+
+
+def fresh_seed() -> int:
+    """A seed that was not used before; it is kept with what it makes."""
+    return secrets.randbits(31)
+
+
+def _weighted(text: str) -> Weighted:
+    found = []
+    for part in text.split(","):
+        label, colon, weight = part.strip().rpartition(":")
+        try:
+            found.append((label, float(weight)) if colon else (weight, 1.0))
+        except ValueError as error:
+            raise UsageError(
+                f"{part!r} is not LABEL:WEIGHT", "such as Bach:0.6,Chopin:0.4"
+            ) from error
+    return tuple(found)
+
+
+def _folded(runtime: Runtime, request: Request) -> tuple[str, ...]:
+    known = runtime.manifest.conditions
+    return tuple(
+        label
+        for category, weighted in request.conditions.items()
+        for label, _ in weighted
+        if known.id(category, label) == 1
+    )
+
+
+def _plain(source: Source, run: str | None) -> dict[str, Any]:
+    """The source as it was resolved: a run by name, so that later runs change nothing."""
+    named = replace(source, run=run) if source.bundle is None else source
+    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(named).items()}
+
+
+def _target(
+    out: Path | None, name: str, request: Request, row: int, tokenizer: Tokenizer
+) -> Path:
+    default = "abc" if "abc" in tokenizer.reads else "mid"
+    path = out or Path(f"{name}-{request.seed}.{default}")
+    return path if request.count == 1 else path.with_stem(f"{path.stem}-{row + 1}")
+
+
+def _write_text(text: str, path: Path) -> tuple[midi.Section, ...]:
+    """Text as it is; to a .mid path, the music that its ABC notation stands for."""
+    if path.suffix.lower() not in (".mid", ".midi"):
+        write_bytes(path, text.encode("utf-8", "replace"))
+        return ()
+    score = midi.from_abc(text)
+    midi.write(score, [], path)
+    return ()

@@ -1,0 +1,89 @@
+"""The catalog's pieces, encoded and cut into windows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from musictk.catalog import SPLITS, Catalog
+from musictk.config import build
+from musictk.ingest import learn, tokenize
+from musictk.ingest.tokenize import Listener
+from musictk.jobs.corpus import DataSettings, balanced, condition_ids, require_pieces
+from musictk.model.conditions import Conditions
+from musictk.plugin import registry
+from musictk.tokens import Tokenizer
+from musictk.tokens.augment import Augment, AugmentSettings
+from musictk.tokens.shards import Shard
+from musictk.tokens.windows import Windows
+from musictk.workspace import Workspace
+
+
+def fitted(
+    catalog: Catalog, workspace: Workspace, name: str, config: Mapping[str, Any]
+) -> Tokenizer:
+    """The tokenizer called `name`, having learned from the training pieces if it is one to."""
+    kind = registry().load("tokenizer", name)
+    tokenizer: Tokenizer = kind(build(kind.Config, config, name))
+    require_pieces(catalog, tokenizer.reads)
+    return learn(catalog, workspace, tokenizer)
+
+
+def windows(
+    catalog: Catalog,
+    workspace: Workspace,
+    tokenizer: Tokenizer,
+    split: str,
+    conditions: Conditions,
+    data: DataSettings,
+    listener: Listener | None = None,
+) -> Windows:
+    """A split as windows. Only training is balanced and varied; held-out music is shown as it is."""
+    pieces = require_pieces(catalog, tokenizer.reads)
+    training = split == "train"
+    if any(piece.split == split for piece in pieces.values()):
+        shard = tokenize(catalog, workspace, tokenizer, split, listener)
+    else:
+        shard = _without_pieces(tokenize(catalog, workspace, tokenizer, "train", listener))
+    augment = AugmentSettings(data.transpose, data.velocity) if training else AugmentSettings()
+    return Windows(
+        shard,
+        condition_ids(pieces, shard, conditions),
+        balanced(pieces, shard, data.balance if training else 0.0),
+        Augment(tokenizer, augment) if augment != AugmentSettings() else None,
+        data.cache,
+    )
+
+
+def tokenize_all(
+    catalog: Catalog,
+    workspace: Workspace,
+    name: str,
+    config: Mapping[str, Any],
+    listener: Listener | None = None,
+) -> list[dict[str, Any]]:
+    """Encode every split; says of each how much there is and where it lies."""
+    tokenizer = fitted(catalog, workspace, name, config)
+    present = {piece.split for piece in catalog.pieces(reads=tokenizer.reads)}
+    rows = []
+    for split in (split for split in SPLITS if split in present):
+        shard = tokenize(catalog, workspace, tokenizer, split, listener)
+        rows.append(
+            {
+                "split": split,
+                "pieces": len(shard.files),
+                "positions": int(shard.lengths.sum()),
+                "fingerprint": shard.fingerprint,
+                "path": workspace.relative(shard.path),
+            }
+        )
+    return rows
+
+
+def _without_pieces(shard: Shard) -> Shard:
+    """An empty split of the same encoding: a corpus can be too small to keep music back."""
+    none = np.zeros(0, np.int64)
+    return replace(shard, sequence=shard.sequence[:0], offsets=np.zeros(1, np.int64), files=none)

@@ -1,0 +1,206 @@
+"""Train a model on the catalog's music."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from musictk.catalog import Catalog
+from musictk.config import build, plain
+from musictk.errors import MusictkError, UsageError
+from musictk.ingest import tokenize
+from musictk.ingest.tokenize import Listener as ShardListener
+from musictk.jobs.corpus import DataSettings, count_conditions, require_pieces
+from musictk.jobs.plan import Plan, Request, plan_for
+from musictk.jobs.shards import fitted, windows
+from musictk.model import bundle
+from musictk.model.manifest import Manifest, make_component
+from musictk.model.network import Network, NetworkConfig
+from musictk.plugin import registry
+from musictk.tokens import Tokenizer
+from musictk.tokens.windows import Windows
+from musictk.training.distributed import World, join
+from musictk.training.loop import train
+from musictk.training.outcome import Listener as TrainListener
+from musictk.training.outcome import Outcome
+from musictk.training.settings import Settings
+from musictk.workspace import Workspace
+
+
+class Listener(TrainListener, ShardListener, Protocol):
+    """Hears of everything from the first shard to the last step."""
+
+    def began(self, run: str, facts: Mapping[str, Any]) -> None:
+        """The run has a name, and this is what it will do."""
+
+
+@dataclass(frozen=True)
+class Result:
+    """A run that ended."""
+
+    run: str
+    outcome: Outcome
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Ready:
+    """All that the training loop needs."""
+
+    run: str
+    settings: Settings
+    network: Network
+    manifest: Manifest
+    train: Windows
+    valid: Windows
+    facts: Mapping[str, Any]
+
+
+def run(catalog: Catalog, workspace: Workspace, request: Request, listener: Listener) -> Result:
+    """Train (or go on training) and keep what came of it in the catalog.
+
+    Under torchrun every process calls this; the first keeps the catalog. Raises UnknownNameError
+    for a name that nothing answers to, MusictkError for an empty catalog.
+    """
+    device = None if request.device == "auto" else request.device
+    with join(device, "ddp") as world:
+        ready = _prepare(catalog, workspace, request, listener, world)
+        directory = workspace.runs / ready.run
+        if world.leads:
+            listener.began(ready.run, ready.facts)
+        try:
+            outcome = train(
+                ready.settings,
+                ready.network,
+                ready.manifest,
+                ready.train,
+                ready.valid,
+                directory,
+                listener,
+                resume=request.resume is not None,
+                device=world.device,
+            )
+        except BaseException:
+            if world.leads:
+                catalog.finish_run(ready.run, "failed")
+            raise
+        if world.leads:
+            _keep(catalog, workspace, ready, outcome)
+        world.wait()
+    return Result(ready.run, outcome, ready.facts)
+
+
+def _prepare(
+    catalog: Catalog, workspace: Workspace, request: Request, listener: Listener, world: World
+) -> _Ready:
+    """The first process makes shards and the run's row; the others then find them made."""
+    if world.leads and request.resume is None:
+        name = _start(catalog, workspace, request, listener, world)
+    elif world.leads:
+        name = catalog.resume_run(_resumable(catalog, request.resume or "")).name
+    else:
+        name = ""
+    name = world.share(name)
+    plan = Plan.read(catalog.run(name).settings)
+    row = catalog.tokenizer(catalog.run(name).tokenizer)
+    kind = registry().load("tokenizer", row.name)
+    tokenizer: Tokenizer = make_component(kind, row.config, row.learned)
+    if request.resume is not None:
+        manifest = Manifest.read(workspace.runs / name / "last")
+        network = bundle.build_network(manifest)
+    else:
+        network, manifest = _network(catalog, workspace, plan, tokenizer)
+    data = build(DataSettings, plan.data, "data")
+    shown, held = (
+        windows(catalog, workspace, tokenizer, split, manifest.conditions, data, listener)
+        for split in ("train", "valid")
+    )
+    settings = Settings().but(**plan.train)
+    facts = _facts(plan, network, shown, held, world)
+    return _Ready(name, settings, network, manifest, shown, held, facts)
+
+
+def _start(
+    catalog: Catalog, workspace: Workspace, request: Request, listener: Listener, world: World
+) -> str:
+    """Learn and tokenize what is missing, settle every setting, and open the run."""
+    plan = plan_for(catalog, request)
+    tokenizer = fitted(catalog, workspace, plan.tokenizer, plan.tokenizer_config)
+    shard = tokenize(catalog, workspace, tokenizer, "train", listener)
+    plan = plan.suited(int(shard.lengths.sum()), world.device.type)
+    _network(catalog, workspace, plan, tokenizer)  # refuse what cannot be built before it is a run
+    Settings().but(**plan.train)
+    return catalog.start_run(plan.arch, tokenizer.fingerprint, plain(plan)).name
+
+
+def _network(
+    catalog: Catalog, workspace: Workspace, plan: Plan, tokenizer: Tokenizer
+) -> tuple[Network, Manifest]:
+    """Fresh weights by the run's seed, or those of the run it starts from."""
+    import torch
+
+    pieces = list(require_pieces(catalog, tokenizer.reads).values())
+    data = build(DataSettings, plan.data, "data")
+    torch.manual_seed(int(plan.train.get("seed", 0)))
+    shown = [piece for piece in pieces if piece.split == "train"]
+    conditions = count_conditions(shown, plan.conditions, data.threshold)
+    if plan.start is not None:
+        from musictk.training.finetune import start_from
+
+        source = workspace.resolve(catalog.checkpoint(plan.start).path)
+        return start_from(source, tokenizer, conditions, lora=plan.lora)
+    body = make_component(registry().load("architecture", plan.arch), plan.model)
+    config = build(NetworkConfig, plan.network, "network")
+    network = Network(body, tokenizer.space, conditions.sizes, config)
+    return network, bundle.describe(network, tokenizer, conditions, config)
+
+
+def _keep(catalog: Catalog, workspace: Workspace, ready: _Ready, outcome: Outcome) -> None:
+    metrics = {
+        "step": outcome.step,
+        "best_step": outcome.best_step,
+        "best_nll": outcome.best_nll,
+        "baseline": outcome.baseline,
+        "skipped": outcome.skipped,
+        "seconds": outcome.seconds,
+        "positions_per_second": outcome.positions_per_second,
+        "peak_bytes": outcome.peak_bytes,
+        "parameters": ready.facts["parameters"],
+        "ended": outcome.ended,
+    }
+    for kind, path in (("best", outcome.best), ("last", outcome.last)):
+        if (path / "manifest.json").is_file():
+            step = outcome.best_step if kind == "best" else outcome.step
+            digest = bundle.weights_digest(bundle.read(path)[0])
+            catalog.add_checkpoint(
+                ready.run, kind, step, workspace.relative(path), digest, metrics
+            )
+    catalog.finish_run(ready.run, "interrupted" if outcome.interrupted else "finished", metrics)
+
+
+def _resumable(catalog: Catalog, name: str) -> str:
+    run = catalog.newest_run(None) if name == "newest" else catalog.run(name)
+    if run.status == "finished":
+        raise UsageError(f"run {run.name!r} is finished", f"go further with: train --from {run.name}")
+    return run.name
+
+
+def _facts(
+    plan: Plan, network: Network, shown: Windows, held: Windows, world: World
+) -> dict[str, Any]:
+    if not shown.positions:
+        raise MusictkError(
+            "nothing in the training split can be tokenized", "see `musictk catalog rejected`"
+        )
+    return {
+        "arch": plan.arch,
+        "tokenizer": plan.tokenizer,
+        "size": plan.size or "own",
+        "parameters": sum(each.numel() for each in network.parameters()),
+        "device": str(world.device),
+        "processes": world.size,
+        "train_positions": shown.positions,
+        "valid_positions": held.positions,
+        **{key: plan.train[key] for key in ("steps", "batch", "length") if key in plan.train},
+    }
