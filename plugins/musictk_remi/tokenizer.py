@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens import Piece, Tokenizer, Tokens
+from musictk.tokens import Grammar, Piece, Tokenizer, Tokens
 from musictk_remi.config import RemiConfig
 from musictk_remi.decode import decode
 from musictk_remi.encode import encode
+from musictk_remi.grammar import RemiGrammar
 from musictk_remi.vocabulary import Vocabulary
 
 
@@ -39,6 +41,13 @@ class Remi(Tokenizer):
 
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
         return np.flatnonzero(sequence == self.vocabulary.bar)
+
+    def grammar(self) -> Grammar | None:
+        return self._grammar
+
+    @cached_property
+    def _grammar(self) -> Grammar | None:
+        return None if self.config.extra else RemiGrammar(self.vocabulary)
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         pitches = self.vocabulary.span("Pitch")

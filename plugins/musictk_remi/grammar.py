@@ -1,0 +1,221 @@
+"""Which REMI tokens may follow: exactly the spellings that `encode` writes.
+
+    piece     bar+ ; ends after a note, a tempo or a change of metre, and never without a note
+    bar       Bar [TimeSig] group*
+    group     Rest* Position [Tempo] note* ; positions ascend within a bar
+    note      [Program] Pitch Velocity Duration ; programs, then pitches ascend within a group
+
+With tempos the first group is at position 0 and holds a tempo; any later tempo is another than the
+one before. With rests, a silence of at least the shortest rest since the end of all that sounded
+(or the bar line) is spelled out before the next position, the longest rest first.
+"""
+
+from __future__ import annotations
+
+from copy import copy
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.tokens import Grammar, Parser
+from musictk_remi.music import Metre
+from musictk_remi.vocabulary import Vocabulary
+
+EOS = 2
+_KINDS = ("Bar", "TimeSig", "Rest", "Position", "Tempo", "Program")
+_NOTE = ("Pitch", "PitchDrum", "Velocity", "Duration")
+
+
+class RemiGrammar(Grammar):
+    """The tables that all parsers of a vocabulary share."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        config = vocabulary.config
+        self.size = len(vocabulary.names)
+        self.spans = {kind: vocabulary.span(kind) for kind in (*_KINDS, *_NOTE)}
+        self.kinds = vocabulary.kinds
+        self.metres = config.known_metres
+        self.tempos, self.rests = config.tempos, config.rests
+        self.programs, self.time_signatures = config.programs, config.time_signatures
+        self.per_beat = config.positions_per_beat
+        beats = {metre[1]: vocabulary.ticks_per_beat(metre[1]) for metre in self.metres}
+        self.beats = beats
+        self.durations = {key: vocabulary.ticks("Duration", beat) for key, beat in beats.items()}
+        self.rest_ticks = {key: vocabulary.ticks("Rest", beat) for key, beat in beats.items()}
+        self.masks = {kind: self._mask(span) for kind, span in self.spans.items()}
+        if self.programs:  # each program has a token with at least one pitch after it
+            self.masks["note"] = self.masks["Program"]
+        else:
+            self.masks["note"] = self.masks["Pitch"]
+
+    def parser(self) -> RemiParser:
+        return RemiParser(self)
+
+    def _mask(self, span: slice) -> NDArray[np.bool_]:
+        mask = np.zeros(self.size, bool)
+        mask[span] = True
+        mask.setflags(write=False)
+        return mask
+
+
+class RemiParser(Parser):
+    """Knows the tick, the metre, the tempo, until when music sounds, and the last note."""
+
+    def __init__(self, grammar: RemiGrammar) -> None:
+        self._grammar = grammar
+        self._kind = ""  # of the token before; "" at the start
+        self._notes = False  # whether there was one
+        self._may_end = False
+        self._bar = -1  # tick of the bar line
+        self._tick = 0  # of the group being written, or of the rest's end
+        self._began = False  # whether this bar has a group already
+        self._end = 0  # until when something sounds
+        self._below = 0  # a group after rests begins before this tick; 0 where no rest was
+        self._tempo = -1
+        self._program = self._pitch = -1  # token ids of the last note of this group
+        self._measure((4, 4))
+
+    def allowed(self) -> NDArray[np.bool_]:
+        grammar, kind = self._grammar, self._kind
+        if kind in ("Pitch", "PitchDrum"):
+            return grammar.masks["Velocity"]
+        if kind == "Velocity":
+            return grammar.masks["Duration"]
+        if kind == "":
+            return grammar.masks["Bar"]
+        if kind == "Bar" and grammar.time_signatures:
+            return grammar.masks["TimeSig"]
+        mask = np.zeros(grammar.size, bool)
+        if kind == "Program":
+            self._allow_pitches(mask)
+        elif kind == "Position":
+            self._allow_notes(mask)
+            self._allow_tempos(mask)
+        elif kind == "Rest":
+            self._allow_rests(mask)
+            self._allow_positions(mask)
+        else:  # after a note, a tempo, a metre
+            if kind in ("Duration", "Tempo"):
+                self._allow_notes(mask)
+            if not grammar.tempos or self._tempo >= 0:
+                mask[grammar.spans["Bar"]] = True
+                self._allow_rests(mask)
+            self._allow_positions(mask)
+            mask[EOS] = self._notes and self._may_end
+        return mask
+
+    def advance(self, token: int) -> None:
+        grammar = self._grammar
+        kind = grammar.kinds[token] if 0 <= token < grammar.size else ""
+        if kind not in grammar.spans:  # pad, bos, eos and unknown ids change nothing
+            return
+        value = token - grammar.spans[kind].start
+        if kind == "Bar":
+            self._take_bar()
+        elif kind == "TimeSig":
+            self._take_metre(grammar.metres[value])
+        elif kind == "Rest":
+            self._take_rest(value)
+        elif kind == "Position":
+            self._tick, self._began, self._below = self._bar + value * self._step, True, 0
+            self._program = self._pitch = -1
+        elif kind == "Tempo":
+            self._tempo, self._end = value, max(self._end, self._tick)
+        elif kind == "Program":
+            self._pitch = self._pitch if token == self._program else -1
+            self._program = token
+        elif kind in ("Pitch", "PitchDrum"):
+            self._pitch = token
+        elif kind == "Duration":
+            self._end = max(self._end, self._tick + int(self._durations[value]))
+            self._notes = True
+        self._may_end = kind in ("Duration", "Tempo") or (kind == "TimeSig" and self._may_end)
+        self._kind = kind
+
+    def fork(self) -> RemiParser:
+        return copy(self)
+
+    def _take_bar(self) -> None:
+        self._bar = 0 if self._bar < 0 else self._bar + self._bar_ticks
+        self._tick, self._began, self._below = self._bar, False, 0
+        self._program = self._pitch = -1
+
+    def _take_metre(self, metre: Metre) -> None:
+        self._may_end = metre != self._metre
+        self._measure(metre)
+
+    def _take_rest(self, value: int) -> None:
+        ticks = int(self._rests[value])
+        start = self._tick if self._below else self._silent_since()
+        longer = int(self._rests[value + 1]) if value + 1 < len(self._rests) else 1 << 40
+        self._below = min(self._below or 1 << 40, start + longer)
+        self._tick = start + ticks
+
+    def _measure(self, metre: Metre) -> None:
+        grammar = self._grammar
+        self._metre = metre
+        beat = grammar.beats[metre[1]]
+        self._bar_ticks, self._step = beat * metre[0], beat // grammar.per_beat
+        self._durations = grammar.durations[metre[1]]
+        self._rests = grammar.rest_ticks[metre[1]]
+        self._shortest = int(self._rests[0]) if grammar.rests else 1 << 40
+
+    def _silent_since(self) -> int:
+        """The tick from which the silence before the next group counts."""
+        return max(self._end, self._bar, self._tick)
+
+    def _allow_notes(self, mask: NDArray[np.bool_]) -> None:
+        """The next note of this group: its program, or its pitch."""
+        grammar = self._grammar
+        if not grammar.programs:
+            self._allow_pitches(mask)
+            return
+        span = grammar.spans["Program"]
+        drums = self._program == span.stop - 1
+        pitches = grammar.spans["PitchDrum" if drums else "Pitch"]
+        full = self._pitch == pitches.stop - 1
+        mask[max(span.start, self._program + int(full)) : span.stop] = True
+
+    def _allow_pitches(self, mask: NDArray[np.bool_]) -> None:
+        grammar = self._grammar
+        drums = grammar.programs and self._program == grammar.spans["Program"].stop - 1
+        span = grammar.spans["PitchDrum" if drums else "Pitch"]
+        mask[max(span.start, self._pitch + 1) : span.stop] = True
+
+    def _allow_tempos(self, mask: NDArray[np.bool_]) -> None:
+        if self._grammar.tempos:
+            span = self._grammar.spans["Tempo"]
+            mask[span] = True
+            if self._tempo >= 0:
+                mask[span.start + self._tempo] = False
+            else:  # the tempo of the beginning stands before its notes
+                mask[: span.start] = mask[span.stop :] = False
+
+    def _allow_positions(self, mask: NDArray[np.bool_]) -> None:
+        """Positions later than the group before, and not after a silence that asks for rests."""
+        grammar, step, bar = self._grammar, self._step, self._bar
+        span = grammar.spans["Position"]
+        if grammar.tempos and self._tempo < 0:
+            mask[span.start] = True
+            return
+        if self._below:
+            low = -(-(self._tick - bar) // step)
+            high = min(self._tick + self._shortest, self._below, bar + self._bar_ticks)
+        else:
+            low = (self._tick - bar) // step + 1 if self._began else 0
+            high = min(self._silent_since() + self._shortest, bar + self._bar_ticks)
+        high = -(-(high - bar) // step)
+        mask[span.start + low : max(span.start + low, span.start + high)] = True
+
+    def _allow_rests(self, mask: NDArray[np.bool_]) -> None:
+        """Rests after which a position is left in the bar, none longer than what was left over."""
+        if not self._grammar.rests:
+            return
+        start = self._tick if self._below else self._silent_since()
+        limit = min(self._below or 1 << 40, self._bar + self._bar_ticks)
+        step = self._step
+        # the last position below the limit: a rest may end there at the latest
+        last = self._bar + (limit - 1 - self._bar) // step * step
+        span = self._grammar.spans["Rest"]
+        fitting = int(np.searchsorted(self._rests, last - start, "right"))
+        mask[span.start : span.start + fitting] = True
