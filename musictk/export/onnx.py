@@ -13,11 +13,11 @@ import torch
 from torch import Tensor, nn
 
 from musictk.errors import MusictkError, UsageError
+from musictk.export import compress
 from musictk.export.report import ExportReport, Listener, Silent
 from musictk.export.writing import write_export
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
-from musictk.runtime import compress
 from musictk.runtime.onnx import CONDITION, LOGITS, MODEL, SEQUENCE, past, present
 from musictk.tokens import Frames, Space
 

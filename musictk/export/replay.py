@@ -14,10 +14,8 @@ from musictk.runtime import Runtime, Session
 from musictk.tokens import Frames, Space
 
 # (rows, chunks fed at once, single greedy steps after them): none like the export's example.
-SCRIPTS: tuple[tuple[int, tuple[int, ...], int], ...] = (
-    (3, (281, 19), 272),
-    (1, (1, 5), 64),
-)
+Script = tuple[int, tuple[int, ...], int]
+SCRIPTS: tuple[Script, ...] = ((3, (281, 19), 272), (1, (1, 5), 64))
 
 
 @dataclass(frozen=True)
@@ -29,15 +27,23 @@ class Replayed:
     agreement: float  # share of greedy choices that were the same
 
 
-def replay(candidate: Runtime, reference: Runtime, tolerance: float, seed: int = 0) -> Replayed:
+def replay(
+    candidate: Runtime,
+    reference: Runtime,
+    tolerance: float,
+    seed: int = 0,
+    scripts: tuple[Script, ...] = SCRIPTS,
+) -> Replayed:
     """Prefill in chunks, then step greedily, both engines along the reference's choices.
+
+    A model with less room than a script asks for plays as much of it as fits.
 
     Choices whose logits lie within `tolerance` of each other in the reference are the same choice.
     Between chunks and steps the rows are reordered, so `select` is replayed too.
     """
     parts = [
-        _play(candidate, reference, rows, chunks, steps, tolerance, np.random.default_rng(seed))
-        for rows, chunks, steps in SCRIPTS
+        _play(candidate, reference, script, tolerance, np.random.default_rng(seed))
+        for script in scripts
     ]
     return Replayed(
         sum(part.steps for part in parts),
@@ -49,21 +55,19 @@ def replay(candidate: Runtime, reference: Runtime, tolerance: float, seed: int =
 def _play(
     candidate: Runtime,
     reference: Runtime,
-    rows: int,
-    chunks: tuple[int, ...],
-    steps: int,
+    script: Script,
     tolerance: float,
     random: np.random.Generator,
 ) -> Replayed:
-    space = reference.manifest.space
+    (rows, chunks, steps), space = script, reference.manifest.space
     capacity = min(reference.manifest.max_length, sum(chunks) + steps)
     condition = _condition(reference, rows, random)
     pair = (candidate.begin(rows, capacity), reference.begin(rows, capacity))
     score = _Score(space, tolerance)
     for length in chunks:
         room = capacity - int(pair[1].lengths.max())
-        chunk = noise(space, rows, min(length, room), random)
         if room:
+            chunk = noise(space, rows, min(length, room), random)
             logits = score.step(pair, chunk, condition)
     order = list(reversed(range(rows)))
     pair, logits = (pair[0].select(order), pair[1].select(order)), logits[order]

@@ -21,12 +21,10 @@ def export_torchscript(
 
     Raises MusictkError, and leaves nothing, where the replay finds that it plays otherwise.
     """
-    return write_export(
-        source, target, "torchscript", "torchscript", _write, listener or Silent()
-    )
+    return write_export(source, target, "torchscript", "torchscript", _write, listener or Silent())
 
 
 def _write(network: Network, manifest: Manifest, directory: Path) -> None:
     with warnings.catch_warnings():  # deprecated, not removed: 2.11 to 2.13 all run it
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(network).save(str(directory / MODEL))
+        torch.jit.script(network).save(str(directory / MODEL))  # type: ignore[no-untyped-call]

@@ -40,7 +40,15 @@ def write_export(
     network, manifest = reference.network, reference.manifest
     with staged(target) as directory:
         listener.stage("writing")
-        write(network, manifest, directory)
+        try:
+            write(network, manifest, directory)
+        except (MusictkError, OSError):
+            raise
+        except Exception as error:  # torch's exporters raise whatever stopped them
+            raise MusictkError(
+                f"architecture {manifest.architecture!r} cannot be exported as {kind}: {error}",
+                "let its begin and forward compile with torch.jit.script and torch.export",
+            ) from error
         _write_tables(network, directory / WEIGHTS)
         manifest.write(directory)
         candidate = load(directory, engine, device="cpu")
@@ -74,7 +82,7 @@ def write_export(
 
 
 def _write_tables(network: Network, path: Path) -> None:
-    tensors = {f"tables.{k}.weight": t.weight.detach() for k, t in enumerate(network.tables)}
+    tensors = {f"tables.{name}": value for name, value in network.tables.state_dict().items()}
     for slot, value in enumerate(network.begin(1, 1)):
         if bool(value.any()):
             tensors[f"state.{slot}"] = value

@@ -133,7 +133,7 @@ class Rows(Generic[State]):
 
 
 def read_tensors(directory: Path, prefix: str) -> dict[str, NDArray[Any]]:
-    """The weights whose name begins with `prefix`, by the rest of their name; no others are read."""
+    """The weights whose name begins with `prefix`, by the rest of it; no others are read."""
     path = directory / WEIGHTS
     try:
         with safe_open(str(path), "numpy") as weights:

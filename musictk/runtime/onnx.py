@@ -166,9 +166,7 @@ class Binding:
         session.run_with_iobinding(self._io)
 
 
-def _open(
-    path: Path, threads: int, device: str | None
-) -> tuple[ort.InferenceSession, str]:
+def _open(path: Path, threads: int, device: str | None) -> tuple[ort.InferenceSession, str]:
     """The session, and the device it really runs on ("cpu" or "cuda")."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from musictk.model import bundle
 from musictk.model.manifest import Manifest
+from musictk.model.network import Network
 from musictk.runtime.engine import Engine, Rows
 
 
@@ -39,13 +40,14 @@ class Tensors:
 class TorchEngine(Engine[Tensors]):
     """What eager and scripted networks have in common."""
 
+    network: Stepper  # set by the subclass
+
     def __init__(
         self, directory: Path, manifest: Manifest, threads: int, device: str | None
     ) -> None:
         super().__init__(directory, manifest)
         self.threads = threads
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
-        self.network: Stepper  # set by the subclass
 
     def empty(self, batch: int, capacity: int) -> Tensors:
         return Tensors(self.network.begin(batch, capacity))
@@ -79,12 +81,10 @@ class Torch(TorchEngine):
 
     name = "torch"
 
-    def __init__(
-        self, directory: Path, threads: int, device: str | None = None
-    ) -> None:
+    def __init__(self, directory: Path, threads: int, device: str | None = None) -> None:
         network, manifest = bundle.read(directory)
         super().__init__(directory, manifest, threads, device)
-        self.network = network.to(self.device)
+        self.network: Network = network.to(self.device)
 
 
 class Graph:
@@ -94,21 +94,23 @@ class Graph:
     step returns in new memory is copied back into `slots` inside the graph.
     """
 
-    def __init__(self, forward: Stepper, inputs: tuple[Tensor, Tensor], slots: list[Tensor]) -> None:
+    def __init__(
+        self, forward: Stepper, inputs: tuple[Tensor, Tensor], slots: list[Tensor]
+    ) -> None:
         device = slots[0].device
         self._sequence, self._condition = (value.to(device) for value in inputs)
         spare = [slot.clone() for slot in slots]
-        stream = torch.cuda.Stream(device)
+        stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream(device))
         with torch.cuda.stream(stream):  # warm-up: libraries allocate before capture, not in it
             for _ in range(3):
                 self._advance(forward, slots)
+                for slot, value in zip(slots, spare, strict=True):  # the row has not moved yet
+                    slot.copy_(value)
         torch.cuda.current_stream(device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
         with torch.cuda.graph(self._graph):
             self._logits = self._advance(forward, slots)
-        for slot, value in zip(slots, spare, strict=True):
-            slot.copy_(value)  # the warm-up moved it
 
     def replay(self, sequence: Tensor, condition: Tensor) -> Tensor:
         """(B, 1, V) logits, valid until the next replay."""

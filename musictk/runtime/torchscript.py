@@ -30,7 +30,7 @@ class TorchScript(TorchEngine):
         try:
             with warnings.catch_warnings():  # deprecated, not removed: 2.11 to 2.13 all run it
                 warnings.simplefilter("ignore", DeprecationWarning)
-                scripted = torch.jit.load(str(path), map_location=self.device)
+                scripted = torch.jit.load(str(path), map_location=self.device)  # type: ignore[no-untyped-call]
                 self.network = torch.jit.freeze(scripted.eval(), ["begin"])
         except RuntimeError as error:
             raise MusictkError(

@@ -30,8 +30,12 @@ def int8(path: Path) -> None:
     logger.setLevel(logging.ERROR)  # it recommends preprocessing that the exporter has done
     try:
         quantize_dynamic(
-            path, path, op_types_to_quantize=["MatMul", "Gemm"], per_channel=True,
-            weight_type=QuantType.QInt8, extra_options={"DefaultTensorType": TensorProto.FLOAT},
+            path,
+            path,
+            op_types_to_quantize=["MatMul", "Gemm"],
+            per_channel=True,
+            weight_type=QuantType.QInt8,
+            extra_options={"DefaultTensorType": TensorProto.FLOAT},
         )
     finally:
         logger.setLevel(level)

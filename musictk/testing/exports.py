@@ -1,0 +1,81 @@
+"""Law 3, parity: eager PyTorch, TorchScript and ONNX Runtime are the same musician."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from musictk.config import build
+from musictk.export import export_onnx, export_torchscript
+from musictk.export.replay import replay
+from musictk.model import bundle
+from musictk.model.conditions import Conditions
+from musictk.model.network import Network, NetworkConfig
+from musictk.plugin import registry
+from musictk.runtime import EngineName, load
+from musictk.tokens import Piece, Space, Tokenizer
+
+STEPS = 1024
+TOLERANCE = 1e-4
+CONDITIONS = Conditions({"composer": ("", "OTHER", "Bach")}, {"composer": ()})
+ENGINES: tuple[EngineName, ...] = ("torchscript", "onnx")
+
+
+def check_parity(architecture: str, space: Space, directory: Path, **config: Any) -> None:
+    """Export an untrained `architecture` both ways, and play 1,024 greedy steps on three engines.
+
+    Both exports must make the same greedy choices and keep logits within 1e-4, at a length and a
+    batch size unlike the example they were made with. `architecture` is a registered name, `config`
+    some of its settings; `directory` is written to. Raises AssertionError, or what the export says.
+    """
+    source = directory / "torch"
+    write_untrained(source, architecture, Blank(space), **{"max_length": STEPS + 8} | config)
+    export_torchscript(source, directory / "torchscript")
+    export_onnx(source, directory / "onnx")
+    reference = load(source, "torch", device="cpu")
+    for engine in ENGINES:
+        candidate = load(directory / engine, engine, device="cpu")
+        played = replay(candidate, reference, TOLERANCE, seed=1, scripts=((2, (5,), STEPS),))
+        assert played.steps >= STEPS, f"{architecture} has no room for {STEPS} steps"
+        assert played.difference <= TOLERANCE, f"{engine}: {played}"
+        assert played.agreement == 1, f"{engine}: {played}"
+
+
+def write_untrained(
+    directory: Path, architecture: str, tokenizer: Tokenizer, **config: Any
+) -> None:
+    """Write the bundle of an untrained network into `directory`, the same one every time."""
+    torch.manual_seed(0)
+    kind = registry().load("architecture", architecture)
+    body = kind(build(kind.Config, config, architecture))
+    settings = NetworkConfig()
+    network = Network(body, tokenizer.space, CONDITIONS.sizes, settings)
+    bundle.write(directory, network, bundle.describe(network, tokenizer, CONDITIONS, settings))
+
+
+class Blank(Tokenizer):
+    """A tokenizer of nothing, for a law that needs only a space."""
+
+    @dataclass(frozen=True)
+    class Config:
+        """Nothing to set."""
+
+    name = "blank"
+
+    def __init__(self, space: Space) -> None:
+        super().__init__(Blank.Config())
+        self.space = space
+
+    def encode(self, piece: Piece) -> NDArray[Any]:
+        raise ValueError("a blank tokenizer represents no piece")
+
+    def decode(self, sequence: NDArray[Any]) -> Piece:
+        return ""
+
+    def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
+        return np.zeros(0, np.int64)
