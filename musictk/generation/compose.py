@@ -132,7 +132,7 @@ class _Batch:
                 dropped += [Key(i, kind) for kind in ((MEMORY,) if not draft.done else KINDS)]
             if draft.done:
                 continue
-            draft.write(position)
+            draft.write(position, allowed[r])
             heard[i] = position
             if turned and draft.weight > 0:
                 fresh.append(self._remembering(i))
@@ -164,7 +164,7 @@ class _Batch:
         own, theme = drawn, None
         if draft.follower:
             draft.follower.decide(float(draft.noise.take(1)[0]))
-            theme = draft.follower.expected(allowed)
+            theme = draft.follower.expected(allowed, draft.parser)
             drawn = drawn if theme is None else theme
         if theme is None and self.mask.frames and draft.speechless:
             drawn = drawn.copy()
@@ -179,7 +179,7 @@ class _Batch:
             if theme is not None and draft.begins_bar(own):
                 drawn = own  # the theme led to the bar line; what comes after is not its affair
             turned = draft.turn_page()
-            theme = draft.follower.expected(allowed) if draft.follower else None
+            theme = draft.follower.expected(allowed, draft.parser) if draft.follower else None
             return (drawn if theme is None else theme), turned
         return drawn, False
 

@@ -151,11 +151,10 @@ class Draft:
             self.follower, self.weight = self._follower(), self._memory_weight()
         return True
 
-    def write(self, position: Any) -> None:
-        """Append a token or a frame."""
+    def write(self, position: Any, allowed: NDArray[np.bool_] | None) -> None:
+        """Append a token or a frame; `allowed` is what could have stood in its stead."""
         if self.frames:
             self._quiet = 0 if position.any() else self._quiet + 1
-        allowed = self.parser.allowed() if self.parser and self.follower else None
         if self.follower:
             self.follower.advance(position, allowed)
         if self.parser:

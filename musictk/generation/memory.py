@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.request import Memory
+from musictk.tokens import Parser
 
 # A departure is read as an edit of the theme: its odds beside 1 for the theme's own token.
 _REPLACED, _ADDED, _LEFT_OUT = 0.1, 0.05, 0.05
 _STRAY = 1e-4  # for what the grammar would not have let stand in the theme token's stead
 _LOOK_AHEAD = 24  # the most tokens of the theme passed over at once
+_DETOUR = 4  # tokens of the theme tried in turn where the grammar refuses the next
 _CERTAIN = 0.05  # a place less likely than this is no place to follow from
 
 
@@ -50,24 +52,37 @@ class TokenPlace:
         self.window = window
         self._at: int | None = 0  # the only place there is, where there is no doubt
         self._belief = np.zeros(0)
+        self._bridge: int | None = None  # a token added so that the theme's next may stand
 
-    def expected(self, allowed: NDArray[np.bool_] | None) -> int | None:
+    def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
         """The theme's next token; None where it has none that may stand here."""
         if self._at is not None:
-            if self._at >= len(self.window):
-                return None
-            token = int(self.window[self._at])
-            return token if allowed is None or allowed[token] else None
+            return self._certain(allowed, parser)
         belief = self._belief[:-1]
         if allowed is not None:
             belief = belief * allowed[self.window]
         best = int(belief.argmax())
         return int(self.window[best]) if belief[best] > _CERTAIN else None
 
+    def _certain(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
+        """The grammar may ask for other tokens to the same notes, as what came before differs."""
+        assert self._at is not None
+        for token in self.window[self._at : self._at + _DETOUR].tolist():
+            if allowed is None or allowed[token]:
+                return int(token)
+            self._bridge = _bridge(token, allowed, parser)
+            if self._bridge is not None:
+                return self._bridge
+            self._at += 1  # such as a tempo that holds already
+        return None
+
     def advance(self, token: int, allowed: NDArray[np.bool_] | None) -> None:
         """`token` was written where `allowed` might have been."""
         at, size = self._at, len(self.window)
         if at is not None:
+            if token == self._bridge:
+                self._bridge = None
+                return
             if at < size and self.window[at] == token:
                 self._at = at + 1
                 return
@@ -96,7 +111,9 @@ class FramePlace:
         self.window = window
         self._at = 0
 
-    def expected(self, allowed: NDArray[np.bool_] | None) -> NDArray[np.uint8] | None:
+    def expected(
+        self, allowed: NDArray[np.bool_] | None, parser: Parser | None
+    ) -> NDArray[np.uint8] | None:
         """The theme's frame at this time."""
         return self.window[self._at] if self._at < len(self.window) else None
 
@@ -131,13 +148,25 @@ class Follower:
         """A bar begins (its first position has not been taken yet)."""
         self._place = self._begin(bar)
 
-    def expected(self, allowed: NDArray[np.bool_] | None) -> Any:
+    def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> Any:
         """What the theme has here, while it is followed; None where the model should draw."""
-        return self._place.expected(allowed) if self.following else None
+        return self._place.expected(allowed, parser) if self.following else None
 
     def advance(self, taken: Any, allowed: NDArray[np.bool_] | None) -> None:
         """`taken` was written."""
         self._place.advance(taken, allowed)
+
+
+def _bridge(token: int, allowed: NDArray[np.bool_], parser: Parser | None) -> int | None:
+    """A token that may stand here and lets `token` stand after it, such as a rest; None if none."""
+    if parser is None:
+        return None
+    for added in np.flatnonzero(allowed).tolist():
+        trial = parser.fork()
+        trial.advance(added)
+        if trial.allowed()[token]:
+            return int(added)
+    return None
 
 
 def variation_of(memory: Memory, primes: int) -> float:
