@@ -25,6 +25,7 @@ from musictk.files import atomic, read_json, write_json
 from musictk.model import bundle
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
+from musictk.training.adapters import adapt, adapted
 
 LAST, BEST, CHECKPOINTS = "last", "best", "checkpoints"
 OPTIMIZER, TRAINER = "optimizer.safetensors", "trainer.json"
@@ -78,6 +79,9 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
             if name.startswith(LIVE)
         }
         if live:
+            ranks = [len(t) for name, t in live.items() if ".lora_A." in name]
+            if ranks and not adapted(network):
+                adapt(network, ranks[0])
             network.load_state_dict(live)
         else:
             load_model(network, str(last / WEIGHTS))

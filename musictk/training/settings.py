@@ -44,7 +44,7 @@ class Precision:
     """What it costs in time and memory."""
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    compile: bool = False
+    compile: bool = False  # on CUDA; on a CPU it gains nothing and is left out
     recompute: bool = False  # activations of a block again in the backward pass (checkpointing)
     parallel: Literal["ddp", "fsdp"] = "ddp"  # under torchrun
 

@@ -100,7 +100,7 @@ class Trainer:
         objective = Objective(self.network, self.manifest.space, smoothing)
         if precision.recompute:
             recompute_blocks(self.network.body)
-        if precision.compile:
+        if precision.compile and self.world.device.type == "cuda":
             objective.compile()
         self.objective = self.world.wrap(objective)
         self.optimizers = make_optimizers(self.network, self.settings.optimisation)
@@ -166,6 +166,7 @@ class Trainer:
             batches=loop.evaluate_batches,
             precision=self.settings.precision.precision,
         ).mean
+        self.world.settle(self.objective)
         better = progress.best_nll is None or nll < progress.best_nll
         progress.stale = 0 if better else progress.stale + 1
         if better:

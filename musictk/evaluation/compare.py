@@ -1,0 +1,91 @@
+"""Runs side by side, on the pieces that all of them scored. Pure numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.errors import MusictkError
+from musictk.evaluation.nll import Interval, difference, per_unit
+
+UNITS = ("token", "note", "second")
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a run's best checkpoint costs on each piece of a split."""
+
+    name: str
+    pieces: tuple[int, ...]  # ids; runs are compared where these agree
+    nats: NDArray[np.float64]  # (P,)
+    positions: NDArray[np.int64]  # (P,) tokens or frames scored
+    notes: NDArray[np.int64]  # (P,)
+    seconds: NDArray[np.float64]  # (P,) of music
+    parameters: int
+    speed: float  # positions a second in training
+
+    def on(self, pieces: Sequence[int]) -> Scored:
+        """The same for these pieces only, in this order."""
+        place = {piece: index for index, piece in enumerate(self.pieces)}
+        rows = np.array([place[piece] for piece in pieces], np.int64)
+        return Scored(
+            self.name,
+            tuple(pieces),
+            self.nats[rows],
+            self.positions[rows],
+            self.notes[rows],
+            self.seconds[rows],
+            self.parameters,
+            self.speed,
+        )
+
+    def units(self, name: str) -> NDArray[np.float64]:
+        """(P,) how many tokens, notes or seconds each piece has."""
+        counts = {"token": self.positions, "note": self.notes, "second": self.seconds}
+        return np.asarray(counts[name], np.float64)
+
+
+def compare_scores(scored: Sequence[Scored]) -> list[dict[str, Any]]:
+    """One row a run, the best (per second of music) first.
+
+    Nats per token mean something only under one tokenizer; per note and per second compare any.
+    `behind` is the paired difference per second to the best run: an interval that leaves out 0 is
+    one that the choice of pieces does not explain. Raises MusictkError where no piece is common.
+    """
+    common = _common(scored)
+    aligned = [run.on(common) for run in scored]
+    ranked = sorted(aligned, key=lambda run: run.nats.sum() / run.seconds.sum())
+    return [_row(run, ranked[0]) for run in ranked]
+
+
+def _common(scored: Sequence[Scored]) -> list[int]:
+    sets = [
+        {piece for piece, count in zip(run.pieces, run.positions, strict=True) if count > 0}
+        for run in scored
+    ]
+    common = sorted(set.intersection(*sets)) if sets else []
+    if not common:
+        raise MusictkError(
+            "these runs have no piece in common that all of them scored",
+            "compare runs over the same corpus",
+        )
+    return common
+
+
+def _row(run: Scored, best: Scored) -> dict[str, Any]:
+    row: dict[str, Any] = {"run": run.name, "pieces": len(run.pieces)}
+    for unit in UNITS:
+        row |= _shown(f"per_{unit}", per_unit(run.nats, run.units(unit)))
+    row |= _shown("behind", difference(run.nats, best.nats, run.units("second")))
+    return row | {"parameters": run.parameters, "positions_per_second": round(run.speed, 1)}
+
+
+def _shown(name: str, interval: Interval) -> dict[str, Any]:
+    return {
+        name: round(interval.mean, 4),
+        f"{name}_95": [round(interval.low, 4), round(interval.high, 4)],
+    }

@@ -1,0 +1,128 @@
+"""What to train when nobody says: a size, a batch and a length that suit machine and corpus.
+
+    device  length  rows at a time              seconds or passes            precision
+    cpu     256     4                           150 s, 1,800 s at the most   fp32
+    cuda    2048    what half the memory takes  20 passes over the corpus    bf16
+
+On a CPU the size is the largest that sees as many positions as it has parameters in that time, and
+at least tiny; on CUDA it is base. No more than `PASSES` passes are made over any corpus. Speed is
+reckoned, not measured, from 6 FLOPs per parameter and position (Kaplan et al. 2020), so equal
+machines choose equally.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import ceil
+from typing import Any
+
+import torch
+
+from musictk.model.sizes import config_for
+from musictk.plugin import registry
+from musictk.training.objective import blocks
+
+CPU_FLOPS = 12e9  # a second and core, forward and backward; measured 8 to 16 for small bodies
+SECONDS, MOST_SECONDS = 150.0, 1800.0
+SMALL_CORPUS = 150_000  # positions that get SECONDS; more get time in proportion
+PASSES = 20
+FEWEST_STEPS, MOST_STEPS = 100, 20_000
+RATES = {"tiny": 3e-3, "small": 1e-3, "base": 5e-4, "large": 3e-4}
+ACTIVATION_BYTES = 0.05  # kept for the backward pass per position and parameter, bf16
+
+
+@dataclass(frozen=True)
+class Machine:
+    """What there is to train on."""
+
+    device: str  # "cpu" or "cuda"
+    cores: int = 1
+    memory: int = 0  # bytes of the CUDA device
+
+
+@dataclass(frozen=True)
+class Suited:
+    """What was chosen; `train` goes to `Settings().but(**train)`."""
+
+    size: str | None  # a key of `musictk.model.sizes.SIZES`; None where the model is given whole
+    train: Mapping[str, Any]
+
+
+def suit(
+    arch: str,
+    positions: int,
+    device: str,
+    size: str | None = None,
+    model: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+) -> Suited:
+    """What suits an architecture on this machine's `device`, and a corpus of so many positions.
+
+    What `size`, `model` and `train` say already is kept, and reckoned with.
+    """
+    kind = registry().load("architecture", arch)
+
+    def parameters(name: str | None) -> int:
+        return _multiplied(kind, config_for(kind, name, model))
+
+    return choose(this_machine(device), positions, parameters, size, train or {})
+
+
+def choose(
+    machine: Machine,
+    positions: int,
+    parameters: Callable[[str | None], int],
+    size: str | None = None,
+    given: Mapping[str, Any] | None = None,
+) -> Suited:
+    """`suit`, as a pure function; `parameters` says how many a body of a size multiplies by."""
+    given = given or {}
+    if machine.device == "cuda":
+        size = size or "base"
+        seen, shape = float(PASSES * positions), _cuda_shape(machine, positions, parameters(size))
+    else:
+        share = min(max(positions / SMALL_CORPUS, 1.0), MOST_SECONDS / SECONDS)
+        work = SECONDS * share * CPU_FLOPS * machine.cores
+        size = size or _affordable(work, parameters)
+        seen = min(work / (6 * parameters(size)), PASSES * positions)
+        shape = {"batch": 4, "length": 256, "precision": "fp32"}
+    shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
+    a_step = int(shape["batch"]) * int(shape["length"]) * int(shape.get("accumulation", 1))
+    steps = int(given.get("steps", min(max(ceil(seen / a_step), FEWEST_STEPS), MOST_STEPS)))
+    every = max(steps // 10, 1)
+    chosen = {"steps": steps, "lr": RATES[size], "patience": 4}
+    return Suited(size, shape | chosen | {"evaluate_every": every, "checkpoint_every": every})
+
+
+def this_machine(device: str = "cpu") -> Machine:
+    """The cores this process may use, and the memory of its CUDA device."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
+    if device != "cuda":
+        return Machine("cpu", cores)
+    return Machine("cuda", cores, torch.cuda.get_device_properties(0).total_memory)
+
+
+def _affordable(work: float, parameters: Callable[[str | None], int]) -> str:
+    """The largest size that sees as many positions as it has parameters; at least tiny."""
+    fitting = [size for size in ("small", "base") if work / 6 >= parameters(size) ** 2]
+    return fitting[-1] if fitting else "tiny"
+
+
+def _cuda_shape(machine: Machine, positions: int, parameters: int) -> dict[str, Any]:
+    """Rows that fill half the memory, fewer where a small corpus would make too few steps."""
+    length = 2048
+    fitting = int(machine.memory / 2 / (ACTIVATION_BYTES * parameters * length))
+    batch = 1 << min(max(fitting, 1).bit_length() - 1, 6)
+    while batch > 1 and PASSES * positions < 10 * FEWEST_STEPS * batch * length:
+        batch //= 2
+    return {"batch": batch, "length": length, "precision": "bf16"}
+
+
+def _multiplied(kind: Any, config: Any) -> int:
+    """Parameters of the body's layers, tables of positions apart; allocates nothing."""
+    with torch.device("meta"):
+        body = kind(config)
+    return sum(each.numel() for block in blocks(body) for each in block.parameters())
