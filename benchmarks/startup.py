@@ -1,0 +1,81 @@
+"""How long a light command takes before it says anything, in CPU time.
+
+    python benchmarks/startup.py [--rounds 9] [--save]
+
+Runs are interleaved, so that a busy machine is busy for all of them alike; medians are reported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from musictk.files import write_json
+
+RESULTS = Path(__file__).parent / "results"
+PROGRAM = str(Path(sys.executable).with_name("musictk"))
+CASES = {
+    "python, nothing imported": [sys.executable, "-c", "pass"],
+    "musictk --help": [PROGRAM, "--help"],
+    "musictk plugins": [PROGRAM, "plugins"],
+    "musictk train --help": [PROGRAM, "train", "--help"],
+    "import miditok": [sys.executable, "-c", "import miditok"],
+    "import torch": [sys.executable, "-c", "import torch"],
+    "import miditok, torch": [sys.executable, "-c", "import miditok, torch"],
+}
+
+
+def cpu_seconds(command: list[str]) -> float:
+    """User and system time of one fresh process."""
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+
+
+def measure(rounds: int) -> list[dict[str, Any]]:
+    """Median and range of each case; the first round, which fills the caches, is not counted."""
+    taken: dict[str, list[float]] = {name: [] for name in CASES}
+    for turn in range(rounds + 1):
+        for name, command in CASES.items():
+            seconds = cpu_seconds(command)
+            if turn:
+                taken[name].append(seconds)
+    return [
+        {
+            "run": name,
+            "CPU seconds (median)": round(statistics.median(values), 3),
+            "least": round(min(values), 3),
+            "most": round(max(values), 3),
+        }
+        for name, values in taken.items()
+    ]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
+    arguments = parser.parse_args()
+    rows = measure(arguments.rounds)
+    for row in rows:
+        print(f"{row['run']:28} {row['CPU seconds (median)']:.3f} s")
+    if arguments.save:
+        result = {
+            "title": "Start-up",
+            "command": "python benchmarks/startup.py --save",
+            "machine": f"{platform.machine()}, Python {platform.python_version()}",
+            "note": f"medians over {arguments.rounds} interleaved runs",
+            "rows": rows,
+        }
+        write_json(RESULTS / "startup.json", result)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+#!/usr/bin/env bash
+# The main job, from a folder of MIDI files to a piece and two exported models, in ./demo.
+# `make demo` runs it inside its own environment; it needs nothing but the `musictk` command.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+rm -rf demo
+mkdir demo
+cp -R examples/midis demo/midis
+cd demo
+
+run() {
+  printf '\n\033[1m$ musictk %s\033[0m\n' "$*"
+  musictk "$@"
+}
+
+run ingest ./midis
+run train --arch conformer
+run sample --composer Bach --form AABA -o out.mid
+run export --onnx | tee onnx.txt
+run export --torchscript | tee torchscript.txt
+run sample --composer Bach --form AABA --runtime onnx -o onnx.mid
+run show out.mid -o out.png
+run show out.mid
+
+cat <<END
+
+Done. In $PWD:
+  out.mid        a piece in the form AABA; open it in any player or DAW, the sections are markers
+  out.png        its piano roll, coloured by section
+  onnx.mid       another, made by the ONNX export
+  exports/       the exported models; their speeds:
+$(grep -hv '^$' onnx.txt torchscript.txt | sed 's/^/    /')
+
+Next, your own files. Put them into a folder for each composer and type:
+  source $(dirname "$PWD")/.venv/bin/activate
+  mkdir ~/music && cd ~/music
+  musictk ingest /path/to/your/midis
+  musictk train --arch conformer
+  musictk sample --composer YOURS --form AABA -o out.mid
+END

@@ -1,0 +1,88 @@
+"""Importing is not free: what a command does not use, it must not load."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HEAVY = ("torch", "miditok", "onnxruntime", "matplotlib", "mido", "symusic")
+CATALOG = ("sqlalchemy", "alembic")
+
+
+def loaded(code: str, folder: Path) -> set[str]:
+    """The top-level modules loaded after `code` ran in a fresh interpreter."""
+    script = f"""
+import atexit, sys
+atexit.register(lambda: print(*{{name.partition(".")[0] for name in sys.modules}}, file=sys.stderr))
+{code}
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=folder, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return set(done.stderr.split())
+
+
+def command(*arguments: str) -> str:
+    """Code that runs `musictk` with these arguments."""
+    return (
+        f"import sys; sys.argv = {['musictk', *arguments]!r}\n"
+        "from musictk.cli.main import main\n"
+        "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code, end.code"
+    )
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--help",),
+        ("--version",),
+        ("plugins",),
+        ("catalog", "--help"),
+        ("train", "--help"),
+        ("sample", "--help"),
+    ],
+    ids=" ".join,
+)
+def test_light_commands_load_nothing_heavy(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    found = loaded(command(*arguments), tmp_path)
+    assert "typer" in found
+    assert not found & {*HEAVY, *CATALOG}
+
+
+@pytest.mark.parametrize("arguments", [("catalog", "summary"), ("catalog", "files")], ids=" ".join)
+def test_the_catalog_needs_no_model(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    found = loaded(command(*arguments), tmp_path)
+    assert "sqlalchemy" in found
+    assert not found & set(HEAVY)
+
+
+def test_importing_the_package_is_free(tmp_path: Path) -> None:
+    before = loaded("", tmp_path)
+    assert loaded("import musictk", tmp_path) - before <= {"musictk"}
+
+
+@pytest.mark.parametrize(
+    "module",
+    [
+        "musictk.plugin",
+        "musictk.tokens",
+        "musictk.tokens.shards",
+        "musictk.tokens.windows",
+        "musictk.model.manifest",
+        "musictk.catalog",
+        "musictk.ingest",
+        "musictk.generation",
+        "musictk.generation.compose",
+        "musictk.runtime.onnx",
+        "musictk.rendering.midi",
+        "musictk.rendering.pianoroll",
+        "musictk.evaluation.music",
+        "musictk.evaluation.originality",
+    ],
+)
+def test_a_process_without_torch_can_do_it(module: str, tmp_path: Path) -> None:
+    assert "torch" not in loaded(f"import {module}", tmp_path)
