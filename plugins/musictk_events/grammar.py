@@ -47,11 +47,10 @@ class EventsParser(Parser):
         if self._last < 0:
             mask[layout.bar] = True
             return mask
-        after_velocity = self._last >= layout.velocity
         free = ~self._sounding[self._on :]
-        if after_velocity or self._velocity >= 0:
+        if self._velocity >= 0:
             mask[layout.on + self._on : layout.off] = free
-        if after_velocity:
+        if self._last >= layout.velocity and free.any():
             return mask
         if free.any():
             mask[layout.velocity :] = True

@@ -94,6 +94,8 @@ class RemiParser(Parser):
         elif kind == "Rest":
             self._allow_rests(mask)
             self._allow_positions(mask)
+            # only after a token that was refused and taken all the same is there no place left
+            mask[grammar.spans["Bar"]] = not mask.any()
         else:  # after a note, a tempo, a metre
             if kind in ("Duration", "Tempo"):
                 self._allow_notes(mask)
@@ -168,7 +170,8 @@ class RemiParser(Parser):
         """The next note of this group: its program, or its pitch."""
         grammar = self._grammar
         if not grammar.programs:
-            self._allow_pitches(mask)
+            span = grammar.spans["Pitch"]
+            mask[max(span.start, self._pitch + 1) : span.stop] = True
             return
         span = grammar.spans["Program"]
         drums = self._program == span.stop - 1
@@ -180,7 +183,8 @@ class RemiParser(Parser):
         grammar = self._grammar
         drums = grammar.programs and self._program == grammar.spans["Program"].stop - 1
         span = grammar.spans["PitchDrum" if drums else "Pitch"]
-        mask[max(span.start, self._pitch + 1) : span.stop] = True
+        first = max(span.start, self._pitch + 1)
+        mask[first if first < span.stop else span.start : span.stop] = True
 
     def _allow_tempos(self, mask: NDArray[np.bool_]) -> None:
         if self._grammar.tempos:

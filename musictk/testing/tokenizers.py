@@ -1,0 +1,219 @@
+"""The laws every tokenizer keeps. Each check raises AssertionError saying what broke.
+
+    from musictk.testing import tokenizers as laws
+
+    laws.check(MyTokenizer(MyConfig()), pieces)
+
+`pieces` are real music (or text) of the kinds the tokenizer reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.tokens import Frames, Piece, Tokenizer, Tokens
+from musictk.tokens.augment import transposed
+
+Closing = Callable[[NDArray[np.bool_]], int]  # picks, of the allowed, a token towards the end
+
+
+def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> None:
+    """Every law that asks nothing but the tokenizer and some pieces."""
+    check_encoding(tokenizer, pieces)
+    check_round_trip(tokenizer, pieces)
+    check_bar_starts(tokenizer, pieces)
+    check_total_decode(tokenizer)
+    check_transposition(tokenizer, pieces)
+    check_grammar(tokenizer, pieces)
+    if tokenizer.grammar() is not None:
+        check_sampled(tokenizer, bars)
+        check_fork(tokenizer)
+
+
+def check_encoding(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
+    """Encodings are of the space, without pad, bos and eos, and equal each time."""
+    again = type(tokenizer)(tokenizer.config, tokenizer.learned)
+    assert again.fingerprint == tokenizer.fingerprint, "equal settings give unequal fingerprints"
+    for piece in pieces:
+        sequence, space = tokenizer.encode(piece), tokenizer.space
+        assert len(sequence), "a piece with music in it encodes to nothing"
+        assert np.array_equal(again.encode(piece), sequence), "encoding twice gives two results"
+        if isinstance(space, Frames):
+            assert sequence.dtype == np.uint8
+            assert sequence.shape[1:] == (space.width,)
+            assert sequence.max() <= 1, "frames hold more than 0 and 1"
+        else:
+            assert sequence.dtype == np.int64
+            assert sequence.ndim == 1
+            assert sequence.min() >= 0, "a negative id"
+            assert sequence.max() < space.size, "an id outside the space"
+            special = np.isin(sequence, [space.pad, space.bos, space.eos])
+            assert not special.any(), "pad, bos or eos inside an encoding"
+
+
+def check_round_trip(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
+    """What was decoded encodes as before: nothing is lost but what the first encoding left out."""
+    for piece in pieces:
+        sequence = tokenizer.encode(piece)
+        decoded = tokenizer.decode(sequence)
+        assert_same(tokenizer.encode(decoded), sequence, "encode(decode(encode(piece)))")
+        assert facts(tokenizer.decode(tokenizer.encode(decoded))) == facts(decoded)
+
+
+def check_bar_starts(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
+    """Bars begin inside the sequence, each after the one before, the first at its beginning."""
+    empty = np.zeros_like(tokenizer.space.start(1)[0][:0])
+    assert len(tokenizer.bar_starts(empty)) == 0, "an empty sequence has bars"
+    for piece in pieces:
+        sequence = tokenizer.encode(piece)
+        starts = tokenizer.bar_starts(sequence)
+        assert starts[:1].tolist() == [0], "the first bar does not begin the sequence"
+        assert (np.diff(starts) > 0).all(), "bars are not ascending"
+        assert starts[-1] < len(sequence), "a bar begins after the end"
+
+
+def check_total_decode(tokenizer: Tokenizer, count: int = 50, length: int = 256) -> None:
+    """Any sequence of the space decodes, whatever its length."""
+    rng = np.random.default_rng(0)
+    space = tokenizer.space
+    for index in range(count):
+        size = index if index < 8 else length
+        if isinstance(space, Tokens):
+            sequence: NDArray[Any] = rng.integers(0, space.size, size)
+        else:
+            sequence = (rng.random((size, space.width)) < rng.random()).astype(np.uint8)
+        facts(tokenizer.decode(sequence))
+        tokenizer.bar_starts(sequence)
+
+
+def check_transposition(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
+    """Transposing tokens is transposing music, wherever `transpose` agrees to it."""
+    for piece in pieces:
+        sequence = tokenizer.encode(piece)
+        for semitones in (-3, 5):
+            moved = tokenizer.transpose(sequence, semitones)
+            if moved is None:
+                continue
+            assert moved.shape == sequence.shape, "transposition changed the length"
+            decoded = tokenizer.decode(sequence)
+            assert not isinstance(decoded, str), "text cannot be transposed"
+            expected = transposed(decoded, semitones)
+            assert expected is not None
+            assert_same(moved, tokenizer.encode(expected), "transpose(sequence)")
+
+
+def check_grammar(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
+    """The grammar takes every encoding, lets it end, and lets nothing empty end."""
+    grammar, space = tokenizer.grammar(), tokenizer.space
+    if grammar is None or isinstance(space, Frames):
+        return
+    start = grammar.parser().allowed()
+    assert start.shape == (space.size,)
+    assert start.dtype == np.bool_
+    assert not start[space.eos], "a piece may end before it begins"
+    for piece in pieces:
+        parser = grammar.parser()
+        for place, token in enumerate(tokenizer.encode(piece).tolist()):
+            assert parser.allowed()[token], f"the grammar refuses token {token} at {place}"
+            parser.advance(token)
+        assert parser.allowed()[space.eos], "the grammar does not let an encoded piece end"
+
+
+def check_sampled(
+    tokenizer: Tokenizer, bars: int = 10_000, seed: int = 0, closing: Closing | None = None
+) -> None:
+    """Pieces sampled from uniform logits under the grammar: not one empty, each encodes as it is.
+
+    Samples until `bars` bars are written. `closing` helps a piece to its end where chance would
+    not find it.
+    """
+    written = 0
+    for sequence in sampled(tokenizer, seed, closing):
+        written += max(len(tokenizer.bar_starts(sequence)), 1)
+        decoded = tokenizer.decode(sequence)
+        assert facts(decoded)[0], "a sampled piece is empty"
+        assert_same(tokenizer.encode(decoded), sequence, "encode(decode(sampled))")
+        if written >= bars:
+            return
+
+
+def sampled(
+    tokenizer: Tokenizer, seed: int = 0, closing: Closing | None = None, length: int = 400
+) -> Iterator[NDArray[np.int64]]:
+    """Endless grammatical pieces of about `length` tokens from uniform logits, without eos."""
+    grammar, space = tokenizer.grammar(), tokenizer.space
+    assert grammar is not None
+    assert isinstance(space, Tokens)
+    rng = np.random.default_rng(seed)
+    while True:
+        parser, sequence = grammar.parser(), list[int]()
+        aim = int(rng.integers(1, 2 * length))
+        while True:
+            allowed = parser.allowed()
+            choices = np.flatnonzero(allowed)
+            assert len(choices), f"nothing may follow {sequence[-8:]}"
+            assert not allowed[[space.pad, space.bos]].any(), "pad or bos may be sampled"
+            if allowed[space.eos] and len(sequence) >= aim:
+                break
+            choices = choices[choices != space.eos]
+            assert len(choices), "a piece may do nothing but end"
+            token = int(choices[int(rng.random() * len(choices))])
+            if closing is not None and len(sequence) >= aim:
+                token = closing(allowed)
+            assert len(sequence) < aim + 100 * length, "the piece finds no end; give `closing`"
+            parser.advance(token)
+            sequence.append(token)
+        yield np.array(sequence, np.int64)
+
+
+def check_fork(tokenizer: Tokenizer, seed: int = 1) -> None:
+    """A fork goes its own way, and a parser fed with garbage still allows something."""
+    grammar, space = tokenizer.grammar(), tokenizer.space
+    assert grammar is not None
+    assert isinstance(space, Tokens)
+    rng = np.random.default_rng(seed)
+    parser = grammar.parser()
+    for _ in range(200):
+        before = parser.allowed().copy()
+        other = parser.fork()
+        assert np.array_equal(other.allowed(), before), "a fork stands elsewhere"
+        for token in rng.integers(0, space.size, 5).tolist():
+            other.advance(token)
+            assert other.allowed().any(), f"nothing may follow after garbage ({token})"
+        assert np.array_equal(parser.allowed(), before), "a fork moved its origin"
+        choices = np.flatnonzero(before)
+        parser.advance(int(choices[int(rng.random() * len(choices))]))
+
+
+def facts(piece: Piece) -> tuple[list[tuple[Any, ...]] | str, ...]:
+    """All that is heard of a piece, comparable: notes, tempos, metres; or its text."""
+    if isinstance(piece, str):
+        return (piece,)
+    ticks = piece.ticks_per_quarter
+    notes = sorted(
+        (track.is_drum, track.program, note.time / ticks, note.pitch, note.duration / ticks,
+         note.velocity)
+        for track in piece.tracks
+        for note in track.notes
+    )  # fmt: skip
+    tempos = [(tempo.time / ticks, round(tempo.qpm, 2)) for tempo in piece.tempos]
+    metres = [(m.time / ticks, m.numerator, m.denominator) for m in piece.time_signatures]
+    return notes, tempos, metres
+
+
+def assert_same(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
+    """Both sequences equal, or an AssertionError that shows the first difference."""
+    if np.array_equal(found, expected):
+        return
+    shared = min(len(found), len(expected))
+    unequal = found[:shared] != expected[:shared]
+    differing = np.flatnonzero(unequal.reshape(shared, -1).any(axis=1))
+    place = int(differing[0]) if len(differing) else shared
+    raise AssertionError(
+        f"{what} differs at {place} (lengths {len(found)} and {len(expected)}): "
+        f"{found[place : place + 5].tolist()} is not {expected[place : place + 5].tolist()}"
+    )
