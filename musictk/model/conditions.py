@@ -51,10 +51,10 @@ class Conditions:
             raise UnknownNameError(category, label, [*own[2:], *folded])
         return own.index(found) if found in own else 1
 
-    def knows(self, category: str, label: str | None) -> bool:
+    def knows(self, category: str, label: str) -> bool:
         """Whether `id` would find it."""
         names = (*self.labels[category][1:], *self.folded.get(category, ()))
-        return label is not None and _same(label, names) is not None
+        return _same(label, names) is not None
 
     def ids(self, chosen: Mapping[str, str]) -> NDArray[np.int64]:
         """(K,) ids, one per category in order; a category not chosen is unconditional (0)."""

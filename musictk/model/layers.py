@@ -25,6 +25,14 @@ else:
     Stack = nn.ModuleList
 
 
+class RMSNorm(nn.RMSNorm):
+    """In the precision of its weight, whatever autocast makes of its input."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(…, D) -> (…, D)."""
+        return F.rms_norm(x.to(self.weight.dtype), self.normalized_shape, self.weight).to(x.dtype)
+
+
 class FeedForward(nn.Module):
     """Linear, activation, dropout, linear, dropout."""
 
@@ -70,8 +78,8 @@ class Heads(nn.Module):
     def __init__(self, heads: int, head_dim: int, qk_norm: bool = False) -> None:
         super().__init__()
         self.heads = heads
-        self.q_norm = nn.RMSNorm(head_dim) if qk_norm else nn.Identity()
-        self.k_norm = nn.RMSNorm(head_dim) if qk_norm else nn.Identity()
+        self.q_norm = RMSNorm(head_dim) if qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(head_dim) if qk_norm else nn.Identity()
 
     def forward(self, x: Tensor, turn: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, 3 D), and a `Rotary`'s turn -> queries, keys, values, each (B, H, T, Dh)."""

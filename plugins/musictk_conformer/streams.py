@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from musictk.model.layers import RMSNorm
+
 
 class Residual(nn.Module):
     """x + f(x)."""
@@ -28,7 +30,7 @@ class HyperConnection(Residual):
 
     def __init__(self, dim: int, streams: int, index: int) -> None:
         super().__init__()
-        self.norm = nn.RMSNorm(dim)
+        self.norm = RMSNorm(dim)
         start = torch.cat([torch.eye(streams)[:, [index % streams]], torch.eye(streams)], 1)
         self.alpha = nn.Parameter(start)  # (n, 1 + n)
         self.beta = nn.Parameter(torch.ones(streams))

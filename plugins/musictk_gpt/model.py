@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from musictk.model.attention import CausalAttention, buffers
 from musictk.model.contract import Architecture
-from musictk.model.layers import FeedForward, Heads, Stack, SwiGLU, merge_heads
+from musictk.model.layers import FeedForward, Heads, RMSNorm, Stack, SwiGLU, merge_heads
 from musictk.model.positions import LearnedPositions, Rotary
 
 
@@ -85,7 +85,7 @@ class Block(nn.Module):
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
         dim = config.dim
-        norm = nn.RMSNorm if config.rmsnorm else nn.LayerNorm
+        norm = RMSNorm if config.rmsnorm else nn.LayerNorm
         self.norm1, self.norm2 = norm(dim), norm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.split = Heads(config.heads, dim // config.heads, config.qk_norm)

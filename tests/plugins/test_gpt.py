@@ -1,0 +1,31 @@
+"""GPT-2 and its options."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from musictk.model.cost import parameters
+from musictk.model.network import Network, NetworkConfig
+from musictk.testing.architectures import LAWS, SPACES, Law, tiny
+from musictk.tokens import Space, Tokens
+from musictk_gpt.model import GPT, GPTConfig
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "published": {},
+    "modern": {"rotary": True, "rmsnorm": True, "swiglu": True, "qk_norm": True},
+}
+
+
+@pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("space", SPACES, ids=["tokens", "frames"])
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
+    law(tiny(GPT, space, max_length=1024, **options), space)
+
+
+def test_as_large_as_published() -> None:
+    composers = {"composer": 300}
+    network = Network(GPT(GPTConfig()), Tokens(419), composers, NetworkConfig())
+    assert parameters(network) == pytest.approx(29.8e6, rel=0.005)

@@ -1,0 +1,41 @@
+"""Music Transformer and its vanilla twin."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from musictk.model.inspect import attention_maps
+from musictk.testing.architectures import LAWS, SPACES, Law, tiny
+from musictk.tokens import Space, Tokens
+from musictk_relative.model import Relative
+
+VARIANTS: dict[str, dict[str, Any]] = {
+    "relative": {},
+    "few distances": {"distances": 13},
+    "vanilla twin": {"relative": False},
+}
+
+
+@pytest.mark.parametrize("options", VARIANTS.values(), ids=VARIANTS)
+@pytest.mark.parametrize("space", SPACES, ids=["tokens", "frames"])
+@pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
+def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
+    if law.__name__ == "gradients":
+        options = {"distances": 8} | options  # so that every distance occurs
+    law(tiny(Relative, space, **options), space)
+
+
+def test_knows_distance_where_its_twin_knows_position() -> None:
+    """On a constant sequence only positions differ: rows of the map are shifts of each other."""
+    for relative in (True, False):
+        network = tiny(Relative, Tokens(61), relative=relative)
+        condition = torch.zeros(1, network.body.dim)
+        maps = attention_maps(network, torch.full((1, 40), 5), condition)
+        logits = maps[0].clamp(min=1e-9).log()
+        # How much more one looks 3 back than 7 back must not depend on where one stands.
+        contrast = logits.diagonal(-3, 1, 2)[:, 4:] - logits.diagonal(-7, 1, 2)
+        spread = (contrast - contrast.mean(1, keepdim=True)).abs().max().item()
+        assert (spread < 1e-4) == relative
