@@ -1,4 +1,4 @@
-"""Near-duplicates: pairs of sketches with much in common, joined into clusters."""
+"""Near-duplicates: pairs of fingerprints with much in common, joined into clusters."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog import Sketch
-from musictk.ingest.fingerprint import SIZE, unpack
+from musictk.ingest.fingerprint import SIZE, Fingerprint, unpack
 
-SHARE = 0.35  # of the smaller piece's runs that must stand in the larger one
-EVIDENCE = 8  # shared hashes below which no share is believed
+# The smaller piece shares at least SHARE of its runs, and MARGIN runs more than that.
+SHARE, MARGIN = 0.10, 30
+CERTAIN = 0.9  # a share that is enough for the smallest piece
+EVIDENCE = 12  # hashes in common below which no share is believed
 _COMMON = 200  # a run found in more pieces than this is a commonplace and proposes no pair
 
 
@@ -28,45 +30,53 @@ def clusters(sketches: Sequence[Sketch]) -> dict[int, str]:
     for left, right in pairs(sketches):
         low, high = sorted((root(left), root(right)))
         parent[high] = low
-    ordered = sorted(range(len(sketches)), key=lambda index: sketches[index].sha256)
     keys: dict[int, str] = {}
-    for index in ordered:
+    for index in sorted(range(len(sketches)), key=lambda index: sketches[index].sha256):
         keys.setdefault(root(index), sketches[index].sha256)
     return {sketch.file_id: keys[root(index)] for index, sketch in enumerate(sketches)}
 
 
 def pairs(sketches: Sequence[Sketch]) -> Iterator[tuple[int, int]]:
     """Index pairs of near-duplicates, of the same kind."""
-    unpacked = [unpack(sketch.data) for sketch in sketches]
-    for left, right in _candidates([hashes for _, hashes in unpacked]):
-        if sketches[left].kind == sketches[right].kind and alike(unpacked[left], unpacked[right]):
+    prints = [unpack(sketch.data) for sketch in sketches]
+    whole: dict[tuple[str, int], int] = {}
+    for index, (sketch, found) in enumerate(zip(sketches, prints, strict=True)):
+        first = whole.setdefault((sketch.kind, found.signature), index)
+        if first != index:
+            yield first, index
+    for left, right in _candidates([found.hashes for found in prints]):
+        if sketches[left].kind == sketches[right].kind and alike(prints[left], prints[right]):
             yield left, right
 
 
-def alike(one: tuple[int, NDArray[np.uint64]], other: tuple[int, NDArray[np.uint64]]) -> bool:
-    """Whether enough of the smaller piece stands in the larger one, judged by their sketches."""
+def alike(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether enough of the smaller piece stands in the larger one.
+
+    A short piece must share a larger part: its few runs are met elsewhere by chance.
+    """
     share, evidence = containment(one, other)
-    return evidence >= EVIDENCE and share >= SHARE
+    smaller = max(1, min(one.count, other.count))
+    return evidence >= EVIDENCE and share >= min(CERTAIN, SHARE + MARGIN / smaller)
 
 
-def containment(
-    one: tuple[int, NDArray[np.uint64]], other: tuple[int, NDArray[np.uint64]]
-) -> tuple[float, int]:
+def containment(one: Fingerprint, other: Fingerprint) -> tuple[float, int]:
     """The estimated share of the smaller piece's runs in the larger, and the hashes it rests on.
 
     Below the smaller of both sketches' largest hash each sketch is complete, so what they share
-    there, over what the smaller has there, is an unbiased estimate.
+    there, over what the smaller has there, estimates the share in the whole.
     """
     edge = min(
-        (hashes[-1] for _, hashes in (one, other) if len(hashes) >= SIZE),
-        default=np.uint64(2**64 - 1),
+        (int(each.hashes[-1]) for each in (one, other) if each.count > SIZE), default=2**32 - 1
     )
-    left, right = (hashes[: np.searchsorted(hashes, edge, "right")] for _, hashes in (one, other))
+    left, right = (
+        each.hashes[: np.searchsorted(each.hashes, np.uint32(edge), "right")]
+        for each in (one, other)
+    )
     shared = len(np.intersect1d(left, right, assume_unique=True))
     return shared / max(1, min(len(left), len(right))), shared
 
 
-def _candidates(hashes: Sequence[NDArray[np.uint64]]) -> Iterator[tuple[int, int]]:
+def _candidates(hashes: Sequence[NDArray[np.uint32]]) -> Iterator[tuple[int, int]]:
     """Pairs of pieces with at least EVIDENCE hashes in common, commonplaces left aside."""
     if not hashes:
         return
@@ -74,7 +84,7 @@ def _candidates(hashes: Sequence[NDArray[np.uint64]]) -> Iterator[tuple[int, int
     values = np.concatenate(hashes)
     order = np.lexsort((owners, values))
     owners, values = owners[order], values[order]
-    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1]))
+    starts = np.flatnonzero(np.append(True, values[1:] != values[:-1])[: len(values)])
     sizes = np.diff(np.append(starts, len(values)))
     found = []
     for size in np.unique(sizes[(sizes > 1) & (sizes <= _COMMON)]):

@@ -49,6 +49,8 @@ class Notes:
 
 def measure(score: ScoreTick, notes: Notes, limits: Limits) -> dict[str, Any]:
     """The facts as columns of the catalog. Raises RejectedError for a piece beyond the limits."""
+    if notes.time.min() < 0 or notes.end < 0:
+        raise RejectedError(Reason.TOO_LONG, "ticks beyond 31 bits")
     quarter = max(1, score.ticks_per_quarter)
     bars, metre = _bars(score, notes.end, quarter)
     if bars > limits.bars:

@@ -1,67 +1,103 @@
 """A musical fingerprint that neither transposition nor tempo changes.
 
-The highest and the lowest voice are read off as sequences of pitch intervals; every run of a few
-intervals is hashed, and the smallest hashes are kept: a bottom-k sketch (Cohen & Kaplan 2007), from
-which the share of common runs between two pieces can be estimated.
+The highest and the lowest voice are read off as sequences of pitch intervals; every run of seven
+intervals is hashed, runs of no more than two different intervals (scales, trills: everybody's
+property) are left out, and the smallest hashes are kept: a bottom-k sketch
+(Cohen & Kaplan 2007), from which the share of common runs between two pieces can be estimated.
+`docs/decisions` has the figures by which these numbers were chosen.
 """
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
+from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-Hashes = NDArray[np.uint64]
+Hashes = NDArray[np.uint32]
+Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SIZE = 256  # hashes kept of a piece
-_RUN = 6  # intervals in one run
-_TOGETHER = 0.035  # seconds within which onsets count as one chord
+SIZE = 512  # hashes kept of a piece
+_RUN = 7  # intervals in one run
+_GRID = 24  # places in a quarter on which nearly all onsets of a score fall
+_SCORE = 0.6  # share of onsets on that grid that tells a score from a performance (≥ .88, ≤ .23)
+_TOGETHER = 0.05  # seconds within which a performer's onsets count as one chord
 
 
-def sketch_music(seconds: NDArray[np.float64], pitch: Ints) -> bytes:
-    """The sketch of a piece: `seconds` (N,) onsets and `pitch` (N,) of its notes."""
-    order = np.lexsort((pitch, seconds))
-    onset, height = seconds[order], pitch[order]
-    starts = np.flatnonzero(np.diff(onset, prepend=-np.inf) > _TOGETHER)
-    top = np.maximum.reduceat(height, starts)
-    bottom = np.minimum.reduceat(height, starts)
-    return pack(np.concatenate([_runs(top, 1), _runs(bottom, 2)]))
+@dataclass(frozen=True)
+class Fingerprint:
+    """A sketch as numbers: equal signatures are the same music; else hashes are compared."""
+
+    signature: int
+    count: int  # distinct runs in the piece
+    hashes: Hashes  # (≤ SIZE,) the smallest, ascending
+
+
+def sketch_music(ticks: Ints, seconds: Floats, pitch: Ints, quarter: int) -> bytes:
+    """The sketch of a piece, from its notes' onsets in ticks and seconds and their pitch, (N,).
+
+    A score is read in ticks, so that its tempo does not matter; a performance in seconds.
+    """
+    order = np.lexsort((pitch, ticks))
+    height = pitch[order]
+    if _is_score(ticks, quarter):
+        gaps = np.diff(ticks[order], prepend=-quarter) > quarter / _GRID
+    else:
+        gaps = np.diff(seconds[order], prepend=-1.0) > _TOGETHER
+    starts = np.flatnonzero(gaps)
+    top, bottom = np.maximum.reduceat(height, starts), np.minimum.reduceat(height, starts)
+    line = np.concatenate([np.diff(top), np.diff(bottom), top - bottom])
+    runs = np.concatenate([_runs(np.diff(top), 1), _runs(np.diff(bottom), 2)])
+    return _pack(line.astype(np.int8).tobytes(), runs)
 
 
 def sketch_text(text: str) -> bytes:
     """The sketch of a text: runs of five words, case and punctuation left out."""
     words = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
     runs = {" ".join(words[start : start + 5]) for start in range(max(1, len(words) - 4))}
-    digests = (hashlib.blake2b(run.encode(), digest_size=8).digest() for run in runs)
-    return pack(np.array([int.from_bytes(digest) for digest in digests], np.uint64))
+    digests = (hashlib.blake2b(run.encode(), digest_size=4).digest() for run in runs)
+    return _pack(" ".join(words).encode(), np.array([int.from_bytes(d) for d in digests], "u4"))
 
 
-def pack(hashes: Hashes) -> bytes:
-    """Distinct hashes as a sketch: how many there are, then the smallest of them."""
+def unpack(sketch: bytes) -> Fingerprint:
+    """The inverse of what `sketch_music` and `sketch_text` return."""
+    values = np.frombuffer(sketch, "<u4")
+    return Fingerprint(int(values[0]) << 32 | int(values[1]), int(values[2]), values[3:])
+
+
+def _pack(whole: bytes, hashes: NDArray[np.unsignedinteger]) -> bytes:
+    signature = np.frombuffer(hashlib.blake2b(whole, digest_size=8).digest(), "<u4")
     distinct = np.unique(hashes)
-    return np.uint64(len(distinct)).tobytes() + distinct[:SIZE].tobytes()
+    head = np.append(signature, len(distinct))
+    return np.append(head, distinct[:SIZE]).astype("<u4").tobytes()
 
 
-def unpack(sketch: bytes) -> tuple[int, Hashes]:
-    """The inverse of `pack`."""
-    values = np.frombuffer(sketch, np.uint64)
-    return int(values[0]), values[1:]
+def _is_score(ticks: Ints, quarter: int) -> bool:
+    # Half a tick's rounding is allowed; two ticks per quarter cannot tell, and are a score.
+    away = np.abs((ticks * _GRID + quarter // 2) % quarter - quarter // 2)
+    return bool(np.mean(away <= _GRID) > _SCORE)
 
 
-def _runs(voice: Ints, salt: int) -> Hashes:
-    """(M,) hashes of the runs of intervals in a voice; repeated notes count once."""
-    steps = np.diff(voice)
+def _runs(steps: Ints, salt: int) -> NDArray[np.uint64]:
+    """Hashes of the runs of intervals in a voice; repeated notes count once."""
     steps = steps[steps != 0]
-    count = max(0, len(steps) - _RUN + 1)
+    if len(steps) < _RUN:
+        return np.zeros(0, np.uint64)
+    count = len(steps) - _RUN + 1
+    shifts = [steps[offset : offset + count] for offset in range(_RUN)]
+    low, high = reduce(np.minimum, shifts), reduce(np.maximum, shifts)
+    varied = np.zeros(count, bool)  # more than two different intervals
     value = np.full(count, salt, np.uint64)
-    for offset in range(_RUN):
-        value = _mix(value ^ (steps[offset : offset + count] + 128).astype(np.uint64))
-    return value
+    for shift in shifts:
+        varied |= (shift != low) & (shift != high)
+        value = _mix(value ^ (shift + 128).astype(np.uint64))
+    return value[varied] >> np.uint64(32)
 
 
-def _mix(value: Hashes) -> Hashes:
+def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """splitmix64's finaliser (Steele, Lea & Flood 2014); unsigned arithmetic wraps as it should."""
     value = value + np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)

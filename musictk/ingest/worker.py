@@ -50,9 +50,10 @@ class Worker:
         music = read_midi(data, self._limits)
         notes = Notes(music.score)
         facts = measure(music.score, notes, self._limits)
-        seconds = Clock(music.score, facts["ticks_per_quarter"]).seconds(notes.time)
+        quarter = facts["ticks_per_quarter"]
+        seconds = Clock(music.score, quarter).seconds(notes.time)
         found |= {"repair": music.repair, "facts": facts}
-        return found, sketch_music(seconds, notes.pitch)
+        return found, sketch_music(notes.time, seconds, notes.pitch, quarter)
 
     def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
         if task["kind"] == "midi":
