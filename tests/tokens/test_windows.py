@@ -1,0 +1,144 @@
+"""Windows are pure functions of (seed, step), and cover predicts everything once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from musictk.errors import MusictkError
+from musictk.tokens import Tokens
+from musictk.tokens.augment import Augment, AugmentSettings
+from musictk.tokens.shards import Shard
+from musictk.tokens.windows import Batch, Windows
+
+from .examples import Plain, frames_shard, tokens_shard
+
+
+def windows(shard: Shard, cache: int = 0, augment: Augment | None = None) -> Windows:
+    pieces = len(shard.files)
+    conditions = np.arange(2 * pieces).reshape(pieces, 2)
+    return Windows(shard, conditions, np.ones(pieces), augment, cache)
+
+
+def equal(one: Batch, other: Batch) -> bool:
+    return all(np.array_equal(getattr(one, name), getattr(other, name)) for name in vars(one))
+
+
+def test_equal_seeds_and_steps_give_equal_batches(tmp_path: Path) -> None:
+    shard = tokens_shard(tmp_path / "a", [80, 20, 90])
+    first = windows(shard).batch(7, 3, 8, 16)
+    assert equal(first, windows(shard).batch(7, 3, 8, 16))
+    assert not equal(first, windows(shard).batch(7, 4, 8, 16))
+    assert not equal(first, windows(shard).batch(8, 3, 8, 16))
+
+
+def test_targets_are_inputs_one_later(tmp_path: Path) -> None:
+    batch = windows(tokens_shard(tmp_path / "a", [80, 20, 90])).batch(0, 0, 32, 16)
+    assert batch.inputs.shape == batch.targets.shape == batch.mask.shape == (32, 16)
+    assert np.array_equal(batch.inputs[:, 1:], batch.targets[:, :-1])
+    assert np.array_equal(batch.conditions, np.stack([2 * batch.pieces, 2 * batch.pieces + 1], 1))
+
+
+def test_bos_and_eos_stand_only_at_the_ends_of_a_piece(tmp_path: Path) -> None:
+    shard = tokens_shard(tmp_path / "a", [30])
+    source = windows(shard)
+    whole = np.concatenate([[1], shard.piece(0), [2]])
+    seen = set()
+    for step in range(60):
+        batch = source.batch(0, step, 4, 8)
+        assert batch.mask.all()
+        for row, start in zip(batch.targets, batch.starts.tolist(), strict=True):
+            assert np.array_equal(row, whole[start + 1 : start + 9])
+            seen.add(start)
+    assert seen == set(range(24))  # 31 positions are predicted, in windows of 8
+
+
+def test_a_short_piece_is_padded_and_masked(tmp_path: Path) -> None:
+    batch = windows(tokens_shard(tmp_path / "a", [3])).batch(0, 0, 1, 8)
+    assert batch.inputs.tolist() == [[1, 3, 4, 5, 2, 0, 0, 0]]
+    assert batch.targets.tolist() == [[3, 4, 5, 2, 0, 0, 0, 0]]
+    assert batch.mask.tolist() == [[True] * 4 + [False] * 4]
+
+
+def test_frames_begin_with_an_empty_one_and_have_no_end(tmp_path: Path) -> None:
+    shard = frames_shard(tmp_path / "a", [5])
+    batch = windows(shard).batch(0, 0, 1, 8)
+    assert batch.inputs.dtype == np.uint8
+    assert not batch.inputs[0, 0].any()
+    assert np.array_equal(batch.inputs[0, 1:6], shard.piece(0))
+    assert np.array_equal(batch.targets[0, :5], shard.piece(0))
+    assert batch.mask[0].tolist() == [True] * 5 + [False] * 3
+
+
+@pytest.mark.parametrize("cache", [1, 2, 9])
+def test_a_cache_of_frames_changes_nothing(tmp_path: Path, cache: int) -> None:
+    shard = frames_shard(tmp_path / "a", [40, 5, 60, 33])
+    plain, cached = windows(shard), windows(shard, cache)
+    for step in range(10):
+        assert equal(plain.batch(1, step, 6, 12), cached.batch(1, step, 6, 12))
+
+
+def test_pieces_are_drawn_by_weight_and_length(tmp_path: Path) -> None:
+    shard = tokens_shard(tmp_path / "a", [99, 49, 49, 0])
+    source = Windows(shard, np.zeros((4, 0), np.int64), np.array([1.0, 0.0, 4.0, 9.0]))
+    drawn = np.concatenate([source.batch(0, step, 100, 8).pieces for step in range(40)])
+    shares = np.bincount(drawn, minlength=4) / len(drawn)
+    assert shares[1] == shares[3] == 0
+    assert shares[2] == pytest.approx(2 / 3, abs=0.03)  # 4 × 50 against 1 × 100
+
+
+def test_nothing_to_draw_from_is_said(tmp_path: Path) -> None:
+    for lengths in ([], [0, 0]):
+        source = windows(tokens_shard(tmp_path / "a", lengths))
+        assert source.positions == 0
+        assert list(source.cover(4, 8)) == []
+        with pytest.raises(MusictkError, match="no music"):
+            source.batch(0, 0, 1, 8)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    lengths=st.lists(st.integers(0, 60), max_size=6),
+    batch=st.integers(1, 5),
+    length=st.integers(1, 20),
+    context=st.integers(0, 19),
+    frames=st.booleans(),
+)
+def test_cover_predicts_each_position_once(
+    tmp_path: Path, lengths: list[int], batch: int, length: int, context: int, frames: bool
+) -> None:
+    shard = (frames_shard if frames else tokens_shard)(tmp_path / "a", lengths)
+    source = windows(shard)
+    found: dict[int, list[int]] = {}
+    for item in source.cover(batch, length, min(context, length - 1)):
+        for row, piece in enumerate(item.pieces.tolist()):
+            places = item.starts[row] + np.flatnonzero(item.mask[row])
+            found.setdefault(piece, []).extend(places.tolist())
+            targets = item.targets[row][item.mask[row]]
+            ends = [] if frames else [[2]]
+            whole = np.concatenate([shard.piece(piece), *ends])
+            assert np.array_equal(targets, whole[places])
+    extra = 0 if frames else 1
+    expected = {p: list(range(n + extra)) for p, n in enumerate(lengths) if n}
+    assert found == expected
+    assert source.positions == sum(len(places) for places in expected.values())
+
+
+def test_augmentation_moves_the_crop_and_is_recorded(tmp_path: Path) -> None:
+    shard = tokens_shard(tmp_path / "a", [80])
+    augment = Augment(Plain(Tokens(1000)), AugmentSettings(transpose=3))
+    batch = windows(shard, augment=augment).batch(0, 0, 64, 8)
+    assert set(batch.shifts.tolist()) == set(range(-3, 4))
+    plain = windows(shard).batch(0, 0, 64, 8)
+    moved = (plain.inputs != 1) & (plain.inputs != 2)
+    expected = plain.inputs + batch.shifts[:, None] * moved
+    assert np.array_equal(batch.inputs, expected)
+    assert np.array_equal(batch.starts, plain.starts)
+    again = windows(shard, augment=augment).batch(0, 0, 64, 8)
+    assert equal(batch, again)
+    covered = next(windows(shard, augment=augment).cover(1, 8))
+    assert covered.inputs[0].tolist() == [1, *range(3, 10)]
