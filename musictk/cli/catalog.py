@@ -29,7 +29,9 @@ def summary(context: typer.Context) -> None:
     with here.catalog() as catalog:
         found = catalog.summary()
     similar = found["similar_composers"]
-    lines = [f"{key:12} {_line(value)}" for key, value in found.items() if value and value != similar]
+    lines = [
+        f"{key:12} {_line(value)}" for key, value in found.items() if value and value != similar
+    ]
     here.output.result(found, *lines)
     for pair in () if here.output.json else similar:
         here.output.note(f"{pair[0]!r} and {pair[1]!r} look alike; if they are one: catalog alias")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import Self
+from typing import Any, Self
 
 from musictk.cli.output import Output
 from musictk.jobs.sample import Made
@@ -33,7 +33,7 @@ def report(output: Output, made: list[Made]) -> None:
         output.warn(f"{label} has too few pieces for a style of its own and shares OTHER's")
     for notice in {n.kind: n for piece in made for n in piece.composition.notices}.values():
         output.warn(f"{notice.kind} in section {notice.section}, bar {notice.bar}")
-    data = [
+    data: list[dict[str, Any]] = [
         {
             "id": piece.id,
             "path": str(piece.path),

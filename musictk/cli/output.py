@@ -92,7 +92,8 @@ class Output:
         ]
         drawn = self.stderr.is_terminal and not self.quiet
         with Progress(*columns, console=self.stderr, disable=not drawn, transient=True) as progress:
-            task = progress.add_task(description, total=1, **dict.fromkeys(fields, ""))
+            empty: dict[str, Any] = dict.fromkeys(fields, "")
+            task = progress.add_task(description, total=1, **empty)
             yield Bar(progress, task)
 
     def _dump(self, value: Any) -> None:

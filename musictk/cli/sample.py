@@ -19,9 +19,7 @@ def sample(
     label: Annotated[
         list[str] | None, typer.Option(help="CATEGORY=VALUE, of a category trained on.")
     ] = None,
-    form: Annotated[
-        str, typer.Option(help="AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …")
-    ] = "",
+    form: Annotated[str, typer.Option(help="AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …")] = "",
     bars: Annotated[int, typer.Option(min=0, help="Bars, of each section if there is a form.")] = 0,
     prompt: Annotated[Path | None, typer.Option(help="Go on from this MIDI file.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Make so many, side by side.")] = 1,
@@ -52,9 +50,10 @@ def sample(
     from musictk.cli.composing import CompositionBar, report
     from musictk.generation.request import Memory, Request, chain
     from musictk.jobs import sample as job
+    from musictk.jobs.bundles import Source
 
     here = session(context)
-    source = job.Source(run=run, bundle=bundle, runtime=runtime)
+    source = Source(run=run, bundle=bundle, runtime=runtime)
     with here.catalog() as catalog, CompositionBar(here.output) as bar:
         if like is not None:
             made = job.again(catalog, here.workspace, like, out, bar)

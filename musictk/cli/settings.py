@@ -32,7 +32,7 @@ def assignments(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
         name, equals, text = pair.partition("=")
         group, _, key = name.strip().rpartition(".")
         if not (equals and key):
-            raise UsageError(f"--set {pair!r} is not KEY=VALUE", "such as bpe=5000 or model.dim=256")
+            raise UsageError(f"--set {pair!r} is not KEY=VALUE", "such as bpe=5000 or clip=0.5")
         found.setdefault(group, {})[key] = _value(text.strip())
     return found
 

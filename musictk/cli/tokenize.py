@@ -14,7 +14,8 @@ def tokenize(
     context: typer.Context,
     tokenizer: Annotated[str, typer.Argument(help="See `musictk plugins`.")] = "remi",
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE of the tokenizer, such as bpe=5000.")
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE of it, such as bpe=5000."),
     ] = None,
 ) -> None:
     """Encode every split of the catalog into shards. `train` does it by itself when needed."""

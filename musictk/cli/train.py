@@ -33,12 +33,13 @@ def train(
         str, typer.Option(help="Labels to steer by, separated by commas.")
     ] = "composer",
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file with tables model, tokens, network, train, data.")
+        Path | None, typer.Option(help="A TOML file with the tables of a preset.")
     ] = None,
     set_: Annotated[
-        list[str] | None, typer.Option("--set", help="KEY=VALUE, such as bpe=5000 or model.dim=256.")
+        list[str] | None,
+        typer.Option("--set", help="KEY=VALUE, such as bpe=5000 or clip=0.5."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Equal seeds train equal models.")] = 0,
+    seed: Annotated[int | None, typer.Option(help="Equal seeds train equal models.")] = None,
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     resume: Annotated[str | None, typer.Option(help="Go on with this run.")] = None,
     from_: Annotated[
@@ -54,7 +55,8 @@ def train(
     finishes the step, saves, and says how to go on.
     """
     from musictk.cli.training import TrainingBar, report
-    from musictk.jobs.train import Request, run
+    from musictk.jobs.plan import Request
+    from musictk.jobs.train import run
 
     here = session(context)
     request = Request(

@@ -31,7 +31,7 @@ class TrainingBar:
 
     def began(self, run: str, facts: Mapping[str, Any]) -> None:
         self._output.note(
-            f"{run}: {facts['arch']} ({facts['size']}, {facts['parameters'] / 1e6:.1f} M parameters)"
+            f"{run}: {facts['arch']} {facts['size']}, {facts['parameters'] / 1e6:.1f} M parameters"
             f" on {facts['tokenizer']}, {facts['train_positions']:,} positions to learn from,"
             f" {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
             f" on {facts['device']}"

@@ -66,7 +66,9 @@ def _export(catalog: Catalog, workspace: Workspace, run: str, runtime: str) -> P
 
 def _digest(directory: Path) -> str:
     total = hashlib.sha256()
-    models = [path for path in sorted(directory.iterdir()) if path.name.startswith(("model.", "weights."))]
+    models = [
+        path for path in sorted(directory.iterdir()) if path.name.startswith(("model.", "weights."))
+    ]
     if not models:
         raise MusictkError(f"{directory} holds no model", "name a run, an export or a bundle")
     for path in models:

@@ -16,7 +16,6 @@ from musictk.jobs.plan import Plan
 from musictk.jobs.shards import windows
 from musictk.model import bundle
 from musictk.training.evaluate import nll
-from musictk.training.settings import Settings
 from musictk.workspace import Workspace
 
 
@@ -51,7 +50,7 @@ def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> Scor
     held = windows(catalog, workspace, tokenizer, split, manifest.conditions, DataSettings())
     if not held.positions:
         raise MusictkError(f"there are no {split} pieces to compare runs on", "ingest more files")
-    length = Settings().but(**plan.train).loop.length
+    length = plan.settings.loop.length
     scores = nll(network, held, 8, length, context=length // 2)
     pieces = require_pieces(catalog, tokenizer.reads)
     files = held.shard.files.tolist()

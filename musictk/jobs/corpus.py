@@ -55,14 +55,16 @@ def condition_ids(
     """(P, K) ids of the shard's pieces. A label the model does not know is unconditional."""
     rows = []
     for file in shard.files.tolist():
-        chosen = {name: labels_of(pieces[file], name) for name in conditions.labels}
-        rows.append(conditions.ids({n: v for n, v in chosen.items() if conditions.knows(n, v)}))
+        chosen = {}
+        for name in conditions.labels:
+            label = labels_of(pieces[file], name)
+            if label is not None and conditions.knows(name, label):
+                chosen[name] = label
+        rows.append(conditions.ids(chosen))
     return np.array(rows, np.int64).reshape(len(rows), len(conditions.labels))
 
 
-def balanced(
-    pieces: Mapping[int, PieceInfo], shard: Shard, balance: float
-) -> NDArray[np.float64]:
+def balanced(pieces: Mapping[int, PieceInfo], shard: Shard, balance: float) -> NDArray[np.float64]:
     """(P,) weight of a position of each piece: its composer's positions to the power −balance."""
     composers = [pieces[file].composer for file in shard.files.tolist()]
     totals: Counter[str | None] = Counter()

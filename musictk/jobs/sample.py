@@ -154,12 +154,13 @@ def _folded(runtime: Runtime, request: Request) -> tuple[str, ...]:
 def _plain(source: Source, run: str | None) -> dict[str, Any]:
     """The source as it was resolved: a run by name, so that later runs change nothing."""
     named = replace(source, run=run) if source.bundle is None else source
-    return {key: str(value) if isinstance(value, Path) else value for key, value in asdict(named).items()}
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in asdict(named).items()
+    }
 
 
-def _target(
-    out: Path | None, name: str, request: Request, row: int, tokenizer: Tokenizer
-) -> Path:
+def _target(out: Path | None, name: str, request: Request, row: int, tokenizer: Tokenizer) -> Path:
     default = "abc" if "abc" in tokenizer.reads else "mid"
     path = out or Path(f"{name}-{request.seed}.{default}")
     return path if request.count == 1 else path.with_stem(f"{path.stem}-{row + 1}")

@@ -41,7 +41,7 @@ def windows(
     data: DataSettings,
     listener: Listener | None = None,
 ) -> Windows:
-    """A split as windows. Only training is balanced and varied; held-out music is shown as it is."""
+    """A split as windows. Only training is balanced and varied."""
     pieces = require_pieces(catalog, tokenizer.reads)
     training = split == "train"
     if any(piece.split == split for piece in pieces.values()):

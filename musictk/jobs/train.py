@@ -11,7 +11,7 @@ from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.ingest import tokenize
 from musictk.ingest.tokenize import Listener as ShardListener
-from musictk.jobs.corpus import DataSettings, count_conditions, require_pieces
+from musictk.jobs.corpus import count_conditions, require_pieces
 from musictk.jobs.plan import Plan, Request, plan_for
 from musictk.jobs.shards import fitted, windows
 from musictk.model import bundle
@@ -111,14 +111,12 @@ def _prepare(
         network = bundle.build_network(manifest)
     else:
         network, manifest = _network(catalog, workspace, plan, tokenizer)
-    data = build(DataSettings, plan.data, "data")
     shown, held = (
-        windows(catalog, workspace, tokenizer, split, manifest.conditions, data, listener)
+        windows(catalog, workspace, tokenizer, split, manifest.conditions, plan.shown, listener)
         for split in ("train", "valid")
     )
-    settings = Settings().but(**plan.train)
     facts = _facts(plan, network, shown, held, world)
-    return _Ready(name, settings, network, manifest, shown, held, facts)
+    return _Ready(name, plan.settings, network, manifest, shown, held, facts)
 
 
 def _start(
@@ -126,11 +124,10 @@ def _start(
 ) -> str:
     """Learn and tokenize what is missing, settle every setting, and open the run."""
     plan = plan_for(catalog, request)
-    tokenizer = fitted(catalog, workspace, plan.tokenizer, plan.tokenizer_config)
+    tokenizer = fitted(catalog, workspace, plan.tokenizer, plan.tokens)
     shard = tokenize(catalog, workspace, tokenizer, "train", listener)
     plan = plan.suited(int(shard.lengths.sum()), world.device.type)
     _network(catalog, workspace, plan, tokenizer)  # refuse what cannot be built before it is a run
-    Settings().but(**plan.train)
     return catalog.start_run(plan.arch, tokenizer.fingerprint, plain(plan)).name
 
 
@@ -140,16 +137,15 @@ def _network(
     """Fresh weights by the run's seed, or those of the run it starts from."""
     import torch
 
-    pieces = list(require_pieces(catalog, tokenizer.reads).values())
-    data = build(DataSettings, plan.data, "data")
-    torch.manual_seed(int(plan.train.get("seed", 0)))
+    pieces = require_pieces(catalog, tokenizer.reads).values()
     shown = [piece for piece in pieces if piece.split == "train"]
-    conditions = count_conditions(shown, plan.conditions, data.threshold)
+    conditions = count_conditions(shown, plan.conditions, plan.shown.threshold)
+    torch.manual_seed(plan.settings.loop.seed)
     if plan.start is not None:
         from musictk.training.finetune import start_from
 
         source = workspace.resolve(catalog.checkpoint(plan.start).path)
-        return start_from(source, tokenizer, conditions, lora=plan.lora)
+        return start_from(source, tokenizer, conditions, plan.lora)
     body = make_component(registry().load("architecture", plan.arch), plan.model)
     config = build(NetworkConfig, plan.network, "network")
     network = Network(body, tokenizer.space, conditions.sizes, config)
@@ -173,16 +169,14 @@ def _keep(catalog: Catalog, workspace: Workspace, ready: _Ready, outcome: Outcom
         if (path / "manifest.json").is_file():
             step = outcome.best_step if kind == "best" else outcome.step
             digest = bundle.weights_digest(bundle.read(path)[0])
-            catalog.add_checkpoint(
-                ready.run, kind, step, workspace.relative(path), digest, metrics
-            )
+            catalog.add_checkpoint(ready.run, kind, step, workspace.relative(path), digest, metrics)
     catalog.finish_run(ready.run, "interrupted" if outcome.interrupted else "finished", metrics)
 
 
 def _resumable(catalog: Catalog, name: str) -> str:
     run = catalog.newest_run(None) if name == "newest" else catalog.run(name)
     if run.status == "finished":
-        raise UsageError(f"run {run.name!r} is finished", f"go further with: train --from {run.name}")
+        raise UsageError(f"run {run.name!r} is finished", f"train --from {run.name} goes further")
     return run.name
 
 
@@ -202,5 +196,5 @@ def _facts(
         "processes": world.size,
         "train_positions": shown.positions,
         "valid_positions": held.positions,
-        **{key: plan.train[key] for key in ("steps", "batch", "length") if key in plan.train},
+        **{key: plan.train[key] for key in ("steps", "batch", "length")},
     }
