@@ -101,9 +101,8 @@ class TopP(Sampler):
         reached = mass.cumsum(1)
         # One is kept where what stands before it has not made up p yet; so the best always stays.
         kept = (reached - mass < self.config.p * reached[:, -1:]).sum(1)
-        last = np.maximum(kept, 1) - 1
-        least = np.take_along_axis(ranked, last[:, None], 1)
-        return np.where(logits >= least, logits, NEVER)
+        least = ranked[np.arange(len(ranked)), np.maximum(kept, 1) - 1]
+        return np.where(logits >= least[:, None], logits, NEVER)
 
 
 @dataclass(frozen=True)

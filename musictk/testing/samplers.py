@@ -1,0 +1,94 @@
+"""The laws every sampler keeps. Each check raises AssertionError saying what broke.
+
+@pytest.mark.parametrize("space", SPACES)
+@pytest.mark.parametrize("law", LAWS)
+def test_my_sampler(law: Law, space: Space) -> None:
+    law(MySampler(MyConfig(), space), space)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.generation import Sampler
+from musictk.tokens import Frames, Space, Tokens
+
+Law = Callable[[Sampler, Space], None]
+
+SPACES: tuple[Space, ...] = (Tokens(419), Frames(128))
+_BATCH = 5
+
+
+def leaves_something(sampler: Sampler, space: Space) -> None:
+    """Of the finite logits of a row at least one stays, no -inf comes back, and nothing is NaN."""
+    for logits in _rows(space):
+        after = _apply(sampler, space, logits)
+        assert after.shape == logits.shape, "the shape changed"
+        assert after.dtype == np.float32, f"logits became {after.dtype}"
+        assert not np.isnan(after).any(), "NaN came out of finite logits"
+        assert (after > -np.inf).any(1).all() or isinstance(space, Frames), "nothing may follow"
+        assert (after[logits == -np.inf] == -np.inf).all(), "what was forbidden is allowed again"
+
+
+def writes_nothing(sampler: Sampler, space: Space) -> None:
+    """Its input is as it was."""
+    for logits in _rows(space):
+        before = logits.copy()
+        _apply(sampler, space, logits)
+        assert np.array_equal(logits, before), "the sampler wrote into its input"
+
+
+def rows_are_independent(sampler: Sampler, space: Space) -> None:
+    """A row in a batch comes out as the same row alone, bit for bit."""
+    for logits in _rows(space):
+        together = _apply(sampler, space, logits)
+        for row in range(_BATCH):
+            alone = _apply(sampler, space, logits[row : row + 1], row)
+            assert np.array_equal(alone[0], together[row]), "a row depends on its neighbours"
+
+
+def order_is_kept(sampler: Sampler, space: Space) -> None:
+    """Of two that stay, the likelier stays the likelier."""
+    for logits in _rows(space):
+        after = _apply(sampler, space, logits)
+        for row, changed in zip(logits, after, strict=True):
+            kept = np.flatnonzero(changed > -np.inf)
+            ranked = kept[np.argsort(row[kept], kind="stable")]
+            assert (np.diff(changed[ranked].astype(np.float64)) >= 0).all(), "the order changed"
+
+
+def changes_nothing(sampler: Sampler, space: Space) -> None:
+    """For a sampler whose settings should be the identity: out comes what went in."""
+    for logits in _rows(space):
+        assert np.array_equal(_apply(sampler, space, logits), logits), "not the identity"
+
+
+LAWS: tuple[Law, ...] = (leaves_something, writes_nothing, rows_are_independent, order_is_kept)
+
+
+def _rows(space: Space) -> list[NDArray[np.float32]]:
+    """(B, V) logits: plain, far apart, all equal, and with most or all but one forbidden."""
+    rng = np.random.default_rng(7)
+    size = space.width if isinstance(space, Frames) else space.size
+    plain = rng.normal(0, 2, (_BATCH, size)).astype(np.float32)
+    masked = np.where(rng.random(plain.shape) < 0.9, np.float32(-np.inf), plain)
+    masked[:, 3] = plain[:, 3]
+    single = np.full_like(plain, -np.inf)
+    single[np.arange(_BATCH), np.arange(_BATCH)] = plain[:, 0]
+    return [plain, plain * 40, np.zeros_like(plain), masked, single]
+
+
+def _apply(
+    sampler: Sampler, space: Space, logits: NDArray[np.float32], first: int = 0
+) -> NDArray[np.float32]:
+    """With a history of its own for each row; row `first` of the batch is the first given."""
+    rng = np.random.default_rng(8)
+    size = space.width if isinstance(space, Frames) else space.size
+    history: NDArray[Any] = rng.integers(3, size, (_BATCH, 40))
+    if isinstance(space, Frames):
+        history = (rng.random((_BATCH, 40, size)) < 0.05).astype(np.uint8)
+    return sampler(logits, history[first : first + len(logits)])

@@ -1,0 +1,106 @@
+"""Forms as people type them."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musictk.errors import UsageError
+from musictk.generation.form import NAMED, Form, Section, parse
+
+
+def names(text: str) -> list[str]:
+    return [section.name for section in parse(text).sections]
+
+
+@pytest.mark.parametrize("text", ["AABA", "A A B A", "aaba", "A-A-B-A", " AABA ", "A, A, B, A"])
+def test_letters_together_or_apart(text: str) -> None:
+    assert str(parse(text)) == "A8 A8 B8 A8"
+
+
+@pytest.mark.parametrize("text", ["A8 B4 A8", "A8B4A8"])
+def test_bars_after_the_letter(text: str) -> None:
+    assert parse(text, bars=2) == Form((Section("A", 8), Section("B", 4), Section("A", 8)))
+
+
+def test_bars_for_those_that_do_not_say() -> None:
+    assert str(parse("A B4 A", bars=2)) == "A2 B4 A2"
+
+
+def test_primes_vary_the_same_section() -> None:
+    form = parse("A A' B A''4")
+    assert [section.primes for section in form.sections] == [0, 1, 0, 2]
+    assert [section.label for section in form.sections] == ["A", "A", "B", "A"]
+    assert names("A A′ A’") == ["A", "A'", "A'"]
+
+
+def test_words_and_names() -> None:
+    assert str(parse("intro4-verse-chorus8")) == "intro4 verse8 chorus8"
+    assert names("verse-chorus-bridge")[2:] == ["verse", "chorus", "bridge", "chorus"]
+    assert names("Theme and Variations")[:3] == ["A", "A'", "A''"]
+    assert names("rondo") == list("ABACA")
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_every_name_parses(name: str) -> None:
+    assert parse(name).bars > 0
+
+
+def test_returns() -> None:
+    form = parse("ABACA")
+    assert [form.returns(index) for index in range(5)] == [None, None, (0, 1), None, (0, 2)]
+
+
+LABELS = st.lists(
+    st.builds(Section, st.sampled_from("ABCDXYZ"), st.integers(1, 40), st.integers(0, 3)),
+    min_size=1,
+    max_size=12,
+)
+
+
+@given(LABELS)
+def test_written_out_it_reads_back(sections: list[Section]) -> None:
+    form = Form(tuple(sections))
+    assert parse(str(form)) == form
+
+
+@given(LABELS, st.integers(0, 300))
+def test_fit_gives_each_section_its_share(sections: list[Section], spare: int) -> None:
+    form = Form(tuple(sections))
+    total = len(sections) + spare
+    fitted = form.fit(total)
+    assert fitted.bars == total
+    assert [section.name for section in fitted.sections] == [s.name for s in sections]
+    for before, after in zip(form.sections, fitted.sections, strict=True):
+        assert abs(after.bars - 1 - spare * before.bars / form.bars) <= 1
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "verse-chorus-bridge"),
+        ("AAB?", "letters"),
+        ("A0", "A8 B4 A8"),
+        ("A9999", "1024"),
+        ("[red]A[/red]", "rondo"),
+        ("rondoo", "did you mean 'rondo'"),
+        ("verse-korus", "chorus"),
+        ("A" * 65, "65 sections"),
+    ],
+)
+def test_what_does_not_parse_says_what_there_is(text: str, says: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse(text)
+    assert says in str(error.value)
+
+
+def test_too_few_bars_for_the_sections() -> None:
+    with pytest.raises(UsageError, match="3 bars cannot hold 4 sections"):
+        parse("AABA").fit(3)
+
+
+def test_described_for_people() -> None:
+    assert parse("AABA").describe() == "A A B A, 4 sections of 8 bars, 32 bars"
+    assert parse("A8 B4").describe() == "A8 B4, 2 sections, 12 bars"
+    assert parse("A1").describe() == "A, 1 bar"
