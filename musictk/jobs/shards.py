@@ -11,7 +11,7 @@ import numpy as np
 from musictk.catalog import SPLITS, Catalog
 from musictk.config import build
 from musictk.ingest import learn, tokenize
-from musictk.ingest.tokenize import Listener
+from musictk.ingest.encode import Listener
 from musictk.jobs.corpus import DataSettings, balanced, condition_ids, require_pieces
 from musictk.model.conditions import Conditions
 from musictk.plugin import registry

@@ -10,7 +10,7 @@ from musictk.catalog import Catalog
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.ingest import tokenize
-from musictk.ingest.tokenize import Listener as ShardListener
+from musictk.ingest.encode import Listener as ShardListener
 from musictk.jobs.corpus import count_conditions, require_pieces
 from musictk.jobs.plan import Plan, Request, plan_for
 from musictk.jobs.shards import fitted, windows

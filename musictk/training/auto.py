@@ -20,9 +20,9 @@ from typing import Any
 
 import torch
 
+from musictk.model.cost import multiplied
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
-from musictk.training.objective import blocks
 
 CPU_FLOPS = 12e9  # a second and core, forward and backward; measured 8 to 16 for small bodies
 SECONDS, MOST_SECONDS = 150.0, 1800.0
@@ -65,7 +65,7 @@ def suit(
     kind = registry().load("architecture", arch)
 
     def parameters(name: str | None) -> int:
-        return _multiplied(kind, config_for(kind, name, model))
+        return multiplied(kind, config_for(kind, name, model))
 
     return choose(this_machine(device), positions, parameters, size, train or {})
 
@@ -119,10 +119,3 @@ def _cuda_shape(machine: Machine, positions: int, parameters: int) -> dict[str, 
     while batch > 1 and PASSES * positions < 10 * FEWEST_STEPS * batch * length:
         batch //= 2
     return {"batch": batch, "length": length, "precision": "bf16"}
-
-
-def _multiplied(kind: Any, config: Any) -> int:
-    """Parameters of the body's layers, tables of positions apart; allocates nothing."""
-    with torch.device("meta"):
-        body = kind(config)
-    return sum(each.numel() for block in blocks(body) for each in block.parameters())
