@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import torch
+from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from musictk.model.network import Network
@@ -14,6 +16,14 @@ from musictk.tokens import Frames, Space
 def parameters(network: Network) -> int:
     """How many numbers are learned; a tied matrix counts once."""
     return sum(parameter.numel() for parameter in network.parameters())
+
+
+def multiplied(architecture: type, config: Any) -> int:
+    """How many weights of a body each position is multiplied by; reckoned without making them."""
+    with torch.device("meta"):
+        body: nn.Module = architecture(config)
+    kinds = (nn.Linear, nn.Conv1d)
+    return sum(each.weight.numel() for each in body.modules() if isinstance(each, kinds))
 
 
 def flops_per_position(network: Network, space: Space, length: int) -> float:
