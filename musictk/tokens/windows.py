@@ -55,9 +55,9 @@ class Windows:
             raise ValueError(f"{pieces} pieces need as many conditions and weights")
         self.shard, self.conditions, self.augment = shard, conditions, augment
         self._tokens = isinstance(shard.space, Tokens)
-        self._extra = 1 if self._tokens else 0  # eos is predicted too
-        self._predicted = shard.lengths + self._extra  # (P,)
-        chances = np.where(shard.lengths > 0, weights * self._predicted, 0.0)
+        self._lengths = shard.lengths
+        self._predicted = self._lengths + int(self._tokens)  # (P,) eos is predicted too
+        chances = np.where(self._lengths > 0, weights * self._predicted, 0.0)
         self._cumulative = np.cumsum(chances)
         self._cache: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._cache_size = cache
@@ -65,7 +65,7 @@ class Windows:
     @property
     def positions(self) -> int:
         """How many positions `cover` predicts: all of the shard's, and one eos a piece."""
-        return int(self._predicted[self.shard.lengths > 0].sum())
+        return int(self._predicted[self._lengths > 0].sum())
 
     def batch(self, seed: int, step: int, batch: int, length: int) -> Batch:
         """`batch` windows of `length` positions: equal arguments give equal windows."""
@@ -88,7 +88,7 @@ class Windows:
         if not 0 <= context < length:
             raise ValueError(f"a context of {context} leaves nothing of a window of {length}")
         rows: list[tuple[int, int, int]] = []  # piece, start, leading positions not to be counted
-        for piece in np.flatnonzero(self.shard.lengths > 0).tolist():
+        for piece in np.flatnonzero(self._lengths > 0).tolist():
             rows.append((piece, 0, 0))
             firsts = range(length, int(self._predicted[piece]), length - context)
             rows += [(piece, first - context, context) for first in firsts]
@@ -107,16 +107,21 @@ class Windows:
         window = self._blank(len(chosen), length)
         counts = np.minimum(self._predicted[chosen] - starts, length)  # positions predicted
         shifts = np.zeros(len(chosen), np.int64)
-        rows = zip(chosen.tolist(), starts.tolist(), counts.tolist(), strict=True)
-        for row, (piece, start, count) in enumerate(rows):
-            # extended position p holds token p − 1; 0 is bos, n + 1 is eos
-            low, high = max(start - 1, 0), min(start + count, int(self.shard.lengths[piece]))
+        # position p of a piece of n tokens holds token p − 1; 0 is bos, n + 1 is eos
+        lows = np.maximum(starts - 1, 0).tolist()
+        highs = np.minimum(starts + counts, self._lengths[chosen]).tolist()
+        for row, (piece, start, low, high) in enumerate(
+            zip(chosen.tolist(), starts.tolist(), lows, highs, strict=True)
+        ):
             crop = self._crop(piece, low, high)
             if self.augment is not None and rng is not None:
                 crop, shifts[row] = self.augment(crop, rng)
-            begin = 1 if start == 0 else 0
+            begin = 0 if start else 1
             window[row, begin : begin + high - low] = crop
-            self._frame(window, row, begin + high - low, start == 0, count)
+        if isinstance(self.shard.space, Tokens):
+            window[starts == 0, 0] = self.shard.space.bos
+            ended = np.flatnonzero(starts + counts == self._lengths[chosen] + 1)
+            window[ended, counts[ended]] = self.shard.space.eos
         place = np.arange(length)
         mask = (place >= given[:, None]) & (place < counts[:, None])
         conditions = self.conditions[chosen]
@@ -128,15 +133,6 @@ class Windows:
         if isinstance(space, Tokens):
             return np.full((batch, length + 1), space.pad, np.int64)
         return np.zeros((batch, length + 1, space.width), np.uint8)
-
-    def _frame(self, window: NDArray[Any], row: int, filled: int, first: bool, count: int) -> None:
-        """Put bos before the first position of a piece, eos after its last."""
-        space = self.shard.space
-        if isinstance(space, Tokens):
-            if first:
-                window[row, 0] = space.bos
-            if filled == count:  # one position of the row is left: the piece ends in it
-                window[row, filled] = space.eos
 
     def _crop(self, piece: int, low: int, high: int) -> NDArray[Any]:
         offset = int(self.shard.offsets[piece])
