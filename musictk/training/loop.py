@@ -41,6 +41,7 @@ def train(
     every process calls this alike. Raises UsageError for settings that cannot work together.
     """
     _check(settings, network, directory, resume)
+    _check_data(manifest, train, valid)
     with ExitStack() as stack:
         world = stack.enter_context(join(device, settings.precision.parallel))
         world.check(settings)
@@ -93,3 +94,12 @@ def _check(settings: Settings, network: Network, directory: Path, resume: bool) 
         raise UsageError(
             f"{directory} already holds a run", "resume it, or choose another directory"
         )
+
+
+def _check_data(manifest: Manifest, *splits: Windows) -> None:
+    for windows in splits:
+        if windows.shard.fingerprint != manifest.tokenizer_fingerprint:
+            raise UsageError(
+                f"shard {windows.shard.path} was not made by this network's tokenizer",
+                f"use {manifest.tokenizer!r} with the settings in its manifest",
+            )
