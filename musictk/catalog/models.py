@@ -130,6 +130,7 @@ class Place(Base):
     member: Mapped[str] = mapped_column(primary_key=True, default="")
     size: Mapped[int] = mapped_column(BigInteger)
     mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    checks: Mapped[int]  # version of the checks it was seen by
     file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"), index=True)
     file: Mapped[File | None] = relationship(back_populates="places")
 

@@ -52,9 +52,8 @@ class Seen:
 
     size: int
     mtime_ns: int
-    file_id: int | None
-    code: str | None
     checks: int
+    code: str | None
 
 
 @dataclass(frozen=True)

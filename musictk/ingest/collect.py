@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from musictk.catalog import Catalog, Finding, Fractions, Seen, store_path
+from musictk.catalog import Catalog, Finding, Fractions, Seen, fold, load_path, store_path
 from musictk.catalog.labels import read_table
 from musictk.errors import UsageError
 from musictk.ingest.archives import members
@@ -88,12 +88,15 @@ class _Ingest:
         self._report = IngestReport()
         self._composers: set[str] = set()
         self._seen: dict[tuple[str, str], Seen] = {}
-        self._known: dict[str, str] = {}
+        self._table: dict[str, str] = {}  # the user's own: path below the root, or name
+        self._known: dict[str, str] = {}  # composers of the catalog, by folded name
         self._total = 0
+        self._folders: dict[Path, str] = {}  # as the catalog has them
 
     def run(self, paths: Sequence[Path]) -> IngestReport:
         began = time.perf_counter()
-        self._known = _read_composers(self._options.composers)
+        self._table = _read_composers(self._options.composers)
+        self._known = {fold(row["name"]): row["name"] for row in self._catalog.composers()}
         places = list({place.path: place for place in find(paths)}.values())
         self._seen = self._catalog.seen()
         self._total = len(places)
@@ -102,6 +105,7 @@ class _Ingest:
         workers = self._options.workers or cpus()
         with Pool(self._options.limits, workers) as pool:
             self._record(pool, fresh)
+        self._attribute(places)
         if self._catalog.ungrouped():
             self._catalog.group(clusters(self._catalog.sketches()), self._options.fractions)
         self._report.composers = sorted(self._composers)
@@ -109,14 +113,17 @@ class _Ingest:
         return self._report
 
     def _stored(self, path: Path) -> str:
-        return store_path(self._workspace.relative(path))
+        folder = self._folders.get(path.parent)
+        if folder is None:
+            folder = self._folders[path.parent] = self._workspace.relative(path.parent)
+        return store_path(f"{folder}/{path.name}" if folder != "." else path.name)
 
     def _unchanged(self, place: Place) -> bool:
         seen = self._seen.get((self._stored(place.path), ""))
         same = (
             seen is not None
             and (seen.size, seen.mtime_ns) == (place.size, place.mtime_ns)
-            and (seen.checks >= CHECKS or seen.file_id is None)
+            and seen.checks >= CHECKS
             and seen.code not in _RETRY
         )
         self._report.unchanged += same
@@ -184,7 +191,8 @@ class _Ingest:
         data: bytes | None,
         refused: RejectedError | None = None,
     ) -> Task:
-        below = (*place.below[:-1], *member.split("/")) if member else place.below
+        below = _below(place, member)
+        composer = self._told(below) or composer_of(below, place.root, self._known)
         finding: dict[str, Any] = {
             "path": self._stored(place.path),
             "member": store_path(member),
@@ -193,7 +201,7 @@ class _Ingest:
             "kind": kind,
             "checks": CHECKS,
             "title": store_path(title_of(below[-1])),
-            "composer": self._composer(below),
+            "composer": store_path(composer) if composer else None,
         }
 
         def conclude(answer: Mapping[str, Any], blob: bytes) -> Finding:
@@ -206,9 +214,27 @@ class _Ingest:
         message = {"do": "examine", "kind": kind, "path": str(place.path)}
         return Task(message, data, tag=conclude)
 
-    def _composer(self, below: Sequence[str]) -> str | None:
-        name = self._options.composer or composer_of(below, self._known)
-        return store_path(name) if name else None
+    def _told(self, below: Sequence[str]) -> str | None:
+        """What the user says about whose a file is."""
+        key = "/".join(below)
+        return self._options.composer or self._table.get(key) or self._table.get(below[-1])
+
+    def _attribute(self, places: Sequence[Place]) -> None:
+        """What the user says goes for files that are known already, too."""
+        if not self._options.composer and not self._table:
+            return
+        by_path = {self._stored(place.path): place for place in places}
+        told = {
+            (path, member): self._told(_below(by_path[path], load_path(member)))
+            for path, member in self._catalog.seen()
+            if path in by_path
+        }
+        self._catalog.attribute({key: name for key, name in told.items() if name})
+
+
+def _below(place: Place, member: str) -> tuple[str, ...]:
+    """Folders and name, from the root; an archive counts as the folder it lies in."""
+    return (*place.below[:-1], *member.split("/")) if member else place.below
 
 
 def _read_composers(path: Path | None) -> dict[str, str]:

@@ -28,7 +28,8 @@ class Place:
     """A file on disk, before anything was read of it."""
 
     path: Path
-    below: tuple[str, ...]  # folders and name, from the root it was found under
+    root: str  # name of the folder it was found under
+    below: tuple[str, ...]  # folders and name, from that root
     kind: str  # midi | text | abc | archive
     size: int
     mtime_ns: int
@@ -59,18 +60,16 @@ def kind_of(name: str) -> str | None:
     return KINDS.get(PurePosixPath(lower).suffix)
 
 
-def composer_of(below: Sequence[str], known: Mapping[str, str]) -> str | None:
+def composer_of(below: Sequence[str], root: str, known: Mapping[str, str]) -> str | None:
     """Whose a file is: the first folder under the root, else `Composer - Title`, else nobody's.
 
-    `known` is the user's own table, by path below the root or by file name; it goes first.
+    Files that lie in the root itself are by the composer it is named after, if there is one in
+    `known` (canonical names by folded name): a folder `midis` is nobody.
     """
-    for key in ("/".join(below), below[-1]):
-        if key in known:
-            return known[key]
     if len(below) > 1:
         return below[0]
     name, dash, _ = PurePosixPath(below[-1]).stem.partition(" - ")
-    return name.strip() if dash and fold(name) else None
+    return name.strip() if dash and fold(name) else known.get(fold(root))
 
 
 def title_of(name: str) -> str:
@@ -94,5 +93,5 @@ def _place(path: Path, root: Path, kind: str) -> Place:
     try:
         status = path.stat()
     except OSError:  # a link that leads nowhere: reading it will say so
-        return Place(path, below, kind, 0, 0)
-    return Place(path, below, kind, status.st_size, status.st_mtime_ns)
+        return Place(path, root.name, below, kind, 0, 0)
+    return Place(path, root.name, below, kind, status.st_size, status.st_mtime_ns)

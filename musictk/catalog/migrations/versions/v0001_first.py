@@ -170,6 +170,7 @@ def upgrade() -> None:
         sa.Column("member", sa.String(), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("mtime_ns", sa.BigInteger(), nullable=False),
+        sa.Column("checks", sa.Integer(), nullable=False),
         sa.Column("file_id", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["file_id"], ["files.id"], name=op.f("fk_places_file_id")),
         sa.PrimaryKeyConstraint("path", "member", name=op.f("pk_places")),
