@@ -89,6 +89,26 @@ def test_a_third_party_s_plugin_is_listed_with_its_own_origin(site: Path, tmp_pa
     assert all(re.fullmatch(r"\w+ \(musictk \S+\)", origin) for origin in origins)
 
 
+def test_a_third_party_s_architecture_keeps_the_laws(site: Path, tmp_path: Path) -> None:
+    """Those of the built-ins, run as its author would: by what musictk.testing offers."""
+    code = """
+import itertools, pathlib
+from musictk.plugin import registry
+from musictk.testing.architectures import LAWS, SPACES, tiny
+from musictk.testing.exports import check_parity
+
+kind = registry().load("architecture", "gru")
+for space, law in itertools.product(SPACES, LAWS):
+    law(tiny(kind, space), space)
+    print(law.__name__)
+check_parity("gru", SPACES[0], pathlib.Path("exports"), dim=32, depth=2, heads=1)
+print("parity")
+"""
+    kept = run(site, code, tmp_path).split()
+    assert kept[-1] == "parity"
+    assert {"chunking", "causality", "rows"} <= set(kept)
+
+
 def test_the_core_runs_with_no_plugin_at_all(wheel: Path, tmp_path: Path) -> None:
     bare = tmp_path / "bare"
     with zipfile.ZipFile(wheel) as archive:

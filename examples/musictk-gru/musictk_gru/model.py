@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from musictk.model.contract import Architecture
 from torch import Tensor, nn
+
+from musictk.model.contract import Architecture
 
 
 @dataclass(frozen=True)
 class GRUConfig:
-    """`heads` is a name that every architecture has; a recurrent one has none."""
+    """`heads` is a setting that every architecture has; a recurrent one has no use for it."""
 
     dim: int = 512
     depth: int = 3
@@ -33,20 +34,54 @@ class GRU(Architecture):
     def __init__(self, config: GRUConfig) -> None:
         super().__init__(config)
         self.dim, self.depth, self.max_length = config.dim, config.depth, config.max_length
-        self.norms = nn.ModuleList(nn.LayerNorm(config.dim) for _ in range(config.depth))
-        self.layers = nn.ModuleList(
-            nn.GRU(config.dim, config.dim, batch_first=True) for _ in range(config.depth)
-        )
+        self.layers = nn.ModuleList(Layer(config.dim) for _ in range(config.depth))
+        self.norm = nn.LayerNorm(config.dim)
         self.dropout = nn.Dropout(config.dropout)
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
-        return [self.norms[0].weight.new_zeros(batch, self.depth, self.dim)]
+        return [self.norm.weight.new_zeros(batch, self.depth, self.dim)]
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         after: list[Tensor] = []
-        for index, (norm, layer) in enumerate(zip(self.norms, self.layers)):
-            hidden = state[0][:, index].unsqueeze(0).contiguous()  # (1, B, D)
-            y, hidden = layer(norm(x), hidden)
+        for index, layer in enumerate(self.layers):
+            y, hidden = layer(x, state[0][:, index])
             x = x + self.dropout(y)
-            after.append(hidden[0])
-        return x, [torch.stack(after, 1)]
+            after.append(hidden)
+        return self.norm(x), [torch.stack(after, 1)]
+
+
+class Layer(nn.Module):
+    """One recurrent layer, (B, T, D) and hidden (B, D) -> the same."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(dim)
+        self.gru = nn.GRU(dim, dim, batch_first=True)
+
+    def forward(self, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.norm(x)
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            exporting = torch.onnx.is_in_onnx_export()
+            if exporting:
+                return self._as_onnx(x, hidden)
+        y, last = self.gru(x, hidden.unsqueeze(0).contiguous())
+        return y, last[0]
+
+    @torch.jit.unused
+    def _as_onnx(self, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """ONNX's own GRU node: torch.export would take T for a constant.
+
+        Where torch keeps its gates as reset, update, new, ONNX has update, reset, new.
+        """
+        batch, length, dim = x.shape
+        gates = [weight.split(dim) for weight in self.gru.parameters()]
+        w, r, *biases = (torch.cat([update, reset, new]) for reset, update, new in gates)
+        bias = torch.cat(biases)
+        y, last = torch.onnx.ops.symbolic_multi_out(
+            "::GRU",
+            (x.transpose(0, 1), w[None], r[None], bias[None], None, hidden[None]),
+            attrs={"hidden_size": dim, "linear_before_reset": 1},
+            dtypes=(x.dtype, x.dtype),
+            shapes=((length, 1, batch, dim), (1, batch, dim)),
+        )
+        return y[:, 0].transpose(0, 1), last[0]
