@@ -2,7 +2,8 @@
 
 Two bars are compared as sets of (onset, pitch), onsets on a grid of 24 to the whole note, by the F1
 of the two sets: 1 for the same notes at the same places, 0 for none in common. Two sections are
-compared bar by bar, at the best of three alignments (as they stand, and one bar to either side).
+compared bar by bar, at the best of three alignments (as they stand, and one bar to either side);
+where both are silent there is nothing to compare, where one is, or has no counterpart, it counts 0.
 Pitch is absolute: a return in another key counts as something else.
 """
 
@@ -90,23 +91,26 @@ def assume(score: ScoreTick, form: Form) -> list[Section]:
 
 
 def bar_similarity(one: Bar, other: Bar) -> float:
-    """F1 of two sets of notes; two empty bars are alike."""
-    if not one and not other:
-        return 1.0
+    """F1 of two sets of notes, not both empty."""
     return 2 * len(one & other) / (len(one) + len(other))
 
 
 def section_similarity(one: Sequence[Bar], other: Sequence[Bar]) -> float:
-    """Mean over aligned bars, at the best alignment; bars without a counterpart count 0."""
-    size = max(len(one), len(other), 1)
-    return max(
-        sum(bar_similarity(one[i], other[i + shift]) for i in _overlap(one, other, shift)) / size
-        for shift in _SHIFTS
-    )
+    """Mean over aligned bars, at the best alignment; 0 where both sections are silent."""
+    return max(_aligned(one, other, shift) for shift in _SHIFTS)
 
 
-def _overlap(one: Sequence[Bar], other: Sequence[Bar], shift: int) -> range:
-    return range(max(0, -shift), min(len(one), len(other) - shift))
+def _aligned(one: Sequence[Bar], other: Sequence[Bar], shift: int) -> float:
+    """With bar i of `one` against bar i + shift of `other`."""
+    silence: Bar = frozenset()
+    total, compared = 0.0, 0
+    for k in range(min(0, -shift), max(len(one), len(other) - shift)):
+        a = one[k] if 0 <= k < len(one) else silence
+        b = other[k + shift] if 0 <= k + shift < len(other) else silence
+        if a or b:
+            total += bar_similarity(a, b)
+            compared += 1
+    return total / max(compared, 1)
 
 
 def _bars_of(score: ScoreTick, sections: Sequence[Section]) -> list[list[Bar]]:

@@ -19,7 +19,7 @@ from musictk.tokens import Parser
 _REPLACED, _ADDED, _LEFT_OUT = 0.1, 0.05, 0.05
 _STRAY = 1e-4  # for what the grammar would not have let stand in the theme token's stead
 _LOOK_AHEAD = 24  # the most tokens of the theme passed over at once
-_DETOUR = 4  # tokens of the theme tried in turn where the grammar refuses the next
+_DETOUR = 16  # tokens of the theme tried in turn where the grammar refuses the next
 _CERTAIN = 0.05  # a place less likely than this is no place to follow from
 
 

@@ -41,10 +41,10 @@ class Memory:
     """What a piece remembers of itself (docs: form)."""
 
     length: int = 1024  # sequence memory: the most positions a context holds
-    variation: float = 0.35  # of returning sections: 0 repeats exactly, 1 only remembers
+    variation: float = 0.3  # of returning sections: 0 repeats exactly, 1 only remembers
     blend: float = 0.5  # weight of the theme's context once it is fully in
     ramp: int = 2  # bars over which that weight rises
-    contrast: float = 0.5  # how far a new section turns from what it would owe the old ones
+    contrast: float = 0.0  # how far a new section turns from what it would owe the old ones
     figure: float = 0.5  # bars: how long a departure from the theme lasts on average
 
     def __post_init__(self) -> None:
