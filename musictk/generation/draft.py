@@ -85,7 +85,8 @@ class Draft:
     @property
     def name(self) -> str:
         """Of the section being written."""
-        return self.plan.sections[self.index].name if self.index >= 0 else "prompt"
+        last = len(self.plan.sections) - 1
+        return self.plan.sections[min(self.index, last)].name if self.index >= 0 else "prompt"
 
     @property
     def bars_written(self) -> int:
