@@ -99,7 +99,7 @@ class Music(Database):
         """Keep each file's cluster and deal the clusters into splits, see `splits.deal`."""
         with self.writing() as session:
             query = select(File.id, File.split).where(File.status == "accepted")
-            known = {id: split for id, split in session.execute(query).tuples() if id in clusters}
+            known = {id: split for id, split in session.execute(query) if id in clusters}
             dealt = deal([Member(clusters[id], split) for id, split in known.items()], fractions)
             rows = [
                 {"id": id, "cluster": clusters[id], "split": dealt[clusters[id]]} for id in known

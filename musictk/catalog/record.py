@@ -81,7 +81,7 @@ def record_places(session: Session, findings: Sequence[Finding], ids: Sequence[i
     known: set[tuple[str, str]] = set()
     for chunk in _chunks(sorted({finding.path for finding in findings})):
         query = select(Place.path, Place.member).where(Place.path.in_(chunk))
-        known |= set(session.execute(query).tuples())
+        known |= {(path, member) for path, member in session.execute(query)}
     rows = {
         (finding.path, finding.member): {
             "path": finding.path,

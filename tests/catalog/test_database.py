@@ -1,0 +1,132 @@
+"""Opening, migrating, waiting: the catalog as a file that several processes share."""
+
+from __future__ import annotations
+
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+
+import musictk.catalog.migrations as migrations
+from musictk.catalog import Catalog
+from musictk.catalog.models import Base
+from musictk.errors import MusictkError, UsageError
+
+HERE = Path(migrations.__file__).parent
+
+
+def run(code: str, *arguments: object) -> str:
+    command = [sys.executable, "-c", code, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def test_head_is_the_newest_migration() -> None:
+    config = Config()
+    config.set_main_option("script_location", str(HERE))
+    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+
+
+def test_migrations_make_just_the_tables_of_the_models(catalog: Catalog) -> None:
+    with create_engine(f"sqlite:///{catalog.root}/catalog.db").connect() as connection:
+        assert compare_metadata(MigrationContext.configure(connection), Base.metadata) == []
+
+
+def test_an_up_to_date_catalog_opens_without_heavy_imports(catalog: Catalog) -> None:
+    catalog.close()
+    loaded = run(
+        "import sys; from pathlib import Path; from musictk.catalog import Catalog\n"
+        "with Catalog.open(sys.argv[1], Path('.')) as catalog: catalog.summary()\n"
+        "print([name for name in ('torch', 'miditok', 'alembic', 'symusic', 'numpy')"
+        " if name in sys.modules])",
+        f"sqlite:///{catalog.root}/catalog.db",
+    )
+    assert loaded.strip() == "[]"
+
+
+def test_settings_that_keep_what_was_acknowledged(catalog: Catalog) -> None:
+    with catalog.reading() as session:
+        connection = session.connection()
+        pragmas = {
+            name: connection.exec_driver_sql(f"PRAGMA {name}").scalar()
+            for name in ("journal_mode", "synchronous", "foreign_keys")
+        }
+        assert pragmas == {"journal_mode": "wal", "synchronous": 2, "foreign_keys": 1}
+        assert connection.exec_driver_sql("PRAGMA busy_timeout").scalar() >= 60_000  # type: ignore[operator]
+
+
+def test_writers_in_two_processes_wait_for_each_other(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/catalog.db"  # neither has made it yet: they race for that, too
+    code = (
+        "import sys; from pathlib import Path; from musictk.catalog import Catalog\n"
+        "with Catalog.open(sys.argv[1], Path('.')) as catalog:\n"
+        "    for _ in range(40): catalog.start_run('gpt', 'f', {})"
+    )
+    writers = [
+        subprocess.Popen([sys.executable, "-c", code, url], stderr=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for writer in writers:
+        _, errors = writer.communicate(timeout=120)
+        assert writer.returncode == 0, errors
+    with Catalog.open(url, tmp_path) as catalog:
+        assert [run.name for run in catalog.runs()] == [f"gpt-{n}" for n in range(1, 121)]
+
+
+def test_a_writer_waits_for_a_long_transaction(catalog: Catalog) -> None:
+    code = (
+        "import sys; from pathlib import Path; from musictk.catalog import Catalog\n"
+        "with Catalog.open(sys.argv[1], Path('.')) as catalog:\n"
+        "    print('ready', flush=True); catalog.start_run('gpt', 'f', {})"
+    )
+    url = f"sqlite:///{catalog.root}/catalog.db"
+    with catalog.writing() as session:
+        session.connection()  # the lock is taken with the first statement
+        other = subprocess.Popen([sys.executable, "-c", code, url], stdout=subprocess.PIPE)
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"ready\n"
+        with pytest.raises(subprocess.TimeoutExpired):
+            other.wait(1.0)
+    assert other.wait(60) == 0
+    assert len(catalog.runs()) == 1
+
+
+def test_a_failed_transaction_leaves_nothing(catalog: Catalog) -> None:
+    with pytest.raises(RuntimeError), catalog.writing() as session:
+        session.connection().exec_driver_sql("INSERT INTO composers (name) VALUES ('Bach')")
+        raise RuntimeError
+    assert catalog.composers() == []
+
+
+def test_a_catalog_of_a_newer_version_is_left_alone(catalog: Catalog) -> None:
+    catalog.close()
+    with sqlite3.connect(catalog.root / "catalog.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    with pytest.raises(MusictkError, match="newer musictk"):
+        Catalog.open(f"sqlite:///{catalog.root}/catalog.db", catalog.root)
+
+
+def test_something_else_at_its_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "catalog.db").write_bytes(b"no database at all" * 100)
+    with pytest.raises(MusictkError, match=r"catalog\.db.*not a database"):
+        Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path)
+
+
+@pytest.mark.parametrize("url", ["catalog.db", "nosuchdatabase://here/x"])
+def test_a_url_that_cannot_work_is_a_usage_error(url: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="catalog URL"):
+        Catalog.open(url, tmp_path)
+
+
+def test_a_catalog_in_memory_keeps_what_it_is_told(tmp_path: Path) -> None:
+    with Catalog.open("sqlite://", tmp_path) as catalog:
+        catalog.start_run("gpt", "f", {})
+        assert catalog.newest_run("running").name == "gpt-1"

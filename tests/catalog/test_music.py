@@ -1,0 +1,159 @@
+"""Files by content, places, composers, labels: what ingest writes and others read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from musictk.catalog import Catalog, Finding, Fractions
+from musictk.errors import UnknownNameError, UsageError
+
+Find = Callable[..., Finding]
+
+
+def test_one_content_in_two_places_is_one_file(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(1), find(1, path="midis/CPE_Bach/again.mid", composer="CPE_Bach")])
+    (piece,) = catalog.pieces()
+    assert piece.path == "midis/Bach/1.mid"
+    assert piece.composer == "Bach"
+    assert len(catalog.show(str(piece.id))["places"]) == 2
+
+
+def test_recording_again_changes_nothing(filled: Catalog, find: Find) -> None:
+    before = filled.digest()
+    filled.record([find(1), find(2)])
+    assert filled.digest() == before
+
+
+def test_a_file_without_a_place_is_missing_until_it_is_seen_again(
+    filled: Catalog, find: Find
+) -> None:
+    before = filled.digest()
+    filled.forget([("midis/Bach/1.mid", "")])
+    assert len(filled.pieces()) == 5
+    assert filled.summary()["files"]["missing"] == 1
+    filled.record([find(1)])
+    assert filled.digest() == before
+
+
+def test_unknown_bytes_leave_no_row_behind(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(1, sha256=None, code="unreadable")])
+    catalog.record([find(1)])
+    assert catalog.rejected() == []
+    assert len(catalog.pieces()) == 1
+
+
+def test_pieces_say_all_that_training_needs(filled: Catalog) -> None:
+    filled.label("CPE_Bach", "period", "Classical")
+    piece = filled.pieces()[-1]
+    assert (piece.composer, piece.labels) == ("CPE_Bach", {"period": "Classical"})
+    assert (piece.notes, piece.seconds, piece.kind) == (60, 60.0, "midi")
+    splits = [filled.pieces(split) for split in ("train", "valid", "test")]
+    assert sorted(p.id for split in splits for p in split) == [p.id for p in filled.pieces()]
+    assert filled.pieces(reads={"text"}) == []
+
+
+def test_the_split_rule_is_checked(filled: Catalog, find: Find, tmp_path: Path) -> None:
+    for file in filled.files():
+        path = tmp_path / file["path"]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"")
+    faults = {fault["what"] for fault in filled.check()}
+    assert faults == {"a file has changed"}  # these bytes hash to something else
+    filled.record([find(20)])
+    assert "files without a split" in {fault["what"] for fault in filled.check()}
+    with filled.writing() as session:
+        session.connection().exec_driver_sql("UPDATE files SET cluster = 'one'")
+    assert "a cluster in two splits" in {fault["what"] for fault in filled.check()}
+
+
+def test_dealing_anew_follows_the_fractions(filled: Catalog) -> None:
+    counts = filled.split(Fractions(0.0, 0.0))
+    assert counts == {"train": 6}
+
+
+def test_composers_fold_but_never_merge_by_themselves(catalog: Catalog, find: Find) -> None:
+    names = ["Bach", "bach ", "CPE_Bach", "cpe bach", "Schumann", "Schumann_Clara"]
+    catalog.record([find(number, composer=name) for number, name in enumerate(names)])
+    found = {row["name"]: row["files"] for row in catalog.composers()}
+    assert found == {"Bach": 2, "CPE_Bach": 2, "Schumann": 1, "Schumann_Clara": 1}
+    with pytest.raises(UnknownNameError, match="did you mean 'Bach'"):
+        catalog.composer("Bahc")
+
+
+def test_an_alias_merges_when_the_user_says_so(filled: Catalog) -> None:
+    filled.alias("Bach", "Johann Sebastian")
+    assert filled.composer("johann_sebastian").name == "Bach"
+    filled.alias("Bach", "CPE_Bach")
+    assert [(row["name"], row["files"]) for row in filled.composers()] == [("Bach", 6)]
+    with pytest.raises(UnknownNameError):
+        filled.alias("Nobody", "x")
+
+
+def test_names_that_look_alike_are_shown(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(1, composer="Tchaikovsky"), find(2, composer="Tchaikovski")])
+    assert catalog.summary()["similar_composers"] == [["Tchaikovski", "Tchaikovsky"]]
+
+
+def test_files_by_every_condition(filled: Catalog) -> None:
+    assert len(filled.files()) == 7
+    assert len(filled.files(composer="cpe bach")) == 3
+    assert len(filled.files(status="rejected")) == 1
+    assert len(filled.files(limit=2)) == 2
+    filled.label("Bach", "period", "Baroque")
+    assert len(filled.files(label=("period", "Baroque"), composer="Bach")) == 3
+    with pytest.raises(UnknownNameError, match="period"):
+        filled.files(label=("perod", "Baroque"))
+
+
+def test_search_takes_every_word_and_no_wildcard(filled: Catalog) -> None:
+    assert len(filled.search("cpe piece")) == 3
+    assert [row["title"] for row in filled.search("PIECE 2")] == ["Piece 2"]
+    assert filled.search("%") == []
+
+
+@pytest.mark.parametrize("key", ["1", "midis/Bach/1.mid", "Bach/1.mid", "Piece 1", f"{1:064x}"])
+def test_a_file_is_found_by_any_name_it_has(filled: Catalog, key: str) -> None:
+    assert filled.show(key)["path"] == "midis/Bach/1.mid"
+
+
+def test_what_cannot_be_shown_says_why(filled: Catalog) -> None:
+    with pytest.raises(UsageError, match="means 7 files"):
+        filled.show("00000000")
+    with pytest.raises(UnknownNameError, match="Piece 3"):
+        filled.show("Piece 33")
+    with pytest.raises(UnknownNameError, match="corrupt"):
+        filled.rejected("corupt")
+
+
+def test_twins_are_named(filled: Catalog) -> None:
+    assert filled.show("Piece 1")["near_duplicates"] == ["Piece 2"]
+
+
+def test_labels_by_table(filled: Catalog, tmp_path: Path) -> None:
+    table = tmp_path / "labels.csv"
+    table.write_text("composer,period,mood\nBach,Baroque,\nNobody,None,x\n", "utf-8")
+    assert filled.label_csv(table) == {"labels": 6, "rows": 2, "unknown": 1}
+    assert {tuple(piece.labels.items()) for piece in filled.pieces()} == {
+        (("period", "Baroque"),),
+        (),
+    }
+    table.write_text("file,composer\nmidis/Bach/1.mid,Krebs\n", "utf-8")
+    filled.label_csv(table)
+    assert filled.show("1")["composer"] == "Krebs"
+    table.write_text("who,what\na,b\n", "utf-8")
+    with pytest.raises(UsageError, match="sha256"):
+        filled.label_csv(table)
+    with pytest.raises(UsageError, match="split"):
+        filled.label("1", "split", "train")
+
+
+def test_everything_is_jsonable(filled: Catalog, tmp_path: Path) -> None:
+    filled.start_run("gpt", "f", {"steps": 3})
+    json.dumps([filled.summary(), filled.files(), filled.composers(), filled.show("1")])
+    assert filled.export(tmp_path / "all.jsonl") == 8
+    rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text("utf-8").splitlines()]
+    assert {row["table"] for row in rows} == {"files", "runs"}
