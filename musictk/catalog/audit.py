@@ -41,7 +41,7 @@ class Audit(Database):
             for cluster, splits in clusters.items():
                 if cluster == "none" or "none" in splits:
                     faults.append(_fault("files without a split", cluster, "run ingest again"))
-                elif len(splits) > 1:
+                if len(splits - {"none"}) > 1:
                     faults.append(
                         _fault("a cluster in two splits", cluster, "run: musictk catalog split")
                     )

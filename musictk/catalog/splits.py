@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from musictk.catalog.records import SPLITS
@@ -45,9 +45,10 @@ def deal(members: Iterable[Member], fractions: Fractions) -> dict[str, str]:
         for key, ballot in votes.items()
     }
     fresh = {key for key, ballot in votes.items() if not ballot}
-    for split in _wanted(len(dealt), fractions):
+    wanted = _wanted(len(dealt), fractions)
+    for split in wanted:
         if split not in dealt.values():
-            dealt[_donor(dealt, fresh)] = split
+            dealt[_donor(dealt, wanted, fresh)] = split
     return dealt
 
 
@@ -68,9 +69,10 @@ def _wanted(clusters: int, fractions: Fractions) -> list[str]:
     return [split for split in SPLITS if wished[split] > 0][:clusters]
 
 
-def _donor(dealt: Mapping[str, str], fresh: set[str]) -> str:
-    """The cluster to move: from the fullest split, new before old, nearest to the border."""
+def _donor(dealt: Mapping[str, str], wanted: Collection[str], fresh: set[str]) -> str:
+    """The cluster to move: from the fullest split that can spare one, new before old."""
     counts = Counter(dealt.values())
-    fullest = max(SPLITS, key=lambda split: counts[split])
+    spare = [split for split in counts if counts[split] > 1 or split not in wanted]
+    fullest = max(spare, key=lambda split: (counts[split], split))
     inside = [key for key, split in dealt.items() if split == fullest]
     return min(inside, key=lambda key: (key not in fresh, position(key), key))

@@ -100,9 +100,13 @@ def test_a_writer_waits_for_a_long_transaction(catalog: Catalog) -> None:
 
 
 def test_a_failed_transaction_leaves_nothing(catalog: Catalog) -> None:
-    with pytest.raises(RuntimeError), catalog.writing() as session:
-        session.connection().exec_driver_sql("INSERT INTO composers (name) VALUES ('Bach')")
-        raise RuntimeError
+    def fail() -> None:
+        with catalog.writing() as session:
+            session.connection().exec_driver_sql("INSERT INTO composers (name) VALUES ('Bach')")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert catalog.composers() == []
 
 
