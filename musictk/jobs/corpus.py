@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,20 +33,22 @@ def labels_of(piece: PieceInfo, category: str) -> str | None:
 
 
 def count_conditions(
-    pieces: Sequence[PieceInfo], categories: Sequence[str], threshold: int
+    pieces: Iterable[PieceInfo], categories: Sequence[str], threshold: int
 ) -> Conditions:
-    """The conditions a model trained on these pieces can know.
+    """The conditions a model trained on these pieces can know, counted over the training split.
 
-    Raises UnknownNameError for a category that no piece has a label of.
+    A label that only held-out pieces have is known too, and shares OTHER. Raises UnknownNameError
+    for a category that no piece has a label of.
     """
-    known = {"composer"} | {category for piece in pieces for category in piece.labels}
-    counts: dict[str, Mapping[str, int]] = {}
+    known: dict[str, Counter[str]] = {"composer": Counter()}
+    for piece in pieces:
+        for category in ("composer", *piece.labels):
+            if (label := labels_of(piece, category)) is not None:
+                known.setdefault(category, Counter())[label] += piece.split == "train"
     for category in categories:
         if category not in known:
             raise UnknownNameError("label category", category, known)
-        found = Counter(labels_of(piece, category) for piece in pieces)
-        counts[category] = {label: n for label, n in found.items() if label is not None}
-    return Conditions.count(counts, threshold)
+    return Conditions.count({category: known[category] for category in categories}, threshold)
 
 
 def condition_ids(

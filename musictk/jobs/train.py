@@ -138,8 +138,7 @@ def _network(
     import torch
 
     pieces = require_pieces(catalog, tokenizer.reads).values()
-    shown = [piece for piece in pieces if piece.split == "train"]
-    conditions = count_conditions(shown, plan.conditions, plan.shown.threshold)
+    conditions = count_conditions(pieces, plan.conditions, plan.shown.threshold)
     torch.manual_seed(plan.settings.loop.seed)
     if plan.start is not None:
         from musictk.training.finetune import start_from
