@@ -22,26 +22,38 @@ def baseline_nll(train: Pieces, valid: Pieces, space: Space) -> float:
     """
     if isinstance(space, Frames):
         return _markov(train, valid, space)
-    return _bigram(train, valid, space)
+    return Bigram(train, space).nll(valid, space)
 
 
-def _bigram(train: Pieces, valid: Pieces, space: Tokens) -> float:
-    size = space.size
-    codes, counts = np.unique(_pairs(train, space), return_counts=True)
-    before, after = codes // size, codes % size
-    total = np.bincount(before, counts, size)
-    followers = np.bincount(before, minlength=size)
-    # Lower order: how many contexts a token is seen in, with one more everywhere.
-    unigram = np.bincount(after, minlength=size) + 1.0
-    unigram /= unigram.sum()
-    asked = _pairs(valid, space)
-    place = np.minimum(np.searchsorted(codes, asked), len(codes) - 1)
-    seen = np.where(codes[place] == asked, counts[place], 0)
-    context, token = asked // size, asked % size
-    known = np.maximum(total[context], 1)
-    backoff = np.where(total[context] > 0, DISCOUNT * followers[context] / known, 1.0)
-    chance = np.maximum(seen - DISCOUNT, 0) / known + backoff * unigram[token]
-    return float(-np.log(chance).mean())
+class Bigram:
+    """The chance of a token after another, counted on pieces read from `bos` to `eos`."""
+
+    def __init__(self, pieces: Pieces, space: Tokens) -> None:
+        self.size = space.size
+        self._codes, self._counts = np.unique(_pairs(pieces, space), return_counts=True)
+        before, after = self._codes // self.size, self._codes % self.size
+        self._total = np.bincount(before, self._counts, self.size)
+        self._followers = np.bincount(before, minlength=self.size)
+        # Lower order: how many contexts a token is seen in, with one more everywhere.
+        contexts = np.bincount(after, minlength=self.size) + 1.0
+        self._lower = contexts / contexts.sum()
+
+    def chance(self, before: NDArray[np.int64], after: NDArray[np.int64]) -> NDArray[np.float64]:
+        """p(after | before), elementwise; over all `after` it sums to 1."""
+        asked = before * self.size + after
+        seen = np.zeros(asked.shape)
+        if len(self._codes):
+            place = np.minimum(np.searchsorted(self._codes, asked), len(self._codes) - 1)
+            seen = np.where(self._codes[place] == asked, self._counts[place], 0)
+        total = np.maximum(self._total[before], 1)
+        discounted = DISCOUNT * self._followers[before] / total
+        backoff = np.where(self._total[before] > 0, discounted, 1.0)
+        return np.maximum(seen - DISCOUNT, 0) / total + backoff * self._lower[after]
+
+    def nll(self, pieces: Pieces, space: Tokens) -> float:
+        """Mean nats per position."""
+        asked = _pairs(pieces, space)
+        return float(-np.log(self.chance(asked // self.size, asked % self.size)).mean())
 
 
 def _pairs(pieces: Pieces, space: Tokens) -> NDArray[np.int64]:

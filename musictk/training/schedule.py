@@ -15,15 +15,20 @@ def rate(schedule: Schedule, step: int) -> float:
     Cosine: a linear warm-up, then half a cosine down to `final`. OneCycle (Smith & Topin 2019, as
     in PyTorch): half a cosine up from 1/25, then half a cosine down to 1/250,000.
     """
-    rising = schedule.warmup * schedule.steps
-    falling = (step - rising) / max(schedule.steps - 1 - rising, 1)
     if schedule.schedule == "onecycle":
-        if step < rising:
-            return _ease(ONECYCLE_START, 1.0, step / rising)
-        return _ease(1.0, ONECYCLE_END, falling)
+        peak = max(schedule.warmup * schedule.steps - 1, 0)
+        if step < peak:
+            return _ease(ONECYCLE_START, 1.0, step / peak)
+        return _ease(1.0, ONECYCLE_END, _share(step, peak, schedule.steps))
+    rising = schedule.warmup * schedule.steps
     if step < rising:
         return (step + 1) / (rising + 1)
-    return _ease(1.0, schedule.final, falling)
+    return _ease(1.0, schedule.final, _share(step, rising, schedule.steps))
+
+
+def _share(step: int, begin: float, steps: int) -> float:
+    """How far `step` is from `begin` to the last step."""
+    return (step - begin) / max(steps - 1 - begin, 1)
 
 
 def _ease(start: float, end: float, progress: float) -> float:

@@ -108,7 +108,8 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(
             self.world.device.type, enabled=precision.precision == "fp16"
         )
-        self.scaler.load_state_dict(self._scale)
+        if self._scale:
+            self.scaler.load_state_dict(self._scale)
         if self.progress.baseline is None and valid.positions:
             pieces = (_pieces(train), _pieces(valid))
             self.progress.baseline = baseline_nll(*pieces, self.manifest.space)

@@ -5,6 +5,8 @@ python small_run.py DIRECTORY [KEY=VALUE …] [--resume] [--slow]
 
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -21,7 +23,7 @@ from musictk.tokens import Frames, Space, Tokens
 from musictk.tokens.shards import Shard
 from musictk.tokens.windows import Windows
 from musictk.training.loop import train
-from musictk.training.outcome import Outcome, Quiet
+from musictk.training.outcome import Outcome, Quiet, Report
 from musictk.training.settings import Settings
 
 MIDIS = Path(__file__).parents[2] / "examples/midis"
@@ -43,7 +45,7 @@ def melodies(space: Space) -> list[np.ndarray]:
     """Each piece's pitches in order, as ids or as frames of one pitch."""
     pieces = []
     for path in sorted(MIDIS.glob("*/*.mid"))[:12]:
-        notes = [note for track in Score(path).tracks for note in track.notes]
+        notes = [note for track in Score(path).to("tick").tracks for note in track.notes]
         notes.sort(key=lambda note: (note.time, note.pitch))
         pitches = np.array([note.pitch for note in notes[:300]], np.int64)
         frames = np.eye(128, dtype=np.uint8)[pitches]
@@ -94,30 +96,44 @@ def run(
     resume: bool = False,
     space: Space = TOKENS,
     listener: Quiet | None = None,
-    device: str = "cpu",
+    dropout: float = 0.1,
 ) -> Outcome:
     """Train the small network."""
-    network, manifest = fresh(space)
+    network, manifest = fresh(space, dropout=dropout)
     train_on, valid = splits(space)
-    return train(settings, network, manifest, train_on, valid, directory, listener, resume, device)
+    return train(settings, network, manifest, train_on, valid, directory, listener, resume, "cpu")
 
 
 class Slow(Quiet):
     """Says each step aloud and waits a little, so that there is time to kill it."""
 
-    def stepped(self, report: object) -> None:
-        print(getattr(report, "step", None), flush=True)
+    def stepped(self, report: Report) -> None:
+        print(report.step, flush=True)
         time.sleep(0.05)
+
+
+class Stopper(Quiet):
+    """Asks its process to end after a step."""
+
+    def __init__(self, step: int) -> None:
+        self.step = step
+
+    def stepped(self, report: Report) -> None:
+        if report.step == self.step:
+            os.kill(os.getpid(), signal.SIGTERM)
 
 
 def main(arguments: list[str]) -> None:
     """Run, then print how it ended and the weights' digest."""
     torch.set_num_threads(1)
     values = dict(item.split("=") for item in arguments[1:] if "=" in item)
-    listener = Slow() if "--slow" in arguments else None
+    dropout, stop = float(values.pop("dropout", 0.1)), int(values.pop("stop", 0))
+    listener = Slow() if "--slow" in arguments else Stopper(stop) if stop else None
+    settings = SMALL.but(log_every=1, **values)
     resume = "--resume" in arguments
-    outcome = run(Path(arguments[0]), SMALL.but(**values), resume, listener=listener)
-    print(outcome.ended, outcome.step, outcome.digest, flush=True)
+    outcome = run(Path(arguments[0]), settings, resume, listener=listener, dropout=dropout)
+    # One write, so that two processes do not mix their lines.
+    os.write(1, f"{outcome.ended} {outcome.step} {outcome.digest}\n".encode())
 
 
 if __name__ == "__main__":

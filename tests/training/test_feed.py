@@ -1,0 +1,65 @@
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import numpy as np
+from hypothesis import given
+from hypothesis import strategies as st
+
+from musictk.training.feed import Feed, drop_conditions, torch_seed
+
+
+def test_processes_share_out_the_whole_batch(small: SimpleNamespace) -> None:
+    train, _ = small.splits()
+    settings = small.SMALL.but(accumulation=2)
+    with Feed(train, settings, slice(0, 4)) as feed:
+        whole = [feed[step] for step in range(3)]
+    parts = []
+    for rows in (slice(0, 2), slice(2, 4)):
+        with Feed(train, settings, rows) as feed:
+            parts.append([feed[step] for step in range(3)])
+    for step, data in enumerate(whole):
+        one, other = parts[0][step], parts[1][step]
+        assert data.positions == one.positions == other.positions
+        assert data.positions == sum(int(part.mask.sum()) for part in data.parts)
+        for index, part in enumerate(data.parts):
+            joined = np.concatenate([one.parts[index].inputs, other.parts[index].inputs])
+            assert np.array_equal(part.inputs, joined)
+            labels = np.concatenate([one.parts[index].conditions, other.parts[index].conditions])
+            assert np.array_equal(part.conditions, labels)
+
+
+def test_a_step_is_the_same_whatever_came_before(small: SimpleNamespace) -> None:
+    train, _ = small.splits()
+    with Feed(train, small.SMALL, slice(0, 4)) as feed:
+        in_order = [feed[step] for step in range(4)][3]
+    with Feed(train, small.SMALL, slice(0, 4)) as feed:
+        alone = feed[3]
+    assert np.array_equal(in_order.parts[0].inputs, alone.parts[0].inputs)
+    assert np.array_equal(in_order.parts[0].conditions, alone.parts[0].conditions)
+
+
+@given(st.integers(0, 2**31), st.integers(0, 10_000), st.integers(1, 3))
+def test_a_dropped_label_becomes_0_and_others_stay(seed: int, draw: int, categories: int) -> None:
+    before = np.arange(1, 1 + 50 * categories).reshape(50, categories)
+    after = drop_conditions(before, seed, draw, 0.5)
+    assert np.array_equal(after, drop_conditions(before, seed, draw, 0.5))
+    assert np.isin(after, [0, *before.ravel()]).all()
+    assert ((after == before) | (after == 0)).all()
+    assert (drop_conditions(before, seed, draw, 0.0) == before).all()
+    assert (drop_conditions(before, seed, draw, 1.0) == 0).all()
+
+
+def test_one_category_is_dropped_as_often_as_asked() -> None:
+    dropped = drop_conditions(np.ones((100_000, 1), np.int64), 3, 0, 0.1) == 0
+    assert abs(dropped.mean() - 0.1) < 0.005
+
+
+def test_with_two_categories_either_may_be_left_open() -> None:
+    after = drop_conditions(np.ones((2000, 2), np.int64), 3, 0, 0.2)
+    assert {tuple(row) for row in after.tolist()} == {(0, 0), (0, 1), (1, 0), (1, 1)}
+
+
+def test_dropout_differs_by_step_and_process() -> None:
+    seeds = {torch_seed(0, draw, rank) for draw in range(20) for rank in range(4)}
+    assert len(seeds) == 80

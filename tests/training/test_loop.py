@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from musictk.errors import MusictkError, UsageError
+from musictk.model import bundle
+from musictk.tokens import Frames
+from musictk.training.evaluate import nll
+from musictk.training.log import read_log
+from musictk.training.loop import train
+from musictk.training.outcome import Evaluation, Quiet, Report
+
+
+class Ears(Quiet):
+    """Remembers all it hears; asks the process to stop after a step."""
+
+    def __init__(self, stop_after: int = 0, number: int = signal.SIGINT) -> None:
+        self.steps: list[Report] = []
+        self.evaluations: list[Evaluation] = []
+        self.paths: list[Path] = []
+        self.stop_after, self.number = stop_after, number
+
+    def stepped(self, report: Report) -> None:
+        self.steps.append(report)
+        if report.step == self.stop_after:
+            os.kill(os.getpid(), self.number)
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self.evaluations.append(evaluation)
+
+    def saved(self, path: Path) -> None:
+        self.paths.append(path)
+
+
+def test_a_run_learns_more_than_a_bigram(small: SimpleNamespace, tmp_path: Path) -> None:
+    pieces = small.melodies(small.TOKENS)[:1]
+    windows = small.windows(pieces, small.TOKENS)
+    network, manifest = small.fresh(dropout=0.0)
+    settings = small.SMALL.but(steps=300, lr=1e-2, evaluate_every=300, evaluate_batches=0)
+    outcome = train(settings, network, manifest, windows, windows, tmp_path, device="cpu")
+    assert outcome.ended == "finished"
+    assert outcome.best_nll is not None
+    assert outcome.baseline is not None
+    # On what it was trained on: a memory of one token cannot hold a melody.
+    assert outcome.best_nll < 0.8 * outcome.baseline
+
+
+def test_best_and_last_are_bundles_that_score_as_reported(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    ears = Ears()
+    settings = small.SMALL.but(evaluate_batches=0)
+    outcome = small.run(tmp_path, settings, listener=ears)
+    _, valid = small.splits()
+    for path, expected in ((outcome.best, outcome.best_nll), (outcome.last, None)):
+        network, manifest = bundle.read(path)
+        assert manifest.trained["settings"] == settings.flat()
+        assert manifest.trained["parameters"] == sum(p.numel() for p in network.parameters())
+        mean = nll(network, valid, settings.loop.batch, settings.loop.length).mean
+        assert mean == pytest.approx(expected or ears.evaluations[-1].nll, abs=1e-6)
+    assert bundle.weights_digest(bundle.read(outcome.last)[0]) == outcome.digest
+    assert outcome.best_nll == min(each.nll for each in ears.evaluations)
+
+
+def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path: Path) -> None:
+    ears = Ears()
+    small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=ears)
+    lines = read_log(tmp_path)
+    steps = [line for line in lines if line["kind"] == "step"]
+    assert [line["step"] for line in steps] == [report.step for report in ears.steps]
+    assert [line["loss"] for line in steps] == [report.loss for report in ears.steps]
+    held = [line for line in lines if line["kind"] == "evaluation"]
+    assert [line["step"] for line in held] == [5, 10, 12]
+    assert all(line["baseline"] == held[0]["baseline"] for line in held)
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_accumulation_only_splits_the_step(small: SimpleNamespace, tmp_path: Path) -> None:
+    """Twice 4 rows is not the same draw as 8 rows, but a step weighs every position alike."""
+    network, manifest = small.fresh(dropout=0.0)
+    split, valid = small.splits()
+    settings = small.SMALL.but(steps=1, batch=4, accumulation=2, condition_dropout=0.0, clip=0.0)
+    train(settings, network, manifest, split, valid, tmp_path / "a", device="cpu")
+    whole, _ = small.fresh(dropout=0.0)
+    from musictk.training.evaluate import tensors
+    from musictk.training.objective import Objective
+    from musictk.training.optimizer import make_optimizers, set_rate
+    from musictk.training.schedule import rate
+
+    optimizers = make_optimizers(whole, settings.optimisation)
+    parts = [split.batch(0, draw, 4, 32) for draw in (0, 1)]
+    nats = sum(
+        Objective(whole, small.TOKENS)(*tensors(part, torch.device("cpu"))).sum() for part in parts
+    )
+    (nats / sum(int(part.mask.sum()) for part in parts)).backward()
+    set_rate(optimizers, rate(settings.schedule, 0))
+    optimizers[0].step()
+    for one, other in zip(network.parameters(), whole.parameters(), strict=True):
+        assert torch.allclose(one, other, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("step", [4, 10])
+def test_interrupted_and_resumed_is_as_if_never(
+    small: SimpleNamespace, tmp_path: Path, number: int, step: int
+) -> None:
+    whole = small.run(tmp_path / "whole")
+    outcome = small.run(tmp_path / "cut", listener=Ears(step, number))
+    assert outcome.interrupted
+    assert outcome.step == step
+    resumed = small.run(tmp_path / "cut", resume=True)
+    assert resumed.ended == "finished"
+    assert resumed.digest == whole.digest
+    assert (resumed.best_step, resumed.best_nll) == (whole.best_step, whole.best_nll)
+    timeless = ("positions_per_second", "seconds")
+    logs = [
+        [{k: v for k, v in line.items() if k not in timeless} for line in read_log(tmp_path / name)]
+        for name in ("whole", "cut")
+    ]
+    assert [line["step"] for line in logs[0]] == [line["step"] for line in logs[1]]
+    assert logs[0][-1] == logs[1][-1]
+
+
+def test_a_resumed_frames_run_ends_alike_too(small: SimpleNamespace, tmp_path: Path) -> None:
+    space = Frames(width=128)
+    whole = small.run(tmp_path / "whole", space=space)
+    assert small.run(tmp_path / "cut", space=space, listener=Ears(6)).step == 6
+    assert small.run(tmp_path / "cut", space=space, resume=True).digest == whole.digest
+
+
+def test_a_finished_run_resumes_to_itself(small: SimpleNamespace, tmp_path: Path) -> None:
+    first = small.run(tmp_path)
+    again = small.run(tmp_path, resume=True)
+    assert (again.step, again.digest, again.best_nll) == (first.step, first.digest, first.best_nll)
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        {"precision": "bf16"},
+        {"precision": "fp16"},
+        {"accumulation": 2},
+        {"schedule": "onecycle", "warmup": 0.3},
+        {"optimizer": "muon"},
+        {"label_smoothing": 0.1, "clip": 0.5, "condition_dropout": 1.0},
+    ],
+)
+def test_every_way_of_stepping_resumes_exactly(
+    small: SimpleNamespace, tmp_path: Path, values: dict[str, object]
+) -> None:
+    settings = small.SMALL.but(steps=8, **values)
+    whole = small.run(tmp_path / "whole", settings)
+    small.run(tmp_path / "cut", settings, listener=Ears(4))
+    assert small.run(tmp_path / "cut", settings, resume=True).digest == whole.digest
+    assert whole.skipped == 0
+    assert whole.digest != small.run(tmp_path / "plain", small.SMALL.but(steps=8)).digest
+
+
+def test_recomputing_activations_changes_nothing(small: SimpleNamespace, tmp_path: Path) -> None:
+    plain = small.run(tmp_path / "plain")
+    recomputed = small.run(tmp_path / "again", small.SMALL.but(recompute=True))
+    assert recomputed.digest == plain.digest
+
+
+def test_a_step_that_is_not_finite_is_skipped_and_counted(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    network, manifest = small.fresh()
+    with torch.no_grad():
+        network.tables[0].weight[2:] = float("nan")  # what every labelled row runs into
+    before = bundle.weights_digest(network)
+    split, valid = small.splits()
+    settings = small.SMALL.but(steps=3, condition_dropout=0.0, log_every=1)
+    outcome = train(settings, network, manifest, split, valid, tmp_path, device="cpu")
+    assert outcome.skipped == 3
+    assert bundle.weights_digest(network) == before
+    assert read_log(tmp_path)[0]["loss"] is None  # JSON has no NaN
+
+
+def test_patience_ends_a_run_that_no_longer_gets_better(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    settings = small.SMALL.but(steps=60, lr=1e-30, evaluate_every=2, patience=3)
+    outcome = small.run(tmp_path, settings)
+    assert outcome.ended == "patience"
+    assert outcome.step < 60
+    assert small.run(tmp_path, settings, resume=True).step == outcome.step
+
+
+def test_without_validation_music_the_last_is_the_best(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    network, manifest = small.fresh()
+    split, _ = small.splits()
+    none = small.windows([split.shard.piece(0)[:0]], small.TOKENS)
+    outcome = train(small.SMALL, network, manifest, split, none, tmp_path, device="cpu")
+    assert (outcome.best_nll, outcome.baseline) == (None, None)
+    assert outcome.best.samefile(outcome.last)
+
+
+def test_what_cannot_work_is_refused(small: SimpleNamespace, tmp_path: Path) -> None:
+    with pytest.raises(MusictkError, match="no checkpoint"):
+        small.run(tmp_path / "none", resume=True)
+    small.run(tmp_path / "run")
+    with pytest.raises(UsageError, match="already holds a run"):
+        small.run(tmp_path / "run")
+    with pytest.raises(UsageError, match="lr"):
+        small.run(tmp_path / "run", small.SMALL.but(lr=0.5), resume=True)
+    with pytest.raises(UsageError, match="8192"):
+        small.run(tmp_path / "long", small.SMALL.but(length=9000))
+    network, manifest = small.fresh()
+    from dataclasses import replace
+
+    other = replace(manifest, tokenizer_fingerprint="another")
+    with pytest.raises(UsageError, match="tokenizer"):
+        train(small.SMALL, network, other, *small.splits(), tmp_path / "other", device="cpu")
