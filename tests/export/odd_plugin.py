@@ -1,0 +1,64 @@
+"""Two architectures that no one would train: one begins with a learned state, one cannot export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from musictk.model.contract import Architecture
+from musictk.plugin import Register, hookimpl
+
+
+@hookimpl
+def register_architectures(register: Register) -> None:
+    register("echo", "odd_plugin:Echo", "a leaky sum that begins at what it learned")
+    register("stubborn", "odd_plugin:Stubborn", "looks at its values while it runs")
+
+
+@dataclass(frozen=True)
+class OddConfig:
+    """As small as it gets."""
+
+    dim: int = 8
+    depth: int = 1
+    heads: int = 1
+    dropout: float = 0.0
+    max_length: int = 300
+
+
+class Echo(Architecture):
+    """y_t = x_t + s_t, s_t = (s_{t-1} + x_t) / 2."""
+
+    Config = OddConfig
+    name = "echo"
+
+    def __init__(self, config: OddConfig) -> None:
+        super().__init__(config)
+        self.dim, self.max_length = config.dim, config.max_length
+        self.initial = nn.Parameter(torch.ones(config.dim))
+
+    def begin(self, batch: int, capacity: int) -> list[Tensor]:
+        return [self.initial.detach().expand(batch, -1).clone()]
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        # s_t is a weighted sum of all x so far and the beginning: one product with powers of ½.
+        length = x.shape[1]
+        step = torch.arange(length, device=x.device)
+        gap = (step.unsqueeze(1) - step).to(x.dtype)
+        weights = torch.where(gap >= 0, torch.exp2(-gap - 1), torch.zeros_like(gap))
+        decay = torch.exp2(-(step + 1).to(x.dtype)).unsqueeze(1)
+        total = weights @ x + decay * state[0].unsqueeze(1)
+        return x + total, [total[:, -1]]
+
+
+class Stubborn(Echo):
+    """Decides by a value, which no graph of one step can hold."""
+
+    name = "stubborn"
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        if bool(x.sum() > 0):
+            x = -x
+        return x, state

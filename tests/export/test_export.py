@@ -1,0 +1,155 @@
+"""Exports are whole, honest, and refused where they play otherwise than the model."""
+
+from __future__ import annotations
+
+import shutil
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import numpy_helper
+
+from musictk.errors import MusictkError, UsageError
+from musictk.export import ExportReport, export_onnx, export_torchscript
+from musictk.export import onnx as onnx_export
+from musictk.model import bundle
+from musictk.model.manifest import Manifest
+from musictk.plugin import Registry
+from musictk.runtime import load
+from musictk.testing import exports
+from musictk.testing.exports import Blank, write_untrained
+from musictk.tokens import Tokens
+
+
+class Stages:
+    """A listener that remembers."""
+
+    def __init__(self) -> None:
+        self.heard: list[str] = []
+
+    def stage(self, name: str) -> None:
+        self.heard.append(name)
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    directory = tmp_path_factory.mktemp("source")
+    write_untrained(directory, "gpt", Blank(Tokens(400)), dim=64, depth=1, heads=2, max_length=400)
+    return directory
+
+
+STAGES = Stages()
+
+
+@pytest.fixture(scope="module")
+def report(source: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportReport:
+    """An export that every test may read; its report."""
+    return export_onnx(source, tmp_path_factory.mktemp("exports") / "out", listener=STAGES)
+
+
+def test_a_report_says_what_was_measured(report: ExportReport, source: Path) -> None:
+    assert STAGES.heard == ["writing", "replaying", "timing"]
+    assert report.kind == "onnx"
+    assert report.steps > 256
+    assert report.max_logit_difference <= 1e-4
+    assert report.greedy_agreement == 1
+    assert min(report.tokens_per_second, report.eager_tokens_per_second) > 0
+    files = sorted(file.name for file in report.path.iterdir())
+    assert files == ["manifest.json", "model.onnx", "weights.safetensors"]
+    # The weights lie in the graph and nowhere else: a second copy would double the file.
+    assert report.bytes < 1.3 * (source / "weights.safetensors").stat().st_size
+    assert Manifest.read(report.path).trained["export"]["steps"] == report.steps
+
+
+def test_int8_and_fp16_are_smaller_and_own_up_to_their_rounding(
+    source: Path, tmp_path: Path
+) -> None:
+    full = (source / "weights.safetensors").stat().st_size
+    int8 = export_onnx(source, tmp_path / "int8", "int8")
+    half = export_onnx(source, tmp_path / "fp16", "fp16")
+    assert half.bytes < 0.75 * full
+    assert 0 < half.max_logit_difference < int8.max_logit_difference < 1
+    assert int8.greedy_agreement > 0.9
+    nodes = onnx.load(tmp_path / "int8" / "model.onnx").graph.node
+    products = [node.op_type for node in nodes if "MatMul" in node.op_type]
+    assert products == ["MatMulInteger"] * 5, "qkv, out, up, down and the head"
+
+
+def test_a_changed_weight_is_refused(
+    report: ExportReport, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One weight of the 25,600 of the embedding, off by a tenth, is enough to be found out."""
+    write = onnx_export.write_graph
+
+    def tampered(network: object, manifest: Manifest, path: Path) -> None:
+        write(network, manifest, path)  # type: ignore[arg-type]
+        model = onnx.load(path)
+        weight = next(t for t in model.graph.initializer if list(t.dims) == [400, 64])
+        array = numpy_helper.to_array(weight).copy()
+        array[17, 3] += 0.1
+        weight.CopyFrom(numpy_helper.from_array(array, weight.name))
+        onnx.save(model, path)
+
+    target = tmp_path / "exports" / "out"
+    shutil.copytree(report.path, target)
+    kept = (target / "model.onnx").read_bytes()
+    monkeypatch.setattr(onnx_export, "write_graph", tampered)
+    with pytest.raises(MusictkError, match="plays otherwise than the model"):
+        export_onnx(source, target)
+    assert [path.name for path in target.parent.iterdir()] == ["out"], "nothing is left lying about"
+    assert (target / "model.onnx").read_bytes() == kept, "the earlier export is untouched"
+
+
+def test_an_export_replaces_an_export_and_nothing_else(source: Path, tmp_path: Path) -> None:
+    target = tmp_path / "out"
+    export_torchscript(source, target)
+    first = (target / "manifest.json").stat().st_ino
+    assert load(target).name == "torchscript"
+    export_torchscript(source, target)
+    assert (target / "manifest.json").stat().st_ino != first
+    precious = tmp_path / "precious"
+    precious.mkdir()
+    (precious / "thesis.txt").write_text("four years")
+    with pytest.raises(MusictkError, match="is there already and is no export"):
+        export_torchscript(source, precious)
+    assert (precious / "thesis.txt").read_text() == "four years"
+
+
+def test_unknown_precision_and_missing_source(source: Path, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="there is: fp32, int8, fp16"):
+        export_onnx(source, tmp_path / "out", "int4")  # type: ignore[arg-type]
+    with pytest.raises(MusictkError, match="is not there"):
+        export_onnx(tmp_path / "nowhere", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture
+def odd(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Register the architectures of `odd_plugin.py`."""
+    monkeypatch.syspath_prepend(str(Path(__file__).parent))
+    found = Registry([EntryPoint("odd", "odd_plugin", "musictk")])
+    assert not found.failures
+    for module in (bundle, exports):
+        monkeypatch.setattr(module, "registry", lambda: found)
+
+
+@pytest.mark.usefixtures("odd")
+def test_a_state_that_does_not_begin_at_zero_is_kept(tmp_path: Path) -> None:
+    write_untrained(tmp_path / "source", "echo", Blank(Tokens(40)), dim=8)
+    export_onnx(tmp_path / "source", tmp_path / "onnx")
+    session = load(tmp_path / "onnx").begin(2, 4)
+    other = load(tmp_path / "source").begin(2, 4)
+    sequence, condition = np.full((2, 1), 5), np.zeros((2, 8), np.float32)
+    np.testing.assert_allclose(
+        session.step(sequence, condition), other.step(sequence, condition), atol=1e-5
+    )
+
+
+@pytest.mark.usefixtures("odd")
+def test_an_architecture_that_does_not_export_is_named(tmp_path: Path) -> None:
+    write_untrained(tmp_path / "source", "stubborn", Blank(Tokens(40)), dim=8)
+    with pytest.raises(MusictkError, match="architecture 'stubborn' cannot be exported as onnx"):
+        export_onnx(tmp_path / "source", tmp_path / "onnx")
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
