@@ -74,9 +74,9 @@ class Layer(nn.Module):
         Where torch keeps its gates as reset, update, new, ONNX has update, reset, new.
         """
         batch, length, dim = x.shape
-        gates = [weight.split(dim) for weight in self.gru.parameters()]
-        w, r, *biases = (torch.cat([update, reset, new]) for reset, update, new in gates)
-        bias = torch.cat(biases)
+        gates = [weight.reshape(3, dim, -1) for weight in self.gru.parameters()]
+        w, r, *biases = (torch.cat([gate[1], gate[0], gate[2]]) for gate in gates)
+        bias = torch.cat(biases).flatten()
         y, last = torch.onnx.ops.symbolic_multi_out(
             "::GRU",
             (x.transpose(0, 1), w[None], r[None], bias[None], None, hidden[None]),
