@@ -29,7 +29,7 @@ class Tokenizer(ABC):
     name: ClassVar[str]
     encoding: ClassVar[int] = 1  # raise it when the same config begins to encode differently
     reads: ClassVar[frozenset[str]] = frozenset({"midi"})  # kinds of file: "midi", "text", "abc"
-    learns: ClassVar[bool] = False  # True where `learn` must run over the corpus before `encode`
+    learns: bool = False  # True where `learn` must run over the corpus before `encode`
 
     space: Space
 

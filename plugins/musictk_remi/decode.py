@@ -17,9 +17,8 @@ from symusic.core import (
 )
 
 from musictk_remi.music import DRUMS, Metre
-from musictk_remi.vocabulary import Vocabulary
+from musictk_remi.vocabulary import PITCHES, Vocabulary
 
-_PITCHES = frozenset({"Pitch", "PitchDrum", "PitchIntervalTime", "PitchIntervalChord"})
 _VELOCITY = 100  # of notes in a vocabulary without velocities
 _NOWHERE = -1000  # an interval from here is never in range
 _LATEST = 1 << 30  # ticks; symusic's are 32 bits wide
@@ -32,7 +31,7 @@ def decode(ids: NDArray[np.int64], vocabulary: Vocabulary) -> ScoreTick:
     known = [int(index) for index in ids if 0 <= index < len(kinds)]
     tokens = [(kinds[index], values[index]) for index in known]
     for place, (kind, value) in enumerate(tokens):
-        if kind in _PITCHES:
+        if kind in PITCHES:
             reader.note(kind, value, tokens[place + 1 : place + 3])
         elif (action := reader.actions.get(kind)) is not None:
             action(value)

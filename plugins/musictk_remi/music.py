@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
+from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk_remi.config import RemiConfig
 from musictk_remi.vocabulary import Vocabulary
@@ -135,6 +135,31 @@ def parts(score: ScoreTick, grid: Grid, vocabulary: Vocabulary) -> list[Part]:
     order = sorted(gathered, key=lambda program: (program == DRUMS, program))
     found = [_part(program, gathered[program], grid, vocabulary) for program in order]
     return [part for part in found if len(part.time)]
+
+
+def prepared(score: ScoreTick, config: RemiConfig) -> ScoreTick:
+    """What MidiTok is given: tracks merged by program, known metres, a tempo at the beginning."""
+    ready = ScoreTick(score.ticks_per_quarter)
+    tracks: dict[int, TrackTick] = {}
+    for track in score.tracks:
+        if not config.programs and track.is_drum:
+            continue
+        program = (DRUMS if track.is_drum else track.program) if config.programs else 0
+        into = tracks.setdefault(program, TrackTick("", max(program, 0), program == DRUMS))
+        for name in ("notes", "controls", "pitch_bends", "pedals"):
+            getattr(into, name).extend(getattr(track, name))
+    for program in sorted(tracks, key=lambda program: (program == DRUMS, program)):
+        for name in ("notes", "controls", "pitch_bends", "pedals"):
+            getattr(tracks[program], name).sort()
+        ready.tracks.append(tracks[program])
+    if not len(score.tempos) or score.tempos[0].time > 0:
+        tempos = np.array(config.tempo_values)
+        ready.tempos.append(TempoTick(0, float(tempos[np.argmin(np.abs(tempos - 120))])))
+    ready.tempos.extend(score.tempos)
+    ready.key_signatures = score.key_signatures
+    for tick, metre in metre_changes(score, config):
+        ready.time_signatures.append(TimeSignatureTick(tick, *metre))
+    return ready
 
 
 def _part(

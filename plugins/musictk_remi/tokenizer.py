@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+from symusic.core import ScoreTick
 
+from musictk.errors import MusictkError
 from musictk.tokens import Grammar, Piece, Tokenizer, Tokens
-from musictk_remi.config import RemiConfig
+from musictk_remi.config import RemiConfig, miditok_of
 from musictk_remi.decode import decode
 from musictk_remi.encode import encode
 from musictk_remi.grammar import RemiGrammar
+from musictk_remi.music import closest, prepared
 from musictk_remi.vocabulary import Vocabulary
+
+if TYPE_CHECKING:
+    from miditok import REMI
 
 
 class Remi(Tokenizer):
@@ -21,6 +28,9 @@ class Remi(Tokenizer):
 
     Round trip: onsets and durations on the grid of `beat_res`, velocities, tempos and metres to the
     nearest of the vocabulary; of notes with one onset, pitch and instrument one stays.
+    `encode(decode(s)) == s` for every s of the grammar. With `bpe` a grammatical s may spell the
+    same music otherwise than `encode` does. With `extra` there is no grammar; decoding is total,
+    and the round trip is as exact as MidiTok's.
     """
 
     Config = RemiConfig
@@ -28,30 +38,93 @@ class Remi(Tokenizer):
 
     def __init__(self, config: RemiConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)
+        self.learns = config.bpe > 0
         self.vocabulary = Vocabulary(config)
-        self.space = Tokens(len(self.vocabulary.names))
+        self._merges = None
+        if config.bpe and learned is not None:
+            from musictk_remi.merges import Merges
+
+            self._merges = Merges(len(self.vocabulary.names), self.vocabulary.bar, learned)
+        size = len(self._merges.runs) if self._merges else len(self.vocabulary.names)
+        self.space = Tokens(size)
 
     def encode(self, piece: Piece) -> NDArray[np.int64]:
-        if isinstance(piece, str):
-            raise ValueError("remi reads music, not text")
-        return encode(piece, self.vocabulary)
+        if self.learns and self._merges is None:
+            raise MusictkError("remi with bpe has learned no merges yet", "tokenize a corpus first")
+        ids = self._encode(piece)
+        return self._merges.encode(ids) if self._merges else ids
 
     def decode(self, sequence: NDArray[Any]) -> Piece:
-        return decode(sequence, self.vocabulary)
+        ids = self._merges.decode(sequence) if self._merges else sequence
+        return decode(ids, self.vocabulary)
 
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
-        return np.flatnonzero(sequence == self.vocabulary.bar)
+        if self._merges:
+            return np.flatnonzero(self._merges.starts_bar[np.asarray(sequence, np.int64)])
+        return np.flatnonzero(np.isin(sequence, self.vocabulary.bars))
 
     def grammar(self) -> Grammar | None:
         return self._grammar
 
-    @cached_property
-    def _grammar(self) -> Grammar | None:
-        return None if self.config.extra else RemiGrammar(self.vocabulary)
-
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         pitches = self.vocabulary.span("Pitch")
+        if self._merges or self.config.extra:  # tokens of several notes, intervals, chords
+            return None
         notes = (sequence >= pitches.start) & (sequence < pitches.stop)
         moved = np.where(notes, sequence.astype(np.int64) + semitones, sequence)
         outside = notes & ((moved < pitches.start) | (moved >= pitches.stop))
         return None if outside.any() else moved
+
+    def louder(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
+        if self._merges or "Velocity" not in self.vocabulary.first:
+            return sequence
+        span = self.vocabulary.span("Velocity")
+        levels = np.array(self.config.velocities)
+        index = np.clip(sequence.astype(np.int64) - span.start, 0, len(levels) - 1)
+        moved = span.start + closest(levels, levels[index] + steps)
+        return np.where((sequence >= span.start) & (sequence < span.stop), moved, sequence)
+
+    def learn(self, pieces: Iterable[Piece]) -> str:
+        """Byte-pair merges over the training pieces, as JSON."""
+        if not self.learns:
+            return super().learn(pieces)
+        from musictk_remi.merges import Merges
+
+        sequences = (self._encode(piece) for piece in pieces)
+        base = len(self.vocabulary.names)
+        if self.config.bpe < base:
+            raise MusictkError(
+                f"bpe={self.config.bpe} is less than the {base} ids there are without it",
+                f"give more than {base}",
+            )
+        return Merges.learn(sequences, base, self.vocabulary.bar, self.config.bpe)
+
+    def _encode(self, piece: Piece) -> NDArray[np.int64]:
+        if isinstance(piece, str):
+            raise ValueError("remi reads music, not text")
+        if self.config.extra:
+            return self._encode_by_miditok(piece)
+        return encode(piece, self.vocabulary)
+
+    def _encode_by_miditok(self, piece: ScoreTick) -> NDArray[np.int64]:
+        tokens = self._miditok.encode(prepared(piece, self.config))
+        found = tokens if self.config.programs else tokens[:1]
+        ids = np.array(found.ids if self.config.programs else found[0].ids, np.int64)
+        if not np.isin(ids, self.vocabulary.pitches).any():
+            raise ValueError(f"no note within pitches {self.config.pitch_range}")
+        return ids
+
+    @cached_property
+    def _miditok(self) -> REMI:
+        return miditok_of(self.config)
+
+    @cached_property
+    def _grammar(self) -> Grammar | None:
+        if self.config.extra or (self.learns and not self._merges):
+            return None
+        grammar = RemiGrammar(self.vocabulary)
+        if not self._merges:
+            return grammar
+        from musictk_remi.merges import MergedGrammar
+
+        return MergedGrammar(grammar, self._merges)

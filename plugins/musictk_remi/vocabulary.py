@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 
 from musictk_remi.config import RemiConfig, token_names
 
+PITCHES = frozenset({"Pitch", "PitchDrum", "PitchIntervalTime", "PitchIntervalChord"})
+
 
 @dataclass(frozen=True)
 class Vocabulary:
@@ -40,6 +42,20 @@ class Vocabulary:
     @property
     def bar(self) -> int:
         return self.first["Bar"]
+
+    @cached_property
+    def bars(self) -> list[int]:
+        """Every id that begins a bar: MidiTok can number bars, and mark their ends."""
+        return [
+            self.bar + index
+            for index, name in enumerate(self.names[self.span("Bar")])
+            if name != "Bar_End"
+        ]
+
+    @cached_property
+    def pitches(self) -> list[int]:
+        """Every id that begins a note."""
+        return [index for index, kind in enumerate(self.kinds) if kind in PITCHES]
 
     @cached_property
     def ticks_per_quarter(self) -> int:

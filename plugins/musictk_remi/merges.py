@@ -1,0 +1,116 @@
+"""Byte-pair merges of REMI tokens (Fradet et al. 2023), within bars, and the grammar over them.
+
+A base id is written as one character; what is learned is a `tokenizers` BPE model as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as Model
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+
+from musictk.errors import MusictkError
+from musictk.tokens import Grammar, Parser
+
+_FIRST = 0x4E00  # base id 0 as a character; letters from here on are never normalised
+Tree = dict[int, tuple[int, Any]]  # base id -> (id of the run that ends here or −1, Tree)
+
+
+class Merges:
+    """A vocabulary of `base` ids and of runs of them, learned from music."""
+
+    def __init__(self, base: int, bar: int, learned: str) -> None:
+        try:
+            self._model = Model.from_str(learned)
+        except Exception as error:  # tokenizers raises Exception itself
+            raise MusictkError(f"the learned merges cannot be read: {error}") from error
+        vocabulary: dict[str, int] = self._model.get_vocab()
+        self.texts = sorted(vocabulary, key=vocabulary.__getitem__)
+        if self.texts[:base] != [chr(_FIRST + index) for index in range(base)]:
+            raise MusictkError("the learned merges belong to other settings of remi")
+        self.bar = bar
+        self.runs = [np.array([ord(c) - _FIRST for c in text]) for text in self.texts]
+        self.starts_bar = np.array([run[0] == bar for run in self.runs])  # (V,)
+
+    @staticmethod
+    def learn(sequences: Iterable[NDArray[np.int64]], base: int, bar: int, size: int) -> str:
+        """Merge the most frequent pairs within bars until there are `size` ids."""
+        model = Model(BPE())
+        alphabet = [chr(_FIRST + index) for index in range(base)]
+        trainer = BpeTrainer(vocab_size=size, initial_alphabet=alphabet, show_progress=False)
+        words = (word for sequence in sequences for word in _words(sequence, bar))
+        model.train_from_iterator(words, trainer)
+        return str(model.to_str())
+
+    def encode(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Base ids -> merged ids."""
+        words = list(_words(ids, self.bar))
+        return np.array(self._model.encode(words, is_pretokenized=True).ids, np.int64)
+
+    def decode(self, ids: NDArray[Any]) -> NDArray[np.int64]:
+        """Merged ids -> base ids."""
+        runs = [self.runs[index] for index in ids.tolist() if 0 <= index < len(self.runs)]
+        return np.concatenate([np.zeros(0, np.int64), *runs])
+
+
+class MergedGrammar(Grammar):
+    """The base grammar over merged tokens: one may follow if all that it stands for may.
+
+    A piece has several spellings then, of which `Merges.encode` writes one.
+    """
+
+    def __init__(self, base: Grammar, merges: Merges) -> None:
+        self.base, self.merges = base, merges
+        self.tree: Tree = {}
+        for index, run in enumerate(merges.runs):
+            tree = self.tree
+            for place, part in enumerate(run.tolist()):
+                found, subtree = tree.get(part, (-1, {}))
+                tree[part] = (index if place == len(run) - 1 else found, subtree)
+                tree = subtree
+
+    def parser(self) -> MergedParser:
+        return MergedParser(self, self.base.parser())
+
+
+class MergedParser(Parser):
+    """A base parser that takes each merged token part by part."""
+
+    def __init__(self, grammar: MergedGrammar, base: Parser) -> None:
+        self._grammar, self._base = grammar, base
+
+    def allowed(self) -> NDArray[np.bool_]:
+        mask = np.zeros(len(self._grammar.merges.runs), bool)
+        self._walk(self._grammar.tree, self._base, mask)
+        return mask
+
+    def advance(self, token: int) -> None:
+        runs = self._grammar.merges.runs
+        for part in runs[token].tolist() if 0 <= token < len(runs) else ():
+            self._base.advance(part)
+
+    def fork(self) -> MergedParser:
+        return MergedParser(self._grammar, self._base.fork())
+
+    def _walk(self, tree: Tree, parser: Parser, mask: NDArray[np.bool_]) -> None:
+        allowed = parser.allowed()
+        for part in np.flatnonzero(allowed).tolist():
+            token, subtree = tree.get(part, (-1, None))
+            if token >= 0:
+                mask[token] = True
+            if subtree:
+                after = parser.fork()
+                after.advance(part)
+                self._walk(subtree, after, mask)
+
+
+def _words(ids: NDArray[np.int64], bar: int) -> Iterator[str]:
+    """The bars of a sequence as strings."""
+    for part in np.split(ids, np.flatnonzero(ids == bar)):
+        if len(part):
+            yield "".join(chr(_FIRST + index) for index in part.tolist())
