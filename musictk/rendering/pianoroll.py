@@ -94,7 +94,10 @@ def _systems(roll: Roll) -> list[tuple[int, int]]:
     if count <= SYSTEM_BARS * 5 // 4:
         return [(0, int(roll.bars[-1]))]
     each = max(SYSTEM_BARS, 8 * -(-count // (8 * SYSTEMS)))
-    edges = [*roll.bars[:-1:each].tolist(), int(roll.bars[-1])]
+    starts = roll.bars[:-1:each].tolist()
+    if count % each and count % each <= each // 4:
+        starts.pop()  # a few bars too many are squeezed into the line before
+    edges = [*starts, int(roll.bars[-1])]
     return list(pairwise(edges))
 
 

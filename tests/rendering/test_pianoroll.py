@@ -51,6 +51,17 @@ def test_a_long_piece_is_broken_into_lines(tmp_path: Path) -> None:
     assert width < 2500
 
 
+def test_no_line_holds_a_single_bar(tmp_path: Path) -> None:
+    score = ScoreTick(480)
+    track = TrackTick()
+    for bars_played in (32, 33):
+        track.notes.append(NoteTick((bars_played - 1) * 1920, 480, 60, 80))
+        score.tracks.clear()
+        score.tracks.append(track)
+        pianoroll.draw(score, [], tmp_path / f"{bars_played}.png")
+    assert imread(tmp_path / "32.png").shape == imread(tmp_path / "33.png").shape
+
+
 def test_titles_are_text_and_not_formulas(tmp_path: Path) -> None:
     score = ScoreTick(MIDIS / "Bach" / "musette_anh126.mid")
     label = r"$\frac$"
