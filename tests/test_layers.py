@@ -77,6 +77,8 @@ def imports(module: str) -> Iterator[tuple[int, str]]:
 
 def room(module: str) -> str:
     """ "musictk.catalog.models" -> "catalog"; "musictk_gpt.model" -> "musictk_gpt"."""
+    if module == "musictk.__main__":
+        return "cli"  # `python -m musictk` is its door
     parts = module.split(".")
     return parts[0] if parts[0] != "musictk" else parts[1] if len(parts) > 1 else "musictk"
 
