@@ -16,7 +16,7 @@ from musictk.generation.request import Memory
 from musictk.tokens import Parser
 
 # A departure is read as an edit of the theme: its odds beside 1 for the theme's own token.
-_REPLACED, _ADDED, _LEFT_OUT = 0.1, 0.05, 0.05
+_REPLACED, _ADDED, _LEFT_OUT = 0.03, 0.02, 0.06
 _STRAY = 1e-4  # for what the grammar would not have let stand in the theme token's stead
 _LOOK_AHEAD = 24  # the most tokens of the theme passed over at once
 _DETOUR = 16  # tokens of the theme tried in turn where the grammar refuses the next

@@ -103,7 +103,9 @@ class Request:
     @staticmethod
     def read(value: Mapping[str, Any]) -> Request:
         """The inverse of `plain`; raises UsageError for what does not fit."""
-        return build(Request, value, "request")
+        # Each level by itself, so that a setting that does not exist is named at any depth.
+        memory = build(Memory, value.get("memory", {}), "memory")
+        return build(Request, {**value, "memory": memory}, "request")
 
 
 def to_prompt(sequence: NDArray[Any]) -> tuple[Any, ...]:

@@ -1,0 +1,202 @@
+"""Whole pieces, from real though untrained networks: what holds whatever a model has learned."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+import pytest
+from symusic import Score
+from symusic.core import ScoreTick
+
+from musictk.errors import UnknownNameError, UsageError
+from musictk.evaluation.form import form_report
+from musictk.generation.compose import Composition, compose
+from musictk.generation.markers import section_ticks
+from musictk.generation.request import Request, chain, to_prompt
+from musictk.music import bars
+
+from .pieces import MIDIS, tokenizer, untrained
+
+NAMES = ("remi", "events", "pianoroll")
+BACH = {"composer": [["Bach", 1.0]]}
+
+
+def write(name: str, **asked: Any) -> list[Composition]:
+    request = Request.read({"bars": 2, "seed": 4} | asked)
+    return compose(untrained(name), tokenizer(name), request)
+
+
+def music(name: str, piece: Composition) -> ScoreTick:
+    score = tokenizer(name).decode(piece.sequence)
+    assert isinstance(score, ScoreTick)
+    return score
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_piece_has_the_form_asked_for(name: str) -> None:
+    for piece in write(name, form="A B2 A'1", count=3, conditions=BACH):
+        assert [span.label for span in piece.sections] == ["A", "B", "A'"]
+        starts = tokenizer(name).bar_starts(piece.sequence)
+        counts = [int(((starts >= s.start) & (starts < s.end)).sum()) for s in piece.sections]
+        assert counts == [2, 2, 1]
+        assert piece.sections[0].start == 0
+        assert piece.sections[-1].end == len(piece.sequence)
+        assert music(name, piece).note_num() > 0
+        assert not piece.notices
+
+
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_every_token_stands_where_the_grammar_allows_it(name: str) -> None:
+    grammar = tokenizer(name).grammar()
+    assert grammar is not None
+    for variation in (0.0, 0.4, 1.0):
+        for piece in write(name, form="ABA", count=3, memory={"variation": variation}):
+            assert grammar.accepts(piece.sequence)
+
+
+def test_variation_zero_repeats_every_note() -> None:
+    for piece in write("remi", form="AABA", count=3, bars=4, memory={"variation": 0}):
+        score = music("remi", piece)
+        report = form_report(score, section_ticks(piece, tokenizer("remi"), score))
+        assert report.same == 1
+        assert report.copied == 1
+
+
+def test_variation_is_how_far_a_return_strays() -> None:
+    likeness = []
+    for variation in (0.0, 0.3, 0.6, 1.0):
+        memory = {"variation": variation, "contrast": 0.5}
+        pieces = write("remi", form="AABA", count=6, bars=4, memory=memory)
+        scores = [music("remi", piece) for piece in pieces]
+        reports = [
+            form_report(score, section_ticks(piece, tokenizer("remi"), score))
+            for piece, score in zip(pieces, scores, strict=True)
+        ]
+        likeness.append(np.mean([report.same for report in reports]))
+    assert likeness[0] > likeness[1] > likeness[2] > likeness[3]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_request_read_back_gives_the_same_piece(name: str) -> None:
+    asked = Request.read(
+        {"form": "AA", "bars": 2, "seed": 9, "count": 2, "conditions": BACH, "guidance": 2.0}
+    )
+    first = compose(untrained(name), tokenizer(name), asked)
+    kept = json.loads(json.dumps(asked.plain()))
+    again = compose(untrained(name), tokenizer(name), Request.read(kept))
+    assert Request.read(kept) == asked
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.sequence, other.sequence)
+        assert one.sections == other.sections
+    assert not np.array_equal(first[0].sequence, first[1].sequence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_row_is_the_same_whatever_the_count(name: str) -> None:
+    one = write(name, form="AB")[0]
+    assert np.array_equal(write(name, form="AB", count=3)[0].sequence, one.sequence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_pieces_outlast_the_memory(name: str) -> None:
+    piece = write(name, form="ABA", bars=4, memory={"length": 24}, conditions=BACH)[0]
+    assert len(piece.sequence) > 2 * 24
+    assert len(piece.sections) == 3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_prompt_is_gone_on_with(name: str) -> None:
+    score = Score.from_file(str(MIDIS / "Bach/petzold_menuet_anh114.mid"))
+    assert isinstance(score, ScoreTick)
+    whole = tokenizer(name).encode(score)
+    prompt = whole[: tokenizer(name).bar_starts(whole)[3] + 1]  # three bars and a little
+    piece = write(name, prompt=to_prompt(prompt), bars=2)[0]
+    assert np.array_equal(piece.sequence[: len(prompt)], prompt)
+    assert [span.label for span in piece.sections] == ["prompt", "A"]
+    assert len(tokenizer(name).bar_starts(piece.sequence)) == 4 + 2
+
+
+def test_a_bar_without_end_is_brought_to_its_end() -> None:
+    greedy = [["temperature", {"temperature": 5.0}]]
+    piece = write("events", bars=6, bar_limit=8, samplers=greedy)[0]
+    longest = np.diff(tokenizer("events").bar_starts(piece.sequence)).max()
+    assert longest <= 8 + 64
+    assert len(piece.sequence) <= 6 * (8 + 64)
+
+
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_no_section_begins_in_silence(name: str) -> None:
+    for piece in write(name, form="ABC", bars=1, count=6):
+        for span in piece.sections:
+            bar = tokenizer(name).decode(piece.sequence[span.start : span.end])
+            assert isinstance(bar, ScoreTick)
+            assert bar.note_num() > 0
+
+
+def test_markers_stand_on_bar_lines() -> None:
+    piece = write("remi", form="ABA", bars=3)[0]
+    score = music("remi", piece)
+    sections = section_ticks(piece, tokenizer("remi"), score)
+    lines = bars(score, least=sections[-1][2]).tolist()
+    assert [label for label, _, _ in sections] == ["A", "B", "A"]
+    assert [lines.index(start) for _, start, _ in sections] == [0, 3, 6]
+
+
+def test_guidance_changes_the_piece_and_one_is_plain() -> None:
+    plain = write("remi", conditions=BACH, guidance=1.0)[0]
+    strong = write("remi", conditions=BACH, guidance=4.0)[0]
+    assert not np.array_equal(plain.sequence, strong.sequence)
+    nobody = write("remi", guidance=4.0)[0]  # nothing to guide towards
+    assert np.array_equal(nobody.sequence, write("remi", guidance=1.0)[0].sequence)
+
+
+def test_styles_mix() -> None:
+    weights = {"composer": [["Bach", 0.6], ["Chopin", 0.4]]}
+    mixed, bach = write("remi", conditions=weights)[0], write("remi", conditions=BACH)[0]
+    assert not np.array_equal(mixed.sequence, bach.sequence)
+
+
+def test_progress_is_heard() -> None:
+    class Ear:
+        def __init__(self) -> None:
+            self.heard: list[tuple[int, int, str, int]] = []
+
+        def composing(self, bars: int, of: int, section: str, positions: int) -> None:
+            self.heard.append((bars, of, section, positions))
+
+    ear = Ear()
+    request = Request(form="AB", bars=2, count=2)
+    pieces = compose(untrained("remi"), tokenizer("remi"), request, ear)
+    assert ear.heard == sorted(ear.heard, key=lambda report: report[0])
+    assert ear.heard[-1][:2] == (8, 8)
+    assert ear.heard[-1][3] == sum(len(piece.sequence) for piece in pieces)
+
+
+@pytest.mark.parametrize(
+    ("asked", "error", "says"),
+    [
+        ({"conditions": {"composer": [["Bahc", 1.0]]}}, UnknownNameError, "did you mean 'Bach'"),
+        ({"conditions": {"mood": [["sad", 1.0]]}}, UnknownNameError, "composer"),
+        ({"samplers": [["topk", {}]]}, UnknownNameError, "top-k"),
+        ({"form": "A?"}, UsageError, "letters"),
+        ({"memory": {"variation": 2}}, UsageError, "variation"),
+        ({"memory": {"lenght": 2}}, UsageError, "lenght"),
+        ({"count": 0}, UsageError, "count"),
+        ({"guidance": -1}, UsageError, "guidance"),
+    ],
+)
+def test_what_cannot_be_says_why(asked: dict[str, Any], error: type[Exception], says: str) -> None:
+    with pytest.raises(error, match=says.replace("?", r"\?")):
+        write("remi", **asked)
+
+
+def test_the_customary_chain_leaves_out_what_changes_nothing() -> None:
+    assert chain(1.0, 0, 1.0, 0.0) == ()
+    assert [name for name, _ in chain(0.9, 40, 0.95, 0.1)] == [
+        "temperature",
+        "top-k",
+        "top-p",
+        "min-p",
+    ]

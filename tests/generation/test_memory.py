@@ -1,0 +1,117 @@
+"""Following a theme: it is kept to, left, and found again."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from musictk.generation.guidance import Places, guide
+from musictk.generation.memory import Follower, Theme, TokenPlace, blend_weight, variation_of
+from musictk.generation.request import Memory
+
+BAR = np.array([3, 20, 60, 41, 24, 62, 41, 28, 64, 42, 3])  # bar, (position, pitch, length) × 3
+
+
+def at(place: TokenPlace, tokens: list[int]) -> int | None:
+    for token in tokens:
+        place.advance(token, None)
+    return place.expected(None, None)
+
+
+def test_step_by_step() -> None:
+    place = TokenPlace(BAR)
+    for token in BAR.tolist():
+        assert place.expected(None, None) == token
+        place.advance(token, None)
+    assert place.expected(None, None) is None
+
+
+@pytest.mark.parametrize(
+    ("written", "then"),
+    [
+        ([3, 20, 61], 41),  # another pitch, then its length
+        ([3, 20, 61, 40, 24], 62),  # a whole note replaced
+        ([3, 20, 60, 41, 22, 55, 40, 24], 62),  # a note added
+        ([3, 20, 60, 41, 28], 64),  # a note left out
+        ([3, 28, 64, 42], 3),  # two left out, and on to the bar line
+    ],
+)
+def test_finds_its_place_again(written: list[int], then: int) -> None:
+    assert at(TokenPlace(BAR), written) == then
+
+
+def test_expects_only_what_may_stand() -> None:
+    place = TokenPlace(BAR)
+    allowed = np.zeros(100, bool)
+    allowed[[5, 62]] = True
+    assert place.expected(allowed, None) == 62  # what is refused on the way is passed over
+    allowed[62] = False
+    assert TokenPlace(BAR).expected(allowed, None) is None
+
+
+def wander(variation: float, bars: int = 400) -> float:
+    """The share of positions at which a row follows its theme."""
+    theme = Theme(np.tile(BAR[:-1], 4), np.arange(0, 40, 10))
+    follower, uniform = Follower(theme, variation, figure=0.5), np.random.default_rng(1)
+    followed = []
+    for bar in range(bars):
+        follower.enter(bar)
+        for token in BAR[:-1].tolist():
+            follower.decide(uniform.random())
+            followed.append(follower.expected(None, None) is not None)
+            follower.advance(token, None)
+    return float(np.mean(followed))
+
+
+@pytest.mark.parametrize("variation", [0.0, 0.2, 0.5, 0.8])
+def test_variation_is_the_share_of_time_away(variation: float) -> None:
+    assert wander(variation) == pytest.approx(1 - variation, abs=0.06)
+
+
+def test_a_theme_goes_round() -> None:
+    theme = Theme(np.arange(10, 19), np.array([0, 3, 6]))
+    assert theme.bar(0).tolist() == [10, 11, 12, 13]
+    assert theme.bar(2).tolist() == [16, 17, 18, 10]  # its own first token is the next bar line
+    assert theme.bar(4).tolist() == theme.bar(1).tolist()
+
+
+def test_frames_are_aligned_by_time() -> None:
+    frames = np.eye(128, dtype=np.uint8)[[60, 62, 64, 65]]
+    follower = Follower(Theme(frames, np.array([0, 2])), 0.0, 0.5)
+    follower.advance(frames[3], None)
+    assert np.array_equal(follower.expected(None, None), frames[1])
+
+
+def test_primes_stray_further() -> None:
+    memory = Memory(variation=0.2)
+    assert [variation_of(memory, primes) for primes in (0, 1, 2)] == pytest.approx([0.2, 0.6, 0.8])
+
+
+def test_the_theme_ramps_in() -> None:
+    memory = Memory(blend=0.8, ramp=3)
+    weights = [blend_weight(memory, 0.5, bar) for bar in range(5)]
+    assert weights == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
+    assert blend_weight(Memory(blend=0.8, ramp=0), 0.0, 0) == pytest.approx(0.8)
+    assert blend_weight(memory, 1.0, 4) == 0
+
+
+LOGITS: NDArray[np.float32] = np.array([[1, 2], [0, 4], [3, 3], [5, 1]], np.float32)
+
+
+def places(given: list[int], free: list[int], memory: list[int]) -> Places:
+    return Places(np.array(given), np.array(free), np.array(memory))
+
+
+def test_guidance_and_memory_are_one_sum() -> None:
+    weight = np.array([0.5], np.float32)
+    c, u, m = LOGITS[0], LOGITS[1], LOGITS[2]
+    mixed = guide(LOGITS, places([0], [1], [2]), 3.0, weight)
+    assert np.allclose(mixed[0], u + 3 * (c - u) + 0.5 * (m - c))
+
+
+def test_a_row_without_a_context_leaves_its_term_out() -> None:
+    weight = np.array([0.5, 0.5], np.float32)
+    mixed = guide(LOGITS, places([0, 3], [-1, -1], [2, -1]), 3.0, weight)
+    assert np.allclose(mixed[0], LOGITS[0] + 0.5 * (LOGITS[2] - LOGITS[0]))
+    assert np.array_equal(mixed[1], LOGITS[3])
