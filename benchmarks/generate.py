@@ -1,0 +1,174 @@
+"""How fast one stream of 2,048 tokens is on a CPU, engine by engine, and how far from the limit.
+
+    python benchmarks/generate.py [--arch gpt] [--size small] [--tokens 2048] [--threads 1]
+
+The engines take turns, a segment of tokens each, so that whatever else the machine does falls on
+all of them alike. The same network without state, which runs its whole context again for every
+token, is timed at the end of each segment and summed over all tokens between (its cost is smooth
+in the length; at `--size base` really running it takes hours). The limit: a step must read every
+weight and the state of its context once, at the bandwidth this machine copies memory with.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from musictk.config import plain
+from musictk.export import export_onnx, export_torchscript
+from musictk.export.replay import greedy
+from musictk.model import bundle
+from musictk.model.manifest import Manifest
+from musictk.model.network import Network
+from musictk.model.sizes import SIZES, config_for
+from musictk.plugin import registry
+from musictk.runtime import Runtime, Session, load
+from musictk.testing.exports import Blank, write_untrained
+from musictk.tokens import Tokens
+
+SPACE = Tokens(419)  # the vocabulary of the field's usual REMI settings
+WIDTHS = (9, 13, 11, 8, 7, 8)
+WEIGHT_BYTES = {"onnx int8": 1}  # per weight; all others 4
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Tokens per second, engine by engine.")
+    parser.add_argument("--arch", default="gpt")
+    parser.add_argument("--size", default="small", choices=SIZES)
+    parser.add_argument("--tokens", type=int, default=2048)
+    parser.add_argument("--segments", type=int, default=16)
+    parser.add_argument("--threads", type=int, default=1)
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    with tempfile.TemporaryDirectory() as place:
+        source = Path(place) / "torch"
+        kind = registry().load("architecture", chosen.arch)
+        config = config_for(kind, chosen.size, {"max_length": chosen.tokens})
+        write_untrained(source, chosen.arch, Blank(SPACE), **plain(config))
+        runtimes = export(source, chosen.threads)
+        network, manifest = bundle.read(source)
+        seconds = race(runtimes, network, chosen.tokens, chosen.segments)
+    report(seconds, network, manifest, chosen.tokens)
+
+
+def export(source: Path, threads: int) -> dict[str, Runtime]:
+    """Every engine, by the name it is reported under."""
+    export_torchscript(source, source.with_name("ts"))
+    export_onnx(source, source.with_name("onnx"))
+    export_onnx(source, source.with_name("int8"), "int8")
+    return {
+        "eager, state": load(source, "torch", threads, "cpu"),
+        "torchscript": load(source.with_name("ts"), None, threads, "cpu"),
+        "onnx fp32": load(source.with_name("onnx"), None, threads, "cpu"),
+        "onnx int8": load(source.with_name("int8"), None, threads, "cpu"),
+    }
+
+
+def race(
+    runtimes: dict[str, Runtime], network: Network, tokens: int, segments: int
+) -> dict[str, list[float]]:
+    """Seconds per token of each engine in each segment."""
+    length = tokens // segments
+    sessions = {name: runtime.begin(1, tokens) for name, runtime in runtimes.items()}
+    last = {name: SPACE.start(1) for name in runtimes}
+    condition = np.zeros((1, network.body.dim), np.float32)
+    seconds: dict[str, list[float]] = {name: [] for name in ["no state", *runtimes]}
+    for segment in range(segments):
+        seconds["no state"].append(whole(network, length * segment + length // 2))
+        for name, session in sessions.items():
+            start = time.perf_counter()
+            last[name] = play(session, last[name], condition, length)
+            seconds[name].append((time.perf_counter() - start) / length)
+    return seconds
+
+
+def play(
+    session: Session, token: NDArray[np.int64], condition: NDArray[np.float32], count: int
+) -> NDArray[np.int64]:
+    """`count` greedy steps; the last token."""
+    for _ in range(count):
+        token = greedy(SPACE, session.step(token, condition))
+    return token
+
+
+def whole(network: Network, length: int) -> float:
+    """Seconds of one token without state: the whole context of `length` runs again."""
+    sequence = torch.full((1, length), SPACE.bos)
+    condition = torch.zeros(1, network.body.dim)
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        with torch.inference_mode():
+            network(sequence, condition, network.begin(1, 0))
+        times.append(time.perf_counter() - start)
+    return statistics.median(times)
+
+
+def report(
+    seconds: dict[str, list[float]], network: Network, manifest: Manifest, tokens: int
+) -> None:
+    """Print the table."""
+    weights = read_per_step(network)
+    state = state_bytes(manifest, tokens // 2)
+    speed = bandwidth()
+    print(
+        f"{manifest.architecture}, {weights / 1e6:.1f} M weights read per step, "
+        f"{state / 1e6:.1f} MB of state at half length; memory copies at {speed / 1e9:.1f} GB/s"
+    )
+    heads = ["tokens/s", f"{tokens} tokens", "× no state", "× eager", "limit", "reached"]
+    print(" " * 14, *(f"{head:>{width}}" for head, width in zip(heads, WIDTHS, strict=True)))
+    for name, each in seconds.items():
+        mean = statistics.fmean(each)
+        line = f"{name:14} {1 / mean:9.1f} {mean * tokens:11.1f} s"
+        line += f" {statistics.fmean(seconds['no state']) / mean:11.1f}"
+        line += f" {ratio(seconds['eager, state'], each):8.2f}"
+        if name != "no state":
+            limit = speed / (weights * WEIGHT_BYTES.get(name, 4) + state)
+            line += f" {limit:7.0f} {100 / mean / limit:6.0f} %"
+        print(line)
+
+
+def ratio(slow: list[float], fast: list[float]) -> float:
+    """How many times as fast, median over segments that ran side by side."""
+    return statistics.median(a / b for a, b in zip(slow, fast, strict=True))
+
+
+def read_per_step(network: Network) -> int:
+    """How many weights one step reads: all but the tables it takes single rows of."""
+    tables = {
+        id(module.weight)
+        for name, module in network.named_modules()
+        if isinstance(module, torch.nn.Embedding) and name != "stem.embedding"
+    }
+    return sum(p.numel() for p in network.parameters() if id(p) not in tables)
+
+
+def state_bytes(manifest: Manifest, length: int) -> int:
+    """Bytes of one row's state that a step at `length` reads."""
+    return sum(
+        int(np.prod(slot.concrete(1, length))) * np.dtype(slot.dtype).itemsize
+        for slot in manifest.slots
+    )
+
+
+def bandwidth() -> float:
+    """Bytes per second that one thread moves when it copies 256 MB (read and written)."""
+    source = np.ones(2**26, np.float32)
+    target = np.empty_like(source)
+    times = []
+    for _ in range(7):
+        start = time.perf_counter()
+        np.copyto(target, source)
+        times.append(time.perf_counter() - start)
+    return 2 * source.nbytes / min(times)
+
+
+if __name__ == "__main__":
+    main()
