@@ -21,7 +21,6 @@ from musictk.ingest.reasons import Reason, RejectedError
 from musictk.workspace import Workspace
 
 CHECKS = 1  # raise it when files should be examined again: other checks, facts or fingerprints
-_BATCH = 256  # findings in one transaction
 _PAUSE = 2.0  # seconds after which a smaller batch is written too
 _RETRY = {Reason.UNREADABLE, Reason.TIMEOUT, Reason.WORKER_DIED}  # may go better next time
 
@@ -35,6 +34,7 @@ class Options:
     composers: Path | None = None  # a CSV with columns path (or file) and composer
     fractions: Fractions = field(default_factory=Fractions)
     limits: Limits = field(default_factory=Limits)
+    batch: int = 256  # findings in one transaction
 
 
 class Listener(Protocol):
@@ -149,7 +149,7 @@ class _Ingest:
             finding: Finding = task.tag(answer, blob)
             batch.append(finding)
             done += 1
-            if len(batch) >= _BATCH or time.monotonic() - written > _PAUSE:
+            if len(batch) >= self._options.batch or time.monotonic() - written > _PAUSE:
                 self._write(batch, done)
                 batch, written = [], time.monotonic()
         if batch:

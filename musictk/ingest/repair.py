@@ -20,10 +20,10 @@ def rebuild(data: bytes, layout: Layout, limits: Limits, close_notes: bool = Fal
     where an event is corrupt, or more than a few bytes are missing.
     """
     tracks, count = [], 0
-    for start, stop in layout.tracks:
+    for start, stop, missing in layout.tracks:
         track = read_track(data, start, stop)
-        if track.fault is not None:
-            _forgive(track, stop == len(data), layout)
+        if track.fault is not None or not track.ended:
+            _forgive(track, missing, layout)
         count += len(track.events)
         check_track(track, count, limits)
         layout.notes += sorted(set(track.notes))
@@ -35,12 +35,16 @@ def rebuild(data: bytes, layout: Layout, limits: Limits, close_notes: bool = Fal
     return head + b"".join(chunks)
 
 
-def _forgive(track: Track, last: bool, layout: Layout) -> None:
+def _forgive(track: Track, missing: int, layout: Layout) -> None:
+    """Overlook a track that lacks its last few bytes; raise what is wrong with any other."""
     fault = track.fault
-    assert fault is not None
-    if fault.reason is not Reason.TRUNCATED or fault.missing > SLACK or not track.events:
+    if fault is not None and fault.reason is not Reason.TRUNCATED:
         raise fault
-    layout.notes.append(f"{'file' if last else 'track'} {fault.detail}")
+    missing = max(missing, fault.missing if fault else 0)
+    if missing > SLACK:
+        raise RejectedError(Reason.TRUNCATED, f"ends {missing} bytes too early")
+    if missing:
+        layout.notes.append(f"ends {missing} bytes too early")
 
 
 def _quarter(division: int) -> tuple[int, bool]:

@@ -13,7 +13,6 @@ import numpy as np
 from musictk.ingest.limits import Limits
 from musictk.ingest.reasons import Reason, RejectedError
 
-_SLACK = 16  # bytes that may be missing at the end of a file before it counts as truncated
 _SEARCH = 4096  # bytes in which a header may be found behind something else
 _HEADER = struct.Struct(">HHH")
 
@@ -24,7 +23,7 @@ class Layout:
 
     format: int
     division: int
-    tracks: list[tuple[int, int]]  # [start, stop) of each track's events
+    tracks: list[tuple[int, int, int]]  # of each: its events' [start, stop), and bytes it lacks
     notes: list[str] = field(default_factory=list)  # what is odd; empty for a sound file
 
 
@@ -74,10 +73,11 @@ def read_layout(data: bytes, limits: Limits) -> Layout:
 def _read_chunks(data: bytes, place: int, layout: Layout) -> None:
     while place + 8 <= len(data):
         name, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8])
-        stop = place + 8 + length
+        stop, missing = place + 8 + length, 0
         if name == b"MTrk" and (stop > len(data) or _cuts_a_chunk(data, stop)):
             # The length lies: the track goes on to where the next one begins.
             found = data.find(b"MTrk", place + 8)
+            missing = 0 if found >= 0 else stop - len(data)
             stop = found if found >= 0 else len(data)
             layout.notes.append(f"track length {length} is wrong")
         elif stop > len(data):
@@ -87,7 +87,7 @@ def _read_chunks(data: bytes, place: int, layout: Layout) -> None:
             layout.notes.append(f"chunk length {length} is wrong")
             stop = found
         if name == b"MTrk":
-            layout.tracks.append((place + 8, stop))
+            layout.tracks.append((place + 8, stop, missing))
         place = stop
 
 
@@ -125,7 +125,7 @@ def check_ticks(data: bytes, layout: Layout, limits: Limits) -> None:
     if tick_bound(data) <= limits.ticks and len(data) // 2 <= limits.events:
         return
     events = 0
-    for start, stop in layout.tracks:
+    for start, stop, _ in layout.tracks:
         track = read_track(data, start, stop)
         events += len(track.events)
         check_track(track, events, limits)
@@ -138,6 +138,7 @@ class Track:
     events: list[tuple[int, bytes]] = field(default_factory=list)
     ticks: int = 0
     notes: list[str] = field(default_factory=list)
+    ended: bool = False  # by an end-of-track event
     fault: RejectedError | None = None
 
 
@@ -173,6 +174,7 @@ def read_track(data: bytes, start: int, stop: int) -> Track:
                 raise RejectedError(Reason.CORRUPT, f"running status from nothing at byte {place}")
             event, place = _read_event(data, place, stop, head)
             if event == b"\xff\x2f\x00":
+                track.ended = True
                 break
             if event:
                 track.events.append((track.ticks, event))

@@ -1,0 +1,80 @@
+"""Ingest against what one would parse the same files with: files per second of one core.
+
+    pip install pretty_midi
+    python benchmarks/ingest.py FOLDER [--files 150] [--rounds 3]
+
+Both read the same files in turns, `musictk ingest` whole (bytes checked, parsed in a worker, measured,
+fingerprinted, recorded in a catalog on disk, grouped, dealt into splits; the CPU time of every process
+counts), `pretty_midi` only parsing. The median of the rounds is printed, and how long a second ingest
+takes that finds nothing to do.
+"""
+
+from __future__ import annotations
+
+import argparse
+import random
+import resource
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from shutil import copy
+
+from musictk.catalog import Catalog
+from musictk.ingest import Options, ingest
+from musictk.workspace import here
+
+
+def cpu() -> float:
+    """CPU seconds of this process and of the workers it has waited for."""
+    both = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(usage.ru_utime + usage.ru_stime for usage in both)
+
+
+def ours(folder: Path) -> tuple[float, float]:
+    """CPU seconds of the first ingest of a folder, and wall seconds of the second."""
+    with tempfile.TemporaryDirectory() as name:
+        workspace = here(Path(name))
+        with Catalog.open(workspace.catalog_url, workspace.root) as catalog:
+            began = cpu()
+            ingest(catalog, workspace, [folder], Options(workers=1))
+            spent, again = cpu() - began, time.perf_counter()
+            ingest(catalog, workspace, [folder], Options(workers=1))
+            return spent, time.perf_counter() - again
+
+
+def theirs(files: Sequence[Path]) -> float:
+    """CPU seconds of pretty_midi over the files."""
+    import pretty_midi
+
+    began = cpu()
+    for path in files:
+        pretty_midi.PrettyMIDI(str(path))
+    return cpu() - began
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--files", type=int, default=150)
+    parser.add_argument("--rounds", type=int, default=3)
+    chosen = parser.parse_args()
+    warnings.simplefilter("ignore")
+    files = sorted(chosen.folder.rglob("*.mid"))
+    files = random.Random(0).sample(files, min(chosen.files, len(files)))
+    with tempfile.TemporaryDirectory() as name:
+        for number, path in enumerate(files):
+            copy(path, Path(name, f"{number}.mid"))
+        rounds = [(*ours(Path(name)), theirs(files)) for _ in range(chosen.rounds)]
+    mine, again, other = (statistics.median(column) for column in zip(*rounds, strict=True))
+    print(f"files            {len(files)}")
+    print(f"musictk ingest   {len(files) / mine:8.1f} files/s/core")
+    print(f"pretty_midi      {len(files) / other:8.1f} files/s/core")
+    print(f"ratio            {other / mine:8.1f}")
+    print(f"second ingest    {again:8.3f} s")
+
+
+if __name__ == "__main__":
+    main()

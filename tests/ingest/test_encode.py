@@ -1,0 +1,105 @@
+"""Pieces into shards, by worker processes, once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from musictk.catalog import Catalog
+from musictk.config import build
+from musictk.errors import MusictkError
+from musictk.ingest import IngestReport, learn, load_piece, tokenize
+from musictk.plugin import registry
+from musictk.tokens import Tokenizer
+from musictk.workspace import Workspace
+
+Run = Callable[..., IngestReport]
+
+
+def tokenizer(name: str, **config: object) -> Tokenizer:
+    kind = registry().load("tokenizer", name)
+    made: Tokenizer = kind(build(kind.Config, config))
+    return made
+
+
+class Heard:
+    def __init__(self) -> None:
+        self.calls: list[tuple[int, int]] = []
+
+    def tokenized(self, done: int, total: int) -> None:
+        self.calls.append((done, total))
+
+
+@pytest.mark.parametrize("name", ["events", "pianoroll"])
+def test_a_shard_holds_each_piece_as_the_tokenizer_encodes_it(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path, name: str
+) -> None:
+    run(midis / "Bach")
+    ours, heard = tokenizer(name), Heard()
+    shard = tokenize(catalog, workspace, ours, "train", heard, workers=1)
+    pieces = {piece.id: piece for piece in catalog.pieces("train")}
+    assert sorted(shard.files.tolist()) == sorted(pieces)
+    for index in (0, len(shard.files) - 1):
+        score = load_piece(workspace, pieces[int(shard.files[index])])
+        assert np.array_equal(shard.piece(index), ours.encode(score))
+    assert heard.calls[-1] == (len(pieces), len(pieces))
+    row = catalog.shard(ours.fingerprint, "train")
+    assert row is not None
+    assert [span.length for span in catalog.spans(row.id)] == shard.lengths.tolist()
+    assert catalog.check() == []
+
+
+def test_a_shard_is_made_once_until_the_pieces_change(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path
+) -> None:
+    run(midis / "Bach")
+    first, heard = tokenize(catalog, workspace, tokenizer("events"), "valid"), Heard()
+    again = tokenize(catalog, workspace, tokenizer("events"), "valid", heard)
+    assert (again.path, heard.calls) == (first.path, [])
+    catalog.forget([(catalog.pieces("valid")[0].path, "")])
+    run(midis)
+    other = tokenize(catalog, workspace, tokenizer("events"), "valid")
+    assert other.path != first.path
+    assert first.path.exists()  # a run that resumes still finds what it learned from
+    other.path.unlink()
+    assert tokenize(catalog, workspace, tokenizer("events"), "valid").path.exists()
+
+
+def test_a_piece_that_cannot_be_read_any_more_is_a_recorded_skip(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path, tmp_path: Path
+) -> None:
+    for number, path in enumerate(sorted(midis.glob("*/*.mid"))[:12]):
+        (tmp_path / "m").mkdir(exist_ok=True)
+        (tmp_path / "m" / f"{number}.mid").write_bytes(path.read_bytes())
+    run(tmp_path / "m")
+    lost = catalog.pieces("train")[0]
+    (workspace.root / lost.path).write_bytes(b"something else")
+    shard = tokenize(catalog, workspace, tokenizer("events"), "train")
+    assert lost.id not in shard.files
+    row = catalog.shard(tokenizer("events").fingerprint, "train")
+    assert row is not None
+    skipped = [span for span in catalog.spans(row.id) if span.skipped]
+    assert [(span.file_id, span.length) for span in skipped] == [(lost.id, 0)]
+    assert "not_midi" in str(skipped[0].skipped)
+
+
+def test_no_pieces_is_an_error_that_names_the_mend(catalog: Catalog, workspace: Workspace) -> None:
+    with pytest.raises(MusictkError, match="musictk ingest"):
+        tokenize(catalog, workspace, tokenizer("events"), "train")
+
+
+def test_a_tokenizer_that_learns_does_so_once_from_the_training_pieces(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path
+) -> None:
+    run(midis / "Bach")
+    plain = tokenizer("remi", bpe=500)
+    ready = learn(catalog, workspace, plain)
+    assert ready.learned is not None
+    assert ready.fingerprint != plain.fingerprint
+    assert learn(catalog, workspace, plain).fingerprint == ready.fingerprint
+    shard = tokenize(catalog, workspace, plain, "valid", workers=1)
+    assert shard.fingerprint == ready.fingerprint
+    assert catalog.tokenizer(ready.fingerprint).learned == ready.learned

@@ -1,0 +1,135 @@
+"""The fingerprint: the same music in another key, tempo, file or hand; and nothing else."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from musictk.catalog import Sketch
+from musictk.ingest import Limits
+from musictk.ingest.cluster import alike, clusters, containment
+from musictk.ingest.facts import Clock, Notes, estimate_key, measure
+from musictk.ingest.fingerprint import sketch_music, sketch_text, unpack
+from musictk.ingest.read import read_midi
+
+MIDIS = Path(__file__).parents[2] / "examples" / "midis"
+PIECES = sorted(MIDIS.glob("*/*.mid"))
+
+
+def arrays(path: Path) -> tuple[Notes, np.ndarray, int]:
+    score = read_midi(path.read_bytes(), Limits()).score
+    notes = Notes(score)
+    return notes, Clock(score, score.ticks_per_quarter).seconds(notes.time), score.tpq
+
+
+def sketch(path: Path) -> bytes:
+    notes, seconds, quarter = arrays(path)
+    return sketch_music(notes.time, seconds, notes.pitch, quarter)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(PIECES), st.integers(-11, 11), st.floats(0.3, 3.0), st.sampled_from([1, 2, 5])
+)
+def test_neither_key_nor_tempo_nor_resolution_changes_it(
+    path: Path, shift: int, stretch: float, finer: int
+) -> None:
+    notes, seconds, quarter = arrays(path)
+    other = sketch_music(
+        notes.time * finer, seconds * stretch, notes.pitch + shift, quarter * finer
+    )
+    assert other == sketch(path)
+
+
+@pytest.mark.parametrize("path", PIECES[::6], ids=lambda path: path.stem)
+def test_a_performance_is_found_to_be_the_same_piece(path: Path) -> None:
+    notes, seconds, _ = arrays(path)
+    random = np.random.default_rng(1)
+    played = seconds * 0.9 + np.sin(seconds / 5) + random.normal(0, 0.008, len(seconds))
+    played -= played.min()
+    ticks = np.round(played * 960).astype(np.int64)  # one tempo, no grid
+    keep = random.random(len(ticks)) > 0.01  # and a wrong note here and there
+    performance = sketch_music(ticks[keep], played[keep], notes.pitch[keep], 480)
+    assert performance != sketch(path)
+    assert alike(unpack(performance), unpack(sketch(path)))
+
+
+def test_different_pieces_are_kept_apart() -> None:
+    prints = [unpack(sketch(path)) for path in PIECES]
+    assert [pair for pair in itertools.combinations(prints, 2) if alike(*pair)] == []
+
+
+def test_a_piece_is_found_inside_a_longer_one() -> None:
+    (one, _, quarter), (other, _, _) = arrays(PIECES[3]), arrays(PIECES[20])
+    both = np.concatenate([one.time, other.time + one.end])
+    pitch = np.concatenate([one.pitch, other.pitch])
+    medley = unpack(sketch_music(both, both / quarter, pitch, quarter))
+    share, evidence = containment(unpack(sketch(PIECES[3])), medley)
+    assert share > 0.8
+    assert evidence > 50
+
+
+def test_clusters_are_named_by_content_and_join_across_a_third(
+    tmp_path: Path,
+) -> None:
+    same, other = sketch(PIECES[0]), sketch(PIECES[5])
+    rows = [
+        Sketch(1, "cc", "midi", same),
+        Sketch(2, "aa", "midi", same),
+        Sketch(3, "bb", "midi", other),
+        Sketch(4, "dd", "text", same),  # another kind is never a twin
+    ]
+    assert clusters(rows) == {1: "aa", 2: "aa", 3: "bb", 4: "dd"}
+    assert clusters(rows[::-1]) == clusters(rows)
+    assert clusters([]) == {}
+
+
+def test_the_smallest_pieces_are_twins_when_they_are_the_same() -> None:
+    def scale(start: int, step: int) -> bytes:
+        ticks = np.arange(5) * step
+        return sketch_music(ticks, ticks / 480, start + np.arange(5), 480)
+
+    assert scale(60, 480) == scale(64, 240)
+    rows = [Sketch(1, "a", "midi", scale(60, 480)), Sketch(2, "b", "midi", scale(50, 96))]
+    assert set(clusters(rows).values()) == {"a"}
+
+
+def test_texts_with_the_same_words_are_twins() -> None:
+    words = " ".join(f"word{number}" for number in range(200))
+    assert sketch_text(words) == sketch_text(words.upper().replace(" ", ",\n"))
+    edited, other = sketch_text(words + " and a line more"), sketch_text("nothing " * 50)
+    assert alike(unpack(sketch_text(words)), unpack(edited))
+    assert not alike(unpack(sketch_text(words)), unpack(other))
+
+
+@pytest.mark.parametrize(
+    ("name", "facts"),
+    [
+        ("Bach/invention_04_d_minor.mid", {"key": "D minor", "metre": "3/8", "notes": 443}),
+        ("Bach/sinfonia_01_c_major.mid", {"key": "C major", "metre": "4/4", "bars": 21}),
+        ("Beethoven/fuer_elise_woo59.mid", {"key": "A minor", "metre": "3/8", "programs": [0]}),
+    ],
+)
+def test_facts_of_known_pieces(name: str, facts: dict[str, object]) -> None:
+    score = read_midi((MIDIS / name).read_bytes(), Limits()).score
+    found = measure(score, Notes(score), Limits())
+    assert {key: found[key] for key in facts} == facts
+    ends = [note.end for track in score.to("second").tracks for note in track.notes]  # type: ignore[attr-defined]
+    assert found["seconds"] == pytest.approx(max(ends), abs=0.01)
+
+
+@settings(deadline=None)
+@given(st.integers(0, 11), st.booleans())
+def test_the_key_estimate_moves_with_the_music(shift: int, minor: bool) -> None:
+    steps = [0, 2, 3, 5, 7, 8, 11] if minor else [0, 2, 4, 5, 7, 9, 11]
+    pitch = np.array([48 + shift + step for step in [*steps, 0, 7, steps[2], 0]])
+    key = estimate_key(pitch, np.full(len(pitch), 10))
+    names = ("C", "C#/Db", "D", "Eb", "E", "F", "F#", "G", "G#/Ab", "A", "Bb", "B")
+    assert key is not None
+    assert key.split()[0] in names[shift].split("/")
+    assert key.endswith("minor" if minor else "major")

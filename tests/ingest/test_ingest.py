@@ -1,0 +1,275 @@
+"""Folders, archives and tables into the catalog, again and again, through crashes."""
+
+from __future__ import annotations
+
+import io
+import random
+import subprocess
+import sys
+import tarfile
+import textwrap
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from shutil import copy, copytree
+
+import pytest
+
+from musictk.catalog import Catalog
+from musictk.errors import MusictkError, UsageError
+from musictk.ingest import IngestReport, Limits, load_piece, read_piece
+from musictk.workspace import Workspace
+
+Run = Callable[..., IngestReport]
+
+
+def test_a_folder_becomes_a_catalog_and_the_second_run_does_nothing(
+    run: Run, catalog: Catalog, midis: Path
+) -> None:
+    first = run(midis)
+    assert (first.accepted, first.rejected.total(), len(first.composers)) == (42, 0, 15)
+    summary = catalog.summary()
+    assert summary["files"] == {"accepted": 42}
+    assert set(summary["splits"]) == {"train", "valid", "test"}
+    assert catalog.check() == []
+    before = catalog.digest()
+    second = run(midis)
+    assert (second.accepted, second.unchanged) == (0, 42)
+    assert catalog.digest() == before
+
+
+def test_pieces_are_read_again_as_they_were(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path
+) -> None:
+    run(midis / "Bach")
+    for piece in catalog.pieces()[:3]:
+        score = load_piece(workspace, piece)
+        assert not isinstance(score, str)
+        assert score.note_num() == piece.notes
+    with pytest.raises(MusictkError, match="not_midi"):
+        read_piece(Path(__file__))
+    with pytest.raises(MusictkError, match=r"nowhere\.mid"):
+        read_piece(Path("nowhere.mid"))
+
+
+def test_files_that_change_move_or_go_are_followed(
+    run: Run, catalog: Catalog, midis: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "midis"
+    copytree(midis / "Bach", folder / "Bach")
+    run(folder)
+    files = sorted((folder / "Bach").iterdir())
+    split = {piece.sha256: piece.split for piece in catalog.pieces()}
+    files[0].rename(folder / "Bach" / "renamed.mid")
+    files[1].unlink()
+    copy(min((midis / "Joplin").iterdir()), files[2])
+    report = run(folder)
+    assert (report.accepted, report.missing) == (2, 2)
+    pieces = {Path(piece.path).name: piece for piece in catalog.pieces()}
+    assert "renamed.mid" in pieces
+    assert len(pieces) == len(files) - 1
+    assert catalog.summary()["files"]["missing"] == 2  # the one deleted, the one written over
+    kept = [piece for piece in pieces.values() if piece.sha256 in split]
+    assert all(piece.split == split[piece.sha256] for piece in kept)
+
+
+def test_splits_stay_when_files_are_added(run: Run, catalog: Catalog, midis: Path) -> None:
+    run(midis / "Bach", midis / "Chopin")
+    before = {piece.sha256: piece.split for piece in catalog.pieces()}
+    run(midis)
+    after = {piece.sha256: piece.split for piece in catalog.pieces()}
+    assert len(after) == 42
+    assert {sha: after[sha] for sha in before} == before
+
+
+def test_whose_a_file_is(run: Run, catalog: Catalog, midis: Path, tmp_path: Path) -> None:
+    def composers() -> dict[str, str | None]:
+        return {Path(row["path"]).name: row["composer"] for row in catalog.files()}
+
+    sources = sorted(midis.glob("*/*.mid"))
+    loose = tmp_path / "loose"
+    (loose / "Anon" / "deep").mkdir(parents=True)
+    copy(sources[0], loose / "Anon" / "deep" / "a.mid")
+    copy(sources[1], loose / "Erik Satie - Air.mid")
+    copy(sources[2], loose / "untitled.mid")
+    run(loose)
+    assert composers() == {
+        "a.mid": "Anon",
+        "Erik Satie - Air.mid": "Erik Satie",
+        "untitled.mid": None,
+    }
+    assert catalog.show("Air")["composer"] == "Erik Satie"
+    table = tmp_path / "who.csv"
+    table.write_text("path,composer\nAnon/deep/a.mid,Krebs\nuntitled.mid,erik satie\n", "utf-8")
+    assert run(loose, composers=table).unchanged == 3  # goes for known files, too
+    assert composers() == {
+        "a.mid": "Krebs",
+        "Erik Satie - Air.mid": "Erik Satie",
+        "untitled.mid": "Erik Satie",
+    }
+    run(midis / "Joplin", midis / "Grieg")  # as a shell writes midis/*
+    assert {"Joplin", "Grieg"} <= {row["name"] for row in catalog.composers()}
+    known = tmp_path / "Joplin"
+    known.mkdir()
+    copy(sources[9], known / "new.mid")
+    run(known)
+    assert composers()["new.mid"] == "Joplin"
+    (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
+    with pytest.raises(UsageError, match="path,composer"):
+        run(loose, composers=tmp_path / "bad.csv")
+    with pytest.raises(UsageError, match="is not there"):
+        run(tmp_path / "nowhere")
+
+
+def test_texts_have_kinds_of_their_own(run: Run, catalog: Catalog, tmp_path: Path) -> None:
+    (tmp_path / "t").mkdir()
+    (tmp_path / "t" / "poem.txt").write_text("\ufeffSo much depends\r\nupon", "utf-8")
+    (tmp_path / "t" / "tune.abc").write_text("X:1\nT:Tune\nK:G\nGABc|\n", "utf-8")
+    (tmp_path / "t" / "binary.txt").write_bytes(b"\xff\xfe\x00")
+    report = run(tmp_path / "t")
+    assert report.rejected == {"not_text": 1}
+    assert [piece.kind for piece in catalog.pieces(reads={"text", "abc"})] == ["text", "abc"]
+
+
+def archive_zip(target: Path, midis: Path) -> None:
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(midis.glob("*/*.mid"))[:12]:
+            archive.write(path, f"set/{path.parent.name}/{path.name}")
+        archive.writestr("../../../evil.mid", sorted(midis.glob("*/*.mid"))[20].read_bytes())
+        archive.writestr("broken.mid", b"no midi")
+        archive.writestr("notes.doc", b"left alone")
+
+
+def archive_tar(target: Path, midis: Path) -> None:
+    with tarfile.open(target, "w:gz") as archive:
+        for path in sorted(midis.glob("*/*.mid"))[:12]:
+            archive.add(path, f"set/{path.parent.name}/{path.name}")
+        for name, data in (("../../../evil.mid", sorted(midis.glob("*/*.mid"))[20].read_bytes()),):
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            archive.addfile(info, io.BytesIO(data))
+        info = tarfile.TarInfo("broken.mid")
+        info.size = 7
+        archive.addfile(info, io.BytesIO(b"no midi"))
+        link = tarfile.TarInfo("link.mid")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc/passwd"
+        archive.addfile(link)
+
+
+@pytest.mark.parametrize(("name", "make"), [("a.zip", archive_zip), ("a.tar.gz", archive_tar)])
+def test_archives_are_streamed(
+    run: Run,
+    catalog: Catalog,
+    workspace: Workspace,
+    midis: Path,
+    tmp_path: Path,
+    name: str,
+    make: Callable[[Path, Path], None],
+) -> None:
+    folder = tmp_path / "in" / "deep" / "er"
+    folder.mkdir(parents=True)
+    make(folder / name, midis)
+    report = run(folder)
+    assert (report.accepted, report.rejected) == (13, {"not_midi": 1})
+    assert not list(tmp_path.rglob("*.mid"))  # nothing was written anywhere
+    piece = catalog.pieces()[0]
+    assert (piece.member, piece.path.endswith(name)) == (f"set/Bach/{piece.member[9:]}", True)  # type: ignore[index]
+    score = load_piece(workspace, piece)
+    assert not isinstance(score, str)
+    assert score.note_num() == piece.notes
+    again = run(folder)
+    assert (again.accepted, again.unchanged) == (0, 1)
+
+
+def test_archives_beyond_their_limits(
+    run: Run, catalog: Catalog, midis: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.write(next(midis.glob("Bach/*.mid")), "first.mid")
+        archive.writestr("bomb.mid", bytes(64 << 20))
+    (folder / "cut.zip").write_bytes((folder / "bomb.zip").read_bytes()[:500])
+    (folder / "not.tar").write_bytes(b"x" * 2000)
+    report = run(folder)
+    assert report.rejected == {"too_large": 1, "bad_archive": 2}
+    assert report.accepted == 1
+    many = tmp_path / "many.zip"
+    with zipfile.ZipFile(many, "w") as archive:
+        for number in range(10):
+            archive.writestr(f"{number}.mid", b"MThd")
+    assert run(many, limits=Limits(members=5)).rejected == {"bad_header": 5, "archive_limit": 1}
+    assert "archive_limit" in catalog.summary()["rejected"]
+
+
+CRASHING = """
+import os, time
+import musictk.ingest.read as read
+sound = read.read_midi
+def read_midi(data, limits):
+    if data.endswith(b"DIE"): os.abort()
+    if data.endswith(b"HANG"): time.sleep(600)
+    if data.endswith(b"EAT"): return bytearray(8 << 30)
+    return sound(data, limits)
+read.read_midi = read_midi
+"""
+
+
+def test_a_worker_that_dies_hangs_or_eats_is_a_row(
+    run: Run, catalog: Catalog, midis: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "sitecustomize.py").write_text(CRASHING)
+    monkeypatch.syspath_prepend(tmp_path / "site")  # a parser with faults, in the workers only
+    folder = tmp_path / "midis"
+    folder.mkdir()
+    for number, path in enumerate(sorted(midis.glob("*/*.mid"))[:30]):
+        ending = {3: b"DIE", 11: b"HANG", 12: b"DIE", 20: b"EAT"}.get(number, b"")
+        (folder / f"{number:02}.mid").write_bytes(path.read_bytes() + ending)
+    report = run(folder, limits=Limits(seconds=1.0), workers=2)
+    assert report.accepted == 26
+    codes = {Path(row["path"]).stem: row["code"] for row in catalog.rejected()}
+    assert codes == {"03": "worker_died", "11": "timeout", "12": "worker_died", "20": "memory"}
+
+
+INGEST = textwrap.dedent(
+    """
+    import sys
+    from pathlib import Path
+    from musictk.catalog import Catalog
+    from musictk.ingest import Options, ingest
+    from musictk.workspace import here
+    class Tell:
+        def ingested(self, done, total): print(done, flush=True)
+    space = here(Path(sys.argv[1]))
+    with Catalog.open(space.catalog_url, space.root) as catalog:
+        ingest(catalog, space, [Path(sys.argv[2])], Options(workers=1, batch=5), Tell())
+        print(catalog.digest(), flush=True)
+    """
+)
+
+
+def test_killed_anywhere_and_run_again_it_ends_the_same(midis: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in" / "midis"
+    copytree(midis, folder)
+    chance = random.Random(7)
+
+    def start(root: Path) -> subprocess.Popen[str]:
+        root.mkdir(exist_ok=True)
+        command = [sys.executable, "-c", INGEST, str(root), str(folder)]
+        return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+
+    clean, _ = start(tmp_path / "in" / "clean").communicate(timeout=120)
+    root, safe = tmp_path / "in" / "killed", 0
+    for _ in range(3):
+        process = start(root)
+        assert process.stdout is not None
+        for _ in range(chance.randint(1, 3)):
+            line = process.stdout.readline()  # a batch is acknowledged
+            safe += 5 if line.strip().isdecimal() else 0
+        process.kill()
+        process.wait()
+        with Catalog.open(f"sqlite:///{root}/catalog.db", root) as catalog:
+            assert len(catalog.seen()) >= safe
+    last, _ = start(root).communicate(timeout=120)
+    assert last.split()[-1] == clean.split()[-1]
