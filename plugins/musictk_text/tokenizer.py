@@ -1,0 +1,101 @@
+"""`text`: byte-level byte-pair tokens (Sennrich et al. 2016; Radford et al. 2019)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer as Model
+from tokenizers import decoders, pre_tokenizers
+from tokenizers.models import BPE
+from tokenizers.trainers import BpeTrainer
+
+from musictk.errors import MusictkError, UsageError
+from musictk.tokens import Piece, Tokenizer, Tokens
+
+_BYTES = 256
+_SPECIALS = 3  # pad, bos, eos stand before the ids of the model
+
+
+@dataclass(frozen=True)
+class TextConfig:
+    """`bar` is what ends a bar: "|" for ABC notation, a line for plain text."""
+
+    size: int = 2000  # of the vocabulary, pad, bos and eos among it
+    bar: Literal["|", "\n"] = "|"
+
+    def __post_init__(self) -> None:
+        if self.size < _SPECIALS + _BYTES:
+            raise UsageError(f"size={self.size} is less than the {_SPECIALS + _BYTES} of all bytes")
+
+
+class Text(Tokenizer):
+    """Text files and ABC notation, byte by byte where nothing longer was learned.
+
+    `decode(encode(text)) == text`; ids that are no UTF-8 together decode with U+FFFD in it.
+    """
+
+    Config = TextConfig
+    name = "text"
+    reads = frozenset({"text", "abc"})
+    learns = True
+
+    def __init__(self, config: TextConfig, learned: str | None = None) -> None:
+        super().__init__(config, learned)
+        self._model = None if learned is None else _read(learned)
+        pieces = self._model.get_vocab_size() if self._model else config.size - _SPECIALS
+        self._size = _SPECIALS + pieces
+        self.space = Tokens(self._size)
+        self._ends_bar = np.zeros(self._size, bool)  # ids with a bar's end in them
+        if self._model:
+            for index in range(pieces):
+                ended = config.bar in self._model.decode([index])
+                self._ends_bar[_SPECIALS + index] = ended
+
+    def encode(self, piece: Piece) -> NDArray[np.int64]:
+        if not isinstance(piece, str):
+            raise ValueError("text reads text, not music")
+        if not piece:
+            raise ValueError("the text is empty")
+        return np.array(self._trained().encode(piece).ids, np.int64) + _SPECIALS
+
+    def decode(self, sequence: NDArray[Any]) -> str:
+        ids = np.asarray(sequence, np.int64) - _SPECIALS
+        known = ids[(ids >= 0) & (ids < self._size - _SPECIALS)]
+        return str(self._trained().decode(known.tolist()))
+
+    def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
+        ends = self._ends_bar[np.asarray(sequence, np.int64)]
+        begins = np.append(True, ends[:-1] & ~ends[1:])[: len(ends)]
+        return np.flatnonzero(begins)
+
+    def learn(self, pieces: Iterable[Piece]) -> str:
+        """Byte-pair merges over the training texts, as the JSON of `tokenizers`."""
+        model = Model(BPE())
+        # what ends a bar merges with nothing, so that bars can be cut apart
+        bar = pre_tokenizers.Split(self.config.bar, "isolated")
+        words = pre_tokenizers.ByteLevel(add_prefix_space=False)
+        model.pre_tokenizer = pre_tokenizers.Sequence([bar, words])
+        model.decoder = decoders.ByteLevel()
+        trainer = BpeTrainer(
+            vocab_size=self.config.size - _SPECIALS,
+            initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+            show_progress=False,
+        )
+        model.train_from_iterator((piece for piece in pieces if isinstance(piece, str)), trainer)
+        return str(model.to_str())
+
+    def _trained(self) -> Any:
+        if self._model is None:
+            raise MusictkError("text has learned no tokens yet", "tokenize a corpus first")
+        return self._model
+
+
+def _read(learned: str) -> Any:
+    try:
+        return Model.from_str(learned)
+    except Exception as error:  # tokenizers raises Exception itself
+        raise MusictkError(f"the learned tokens cannot be read: {error}") from error
