@@ -16,7 +16,8 @@ class Architecture(nn.Module):
     State is a list of tensors, each (B, …) and of fixed shape, so rows can be stacked, selected and
     repeated along dimension 0, and rows may stand at different positions. `forward` may write into
     the state it is given: use only what it returns. One `forward` serves training (a state begun
-    with capacity 0 keeps no past), prefill, stepping, TorchScript and ONNX.
+    with capacity 0 keeps no past), prefill, stepping, TorchScript and ONNX. Keep the repeated
+    layers in one `nn.ModuleList`, so that training can recompute or shard them one at a time.
     """
 
     Config: ClassVar[type]

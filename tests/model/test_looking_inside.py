@@ -1,0 +1,70 @@
+"""Attention maps, costs and sizes."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from musictk.errors import UnknownNameError
+from musictk.model.cost import flops_per_position, parameters
+from musictk.model.inspect import attention_maps
+from musictk.model.sizes import SIZES, config_for
+from musictk.plugin import registry
+from musictk.testing.architectures import tiny
+from musictk.tokens import Frames, Tokens
+
+BODIES = {name: registry().load("architecture", name) for name in ("gpt", "conformer", "relative")}
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_maps_are_causal_distributions(name: str) -> None:
+    network = tiny(BODIES[name], Frames(16)).train()
+    sequence = torch.randint(0, 2, (1, 40, 16), dtype=torch.uint8)
+    maps = attention_maps(network, sequence, torch.zeros(1, 32))
+    assert len(maps) == (6 if name == "conformer" else 2)
+    for each in maps:
+        assert each.shape == (4, 40, 40)
+        torch.testing.assert_close(each.sum(-1), torch.ones(4, 40))
+        assert not each.triu(1).any()
+    assert network.training, "the network is left as it was"
+
+
+def test_maps_of_a_window_end_where_it_ends() -> None:
+    network = tiny(BODIES["conformer"], Tokens(61), depth=1, windows=(6,))
+    (each,) = attention_maps(network, torch.randint(0, 61, (1, 40)), torch.zeros(1, 32))
+    assert not each.tril(-7).any()
+    assert each.diagonal(-6, 1, 2).all()
+
+
+def test_local_attention_costs_the_same_per_position_at_any_length() -> None:
+    network = tiny(BODIES["conformer"], Tokens(61))
+    short, long = (flops_per_position(network, Tokens(61), length) for length in (2048, 8192))
+    assert long == pytest.approx(short, rel=0.01)
+
+
+def test_a_matrix_product_costs_two_operations_a_weight() -> None:
+    network = tiny(BODIES["gpt"], Frames(16))
+    body = 2 * 12 * 32 * 32  # weights of 2 layers: qkv 3, out 1, feed-forward 8 times D²
+    attention = 2 * 2 * 10 * 32  # two products over 10 keys in 2 layers
+    expected = 2 * (body + attention + 2 * 16 * 32)
+    assert flops_per_position(network, Frames(16), 10) == expected
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("name", BODIES)
+def test_every_size_fits_every_body(name: str, size: str) -> None:
+    config = config_for(BODIES[name], size, {"dropout": "0.2"})
+    with torch.device("meta"):
+        body = BODIES[name](config)
+    assert (config.dim, config.depth, config.heads) == tuple(SIZES[size].values())
+    assert (body.dim, config.dropout) == (config.dim, 0.2)
+
+
+def test_an_unknown_size_is_answered_with_the_known() -> None:
+    with pytest.raises(UnknownNameError, match=r"(?s)smal.*small"):
+        config_for(BODIES["gpt"], "smal")
+
+
+def test_a_tied_matrix_counts_once() -> None:
+    small, large = (tiny(BODIES["gpt"], Tokens(size)) for size in (61, 71))
+    assert parameters(large) - parameters(small) == 10 * 32
