@@ -1,0 +1,5 @@
+"""`python -m musictk`."""
+
+from musictk.cli.main import main
+
+main()

@@ -1,0 +1,58 @@
+"""The `musictk` program, typed as a user would."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from musictk.cli.main import main
+
+# A model that trains in seconds; everything else is as the user would have it.
+SMALL = [
+    *("--set", "model.dim=32", "--set", "model.depth=1", "--set", "model.heads=2"),
+    *("--set", "model.windows=[16, 64]", "--set", "max_length=2048", "--set", "length=128"),
+]
+
+
+@dataclass(frozen=True)
+class Shell:
+    """The `musictk` program in a directory, as a user would run it."""
+
+    directory: Path
+
+    def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "musictk", *arguments],
+            cwd=self.directory,
+            capture_output=True,
+            text=True,
+            timeout=600,
+            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+        )
+        assert done.returncode == code, f"{arguments}: {done.returncode}\n{done.stderr}"
+        return done
+
+    def here(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+        """The same in this process, for commands that end at once: (exit code, stdout, stderr)."""
+        before = Path.cwd()
+        os.chdir(self.directory)
+        try:
+            main(list(arguments))
+            code = 0
+        except SystemExit as end:
+            code = int(end.code or 0)
+        finally:
+            os.chdir(before)
+        shown = capsys.readouterr()
+        return code, shown.out, shown.err
+
+    def json(self, *arguments: str, code: int = 0) -> Any:
+        """The one JSON document on stdout."""
+        return json.loads(self("--json", *arguments, code=code).stdout)

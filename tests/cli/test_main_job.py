@@ -1,0 +1,127 @@
+"""The four commands, as they are typed, and what they leave behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mido
+import pytest
+
+from tests.cli.shell import SMALL, Shell
+
+
+def test_the_main_job(shell: Shell) -> None:
+    """sample and export after ingest and train (which the fixture typed)."""
+    said = shell("sample", "--composer", "Bach", "--form", "AABA", "--bars", "2", "-o", "out.mid")
+    assert "out.mid" in said.stdout
+    assert "conformer-1" in said.stdout
+    out = mido.MidiFile(shell.directory / "out.mid")
+    assert [m.text for track in out.tracks for m in track if m.type == "marker"] == list("AABA")
+    assert any(m.type == "note_on" for track in out.tracks for m in track)
+    said = shell("export", "--onnx", "--torchscript")
+    assert "100.0% of choices the same" in said.stdout
+    for runtime in ("onnx", "torchscript"):
+        shell("sample", "--runtime", runtime, "--bars", "2", "--seed", "1", "-o", f"{runtime}.mid")
+        assert (shell.directory / f"{runtime}.mid").stat().st_size > 50
+
+
+def test_a_sample_is_made_again_bit_for_bit(shell: Shell) -> None:
+    made = shell.json("sample", "--form", "AB", "--bars", "1", "--count", "2", "-o", "a.mid")
+    assert [Path(row["path"]).name for row in made] == ["a-1.mid", "a-2.mid"]
+    shell("sample", "--like", str(made[1]["id"]), "-o", "again.mid")
+    first, again = ((shell.directory / name).read_bytes() for name in ("a-2.mid", "again.mid"))
+    assert first == again
+
+
+def test_a_composer_with_few_pieces_works_and_is_told_so(shell: Shell) -> None:
+    said = shell("sample", "--composer", "satie", "--bars", "1", "-o", "s.mid")
+    assert "satie has too few pieces" in said.stderr
+
+
+def test_a_run_that_was_stopped_goes_on(shell: Shell) -> None:
+    shell("train", "--arch", "gpt", "--size", "tiny", "--steps", "4", "--set", "length=64")
+    rows = {row["name"]: row for row in shell.json("runs", "list")}
+    assert rows["gpt-1"]["status"] == "finished"
+    said = shell("train", "--resume", "gpt-1", code=2)
+    assert "is finished" in said.stderr
+
+
+def test_fine_tuning_starts_from_a_run(shell: Shell) -> None:
+    shell("train", "--from", "conformer-1", "--steps", "3")
+    assert {row["name"] for row in shell.json("runs", "list")} == {"conformer-1", "conformer-2"}
+    compared = shell.json("runs", "compare")
+    assert len(compared) == 2
+
+
+def test_labels_become_conditions(shell: Shell) -> None:
+    shell("catalog", "label", "Bach", "period=Baroque")
+    shell("train", "--condition", "composer,period", "--steps", "2", "--size", "tiny", *SMALL)
+    shell("sample", "--composer", "Bach", "--label", "period=Baroque", "--bars", "1", "-o", "p.mid")
+    said = shell("sample", "--label", "period=Barock", "--bars", "1", code=2)
+    assert "did you mean 'Baroque'" in said.stderr
+    said = shell("train", "--condition", "composer,mood", code=2)
+    assert "label category 'mood'" in said.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "named"),
+    [
+        (["sample", "--composer", "Bahc"], 2, "did you mean 'Bach'"),
+        (["sample", "--form", "A?B"], 2, "AABA"),
+        (["sample", "--run", "conformer-9"], 2, "did you mean 'conformer-1'"),
+        (["sample", "--runtime", "onnx"], 1, "musictk export --onnx"),
+        (["sample", "--like", "77"], 2, "sample '77'"),
+        (["sample", "--composer", "Bach:x"], 2, "LABEL:WEIGHT"),
+        (["train", "--arch", "conformr"], 2, "did you mean 'conformer'"),
+        (["train", "--preset", "seed-01"], 2, "seed-001"),
+        (["train", "--size", "huge"], 2, "tiny"),
+        (["train", "--set", "clipp=1"], 2, "did you mean 'clip'"),
+        (["train", "--steps", "5", "--epochs", "1"], 2, "cannot both"),
+        (["train", "--resume", "nothing"], 2, "conformer-1"),
+        (["catalog", "show", "no-such-file"], 2, "no file"),
+        (["show", "no-such.mid"], 1, "no-such.mid"),
+        (["sample", "--prompt", "no-such.mid"], 1, "no-such.mid"),
+    ],
+)
+def test_an_error_names_the_thing_and_the_mend(
+    trained: Shell,
+    capsys: pytest.CaptureFixture[str],
+    arguments: list[str],
+    code: int,
+    named: str,
+) -> None:
+    ended, _, said = trained.here(capsys, *arguments)
+    assert ended == code
+    assert named in said
+    assert said.count("error: ") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "mend"),
+    [
+        (["train"], 1, "musictk ingest ./midis"),
+        (["sample"], 1, "musictk train"),
+        (["export"], 1, "musictk train"),
+        (["ingest", "nothing here"], 2, "nothing here"),
+    ],
+)
+def test_an_empty_catalog_says_what_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, mend: str
+) -> None:
+    ended, _, said = Shell(tmp_path).here(capsys, *arguments)
+    assert ended == code
+    assert mend in said
+
+
+def test_some_rejected_is_done_in_part(tmp_path: Path, midis: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "[red]bad.mid").write_bytes(b"<html>")
+    (tmp_path / "in" / "good.mid").write_bytes((midis / "Satie/gymnopedie_3.mid").read_bytes())
+    shell = Shell(tmp_path)
+    said = shell("ingest", "in", code=3)
+    assert "1 rejected" in said.stdout
+    rows = shell.json("catalog", "rejected")
+    assert len(rows) == 1
+    assert rows[0]["code"]
+    assert "[red]bad.mid" in shell("catalog", "rejected").stdout
+    assert shell("catalog", "check").returncode == 0
