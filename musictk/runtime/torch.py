@@ -48,6 +48,7 @@ class TorchEngine(Engine[Tensors]):
         super().__init__(directory, manifest)
         self.threads = threads
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self._graphs = self.device.type == "cuda"
 
     def empty(self, batch: int, capacity: int) -> Tensors:
         return Tensors(self.network.begin(batch, capacity))
@@ -58,15 +59,23 @@ class TorchEngine(Engine[Tensors]):
         state = rows.state
         inputs = torch.from_numpy(sequence), torch.from_numpy(condition)
         with torch.inference_mode(), _threads(self.threads):
-            if self.device.type == "cuda" and sequence.shape[1] == 1:
-                if state.graph is None:
-                    state.graph = Graph(self.network, inputs, state.slots)
+            if self._graphs and sequence.shape[1] == 1 and state.graph is None:
+                state.graph = self._capture(inputs, state.slots)
+            if state.graph is not None and sequence.shape[1] == 1:
                 logits = state.graph.replay(*inputs)
             else:
                 moved = [value.to(self.device) for value in inputs]
                 logits, slots = self.network(moved[0], moved[1], state.slots)
                 state = Tensors(slots)
             return logits.float().cpu().numpy(), state
+
+    def _capture(self, inputs: tuple[Tensor, Tensor], slots: list[Tensor]) -> Graph | None:
+        """None where the body reads a value back while it runs, which no graph can hold."""
+        try:
+            return Graph(self.network, inputs, slots)
+        except RuntimeError:
+            self._graphs = False
+            return None
 
     def take(self, state: Tensors, rows: Sequence[int]) -> Tensors:
         index = torch.tensor(list(rows), device=self.device)
