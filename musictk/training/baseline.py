@@ -48,7 +48,8 @@ class Bigram:
         total = np.maximum(self._total[before], 1)
         discounted = DISCOUNT * self._followers[before] / total
         backoff = np.where(self._total[before] > 0, discounted, 1.0)
-        return np.maximum(seen - DISCOUNT, 0) / total + backoff * self._lower[after]
+        found: NDArray[np.float64] = np.maximum(seen - DISCOUNT, 0) / total
+        return np.asarray(found + backoff * self._lower[after])
 
     def nll(self, pieces: Pieces, space: Tokens) -> float:
         """Mean nats per position."""

@@ -84,7 +84,9 @@ def pack(optimizers: list[Optimizer], network: nn.Module) -> dict[str, Tensor]:
         for parameter, state in optimizer.state.items():
             for key, value in state.items():
                 tensor = value.full_tensor() if isinstance(value, DTensor) else value
-                packed[f"{names[id(parameter)]}/{key}"] = tensor.detach().to("cpu", copy=True).contiguous()
+                packed[f"{names[id(parameter)]}/{key}"] = (
+                    tensor.detach().to("cpu", copy=True).contiguous()
+                )
     return packed
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from symusic import Score
+from symusic.core import ScoreTick
 
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
@@ -45,7 +46,8 @@ def melodies(space: Space) -> list[np.ndarray]:
     """Each piece's pitches in order, as ids or as frames of one pitch."""
     pieces = []
     for path in sorted(MIDIS.glob("*/*.mid"))[:12]:
-        notes = [note for track in Score(path).to("tick").tracks for note in track.notes]
+        score: ScoreTick = Score(path)  # type: ignore[assignment]
+        notes = [note for track in score.tracks for note in track.notes]
         notes.sort(key=lambda note: (note.time, note.pitch))
         pitches = np.array([note.pitch for note in notes[:300]], np.int64)
         frames = np.eye(128, dtype=np.uint8)[pitches]

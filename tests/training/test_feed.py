@@ -3,7 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from musictk.training.feed import Feed, drop_conditions, torch_seed
@@ -39,6 +39,7 @@ def test_a_step_is_the_same_whatever_came_before(small: SimpleNamespace) -> None
     assert np.array_equal(in_order.parts[0].conditions, alone.parts[0].conditions)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**31), st.integers(0, 10_000), st.integers(1, 3))
 def test_a_dropped_label_becomes_0_and_others_stay(seed: int, draw: int, categories: int) -> None:
     before = np.arange(1, 1 + 50 * categories).reshape(50, categories)

@@ -6,8 +6,10 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,22 @@ def _start(script: Path, directory: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     )
+
+
+class Killed(BaseException):
+    """Nothing catches it."""
+
+
+def _counted(operation: Callable[..., Any], countdown: list[int]) -> Callable[..., Any]:
+    """The operation, until the countdown is at an end."""
+
+    def counted(*arguments: Any, **options: Any) -> Any:
+        countdown[0] -= 1
+        if countdown[0] == 0:
+            raise Killed
+        return operation(*arguments, **options)
+
+    return counted
 
 
 def test_killed_again_and_again_ends_alike(small: SimpleNamespace, tmp_path: Path) -> None:
@@ -51,30 +69,14 @@ def test_every_state_a_kill_can_leave_is_gone_on_from(
     settings = small.SMALL.but(steps=4, checkpoint_every=2, evaluate_every=4, length=8)
     expected = small.run(tmp_path / "whole", settings).digest
 
-    class Killed(BaseException):
-        pass
-
     survived = 0
     for moment in range(1, 60):
         directory = tmp_path / f"at-{moment}"
         countdown = [moment]
 
-        def tick(name: str, countdown: list[int] = countdown) -> None:
-            countdown[0] -= 1
-            if countdown[0] == 0:
-                raise Killed(name)
-
         with monkeypatch.context() as patch:
             for name in ("replace", "symlink_to", "unlink"):
-                original = getattr(Path, name)
-
-                def counted(
-                    self: Path, *args: object, _o=original, _n=name, **kw: object
-                ) -> object:  # type: ignore[no-untyped-def]
-                    tick(_n)
-                    return _o(self, *args, **kw)
-
-                patch.setattr(Path, name, counted)
+                patch.setattr(Path, name, _counted(getattr(Path, name), countdown))
             try:
                 small.run(directory, settings)
                 break

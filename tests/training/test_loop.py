@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -11,10 +12,13 @@ import torch
 from musictk.errors import MusictkError, UsageError
 from musictk.model import bundle
 from musictk.tokens import Frames
-from musictk.training.evaluate import nll
+from musictk.training.evaluate import nll, tensors
 from musictk.training.log import read_log
 from musictk.training.loop import train
+from musictk.training.objective import Objective
+from musictk.training.optimizer import make_optimizers, set_rate
 from musictk.training.outcome import Evaluation, Quiet, Report
+from musictk.training.schedule import rate
 
 
 class Ears(Quiet):
@@ -88,11 +92,6 @@ def test_accumulation_only_splits_the_step(small: SimpleNamespace, tmp_path: Pat
     settings = small.SMALL.but(steps=1, batch=4, accumulation=2, condition_dropout=0.0, clip=0.0)
     train(settings, network, manifest, split, valid, tmp_path / "a", device="cpu")
     whole, _ = small.fresh(dropout=0.0)
-    from musictk.training.evaluate import tensors
-    from musictk.training.objective import Objective
-    from musictk.training.optimizer import make_optimizers, set_rate
-    from musictk.training.schedule import rate
-
     optimizers = make_optimizers(whole, settings.optimisation)
     parts = [split.batch(0, draw, 4, 32) for draw in (0, 1)]
     nats = sum(
@@ -215,8 +214,7 @@ def test_what_cannot_work_is_refused(small: SimpleNamespace, tmp_path: Path) -> 
     with pytest.raises(UsageError, match="8192"):
         small.run(tmp_path / "long", small.SMALL.but(length=9000))
     network, manifest = small.fresh()
-    from dataclasses import replace
-
+    split, valid = small.splits()
     other = replace(manifest, tokenizer_fingerprint="another")
     with pytest.raises(UsageError, match="tokenizer"):
-        train(small.SMALL, network, other, *small.splits(), tmp_path / "other", device="cpu")
+        train(small.SMALL, network, other, split, valid, tmp_path / "other", device="cpu")

@@ -22,7 +22,7 @@ def test_only_matrices_decay(small: SimpleNamespace) -> None:
 def test_every_parameter_is_stepped_once_whichever_optimizer(small: SimpleNamespace) -> None:
     network, _ = small.fresh()
     for kind in ("adamw", "muon"):
-        optimizers = make_optimizers(network, Optimisation(optimizer=kind))  # type: ignore[arg-type]
+        optimizers = make_optimizers(network, Optimisation(optimizer=kind))
         found = [p for o in optimizers for group in o.param_groups for p in group["params"]]
         assert sorted(map(id, found)) == sorted(map(id, network.parameters()))
     assert len(optimizers) == 2

@@ -1,0 +1,77 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from musictk.errors import MusictkError
+from musictk.evaluation.compare import Scored, compare_scores
+from musictk.evaluation.nll import difference, per_unit
+
+
+def _scored(name: str, pieces: list[int], per_note: float, noise: float = 0.0) -> Scored:
+    rng = np.random.default_rng(5)
+    notes = rng.integers(100, 1000, 100)[pieces]
+    hard = 1 + rng.normal(0, 0.3, 100)[pieces]  # a piece is hard for every run alike
+    jitter = np.random.default_rng(len(name)).normal(0, noise, len(pieces))
+    return Scored(
+        name,
+        tuple(pieces),
+        notes * (per_note * hard + jitter),
+        notes * 4,
+        notes,
+        notes / 5.0,
+        1000,
+        123.4,
+    )
+
+
+def test_units_divide_the_same_nats() -> None:
+    (row,) = compare_scores([_scored("a", [1, 2, 3], 2.0)])
+    assert row["per_note"] == pytest.approx(4 * row["per_token"], abs=1e-3)
+    assert row["per_second"] == pytest.approx(5 * row["per_note"], abs=1e-3)
+    assert row["pieces"] == 3
+    assert row["behind"] == 0
+
+
+def test_only_pieces_that_all_scored_count_in_any_order() -> None:
+    one = _scored("one", [4, 2, 9, 7], 2.0)
+    other = _scored("other", [9, 7, 5, 4], 2.0)
+    rows = compare_scores([one, other])
+    assert [row["pieces"] for row in rows] == [3, 3]
+    assert rows[0]["per_note"] == rows[1]["per_note"]
+    with pytest.raises(MusictkError, match="no piece in common"):
+        compare_scores([one, _scored("third", [1], 2.0)])
+
+
+def test_a_piece_with_nothing_scored_is_left_out() -> None:
+    run = _scored("a", [0, 1, 2], 2.0)
+    run.positions[1] = 0
+    assert compare_scores([run])[0]["pieces"] == 2
+
+
+def test_pairing_tells_apart_what_intervals_cannot() -> None:
+    pieces = list(range(100))
+    better, worse = _scored("a", pieces, 2.0, 0.01), _scored("bb", pieces, 2.05, 0.01)
+    rows = compare_scores([worse, better])
+    assert [row["run"] for row in rows] == ["a", "bb"]
+    assert rows[0]["per_note_95"][1] > rows[1]["per_note_95"][0]  # they overlap
+    assert rows[1]["behind_95"][0] > 0
+
+
+def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+    rng = np.random.default_rng(0)
+    covered = 0
+    for trial in range(100):
+        units = rng.integers(50, 500, 60).astype(float)
+        nats = units * rng.normal(2.0, 0.5, 60)
+        interval = per_unit(nats, units, trial)
+        covered += interval.low <= 2.0 <= interval.high
+        assert interval.low <= interval.mean <= interval.high
+    assert 0.87 <= covered / 100 <= 1.0
+
+
+def test_a_run_is_not_behind_itself() -> None:
+    nats, units = np.array([3.0, 5.0]), np.array([1.0, 2.0])
+    assert difference(nats, nats, units).high == 0
+    single = per_unit(nats[:1], units[:1])
+    assert single.low == single.high == 3.0

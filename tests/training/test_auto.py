@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from musictk.training.auto import Machine, Suited, choose, suit
+from musictk.training.settings import Settings
+
+LAPTOP, SERVER = Machine("cpu", 2), Machine("cpu", 128)
+GPU, SMALL_GPU = Machine("cuda", 16, 80 << 30), Machine("cuda", 16, 8 << 30)
+SIZES = {"tiny": 1_700_000, "small": 9_000_000, "base": 71_000_000}
+
+
+def _parameters(size: str | None) -> int:
+    return SIZES[size or "tiny"]
+
+
+def _positions(suited: Suited) -> int:
+    loop = Settings().but(**suited.train).loop
+    return loop.batch * loop.accumulation * loop.length * int(suited.train["steps"])
+
+
+def test_two_cores_and_few_pieces_take_minutes() -> None:
+    suited = choose(LAPTOP, 130_000, _parameters)
+    assert suited.size == "tiny"
+    seconds = 6 * SIZES["tiny"] * _positions(suited) / (2 * 12e9)
+    assert 60 < seconds < 180
+    assert suited == choose(LAPTOP, 130_000, _parameters)
+
+
+def test_more_of_anything_is_used() -> None:
+    assert choose(SERVER, 20_000_000, _parameters).size != "tiny"
+    assert _positions(choose(LAPTOP, 1_000_000, _parameters)) > _positions(
+        choose(LAPTOP, 130_000, _parameters)
+    )
+    big, small = (choose(machine, 30_000_000, _parameters) for machine in (GPU, SMALL_GPU))
+    assert (big.size, big.train["precision"]) == ("base", "bf16")
+    assert big.train["batch"] > small.train["batch"] >= 1
+
+
+def test_a_small_corpus_is_not_passed_over_for_ever() -> None:
+    for machine in (SERVER, GPU):
+        suited = choose(machine, 10_000, _parameters)
+        assert _positions(suited) <= max(20 * 10_000 * 1.1, 100 * 2048 * suited.train["batch"])
+
+
+def test_what_is_given_is_kept_and_reckoned_with() -> None:
+    suited = choose(LAPTOP, 130_000, _parameters, "small", {"length": 512, "batch": 8})
+    assert suited.size == "small"
+    assert (suited.train["batch"], suited.train["length"]) == (8, 512)
+    assert suited.train["steps"] == 100  # the fewest there are
+    assert choose(LAPTOP, 130_000, _parameters, None, {"steps": 7}).train["steps"] == 7
+
+
+@pytest.mark.parametrize("arch", ["gpt", "conformer", "relative", "roll"])
+def test_every_architecture_is_suited(arch: str) -> None:
+    suited = suit(arch, 130_000, "cpu")
+    assert suited.size in SIZES
+    Settings().but(**suited.train)

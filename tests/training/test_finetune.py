@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import builtins
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+from musictk.errors import MusictkError
+from musictk.model import bundle
+from musictk.model.conditions import Conditions
+from musictk.model.manifest import Manifest
+from musictk.training.adapters import merged_state
+from musictk.training.finetune import grow, start_from
+from musictk.training.loop import train
+
+KNOWN = Conditions(
+    {"composer": ("", "OTHER", "Bach", "Chopin", "Satie")}, {"composer": ("Alkan", "Field")}
+)
+
+
+def test_new_labels_are_appended_and_no_id_changes() -> None:
+    wanted = Conditions(
+        {"composer": ("", "OTHER", "Alkan", "Bach", "Ravel"), "period": ("", "OTHER", "Baroque")},
+        {"composer": ("Chopin", "Tarrega"), "period": ()},
+    )
+    grown = grow(KNOWN, wanted)
+    assert grown.labels["composer"][:5] == KNOWN.labels["composer"]
+    assert grown.labels["composer"][5:] == ("Alkan", "Ravel")
+    assert grown.folded["composer"] == ("Field", "Tarrega")
+    assert grown.labels["period"] == ("", "OTHER", "Baroque")
+    assert grow(grown, wanted) == grown
+
+
+def test_a_new_composer_starts_from_what_is_known(small: SimpleNamespace, tmp_path: Path) -> None:
+    network, manifest = small.fresh()
+    bundle.write(tmp_path, network, manifest)
+    wanted = Conditions({"composer": ("", "OTHER", "Ravel"), "period": ("", "OTHER", "Baroque")})
+    grown, described = start_from(tmp_path, conditions=wanted)
+    before = network.state_dict()["tables.0.weight"]
+    table = grown.state_dict()["tables.0.weight"]
+    assert torch.equal(table[:5], before)
+    assert torch.allclose(table[5], before[2:].mean(0))
+    assert not grown.state_dict()["tables.1.weight"].any()
+    assert described.conditions.labels["composer"][5] == "Ravel"
+    assert described.trained["from"]["digest"] == bundle.weights_digest(network)
+    # A label of the new category changes nothing until it has been trained.
+    sequence = torch.randint(3, 131, (1, 16))
+    with torch.no_grad():
+        old = network.eval()(sequence, network.condition(torch.tensor([[2]])), network.begin(1, 0))
+        ids = torch.tensor([[2, 2]])
+        new = grown.eval()(sequence, grown.condition(ids), grown.begin(1, 0))
+    assert torch.allclose(old[0], new[0], atol=1e-6)
+
+
+def test_all_weights_are_trained_on(small: SimpleNamespace, tmp_path: Path) -> None:
+    first = small.run(tmp_path / "first")
+    network, manifest = start_from(first.best, conditions=KNOWN)
+    split, valid = small.splits()
+    outcome = train(small.SMALL, network, manifest, split, valid, tmp_path / "second", device="cpu")
+    assert outcome.best_nll is not None
+    assert first.best_nll is not None
+    assert outcome.best_nll < first.best_nll
+    assert bundle.read(outcome.best)[1].trained["from"]["trained"]["step"] == first.best_step
+
+
+def test_adapters_leave_an_ordinary_bundle_and_resume_exactly(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    first = small.run(tmp_path / "first")
+    settings = small.SMALL.but(checkpoint_every=6)
+    split, valid = small.splits()
+    outcomes = []
+    for name, listener in (("whole", None), ("cut", small.Stopper(6))):
+        torch.manual_seed(1)  # of the adapters
+        network, manifest = start_from(first.best, conditions=KNOWN, lora=4)
+        directory = tmp_path / name
+        outcomes.append(
+            train(settings, network, manifest, split, valid, directory, listener, device="cpu")
+        )
+    whole, cut = outcomes
+    assert cut.interrupted
+    # What resumes knows the bundle only; that there were adapters is in the checkpoint.
+    manifest = Manifest.read(tmp_path / "cut/last")
+    network = bundle.build_network(manifest)
+    directory = tmp_path / "cut"
+    resumed = train(settings, network, manifest, split, valid, directory, resume=True, device="cpu")
+    assert resumed.digest == whole.digest
+    before, _ = bundle.read(first.best)
+    after, _ = bundle.read(resumed.last)
+    changed = {
+        name
+        for name, tensor in after.state_dict().items()
+        if not torch.equal(tensor, before.state_dict()[name])
+    }
+    assert set(after.state_dict()) == set(before.state_dict())
+    assert "body.blocks.0.qkv.weight" in changed
+    assert "tables.0.weight" in changed
+    assert not any(name.startswith(("stem", "head", "body.positions")) for name in changed)
+
+
+def test_merged_weights_compute_what_the_adapters_did(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    plain, manifest = small.fresh()
+    bundle.write(tmp_path, plain, manifest)
+    network, _ = start_from(tmp_path, lora=4)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    network.eval()
+    merged, _ = small.fresh()
+    merged.load_state_dict(merged_state(network))
+    merged.eval()
+    sequence, none = torch.randint(3, 131, (2, 16)), torch.zeros(2, 32)
+    with torch.no_grad():
+        ours = network(sequence, none, network.begin(2, 0))[0]
+        theirs = merged(sequence, none, merged.begin(2, 0))[0]
+        first = plain.eval()(sequence, none, plain.begin(2, 0))[0]
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    assert not torch.allclose(ours, first, atol=1e-2)
+
+
+def test_without_peft_the_mend_is_named(
+    small: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = builtins.__import__
+
+    def absent(name: str, *args: object, **kwargs: object) -> object:
+        if name == "peft":
+            raise ImportError(name)
+        return real(name, *args, **kwargs)  # type: ignore[arg-type]
+
+    bundle.write(tmp_path, *small.fresh())
+    monkeypatch.setattr(builtins, "__import__", absent)
+    with pytest.raises(MusictkError, match=r"musictk\[lora\]"):
+        start_from(tmp_path, lora=4)
