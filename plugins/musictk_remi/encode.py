@@ -37,7 +37,7 @@ def encode(score: ScoreTick, vocabulary: Vocabulary) -> NDArray[np.int64]:
     tokens: list[Tokens] = []
     changes_at = np.zeros(0, np.int64)
     if config.tempos:
-        changes_at, index = tempos(score, grid, config)
+        changes_at, index = tempos(score, grid, vocabulary)
         tokens.append((changes_at, _TEMPO, (vocabulary.first["Tempo"] + index)[:, None]))
     tokens += [(part.time, _NOTE, _notes(part, grid, vocabulary)) for part in music]
     onsets = np.unique(np.concatenate([changes_at, *(part.time for part in music)]))
@@ -51,12 +51,11 @@ def _notes(part: Part, grid: Grid, vocabulary: Vocabulary) -> NDArray[np.int64]:
     drums = part.program == DRUMS
     low = 27 if drums else config.pitch_range[0]
     columns = [first["PitchDrum" if drums else "Pitch"] + part.pitch - low]
-    levels = np.array(config.velocities)
-    columns.append(first["Velocity"] + np.searchsorted(levels, part.velocity))
+    columns.append(first["Velocity"] + np.searchsorted(vocabulary.levels, part.velocity))
     beats, length = grid.beats[grid.section(part.time)], np.empty_like(part.duration)
-    for beat in np.unique(beats):
+    for beat in set(grid.beats.tolist()):
         here = beats == beat
-        choices = vocabulary.ticks("Duration", int(beat))
+        choices = vocabulary.ticks("Duration", beat)
         length[here] = np.searchsorted(choices, part.duration[here])
     columns.append(first["Duration"] + length)
     if config.programs:
@@ -115,8 +114,8 @@ def _rests(
     """The silence before each onset, from `since` on, as rests, the longest that fits first."""
     tokens: list[Tokens] = []
     beats = grid.beats[grid.section(onsets)]
-    for beat in np.unique(beats):
-        lengths = vocabulary.ticks("Rest", int(beat))
+    for beat in set(grid.beats.tolist()):
+        lengths = vocabulary.ticks("Rest", beat)
         here = np.flatnonzero((beats == beat) & (onsets - since >= lengths[0]))
         left = (onsets - since)[here]
         while len(here):

@@ -172,12 +172,12 @@ def _part(
     low, high = (27, 88) if program == DRUMS else vocabulary.config.pitch_range
     kept = (pitch >= low) & (pitch <= high)
     time, pitch, velocity, duration = (values[kept] for values in (time, pitch, velocity, duration))
-    levels = np.array(vocabulary.config.velocities)
+    levels = vocabulary.levels
     velocity = levels[closest(levels, velocity)]
     time = grid.snap(time)
     beats = grid.beats[grid.section(time)]
-    for beat in np.unique(beats):
-        lengths = vocabulary.ticks("Duration", int(beat))
+    for beat in set(grid.beats.tolist()):
+        lengths = vocabulary.ticks("Duration", beat)
         here = beats == beat
         duration[here] = lengths[closest(lengths, duration[here])]
     order = np.lexsort((velocity, duration, pitch, time))
@@ -189,11 +189,11 @@ def _part(
 
 
 def tempos(
-    score: ScoreTick, grid: Grid, config: RemiConfig
+    score: ScoreTick, grid: Grid, vocabulary: Vocabulary
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(ticks, indices into `config.tempo_values`): one at tick 0, then each change."""
-    micros = 60e6 / np.array(config.tempo_values)  # of a quarter note, descending
-    nearest_120 = int(np.argmin(np.abs(np.array(config.tempo_values) - 120)))
+    micros = 60e6 / vocabulary.tempos  # of a quarter note, descending
+    nearest_120 = int(np.argmin(np.abs(vocabulary.tempos - 120)))
     if not len(score.tempos):
         return np.zeros(1, np.int64), np.array([nearest_120])
     marks = score.tempos.numpy()

@@ -79,7 +79,7 @@ class Remi(Tokenizer):
         if self._merges or "Velocity" not in self.vocabulary.first:
             return sequence
         span = self.vocabulary.span("Velocity")
-        levels = np.array(self.config.velocities)
+        levels = self.vocabulary.levels
         index = np.clip(sequence.astype(np.int64) - span.start, 0, len(levels) - 1)
         moved = span.start + closest(levels, levels[index] + steps)
         return np.where((sequence >= span.start) & (sequence < span.stop), moved, sequence)

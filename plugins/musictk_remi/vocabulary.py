@@ -69,5 +69,24 @@ class Vocabulary:
 
     def ticks(self, kind: str, per_beat: int) -> NDArray[np.int64]:
         """The lengths of all `Duration` or `Rest` ids in ticks, ascending as their ids."""
+        if (kind, per_beat) not in self._ticks:
+            self._ticks[kind, per_beat] = self._lengths(kind, per_beat)
+        return self._ticks[kind, per_beat]
+
+    @cached_property
+    def levels(self) -> NDArray[np.int64]:
+        """The velocities of the vocabulary, ascending as their ids."""
+        return np.array(self.config.velocities, np.int64)
+
+    @cached_property
+    def tempos(self) -> NDArray[np.float64]:
+        """The tempos of the vocabulary in quarter notes a minute, ascending as their ids."""
+        return np.array(self.config.tempo_values)
+
+    @cached_property
+    def _ticks(self) -> dict[tuple[str, int], NDArray[np.int64]]:
+        return {}
+
+    def _lengths(self, kind: str, per_beat: int) -> NDArray[np.int64]:
         parts = [tuple(map(int, value.split("."))) for value in self.values[self.span(kind)]]
         return np.array([(beat * res + at) * per_beat // res for beat, at, res in parts], np.int64)
