@@ -64,6 +64,23 @@ def compose(
     return made
 
 
+def remake(
+    runtime: Runtime,
+    tokenizer: Tokenizer,
+    request: Request,
+    row: int,
+    listener: Listener | None = None,
+) -> Composition:
+    """Row `row` of `compose(…, request)`, bit for bit: made with the neighbours it had then.
+
+    Alone it would draw the same random numbers, but a matrix product of another batch size may
+    differ in its last bits.
+    """
+    first = row - row % _SIDE_BY_SIDE
+    rows = range(first, min(first + _SIDE_BY_SIDE, request.count))
+    return _Batch(runtime, tokenizer, request, rows, listener).run()[row - first]
+
+
 class _Batch:
     """Rows made side by side. Rows share the batch and nothing else."""
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from musictk.generation.draft import Draft
 from musictk.tokens import Frames, Tokenizer, Tokens
 
-_PROBE = 16  # repeats of one token; the more bars begin in them, the faster it moves on
+_PROBE = 8  # repeats of one token; the more bars begin in them, the faster it moves on
 
 
 class Mask:
@@ -44,5 +44,11 @@ class Mask:
     @cached_property
     def _pace(self) -> NDArray[np.int64]:
         """(V,) how fast each token brings the next bar: asked of the tokenizer, not assumed."""
-        starts = self._tokenizer.bar_starts
-        return np.array([len(starts(np.full(_PROBE, token))) for token in range(len(self._usual))])
+        starts, (first, *_, last) = self._tokenizer.bar_starts, np.flatnonzero(self._usual)
+        probes = [np.full((_PROBE, 2), other) for other in (first, last)]
+        pace = np.zeros(len(self._usual), np.int64)
+        for token in range(len(pace)):
+            for probe in probes:  # a bar's end shows in what comes after it, so others come between
+                probe[:, 0] = token
+                pace[token] += len(starts(probe.ravel()))
+        return pace

@@ -72,7 +72,7 @@ class Request:
     form: str = ""
     bars: int = 0
     seed: int = 0
-    count: int = 1  # pieces made side by side; row r is the same whatever the count
+    count: int = 1  # pieces made side by side; each draws from random numbers of its own
     guidance: float = 1.5  # s of u + s (c - u); 1 is plain conditioning
     samplers: Links = USUAL
     memory: Memory = Memory()

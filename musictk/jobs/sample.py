@@ -13,7 +13,7 @@ from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
-from musictk.generation.compose import Composition, Listener, compose
+from musictk.generation.compose import Composition, Listener, compose, remake
 from musictk.generation.markers import section_ticks
 from musictk.generation.request import Request, to_prompt
 from musictk.ingest import read_piece
@@ -94,8 +94,7 @@ def again(
         )
     request = Request.read(values)
     tokenizer = opened.runtime.manifest.make_tokenizer()
-    # A row is the same whatever the count: make no more than up to the one that is wanted.
-    found = compose(opened.runtime, tokenizer, replace(request, count=index + 1), listener)[index]
+    found = remake(opened.runtime, tokenizer, request, index, listener)
     path = out or workspace.resolve(row.path)
     sections = write_composition(tokenizer, found, path)
     return [Made(row.id, path, sections, found, opened.name, _folded(opened.runtime, request))]

@@ -29,14 +29,18 @@ def tokenizer(name: str) -> Tokenizer:
 
 
 @cache
-def untrained(name: str, max_length: int = 512) -> Runtime:
+def untrained(name: str) -> Runtime:
     """A small `gpt` over the tokenizer `name`, with random weights and every condition."""
+    return load_untrained(tokenizer(name))
+
+
+def load_untrained(made: Tokenizer) -> Runtime:
+    """The same over a tokenizer at hand."""
     torch.manual_seed(0)
-    config: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "max_length": max_length}
+    config: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "max_length": 512}
     body = make_component(registry().load("architecture", "gpt"), config)
-    space = tokenizer(name).space
-    network = Network(body, space, CONDITIONS.sizes, NetworkConfig())
-    manifest = bundle.describe(network, tokenizer(name), CONDITIONS, NetworkConfig())
+    network = Network(body, made.space, CONDITIONS.sizes, NetworkConfig())
+    manifest = bundle.describe(network, made, CONDITIONS, NetworkConfig())
     with TemporaryDirectory() as directory:
         bundle.write(Path(directory), network, manifest)
         return runtime.load(Path(directory), "torch", device="cpu")

@@ -12,12 +12,13 @@ from symusic.core import ScoreTick
 
 from musictk.errors import UnknownNameError, UsageError
 from musictk.evaluation.form import form_report
-from musictk.generation.compose import Composition, compose
+from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.markers import section_ticks
 from musictk.generation.request import Request, chain, to_prompt
+from musictk.model.manifest import make_component
 from musictk.music import bars
 
-from .pieces import MIDIS, tokenizer, untrained
+from .pieces import MIDIS, load_untrained, tokenizer, untrained
 
 NAMES = ("remi", "events", "pianoroll")
 BACH = {"composer": [["Bach", 1.0]]}
@@ -200,3 +201,21 @@ def test_the_customary_chain_leaves_out_what_changes_nothing() -> None:
         "top-p",
         "min-p",
     ]
+
+
+def test_a_row_is_made_again_among_its_neighbours() -> None:
+    request = Request(form="AB", bars=1, count=18, seed=2)
+    made = compose(untrained("remi"), tokenizer("remi"), request)
+    for row in (1, 17):
+        again = remake(untrained("remi"), tokenizer("remi"), request, row)
+        assert again.row == row
+        assert np.array_equal(again.sequence, made[row].sequence)
+
+
+def test_text_has_bars_too() -> None:
+    tune = "X:1\nK:C\nCDEF GABc|c2G2 E2C2|FEDC B,CDE|C4 z4|\n"
+    learner = tokenizer("text")
+    text = make_component(type(learner), {"size": 280}, learner.learn([tune] * 3))
+    piece = compose(load_untrained(text), text, Request(form="ABA", bars=3, bar_limit=24))[0]
+    assert [span.label for span in piece.sections] == ["A", "B", "A"]
+    assert text.decode(piece.sequence).count("|") >= 8
