@@ -3,10 +3,10 @@
     pip install pretty_midi
     python benchmarks/ingest.py FOLDER [--files 150] [--rounds 3]
 
-Both read the same files in turns, `musictk ingest` whole (bytes checked, parsed in a worker, measured,
-fingerprinted, recorded in a catalog on disk, grouped, dealt into splits; the CPU time of every process
-counts), `pretty_midi` only parsing. The median of the rounds is printed, and how long a second ingest
-takes that finds nothing to do.
+Both read the same files in turns. `musictk ingest` does all of its work: bytes checked, parsed in a
+worker, measured, fingerprinted, recorded in a catalog on disk, grouped, dealt into splits; the CPU
+time of every process counts, its start too. `pretty_midi` parses. Medians are printed,
+and how long a second ingest takes that finds nothing to do.
 """
 
 from __future__ import annotations

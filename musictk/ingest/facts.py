@@ -47,7 +47,7 @@ class Notes:
         self.pitch: Ints = np.concatenate([a["pitch"] for a in pitched]).astype(np.int64)
 
 
-def measure(score: ScoreTick, notes: Notes, limits: Limits) -> dict[str, Any]:
+def measure(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) -> dict[str, Any]:
     """The facts as columns of the catalog. Raises RejectedError for a piece beyond the limits."""
     if notes.time.min() < 0 or notes.end < 0:
         raise RejectedError(Reason.TOO_LONG, "ticks beyond 31 bits")
@@ -58,7 +58,6 @@ def measure(score: ScoreTick, notes: Notes, limits: Limits) -> dict[str, Any]:
     tokens = 4 * notes.count + 2 * bars + len(score.tempos) + len(score.time_signatures)
     if tokens > limits.tokens:
         raise RejectedError(Reason.TOO_MANY_TOKENS, f"about {tokens} tokens")
-    clock = Clock(score, quarter)
     seconds = float(clock.seconds(np.array([notes.end]))[0])
     tracks = [track for track in score.tracks if len(track.notes)]
     return {
@@ -78,7 +77,8 @@ def measure(score: ScoreTick, notes: Notes, limits: Limits) -> dict[str, Any]:
 class Clock:
     """Ticks to seconds, by the tempos of a score."""
 
-    def __init__(self, score: ScoreTick, quarter: int) -> None:
+    def __init__(self, score: ScoreTick) -> None:
+        quarter = max(1, score.ticks_per_quarter)
         tempos = score.tempos.numpy()
         ticks = tempos["time"].astype(np.int64)
         sound = (tempos["mspq"] > 0) & (ticks >= 0)

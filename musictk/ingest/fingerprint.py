@@ -10,6 +10,7 @@ property) are left out, and the smallest hashes are kept: a bottom-k sketch
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import reduce
 
@@ -36,22 +37,24 @@ class Fingerprint:
     hashes: Hashes  # (≤ SIZE,) the smallest, ascending
 
 
-def sketch_music(ticks: Ints, seconds: Floats, pitch: Ints, quarter: int) -> bytes:
-    """The sketch of a piece, from its notes' onsets in ticks and seconds and their pitch, (N,).
+def sketch_music(ticks: Ints, pitch: Ints, quarter: int, clock: Callable[[Ints], Floats]) -> bytes:
+    """The sketch of a piece, from its notes' onsets in ticks and their pitch, both (N,).
 
-    A score is read in ticks, so that its tempo does not matter; a performance in seconds.
+    A score is read in ticks, so that its tempo does not matter; a performance in the seconds that
+    `clock` makes of them.
     """
-    order = np.lexsort((pitch, ticks))
-    height = pitch[order]
+    notes = np.sort(ticks << 7 | pitch)  # by onset, then by pitch
+    ticks, height = notes >> 7, notes & 0x7F
+    apart = np.ones(len(notes), bool)
     if _is_score(ticks, quarter):
-        gaps = np.diff(ticks[order], prepend=-quarter) > quarter / _GRID
+        apart[1:] = ticks[1:] - ticks[:-1] > quarter / _GRID
     else:
-        gaps = np.diff(seconds[order], prepend=-1.0) > _TOGETHER
-    starts = np.flatnonzero(gaps)
+        apart[1:] = np.diff(clock(ticks)) > _TOGETHER
+    starts = np.flatnonzero(apart)
     top, bottom = np.maximum.reduceat(height, starts), np.minimum.reduceat(height, starts)
-    line = np.concatenate([np.diff(top), np.diff(bottom), top - bottom])
-    runs = np.concatenate([_runs(np.diff(top), 1), _runs(np.diff(bottom), 2)])
-    return _pack(line.astype(np.int8).tobytes(), runs)
+    rise, fall = np.diff(top), np.diff(bottom)
+    line = np.concatenate([rise, fall, top - bottom]).astype(np.int8)
+    return _pack(line.tobytes(), np.concatenate([_runs(rise, 1), _runs(fall, 2)]))
 
 
 def sketch_text(text: str) -> bytes:
@@ -59,7 +62,8 @@ def sketch_text(text: str) -> bytes:
     words = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
     runs = {" ".join(words[start : start + 5]) for start in range(max(1, len(words) - 4))}
     digests = (hashlib.blake2b(run.encode(), digest_size=4).digest() for run in runs)
-    return _pack(" ".join(words).encode(), np.array([int.from_bytes(d) for d in digests], "u4"))
+    hashes = np.array([int.from_bytes(digest) for digest in digests], np.uint32)
+    return _pack(" ".join(words).encode(), hashes)
 
 
 def unpack(sketch: bytes) -> Fingerprint:
@@ -68,10 +72,11 @@ def unpack(sketch: bytes) -> Fingerprint:
     return Fingerprint(int(values[0]) << 32 | int(values[1]), int(values[2]), values[3:])
 
 
-def _pack(whole: bytes, hashes: NDArray[np.unsignedinteger]) -> bytes:
+def _pack(whole: bytes, hashes: NDArray[np.uint32]) -> bytes:
     signature = np.frombuffer(hashlib.blake2b(whole, digest_size=8).digest(), "<u4")
-    distinct = np.unique(hashes)
-    head = np.append(signature, len(distinct))
+    ordered = np.sort(hashes)
+    distinct = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
+    head = np.append(signature, np.uint32(len(distinct)))
     return np.append(head, distinct[:SIZE]).astype("<u4").tobytes()
 
 
@@ -81,25 +86,26 @@ def _is_score(ticks: Ints, quarter: int) -> bool:
     return bool(np.mean(away <= _GRID) > _SCORE)
 
 
-def _runs(steps: Ints, salt: int) -> NDArray[np.uint64]:
+def _runs(steps: Ints, salt: int) -> NDArray[np.uint32]:
     """Hashes of the runs of intervals in a voice; repeated notes count once."""
-    steps = steps[steps != 0]
+    steps = steps[steps != 0].astype(np.int16)
     if len(steps) < _RUN:
-        return np.zeros(0, np.uint64)
+        return np.zeros(0, np.uint32)
     count = len(steps) - _RUN + 1
     shifts = [steps[offset : offset + count] for offset in range(_RUN)]
     low, high = reduce(np.minimum, shifts), reduce(np.maximum, shifts)
     varied = np.zeros(count, bool)  # more than two different intervals
-    value = np.full(count, salt, np.uint64)
     for shift in shifts:
         varied |= (shift != low) & (shift != high)
-        value = _mix(value ^ (shift + 128).astype(np.uint64))
-    return value[varied] >> np.uint64(32)
+    digits = (steps + 128).astype(np.uint64)
+    value = np.full(count, salt, np.uint64)  # the run as a number: seven bytes and the voice
+    for offset in range(_RUN):
+        value = value << np.uint64(8) | digits[offset : offset + count]
+    return (_mix(value[varied]) >> np.uint64(32)).astype(np.uint32)
 
 
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """splitmix64's finaliser (Steele, Lea & Flood 2014); unsigned arithmetic wraps as it should."""
-    value = value + np.uint64(0x9E3779B97F4A7C15)
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))

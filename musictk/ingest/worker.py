@@ -49,11 +49,11 @@ class Worker:
             return found | {"facts": {}}, sketch_text(text)
         music = read_midi(data, self._limits)
         notes = Notes(music.score)
-        facts = measure(music.score, notes, self._limits)
-        quarter = facts["ticks_per_quarter"]
-        seconds = Clock(music.score, quarter).seconds(notes.time)
+        clock = Clock(music.score)
+        facts = measure(music.score, notes, clock, self._limits)
         found |= {"repair": music.repair, "facts": facts}
-        return found, sketch_music(notes.time, seconds, notes.pitch, quarter)
+        quarter = facts["ticks_per_quarter"]
+        return found, sketch_music(notes.time, notes.pitch, quarter, clock.seconds)
 
     def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
         if task["kind"] == "midi":
