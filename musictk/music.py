@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ def from_abc(text: str) -> ScoreTick:
     tune = text if "K:" in text else f"X:1\nM:4/4\nL:1/8\nK:C\n{text}"
     tune = tune if tune.lstrip().startswith("X:") else f"X:1\n{tune}"
     try:
-        score = Score.from_abc(tune)
+        score = cast("ScoreTick", Score.from_abc(tune))  # in ticks unless asked otherwise
     except (RuntimeError, ValueError) as error:
         raise MusictkError(
             f"this text is not music in ABC notation: {error}", "write it to a .txt or .abc file"
