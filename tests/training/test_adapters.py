@@ -1,0 +1,72 @@
+"""LoRA, where the extra `lora` is installed (see conftest.py)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+
+import torch
+
+from musictk.model import bundle
+from musictk.model.manifest import Manifest
+from musictk.training.adapters import merged_state
+from musictk.training.finetune import start_from
+from musictk.training.loop import train
+
+
+def test_adapters_leave_an_ordinary_bundle_and_resume_exactly(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    first = small.run(tmp_path / "first")
+    settings = small.SMALL.but(checkpoint_every=6)
+    split, valid = small.splits()
+    outcomes = []
+    for name, listener in (("whole", None), ("cut", small.Stopper(6))):
+        torch.manual_seed(1)  # of the adapters
+        network, manifest = start_from(first.best, lora=4)
+        directory = tmp_path / name
+        outcomes.append(
+            train(settings, network, manifest, split, valid, directory, listener, device="cpu")
+        )
+    whole, cut = outcomes
+    assert cut.interrupted
+    # What resumes knows the bundle only; that there were adapters is in the checkpoint.
+    manifest = Manifest.read(tmp_path / "cut/last")
+    network = bundle.build_network(manifest)
+    directory = tmp_path / "cut"
+    resumed = train(settings, network, manifest, split, valid, directory, resume=True, device="cpu")
+    assert resumed.digest == whole.digest
+    before, _ = bundle.read(first.best)
+    after, _ = bundle.read(resumed.last)
+    changed = {
+        name
+        for name, tensor in after.state_dict().items()
+        if not torch.equal(tensor, before.state_dict()[name])
+    }
+    assert set(after.state_dict()) == set(before.state_dict())
+    assert "body.blocks.0.qkv.weight" in changed
+    assert "tables.0.weight" in changed
+    assert not any(name.startswith(("stem", "head", "body.positions")) for name in changed)
+
+
+def test_merged_weights_compute_what_the_adapters_did(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    plain, manifest = small.fresh()
+    bundle.write(tmp_path, plain, manifest)
+    network, _ = start_from(tmp_path, lora=4)
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.1)
+    network.eval()
+    merged, _ = small.fresh()
+    merged.load_state_dict(merged_state(network))
+    merged.eval()
+    sequence, none = torch.randint(3, 131, (2, 16)), torch.zeros(2, 32)
+    with torch.no_grad():
+        ours = network(sequence, none, network.begin(2, 0))[0]
+        theirs = merged(sequence, none, merged.begin(2, 0))[0]
+        first = plain.eval()(sequence, none, plain.begin(2, 0))[0]
+    assert torch.allclose(ours, theirs, atol=1e-5)
+    assert not torch.allclose(ours, first, atol=1e-2)
