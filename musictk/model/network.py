@@ -17,7 +17,7 @@ from musictk.tokens import Frames, Space
 class NetworkConfig:
     """What surrounds the body."""
 
-    tied: bool = True  # the head shares the token embedding (Press & Wolf 2017)
+    tied: bool = False  # the head shares the token embedding (Press & Wolf 2017)
     condition_scale: float = 0.25  # of a condition vector beside an embedding of unit variance
 
 
