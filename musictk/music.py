@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic import Score
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
 
 MOST_BARS = 20_000  # more than any piece has; a crafted file can ask for billions
+ABC_SECONDS = 10.0  # that abc2midi may take over a tune, which a model may have written
 
 
 @dataclass(frozen=True)
@@ -71,21 +71,3 @@ def duration(score: ScoreTick) -> float:
     """Seconds until the last note ends, by the score's tempos (120 a minute without any)."""
     seconds: Any = score.to("second")
     return float(seconds.end())
-
-
-def from_abc(text: str) -> ScoreTick:
-    """The music of ABC notation; a tune without a head gets the least one.
-
-    Raises MusictkError where no note can be read from it.
-    """
-    tune = text if "K:" in text else f"X:1\nM:4/4\nL:1/8\nK:C\n{text}"
-    tune = tune if tune.lstrip().startswith("X:") else f"X:1\n{tune}"
-    try:
-        score = cast("ScoreTick", Score.from_abc(tune))  # in ticks unless asked otherwise
-    except (RuntimeError, ValueError) as error:
-        raise MusictkError(
-            f"this text is not music in ABC notation: {error}", "write it to a .txt or .abc file"
-        ) from error
-    if not score.note_num():
-        raise MusictkError("this text has no notes in ABC notation", "write it to a .txt file")
-    return score
