@@ -12,7 +12,6 @@ from symusic.core import ScoreTick
 from musictk.errors import MusictkError
 
 MOST_BARS = 20_000  # more than any piece has; a crafted file can ask for billions
-ABC_SECONDS = 10.0  # that abc2midi may take over a tune, which a model may have written
 
 
 @dataclass(frozen=True)

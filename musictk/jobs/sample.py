@@ -18,8 +18,8 @@ from musictk.generation.markers import section_ticks
 from musictk.generation.request import Request, to_prompt
 from musictk.ingest import read_piece
 from musictk.jobs.bundles import Source, open_source
-from musictk.music import from_abc
 from musictk.rendering import midi
+from musictk.rendering.abc import abc_to_score
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
@@ -171,6 +171,6 @@ def _write_text(text: str, path: Path) -> tuple[midi.Section, ...]:
     if path.suffix.lower() not in (".mid", ".midi"):
         write_bytes(path, text.encode("utf-8", "replace"))
         return ()
-    score = from_abc(text)
+    score = abc_to_score(text)
     midi.write(score, [], path)
     return ()
