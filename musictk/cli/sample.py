@@ -24,17 +24,17 @@ def sample(
     prompt: Annotated[Path | None, typer.Option(help="Go on from this MIDI file.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Make so many, side by side.")] = 1,
     seed: Annotated[int | None, typer.Option(help="By default a new one each time.")] = None,
-    temperature: Annotated[float, typer.Option(min=0, help="Above 1 is wilder.")] = 1.0,
+    temperature: Annotated[float, typer.Option(min=0, help="Above 1 is wilder.")] = 0.95,
     top_k: Annotated[int, typer.Option(min=0, help="Only the k likeliest; 0 is all.")] = 0,
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Only the likeliest p.")] = 0.98,
+    top_p: Annotated[float, typer.Option(min=0, max=1, help="Only the likeliest p.")] = 0.95,
     min_p: Annotated[float, typer.Option(min=0, max=1, help="As likely as p times the best.")] = 0,
     guidance: Annotated[float, typer.Option(min=0, help="How strictly to obey the labels.")] = 1.5,
     variation: Annotated[
         float, typer.Option(min=0, max=1, help="Of a returning section; 0 repeats exactly.")
-    ] = 0.35,
+    ] = 0.3,
     contrast: Annotated[
-        float, typer.Option(min=0, help="How far sections of another letter turn away.")
-    ] = 0.5,
+        float, typer.Option(min=0, help="How far a new section turns away from those before.")
+    ] = 0.0,
     memory: Annotated[int, typer.Option(min=16, help="Positions of running memory.")] = 1024,
     runtime: Annotated[
         str, typer.Option(help="torch, torchscript or onnx (the newest export of the run).")

@@ -40,7 +40,9 @@ def show(
         return
     found = sections(score)
     if out is None:
-        here.output.block({"sections": found}, pianoroll.text(score, found))
+        stdout = here.output.stdout
+        drawn = pianoroll.text(score, found, stdout.width, colour=stdout.is_terminal)
+        here.output.block({"sections": found}, drawn)
         return
     pianoroll.draw(score, found, out, title=file.stem)
     here.output.result({"path": str(out), "sections": found}, str(out))
