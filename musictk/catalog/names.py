@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
+_AWKWARD = re.compile("[\udc80-\udcff\\\\]")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|\\)")
 
 
@@ -19,9 +20,8 @@ def fold(name: str) -> str:
 
 def store_path(path: str) -> str:
     r"""A path as valid Unicode: bytes that do not decode become `\xNN`, and `\` doubles."""
-    return "".join(
-        f"\\x{ord(char) - 0xDC00:02x}" if "\udc80" <= char <= "\udcff" else char
-        for char in path.replace("\\", "\\\\")
+    return _AWKWARD.sub(
+        lambda match: "\\\\" if match[0] == "\\" else f"\\x{ord(match[0]) - 0xDC00:02x}", path
     )
 
 

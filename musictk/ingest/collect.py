@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -91,7 +92,7 @@ class _Ingest:
         self._table: dict[str, str] = {}  # the user's own: path below the root, or name
         self._known: dict[str, str] = {}  # composers of the catalog, by folded name
         self._total = 0
-        self._folders: dict[Path, str] = {}  # as the catalog has them
+        self._folders: dict[str, str] = {}  # as the catalog has them
 
     def run(self, paths: Sequence[Path]) -> IngestReport:
         began = time.perf_counter()
@@ -113,10 +114,11 @@ class _Ingest:
         return self._report
 
     def _stored(self, path: Path) -> str:
-        folder = self._folders.get(path.parent)
+        parent, name = os.path.split(path)
+        folder = self._folders.get(parent)
         if folder is None:
-            folder = self._folders[path.parent] = self._workspace.relative(path.parent)
-        return store_path(f"{folder}/{path.name}" if folder != "." else path.name)
+            folder = self._folders[parent] = self._workspace.relative(Path(parent))
+        return store_path(f"{folder}/{name}" if folder != "." else name)
 
     def _unchanged(self, place: Place) -> bool:
         seen = self._seen.get((self._stored(place.path), ""))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -26,6 +26,21 @@ _LIMITS = Limits(seconds=120.0, memory=6 << 30)  # of one piece: tokenizers are 
 _PER_WORKER = 16  # pieces that make another worker worth its start
 
 
+@dataclass(frozen=True)
+class Variation:
+    """A whole piece, encoded once more in another key or tempo."""
+
+    semitones: int = 0
+    stretch: float = 1.0  # how many times as long it lasts
+
+    def __str__(self) -> str:
+        shift = [f"transpose={self.semitones:+d}"] if self.semitones else []
+        return " ".join([*shift, *([f"stretch={self.stretch:g}"] if self.stretch != 1 else [])])
+
+
+AS_IT_IS = Variation()
+
+
 class Listener(Protocol):
     """Hears how far `tokenize` has come."""
 
@@ -39,16 +54,19 @@ def tokenize(
     split: str,
     listener: Listener | None = None,
     workers: int | None = None,
+    variations: Sequence[Variation] = (),
 ) -> Shard:
     """The shard of one split, made unless there is one of just these pieces.
 
+    Each piece stands in it as it is, and once more for each of the `variations`; spans say which.
     A tokenizer that learns does so first, see `learn`. A piece that it refuses is recorded as
     skipped. Raises MusictkError where no piece is left.
     """
     tokenizer = learn(catalog, workspace, tokenizer)
     pieces = catalog.pieces(split, tokenizer.reads)
     wanted = _digest(pieces)
-    row = catalog.shard(tokenizer.fingerprint, split, pieces=wanted)
+    augment = ", ".join(map(str, variations))
+    row = catalog.shard(tokenizer.fingerprint, split, augment, wanted)
     if row is not None and workspace.resolve(row.path).is_file():
         return open_shard(workspace.resolve(row.path))
     if not pieces:
@@ -56,11 +74,12 @@ def tokenize(
         raise MusictkError(
             f"there are no {split} pieces of kind {kinds}", "run: musictk ingest FOLDER"
         )
-    path = (
-        workspace.shards / f"{tokenizer.name}-{tokenizer.fingerprint}-{split}-{wanted}.safetensors"
-    )
+    name = f"{tokenizer.name}-{tokenizer.fingerprint}-{split}-{digest([wanted, augment])}"
+    path = workspace.shards / f"{name}.safetensors"
     skipped: list[SpanInfo] = []
-    encoded = _encoded(workspace, tokenizer, pieces, skipped, listener, workers)
+    varied: list[str] = []  # of each piece that is kept
+    tasks = [_task(workspace, piece, each) for piece in pieces for each in (AS_IT_IS, *variations)]
+    encoded = _encoded(tokenizer, tasks, skipped, varied, listener, workers)
     write_shard(path, tokenizer, encoded)
     shard = open_shard(path)
     if not len(shard.files):
@@ -70,13 +89,14 @@ def tokenize(
             f"the first one: {skipped[0].skipped}",
         )
     spans = [
-        SpanInfo(int(file), int(offset), int(length))
-        for file, offset, length in zip(shard.files, shard.offsets[:-1], shard.lengths, strict=True)
+        SpanInfo(int(file), int(offset), int(length), augment=how)
+        for file, offset, length, how in zip(
+            shard.files, shard.offsets[:-1], shard.lengths, varied, strict=True
+        )
     ]
     _keep(catalog, tokenizer)
-    catalog.add_shard(
-        tokenizer.fingerprint, split, wanted, workspace.relative(path), spans + skipped
-    )
+    kept = workspace.relative(path)
+    catalog.add_shard(tokenizer.fingerprint, split, wanted, kept, spans + skipped, augment)
     return shard
 
 
@@ -112,10 +132,10 @@ def _digest(pieces: Sequence[PieceInfo]) -> str:
 
 
 def _encoded(
-    workspace: Workspace,
     tokenizer: Tokenizer,
-    pieces: Sequence[PieceInfo],
+    tasks: Sequence[Task],
     skipped: list[SpanInfo],
+    varied: list[str],
     listener: Listener | None,
     workers: int | None,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
@@ -125,26 +145,28 @@ def _encoded(
         "config": plain(tokenizer.config),
         "learned": tokenizer.learned,
     }
-    count = workers or min(cpus(), 1 + len(pieces) // _PER_WORKER)
-    tasks = (_task(workspace, piece) for piece in pieces)
+    count = workers or min(cpus(), 1 + len(tasks) // _PER_WORKER)
     with Pool(replace(_LIMITS), count, setup) as pool:
-        for done, (task, (answer, blob)) in enumerate(pool.run(tasks), 1):
+        for done, (task, (answer, blob)) in enumerate(pool.run(iter(tasks)), 1):
+            file, variation = task.tag
             if (code := answer.get("code")) is not None:
                 reason = f"{code}: {answer['detail']}" if answer["detail"] else str(code)
-                skipped.append(SpanInfo(task.tag, 0, 0, skipped=reason))
+                skipped.append(SpanInfo(file, 0, 0, str(variation), reason))
             else:
-                yield task.tag, np.frombuffer(blob, answer["dtype"]).reshape(answer["shape"])
+                varied.append(str(variation))
+                yield file, np.frombuffer(blob, answer["dtype"]).reshape(answer["shape"])
             if listener is not None:
-                listener.tokenized(done, len(pieces))
+                listener.tokenized(done, len(tasks))
 
 
-def _task(workspace: Workspace, piece: PieceInfo) -> Task:
+def _task(workspace: Workspace, piece: PieceInfo, variation: Variation) -> Task:
     path = workspace.resolve(load_path(piece.path))
-    message = {"do": "encode", "kind": piece.kind, "path": str(path)}
+    message = {"do": "encode", "kind": piece.kind, "path": str(path), **asdict(variation)}
+    tag = (piece.id, variation)
     if piece.member is None:
-        return Task(message, tag=piece.id)
+        return Task(message, tag=tag)
     try:
-        return Task(message, read_member(path, load_path(piece.member), _LIMITS), tag=piece.id)
+        return Task(message, read_member(path, load_path(piece.member), _LIMITS), tag=tag)
     except RejectedError as refused:
         answer = {"code": refused.reason, "detail": refused.detail}
-        return Task(message, tag=piece.id, answer=(answer, b""))
+        return Task(message, tag=tag, answer=(answer, b""))

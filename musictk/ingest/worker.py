@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from symusic.core import ScoreTick
 
 from musictk.ingest.facts import Clock, Notes, measure
 from musictk.ingest.fingerprint import sketch_music, sketch_text
@@ -21,6 +22,7 @@ from musictk.ingest.limits import Limits
 from musictk.ingest.read import read_midi, read_text
 from musictk.ingest.reasons import Reason, RejectedError
 from musictk.ingest.wire import Message, receive, send
+from musictk.tokens.augment import stretched, transposed
 
 
 class Worker:
@@ -57,7 +59,7 @@ class Worker:
 
     def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
         if task["kind"] == "midi":
-            piece: Any = read_midi(data, self._limits).score
+            piece: Any = _varied(read_midi(data, self._limits).score, task)
         else:
             piece = read_text(data, self._limits)
         try:
@@ -80,6 +82,16 @@ class Worker:
             kind = registry().load("tokenizer", tokenizer["name"])
             config = build(kind.Config, tokenizer["config"], tokenizer["name"])
             self._tokenizer = kind(config, tokenizer["learned"])
+
+
+def _varied(score: ScoreTick, task: dict[str, Any]) -> ScoreTick:
+    """The piece in another key or tempo, where the task says so. Raises RejectedError."""
+    if task["stretch"] != 1:
+        score = stretched(score, task["stretch"])
+    moved = transposed(score, task["semitones"]) if task["semitones"] else score
+    if moved is None:
+        raise RejectedError(Reason.REFUSED, "a note would leave the range of MIDI")
+    return moved
 
 
 def _read(path: str, limits: Limits) -> bytes:
