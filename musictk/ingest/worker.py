@@ -22,7 +22,6 @@ from musictk.ingest.limits import Limits
 from musictk.ingest.read import read_midi, read_text
 from musictk.ingest.reasons import Reason, RejectedError
 from musictk.ingest.wire import Message, receive, send
-from musictk.tokens.augment import stretched, transposed
 
 
 class Worker:
@@ -59,10 +58,12 @@ class Worker:
 
     def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
         if task["kind"] == "midi":
-            piece: Any = _varied(read_midi(data, self._limits).score, task)
+            piece: Any = read_midi(data, self._limits).score
         else:
             piece = read_text(data, self._limits)
         try:
+            if task["kind"] == "midi":
+                piece = _varied(piece, task["semitones"], task["stretch"])
             sequence = np.ascontiguousarray(self._tokenizer.encode(piece))
         except ValueError as error:
             return found | {"code": "refused", "detail": str(error)[:200]}, b""
@@ -84,13 +85,16 @@ class Worker:
             self._tokenizer = kind(config, tokenizer["learned"])
 
 
-def _varied(score: ScoreTick, task: dict[str, Any]) -> ScoreTick:
-    """The piece in another key or tempo, where the task says so. Raises RejectedError."""
-    if task["stretch"] != 1:
-        score = stretched(score, task["stretch"])
-    moved = transposed(score, task["semitones"]) if task["semitones"] else score
+def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
+    """The piece in another key or tempo. Raises ValueError where it cannot be."""
+    if stretch == 1 and not semitones:
+        return score
+    from musictk.tokens.augment import stretched, transposed  # not needed to examine files
+
+    slower = stretched(score, stretch) if stretch != 1 else score
+    moved = transposed(slower, semitones) if semitones else slower
     if moved is None:
-        raise RejectedError(Reason.REFUSED, "a note would leave the range of MIDI")
+        raise ValueError("a note would leave the range of MIDI")
     return moved
 
 

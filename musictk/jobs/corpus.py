@@ -23,7 +23,8 @@ class DataSettings:
     balance: float = 0.5  # 0 shows composers as often as they are; 1 all of them equally
     transpose: int = 3  # each window by up to so many semitones, up or down
     velocity: int = 0  # each window by up to so many velocity steps
-    stretch: tuple[float, ...] = ()  # whole pieces also at these speeds
+    stretch: tuple[float, ...] = ()  # whole pieces once more, so many times as long
+    keys: tuple[int, ...] = ()  # whole pieces once more, moved by so many semitones
     cache: int = 0  # pieces of frames kept unpacked (seed 000's LRU cache)
 
 

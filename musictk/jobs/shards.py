@@ -11,7 +11,7 @@ import numpy as np
 from musictk.catalog import SPLITS, Catalog
 from musictk.config import build
 from musictk.ingest import learn, tokenize
-from musictk.ingest.encode import Listener
+from musictk.ingest.encode import Listener, Variation
 from musictk.jobs.corpus import DataSettings, balanced, condition_ids, require_pieces
 from musictk.model.conditions import Conditions
 from musictk.plugin import registry
@@ -45,7 +45,8 @@ def windows(
     pieces = require_pieces(catalog, tokenizer.reads)
     training = split == "train"
     if any(piece.split == split for piece in pieces.values()):
-        shard = tokenize(catalog, workspace, tokenizer, split, listener)
+        varied = variations(data) if training else ()
+        shard = tokenize(catalog, workspace, tokenizer, split, listener, variations=varied)
     else:
         shard = _without_pieces(tokenize(catalog, workspace, tokenizer, "train", listener))
     augment = AugmentSettings(data.transpose, data.velocity) if training else AugmentSettings()
@@ -56,6 +57,12 @@ def windows(
         Augment(tokenizer, augment) if augment != AugmentSettings() else None,
         data.cache,
     )
+
+
+def variations(data: DataSettings) -> tuple[Variation, ...]:
+    """What stands in the training shard beside each piece as it is."""
+    slower = [Variation(stretch=factor) for factor in data.stretch]
+    return (*slower, *(Variation(semitones=shift) for shift in data.keys))
 
 
 def tokenize_all(

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError
 from musictk.ingest import IngestReport, learn, load_piece, tokenize
+from musictk.ingest.encode import Variation
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
+from musictk.tokens.augment import transposed
 from musictk.workspace import Workspace
 
 Run = Callable[..., IngestReport]
@@ -103,3 +106,27 @@ def test_a_tokenizer_that_learns_does_so_once_from_the_training_pieces(
     shard = tokenize(catalog, workspace, plain, "valid", workers=1)
     assert shard.fingerprint == ready.fingerprint
     assert catalog.tokenizer(ready.fingerprint).learned == ready.learned
+
+
+def test_variations_stand_beside_each_piece_and_say_what_they_are(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path
+) -> None:
+    run(midis / "Schumann")
+    varied = (Variation(semitones=-2), Variation(stretch=1.25))
+    ours = tokenizer("events")
+    shard = tokenize(catalog, workspace, ours, "train", workers=1, variations=varied)
+    row = catalog.shard(ours.fingerprint, "train", "transpose=-2, stretch=1.25")
+    assert row is not None
+    spans = catalog.spans(row.id)
+    plain = tokenize(catalog, workspace, ours, "train", workers=1)
+    assert len(plain.files) < len(shard.files) == len([s for s in spans if s.skipped is None])
+    assert {span.augment for span in spans} == {"", "transpose=-2", "stretch=1.25"}
+    for index, span in enumerate(span for span in spans if span.augment == "transpose=-2"):
+        if span.skipped is None and index < 3:
+            info = next(piece for piece in catalog.pieces() if piece.id == span.file_id)
+            score = load_piece(workspace, info)
+            assert isinstance(score, ScoreTick)
+            expected = transposed(score, -2)
+            assert expected is not None
+            found = shard.crop(span.offset, span.offset + span.length)
+            np.testing.assert_array_equal(found, ours.encode(expected))
