@@ -1,0 +1,102 @@
+"""The JSB Chorales on a 16th grid as windows: soprano, alto, tenor, bass, again and again.
+
+`Jsb16thSeparated.json` holds {"train" | "valid" | "test": pieces of [S, A, T, B] MIDI pitches, -1
+for silence}, in the split of Boulanger-Lewandowski et al. (2012). It is never shipped: it states no
+licence. Each voice has ids of its own, so that a token tells which voice it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.files import read_json
+from musictk.tokens import Tokens
+from musictk.tokens.shards import Shard
+from musictk.tokens.windows import Batch, Windows
+
+VOICES, LOW, HIGH = 4, 36, 81  # the corpus's own range
+STRIDE = HIGH - LOW + 2  # ids of a voice: silence, then each pitch
+SPACE = Tokens(size=3 + VOICES * STRIDE)
+BAR = 16 * VOICES  # tokens of a 4/4 bar
+
+
+class Chorales(Windows):
+    """A split. Training windows begin at a bar of 16 frames and may be transposed.
+
+    Only the notes are predicted, as in the literature: not the end of a piece.
+    """
+
+    def __init__(self, pieces: list[NDArray[np.int64]], transpose: int = 0) -> None:
+        tokens = [encode(piece) for piece in pieces]
+        offsets = np.cumsum([0, *map(len, tokens)])
+        sequence = np.concatenate(tokens).astype(np.uint16)
+        count = len(pieces)
+        shard = Shard(Path("jsb"), "jsb", SPACE, sequence, offsets, np.arange(count))
+        super().__init__(shard, np.zeros((count, 0), np.int64), np.ones(count))
+        self._pieces, self._transpose = pieces, transpose
+        bars = -(-shard.lengths // BAR)
+        self._bars = [(piece, bar) for piece in range(count) for bar in range(bars[piece])]
+
+    @property
+    def positions(self) -> int:
+        """Every note of every voice."""
+        return len(self.shard.sequence)
+
+    def batch(self, seed: int, step: int, batch: int, length: int) -> Batch:
+        """A pure function of its arguments; every bar begins a window equally often."""
+        rng = np.random.default_rng([seed, step])
+        window = np.full((batch, length + 1), SPACE.pad, np.int64)
+        chosen = rng.integers(0, len(self._bars), batch)
+        starts, shifts = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
+        pieces = np.zeros(batch, np.int64)
+        for row, index in enumerate(chosen.tolist()):
+            pieces[row], starts[row], shifts[row] = self._fill(window[row], index, rng)
+        inputs, targets = window[:, :-1], window[:, 1:]
+        conditions = np.zeros((batch, 0), np.int64)
+        return Batch(inputs, targets, targets >= 3, conditions, pieces, starts, shifts)
+
+    def cover(self, batch: int, length: int, context: int = 0) -> Iterator[Batch]:
+        """Every note once."""
+        for part in super().cover(batch, length, context):
+            yield replace(part, mask=part.mask & (part.targets >= 3))
+
+    def _fill(
+        self, row: NDArray[np.int64], index: int, rng: np.random.Generator
+    ) -> tuple[int, int, int]:
+        """Write one window: `bos` before a piece's first note, else the note before the bar."""
+        piece, bar = self._bars[index]
+        frames = self._pieces[piece]
+        sounding = frames[frames >= 0]
+        low = max(-self._transpose, LOW - int(sounding.min()))
+        high = min(self._transpose, HIGH - int(sounding.max()))
+        shift = int(rng.integers(low, high + 1))
+        whole = np.concatenate([[SPACE.bos], encode(np.where(frames >= 0, frames + shift, -1))])
+        # A window that would end past the piece begins earlier instead, still at a bar.
+        latest = max(-(-(len(whole) - len(row)) // BAR), 0) * BAR
+        start = min(bar * BAR, latest)
+        crop = whole[start : start + len(row)]
+        row[: len(crop)] = crop
+        return piece, start, shift
+
+
+def load(path: Path, transpose: int) -> dict[str, Chorales]:
+    """The three splits; only training is transposed."""
+    value = read_json(path)
+    return {
+        split: Chorales(
+            [np.array(piece, np.int64) for piece in value[split]],
+            transpose if split == "train" else 0,
+        )
+        for split in ("train", "valid", "test")
+    }
+
+
+def encode(frames: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(T, 4) pitches -> (4 T,) ids."""
+    ids = np.where(frames >= 0, frames - LOW + 1, 0) + STRIDE * np.arange(VOICES) + 3
+    return ids.reshape(-1)

@@ -1,0 +1,121 @@
+"""Train and score on the JSB Chorales as the literature does: nats per token, 16th grid, SATB.
+
+    python -m benchmarks.jsb.train Jsb16thSeparated.json [--arch gpt] [--set dim=128 …]
+
+Every note of valid and test is scored once, in windows of `length` that step by one bar: each note
+is predicted from all before it, up to the window. The mean over tokens is the figure of Music
+Transformer (Huang et al. 2018) and Coconet; the mean of the pieces' means is given beside it.
+Training time is CPU time of this one process; set OMP_NUM_THREADS=1 for one core.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from benchmarks.jsb.chorales import BAR, SPACE, Chorales, load
+from musictk.config import plain
+from musictk.files import write_json
+from musictk.model import bundle
+from musictk.model.conditions import Conditions
+from musictk.model.manifest import Manifest
+from musictk.model.network import Network
+from musictk.model.sizes import config_for
+from musictk.plugin import registry
+from musictk.training.evaluate import Scores, nll
+from musictk.training.loop import train
+from musictk.training.outcome import Evaluation, Quiet, Report
+from musictk.training.settings import GROUP_OF, Settings
+
+RESULTS = Path(__file__).parents[1] / "results"
+
+
+class Printer(Quiet):
+    """A line now and then."""
+
+    def stepped(self, report: Report) -> None:
+        if report.step % 100 == 0:
+            speed = f"{report.positions_per_second:.0f} tokens/s"
+            print(f"{report.step:6} {report.loss:.4f} {speed} cpu {time.process_time():.0f} s")
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        print(f"{evaluation.step:6} valid {evaluation.nll:.4f} (bigram {evaluation.baseline:.4f})")
+
+
+def fit(
+    arch: str, model: dict[str, Any], settings: Settings, splits: dict[str, Chorales]
+) -> tuple[Network, dict[str, Any]]:
+    """The last network of a run, and what training took."""
+    kind = registry().load("architecture", arch)
+    config = config_for(kind, None, model)
+    manifest = Manifest(
+        architecture=arch,
+        architecture_config=plain(config),
+        network_config={},
+        tokenizer="jsb",
+        tokenizer_config={},
+        tokenizer_learned=None,
+        tokenizer_fingerprint="jsb",
+        space=SPACE,
+        conditions=Conditions(),
+        max_length=config.max_length,
+    )
+    torch.manual_seed(settings.loop.seed)
+    network = bundle.build_network(manifest)
+    began = time.process_time()
+    with tempfile.TemporaryDirectory() as folder:
+        outcome = train(
+            settings, network, manifest, splits["train"], splits["valid"], Path(folder), Printer()
+        )
+    return network, {
+        "cpu_seconds": round(time.process_time() - began, 1),
+        "parameters": sum(each.numel() for each in network.parameters()),
+        "tokens_seen": settings.schedule.steps * settings.loop.batch * settings.loop.length,
+        "tokens_per_second": round(outcome.positions_per_second, 1),
+        "peak_bytes": outcome.peak_bytes,
+        "bigram_valid": outcome.baseline,
+    }
+
+
+def means(scores: Scores) -> dict[str, float]:
+    """Over tokens, and over pieces."""
+    return {
+        "token_mean": round(scores.mean, 4),
+        "piece_mean": round(float(np.mean(scores.nats / scores.positions)), 4),
+    }
+
+
+def main() -> None:
+    """Read the flags, train, score, print."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
+    parser.add_argument("data", type=Path)
+    parser.add_argument("--arch", default="gpt")
+    parser.add_argument("--transpose", type=int, default=5)
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
+    parser.add_argument("--save", metavar="NAME", help="keep the figures in benchmarks/results")
+    flags = parser.parse_args()
+    values = dict(item.split("=", 1) for item in flags.set)
+    settings = Settings().but(**{k: v for k, v in values.items() if k in GROUP_OF})
+    model = {k: v for k, v in values.items() if k not in GROUP_OF}
+    splits = load(flags.data, flags.transpose)
+    network, took = fit(flags.arch, model, settings, splits)
+    length = settings.loop.length
+    result = {"arch": flags.arch, "set": values, "transpose": flags.transpose, **took}
+    for split in ("valid", "test"):
+        result[split] = means(nll(network, splits[split], 16, length, context=length - BAR))
+    result["machine"] = f"{platform.machine()}, {torch.get_num_threads()} thread(s)"
+    for key, value in result.items():
+        print(f"{key:20} {value}")
+    if flags.save:
+        write_json(RESULTS / f"jsb-{flags.save}.json", result)
+
+
+if __name__ == "__main__":
+    main()
