@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from musictk.catalog import Sketch
 from musictk.ingest.fingerprint import SIZE, Fingerprint, unpack
 
 # The smaller piece shares at least SHARE of its runs, and MARGIN runs more than that.
-SHARE, MARGIN = 0.10, 30
+SHARE, MARGIN = 0.07, 45
 CERTAIN = 0.9  # a share that is enough for the smallest piece
 EVIDENCE = 12  # hashes in common below which no share is believed
 _COMMON = 200  # a run found in more pieces than this is a commonplace and proposes no pair
@@ -52,15 +53,18 @@ def pairs(sketches: Sequence[Sketch]) -> Iterator[tuple[int, int]]:
 def alike(one: Fingerprint, other: Fingerprint) -> bool:
     """Whether enough of the smaller piece stands in the larger one.
 
-    A short piece must share a larger part: its few runs are met elsewhere by chance.
+    A short piece must share a larger part: its few runs are met elsewhere by chance. Where sketches
+    hold but a sample, the share counts less its standard error.
     """
-    share, evidence = containment(one, other)
+    share, sample = containment(one, other)
     smaller = max(1, min(one.count, other.count))
-    return evidence >= EVIDENCE and share >= min(CERTAIN, SHARE + MARGIN / smaller)
+    error = sqrt(share * (1 - share) / sample) if sample < smaller else 0.0
+    enough = min(CERTAIN, SHARE + MARGIN / smaller)
+    return share * sample >= EVIDENCE and share - error >= enough
 
 
 def containment(one: Fingerprint, other: Fingerprint) -> tuple[float, int]:
-    """The estimated share of the smaller piece's runs in the larger, and the hashes it rests on.
+    """The estimated share of the smaller piece's runs in the larger, and how many were looked at.
 
     Below the smaller of both sketches' largest hash each sketch is complete, so what they share
     there, over what the smaller has there, estimates the share in the whole.
@@ -72,8 +76,8 @@ def containment(one: Fingerprint, other: Fingerprint) -> tuple[float, int]:
         each.hashes[: np.searchsorted(each.hashes, np.uint32(edge), "right")]
         for each in (one, other)
     )
-    shared = len(np.intersect1d(left, right, assume_unique=True))
-    return shared / max(1, min(len(left), len(right))), shared
+    sample = max(1, min(len(left), len(right)))
+    return len(np.intersect1d(left, right, assume_unique=True)) / sample, sample
 
 
 def _candidates(hashes: Sequence[NDArray[np.uint32]]) -> Iterator[tuple[int, int]]:

@@ -4,7 +4,7 @@ The highest and the lowest voice are read off as sequences of pitch intervals; e
 intervals is hashed, runs of no more than two different intervals (scales, trills: everybody's
 property) are left out, and the smallest hashes are kept: a bottom-k sketch
 (Cohen & Kaplan 2007), from which the share of common runs between two pieces can be estimated.
-`docs/decisions` has the figures by which these numbers were chosen.
+`docs/decisions/0007-near-duplicates.md` has the figures by which these numbers were chosen.
 """
 
 from __future__ import annotations

@@ -70,9 +70,9 @@ def test_a_piece_is_found_inside_a_longer_one() -> None:
     both = np.concatenate([one.time, other.time + one.end])
     pitch = np.concatenate([one.pitch, other.pitch])
     medley = unpack(sketch_music(both, pitch, quarter, lambda ticks: ticks / quarter))
-    share, evidence = containment(unpack(sketch(PIECES[3])), medley)
+    share, sample = containment(unpack(sketch(PIECES[3])), medley)
     assert share > 0.8
-    assert evidence > 50
+    assert sample > 50
 
 
 def test_clusters_are_named_by_content_and_join_across_a_third(
