@@ -37,7 +37,7 @@ SPACE = Tokens(419)
 def blocked(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
     """The kernel as it trains."""
     start, none = torch.zeros(len(q), dtype=torch.int64), q.new_zeros(len(q), HEADS, 0, HEAD_DIM)
-    mask = WindowMask(WINDOW)(start, q.shape[2])
+    mask = WindowMask(WINDOW)(start, q.shape[2], False)
     return WindowedAttention(WINDOW, HEAD_DIM)(q, k, v, mask, none, none)[0]
 
 

@@ -62,24 +62,27 @@ class WindowMask(nn.Module):
         super().__init__()
         self.window = window
 
-    def forward(self, position: Tensor, length: int, bias: Tensor | None = None) -> Tensor:
-        """For `length` new positions of rows that stand at `position` (B,).
+    def forward(
+        self, position: Tensor, length: int, past: bool, bias: Tensor | None = None
+    ) -> Tensor:
+        """For `length` new positions of rows that stand at `position` (B,), with a past or none.
 
-        (B · blocks, 1, block, window + block), True where a query sees a key; with `bias`
-        (H, window + 1), a value for each distance, (B · blocks, H, block, window + block) to add.
+        (B · blocks, 1, block, back + block), True where a query sees a key; with `bias`
+        (H, window + 1), a value for each distance, (B · blocks, H, block, back + block) to add.
         """
+        back = look_back(length, self.window, past)
         block = block_length(length, self.window)
         blocks = (length + block - 1) // block
-        column = torch.arange(self.window + block, device=position.device)
+        column = torch.arange(back + block, device=position.device)
         row = torch.arange(block, device=position.device).unsqueeze(1)
-        distance = row + self.window - column  # (block, window + block)
+        distance = row + back - column  # (block, back + block)
         near = (distance >= 0) & (distance <= self.window)
-        first = torch.arange(blocks, device=position.device) * block - self.window
-        place = position[:, None, None] + first.unsqueeze(1) + column  # (B, blocks, window + block)
+        first = torch.arange(blocks, device=position.device) * block - back
+        place = position[:, None, None] + first.unsqueeze(1) + column  # (B, blocks, back + block)
         seen = near & (place >= 0).flatten(0, 1)[:, None, None, :]
         if bias is None:
             return seen
-        each = bias[:, distance.clamp(0, self.window)]  # (H, block, window + block)
+        each = bias[:, distance.clamp(0, self.window)]  # (H, block, back + block)
         return each.masked_fill(~seen, float("-inf"))
 
 
@@ -120,18 +123,19 @@ class WindowedAttention(nn.Module):
         or (B, H, 0, Dh) to keep no past. Returns (B, H, T, Dh) and the new past.
         """
         length = q.shape[2]
-        all_k, keys = slide(keys, k, self.window)
-        all_v, values = slide(values, v, self.window)
+        back = look_back(length, self.window, keys.shape[2] > 0)
+        all_k, keys = slide(keys, k, back)
+        all_v, values = slide(values, v, back)
         block = block_length(length, self.window)
         blocks = (length + block - 1) // block
         if blocks > 1:
             extra = blocks * block - length
             q = unroll(F.pad(q, (0, 0, 0, extra)), block, block)
-            all_k = unroll(F.pad(all_k, (0, 0, 0, extra)), self.window + block, block)
-            all_v = unroll(F.pad(all_v, (0, 0, 0, extra)), self.window + block, block)
+            all_k = unroll(F.pad(all_k, (0, 0, 0, extra)), back + block, block)
+            all_v = unroll(F.pad(all_v, (0, 0, 0, extra)), back + block, block)
         if self.xpos:
             row = torch.arange(block, device=q.device, dtype=torch.float32)
-            column = torch.arange(self.window + block, device=q.device) - self.window
+            column = torch.arange(back + block, device=q.device) - back
             middle = row.mean()  # not (block - 1) / 2: the exporter knows no fractions of sizes
             q = q * torch.exp((row - middle).unsqueeze(1) * self.decay).to(q.dtype)
             all_k = all_k * torch.exp((middle - column).unsqueeze(1) * self.decay).to(q.dtype)
@@ -157,6 +161,11 @@ def block_length(length: int, window: int) -> int:
         if exporting:
             return length
     return min(length, window)
+
+
+def look_back(length: int, window: int, past: bool) -> int:
+    """How many keys before its own block a block is given: none where there can be none."""
+    return window if past or block_length(length, window) < length else 0
 
 
 def reach(position: Tensor, length: int) -> Tensor:

@@ -62,12 +62,13 @@ class Conformer(Architecture):
         turn: Tensor | None = None
         if self.turns is not None:
             turn = self.turns(position, length)
+        past = state[2].shape[2] > 0  # of the first scale
         masks: list[Tensor] = []
         for mask in self.masks:
             bias: Tensor | None = None
             if self.bias is not None:
                 bias = self.bias(mask.window)
-            masks.append(mask(position, length, bias))
+            masks.append(mask(position, length, past, bias))
         if self.streams > 1:
             x = x.unsqueeze(2).expand(-1, -1, self.streams, -1)
         after = [position + length]

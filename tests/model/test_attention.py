@@ -53,7 +53,7 @@ def test_windowed(window: int, length: int, chunk: int) -> None:
     past, parts = empty(2, window), []
     for at in range(0, length, chunk):
         part = [x[:, :, at : at + chunk] for x in (q, k, v)]
-        seen = mask(torch.full((2,), at), part[0].shape[2])
+        seen = mask(torch.full((2,), at), part[0].shape[2], True)
         out, *past = kernel(*part, seen, *past)
         parts.append(out)
     torch.testing.assert_close(torch.cat(parts, 2), expected, atol=1e-5, rtol=1e-5)
@@ -64,7 +64,7 @@ def test_windowed_with_a_bias_by_distance(window: int) -> None:
     q, k, v = qkv(50)
     bias = torch.randn(HEADS, window + 1)
     distance = (torch.arange(50)[:, None] - torch.arange(50)).clamp(0, window)
-    mask = WindowMask(window)(torch.zeros(2, dtype=torch.int64), 50, bias)
+    mask = WindowMask(window)(torch.zeros(2, dtype=torch.int64), 50, False, bias)
     out, *_ = WindowedAttention(window, WIDTH)(q, k, v, mask, *empty(2, 0))
     torch.testing.assert_close(out, spelled_out(q, k, v, window, bias[:, distance]))
 
@@ -77,7 +77,7 @@ def test_xpos_decays_with_distance_and_with_nothing_else(window: int) -> None:
     decayed = torch.exp(distance[..., None] * kernel.decay)  # (L, L, Dh)
     logits = torch.einsum("bhid,bhjd,ijd->bhij", q, k, decayed) * WIDTH**-0.5
     plain = q @ k.transpose(2, 3) * WIDTH**-0.5
-    mask = WindowMask(window)(torch.zeros(2, dtype=torch.int64), 50)
+    mask = WindowMask(window)(torch.zeros(2, dtype=torch.int64), 50, False)
     out, *_ = kernel(q, k, v, mask, *empty(2, 0))
     expected = spelled_out(q, k, v, window, logits - plain)
     torch.testing.assert_close(out, expected, atol=1e-5, rtol=1e-5)
@@ -87,7 +87,7 @@ def test_xpos_decays_with_distance_and_with_nothing_else(window: int) -> None:
 def test_xpos_stays_finite_however_far() -> None:
     kernel, mask = WindowedAttention(4, WIDTH, xpos=True), WindowMask(4)
     q, k, v = qkv(5000, batch=1)
-    out, *past = kernel(q, k, v, mask(torch.tensor([10**6]), 5000), *empty(1, 4))
+    out, *past = kernel(q, k, v, mask(torch.tensor([10**6]), 5000, True), *empty(1, 4))
     assert out.isfinite().all()
     assert all(each.isfinite().all() for each in past)
 
@@ -138,7 +138,7 @@ def test_dropout_is_wired_into_every_kernel() -> None:
     start = torch.zeros(2, dtype=torch.int64)
     runs = [
         (CausalAttention(0.5), (start, *empty(2, 0))),
-        (WindowedAttention(4, WIDTH, 0.5), (WindowMask(4)(start, 20), *empty(2, 0))),
+        (WindowedAttention(4, WIDTH, 0.5), (WindowMask(4)(start, 20, False), *empty(2, 0))),
         (RelativeAttention(HEADS, WIDTH, 8, 0.5), (start, *empty(2, 0))),
     ]
     for kernel, rest in runs:
