@@ -49,7 +49,7 @@ def squared(network: Network) -> Network:
     """The same network with each window a mask over all pairs."""
     for module in network.modules():
         if isinstance(module, WindowedAttention):
-            module.forward = partial(_square, module.window, module.dropout)  # type: ignore[method-assign]
+            module.forward = partial(_square, module.window, module.dropout)  # type: ignore[assignment, method-assign]
     return network
 
 
