@@ -1,7 +1,7 @@
 """What to train when nobody says: a size, a batch and a length that suit machine and corpus.
 
     device  length  rows at a time              seconds or passes            precision
-    cpu     256     4                           150 s, 1,800 s at the most   fp32
+    cpu     256     4                           120 s, 1,800 s at the most   fp32
     cuda    2048    what half the memory takes  20 passes over the corpus    bf16
 
 On a CPU the size is the largest that sees as many positions as it has parameters in that time, and
@@ -24,8 +24,8 @@ from musictk.model.cost import multiplied
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
 
-CPU_FLOPS = 12e9  # a second and core, forward and backward; measured 8 to 16 for small bodies
-SECONDS, MOST_SECONDS = 150.0, 1800.0
+CPU_FLOPS = 12e9  # a second and core, forward and backward; 24e9 measured where all is quiet
+SECONDS, MOST_SECONDS = 120.0, 1800.0
 SMALL_CORPUS = 150_000  # positions that get SECONDS; more get time in proportion
 PASSES = 20
 FEWEST_STEPS, MOST_STEPS = 100, 20_000
