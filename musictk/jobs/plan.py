@@ -81,13 +81,14 @@ class Plan:
         """With a size and a length of training that suit the machine and so many positions."""
         chosen = suit(self.arch, positions, device, self.size, self.model, self.train)
         kind = registry().load("architecture", self.arch)
-        config = config_for(kind, chosen.size, self.model)
+        size = self.size or (None if "dim" in self.model else chosen.size)
+        config = config_for(kind, size, {**chosen.model, **self.model})
         train = {**chosen.train, **self.train}
         train["length"] = min(int(train["length"]), int(config.max_length))
         if self.epochs is not None:
             pass_ = train["batch"] * train.get("accumulation", 1) * train["length"]
             train["steps"] = max(ceil(self.epochs * positions / pass_), 1)
-        return replace(self, size=chosen.size, model=plain(config), train=train)
+        return replace(self, size=size, model=plain(config), train=train)
 
 
 def plan_for(catalog: Catalog, request: Request) -> Plan:

@@ -7,7 +7,8 @@
 On a CPU the size is the largest that sees as many positions as it has parameters in that time, and
 at least tiny; on CUDA it is base. No more than `PASSES` passes are made over any corpus. Speed is
 reckoned, not measured, from 6 FLOPs per parameter and position (Kaplan et al. 2020), so equal
-machines choose equally.
+machines choose equally. On a CPU, where a corpus is passed over a few times only, there is no
+dropout: a third faster, and better (1.588 against 1.625 nats after 350 steps of the demo).
 """
 
 from __future__ import annotations
@@ -44,10 +45,11 @@ class Machine:
 
 @dataclass(frozen=True)
 class Suited:
-    """What was chosen; `train` goes to `Settings().but(**train)`."""
+    """What was chosen; `train` goes to `Settings().but(**train)`, `model` under what is given."""
 
     size: str | None  # a key of `musictk.model.sizes.SIZES`; None where the model is given whole
     train: Mapping[str, Any]
+    model: Mapping[str, Any]
 
 
 def suit(
@@ -82,18 +84,21 @@ def choose(
     if machine.device == "cuda":
         size = size or "base"
         seen, shape = float(PASSES * positions), _cuda_shape(machine, positions, parameters(size))
+        model = {}
     else:
         share = min(max(positions / SMALL_CORPUS, 1.0), MOST_SECONDS / SECONDS)
         work = SECONDS * share * CPU_FLOPS * machine.cores
         size = size or _affordable(work, parameters)
         seen = min(work / (6 * parameters(size)), PASSES * positions)
         shape = {"batch": 4, "length": 256, "precision": "fp32"}
+        model = {"dropout": 0.0}
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
     a_step = int(shape["batch"]) * int(shape["length"]) * int(shape.get("accumulation", 1))
     steps = int(given.get("steps", min(max(ceil(seen / a_step), FEWEST_STEPS), MOST_STEPS)))
     every = max(steps // 10, 1)
     chosen = {"steps": steps, "lr": RATES[size], "patience": 4}
-    return Suited(size, shape | chosen | {"evaluate_every": every, "checkpoint_every": every})
+    chosen |= {"evaluate_every": every, "checkpoint_every": every}
+    return Suited(size, shape | chosen, model)
 
 
 def this_machine(device: str = "cpu") -> Machine:
