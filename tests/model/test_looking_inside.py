@@ -8,6 +8,7 @@ import torch
 from musictk.errors import UnknownNameError
 from musictk.model.cost import flops_per_position, parameters
 from musictk.model.inspect import attention_maps
+from musictk.model.network import Network, NetworkConfig
 from musictk.model.sizes import SIZES, config_for
 from musictk.plugin import registry
 from musictk.testing.architectures import tiny
@@ -66,5 +67,9 @@ def test_an_unknown_size_is_answered_with_the_known() -> None:
 
 
 def test_a_tied_matrix_counts_once() -> None:
-    small, large = (tiny(BODIES["gpt"], Tokens(size)) for size in (61, 71))
-    assert parameters(large) - parameters(small) == 10 * 32
+    config = config_for(BODIES["gpt"], "tiny", {"max_length": 8})
+    tied, untied = (
+        Network(BODIES["gpt"](config), Tokens(61), {}, NetworkConfig(tied=tied))
+        for tied in (True, False)
+    )
+    assert parameters(untied) - parameters(tied) == 61 * config.dim

@@ -32,7 +32,7 @@ def test_untrained_logits_are_of_the_order_of_one(tied: bool) -> None:
 
 
 def test_tied_weights_are_one_tensor() -> None:
-    tied, untied = network(Tokens(61)), network(Tokens(61), tied=False)
+    tied, untied = network(Tokens(61), tied=True), network(Tokens(61), tied=False)
     assert tied.head.linear.weight is tied.stem.get_parameter("embedding.weight")
     assert untied.head.linear.weight is not untied.stem.get_parameter("embedding.weight")
 

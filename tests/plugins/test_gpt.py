@@ -27,5 +27,5 @@ def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
 
 def test_as_large_as_published() -> None:
     composers = {"composer": 300}
-    network = Network(GPT(GPTConfig()), Tokens(419), composers, NetworkConfig())
+    network = Network(GPT(GPTConfig()), Tokens(419), composers, NetworkConfig(tied=True))
     assert parameters(network) == pytest.approx(29.8e6, rel=0.005)
