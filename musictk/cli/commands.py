@@ -11,6 +11,7 @@ from musictk.cli import (
     evaluate,
     export,
     ingest,
+    play,
     plugins,
     render,
     runs,
@@ -34,6 +35,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("originality")(evaluate.originality)
     app.command("render")(render.render)
     app.command("show")(show.show)
+    app.command("play")(play.play)
     app.command("plugins")(plugins.plugins)
     app.command("doctor")(doctor.doctor)
     app.command("config")(config.config)
