@@ -13,7 +13,7 @@ from musictk.cli.settings import assignments
 def tokenize(
     context: typer.Context,
     tokenizer: Annotated[str, typer.Argument(help="See `musictk plugins`.")] = "remi",
-    set_: Annotated[
+    settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="KEY=VALUE of it, such as bpe=5000."),
     ] = None,
@@ -23,8 +23,8 @@ def tokenize(
     from musictk.jobs.shards import tokenize_all
 
     here = session(context)
-    groups = assignments(set_ or [])
-    settings = groups.get("", {}) | groups.get("tokens", {})
+    groups = assignments(settings or [])
+    config = groups.get("", {}) | groups.get("tokens", {})
     with here.catalog() as catalog, IngestBar(here.output) as bar:
-        rows = tokenize_all(catalog, here.workspace, tokenizer, settings, bar)
+        rows = tokenize_all(catalog, here.workspace, tokenizer, config, bar)
     here.output.table(rows)

@@ -35,7 +35,7 @@ def train(
     config: Annotated[
         Path | None, typer.Option(help="A TOML file with the tables of a preset.")
     ] = None,
-    set_: Annotated[
+    settings: Annotated[
         list[str] | None,
         typer.Option("--set", help="KEY=VALUE, such as bpe=5000 or clip=0.5."),
     ] = None,
@@ -68,7 +68,7 @@ def train(
         epochs=epochs,
         conditions=tuple(name for name in condition.split(",") if name),
         config=config,
-        overrides=assignments(set_ or []),
+        overrides=assignments(settings or []),
         seed=seed,
         device=device,
         resume=resume,
