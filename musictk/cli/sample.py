@@ -35,6 +35,9 @@ def sample(
     contrast: Annotated[
         float, typer.Option(min=0, help="How far a new section turns away from those before.")
     ] = 0.0,
+    free_metre: Annotated[
+        bool, typer.Option("--free-metre", help="Let the metre change on the way.")
+    ] = False,
     memory: Annotated[int, typer.Option(min=16, help="Positions of running memory.")] = 1024,
     runtime: Annotated[
         str, typer.Option(help="torch, torchscript or onnx (the newest export of the run).")
@@ -67,6 +70,7 @@ def sample(
                 guidance=guidance,
                 samplers=chain(temperature, top_k, top_p, min_p),
                 memory=Memory(length=memory, variation=variation, contrast=contrast),
+                steady_metre=not free_metre,
             )
             made = job.sample(catalog, here.workspace, source, request, out, bar, prompt)
     if not made:

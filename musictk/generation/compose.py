@@ -96,7 +96,7 @@ class _Batch:
         manifest = runtime.manifest
         self.capacity = min(request.memory.length, manifest.max_length)
         self.chain = make_chain(request.samplers, tokenizer.space)
-        self.mask = Mask(tokenizer)
+        self.mask = Mask(tokenizer, request.steady_metre)
         mixture = manifest.conditions.mixture(request.conditions)
         self.given = runtime.condition(mixture)
         guided = request.guidance != 1 and any(mixture)

@@ -74,6 +74,7 @@ class Draft:
         self.follower: Follower | None = None
         self.weight = 0.0  # of the memory context in this bar
         self.done = False
+        self._metre = 0  # that holds, once it was asked for
         self._quiet = 0  # frames since one sounded
         self._frames_a_bar = _frames_a_bar(tokenizer)
 
@@ -87,6 +88,18 @@ class Draft:
         """Of the section being written."""
         last = len(self.plan.sections) - 1
         return self.plan.sections[min(self.index, last)].name if self.index >= 0 else "prompt"
+
+    @property
+    def settled(self) -> bool:
+        """Whether the first bar is over; its metre is then the piece's."""
+        return self.index != 0 or self.bar > 0
+
+    def metre(self, metres: NDArray[np.int64]) -> int:
+        """The metre last said, by what each token says; 0 before any."""
+        if self._metre == 0:
+            said = metres[self.sequence]
+            self._metre = int(said[said > 0][-1]) if (said > 0).any() else 0
+        return self._metre
 
     @property
     def bars_written(self) -> int:

@@ -16,8 +16,9 @@ _PROBE = 8  # repeats of one token; the more bars begin in them, the faster it m
 class Mask:
     """Which tokens a row may write. In a frame space: everything, always."""
 
-    def __init__(self, tokenizer: Tokenizer) -> None:
+    def __init__(self, tokenizer: Tokenizer, steady: bool = True) -> None:
         self._tokenizer = tokenizer
+        self._metres = tokenizer.metres() if steady else None
         space = tokenizer.space
         self.frames = isinstance(space, Frames)
         self.width = space.width if isinstance(space, Frames) else 1  # random numbers a draw takes
@@ -35,6 +36,9 @@ class Mask:
             allowed = allowed & draft.parser.allowed()
             if not allowed.any():
                 allowed = self._usual
+        if self._metres is not None and draft.settled:
+            steady = allowed & np.isin(self._metres, (0, draft.metre(self._metres)))
+            allowed = steady if steady.any() else allowed
         if draft.overdue:
             pace = np.where(allowed, self._pace, -1)
             if pace.max() > self._pace.min():

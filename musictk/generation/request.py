@@ -78,6 +78,7 @@ class Request:
     memory: Memory = Memory()
     prompt: tuple[Any, ...] = ()  # ids, or of each frame the pitches that sound: see `prompt`
     bar_limit: int = 512  # positions after which a bar is brought to its end
+    steady_metre: bool = True  # the first bar's metre holds to the end
 
     def __post_init__(self) -> None:
         if self.bars < 0 or self.count < 1 or self.bar_limit < 8 or not 0 <= self.seed < 2**63:

@@ -56,6 +56,13 @@ class Tokenizer(ABC):
         """Which tokens may follow; None where everything may (Frames)."""
         return None
 
+    def metres(self) -> NDArray[np.int64] | None:
+        """(V,) the metre each token says, a number above 0; 0 for none, -1 for several.
+
+        None where no token says a metre.
+        """
+        return None
+
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         """`sequence` (any crop) moved exactly, of the same length; None where that cannot be."""
         return None

@@ -219,3 +219,13 @@ def test_text_has_bars_too() -> None:
     piece = compose(load_untrained(text), text, Request(form="ABA", bars=3, bar_limit=24))[0]
     assert [span.label for span in piece.sections] == ["A", "B", "A"]
     assert text.decode(piece.sequence).count("|") >= 8
+
+
+@pytest.mark.parametrize("steady", [True, False])
+def test_the_metre_of_the_first_bar_holds_unless_it_may_change(steady: bool) -> None:
+    request = Request(form="AB", bars=8, seed=3, samplers=(), steady_metre=steady)
+    (made,) = compose(untrained("remi"), tokenizer("remi"), request)
+    metres = tokenizer("remi").metres()
+    assert metres is not None
+    said = metres[made.sequence]
+    assert (len(np.unique(said[said > 0])) == 1) == steady
