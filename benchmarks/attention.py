@@ -1,6 +1,6 @@
 """What windowed attention in blocks saves over the same attention as one masked square.
 
-    python benchmarks/attention.py [--lengths 1024 2048 4096] [--rounds 3] [--save]
+    python -m benchmarks.attention [--lengths 1024 2048 4096] [--rounds 3] [--save]
 
 Forward and backward of the conformer's windowed kernel on one CPU thread, in CPU time, interleaved;
 then a training step of the whole conformer, beside the operations it has to do.
@@ -9,19 +9,17 @@ then a training step of the whole conformer, beside the operations it has to do.
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from musictk.files import write_json
+from benchmarks.keep import keep
 from musictk.model.attention import WindowedAttention, WindowMask
 from musictk.model.cost import flops_per_position, parameters
 from musictk.model.network import Network, NetworkConfig, loss
@@ -29,7 +27,6 @@ from musictk.model.sizes import SIZES, config_for
 from musictk.plugin import registry
 from musictk.tokens import Tokens
 
-RESULTS = Path(__file__).parent / "results"
 WINDOW, HEADS, HEAD_DIM = 256, 8, 64
 SPACE = Tokens(419)
 
@@ -113,14 +110,8 @@ def main() -> None:
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
     if arguments.save:
-        result = {
-            "title": "Windowed attention, forward and backward",
-            "command": "python benchmarks/attention.py --save",
-            "machine": f"{platform.machine()}, torch {torch.__version__}, one thread",
-            "note": f"positions per CPU second, medians over {arguments.rounds} interleaved runs",
-            "rows": rows,
-        }
-        write_json(RESULTS / "attention.json", result)
+        note = f"positions per CPU second, medians over {arguments.rounds} interleaved runs"
+        keep("attention", "Windowed attention, forward and backward", "", rows, note)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Encoding against MidiTok's on the same files: files and tokens per second of one core.
 
-    python benchmarks/encode.py FOLDER [--files 100] [--rounds 3]
+    python -m benchmarks.encode FOLDER [--files 100] [--rounds 3]
 
 Both encode the same parsed scores in turns, without rests, where their ids are equal bit for bit
 (checked here too); MidiTok is given tracks merged and metres mapped already. Then `events` and
@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
+from benchmarks.keep import keep
 from musictk_events.tokenizer import Events, EventsConfig
 from musictk_pianoroll.tokenizer import PianoRoll, PianoRollConfig
 from musictk_remi.config import RemiConfig, miditok_of
@@ -32,6 +33,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=100)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
     asked = parser.parse_args()
     paths = sorted(asked.folder.rglob("*.mid"))
     chosen = random.Random(0).sample(paths, min(asked.files, len(paths)))
@@ -58,9 +60,19 @@ def main() -> None:
                 encode(score)
             spent[name].append(time.process_time() - began)
     median = {name: statistics.median(times) for name, times in spent.items()}
-    for name, seconds in median.items():
-        ratio = median["MidiTok REMI"] / seconds
-        print(f"{name:16} {len(scores) / seconds:8.0f} files/s {ratio:8.1f} × MidiTok")
+    rows = [
+        {
+            "tokenizer": name,
+            "files/s/core": round(len(scores) / seconds),
+            "× MidiTok": round(median["MidiTok REMI"] / seconds, 1),
+        }
+        for name, seconds in median.items()
+    ]
+    for row in rows:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+    if asked.save:
+        note = f"{len(scores)} parsed files, medians over {asked.rounds} interleaved rounds"
+        keep("encode", "Encoding", f"FOLDER --files {len(scores)}", rows, note)
 
 
 if __name__ == "__main__":

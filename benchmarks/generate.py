@@ -1,6 +1,6 @@
 """How fast one stream of 2,048 tokens is on a CPU, engine by engine, and how far from the limit.
 
-    python benchmarks/generate.py [--arch gpt] [--size small] [--tokens 2048] [--threads 1]
+    python -m benchmarks.generate [--arch gpt] [--size small] [--tokens 2048] [--threads 1]
 
 The engines take turns, a segment of tokens each, so that whatever else the machine does falls on
 all of them alike. The same network without state, which runs its whole context again for every
@@ -16,11 +16,13 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from benchmarks.keep import keep
 from musictk.config import plain
 from musictk.export import export_onnx, export_torchscript
 from musictk.export.replay import greedy
@@ -34,7 +36,6 @@ from musictk.testing.exports import Blank, write_untrained
 from musictk.tokens import Tokens
 
 SPACE = Tokens(419)  # the vocabulary of the field's usual REMI settings
-WIDTHS = (9, 13, 11, 8, 7, 8)
 WEIGHT_BYTES = {"onnx int8": 1}  # per weight; all others 4
 
 
@@ -45,6 +46,7 @@ def main() -> None:
     parser.add_argument("--tokens", type=int, default=2048)
     parser.add_argument("--segments", type=int, default=16)
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     with tempfile.TemporaryDirectory() as place:
@@ -55,7 +57,14 @@ def main() -> None:
         runtimes = export(source, chosen.threads)
         network, manifest = bundle.read(source)
         seconds = race(runtimes, network, chosen.tokens, chosen.segments)
-    report(seconds, network, manifest, chosen.tokens)
+    rows = table(seconds, network, manifest, chosen.tokens)
+    for row in rows:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+    if chosen.save:
+        size = f"{read_per_step(network) / 1e6:.1f} M weights read a step"
+        note = f"{chosen.tokens} tokens, one row, {chosen.threads} thread(s), {size}"
+        title, flags = f"Generation, {chosen.arch} {chosen.size}", f"--arch {chosen.arch}"
+        keep("generate", title, f"{flags} --size {chosen.size}", rows, note)
 
 
 def export(source: Path, threads: int) -> dict[str, Runtime]:
@@ -111,28 +120,27 @@ def whole(network: Network, length: int) -> float:
     return statistics.median(times)
 
 
-def report(
+def table(
     seconds: dict[str, list[float]], network: Network, manifest: Manifest, tokens: int
-) -> None:
-    """Print the table."""
-    weights = read_per_step(network)
-    state = state_bytes(manifest, tokens // 2)
-    speed = bandwidth()
-    print(
-        f"{manifest.architecture}, {weights / 1e6:.1f} M weights read per step, "
-        f"{state / 1e6:.1f} MB of state at half length; memory copies at {speed / 1e9:.1f} GB/s"
-    )
-    heads = ["tokens/s", f"{tokens} tokens", "× no state", "× eager", "limit", "reached"]
-    print(" " * 14, *(f"{head:>{width}}" for head, width in zip(heads, WIDTHS, strict=True)))
+) -> list[dict[str, Any]]:
+    """One row an engine: its speed, against two others, and against what memory could give."""
+    state, speed = state_bytes(manifest, tokens // 2), bandwidth()
+    weights, rows = read_per_step(network), []
     for name, each in seconds.items():
         mean = statistics.fmean(each)
-        line = f"{name:14} {1 / mean:9.1f} {mean * tokens:11.1f} s"
-        line += f" {statistics.fmean(seconds['no state']) / mean:11.1f}"
-        line += f" {ratio(seconds['eager, state'], each):8.2f}"
-        if name != "no state":
-            limit = speed / (weights * WEIGHT_BYTES.get(name, 4) + state)
-            line += f" {limit:7.0f} {100 / mean / limit:6.0f} %"
-        print(line)
+        limit = speed / (weights * WEIGHT_BYTES.get(name, 4) + state)
+        stated = name != "no state"
+        rows.append(
+            {
+                "engine": name,
+                "tokens/s": round(1 / mean, 1),
+                "× no state": round(statistics.fmean(seconds["no state"]) / mean, 1),
+                "× eager": round(ratio(seconds["eager, state"], each), 2),
+                "limit by memory, tokens/s": round(limit) if stated else "",
+                "reached": f"{100 / mean / limit:.0f} %" if stated else "",
+            }
+        )
+    return rows
 
 
 def ratio(slow: list[float], fast: list[float]) -> float:

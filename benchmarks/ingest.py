@@ -1,7 +1,7 @@
 """Ingest against what one would parse the same files with: files per second of one core.
 
     pip install pretty_midi
-    python benchmarks/ingest.py FOLDER [--files 150] [--rounds 3]
+    python -m benchmarks.ingest FOLDER [--files 150] [--rounds 3]
 
 Both read the same files in turns. `musictk ingest` does all of its work: bytes checked, parsed in a
 worker, measured, fingerprinted, recorded in a catalog on disk, grouped, dealt into splits; the CPU
@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from shutil import copy
 
+from benchmarks.keep import keep
 from musictk.catalog import Catalog
 from musictk.ingest import Options, ingest
 from musictk.workspace import here
@@ -60,6 +61,7 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--files", type=int, default=150)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
     chosen = parser.parse_args()
     warnings.simplefilter("ignore")
     files = sorted(chosen.folder.rglob("*.mid"))
@@ -69,11 +71,23 @@ def main() -> None:
             copy(path, Path(name, f"{number}.mid"))
         rounds = [(*ours(Path(name)), theirs(files)) for _ in range(chosen.rounds)]
     mine, again, other = (statistics.median(column) for column in zip(*rounds, strict=True))
-    print(f"files            {len(files)}")
-    print(f"musictk ingest   {len(files) / mine:8.1f} files/s/core")
-    print(f"pretty_midi      {len(files) / other:8.1f} files/s/core")
-    print(f"ratio            {other / mine:8.1f}")
-    print(f"second ingest    {again:8.3f} s")
+    rows = [
+        {
+            "run": name,
+            "files/s/core": round(len(files) / seconds, 1),
+            "ratio": round(other / seconds, 1),
+        }
+        for name, seconds in (("pretty_midi, parsing only", other), ("musictk ingest", mine))
+    ]
+    for row in rows:
+        print("  ".join(f"{key} {value}" for key, value in row.items()))
+    print(f"second ingest of {len(files)} files: {again:.3f} s")
+    if chosen.save:
+        note = (
+            f"{len(files)} files, every process counted, medians over {chosen.rounds} interleaved "
+            f"rounds; ingesting them a second time takes {again:.2f} s"
+        )
+        keep("ingest", "Ingest", f"FOLDER --files {len(files)}", rows, note)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """How long a light command takes before it says anything, in CPU time.
 
-    python benchmarks/startup.py [--rounds 9] [--save]
+    python -m benchmarks.startup [--rounds 9] [--save]
 
 Runs are interleaved, so that a busy machine is busy for all of them alike; medians are reported.
 """
@@ -8,7 +8,6 @@ Runs are interleaved, so that a busy machine is busy for all of them alike; medi
 from __future__ import annotations
 
 import argparse
-import platform
 import resource
 import statistics
 import subprocess
@@ -16,9 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from musictk.files import write_json
+from benchmarks.keep import keep
 
-RESULTS = Path(__file__).parent / "results"
 PROGRAM = str(Path(sys.executable).with_name("musictk"))
 CASES = {
     "python, nothing imported": [sys.executable, "-c", "pass"],
@@ -67,14 +65,7 @@ def main() -> None:
     for row in rows:
         print(f"{row['run']:28} {row['CPU seconds (median)']:.3f} s")
     if arguments.save:
-        result = {
-            "title": "Start-up",
-            "command": "python benchmarks/startup.py --save",
-            "machine": f"{platform.machine()}, Python {platform.python_version()}",
-            "note": f"medians over {arguments.rounds} interleaved runs",
-            "rows": rows,
-        }
-        write_json(RESULTS / "startup.json", result)
+        keep("startup", "Start-up", "", rows, f"medians over {arguments.rounds} interleaved runs")
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Training speed of the conformer on one CPU thread, beside what one would take instead.
 
-    python benchmarks/train.py [--size tiny] [--length 1024] [--rounds 5] [--save]
+    python -m benchmarks.train [--size tiny] [--length 1024] [--rounds 5] [--save]
 
 A step is forward, loss, backward, clip and AdamW. Against it: the same network with every window as
 one masked square, and PyTorch's own nn.TransformerEncoder of as many parameters with a causal mask,
@@ -11,19 +11,17 @@ counted on the network (masked ones included) and set against a plain matrix pro
 from __future__ import annotations
 
 import argparse
-import platform
 import statistics
 import time
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musictk.files import write_json
+from benchmarks.keep import keep
 from musictk.model.attention import WindowedAttention
 from musictk.model.cost import flops_per_position, parameters
 from musictk.model.network import Network, NetworkConfig
@@ -34,7 +32,6 @@ from musictk.training.objective import Objective, blocks
 from musictk.training.optimizer import make_optimizers
 from musictk.training.settings import Optimisation
 
-RESULTS = Path(__file__).parent / "results"
 SPACE = Tokens(419)
 Step = Callable[[], object]
 
@@ -173,14 +170,9 @@ def main() -> None:
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
     if flags.save:
-        result = {
-            "title": f"Training step, conformer {flags.size}, {flags.length} positions",
-            "command": "python benchmarks/train.py --save",
-            "machine": f"{platform.machine()}, torch {torch.__version__}, one thread",
-            "note": f"tokens per CPU second, medians over {flags.rounds} interleaved runs",
-            "rows": rows,
-        }
-        write_json(RESULTS / "train.json", result)
+        title = f"Training step, conformer {flags.size}, {flags.length} positions"
+        note = f"tokens per CPU second, medians over {flags.rounds} interleaved runs"
+        keep("train", title, f"--size {flags.size} --length {flags.length}", rows, note)
 
 
 if __name__ == "__main__":
