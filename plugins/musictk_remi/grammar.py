@@ -13,6 +13,7 @@ one before. With rests, a silence of at least the shortest rest since the end of
 from __future__ import annotations
 
 from copy import copy
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,22 @@ from musictk_remi.vocabulary import Vocabulary
 EOS = 2
 _KINDS = ("Bar", "TimeSig", "Rest", "Position", "Tempo", "Program")
 _NOTE = ("Pitch", "PitchDrum", "Velocity", "Duration")
+
+
+class Standing(NamedTuple):
+    """All that decides what may follow, in figures. Ticks count from the bar line."""
+
+    metre: Metre
+    opening: bool  # no tempo has been yet
+    tempo: int  # −1 before the first
+    note: int  # key of the last note of the group
+    program: int  # key of its program, without a pitch
+    tick: int
+    position: int  # of the group, −1 before the first of the bar
+    end: int  # until when something sounds, 0 where it has ended
+    next_end: int  # the same from the next bar line
+    silence: int  # where the silence before the next group begins, or the rests so far end
+    last: int  # the last position at which that group may begin
 
 
 class RemiGrammar(Grammar):
@@ -50,6 +67,15 @@ class RemiGrammar(Grammar):
 
     def parser(self) -> RemiParser:
         return RemiParser(self)
+
+    def pitches(self, program: int) -> slice:
+        """The pitch tokens that a program's token may precede."""
+        drums = self.programs and program == self.spans["Program"].stop - 1
+        return self.spans["PitchDrum" if drums else "Pitch"]
+
+    def key(self, program: int, pitch: int) -> int:
+        """Ascends as the notes of a group do; from two ids."""
+        return program * self.size + pitch
 
     def _mask(self, span: slice) -> NDArray[np.bool_]:
         mask = np.zeros(self.size, bool)
@@ -112,6 +138,7 @@ class RemiParser(Parser):
         if kind not in grammar.spans:  # pad, bos, eos and unknown ids change nothing
             return
         value = token - grammar.spans[kind].start
+        self._below = self._below if kind == "Rest" else 0
         if kind == "Bar":
             self._take_bar()
         elif kind == "TimeSig":
@@ -119,7 +146,7 @@ class RemiParser(Parser):
         elif kind == "Rest":
             self._take_rest(value)
         elif kind == "Position":
-            self._tick, self._began, self._below = self._bar + value * self._step, True, 0
+            self._tick, self._began = self._bar + value * self._step, True
             self._program = self._pitch = -1
         elif kind == "Tempo":
             self._tempo, self._end = value, max(self._end, self._tick)
@@ -137,9 +164,33 @@ class RemiParser(Parser):
     def fork(self) -> RemiParser:
         return copy(self)
 
+    def standing(self) -> Standing:
+        """Where this parser stands, for `runs.Bounds`."""
+        grammar, bar = self._grammar, self._bar
+        pitches = grammar.pitches(self._program)
+        pitch = self._pitch
+        if grammar.programs and not pitches.start <= pitch < pitches.stop:
+            pitch = -1
+        return Standing(
+            metre=self._metre,
+            opening=grammar.tempos and self._tempo < 0,
+            tempo=self._tempo,
+            note=grammar.key(self._program, pitch),
+            program=grammar.key(self._program, 0),
+            tick=self._tick - bar,
+            position=(self._tick - bar) // self._step if self._began else -1,
+            end=max(self._end - bar, 0),
+            next_end=max(self._end - self._next_bar(), 0),
+            silence=self._rests_from() - bar,
+            last=self._last_position() - bar,
+        )
+
+    def _next_bar(self) -> int:
+        return 0 if self._bar < 0 else self._bar + self._bar_ticks
+
     def _take_bar(self) -> None:
-        self._bar = 0 if self._bar < 0 else self._bar + self._bar_ticks
-        self._tick, self._began, self._below = self._bar, False, 0
+        self._bar = self._next_bar()
+        self._tick, self._began = self._bar, False
         self._program = self._pitch = -1
 
     def _take_metre(self, metre: Metre) -> None:
@@ -148,7 +199,7 @@ class RemiParser(Parser):
 
     def _take_rest(self, value: int) -> None:
         ticks = int(self._rests[value])
-        start = self._tick if self._below else self._silent_since()
+        start = self._rests_from()
         longer = int(self._rests[value + 1]) if value + 1 < len(self._rests) else 1 << 40
         self._below = min(self._below or 1 << 40, start + longer)
         self._tick = start + ticks
@@ -166,6 +217,15 @@ class RemiParser(Parser):
         """The tick from which the silence before the next group counts."""
         return max(self._end, self._bar, self._tick)
 
+    def _rests_from(self) -> int:
+        """The tick at which the next rest begins."""
+        return self._tick if self._below else self._silent_since()
+
+    def _last_position(self) -> int:
+        """The tick of the bar's last position at which the next group may begin."""
+        limit = min(self._below or 1 << 40, self._bar + self._bar_ticks)
+        return self._bar + (limit - 1 - self._bar) // self._step * self._step
+
     def _allow_notes(self, mask: NDArray[np.bool_]) -> None:
         """The next note of this group: its program, or its pitch."""
         grammar = self._grammar
@@ -174,15 +234,11 @@ class RemiParser(Parser):
             mask[max(span.start, self._pitch + 1) : span.stop] = True
             return
         span = grammar.spans["Program"]
-        drums = self._program == span.stop - 1
-        pitches = grammar.spans["PitchDrum" if drums else "Pitch"]
-        full = self._pitch == pitches.stop - 1
+        full = self._pitch == grammar.pitches(self._program).stop - 1
         mask[max(span.start, self._program + int(full)) : span.stop] = True
 
     def _allow_pitches(self, mask: NDArray[np.bool_]) -> None:
-        grammar = self._grammar
-        drums = grammar.programs and self._program == grammar.spans["Program"].stop - 1
-        span = grammar.spans["PitchDrum" if drums else "Pitch"]
+        span = self._grammar.pitches(self._program)
         first = max(span.start, self._pitch + 1)
         mask[first if first < span.stop else span.start : span.stop] = True
 
@@ -215,11 +271,7 @@ class RemiParser(Parser):
         """Rests after which a position is left in the bar, none longer than what was left over."""
         if not self._grammar.rests:
             return
-        start = self._tick if self._below else self._silent_since()
-        limit = min(self._below or 1 << 40, self._bar + self._bar_ticks)
-        step = self._step
-        # the last position below the limit: a rest may end there at the latest
-        last = self._bar + (limit - 1 - self._bar) // step * step
         span = self._grammar.spans["Rest"]
-        fitting = int(np.searchsorted(self._rests, last - start, "right"))
+        longest = self._last_position() - self._rests_from()
+        fitting = int(np.searchsorted(self._rests, longest, "right"))
         mask[span.start : span.start + fitting] = True

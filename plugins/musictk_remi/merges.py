@@ -5,7 +5,7 @@ A base id is written as one character; what is learned is a `tokenizers` BPE mod
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,11 @@ from tokenizers.trainers import BpeTrainer
 
 from musictk.errors import MusictkError
 from musictk.tokens import Grammar, Parser
+from musictk_remi.grammar import RemiGrammar, RemiParser, Standing
+from musictk_remi.music import Metre
+from musictk_remi.runs import Bounds
 
 _FIRST = 0x4E00  # base id 0 as a character; letters from here on are never normalised
-Tree = dict[int, tuple[int, Any]]  # base id -> (id of the run that ends here or −1, Tree)
 
 
 class Merges:
@@ -64,49 +66,42 @@ class MergedGrammar(Grammar):
     A piece has several spellings then, of which `Merges.encode` writes one.
     """
 
-    def __init__(self, base: Grammar, merges: Merges) -> None:
-        self.base, self.merges = base, merges
-        self.tree: Tree = {}
-        for index, run in enumerate(merges.runs):
-            tree = self.tree
-            for place, part in enumerate(run.tolist()):
-                found, subtree = tree.get(part, (-1, {}))
-                tree[part] = (index if place == len(run) - 1 else found, subtree)
-                tree = subtree
+    def __init__(self, base: RemiGrammar, runs: Sequence[NDArray[np.int64]]) -> None:
+        self.base = base
+        self.runs = [run.tolist() for run in runs]
+        self.first = np.array([run[0] for run in self.runs])  # (V,)
+        self._bounds: dict[tuple[Metre, bool], Bounds] = {}
 
     def parser(self) -> MergedParser:
         return MergedParser(self, self.base.parser())
+
+    def bounds(self, at: Standing) -> Bounds:
+        """What the runs ask, read when a metre first comes."""
+        key = at.metre, at.opening
+        if key not in self._bounds:
+            self._bounds[key] = Bounds(self.base, self.runs, at)
+        return self._bounds[key]
 
 
 class MergedParser(Parser):
     """A base parser that takes each merged token part by part."""
 
-    def __init__(self, grammar: MergedGrammar, base: Parser) -> None:
+    def __init__(self, grammar: MergedGrammar, base: RemiParser) -> None:
         self._grammar, self._base = grammar, base
 
     def allowed(self) -> NDArray[np.bool_]:
-        mask = np.zeros(len(self._grammar.merges.runs), bool)
-        self._walk(self._grammar.tree, self._base, mask)
-        return mask
+        grammar, standing = self._grammar, self._base.standing()
+        allowed = grammar.bounds(standing).keep(standing)
+        allowed &= self._base.allowed()[grammar.first]
+        return allowed
 
     def advance(self, token: int) -> None:
-        runs = self._grammar.merges.runs
-        for part in runs[token].tolist() if 0 <= token < len(runs) else ():
+        runs = self._grammar.runs
+        for part in runs[token] if 0 <= token < len(runs) else ():
             self._base.advance(part)
 
     def fork(self) -> MergedParser:
         return MergedParser(self._grammar, self._base.fork())
-
-    def _walk(self, tree: Tree, parser: Parser, mask: NDArray[np.bool_]) -> None:
-        allowed = parser.allowed()
-        for part in np.flatnonzero(allowed).tolist():
-            token, subtree = tree.get(part, (-1, None))
-            if token >= 0:
-                mask[token] = True
-            if subtree:
-                after = parser.fork()
-                after.advance(part)
-                self._walk(subtree, after, mask)
 
 
 def _words(ids: NDArray[np.int64], bar: int) -> Iterator[str]:

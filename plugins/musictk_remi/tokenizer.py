@@ -66,6 +66,15 @@ class Remi(Tokenizer):
     def grammar(self) -> Grammar | None:
         return self._grammar
 
+    def metres(self) -> NDArray[np.int64] | None:
+        span = self.vocabulary.span("TimeSig")
+        said = np.zeros(len(self.vocabulary.names), np.int64)
+        said[span] = np.arange(1, span.stop - span.start + 1)
+        if not self._merges:
+            return said
+        runs = [np.unique(said[run][said[run] > 0]) for run in self._merges.runs]
+        return np.array([0 if not len(run) else run[0] if len(run) == 1 else -1 for run in runs])
+
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         pitches = self.vocabulary.span("Pitch")
         if self._merges or self.config.extra:  # tokens of several notes, intervals, chords
@@ -127,4 +136,4 @@ class Remi(Tokenizer):
             return grammar
         from musictk_remi.merges import MergedGrammar
 
-        return MergedGrammar(grammar, self._merges)
+        return MergedGrammar(grammar, self._merges.runs)

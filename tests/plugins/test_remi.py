@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
 
 from musictk.config import build, plain
-from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.testing import tokenizers as laws
 from musictk.tokens import Tokens
 from musictk_remi.config import RemiConfig, miditok_of, token_names
@@ -133,36 +133,6 @@ def test_settings_that_cannot_be_are_refused(wrong: dict[str, Any]) -> None:
 def test_settings_survive_json() -> None:
     config = RemiConfig(programs=True, extra={"use_chords": True})
     assert build(RemiConfig, plain(config)) == config
-
-
-def test_merges_shorten_and_decode_to_the_same() -> None:
-    config, some = RemiConfig(bpe=600), pieces()[::5]
-    learned = Remi(config).learn(some)
-    assert Remi(config).learn(some) == learned
-    tokenizer, base = Remi(config, learned), Remi(RemiConfig())
-    assert tokenizer.space == Tokens(600)
-    assert sum(map(len, map(tokenizer.encode, some))) < 0.7 * sum(map(len, map(base.encode, some)))
-    laws.check_encoding(tokenizer, some)
-    laws.check_round_trip(tokenizer, some)
-    laws.check_bar_starts(tokenizer, some)
-    laws.check_total_decode(tokenizer)
-    laws.check_grammar(tokenizer, some[:2])
-    laws.check_sampled(tokenizer, bars=30, one_spelling=False)
-    for piece in some:
-        whole = base.decode(base.encode(piece))
-        assert laws.facts(tokenizer.decode(tokenizer.encode(piece))) == laws.facts(whole)
-
-
-def test_merges_that_were_not_learned_are_asked_for() -> None:
-    with pytest.raises(MusictkError, match="learned"):
-        Remi(RemiConfig(bpe=600)).encode(pieces()[0])
-    with pytest.raises(MusictkError, match="cannot be read"):
-        Remi(RemiConfig(bpe=600), "{}")
-    with pytest.raises(MusictkError, match="less than"):
-        Remi(RemiConfig(bpe=100)).learn([])
-    learned = Remi(RemiConfig(bpe=500)).learn(pieces()[:1])
-    with pytest.raises(MusictkError, match="other settings"):
-        Remi(RemiConfig(bpe=600, programs=True), learned)
 
 
 def test_instruments_come_back_apart() -> None:
