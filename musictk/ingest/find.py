@@ -42,7 +42,7 @@ def find(paths: Sequence[Path]) -> Iterator[Place]:
     to folders are not followed. Raises UsageError for a path that is not there.
     """
     roots = [path.absolute() for path in paths]
-    together = len(roots) > 1 and len({root.parent for root in roots}) == 1
+    together = _one_collection(roots)
     for root in roots:
         if not root.exists():
             raise UsageError(f"{root} is not there", "name a folder, a file, a zip or a tar")
@@ -77,6 +77,20 @@ def title_of(name: str) -> str:
     stem = PurePosixPath(name).stem
     composer, dash, rest = stem.partition(" - ")
     return rest.strip() if dash and composer.strip() and rest.strip() else stem
+
+
+def _one_collection(roots: Sequence[Path]) -> bool:
+    """Whether these are the composers of one folder, and not collections side by side.
+
+    Where the user stands in their folder (`ingest *`, but also `ingest ./midis ./more`), they are
+    composers only if each holds files itself.
+    """
+    if len(roots) < 2 or len({root.parent for root in roots}) > 1:
+        return False
+    folders = [root for root in roots if root.is_dir()]
+    return roots[0].parent != Path.cwd() or all(
+        any(kind_of(each.name) for each in folder.iterdir()) for folder in folders
+    )
 
 
 def _walk(folder: Path, root: Path) -> Iterator[Place]:
