@@ -14,6 +14,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+WIDE = 4096  # columns, where nobody looks at a terminal
 CONTROL = {"Cc", "Cf", "Zl", "Zp"}  # Unicode categories that move the cursor or hide text
 
 
@@ -57,7 +58,10 @@ class Output:
             table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
         for row in rows:
             table.add_row(*(Text(safe(_short(row.get(name)))) for name in names))
-        self.stdout.print(table, soft_wrap=not self.stdout.is_terminal)
+        console = self.stdout
+        if not console.is_terminal:  # a pipe has no width: one row, one line
+            console = Console(file=console.file, markup=False, highlight=False, width=WIDE)
+        console.print(table)
 
     def block(self, value: Any, text: str) -> None:
         """The command's data as JSON, or several lines of our own making, printed as they are."""

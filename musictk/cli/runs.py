@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import typer
 
@@ -64,4 +65,18 @@ def compare(
     here = session(context)
     with here.catalog() as catalog, here.output.progress("scoring") as bar:
         table = job(catalog, here.workspace, runs or [], split, bar.update)
-    here.output.table(table)
+    if here.output.json:
+        here.output.table(table)
+    else:
+        here.output.table([_line(row) for row in table])
+
+
+def _line(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A row of the comparison for a person: each figure with its interval beside it."""
+    line: dict[str, Any] = {"run": row["run"], "pieces": row["pieces"]}
+    for name in ("per_token", "per_note", "per_second", "behind"):
+        mean, interval = row[name], row[f"{name}_95"]
+        ends = "–" if mean is None else f"{mean:.4g} ({interval[0]:.4g} to {interval[1]:.4g})"
+        line[f"nats {name.replace('_', ' ')}" if name != "behind" else name] = ends
+    line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"
+    return line | {"tokens/s": f"{row['positions_per_second']:,.0f}"}

@@ -54,12 +54,18 @@ def compare_scores(scored: Sequence[Scored]) -> list[dict[str, Any]]:
 
     Nats per token mean something only under one tokenizer; per note and per second compare any.
     `behind` is the paired difference per second to the best run: an interval that leaves out 0 is
-    one that the choice of pieces does not explain. Raises MusictkError where no piece is common.
+    one that the choice of pieces does not explain. Text has neither notes nor seconds: None there.
+    Raises MusictkError where no piece is common.
     """
     common = _common(scored)
     aligned = [run.on(common) for run in scored]
-    ranked = sorted(aligned, key=lambda run: run.nats.sum() / run.seconds.sum())
+    ranked = sorted(aligned, key=_cost)
     return [_row(run, ranked[0]) for run in ranked]
+
+
+def _cost(run: Scored) -> float:
+    """Nats per second of music; per token where the pieces are text and last no time."""
+    return float(run.nats.sum() / (run.seconds.sum() or run.positions.sum()))
 
 
 def _common(scored: Sequence[Scored]) -> list[int]:
@@ -79,12 +85,16 @@ def _common(scored: Sequence[Scored]) -> list[int]:
 def _row(run: Scored, best: Scored) -> dict[str, Any]:
     row: dict[str, Any] = {"run": run.name, "pieces": len(run.pieces)}
     for unit in UNITS:
-        row |= _shown(f"per_{unit}", per_unit(run.nats, run.units(unit)))
-    row |= _shown("behind", difference(run.nats, best.nats, run.units("second")))
+        counts = run.units(unit)
+        row |= _shown(f"per_{unit}", per_unit(run.nats, counts) if counts.all() else None)
+    counts = run.units("second")
+    row |= _shown("behind", difference(run.nats, best.nats, counts) if counts.all() else None)
     return row | {"parameters": run.parameters, "positions_per_second": round(run.speed, 1)}
 
 
-def _shown(name: str, interval: Interval) -> dict[str, Any]:
+def _shown(name: str, interval: Interval | None) -> dict[str, Any]:
+    if interval is None:
+        return {name: None, f"{name}_95": None}
     return {
         name: round(interval.mean, 4),
         f"{name}_95": [round(interval.low, 4), round(interval.high, 4)],

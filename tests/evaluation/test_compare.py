@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -75,3 +77,15 @@ def test_a_run_is_not_behind_itself() -> None:
     assert difference(nats, nats, units).high == 0
     single = per_unit(nats[:1], units[:1])
     assert single.low == single.high == 3.0
+
+
+def test_text_has_neither_notes_nor_seconds() -> None:
+    rows = compare_scores([_silent("worse", 3.0), _silent("better", 2.0)])
+    assert [row["run"] for row in rows] == ["better", "worse"]
+    assert rows[0]["per_token"] > 0
+    assert all(row[name] is None for row in rows for name in ("per_note", "per_second", "behind"))
+
+
+def _silent(name: str, per_note: float) -> Scored:
+    scored = _scored(name, [1, 2, 3], per_note)
+    return replace(scored, notes=scored.notes * 0, seconds=scored.seconds * 0)
