@@ -7,6 +7,7 @@ from pathlib import Path
 from musictk.catalog import PieceInfo, load_path
 from musictk.errors import MusictkError
 from musictk.ingest.archives import read_member
+from musictk.ingest.find import kind_of
 from musictk.ingest.limits import Limits
 from musictk.ingest.read import read_midi, read_text
 from musictk.ingest.reasons import RejectedError
@@ -24,8 +25,9 @@ def load_piece(workspace: Workspace, info: PieceInfo) -> Piece:
 
 
 def read_piece(path: Path) -> Piece:
-    """A MIDI file of the user's, such as a prompt, behind the same checks."""
-    return _read(path, None, "midi")
+    """A file of the user's behind the same checks: text where its name says so, else MIDI."""
+    kind = kind_of(path.name)
+    return _read(path, None, kind if kind in ("text", "abc") else "midi")
 
 
 def _read(path: Path, member: str | None, kind: str) -> Piece:
@@ -35,7 +37,8 @@ def _read(path: Path, member: str | None, kind: str) -> Piece:
         return read_midi(data, limits).score if kind == "midi" else read_text(data, limits)
     except OSError as error:
         raise MusictkError(
-            f"cannot read {path}: {error.strerror or error}", "ingest its folder again"
+            f"cannot read {path}: {error.strerror or error}",
+            "was it moved or deleted? `musictk catalog check` knows the catalog's files",
         ) from error
     except RejectedError as error:
         raise MusictkError(f"cannot use {path}: {error}") from error

@@ -9,6 +9,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
@@ -53,7 +55,7 @@ def sample(
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     if prompt is not None:
-        request = replace(request, prompt=to_prompt(tokenizer.encode(read_piece(prompt))))
+        request = replace(request, prompt=to_prompt(_encoded(tokenizer, prompt)))
     folded = _folded(runtime, request)
     made = []
     for composition in compose(runtime, tokenizer, request, listener):
@@ -98,6 +100,20 @@ def again(
     path = out or workspace.resolve(row.path)
     sections = write_composition(tokenizer, found, path)
     return [Made(row.id, path, sections, found, opened.name, _folded(opened.runtime, request))]
+
+
+def _encoded(tokenizer: Tokenizer, prompt: Path) -> NDArray[Any]:
+    """The prompt as the model reads it; ABC notation is music to a model of music."""
+    piece = read_piece(prompt)
+    if isinstance(piece, str) and "midi" in tokenizer.reads:
+        piece = abc_to_score(piece)
+    try:
+        return tokenizer.encode(piece)
+    except ValueError as error:
+        kinds = " or ".join(sorted(tokenizer.reads))
+        raise UsageError(
+            f"cannot go on from {prompt}: {error}", f"this model reads {kinds}"
+        ) from error
 
 
 def write_composition(
