@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from musictk.cli.context import session
+from musictk.cli.output import Output
 from musictk.cli.settings import assignments
 
 
@@ -75,6 +77,11 @@ def train(
         start=from_,
         lora=lora,
     )
-    with here.catalog() as catalog, TrainingBar(here.output) as bar:
+    leads = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks for all
+    output = here.output if leads else Output(quiet=True)
+    with here.catalog() as catalog, TrainingBar(output) as bar:
         result = run(catalog, here.workspace, request, bar)
-    report(here.output, result)
+    if leads:
+        report(output, result)
+    if result.outcome.interrupted:
+        raise typer.Exit(130)
