@@ -136,7 +136,10 @@ def check(context: typer.Context) -> None:
     here = session(context)
     with here.catalog() as catalog:
         found = catalog.check()
-    here.output.table(found)
+    if not found:
+        here.output.note("all is as the catalog says")
+    if found or here.output.json:
+        here.output.table(found)
     if found:
         raise typer.Exit(1)
 

@@ -47,7 +47,7 @@ def report(output: Output, made: list[Made]) -> None:
     ]
     lines = [
         f"{row['path']}  by {row['model']}, seed {row['seed']},"
-        f" {''.join(row['sections']) or 'one section'}, {row['positions']:,} tokens"
+        f" {' '.join(row['sections']) or 'one section'}, {row['positions']:,} tokens"
         f" at {row['tokens_per_second']:,.0f}/s; again: musictk sample --like {row['id']}"
         for row in data
     ]

@@ -26,7 +26,10 @@ def config(context: typer.Context) -> None:
         if path not in known.values():
             raise UnknownNameError(f"setting in {FILE}", path, known.values())
     rows = [row for name, path in known.items() if (row := _origin(name, path, file))]
-    output.table(rows, ("setting", "value", "from"))
+    if not rows:
+        output.note("every setting is at its default")
+    if rows or output.json:
+        output.table(rows, ("setting", "value", "from"))
 
 
 def _options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

@@ -58,7 +58,7 @@ def form_report(score: ScoreTick, sections: Sequence[Section]) -> FormReport:
     if len(sections) < 2:
         raise UsageError(
             f"there is nothing to compare in {len(sections)} section(s)",
-            "name the form with --form, or choose a file with section markers",
+            "say its form, such as --as AABA, or choose a file with section markers",
         )
     split = _bars_of(score, sections)
     size = len(sections)

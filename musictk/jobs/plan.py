@@ -144,7 +144,8 @@ def _group(group: str, key: str, keys: Mapping[str, set[str]]) -> str:
     if not found:
         raise UnknownNameError("setting", key, set().union(*keys.values()))
     if len(found) > 1:
-        raise UsageError(f"{key} is a setting of {' and of '.join(found)}", f"say {found[0]}.{key}")
+        exact = " or ".join(f"{name}.{key}" for name in found)
+        raise UsageError(f"{key} is a setting of {' and of '.join(found)}", f"say {exact}")
     return found[0]
 
 
@@ -191,4 +192,5 @@ def _started(catalog: Catalog, request: Request) -> Source:
         "model": plan.model,
         "tokens": plan.tokens,
         "network": plan.network,
+        "data": plan.data,
     }

@@ -75,7 +75,8 @@ class Conditions:
             weighted = chosen.get(name, [])
             total = sum(weight for _, weight in weighted)
             if weighted and (total <= 0 or any(weight < 0 for _, weight in weighted)):
-                raise UsageError(f"the weights of {name} must be positive, not {list(weighted)}")
+                said = ", ".join(f"{label}:{weight:g}" for label, weight in weighted)
+                raise UsageError(f"the weights of {name} must be positive, not {said}")
             rows.append([(self.id(name, label), weight / total) for label, weight in weighted])
         return rows
 
