@@ -19,17 +19,22 @@ def config(context: typer.Context) -> None:
     Precedence: flag, then MUSICTK_COMMAND_OPTION, then musictk.toml, then the default.
     """
     output = session(context).output
-    root = context.find_root().command
     file = defaults()
-    known = {name: path for path, name in _options(root)}
-    for path in _leaves(file):
-        if path not in known.values():
-            raise UnknownNameError(f"setting in {FILE}", path, known.values())
+    known = {name: path for path, name in _options(context.find_root().command)}
     rows = [row for name, path in known.items() if (row := _origin(name, path, file))]
     if not rows:
         output.note("every setting is at its default")
     if rows or output.json:
         output.table(rows, ("setting", "value", "from"))
+
+
+def check_file(context: typer.Context) -> None:
+    """Raises UnknownNameError for what is in the file but is no option of any command."""
+    named = list(_leaves(defaults()))
+    if named:
+        known = {path for path, _ in _options(context.find_root().command)}
+        for path in (path for path in named if path not in known):
+            raise UnknownNameError(f"setting in {FILE}", path, known)
 
 
 def _options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, str]]:

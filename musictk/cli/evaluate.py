@@ -89,12 +89,20 @@ def _form_text(found: FormReport) -> str:
         lines.append(f"{label:>{width}} " + " ".join(f"{value:{width}.2f}" for value in row))
     lines += [
         "",
-        f"same letter   {found.same:.3f}",
-        f"other letter  {found.other:.3f}   (single bars paired at random: {found.chance:.3f})",
-        f"ratio         {found.ratio:.1f}",
-        f"copied bars   {found.copied:.0%} of returning sections",
+        f"same letter   {_said(found.same)}",
+        f"other letter  {_said(found.other)}"
+        f"   (single bars paired at random: {_said(found.chance)})",
+        f"ratio         {_said(found.ratio, 1)}",
     ]
+    if math.isfinite(found.copied):
+        lines.append(f"copied bars   {found.copied:.0%} of returning sections")
     return "\n".join(lines)
+
+
+def _said(value: float, digits: int = 3) -> str:
+    if math.isnan(value):
+        return "–"  # no two sections to compare
+    return f"{value:.{digits}f}" if math.isfinite(value) else "∞"
 
 
 def _number(value: float) -> float | None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from musictk import __version__
+from musictk.cli.config import check_file
 from musictk.cli.context import Session
 from musictk.cli.output import Output
 from musictk.cli.settings import defaults
@@ -57,6 +58,7 @@ def _root(
 
     Start with: musictk ingest ./midis; musictk train; musictk sample -o out.mid; musictk export.
     """
+    check_file(context)
     workspace = here()
     context.obj = Session(workspace, catalog or workspace.catalog_url, Output(json, quiet))
 

@@ -46,8 +46,8 @@ class FormReport:
 
     @property
     def ratio(self) -> float:
-        """A–A against A–B; infinite where different labels share nothing."""
-        return self.same / self.other if self.other > 0 else float("inf")
+        """A–A against A–B; infinite where labels share nothing, NaN where there is one only."""
+        return float("inf") if self.other == 0 else self.same / self.other
 
 
 def form_report(score: ScoreTick, sections: Sequence[Section]) -> FormReport:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import mido
@@ -44,6 +47,39 @@ def test_a_run_that_was_stopped_goes_on(shell: Shell) -> None:
     assert rows["gpt-1"]["status"] == "finished"
     said = shell("train", "--resume", "gpt-1", code=2)
     assert "is finished" in said.stderr
+
+
+def test_ctrl_c_saves_and_says_how_to_go_on(shell: Shell) -> None:
+    command = [sys.executable, "-m", "musictk", "train", "--arch", "gpt", "--size", "tiny"]
+    with subprocess.Popen(
+        [*command, "--steps", "100000", "--set", "length=64", "--set", "evaluate_every=2"],
+        cwd=shell.directory,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as running:
+        assert running.stderr is not None
+        next(line for line in running.stderr if line.startswith("step"))
+        running.send_signal(signal.SIGINT)
+        said, _ = running.communicate(timeout=300)
+    assert running.returncode == 130
+    assert "musictk train --resume gpt-1" in said
+
+
+def test_a_setting_of_the_file_that_is_not_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "musictk.toml").write_text('[train]\narchh = "gpt"\n')
+    ended, _, said = Shell(tmp_path).here(capsys, "train")
+    assert ended == 2
+    assert "did you mean 'train.arch'" in said
+
+
+def test_a_tune_in_abc_is_a_prompt(shell: Shell) -> None:
+    tune = shell.directory / "tune.abc"
+    tune.write_text("X:1\nM:4/4\nL:1/8\nK:G\nG2BG dGBG|c2ec B2dB|A2cA F2AF|G8|\n")
+    shell("sample", "--prompt", "tune.abc", "--bars", "1", "-o", "on.mid")
+    assert (shell.directory / "on.mid").is_file()
 
 
 def test_fine_tuning_starts_from_a_run(shell: Shell) -> None:

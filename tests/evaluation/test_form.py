@@ -49,6 +49,7 @@ def test_likeness_is_the_f1_of_notes() -> None:
     assert report.same == pytest.approx(0.75)
     assert report.copied == 0
     assert np.isnan(report.other)
+    assert np.isnan(report.ratio)
 
 
 def test_small_timing_does_not_matter_and_a_bar_of_delay_is_found() -> None:
@@ -103,5 +104,5 @@ def test_sections_are_assumed_where_none_are_marked() -> None:
 
 
 def test_one_section_is_not_a_form() -> None:
-    with pytest.raises(UsageError, match="--form"):
+    with pytest.raises(UsageError, match="--as AABA"):
         form_report(melody(A), named("A"))
