@@ -11,8 +11,10 @@ from sqlalchemy.orm import Session, selectinload
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, Composer, File, Label, Place, Run, Sample, ShardRow
 from musictk.catalog.music import find_composer
+from musictk.catalog.records import SPLITS
 from musictk.errors import UnknownNameError, UsageError
 
+STATUSES = ("accepted", "rejected", "missing")
 _EAGER = (selectinload(File.composer), selectinload(File.places), selectinload(File.labels))
 
 
@@ -62,7 +64,9 @@ class Queries(Database):
         label: tuple[str, str] | None = None,
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        """Files that meet every condition given, by path."""
+        """Files that meet every condition given, by path. Raises UnknownNameError for a bad one."""
+        _known("split", split, SPLITS)
+        _known("status", status, STATUSES)
         with self.reading() as session:
             conditions = []
             if composer is not None:
@@ -226,6 +230,11 @@ def _mentions(word: str) -> ColumnElement[bool]:
         File.labels.any(within(Label.value)),
         File.composer_id.in_(select(Alias.composer_id).where(within(Alias.spelling))),
     )
+
+
+def _known(kind: str, name: str | None, names: Sequence[str]) -> None:
+    if name is not None and name not in names:
+        raise UnknownNameError(kind, name, names)
 
 
 def _known_category(session: Session, category: str) -> None:

@@ -115,6 +115,8 @@ def test_labels_become_conditions(shell: Shell) -> None:
         (["train", "--steps", "5", "--epochs", "1"], 2, "cannot both"),
         (["train", "--resume", "nothing"], 2, "conformer-1"),
         (["catalog", "show", "no-such-file"], 2, "no file"),
+        (["catalog", "files", "--split", "tests"], 2, "did you mean 'test'"),
+        (["catalog", "files", "--status", "good"], 2, "accepted"),
         (["show", "no-such.mid"], 1, "no-such.mid"),
         (["sample", "--prompt", "no-such.mid"], 1, "no-such.mid"),
     ],
