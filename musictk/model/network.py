@@ -18,15 +18,16 @@ class NetworkConfig:
     """What surrounds the body."""
 
     tied: bool = False  # the head shares the token embedding (Press & Wolf 2017)
-    condition_scale: float = 0.25  # of a condition vector beside an embedding of unit variance
+    condition_scale: float = 0.25  # of a condition vector beside an embedding
 
 
 class TokenStem(nn.Module):
     """(B, T) ids -> (B, T, D)."""
 
-    def __init__(self, size: int, dim: int) -> None:
+    def __init__(self, size: int, dim: int, std: float) -> None:
         super().__init__()
         self.embedding = nn.Embedding(size, dim)
+        nn.init.normal_(self.embedding.weight, std=std)
 
     def forward(self, sequence: Tensor) -> Tensor:
         return self.embedding(sequence)
@@ -70,17 +71,19 @@ class Network(nn.Module):
         frames = isinstance(space, Frames)
         size = space.width if isinstance(space, Frames) else space.size
         tied = config.tied and not frames
-        self.stem = FrameStem(size, body.dim) if frames else TokenStem(size, body.dim)
+        self.stem = FrameStem(size, body.dim) if frames else TokenStem(size, body.dim, body.stream)
         self.tables = nn.ModuleList(
             nn.Embedding(labels, body.dim) for labels in conditions.values()
         )
         self.body = body
-        # With embeddings of unit variance, tied logits need d^-1/2 to begin near zero.
-        self.head = Head(body.dim, size, body.dim**-0.5 if tied else 1.0, bias=frames)
+        # Logits that are products with embeddings are to have unit variance too.
+        scale = body.dim**-0.5 / body.stream if tied else 1.0
+        self.head = Head(body.dim, size, scale, bias=frames)
         if tied and isinstance(self.stem, TokenStem):
             self.head.linear.weight = self.stem.embedding.weight
         for table in self.tables:
-            nn.init.normal_(table.get_parameter("weight"), std=config.condition_scale)
+            std = config.condition_scale * body.stream
+            nn.init.normal_(table.get_parameter("weight"), std=std)
 
     @torch.jit.export
     def begin(self, batch: int, capacity: int) -> list[Tensor]:

@@ -156,8 +156,10 @@ def test_every_way_of_stepping_resumes_exactly(
     settings = small.SMALL.but(steps=8, **values)
     whole = small.run(tmp_path / "whole", settings)
     small.run(tmp_path / "cut", settings, listener=Ears(4))
-    assert small.run(tmp_path / "cut", settings, resume=True).digest == whole.digest
-    assert whole.skipped == 0
+    resumed = small.run(tmp_path / "cut", settings, resume=True)
+    assert (resumed.digest, resumed.skipped) == (whole.digest, whole.skipped)
+    # fp16 begins with a scale that may be too high, finds out, and lowers it.
+    assert whole.skipped <= (3 if values.get("precision") == "fp16" else 0)
     assert whole.digest != small.run(tmp_path / "plain", small.SMALL.but(steps=8)).digest
 
 
