@@ -74,6 +74,8 @@ def fit(
         outcome = train(
             settings, network, manifest, splits["train"], splits["valid"], Path(folder), Printer()
         )
+    if outcome.interrupted:
+        raise SystemExit(f"stopped at step {outcome.step}: no figure of a whole run")
     return network, {
         "cpu_seconds": round(time.process_time() - began, 1),
         "parameters": sum(each.numel() for each in network.parameters()),
