@@ -34,6 +34,7 @@ from musictk.training.loop import train
 from musictk.training.outcome import Evaluation, Quiet, Report
 from musictk.training.settings import GROUP_OF, Settings
 
+SPLITS = ("valid", "test")
 RESULTS = Path(__file__).parents[1] / "results"
 
 
@@ -116,7 +117,21 @@ def main() -> None:
     for key, value in result.items():
         print(f"{key:20} {value}")
     if flags.save:
-        write_json(RESULTS / f"jsb-{flags.save}.json", result)
+        write_json(RESULTS / f"jsb-{flags.save}.json", table(result))
+
+
+def table(result: dict[str, Any]) -> dict[str, Any]:
+    """The figures as the docs show them."""
+    took = {key: result[key] for key in ("arch", "parameters", "tokens_seen", "cpu_seconds")}
+    nats = {f"{split}, {unit}": value for split in SPLITS for unit, value in result[split].items()}
+    settings = " ".join(f"{key}={value}" for key, value in result["set"].items())
+    return {
+        "title": "JSB Chorales, nats per token (16th grid, SATB)",
+        "command": f"python -m benchmarks.jsb.train FILE --arch {result['arch']} --set {settings}",
+        "machine": result["machine"],
+        "note": f"a bigram model: {result['bigram_valid']:.3f} on valid",
+        "rows": [took | nats],
+    }
 
 
 if __name__ == "__main__":
