@@ -54,8 +54,8 @@ class Draft:
         self.tokenizer, self.plan, self.memory, self.noise = tokenizer, plan, memory, noise
         self.frames = isinstance(tokenizer.space, Frames)
         self._limit = limit
-        grammar = tokenizer.grammar()
-        self.parser: Parser | None = grammar.parser() if grammar else None
+        self._grammar = tokenizer.grammar()
+        self.parser: Parser | None = self._grammar.parser() if self._grammar else None
         self._buffer = np.zeros((max(1024, 2 * len(prompt)), *prompt.shape[1:]), prompt.dtype)
         self._buffer[: len(prompt)] = prompt
         self.length = len(prompt)
@@ -202,7 +202,7 @@ class Draft:
             return None
         heard = self._buffer[theme.start : theme.end]
         bars = self.tokenizer.bar_starts(heard)
-        return Follower(Theme(heard, bars), variation, self.memory.figure)
+        return Follower(Theme(heard, bars), variation, self.memory.figure, self._grammar)
 
 
 def _silent(tokenizer: Tokenizer, segment: NDArray[Any]) -> bool:

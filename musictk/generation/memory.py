@@ -13,13 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.request import Memory
-from musictk.tokens import Parser
+from musictk.tokens import Grammar, Parser
 
 # A departure is read as an edit of the theme: its odds beside 1 for the theme's own token.
 _REPLACED, _ADDED, _LEFT_OUT = 0.03, 0.02, 0.06
 _STRAY = 1e-4  # for what the grammar would not have let stand in the theme token's stead
 _LOOK_AHEAD = 24  # the most tokens of the theme passed over at once
 _DETOUR = 16  # tokens of the theme tried in turn where the grammar refuses the next
+_FILLERS = 3  # the most rests put before a position
 _CERTAIN = 0.05  # a place less likely than this is no place to follow from
 
 
@@ -48,8 +49,10 @@ class TokenPlace:
     place (a position, a rare pitch) settles it again.
     """
 
-    def __init__(self, window: NDArray[np.int64]) -> None:
-        self.window = window
+    def __init__(self, window: NDArray[np.int64], grammar: Grammar | None = None) -> None:
+        self._grammar = grammar
+        self._fillers: frozenset[int] = grammar.fillers if grammar else frozenset()
+        self.window = self._unfilled(window)
         self._at: int | None = 0  # the only place there is, where there is no doubt
         self._belief = np.zeros(0)
         self._bridge: int | None = None  # a token added so that the theme's next may stand
@@ -66,18 +69,46 @@ class TokenPlace:
 
     def _certain(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
         """The grammar may ask for other tokens to the same notes, as what came before differs."""
-        assert self._at is not None
-        for token in self.window[self._at : self._at + _DETOUR].tolist():
+        for _ in range(_DETOUR):
+            assert self._at is not None
+            if self._at == len(self.window):
+                return None
+            token = int(self.window[self._at])
             if allowed is None or allowed[token]:
-                return int(token)
-            self._bridge = _bridge(token, allowed, parser)
-            if self._bridge is not None:
-                return self._bridge
-            self._at += 1  # such as a tempo that holds already
+                return token
+            if parser is not None:
+                self._bridge = _bridge(token, allowed, parser, self._fillers)
+                if self._bridge is not None:
+                    return self._bridge
+            if not self._spell_out():
+                self._at += 1  # such as a tempo that holds already
         return None
+
+    def _spell_out(self) -> bool:
+        """Put its parts in the place of a merged token; False where there are none."""
+        assert self._at is not None
+        before, rest = np.split(self.window, [self._at])
+        parts = self._plain(int(rest[0]))
+        self.window = np.concatenate([before, parts, rest[1:]])
+        return parts != [rest[0]]
+
+    def _plain(self, token: int) -> list[int]:
+        """Its parts without fillers."""
+        parts = self._grammar.parts(token) if self._grammar else (token,)
+        return [part for part in parts if part not in self._fillers]
+
+    def _unfilled(self, window: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Without fillers before what other tokens say: `_bridge` finds those that fit here."""
+        tokens: list[int] = []
+        for token in window.tolist():
+            last = self._grammar.parts(token)[-1] if self._grammar else token
+            tokens += self._plain(token) if last in self._fillers else [token]
+        return np.array(tokens, np.int64)
 
     def advance(self, token: int, allowed: NDArray[np.bool_] | None) -> None:
         """`token` was written where `allowed` might have been."""
+        if token in self._fillers:
+            return
         at, size = self._at, len(self.window)
         if at is not None:
             if token == self._bridge:
@@ -125,8 +156,10 @@ class FramePlace:
 class Follower:
     """A row's way through a returning theme."""
 
-    def __init__(self, theme: Theme, variation: float, figure: float) -> None:
-        self.theme = theme
+    def __init__(
+        self, theme: Theme, variation: float, figure: float, grammar: Grammar | None = None
+    ) -> None:
+        self.theme, self._grammar = theme, grammar
         self.following = True
         per_bar = theme.length / len(theme.bars)
         away = max(figure * per_bar, 1.0)  # mean positions of a departure
@@ -137,7 +170,7 @@ class Follower:
 
     def _begin(self, bar: int) -> TokenPlace | FramePlace:
         window = self.theme.bar(bar)
-        return TokenPlace(window) if window.ndim == 1 else FramePlace(window)
+        return TokenPlace(window, self._grammar) if window.ndim == 1 else FramePlace(window)
 
     def decide(self, uniform: float) -> None:
         """Depart, stay or come back, by one uniform number."""
@@ -157,15 +190,38 @@ class Follower:
         self._place.advance(taken, allowed)
 
 
-def _bridge(token: int, allowed: NDArray[np.bool_], parser: Parser | None) -> int | None:
-    """A token that may stand here and lets `token` stand after it, such as a rest; None if none."""
-    if parser is None:
-        return None
+def _bridge(
+    token: int, allowed: NDArray[np.bool_], parser: Parser, fillers: frozenset[int]
+) -> int | None:
+    """The first of the fillers, or else the one token, after which `token` may stand; or None."""
+    filler = _fill(token, allowed, parser, fillers)
+    if filler is not None:
+        return filler
     for added in np.flatnonzero(allowed).tolist():
         trial = parser.fork()
         trial.advance(added)
         if trial.allowed()[token]:
             return int(added)
+    return None
+
+
+def _fill(
+    token: int,
+    allowed: NDArray[np.bool_],
+    parser: Parser,
+    fillers: frozenset[int],
+    depth: int = _FILLERS,
+) -> int | None:
+    for added in sorted(fillers, reverse=True):
+        if not allowed[added]:
+            continue
+        trial = parser.fork()
+        trial.advance(added)
+        then = trial.allowed()
+        if then[token] or (
+            depth > 1 and _fill(token, then, trial, fillers, depth - 1) is not None
+        ):
+            return added
     return None
 
 

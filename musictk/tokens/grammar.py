@@ -35,6 +35,18 @@ class Grammar(ABC):
     def parser(self) -> Parser:
         """A parser at the start of a piece."""
 
+    def parts(self, token: int) -> tuple[int, ...]:
+        """The plainest tokens that say the same as `token`; itself where it is not merged."""
+        return (token,)
+
+    @property
+    def fillers(self) -> frozenset[int]:
+        """Plain tokens that later ones make redundant, such as a rest before a position.
+
+        Rules alone say where they stand, so that the same notes need others after other music.
+        """
+        return frozenset()
+
     def accepts(self, sequence: NDArray[np.int64]) -> bool:
         """Whether every token of `sequence` (without bos, eos) may stand where it stands."""
         parser = self.parser()

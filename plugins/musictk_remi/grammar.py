@@ -13,6 +13,7 @@ one before. With rests, a silence of at least the shortest rest since the end of
 from __future__ import annotations
 
 from copy import copy
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -67,6 +68,12 @@ class RemiGrammar(Grammar):
 
     def parser(self) -> RemiParser:
         return RemiParser(self)
+
+    @cached_property
+    def fillers(self) -> frozenset[int]:
+        """Rests: the position after them says when."""
+        span = self.spans["Rest"]
+        return frozenset(range(span.start, span.stop))
 
     def pitches(self, program: int) -> slice:
         """The pitch tokens that a program's token may precede."""

@@ -75,6 +75,15 @@ class MergedGrammar(Grammar):
     def parser(self) -> MergedParser:
         return MergedParser(self, self.base.parser())
 
+    def parts(self, token: int) -> tuple[int, ...]:
+        """The base ids of its run."""
+        return tuple(self.runs[token])
+
+    @property
+    def fillers(self) -> frozenset[int]:
+        """Rests, unmerged."""
+        return self.base.fillers
+
     def bounds(self, at: Standing) -> Bounds:
         """What the runs ask, read when a metre first comes."""
         key = at.metre, at.opening
