@@ -10,11 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.context import FREE, GIVEN, KINDS, MEMORY, Contexts, Fresh, Key
-from musictk.generation.draft import Draft, Notice, Span
+from musictk.generation.draft import Draft, Notice
 from musictk.generation.draw import Noise, apply, make_chain, pick, sound
 from musictk.generation.guidance import Places, guide
 from musictk.generation.mask import Mask
 from musictk.generation.request import Request, from_prompt
+from musictk.generation.spans import Span
 from musictk.runtime.contract import Runtime
 from musictk.tokens import Tokenizer
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +11,14 @@ from symusic.core import ScoreTick
 
 from musictk.generation.draw import Noise
 from musictk.generation.form import Form
-from musictk.generation.memory import Follower, Theme, blend_weight, variation_of
+from musictk.generation.memory import Follower, blend_weight, variation_of
 from musictk.generation.request import Memory
+from musictk.generation.spans import Span
+from musictk.generation.theme import Theme
 from musictk.tokens import Frames, Parser, Tokenizer
 
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
 _BUSY = 24  # positions of a bar that need no look for notes
-
-
-class Span(NamedTuple):
-    """A section as written: `sequence[start:end]` of the composition."""
-
-    label: str
-    start: int
-    end: int
 
 
 @dataclass(frozen=True)
@@ -89,13 +83,8 @@ class Draft:
         last = len(self.plan.sections) - 1
         return self.plan.sections[min(self.index, last)].name if self.index >= 0 else "prompt"
 
-    @property
-    def settled(self) -> bool:
-        """Whether the first bar is over; its metre is then the piece's."""
-        return self.index != 0 or self.bar > 0
-
     def metre(self, metres: NDArray[np.int64]) -> int:
-        """The metre last said, by what each token says; 0 before any."""
+        """The metre said first (by a prompt: last), by what each token says; 0 before any."""
         if self._metre == 0:
             said = metres[self.sequence]
             self._metre = int(said[said > 0][-1]) if (said > 0).any() else 0
@@ -155,7 +144,7 @@ class Draft:
             self.bar += 1
             self.weight = self._memory_weight()
             if self.follower:
-                self.follower.enter(self.bar)
+                self.follower.enter(self.bar, self.sequence)
             return False
         self.spans.append(Span(self.name, self.start, self.length))
         self.index += 1
@@ -200,9 +189,10 @@ class Draft:
         theme, variation = self.theme(), self._variation()
         if theme is None or variation >= 1:
             return None
-        heard = self._buffer[theme.start : theme.end]
-        bars = self.tokenizer.bar_starts(heard)
-        return Follower(Theme(heard, bars), variation, self.memory.figure, self._grammar)
+        heard = Theme(self.tokenizer, self.sequence, theme)
+        follower = Follower(heard, variation, self.memory.figure, self._grammar)
+        follower.enter(0, self.sequence)
+        return follower
 
 
 def _silent(tokenizer: Tokenizer, segment: NDArray[Any]) -> bool:

@@ -6,7 +6,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.generation.compose import Composition
-from musictk.music import bars
+from musictk.generation.spans import bar_lines
 from musictk.tokens import Tokenizer
 
 
@@ -22,18 +22,10 @@ def section_ticks(
     starts = tokenizer.bar_starts(composition.sequence)
     edges = [span.start for span in composition.sections] + [composition.sections[-1].end]
     counted = np.searchsorted(starts, edges)  # bars before each edge
-    lines = _lines(score, int(counted[-1]))
+    lines = bar_lines(score, int(counted[-1]))
     ticks = [int(lines[count]) for count in counted]
     return [
         (span.label, start, stop)
         for span, start, stop in zip(composition.sections, ticks, ticks[1:], strict=False)
         if stop > start
     ]
-
-
-def _lines(score: ScoreTick, count: int) -> list[int]:
-    """At least `count + 1` bar lines: the score's own, then more of its last bar's length."""
-    lines: list[int] = bars(score).tolist()
-    while len(lines) <= count:
-        lines.append(2 * lines[-1] - lines[-2])
-    return lines

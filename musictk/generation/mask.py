@@ -36,8 +36,8 @@ class Mask:
             allowed = allowed & draft.parser.allowed()
             if not allowed.any():
                 allowed = self._usual
-        if self._metres is not None and draft.settled:
-            steady = allowed & np.isin(self._metres, (0, draft.metre(self._metres)))
+        if self._metres is not None and (metre := draft.metre(self._metres)):
+            steady = allowed & np.isin(self._metres, (0, metre))
             allowed = steady if steady.any() else allowed
         if draft.overdue:
             pace = np.where(allowed, self._pace, -1)

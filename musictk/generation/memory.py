@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.request import Memory
+from musictk.generation.theme import Theme
 from musictk.tokens import Grammar, Parser
 
 # A departure is read as an edit of the theme: its odds beside 1 for the theme's own token.
@@ -24,24 +25,6 @@ _FILLERS = 3  # the most rests put before a position
 _CERTAIN = 0.05  # a place less likely than this is no place to follow from
 
 
-class Theme:
-    """A section to return to: `sequence` (T,) or (T, W), in bars that begin at `bars` (N,).
-
-    Its first position begins a bar, so it stands for the next bar line after its last one, too.
-    """
-
-    def __init__(self, sequence: NDArray[Any], bars: NDArray[np.int64]) -> None:
-        self.sequence, self.length = np.concatenate([sequence, sequence[:1]]), len(sequence)
-        self.bars = bars if len(bars) else np.zeros(1, np.int64)
-
-    def bar(self, index: int) -> NDArray[Any]:
-        """Bar `index`, counted round and round, and the first position after it."""
-        index %= len(self.bars)
-        start = self.bars[index] if index else 0
-        stop = self.bars[index + 1] if index + 1 < len(self.bars) else self.length
-        return self.sequence[start : stop + 1]
-
-
 class TokenPlace:
     """Where in a bar of the theme a row stands: a belief over its tokens (a pair HMM, run forward).
 
@@ -50,12 +33,10 @@ class TokenPlace:
     """
 
     def __init__(self, window: NDArray[np.int64], grammar: Grammar | None = None) -> None:
-        self._grammar = grammar
         self._fillers: frozenset[int] = grammar.fillers if grammar else frozenset()
-        self.window = self._unfilled(window)
+        self.window = window[~np.isin(window, list(self._fillers))]  # `_fill` finds them anew
         self._at: int | None = 0  # the only place there is, where there is no doubt
         self._belief = np.zeros(0)
-        self._bridge: int | None = None  # a token added so that the theme's next may stand
 
     def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
         """The theme's next token; None where it has none that may stand here."""
@@ -68,7 +49,7 @@ class TokenPlace:
         return int(self.window[best]) if belief[best] > _CERTAIN else None
 
     def _certain(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
-        """The grammar may ask for other tokens to the same notes, as what came before differs."""
+        """Past what the grammar refuses, since what was written before it differs."""
         for _ in range(_DETOUR):
             assert self._at is not None
             if self._at == len(self.window):
@@ -76,34 +57,11 @@ class TokenPlace:
             token = int(self.window[self._at])
             if allowed is None or allowed[token]:
                 return token
-            if parser is not None:
-                self._bridge = _bridge(token, allowed, parser, self._fillers)
-                if self._bridge is not None:
-                    return self._bridge
-            if not self._spell_out():
-                self._at += 1  # such as a tempo that holds already
+            filler = _fill(token, allowed, parser, self._fillers) if parser else None
+            if filler is not None:
+                return filler
+            self._at += 1  # such as a tempo that holds already
         return None
-
-    def _spell_out(self) -> bool:
-        """Put its parts in the place of a merged token; False where there are none."""
-        assert self._at is not None
-        before, rest = np.split(self.window, [self._at])
-        parts = self._plain(int(rest[0]))
-        self.window = np.concatenate([before, parts, rest[1:]])
-        return parts != [rest[0]]
-
-    def _plain(self, token: int) -> list[int]:
-        """Its parts without fillers."""
-        parts = self._grammar.parts(token) if self._grammar else (token,)
-        return [part for part in parts if part not in self._fillers]
-
-    def _unfilled(self, window: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Without fillers before what other tokens say: `_bridge` finds those that fit here."""
-        tokens: list[int] = []
-        for token in window.tolist():
-            last = self._grammar.parts(token)[-1] if self._grammar else token
-            tokens += self._plain(token) if last in self._fillers else [token]
-        return np.array(tokens, np.int64)
 
     def advance(self, token: int, allowed: NDArray[np.bool_] | None) -> None:
         """`token` was written where `allowed` might have been."""
@@ -111,9 +69,6 @@ class TokenPlace:
             return
         at, size = self._at, len(self.window)
         if at is not None:
-            if token == self._bridge:
-                self._bridge = None
-                return
             if at < size and self.window[at] == token:
                 self._at = at + 1
                 return
@@ -161,25 +116,22 @@ class Follower:
     ) -> None:
         self.theme, self._grammar = theme, grammar
         self.following = True
-        per_bar = theme.length / len(theme.bars)
-        away = max(figure * per_bar, 1.0)  # mean positions of a departure
+        away = max(figure * theme.bar_length, 1.0)  # mean positions of a departure
         self._back = 1.0 / away
         # Away / (away + home) = variation: the mean stretch at home follows from it.
         self._leave = variation / ((1 - variation) * away) if variation < 1 else 1.0
-        self._place: TokenPlace | FramePlace = self._begin(0)
-
-    def _begin(self, bar: int) -> TokenPlace | FramePlace:
-        window = self.theme.bar(bar)
-        return TokenPlace(window, self._grammar) if window.ndim == 1 else FramePlace(window)
+        self._place: TokenPlace | FramePlace
 
     def decide(self, uniform: float) -> None:
         """Depart, stay or come back, by one uniform number."""
         if uniform < (self._leave if self.following else self._back):
             self.following = not self.following
 
-    def enter(self, bar: int) -> None:
-        """A bar begins (its first position has not been taken yet)."""
-        self._place = self._begin(bar)
+    def enter(self, bar: int, written: NDArray[Any]) -> None:
+        """Bar `bar` of the section begins, after all that is `written`."""
+        window = self.theme.window(bar, written)
+        frames = window.ndim > 1
+        self._place = FramePlace(window) if frames else TokenPlace(window, self._grammar)
 
     def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> Any:
         """What the theme has here, while it is followed; None where the model should draw."""
@@ -190,21 +142,6 @@ class Follower:
         self._place.advance(taken, allowed)
 
 
-def _bridge(
-    token: int, allowed: NDArray[np.bool_], parser: Parser, fillers: frozenset[int]
-) -> int | None:
-    """The first of the fillers, or else the one token, after which `token` may stand; or None."""
-    filler = _fill(token, allowed, parser, fillers)
-    if filler is not None:
-        return filler
-    for added in np.flatnonzero(allowed).tolist():
-        trial = parser.fork()
-        trial.advance(added)
-        if trial.allowed()[token]:
-            return int(added)
-    return None
-
-
 def _fill(
     token: int,
     allowed: NDArray[np.bool_],
@@ -212,15 +149,14 @@ def _fill(
     fillers: frozenset[int],
     depth: int = _FILLERS,
 ) -> int | None:
+    """The first of at most `depth` fillers after which `token` may stand; None if none do."""
     for added in sorted(fillers, reverse=True):
         if not allowed[added]:
             continue
         trial = parser.fork()
         trial.advance(added)
         then = trial.allowed()
-        if then[token] or (
-            depth > 1 and _fill(token, then, trial, fillers, depth - 1) is not None
-        ):
+        if then[token] or (depth > 1 and _fill(token, then, trial, fillers, depth - 1) is not None):
             return added
     return None
 

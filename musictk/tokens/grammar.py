@@ -35,10 +35,6 @@ class Grammar(ABC):
     def parser(self) -> Parser:
         """A parser at the start of a piece."""
 
-    def parts(self, token: int) -> tuple[int, ...]:
-        """The plainest tokens that say the same as `token`; itself where it is not merged."""
-        return (token,)
-
     @property
     def fillers(self) -> frozenset[int]:
         """Plain tokens that later ones make redundant, such as a rest before a position.

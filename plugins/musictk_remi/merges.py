@@ -75,10 +75,6 @@ class MergedGrammar(Grammar):
     def parser(self) -> MergedParser:
         return MergedParser(self, self.base.parser())
 
-    def parts(self, token: int) -> tuple[int, ...]:
-        """The base ids of its run."""
-        return tuple(self.runs[token])
-
     @property
     def fillers(self) -> frozenset[int]:
         """Rests, unmerged."""

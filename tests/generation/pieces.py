@@ -8,6 +8,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
+from symusic.core import ScoreTick
 
 from musictk import runtime
 from musictk.model import bundle
@@ -22,9 +23,21 @@ MIDIS = Path(__file__).parents[2] / "examples/midis"
 CONDITIONS = Conditions.count({"composer": {"Bach": 20, "Chopin": 20, "Satie": 1}}, threshold=10)
 
 
+SETTINGS: dict[str, dict[str, Any]] = {
+    "remi with bpe": {"bpe": 1500},
+    "remi with programs": {"programs": True},
+}
+
+
 @cache
 def tokenizer(name: str) -> Tokenizer:
-    made: Tokenizer = make_component(registry().load("tokenizer", name), {})
+    """With its default settings, or those of SETTINGS and what it learns from the examples."""
+    kind = registry().load("tokenizer", name.split()[0])
+    config = SETTINGS.get(name, {})
+    made: Tokenizer = make_component(kind, config)
+    if made.learns:
+        examples = [ScoreTick.from_file(path) for path in sorted(MIDIS.rglob("*.mid"))[::6]]
+        made = make_component(kind, config, made.learn(examples))
     return made
 
 

@@ -5,10 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from symusic.core import ScoreTick
 
 from musictk.generation.guidance import Places, guide
-from musictk.generation.memory import Follower, Theme, TokenPlace, blend_weight, variation_of
+from musictk.generation.memory import Follower, TokenPlace, blend_weight, variation_of
 from musictk.generation.request import Memory
+from musictk.generation.spans import Span
+from musictk.generation.theme import Theme
+
+from .pieces import MIDIS, tokenizer
 
 BAR = np.array([3, 20, 60, 41, 24, 62, 41, 28, 64, 42, 3])  # bar, (position, pitch, length) × 3
 
@@ -50,14 +55,22 @@ def test_expects_only_what_may_stand() -> None:
     assert TokenPlace(BAR).expected(allowed, None) is None
 
 
-def wander(variation: float, bars: int = 400) -> float:
+def invention() -> NDArray[np.int64]:
+    """Its first eight bars, in events."""
+    score = ScoreTick.from_file(MIDIS / "Bach/invention_08_f_major.mid")
+    sequence = tokenizer("events").encode(score)
+    return sequence[: tokenizer("events").bar_starts(sequence)[8]]
+
+
+def wander(variation: float, times: int = 60) -> float:
     """The share of positions at which a row follows its theme."""
-    theme = Theme(np.tile(BAR[:-1], 4), np.arange(0, 40, 10))
+    written = invention()
+    theme = Theme(tokenizer("events"), written, Span("A", 0, len(written)))
     follower, uniform = Follower(theme, variation, figure=0.5), np.random.default_rng(1)
     followed = []
-    for bar in range(bars):
-        follower.enter(bar)
-        for token in BAR[:-1].tolist():
+    for bar in range(times * len(theme.bars)):
+        follower.enter(bar, written)
+        for token in theme.bars[bar % len(theme.bars)][:-1].tolist():
             follower.decide(uniform.random())
             followed.append(follower.expected(None, None) is not None)
             follower.advance(token, None)
@@ -70,15 +83,36 @@ def test_variation_is_the_share_of_time_away(variation: float) -> None:
 
 
 def test_a_theme_goes_round() -> None:
-    theme = Theme(np.arange(10, 19), np.array([0, 3, 6]))
-    assert theme.bar(0).tolist() == [10, 11, 12, 13]
-    assert theme.bar(2).tolist() == [16, 17, 18, 10]  # its own first token is the next bar line
-    assert theme.bar(4).tolist() == theme.bar(1).tolist()
+    written = invention()
+    theme = Theme(tokenizer("events"), written, Span("A", 0, len(written)))
+    first = theme.window(0, written)
+    assert np.array_equal(first, theme.window(8, written))
+    assert first[0] == first[-1]  # it ends with the next bar line
+
+
+def test_a_theme_is_spelled_for_where_it_returns() -> None:
+    """Louder music before it: its own velocity has to be said again."""
+    quiet, bars = invention(), tokenizer("events").bar_starts(invention())
+    loud = tokenizer("events").louder(quiet, 40)
+    written = np.concatenate([quiet[: bars[4]], loud[bars[4] :]])
+    theme = Theme(tokenizer("events"), written, Span("A", int(bars[1]), int(bars[2])))
+    window = theme.window(0, written)
+    assert not np.array_equal(window[:-1], written[bars[1] : bars[2]])
+    music = tokenizer("events").decode(np.concatenate([written, window[:-1]]))
+    assert isinstance(music, ScoreTick)
+    notes, ticks = music.tracks[0].notes.numpy(), 48
+    columns = [
+        np.stack([notes[name][notes["time"] // ticks == bar] for name in ("pitch", "velocity")])
+        for bar in (1, 8)
+    ]
+    assert np.array_equal(columns[0], columns[1])
 
 
 def test_frames_are_aligned_by_time() -> None:
     frames = np.eye(128, dtype=np.uint8)[[60, 62, 64, 65]]
-    follower = Follower(Theme(frames, np.array([0, 2])), 0.0, 0.5)
+    theme = Theme(tokenizer("pianoroll"), frames, Span("A", 0, 4))
+    follower = Follower(theme, 0.0, 0.5)
+    follower.enter(0, frames)
     follower.advance(frames[3], None)
     assert np.array_equal(follower.expected(None, None), frames[1])
 

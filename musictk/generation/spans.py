@@ -1,0 +1,25 @@
+"""Where sections and bars lie in a sequence and in its music."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from symusic.core import ScoreTick
+
+from musictk.music import bars
+
+
+class Span(NamedTuple):
+    """A section as written: `sequence[start:end]` of the composition."""
+
+    label: str
+    start: int
+    end: int
+
+
+def bar_lines(score: ScoreTick, count: int) -> list[int]:
+    """At least `count + 1` bar lines: the score's own, then more of its last bar's length."""
+    lines: list[int] = bars(score).tolist()
+    while len(lines) <= count:
+        lines.append(2 * lines[-1] - lines[-2])
+    return lines

@@ -1,0 +1,100 @@
+"""A section to return to: as it was written, and as it has to be written where it returns.
+
+The same notes need other tokens after other music: a velocity that held already, a note that still
+sounds. So the theme's *music* is set after what is written, and the tokenizer spells it there.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick
+
+from musictk.generation.spans import Span, bar_lines
+from musictk.tokens import Tokenizer
+
+
+class Theme:
+    """The section `span` of a piece whose first positions are `sequence`."""
+
+    def __init__(self, tokenizer: Tokenizer, sequence: NDArray[Any], span: Span) -> None:
+        self._tokenizer, self._span = tokenizer, span
+        self._heard = sequence[span.start : span.end].copy()
+        starts = tokenizer.bar_starts(self._heard)
+        self.bars = _cut(self._heard, np.append(0, starts[1:]))
+        self._planned: dict[int, NDArray[Any]] = {}  # bar of the theme -> as spelled at the return
+
+    @property
+    def bar_length(self) -> float:
+        """Positions, on average."""
+        return len(self._heard) / len(self.bars)
+
+    def window(self, bar: int, written: NDArray[Any]) -> NDArray[Any]:
+        """Bar `bar`, counted round and round, after all that is `written`, up to a bar line.
+
+        The first position of the bar after it is the window's last: it says where the bar ends.
+        """
+        before, bar = (bar - 1) % len(self.bars), bar % len(self.bars)
+        done = self._planned.get(before)
+        if bar == 0 or done is None or not _ends_with(written, done[:-1]):
+            self._planned = self._plan(bar, written)
+        return self._planned.get(bar, self.bars[bar])
+
+    def _plan(self, bar: int, written: NDArray[Any]) -> dict[int, NDArray[Any]]:
+        """The bars from `bar` on, as the tokenizer spells them there; none where it cannot."""
+        music = self._tokenizer.decode(written) if written.ndim == 1 else None
+        if not isinstance(music, ScoreTick):
+            return {}
+        starts = self._tokenizer.bar_starts(written)
+        lines = bar_lines(music, len(starts))
+        first, last = np.searchsorted(starts, self._span[1:])
+        moved = _continued(music, lines[first + bar], lines[last], lines[len(starts)])
+        if moved is None:
+            return {}
+        spelled = self._tokenizer.encode(moved)
+        bars = _cut(spelled, self._tokenizer.bar_starts(spelled)[len(starts) :])
+        return {bar + index: window for index, window in enumerate(bars[:-1])}
+
+
+def _continued(music: ScoreTick, start: int, stop: int, here: int) -> ScoreTick | None:
+    """`music` and then, from the tick `here`, what it has from `start` to `stop` once more.
+
+    One more note stands after it, so that bars of rest at its end are spelled too.
+    """
+    shift, sentinel = here - start, here + stop - start
+    for track in music.tracks:
+        notes = track.notes.numpy()
+        taken = np.flatnonzero((notes["time"] >= start) & (notes["time"] < stop))
+        moved = notes["time"][taken] + shift
+        if sentinel and len(taken):
+            taken, moved = np.append(taken, taken[0]), np.append(moved, np.int32(sentinel))
+            sentinel = 0
+        rest = (notes[name][taken] for name in ("duration", "pitch", "velocity"))
+        track.notes.extend(NoteTickList.from_numpy(moved, *rest))
+    for tempo in _holding(music.tempos, start, stop):
+        music.tempos.append(TempoTick(max(tempo.time, start) + shift, tempo.qpm))
+    for sign in _holding(music.time_signatures, start, stop):
+        time = max(sign.time, start) + shift
+        music.time_signatures.append(TimeSignatureTick(time, sign.numerator, sign.denominator))
+    music.sort()
+    return None if sentinel else music
+
+
+def _holding(events: Any, start: int, stop: int) -> list[Any]:
+    """The events from `start` to `stop`, and before them the one that holds at `start`."""
+    before = [event for event in events if event.time <= start]
+    return before[-1:] + [event for event in events if start < event.time < stop]
+
+
+def _cut(sequence: NDArray[Any], starts: NDArray[np.int64]) -> list[NDArray[Any]]:
+    """The bars that begin at `starts`, each with the first position after it; the last with its own
+    first, since every bar begins alike."""
+    stops = [*starts[1:].tolist(), len(sequence)]
+    endless = np.concatenate([sequence, sequence[starts[:1]]])
+    return [endless[start : stop + 1] for start, stop in zip(starts, stops, strict=True)]
+
+
+def _ends_with(written: NDArray[Any], ending: NDArray[Any]) -> bool:
+    return np.array_equal(written[max(len(written) - len(ending), 0) :], ending)
