@@ -114,22 +114,26 @@ def _aligned(one: Sequence[Bar], other: Sequence[Bar], shift: int) -> float:
 
 
 def _bars_of(score: ScoreTick, sections: Sequence[Section]) -> list[list[Bar]]:
+    """Bars are counted from where a section begins, should that be within a bar."""
     heard = notes(score, drums=False)
     lines = bars(score, least=max(end for _, _, end in sections))
-    number = np.searchsorted(lines, heard.start, "right") - 1
     step = 4 * score.ticks_per_quarter / _GRID
-    onset = np.round((heard.start - lines[number]) / step).astype(np.int64)
-    held: list[set[tuple[int, int]]] = [set() for _ in range(len(lines))]
-    for bar, place, pitch in zip(
-        number.tolist(), onset.tolist(), heard.pitch.tolist(), strict=True
-    ):
-        held[bar].add((place, pitch))
-    first = [int(np.searchsorted(lines, start + 1, "right")) - 1 for _, start, _ in sections]
-    last = [int(np.searchsorted(lines, end, "left")) for _, _, end in sections]
-    return [
-        [frozenset(bar) for bar in held[start : max(stop, start + 1)]]
-        for start, stop in zip(first, last, strict=True)
-    ]
+    split = []
+    for _, start, end in sections:
+        first = int(np.searchsorted(lines, start + 1, "right")) - 1  # a tick early is on the line
+        shift = start - int(lines[first]) if start > lines[first] + 1 else 0
+        stop = int(np.searchsorted(lines, end - shift, "left"))
+        held: list[set[tuple[int, int]]] = [set() for _ in range(max(stop - first, 1))]
+        number = np.searchsorted(lines, heard.start - shift, "right") - 1
+        inside = (number >= first) & (number < first + len(held))
+        number, pitch = number[inside], heard.pitch[inside]
+        onset = np.round((heard.start[inside] - shift - lines[number]) / step).astype(np.int64)
+        for bar, place in zip(
+            number.tolist(), zip(onset.tolist(), pitch.tolist(), strict=True), strict=True
+        ):
+            held[bar - first].add(place)
+        split.append([frozenset(bar) for bar in held])
+    return split
 
 
 def _chance(split: list[list[Bar]], bases: list[str]) -> float:

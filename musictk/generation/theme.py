@@ -23,7 +23,7 @@ class Theme:
         self._tokenizer, self._span = tokenizer, span
         self._heard = sequence[span.start : span.end].copy()
         starts = tokenizer.bar_starts(self._heard)
-        self.bars = _cut(self._heard, np.append(0, starts[1:]))
+        self.bars = _cut(self._heard, starts if len(starts) else np.zeros(1, np.int64))
         self._planned: dict[int, NDArray[Any]] = {}  # bar of the theme -> as spelled at the return
 
     @property

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
+from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.config import build
@@ -121,11 +122,46 @@ def write_composition(
 ) -> tuple[midi.Section, ...]:
     """Decode and write it: MIDI with a marker at each section, or text as it is."""
     piece = tokenizer.decode(composition.sequence)
+    if isinstance(piece, str) and path.suffix.lower() not in (".mid", ".midi"):
+        write_bytes(path, piece.encode("utf-8", "replace"))
+        return ()
     if isinstance(piece, str):
-        return _write_text(piece, path)
-    sections = tuple(midi.Section(*each) for each in section_ticks(composition, tokenizer, piece))
-    midi.write(piece, sections, path)
+        score, ticks = _sounding(piece, path), _abc_section_ticks(composition, tokenizer)
+    else:
+        score, ticks = piece, section_ticks(composition, tokenizer, piece)
+    sections = tuple(midi.Section(*each) for each in ticks)
+    midi.write(score, sections, path)
     return sections
+
+
+def _sounding(text: str, path: Path) -> ScoreTick:
+    """The music that ABC notation stands for; a text that is none is kept beside `path`."""
+    try:
+        return abc_to_score(text)
+    except MusictkError as error:
+        kept = path.with_suffix(".txt")
+        write_bytes(kept, text.encode("utf-8", "replace"))
+        raise MusictkError(
+            f"{error.message}, so {path.name} cannot be written",
+            f"the text is in {kept}; give a name that ends in .abc or .txt to have no music made",
+        ) from error
+
+
+def _abc_section_ticks(
+    composition: Composition, tokenizer: Tokenizer
+) -> list[tuple[str, int, int]]:
+    """As `section_ticks`, but heard: written bars may be longer or shorter than the metre says."""
+    ticks: list[tuple[str, int, int]] = []
+    start = 0
+    for span in composition.sections:
+        try:
+            stop = abc_to_score(str(tokenizer.decode(composition.sequence[: span.end]))).end()
+        except MusictkError:
+            stop = start  # no note so far
+        if stop > start:
+            ticks.append((span.label, start, stop))
+        start = stop
+    return ticks
 
 
 def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weighted]:
@@ -180,13 +216,3 @@ def _target(out: Path | None, name: str, request: Request, row: int, tokenizer: 
     default = "abc" if "abc" in tokenizer.reads else "mid"
     path = out or Path(f"{name}-{request.seed}.{default}")
     return path if request.count == 1 else path.with_stem(f"{path.stem}-{row + 1}")
-
-
-def _write_text(text: str, path: Path) -> tuple[midi.Section, ...]:
-    """Text as it is; to a .mid path, the music that its ABC notation stands for."""
-    if path.suffix.lower() not in (".mid", ".midi"):
-        write_bytes(path, text.encode("utf-8", "replace"))
-        return ()
-    score = abc_to_score(text)
-    midi.write(score, [], path)
-    return ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -17,15 +18,17 @@ from musictk.errors import MusictkError, UsageError
 from musictk.tokens import Piece, Tokenizer, Tokens
 
 _BYTES = 256
+# Of ABC 2.1, 3: a letter and a colon, or a comment, line by line; the last may be unfinished.
+_HEADER = re.compile(r"(?:(?:[A-Za-z]:|%)[^\n]*(?:\n|$))+")
 _SPECIALS = 3  # pad, bos, eos stand before the ids of the model
 
 
 @dataclass(frozen=True)
 class TextConfig:
-    """`bar` is what ends a bar: "|" for ABC notation, a line for plain text."""
+    """`bar` is what ends a bar: "|" in ABC notation, the end of a "line" in plain text."""
 
     size: int = 2000  # of the vocabulary, pad, bos and eos among it
-    bar: Literal["|", "\n"] = "|"
+    bar: Literal["|", "line"] = "|"
 
     def __post_init__(self) -> None:
         if self.size < _SPECIALS + _BYTES:
@@ -45,15 +48,14 @@ class Text(Tokenizer):
 
     def __init__(self, config: TextConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)
+        self._end = "\n" if config.bar == "line" else config.bar
         self._model = None if learned is None else _read(learned)
         pieces = self._model.get_vocab_size() if self._model else config.size - _SPECIALS
         self._size = _SPECIALS + pieces
         self.space = Tokens(self._size)
-        self._ends_bar = np.zeros(self._size, bool)  # ids with a bar's end in them
-        if self._model:
-            for index in range(pieces):
-                ended = config.bar in self._model.decode([index])
-                self._ends_bar[_SPECIALS + index] = ended
+        texts = [self._model.decode([index]) for index in range(pieces)] if self._model else []
+        self._texts = [*("" for _ in range(_SPECIALS)), *texts]
+        self._ends_bar = np.array([self._end in text for text in self._texts])
 
     def encode(self, piece: Piece) -> NDArray[np.int64]:
         if not isinstance(piece, str):
@@ -68,15 +70,28 @@ class Text(Tokenizer):
         return str(self._trained().decode(known.tolist()))
 
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
-        ends = self._ends_bar[np.asarray(sequence, np.int64)]
-        begins = np.append(True, ends[:-1] & ~ends[1:])[: len(ends)]
+        """After the header of a tune, and wherever one bar has ended and the next has begun."""
+        ids = np.asarray(sequence, np.int64)
+        ends = self._ends_bar[ids]
+        begins = np.append(False, ends[:-1] & ~ends[1:])[: len(ends)]
+        first = self._header(ids[: int(ends.argmax()) or None] if ends.any() else ids)
+        begins[first : first + 1] = True
         return np.flatnonzero(begins)
+
+    def _header(self, ids: NDArray[np.int64]) -> int:
+        """How many tokens the information fields and comments before the first bar take."""
+        if self.config.bar == "line":
+            return 0
+        texts = [self._texts[index] for index in ids.tolist()]
+        header = _HEADER.match("".join(texts))
+        ends = np.cumsum([len(text) for text in texts])
+        return int(np.searchsorted(ends, header.end(), "left")) + 1 if header else 0
 
     def learn(self, pieces: Iterable[Piece]) -> str:
         """Byte-pair merges over the training texts, as the JSON of `tokenizers`."""
         model = Model(BPE())
         # what ends a bar merges with nothing, so that bars can be cut apart
-        bar = pre_tokenizers.Split(self.config.bar, "isolated")
+        bar = pre_tokenizers.Split(self._end, "isolated")
         words = pre_tokenizers.ByteLevel(add_prefix_space=False)
         model.pre_tokenizer = pre_tokenizers.Sequence([bar, words])
         model.decoder = decoders.ByteLevel()

@@ -15,8 +15,11 @@ from musictk.evaluation.form import form_report
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.markers import section_ticks
 from musictk.generation.request import Request, chain, to_prompt
+from musictk.generation.spans import Span
+from musictk.generation.theme import Theme
 from musictk.model.manifest import make_component
 from musictk.music import bars
+from musictk.tokens import Tokenizer
 
 from .pieces import MIDIS, load_untrained, tokenizer, untrained
 
@@ -214,13 +217,29 @@ def test_a_row_is_made_again_among_its_neighbours() -> None:
         assert np.array_equal(again.sequence, made[row].sequence)
 
 
-def test_text_has_bars_too() -> None:
-    tune = "X:1\nK:C\nCDEF GABc|c2G2 E2C2|FEDC B,CDE|C4 z4|\n"
+TUNE = "X:1\nT:Air\nK:C\nCDEF GABc|c2G2 E2C2|FEDC B,CDE|C4 z4|\n"
+
+
+def text() -> Tokenizer:
     learner = tokenizer("text")
-    text = make_component(type(learner), {"size": 280}, learner.learn([tune] * 3))
-    piece = compose(load_untrained(text), text, Request(form="ABA", bars=3, bar_limit=24))[0]
+    learned: Tokenizer = make_component(type(learner), {"size": 280}, learner.learn([TUNE] * 3))
+    return learned
+
+
+def test_text_has_bars_too() -> None:
+    piece = compose(load_untrained(text()), text(), Request(form="ABA", bars=3, bar_limit=24))[0]
     assert [span.label for span in piece.sections] == ["A", "B", "A"]
-    assert text.decode(piece.sequence).count("|") >= 8
+    written = text().decode(piece.sequence)
+    assert isinstance(written, str)
+    assert written.count("|") >= 8
+
+
+def test_a_theme_returns_without_the_header_of_its_tune() -> None:
+    words = text()
+    heard = words.encode(TUNE)
+    theme = Theme(words, heard, Span("A", 0, len(heard)))
+    again = np.concatenate([theme.window(bar, heard)[:-1] for bar in range(4)])
+    assert words.decode(again) == TUNE.split("K:C\n")[1].rstrip("\n")
 
 
 @pytest.mark.parametrize("steady", [True, False])

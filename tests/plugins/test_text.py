@@ -31,11 +31,15 @@ def test_bars_begin_after_bar_lines() -> None:
     ids = TEXT.encode(TUNE)
     starts = TEXT.bar_starts(ids).tolist()
     bars = [TEXT.decode(ids[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
-    assert [bar.strip("\n|") for bar in bars[1:4]] == ["cde", "fga", "[gb]3"]
+    assert [bar.strip("\n|") for bar in bars[:4]] == ["GAB", "cde", "fga", "[gb]3"]
+    header = TEXT.decode(ids[: starts[0]])
+    assert header.startswith("X:")
+    assert header.endswith("K:G\n")
+    assert not len(TEXT.bar_starts(TEXT.encode("X:1\nT:A tit")))  # still in its header
 
 
 def test_lines_may_be_the_bars() -> None:
-    config = TextConfig(size=280, bar="\n")
+    config = TextConfig(size=280, bar="line")
     text = Text(config, Text(config).learn([TUNE]))
     assert len(text.bar_starts(text.encode("one\ntwo\nthree"))) == 3
 
