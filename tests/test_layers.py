@@ -45,6 +45,7 @@ TORCH_FREE_MODULES = {
     "musictk.model.manifest",
     "musictk.model.conditions",
     "musictk.runtime.contract",
+    "musictk.runtime.engine",
     "musictk.runtime.onnx",
 }
 

@@ -105,19 +105,26 @@ def main() -> None:
     parser.add_argument("--save", metavar="NAME", help="keep the figures in benchmarks/results")
     flags = parser.parse_args()
     values = dict(item.split("=", 1) for item in flags.set)
-    settings = Settings().but(**{k: v for k, v in values.items() if k in GROUP_OF})
-    model = {k: v for k, v in values.items() if k not in GROUP_OF}
-    splits = load(flags.data, flags.transpose)
-    network, took = fit(flags.arch, model, settings, splits)
-    length = settings.loop.length
-    result = {"arch": flags.arch, "set": values, "transpose": flags.transpose, **took}
-    for split in ("valid", "test"):
-        result[split] = means(nll(network, splits[split], 16, length, context=length - BAR))
-    result["machine"] = f"{platform.machine()}, {torch.get_num_threads()} thread(s)"
+    result = run(flags.arch, values, load(flags.data, flags.transpose))
+    result["transpose"] = flags.transpose
     for key, value in result.items():
         print(f"{key:20} {value}")
     if flags.save:
         write_json(RESULTS / f"jsb-{flags.save}.json", table(result))
+
+
+def run(arch: str, values: dict[str, Any], splits: dict[str, Chorales]) -> dict[str, Any]:
+    """Train with the `values` of settings and architecture, and score the last network."""
+    settings = Settings().but(**{k: v for k, v in values.items() if k in GROUP_OF})
+    network, took = fit(
+        arch, {k: v for k, v in values.items() if k not in GROUP_OF}, settings, splits
+    )
+    length = settings.loop.length
+    result = {"arch": arch, "set": values, **took}
+    for split in SPLITS:
+        result[split] = means(nll(network, splits[split], 16, length, context=length - BAR))
+    result["machine"] = f"{platform.machine()}, {torch.get_num_threads()} thread(s)"
+    return result
 
 
 def table(result: dict[str, Any]) -> dict[str, Any]:

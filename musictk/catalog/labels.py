@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -33,9 +34,9 @@ class Labels(Database):
                 _set(session, file, category.strip(), value.strip())
             return len(files)
 
-    def label_csv(self, path: Path) -> dict[str, int]:
+    def label_csv(self, path: Path) -> dict[str, Any]:
         """Label by a table: one column says which (file, path, sha256, composer), each other column
-        is a category. Returns how many labels were set and how many rows meant no file.
+        is a category. Returns how many labels were set, and which rows meant no file.
         """
         rows = read_table(path)
         key = next((key for key in _KEYS if rows and key in rows[0]), None)
@@ -43,12 +44,14 @@ class Labels(Database):
             raise UsageError(
                 f"{path} has no column that names files", f"head one column {' or '.join(_KEYS)}"
             )
-        count, unknown = 0, 0
+        count = 0
+        unknown: list[str] = []
         with self.writing() as session:
             for row in rows:
                 by = "composer" if key == "composer" else "file"
                 files = _meant(session, row[key], by)
-                unknown += not files
+                if not files:
+                    unknown.append(row[key] or "")
                 for file in files:
                     for category, value in row.items():
                         if category != key and category and value is not None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from musictk.cli.context import session
+from musictk.cli.output import counted
 from musictk.errors import UsageError
 
 COLUMNS = ("id", "path", "composer", "split", "notes", "bars", "metre", "key", "seconds")
@@ -104,9 +105,12 @@ def label(
     with here.catalog() as catalog:
         if csv is not None:
             found = catalog.label_csv(csv)
+            if unknown := found["unknown"]:
+                named = ", ".join(map(repr, unknown[:5])) + ", …" * (len(unknown) > 5)
+                here.output.warn(f"{counted(len(unknown), 'row')} of {csv} mean no file: {named}")
         else:
             found = {"labels": catalog.label(str(selection), *_pair(str(value)))}
-    here.output.result(found, _line(found))
+    here.output.result(found, f"{counted(found['labels'], 'label')} set")
 
 
 def alias(context: typer.Context, composer: str, spelling: str) -> None:
@@ -149,7 +153,7 @@ def export(context: typer.Context, path: Path) -> None:
     here = session(context)
     with here.catalog() as catalog:
         count = catalog.export(path)
-    here.output.result({"path": str(path), "rows": count}, f"{count} rows in {path}")
+    here.output.result({"path": str(path), "rows": count}, f"{counted(count, 'row')} in {path}")
 
 
 def _pair(text: str) -> tuple[str, str]:

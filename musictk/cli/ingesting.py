@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from typing import Self
 
-from musictk.cli.output import Output
+from musictk.cli.output import Output, counted
 from musictk.ingest import IngestReport
 
 
@@ -32,13 +32,14 @@ class IngestBar:
 
 def report(output: Output, found: IngestReport) -> None:
     """What was taken in, what was not and why, and the next command."""
-    lines = [f"{found.accepted:,} files read, {found.unchanged:,} known already"]
+    lines = [f"{counted(found.accepted, 'file')} read, {found.unchanged:,} known already"]
     if found.missing:
         lines.append(f"{found.missing:,} are not there any more")
     if found.repaired:
         lines.append(f"{found.repaired:,} of them were repaired in memory")
     if found.composers:
-        lines.append(f"{len(found.composers)} composers, such as {', '.join(found.composers[:6])}")
+        such_as = ", ".join(found.composers[:6]) + ", …" * (len(found.composers) > 6)
+        lines.append(f"{counted(len(found.composers), 'composer')}: {such_as}")
     if found.rejected:
         reasons = ", ".join(f"{count} {code}" for code, count in found.rejected.most_common())
         lines.append(f"{found.rejected.total():,} rejected ({reasons}): musictk catalog rejected")

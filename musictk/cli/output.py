@@ -25,6 +25,11 @@ def safe(value: Any) -> str:
     return "".join(" " if unicodedata.category(char) in CONTROL else char for char in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """`1 file`, `2,000 files`."""
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
 class Output:
     """Prints for one command. With `json`, stdout holds exactly one JSON document."""
 

@@ -28,6 +28,7 @@ from musictk.plugin import registry
 CPU_FLOPS = 12e9  # a second and core, forward and backward; 24e9 measured where all is quiet
 SECONDS, MOST_SECONDS = 120.0, 1800.0
 SMALL_CORPUS = 150_000  # positions that get SECONDS; more get time in proportion
+FEWEST_BETWEEN = 20  # steps between two evaluations of a short run
 PASSES = 20
 FEWEST_STEPS, MOST_STEPS = 100, 20_000
 RATES = {"tiny": 3e-3, "small": 1e-3, "base": 5e-4, "large": 3e-4}
@@ -95,7 +96,7 @@ def choose(
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
     a_step = int(shape["batch"]) * int(shape["length"]) * int(shape.get("accumulation", 1))
     steps = int(given.get("steps", min(max(ceil(seen / a_step), FEWEST_STEPS), MOST_STEPS)))
-    every = max(steps // 10, 1)
+    every = max(steps // 10, min(steps, FEWEST_BETWEEN))
     chosen = {"steps": steps, "lr": RATES[size], "patience": 4}
     chosen |= {"evaluate_every": every, "checkpoint_every": every}
     return Suited(size, shape | chosen, model)

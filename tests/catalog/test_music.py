@@ -136,7 +136,7 @@ def test_twins_are_named(filled: Catalog) -> None:
 def test_labels_by_table(filled: Catalog, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("composer,period,mood\nBach,Baroque,\nNobody,None,x\n", "utf-8")
-    assert filled.label_csv(table) == {"labels": 6, "rows": 2, "unknown": 1}
+    assert filled.label_csv(table) == {"labels": 6, "rows": 2, "unknown": ["Nobody"]}
     assert {tuple(piece.labels.items()) for piece in filled.pieces()} == {
         (("period", "Baroque"),),
         (),
