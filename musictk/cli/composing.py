@@ -17,14 +17,14 @@ class CompositionBar:
         self._stack = ExitStack()
 
     def __enter__(self) -> Self:
-        self._bar = self._stack.enter_context(self._output.progress("composing", "tokens"))
+        self._bar = self._stack.enter_context(self._output.progress("composing", "written"))
         return self
 
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
     def composing(self, bars: int, of: int, section: str, positions: int) -> None:
-        self._bar.update(bars, of, f"composing {section}", tokens=f"{positions:,} tokens")
+        self._bar.update(bars, of, f"composing {section}", written=f"{positions:,} written")
 
 
 def report(output: Output, made: list[Made]) -> None:
@@ -40,6 +40,7 @@ def report(output: Output, made: list[Made]) -> None:
             "model": piece.source,
             "sections": [section.label for section in piece.sections],
             "positions": len(piece.composition.sequence),
+            "unit": piece.composition.unit,
             "tokens_per_second": round(piece.composition.speed, 1),
             "seed": piece.composition.request.seed,
         }
@@ -47,7 +48,7 @@ def report(output: Output, made: list[Made]) -> None:
     ]
     lines = [
         f"{row['path']}  by {row['model']}, seed {row['seed']},"
-        f" {' '.join(row['sections']) or 'one section'}, {row['positions']:,} tokens"
+        f" {' '.join(row['sections']) or 'one section'}, {row['positions']:,} {row['unit']}s"
         f" at {row['tokens_per_second']:,.0f}/s; again: musictk sample --like {row['id']}"
         for row in data
     ]

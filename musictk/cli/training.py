@@ -18,6 +18,7 @@ class TrainingBar:
     def __init__(self, output: Output) -> None:
         self._output = output
         self._stack = ExitStack()
+        self._unit = ""
 
     def __enter__(self) -> Self:
         self._bar = self._stack.enter_context(self._output.progress("training", "loss", "speed"))
@@ -30,10 +31,11 @@ class TrainingBar:
         self._bar.update(done, total, "tokenizing")
 
     def began(self, run: str, facts: Mapping[str, Any]) -> None:
+        self._unit = facts["unit"]
         self._output.note(
             f"{run}: {facts['arch']} {facts['size']}, {facts['parameters'] / 1e6:.1f} M parameters"
-            f" on {facts['tokenizer']}, {facts['train_positions']:,} positions to learn from,"
-            f" {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
+            f" on {facts['tokenizer']}, {facts['train_positions']:,} {facts['unit']}s to learn"
+            f" from, {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
             f" on {facts['device']}"
         )
 
@@ -43,7 +45,7 @@ class TrainingBar:
             report.steps,
             "training",
             loss=f"loss {report.loss:.3f}",
-            speed=f"{report.positions_per_second:,.0f} tokens/s",
+            speed=f"{report.positions_per_second:,.0f} {self._unit}s/s",
         )
 
     def evaluated(self, evaluation: Evaluation) -> None:
@@ -57,7 +59,7 @@ class TrainingBar:
 
 def report(output: Output, result: Result) -> None:
     """What came of it, and the next command."""
-    outcome = result.outcome
+    outcome, unit = result.outcome, result.facts["unit"]
     data = {
         "run": result.run,
         "ended": outcome.ended,
@@ -75,11 +77,11 @@ def report(output: Output, result: Result) -> None:
     lines = [f"{result.run} {outcome.ended} at step {outcome.step:,}"]
     if outcome.best_nll is not None and outcome.baseline is not None:
         lines.append(
-            f"validation {outcome.best_nll:.3f} nats a token at step {outcome.best_step:,}"
+            f"validation {outcome.best_nll:.3f} nats a {unit} at step {outcome.best_step:,}"
             f" (a bigram model: {outcome.baseline:.3f})"
         )
     lines.append(
-        f"{outcome.positions_per_second:,.0f} tokens/s, {outcome.peak_bytes / 2**20:,.0f} MiB"
+        f"{outcome.positions_per_second:,.0f} {unit}s/s, {outcome.peak_bytes / 2**20:,.0f} MiB"
     )
     if outcome.skipped:
         output.warn(f"{outcome.skipped} steps were skipped: their gradient was not finite")

@@ -17,7 +17,7 @@ from musictk.generation.mask import Mask
 from musictk.generation.request import Request, from_prompt
 from musictk.generation.spans import Span
 from musictk.runtime.contract import Runtime
-from musictk.tokens import Tokenizer
+from musictk.tokens import Frames, Tokenizer, Tokens
 
 Logits = NDArray[np.float32]
 
@@ -44,6 +44,11 @@ class Composition:
     seconds: float  # of the whole batch it was made in
     positions: int  # written in that batch, over all rows
     notices: tuple[Notice, ...] = ()
+
+    @property
+    def unit(self) -> str:
+        """What its positions are, "token" or "frame"."""
+        return Tokens.unit if self.sequence.ndim == 1 else Frames.unit
 
     @property
     def speed(self) -> float:

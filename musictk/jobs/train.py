@@ -190,6 +190,7 @@ def _facts(
         "arch": plan.arch,
         "tokenizer": plan.tokenizer,
         "size": plan.size or "own",
+        "unit": shown.shard.space.unit,
         "parameters": sum(each.numel() for each in network.parameters()),
         "device": str(world.device),
         "processes": world.size,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ class Tokens:
     A piece in a shard begins with `bos` and ends with `eos`; `pad` fills batches and is never
     predicted.
     """
+
+    unit: ClassVar[str] = "token"
 
     size: int
     pad: int = 0
@@ -34,6 +36,8 @@ class Frames:
 
     A piece begins with an empty frame; there is no end frame: length is counted in bars.
     """
+
+    unit: ClassVar[str] = "frame"
 
     width: int = 128
 
