@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from torch import Tensor, nn
 
 from musictk.model.contract import Architecture
 from musictk.tokens import Frames, Space
+
+_SOUNDING = 4  # pitches of a frame, roughly: what frames begin from before any training
 
 
 @dataclass(frozen=True)
@@ -34,24 +37,32 @@ class TokenStem(nn.Module):
 
 
 class FrameStem(nn.Module):
-    """(B, T, W) zeros and ones -> (B, T, D)."""
+    """(B, T, W) zeros and ones -> (B, T, D), of about unit variance."""
 
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
         self.linear = nn.Linear(width, dim)
+        nn.init.normal_(self.linear.weight, std=_SOUNDING**-0.5)
 
     def forward(self, sequence: Tensor) -> Tensor:
         return self.linear(sequence.to(self.linear.weight.dtype))
 
 
 class Head(nn.Module):
-    """(B, T, D) -> (B, T, V) logits: of a softmax over tokens, or of one Bernoulli per pitch."""
+    """(B, T, D) -> (B, T, V) logits: of a softmax over tokens, or of one Bernoulli per pitch.
 
-    def __init__(self, dim: int, size: int, scale: float, bias: bool) -> None:
+    With `frames` they begin at the odds of a few pitches in all, which training would otherwise
+    have to find step by step.
+    """
+
+    def __init__(self, dim: int, size: int, scale: float, frames: bool) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(dim)
-        self.linear = nn.Linear(dim, size, bias=bias)
+        self.linear = nn.Linear(dim, size, bias=frames)
         self.scale = scale
+        if frames:
+            odds = _SOUNDING / max(size - _SOUNDING, 1)
+            nn.init.constant_(self.linear.bias, math.log(odds))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.linear(self.norm(x) * self.scale)
@@ -78,7 +89,7 @@ class Network(nn.Module):
         self.body = body
         # Logits that are products with embeddings are to have unit variance too.
         scale = body.dim**-0.5 / body.stream if tied else 1.0
-        self.head = Head(body.dim, size, scale, bias=frames)
+        self.head = Head(body.dim, size, scale, frames)
         if tied and isinstance(self.stem, TokenStem):
             self.head.linear.weight = self.stem.embedding.weight
         for table in self.tables:
