@@ -31,6 +31,16 @@ def test_untrained_logits_are_of_the_order_of_one(tied: bool) -> None:
     assert 0.3 < logits.std() < 2
 
 
+def test_untrained_frames_are_almost_silent() -> None:
+    """A few pitches in all, not every second one: 88 nats a frame would be the price of that."""
+    net = network(Frames(128))
+    frames = (torch.rand(4, 64, 128) < 4 / 128).to(torch.uint8)
+    assert 0.5 < net.stem(frames).std() < 2
+    logits, _ = net(frames, torch.zeros(4, 32), net.begin(4, 0))
+    assert 1 < logits.sigmoid().sum(-1).mean() < 10
+    assert loss(logits, frames, Frames(128)).mean() < 30
+
+
 def test_tied_weights_are_one_tensor() -> None:
     tied, untied = network(Tokens(61), tied=True), network(Tokens(61), tied=False)
     assert tied.head.linear.weight is tied.stem.get_parameter("embedding.weight")
