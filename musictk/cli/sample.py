@@ -21,13 +21,17 @@ def sample(
     ] = None,
     form: Annotated[str, typer.Option(help="AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …")] = "",
     bars: Annotated[int, typer.Option(min=0, help="Bars, of each section if there is a form.")] = 0,
-    prompt: Annotated[Path | None, typer.Option(help="Go on from this MIDI file.")] = None,
+    prompt: Annotated[Path | None, typer.Option(help="Go on from this MIDI or ABC file.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Make so many, side by side.")] = 1,
     seed: Annotated[int | None, typer.Option(help="By default a new one each time.")] = None,
     temperature: Annotated[float, typer.Option(min=0, help="Above 1 is wilder.")] = 0.95,
     top_k: Annotated[int, typer.Option(min=0, help="Only the k likeliest; 0 is all.")] = 0,
     top_p: Annotated[float, typer.Option(min=0, max=1, help="Only the likeliest p.")] = 0.95,
     min_p: Annotated[float, typer.Option(min=0, max=1, help="As likely as p times the best.")] = 0,
+    sampler: Annotated[
+        list[str] | None,
+        typer.Option(help="A plugin's, after those: NAME or NAME:key=value,… (see `plugins`)."),
+    ] = None,
     guidance: Annotated[float, typer.Option(min=0, help="How strictly to obey the labels.")] = 1.5,
     variation: Annotated[
         float, typer.Option(min=0, max=1, help="Of a returning section; 0 repeats exactly.")
@@ -38,7 +42,16 @@ def sample(
     free_metre: Annotated[
         bool, typer.Option("--free-metre", help="Let the metre change on the way.")
     ] = False,
-    memory: Annotated[int, typer.Option(min=16, help="Positions of running memory.")] = 1024,
+    blend: Annotated[
+        float, typer.Option(min=0, max=1, help="Weight of a returning theme in memory.")
+    ] = 0.5,
+    ramp: Annotated[int, typer.Option(min=0, help="Bars over which that weight rises.")] = 2,
+    figure: Annotated[
+        float, typer.Option(min=0, help="Bars that a departure from the theme lasts.")
+    ] = 0.5,
+    memory: Annotated[
+        int, typer.Option(min=0, help="Positions of running memory; 0: as many as in training.")
+    ] = 0,
     runtime: Annotated[
         str, typer.Option(help="torch, torchscript or onnx (the newest export of the run).")
     ] = "torch",
@@ -68,8 +81,8 @@ def sample(
                 seed=job.fresh_seed() if seed is None else seed,
                 count=count,
                 guidance=guidance,
-                samplers=chain(temperature, top_k, top_p, min_p),
-                memory=Memory(length=memory, variation=variation, contrast=contrast),
+                samplers=chain(temperature, top_k, top_p, min_p) + job.samplers(sampler or []),
+                memory=Memory(memory, variation, blend, ramp, contrast, figure),
                 steady_metre=not free_metre,
             )
             made = job.sample(catalog, here.workspace, source, request, out, bar, prompt)

@@ -14,7 +14,7 @@ from musictk.generation.draft import Draft, Notice
 from musictk.generation.draw import Noise, apply, make_chain, pick, sound
 from musictk.generation.guidance import Places, guide
 from musictk.generation.mask import Mask
-from musictk.generation.request import Request, from_prompt
+from musictk.generation.request import LEAST, Request, from_prompt
 from musictk.generation.spans import Span
 from musictk.runtime.contract import Runtime
 from musictk.tokens import Frames, Tokenizer, Tokens
@@ -22,6 +22,7 @@ from musictk.tokens import Frames, Tokenizer, Tokens
 Logits = NDArray[np.float32]
 
 _SIDE_BY_SIDE = 16  # rows in one batch; a larger count is made in several
+_MEMORY = 1024  # positions of a context, where nobody says and training has not
 _HISTORY = 256  # positions that samplers see
 _REPORT = 16  # positions between two reports of progress
 
@@ -100,7 +101,8 @@ class _Batch:
     ) -> None:
         self.tokenizer, self.request, self.listener, self.rows = tokenizer, request, listener, rows
         manifest = runtime.manifest
-        self.capacity = min(request.memory.length, manifest.max_length)
+        asked = request.memory.length or manifest.trained_length or _MEMORY
+        self.capacity = min(max(asked, LEAST), manifest.max_length)
         self.chain = make_chain(request.samplers, tokenizer.space)
         self.mask = Mask(tokenizer, request.steady_metre)
         mixture = manifest.conditions.mixture(request.conditions)

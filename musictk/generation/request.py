@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musictk.config import build, plain
 from musictk.errors import UsageError
-from musictk.generation.form import BARS, Form, Section, parse
+from musictk.generation.form import BARS, MOST_BARS, Form, Section, parse
 from musictk.tokens import Frames, Space
 
 Links = tuple[tuple[str, dict[str, Any]], ...]
@@ -34,13 +34,14 @@ def chain(
 
 
 USUAL = chain()
+LEAST = 16  # positions of memory
 
 
 @dataclass(frozen=True)
 class Memory:
     """What a piece remembers of itself (docs: form)."""
 
-    length: int = 1024  # sequence memory: the most positions a context holds
+    length: int = 0  # sequence memory: the most positions a context holds; 0: as it was trained
     variation: float = 0.3  # of returning sections: 0 repeats exactly, 1 only remembers
     blend: float = 0.5  # weight of the theme's context once it is fully in
     ramp: int = 2  # bars over which that weight rises
@@ -53,10 +54,11 @@ class Memory:
                 raise UsageError(
                     f"{name} {getattr(self, name)} is out of range", f"choose {least} to {most}"
                 )
-        if self.length < 16 or self.ramp < 0 or self.figure <= 0:
+        if not (self.length == 0 or self.length >= LEAST) or self.ramp < 0 or self.figure <= 0:
             raise UsageError(
                 f"memory {self.length}, ramp {self.ramp} and figure {self.figure} cannot be",
-                "memory is at least 16 positions, the ramp not negative, a figure longer than 0",
+                f"memory is 0 or at least {LEAST} positions, the ramp not negative, a figure"
+                " longer than 0",
             )
 
 
@@ -81,10 +83,11 @@ class Request:
     steady_metre: bool = True  # the first bar's metre holds to the end
 
     def __post_init__(self) -> None:
-        if self.bars < 0 or self.count < 1 or self.bar_limit < 8 or not 0 <= self.seed < 2**63:
+        if not 0 <= self.bars <= MOST_BARS:
+            raise UsageError(f"{self.bars} bars cannot be", f"choose 0 to {MOST_BARS}")
+        if self.count < 1 or self.bar_limit < 8 or not 0 <= self.seed < 2**63:
             raise UsageError(
-                f"bars {self.bars}, count {self.count}, seed {self.seed} and bar limit "
-                f"{self.bar_limit} cannot be",
+                f"count {self.count}, seed {self.seed} and bar limit {self.bar_limit} cannot be",
                 "count is at least 1, the bar limit at least 8, nothing is negative",
             )
         if not 0 <= self.guidance <= 100:

@@ -30,10 +30,9 @@ def music(
 
 
 def form(file: Path, assumed: str = "") -> FormReport:
-    """How alike the sections are: those of the file's markers, or of an assumed form."""
+    """How alike the sections are: of the form that is assumed, or else of the file's markers."""
     score = read_score(file)
-    found = sections(score) or (assume(score, parse(assumed)) if assumed else [])
-    return form_report(score, found)
+    return form_report(score, assume(score, parse(assumed)) if assumed else sections(score))
 
 
 def originality(

@@ -14,13 +14,14 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.config import build
-from musictk.errors import MusictkError, UsageError
+from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import write_bytes
 from musictk.generation.compose import Composition, Listener, compose, remake
 from musictk.generation.markers import section_ticks
-from musictk.generation.request import Request, to_prompt
+from musictk.generation.request import Links, Request, to_prompt
 from musictk.ingest import read_piece
 from musictk.jobs.bundles import Source, open_source
+from musictk.model.conditions import Conditions
 from musictk.rendering import midi
 from musictk.rendering.abc import abc_to_score
 from musictk.runtime import Runtime
@@ -28,6 +29,8 @@ from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
 Weighted = tuple[tuple[str, float], ...]
+
+_MIDI = (".mid", ".midi")
 
 
 @dataclass(frozen=True)
@@ -55,8 +58,11 @@ def sample(
     opened = open_source(catalog, workspace, source)
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
+    _check_name(out, tokenizer)
     if prompt is not None:
         request = replace(request, prompt=to_prompt(_encoded(tokenizer, prompt)))
+    named = _canonical(catalog, runtime.manifest.conditions, request.conditions)
+    request = replace(request, conditions=named)
     folded = _folded(runtime, request)
     made = []
     for composition in compose(runtime, tokenizer, request, listener):
@@ -122,7 +128,7 @@ def write_composition(
 ) -> tuple[midi.Section, ...]:
     """Decode and write it: MIDI with a marker at each section, or text as it is."""
     piece = tokenizer.decode(composition.sequence)
-    if isinstance(piece, str) and path.suffix.lower() not in (".mid", ".midi"):
+    if isinstance(piece, str) and path.suffix.lower() not in _MIDI:
         write_bytes(path, piece.encode("utf-8", "replace"))
         return ()
     if isinstance(piece, str):
@@ -171,8 +177,24 @@ def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weig
         category, equals, text = pair.partition("=")
         if not (equals and category and text):
             raise UsageError(f"--label {pair!r} is not CATEGORY=VALUE", "such as period=Baroque")
+        if category in chosen:
+            raise UsageError(
+                f"{category} is chosen twice", "mix labels: composer=Bach:0.6,Chopin:0.4"
+            )
         chosen[category] = _weighted(text)
     return chosen
+
+
+def samplers(wanted: Sequence[str]) -> Links:
+    """`["top-k:k=40", "mine"]` as links of the chain."""
+    links = []
+    for text in wanted:
+        name, _, values = text.partition(":")
+        pairs = [pair.partition("=") for pair in values.split(",") if pair]
+        if not name or not all(equals and key for key, equals, _ in pairs):
+            raise UsageError(f"--sampler {text!r} is not NAME:key=value,…", "such as top-k:k=40")
+        links.append((name, {key.strip(): value for key, _, value in pairs}))
+    return tuple(links)
 
 
 def fresh_seed() -> int:
@@ -193,6 +215,28 @@ def _weighted(text: str) -> Weighted:
     return tuple(found)
 
 
+def _canonical(
+    catalog: Catalog, known: Conditions, wanted: Mapping[str, Weighted]
+) -> dict[str, Weighted]:
+    """With composers under the names the model knows, where the catalog knows them by others."""
+    chosen = dict(wanted)
+    if "composer" in chosen:
+        chosen["composer"] = tuple(
+            (_known_as(catalog, known, label), weight) for label, weight in chosen["composer"]
+        )
+    return chosen
+
+
+def _known_as(catalog: Catalog, known: Conditions, composer: str) -> str:
+    if known.knows("composer", composer):
+        return composer
+    try:
+        name = catalog.composer(composer).name
+    except UnknownNameError:
+        return composer
+    return name if known.knows("composer", name) else composer
+
+
 def _folded(runtime: Runtime, request: Request) -> tuple[str, ...]:
     known = runtime.manifest.conditions
     return tuple(
@@ -210,6 +254,14 @@ def _plain(source: Source, run: str | None) -> dict[str, Any]:
         key: str(value) if isinstance(value, Path) else value
         for key, value in asdict(named).items()
     }
+
+
+def _check_name(out: Path | None, tokenizer: Tokenizer) -> None:
+    """Before anything is composed."""
+    if out is not None and out.suffix.lower() not in _MIDI and "midi" in tokenizer.reads:
+        raise UsageError(
+            f"{out} does not end in .mid", "a sound file is made of it by: musictk render out.mid"
+        )
 
 
 def _target(out: Path | None, name: str, request: Request, row: int, tokenizer: Tokenizer) -> Path:

@@ -52,6 +52,12 @@ class Manifest:
     trained: Mapping[str, Any] = field(default_factory=dict)  # step, data, metrics, settings
     versions: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def trained_length(self) -> int | None:
+        """Positions of the windows it was trained on; further ones it has never seen."""
+        length = self.trained.get("settings", {}).get("length")
+        return int(length) if length else None
+
     def make_tokenizer(self) -> Tokenizer:
         """The tokenizer the model was trained with; refuses one that now encodes differently."""
         kind = registry().load("tokenizer", self.tokenizer)

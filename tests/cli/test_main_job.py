@@ -41,6 +41,29 @@ def test_a_composer_with_few_pieces_works_and_is_told_so(shell: Shell) -> None:
     assert "satie has too few pieces" in said.stderr
 
 
+def test_an_alias_of_the_catalog_is_a_composer(shell: Shell) -> None:
+    shell("catalog", "alias", "Bach", "Der Thomaskantor")
+    bars = ("--bars", "1", "--seed", "3")
+    shell("sample", "--composer", "Der Thomaskantor", *bars, "-o", "alias.mid")
+    shell("sample", "--composer", "Bach", *bars, "-o", "name.mid")
+    written = [(shell.directory / f"{name}.mid").read_bytes() for name in ("alias", "name")]
+    assert written[0] == written[1]
+
+
+def test_a_sampler_is_named_and_set(shell: Shell) -> None:
+    asked = ("sample", "--bars", "1", "--seed", "3", "--temperature", "1", "--top-p", "1")
+    shell(*asked, "--top-k", "3", "-o", "flag.mid")
+    shell(*asked, "--sampler", "top-k:k=3", "-o", "name.mid")
+    written = [(shell.directory / f"{name}.mid").read_bytes() for name in ("flag", "name")]
+    assert written[0] == written[1]
+
+
+def test_a_form_that_is_assumed_stands_over_the_markers(shell: Shell) -> None:
+    shell("sample", "--bars", "4", "-o", "one.mid")  # one section, and one marker
+    found = shell.json("evaluate", "one.mid", "--form", "--as", "AB")
+    assert found["labels"] == ["A", "B"]
+
+
 def test_a_run_that_was_stopped_goes_on(shell: Shell) -> None:
     shell("train", "--arch", "gpt", "--size", "tiny", "--steps", "4", "--set", "length=64")
     rows = {row["name"]: row for row in shell.json("runs", "list")}
@@ -108,6 +131,13 @@ def test_labels_become_conditions(shell: Shell) -> None:
         (["sample", "--runtime", "onnx"], 1, "musictk export --onnx"),
         (["sample", "--like", "77"], 2, "sample '77'"),
         (["sample", "--composer", "Bach:x"], 2, "LABEL:WEIGHT"),
+        (["sample", "--composer", "Bach", "--label", "composer=Satie"], 2, "chosen twice"),
+        (["sample", "-o", "out.wav"], 2, "musictk render"),
+        (["sample", "--sampler", "top_k:k=4"], 2, "did you mean 'top-k'"),
+        (["sample", "--sampler", "top-k:4"], 2, "NAME:key=value"),
+        (["sample", "--sampler", "top-k:width=4"], 2, "no setting of top-k 'width'"),
+        (["sample", "--bars", "100000"], 2, "1024"),
+        (["sample", "--memory", "3"], 2, "at least 16"),
         (["train", "--arch", "conformr"], 2, "did you mean 'conformer'"),
         (["train", "--preset", "seed-01"], 2, "seed-001"),
         (["train", "--size", "huge"], 2, "tiny"),

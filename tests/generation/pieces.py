@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -47,13 +48,13 @@ def untrained(name: str) -> Runtime:
     return load_untrained(tokenizer(name))
 
 
-def load_untrained(made: Tokenizer) -> Runtime:
-    """The same over a tokenizer at hand."""
+def load_untrained(made: Tokenizer, trained: dict[str, Any] | None = None) -> Runtime:
+    """The same over a tokenizer at hand; `trained` is what the manifest tells of training."""
     torch.manual_seed(0)
     config: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "max_length": 512}
     body = make_component(registry().load("architecture", "gpt"), config)
     network = Network(body, made.space, CONDITIONS.sizes, NetworkConfig())
     manifest = bundle.describe(network, made, CONDITIONS, NetworkConfig())
     with TemporaryDirectory() as directory:
-        bundle.write(Path(directory), network, manifest)
+        bundle.write(Path(directory), network, replace(manifest, trained=trained or {}))
         return runtime.load(Path(directory), "torch", device="cpu")

@@ -112,6 +112,20 @@ def test_pieces_outlast_the_memory(name: str) -> None:
     assert len(piece.sections) == 3
 
 
+def test_a_context_is_no_longer_than_it_was_in_training() -> None:
+    """Positions past those are noise to learned and sinusoidal encodings."""
+    runtime = load_untrained(tokenizer("remi"), {"settings": {"length": 48}})
+    asked = {"form": "A", "bars": 6, "seed": 4}
+    short = compose(runtime, tokenizer("remi"), Request.read(asked))[0]
+    told = compose(
+        untrained("remi"), tokenizer("remi"), Request.read(asked | {"memory": {"length": 48}})
+    )[0]
+    free = compose(untrained("remi"), tokenizer("remi"), Request.read(asked))[0]
+    assert len(short.sequence) > 2 * 48
+    assert np.array_equal(short.sequence, told.sequence)
+    assert not np.array_equal(short.sequence, free.sequence)
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_prompt_is_gone_on_with(name: str) -> None:
     score = Score.from_file(str(MIDIS / "Bach/petzold_menuet_anh114.mid"))
