@@ -32,6 +32,12 @@ def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
         raise UsageError(f"{label} {key}={first['input']!r}: {first['msg']}") from error
 
 
+def require(good: bool, owner: str, key: str, value: object, allowed: str) -> None:
+    """Raise UsageError unless `good`: "setting of gpt depth=0 must be above 0"."""
+    if not good:
+        raise UsageError(f"setting of {owner} {key}={value!r} must be {allowed}")
+
+
 def plain(config: Any) -> dict[str, Any]:
     """The JSON-able values of a `Config`; `build(type(config), plain(config)) == config`."""
     return {key: _plain(value) for key, value in asdict(config).items()}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -66,17 +67,22 @@ class Conditions:
         )
 
     def mixture(self, chosen: Mapping[str, Sequence[tuple[str, float]]]) -> Mixture:
-        """Weighted labels per category ({"composer": [("Bach", 0.6), ("Chopin", 0.4)]})."""
+        """Weighted labels per category ({"composer": [("Bach", 0.6), ("Chopin", 0.4)]}).
+
+        Weights are relative. Raises UnknownNameError for a label never seen, UsageError for a
+        weight that is not a finite number above 0.
+        """
         rows: list[list[tuple[int, float]]] = []
         unknown = set(chosen) - set(self.labels)
         if unknown:
             raise UnknownNameError("condition", sorted(unknown)[0], self.labels)
         for name in self.labels:
             weighted = chosen.get(name, [])
+            for label, weight in weighted:
+                if not 0 < weight < inf:
+                    said = f"{name} {label}:{weight:g} has no weight that can be mixed"
+                    raise UsageError(said, "give a number above 0, such as 0.6, or leave it out")
             total = sum(weight for _, weight in weighted)
-            if weighted and (total <= 0 or any(weight < 0 for _, weight in weighted)):
-                said = ", ".join(f"{label}:{weight:g}" for label, weight in weighted)
-                raise UsageError(f"the weights of {name} must be positive, not {said}")
             rows.append([(self.id(name, label), weight / total) for label, weight in weighted])
         return rows
 

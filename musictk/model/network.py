@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from musictk.config import require
 from musictk.model.contract import Architecture
 from musictk.tokens import Frames, Space
 
@@ -18,10 +19,20 @@ _SOUNDING = 4  # pitches of a frame, roughly: what frames begin from before any 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What surrounds the body."""
+    """What surrounds the body.
+
+    `condition_scale` is about the beginning only: condition vectors are drawn with a standard
+    deviation of `condition_scale` times the body's `stream`, which is that of token embeddings.
+    They are added as they are, and training may make them of any length. (Seed 001 multiplies the
+    vector by 0.25 wherever it adds it, in training too.)
+    """
 
     tied: bool = False  # the head shares the token embedding (Press & Wolf 2017)
-    condition_scale: float = 0.25  # of a condition vector beside an embedding
+    condition_scale: float = 0.25  # of fresh condition vectors, beside token embeddings
+
+    def __post_init__(self) -> None:
+        scale = self.condition_scale
+        require(0 <= scale < math.inf, "network", "condition_scale", scale, "at least 0")
 
 
 class TokenStem(nn.Module):

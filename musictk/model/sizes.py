@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from musictk.config import build
+from musictk.config import build, require
 from musictk.errors import UnknownNameError
 
 SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
@@ -31,3 +31,25 @@ def config_for(
         raise UnknownNameError("size", size, SIZES)
     chosen = {**(SIZES[size] if size is not None else {}), **(values or {})}
     return build(architecture.Config, chosen, architecture.name)  # type: ignore[attr-defined]
+
+
+def check_body(config: Any, owner: str, even_heads: bool = False) -> None:
+    """Raise UsageError for a `dim`, `depth`, `heads`, `max_length` or `dropout` that cannot work.
+
+    For the `__post_init__` of a body's `Config`. `even_heads`: rotary positions turn pairs.
+    """
+    for key in ("dim", "depth", "heads", "max_length"):
+        value = getattr(config, key)
+        require(value > 0, owner, key, value, "above 0")
+    dim, heads, dropout = config.dim, config.heads, config.dropout
+    require(dim % heads == 0, owner, "heads", heads, f"a divisor of dim={dim}")
+    if even_heads:
+        allowed = f"an even number times heads={heads}: rotary positions turn pairs"
+        require(dim // heads % 2 == 0, owner, "dim", dim, allowed)
+    require(0 <= dropout < 1, owner, "dropout", dropout, "at least 0 and below 1")
+
+
+def check_even(config: Any, owner: str) -> None:
+    """Raise UsageError for a `dim` that sinusoidal positions cannot fill."""
+    allowed = "even: sinusoidal positions are pairs of a sine and a cosine"
+    require(config.dim % 2 == 0, owner, "dim", config.dim, allowed)

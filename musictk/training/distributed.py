@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
-from musictk.errors import UsageError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.training.objective import Objective, blocks
 from musictk.training.settings import Settings
 
@@ -100,11 +100,32 @@ class World:
             dist.barrier()
 
 
+def choose_device(device: str | torch.device | None = None) -> torch.device:
+    """The device of that name; without one a CUDA GPU where there is one, else the CPU.
+
+    Raises UnknownNameError for a device of another kind, UsageError for a GPU that is not there.
+    """
+    gpus = torch.cuda.device_count()
+    name = str(device or ("cuda" if gpus else "cpu"))
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
+        raise UnknownNameError("device", name, (), "there is: cpu, cuda (cuda:1, …), auto")
+    if kind == "cuda" and int(index or 0) >= gpus:
+        mend = "say cpu or auto"
+        if torch.version.cuda or torch.version.hip:
+            why = f"torch finds {gpus} GPUs here"
+        else:
+            why = f"torch {torch.__version__} is a build for CPUs"
+            mend += ", or install a CUDA build of torch: https://pytorch.org/get-started"
+        raise UsageError(f"there is no device {name!r}: {why}", mend)
+    return torch.device(name)
+
+
 @contextmanager
 def join(device: str | torch.device | None, parallel: str) -> Iterator[World]:
     """The world torchrun describes in the environment, or a world of one."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
-    chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    chosen = choose_device(device)
     if size == 1:
         yield World(0, 1, chosen, parallel)
         return

@@ -6,12 +6,13 @@ groups share a name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
+from math import inf
 from typing import Any, Literal
 
-from musictk.config import build, plain
-from musictk.errors import UnknownNameError, UsageError
+from musictk.config import build, plain, require
+from musictk.errors import UnknownNameError
 
 
 @dataclass(frozen=True)
@@ -74,15 +75,10 @@ class Settings:
     loop: Loop = field(default_factory=Loop)
 
     def __post_init__(self) -> None:
-        _require(self.schedule.steps > 0, "steps", self.schedule.steps, "above 0")
-        _require(self.loop.batch > 0, "batch", self.loop.batch, "above 0")
-        _require(self.loop.accumulation > 0, "accumulation", self.loop.accumulation, "above 0")
-        _require(self.loop.length > 1, "length", self.loop.length, "above 1")
-        dropout = self.optimisation.condition_dropout
-        _require(0 <= dropout <= 1, "condition_dropout", dropout, "from 0 to 1")
-        _require(0 <= self.schedule.warmup < 1, "warmup", self.schedule.warmup, "from 0 to 1")
-        for name in ("evaluate_every", "checkpoint_every", "log_every"):
-            _require(getattr(self.loop, name) > 0, name, getattr(self.loop, name), "above 0")
+        values = self.flat()
+        for keys, works, allowed in RULES:
+            for key in keys.split():
+                require(works(values[key]), "training", key, values[key], allowed)
 
     def but(self, **values: Any) -> Settings:
         """These settings with some changed, by their flat names; strings are read as `--set` does.
@@ -114,7 +110,13 @@ GROUP_OF: Mapping[str, str] = {
     key.name: name for name, kind in GROUPS.items() for key in fields(kind)
 }
 
-
-def _require(good: bool, name: str, value: object, wanted: str) -> None:
-    if not good:
-        raise UsageError(f"setting of training {name}={value!r} must be {wanted}")
+RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+    ("lr", lambda value: 0 < value < inf, "above 0"),
+    ("steps batch accumulation", lambda value: value > 0, "above 0"),
+    ("evaluate_every checkpoint_every log_every", lambda value: value > 0, "above 0"),
+    ("length", lambda value: value > 1, "above 1"),
+    ("weight_decay clip patience evaluate_batches", lambda value: 0 <= value < inf, "at least 0"),
+    ("beta1 beta2 warmup", lambda value: 0 <= value < 1, "at least 0 and below 1"),
+    ("label_smoothing condition_dropout final", lambda value: 0 <= value <= 1, "from 0 to 1"),
+    ("seed", lambda value: 0 <= value < 2**63, "at least 0 and below 2 to the 63rd"),
+)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from musictk.errors import UsageError
 from musictk.model.attention import WindowMask
 from musictk.model.contract import Architecture
 from musictk.model.layers import Stack
@@ -36,9 +35,6 @@ class Conformer(Architecture):
 
     def __init__(self, config: ConformerConfig) -> None:
         super().__init__(config)
-        for layer in config.global_layers:
-            if not 0 <= layer < config.depth:
-                raise UsageError(f"global_layers: there is no block {layer} of {config.depth}")
         head_dim = config.dim // config.heads
         self.dim, self.max_length = config.dim, config.max_length
         self.streams = config.streams

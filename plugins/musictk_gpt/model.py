@@ -11,6 +11,7 @@ from musictk.model.attention import CausalAttention, buffers
 from musictk.model.contract import Architecture
 from musictk.model.layers import FeedForward, Heads, RMSNorm, Stack, SwiGLU, merge_heads
 from musictk.model.positions import LearnedPositions, Rotary
+from musictk.model.sizes import check_body
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class GPTConfig:
     rmsnorm: bool = False  # instead of LayerNorm
     swiglu: bool = False  # instead of GELU
     qk_norm: bool = False  # RMSNorm on queries and keys (Henry et al. 2020)
+
+    def __post_init__(self) -> None:
+        check_body(self, "gpt", even_heads=self.rotary)
 
 
 class GPT(Architecture):

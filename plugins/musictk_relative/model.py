@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from musictk.config import require
 from musictk.model.attention import CausalAttention, buffers
 from musictk.model.contract import Architecture
 from musictk.model.layers import FeedForward, Heads, Stack, merge_heads
 from musictk.model.positions import SinusoidalPositions
 from musictk.model.relative import RelativeAttention
+from musictk.model.sizes import check_body, check_even
 
 
 @dataclass(frozen=True)
@@ -25,6 +27,12 @@ class RelativeConfig:
     max_length: int = 8192
     relative: bool = True
     distances: int = 2048  # that have a vector of their own; all further ones share the last
+
+    def __post_init__(self) -> None:
+        check_body(self, "relative")
+        require(self.distances > 0, "relative", "distances", self.distances, "above 0")
+        if not self.relative:
+            check_even(self, "relative")
 
 
 class Relative(Architecture):

@@ -11,6 +11,7 @@ from musictk.model.attention import CausalAttention, buffers
 from musictk.model.contract import Architecture
 from musictk.model.layers import FeedForward, Heads, Stack, merge_heads
 from musictk.model.positions import SinusoidalPositions
+from musictk.model.sizes import check_body, check_even
 
 
 @dataclass(frozen=True)
@@ -22,6 +23,10 @@ class RollConfig:
     heads: int = 8
     dropout: float = 0.1
     max_length: int = 8192
+
+    def __post_init__(self) -> None:
+        check_body(self, "roll")
+        check_even(self, "roll")
 
 
 class Roll(Architecture):

@@ -10,6 +10,7 @@ import torch
 from musictk.errors import UsageError
 from musictk.model.cost import parameters
 from musictk.model.network import Network, NetworkConfig
+from musictk.model.sizes import config_for
 from musictk.testing.architectures import LAWS, SPACES, Law, tiny
 from musictk.tokens import Space, Tokens
 from musictk_conformer.config import ConformerConfig
@@ -77,6 +78,17 @@ def test_scales_begin_with_equal_shares() -> None:
     assert body.blocks[0].local.mix.softmax(0).tolist() == pytest.approx([1 / 3] * 3)
 
 
-def test_a_global_layer_that_is_not_there_is_named() -> None:
-    with pytest.raises(UsageError, match="no block 7 of 2"):
-        Conformer(ConformerConfig(dim=16, depth=2, heads=2, global_layers=(7,)))
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"windows": ()}, r"windows=\(\)"),
+        ({"windows": (64, 0)}, r"windows=\(64, 0\)"),
+        ({"kernel": 0}, "kernel=0"),
+        ({"streams": 0}, "streams=0"),
+        ({"dim": 36, "heads": 4}, "dim=36 .* even number times heads=4"),
+        ({"depth": 2, "global_layers": (7,)}, r"global_layers=\(7,\) .* from 0 to 1"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"setting of conformer {said}"):
+        config_for(Conformer, "tiny", values)

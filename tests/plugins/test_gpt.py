@@ -6,8 +6,10 @@ from typing import Any
 
 import pytest
 
+from musictk.errors import UsageError
 from musictk.model.cost import parameters
 from musictk.model.network import Network, NetworkConfig
+from musictk.model.sizes import config_for
 from musictk.testing.architectures import LAWS, SPACES, Law, tiny
 from musictk.tokens import Space, Tokens
 from musictk_gpt.model import GPT, GPTConfig
@@ -23,6 +25,23 @@ VARIANTS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
 def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
     law(tiny(GPT, space, max_length=1024, **options), space)
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"dim": 30, "heads": 4}, "heads=4 must be a divisor of dim=30"),
+        ({"dim": 36, "heads": 4, "rotary": True}, "dim=36 .* even number times heads=4"),
+        ({"depth": 0}, "depth=0"),
+        ({"heads": 0}, "heads=0"),
+        ({"dropout": 1.0}, "dropout=1.0"),
+        ({"dropout": float("nan")}, "dropout=nan"),
+        ({"max_length": 0}, "max_length=0"),
+    ],
+)
+def test_a_setting_that_cannot_work_is_named(values: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=f"setting of gpt {said}"):
+        config_for(GPT, "tiny", values)
 
 
 def test_as_large_as_published() -> None:

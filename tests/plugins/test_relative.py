@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 import torch
 
+from musictk.errors import UsageError
 from musictk.model.inspect import attention_maps
+from musictk.model.sizes import config_for
 from musictk.testing.architectures import LAWS, SPACES, Law, tiny
 from musictk.tokens import Space, Tokens
 from musictk_relative.model import Relative
@@ -26,6 +28,15 @@ def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
     if law.__name__ == "gradients":
         options = {"distances": 8} | options  # so that every distance occurs
     law(tiny(Relative, space, **options), space)
+
+
+def test_a_setting_that_cannot_work_is_named() -> None:
+    with pytest.raises(UsageError, match="setting of relative distances=0 must be above 0"):
+        config_for(Relative, "tiny", {"distances": 0})
+    odd = {"dim": 33, "heads": 3}
+    with pytest.raises(UsageError, match="setting of relative dim=33 must be even"):
+        config_for(Relative, "tiny", {"relative": False, **odd})
+    assert config_for(Relative, "tiny", odd).dim == 33
 
 
 def test_knows_distance_where_its_twin_knows_position() -> None:

@@ -6,6 +6,8 @@ import pytest
 import torch
 from torch import nn
 
+from musictk.errors import UsageError
+from musictk.model.sizes import config_for
 from musictk.testing.architectures import LAWS, SPACES, Law, tiny
 from musictk.tokens import Frames, Space
 from musictk_roll.model import Roll, RollConfig
@@ -45,6 +47,11 @@ def test_its_layer_is_pytorchs_encoder_layer_under_a_causal_mask() -> None:
         expected = theirs(x, src_mask=mask, is_causal=True)
         ours = block(x, torch.zeros(2, dtype=torch.int64), *[x.new_zeros(2, 4, 0, 8)] * 2)[0]
     torch.testing.assert_close(ours, expected)
+
+
+def test_an_odd_width_is_refused() -> None:
+    with pytest.raises(UsageError, match="setting of roll dim=33 must be even"):
+        config_for(Roll, "tiny", {"dim": 33, "heads": 3})
 
 
 def test_as_large_as_published() -> None:

@@ -14,7 +14,7 @@ import torch
 
 from musictk.errors import UsageError
 from musictk.model import bundle
-from musictk.training.distributed import World
+from musictk.training.distributed import World, choose_device
 
 
 def _torchrun(script: Path, directory: Path, *arguments: str) -> list[list[str]]:
@@ -47,6 +47,17 @@ def test_two_processes_train_the_network_that_one_does(
     single, _ = bundle.read(tmp_path / "one/last")
     for one, other in zip(single.parameters(), network.parameters(), strict=True):
         assert torch.allclose(one, other, atol=2e-3)
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    assert choose_device("cpu") == torch.device("cpu")
+    assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
+    for name in ("tpu", "cuda:x", "mps"):
+        with pytest.raises(UsageError, match=f"no device '{name}'; there is: cpu, cuda"):
+            choose_device(name)
+    missing = f"cuda:{torch.cuda.device_count()}"
+    with pytest.raises(UsageError, match=f"no device '{missing}': torch .* cpu or auto"):
+        choose_device(missing)
 
 
 def test_a_batch_that_does_not_divide_is_refused(small: SimpleNamespace) -> None:

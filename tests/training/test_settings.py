@@ -36,8 +36,21 @@ def test_an_unknown_setting_names_the_nearest() -> None:
         ("warmup", 1.0),
         ("log_every", 0),
         ("lr", "fast"),
+        ("lr", -1),
+        ("lr", float("inf")),
+        ("beta1", 2),
+        ("beta2", 1.0),
+        ("weight_decay", -0.1),
+        ("clip", -1),
+        ("clip", float("nan")),
+        ("label_smoothing", 1.5),
+        ("patience", -3),
+        ("final", 2),
+        ("accumulation", 0),
+        ("evaluate_batches", -1),
+        ("seed", -1),
     ],
 )
 def test_a_value_that_cannot_work_is_refused_by_name(key: str, value: object) -> None:
-    with pytest.raises(UsageError, match=key):
+    with pytest.raises(UsageError, match=f"{key}={value!r}"):
         Settings().but(**{key: value})
