@@ -64,6 +64,7 @@ def sample(
 ) -> None:
     """Compose a piece and write it as MIDI, with a marker at each section."""
     from musictk.cli.composing import CompositionBar, report
+    from musictk.cli.words import conditions, samplers
     from musictk.generation.request import Memory, Request, chain
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import Source
@@ -75,13 +76,13 @@ def sample(
             made = job.again(catalog, here.workspace, like, out, bar)
         else:
             request = Request(
-                conditions=job.conditions(composer, label or []),
+                conditions=conditions(composer, label or []),
                 form=form,
                 bars=bars,
                 seed=job.fresh_seed() if seed is None else seed,
                 count=count,
                 guidance=guidance,
-                samplers=chain(temperature, top_k, top_p, min_p) + job.samplers(sampler or []),
+                samplers=chain(temperature, top_k, top_p, min_p) + samplers(sampler or []),
                 memory=Memory(memory, variation, blend, ramp, contrast, figure),
                 steady_metre=not free_metre,
             )

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UnknownNameError, UsageError
-from musictk.files import write_bytes
 from musictk.generation.compose import Composition, Listener, compose, remake
-from musictk.generation.markers import section_ticks
-from musictk.generation.request import Links, Request, to_prompt
+from musictk.generation.request import Request, to_prompt
 from musictk.ingest import read_piece
 from musictk.jobs.bundles import Source, open_source
+from musictk.jobs.pieces import check_name, target, write_composition
 from musictk.model.conditions import Conditions
 from musictk.rendering import midi
 from musictk.rendering.abc import abc_to_score
@@ -29,8 +27,6 @@ from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
 Weighted = tuple[tuple[str, float], ...]
-
-_MIDI = (".mid", ".midi")
 
 
 @dataclass(frozen=True)
@@ -58,7 +54,7 @@ def sample(
     opened = open_source(catalog, workspace, source)
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
-    _check_name(out, tokenizer)
+    check_name(out, tokenizer)
     if prompt is not None:
         request = replace(request, prompt=to_prompt(_encoded(tokenizer, prompt)))
     named = _canonical(catalog, runtime.manifest.conditions, request.conditions)
@@ -66,7 +62,7 @@ def sample(
     folded = _folded(runtime, request)
     made = []
     for composition in compose(runtime, tokenizer, request, listener):
-        path = _target(out, opened.name, request, composition.row, tokenizer)
+        path = target(out, opened.name, request, composition.row, tokenizer)
         sections = write_composition(tokenizer, composition, path)
         row = catalog.add_sample(
             workspace.relative(path),
@@ -123,96 +119,9 @@ def _encoded(tokenizer: Tokenizer, prompt: Path) -> NDArray[Any]:
         ) from error
 
 
-def write_composition(
-    tokenizer: Tokenizer, composition: Composition, path: Path
-) -> tuple[midi.Section, ...]:
-    """Decode and write it: MIDI with a marker at each section, or text as it is."""
-    piece = tokenizer.decode(composition.sequence)
-    if isinstance(piece, str) and path.suffix.lower() not in _MIDI:
-        write_bytes(path, piece.encode("utf-8", "replace"))
-        return ()
-    if isinstance(piece, str):
-        score, ticks = _sounding(piece, path), _abc_section_ticks(composition, tokenizer)
-    else:
-        score, ticks = piece, section_ticks(composition, tokenizer, piece)
-    sections = tuple(midi.Section(*each) for each in ticks)
-    midi.write(score, sections, path)
-    return sections
-
-
-def _sounding(text: str, path: Path) -> ScoreTick:
-    """The music that ABC notation stands for; a text that is none is kept beside `path`."""
-    try:
-        return abc_to_score(text)
-    except MusictkError as error:
-        kept = path.with_suffix(".txt")
-        write_bytes(kept, text.encode("utf-8", "replace"))
-        raise MusictkError(
-            f"{error.message}, so {path.name} cannot be written",
-            f"the text is in {kept}; give a name that ends in .abc or .txt to have no music made",
-        ) from error
-
-
-def _abc_section_ticks(
-    composition: Composition, tokenizer: Tokenizer
-) -> list[tuple[str, int, int]]:
-    """As `section_ticks`, but heard: written bars may be longer or shorter than the metre says."""
-    ticks: list[tuple[str, int, int]] = []
-    start = 0
-    for span in composition.sections:
-        try:
-            stop = abc_to_score(str(tokenizer.decode(composition.sequence[: span.end]))).end()
-        except MusictkError:
-            stop = start  # no note so far
-        if stop > start:
-            ticks.append((span.label, start, stop))
-        start = stop
-    return ticks
-
-
-def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weighted]:
-    """`"Bach:0.6,Chopin:0.4"` and `["period=Baroque"]` as weighted labels by category."""
-    chosen: dict[str, Weighted] = {"composer": _weighted(composer)} if composer else {}
-    for pair in labels:
-        category, equals, text = pair.partition("=")
-        if not (equals and category and text):
-            raise UsageError(f"--label {pair!r} is not CATEGORY=VALUE", "such as period=Baroque")
-        if category in chosen:
-            raise UsageError(
-                f"{category} is chosen twice", "mix labels: composer=Bach:0.6,Chopin:0.4"
-            )
-        chosen[category] = _weighted(text)
-    return chosen
-
-
-def samplers(wanted: Sequence[str]) -> Links:
-    """`["top-k:k=40", "mine"]` as links of the chain."""
-    links = []
-    for text in wanted:
-        name, _, values = text.partition(":")
-        pairs = [pair.partition("=") for pair in values.split(",") if pair]
-        if not name or not all(equals and key for key, equals, _ in pairs):
-            raise UsageError(f"--sampler {text!r} is not NAME:key=value,…", "such as top-k:k=40")
-        links.append((name, {key.strip(): value for key, _, value in pairs}))
-    return tuple(links)
-
-
 def fresh_seed() -> int:
     """A seed that was not used before; it is kept with what it makes."""
     return secrets.randbits(31)
-
-
-def _weighted(text: str) -> Weighted:
-    found = []
-    for part in text.split(","):
-        label, colon, weight = part.strip().rpartition(":")
-        try:
-            found.append((label, float(weight)) if colon else (weight, 1.0))
-        except ValueError as error:
-            raise UsageError(
-                f"{part!r} is not LABEL:WEIGHT", "such as Bach:0.6,Chopin:0.4"
-            ) from error
-    return tuple(found)
 
 
 def _canonical(
@@ -254,17 +163,3 @@ def _plain(source: Source, run: str | None) -> dict[str, Any]:
         key: str(value) if isinstance(value, Path) else value
         for key, value in asdict(named).items()
     }
-
-
-def _check_name(out: Path | None, tokenizer: Tokenizer) -> None:
-    """Before anything is composed."""
-    if out is not None and out.suffix.lower() not in _MIDI and "midi" in tokenizer.reads:
-        raise UsageError(
-            f"{out} does not end in .mid", "a sound file is made of it by: musictk render out.mid"
-        )
-
-
-def _target(out: Path | None, name: str, request: Request, row: int, tokenizer: Tokenizer) -> Path:
-    default = "abc" if "abc" in tokenizer.reads else "mid"
-    path = out or Path(f"{name}-{request.seed}.{default}")
-    return path if request.count == 1 else path.with_stem(f"{path.stem}-{row + 1}")

@@ -1,0 +1,50 @@
+"""What is asked for on a command line, as the words it is asked for in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from musictk.errors import UsageError
+from musictk.generation.request import Links
+
+Weighted = tuple[tuple[str, float], ...]
+
+
+def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weighted]:
+    """`"Bach:0.6,Chopin:0.4"` and `["period=Baroque"]` as weighted labels by category."""
+    chosen: dict[str, Weighted] = {"composer": _weighted(composer)} if composer else {}
+    for pair in labels:
+        category, equals, text = pair.partition("=")
+        if not (equals and category and text):
+            raise UsageError(f"--label {pair!r} is not CATEGORY=VALUE", "such as period=Baroque")
+        if category in chosen:
+            raise UsageError(
+                f"{category} is chosen twice", "mix labels: composer=Bach:0.6,Chopin:0.4"
+            )
+        chosen[category] = _weighted(text)
+    return chosen
+
+
+def samplers(wanted: Sequence[str]) -> Links:
+    """`["top-k:k=40", "mine"]` as links of the chain."""
+    links = []
+    for text in wanted:
+        name, _, values = text.partition(":")
+        pairs = [pair.partition("=") for pair in values.split(",") if pair]
+        if not name or not all(equals and key for key, equals, _ in pairs):
+            raise UsageError(f"--sampler {text!r} is not NAME:key=value,…", "such as top-k:k=40")
+        links.append((name, {key.strip(): value for key, _, value in pairs}))
+    return tuple(links)
+
+
+def _weighted(text: str) -> Weighted:
+    found = []
+    for part in text.split(","):
+        label, colon, weight = part.strip().rpartition(":")
+        try:
+            found.append((label, float(weight)) if colon else (weight, 1.0))
+        except ValueError as error:
+            raise UsageError(
+                f"{part!r} is not LABEL:WEIGHT", "such as Bach:0.6,Chopin:0.4"
+            ) from error
+    return tuple(found)
