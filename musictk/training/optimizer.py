@@ -11,6 +11,9 @@ from musictk.training.settings import Optimisation
 
 Parameters = list[nn.Parameter]
 
+# What multiplies its input by a matrix or a kernel: only the weights of these decay.
+MULTIPLYING = (nn.Linear, nn.modules.conv._ConvNd, nn.RNNBase, nn.MultiheadAttention)
+
 
 def make_optimizers(network: nn.Module, settings: Optimisation) -> list[Optimizer]:
     """AdamW (Loshchilov & Hutter 2019); or Muon for the body's matrices, AdamW for the rest.
@@ -53,17 +56,24 @@ def make_optimizers(network: nn.Module, settings: Optimisation) -> list[Optimize
 
 
 def split_parameters(network: nn.Module) -> tuple[Parameters, Parameters]:
-    """Trainable parameters that decay (matrices and kernels), and those that do not."""
-    embeddings = {
-        id(parameter)
-        for module in network.modules()
-        if isinstance(module, nn.Embedding)
-        for parameter in module.parameters()
-    }
+    """Trainable parameters that decay, and those that do not.
+
+    Matrices and kernels of torch's own multiplying layers decay. Embeddings (also those that a head
+    shares), norms and biases do not, nor do a module's bare parameters: they mean something where
+    they begin, as the mixing of hyper-connections does at [e_k | I].
+    """
+    embeddings = _parameters(network, nn.Embedding)
+    weights = _parameters(network, *MULTIPLYING) - embeddings
     trainable = [each for each in network.parameters() if each.requires_grad]
-    decayed = [each for each in trainable if each.ndim >= 2 and id(each) not in embeddings]
-    chosen = {id(each) for each in decayed}
-    return decayed, [each for each in trainable if id(each) not in chosen]
+    decayed = [each for each in trainable if each.ndim >= 2 and each in weights]
+    chosen = set(decayed)
+    return decayed, [each for each in trainable if each not in chosen]
+
+
+def _parameters(network: nn.Module, *kinds: type[nn.Module]) -> set[nn.Parameter]:
+    """The parameters of modules of these kinds, those of modules inside them apart."""
+    modules = [module for module in network.modules() if isinstance(module, kinds)]
+    return {each for module in modules for each in module.parameters(recurse=False)}
 
 
 def set_rate(optimizers: list[Optimizer], rate: float) -> None:

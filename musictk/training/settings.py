@@ -23,7 +23,7 @@ class Optimisation:
     lr: float = 1e-3  # the highest rate; the schedule scales it
     beta1: float = 0.9
     beta2: float = 0.95
-    weight_decay: float = 0.01  # of matrices; never of norms, biases, embeddings
+    weight_decay: float = 0.01  # of layers' matrices; not of norms, biases, embeddings
     clip: float = 1.0  # the gradient's largest norm; 0 leaves it alone
     label_smoothing: float = 0.0  # of tokens; frames have none
     condition_dropout: float = 0.1  # how often a row is trained without its labels (for guidance)

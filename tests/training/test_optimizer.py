@@ -19,6 +19,25 @@ def test_only_matrices_decay(small: SimpleNamespace) -> None:
     assert not any(word in name for name in kept for word in ("norm", "bias", "stem", "tables"))
 
 
+def test_what_a_module_holds_itself_is_not_a_matrix_to_muon(small: SimpleNamespace) -> None:
+    """Hyper-connections, whose mixing begins at [e_k | I], and tables of distances."""
+    network, _ = small.fresh(architecture="conformer", streams=4, windows=(4, 8), kernel=3)
+    decayed = {id(each) for each in split_parameters(network)[0]}
+    optimizers = make_optimizers(network, Optimisation(optimizer="muon"))
+    muon = {id(p) for group in optimizers[1].param_groups for p in group["params"]}
+    of = dict(network.named_parameters())
+    mixing = [name for name in of if "around" in name]
+    assert {name.rpartition(".")[2] for name in mixing} >= {"alpha", "alpha_weight", "beta_weight"}
+    assert not {id(of[name]) for name in mixing} & (decayed | muon)
+    block = "body.blocks.0."
+    linear, kernel = of[f"{block}local.qkv.weight"], of[f"{block}convolution.depthwise.weight"]
+    assert id(linear) in decayed & muon
+    assert id(kernel) in decayed - muon
+    network, _ = small.fresh(architecture="relative", distances=8)
+    table = network.get_parameter(f"{block}attention.table")
+    assert id(table) not in {id(each) for each in split_parameters(network)[0]}
+
+
 def test_every_parameter_is_stepped_once_whichever_optimizer(small: SimpleNamespace) -> None:
     network, _ = small.fresh()
     for kind in ("adamw", "muon"):
