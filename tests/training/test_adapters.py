@@ -1,4 +1,4 @@
-"""LoRA, where the extra `lora` is installed (see conftest.py)."""
+"""LoRA: adapters are trained, and what is saved is an ordinary bundle."""
 
 from __future__ import annotations
 
