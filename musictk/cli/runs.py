@@ -9,6 +9,11 @@ import typer
 
 from musictk.cli.context import session
 
+TOKENIZERS_DIFFER = (
+    "nats per token do not compare across tokenizers; fewer per note or second may mean that less "
+    "is said: events leaves out tempo and metre, pianoroll velocity too, remi none of them"
+)
+
 
 def app() -> typer.Typer:
     """The group of commands about trained models."""
@@ -52,28 +57,32 @@ def show(context: typer.Context, run: str) -> None:
 
 def compare(
     context: typer.Context,
-    runs: Annotated[list[str] | None, typer.Argument(help="By default all finished runs.")] = None,
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="By default all finished ones with pieces in common.")
+    ] = None,
     split: Annotated[str, typer.Option(help="valid or test.")] = "valid",
 ) -> None:
     """Compare runs on the same pieces: nats per token, per note and per second of music.
 
-    Per note and per second are the ones that compare across tokenizers. Intervals are 95 %, by
-    resampling pieces.
+    Per token compares runs of one tokenizer only. Per note and per second compare all, but what a
+    tokenizer leaves out costs it nothing: events knows no tempo and no metre, pianoroll no velocity
+    either, remi knows them all. Intervals are 95 %, by resampling pieces.
     """
     from musictk.jobs.compare import compare as job
 
     here = session(context)
     with here.catalog() as catalog, here.output.progress("scoring") as bar:
-        table = job(catalog, here.workspace, runs or [], split, bar.update)
-    if here.output.json:
-        here.output.table(table)
-    else:
-        here.output.table([_line(row) for row in table])
+        found = job(catalog, here.workspace, runs or [], split, bar.update)
+    here.output.table(found.rows if here.output.json else [_line(row) for row in found.rows])
+    if len({row["tokenizer"] for row in found.rows}) > 1:
+        here.output.note(TOKENIZERS_DIFFER)
+    for name, why in found.left_out.items():
+        here.output.warn(f"{name} is left out: {why}")
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:
     """A row of the comparison for a person: each figure with its interval beside it."""
-    line: dict[str, Any] = {"run": row["run"], "pieces": row["pieces"]}
+    line: dict[str, Any] = {key: row[key] for key in ("run", "tokenizer", "pieces")}
     for name in ("per_token", "per_note", "per_second", "behind"):
         mean, interval = row[name], row[f"{name}_95"]
         ends = "–" if mean is None else f"{mean:.4g} ({interval[0]:.4g} to {interval[1]:.4g})"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ class Scored:
     """What a run's best checkpoint costs on each piece of a split."""
 
     name: str
+    tokenizer: str
     pieces: tuple[int, ...]  # ids; runs are compared where these agree
     nats: NDArray[np.float64]  # (P,)
     positions: NDArray[np.int64]  # (P,) tokens or frames scored
@@ -28,19 +29,23 @@ class Scored:
     parameters: int
     speed: float  # positions a second in training
 
+    @property
+    def scored(self) -> set[int]:
+        """The pieces with something to score."""
+        counted = zip(self.pieces, self.positions.tolist(), strict=True)
+        return {piece for piece, count in counted if count > 0}
+
     def on(self, pieces: Sequence[int]) -> Scored:
         """The same for these pieces only, in this order."""
         place = {piece: index for index, piece in enumerate(self.pieces)}
         rows = np.array([place[piece] for piece in pieces], np.int64)
-        return Scored(
-            self.name,
-            tuple(pieces),
-            self.nats[rows],
-            self.positions[rows],
-            self.notes[rows],
-            self.seconds[rows],
-            self.parameters,
-            self.speed,
+        return replace(
+            self,
+            pieces=tuple(pieces),
+            nats=self.nats[rows],
+            positions=self.positions[rows],
+            notes=self.notes[rows],
+            seconds=self.seconds[rows],
         )
 
     def units(self, name: str) -> NDArray[np.float64]:
@@ -52,10 +57,12 @@ class Scored:
 def compare_scores(scored: Sequence[Scored]) -> list[dict[str, Any]]:
     """One row a run, the best (per second of music) first.
 
-    Nats per token mean something only under one tokenizer; per note and per second compare any.
+    Nats per token mean something only under one tokenizer. Per note and per second compare any,
+    but a tokenizer pays nothing for what it leaves out: of one that knows no velocity or no tempo,
+    fewer nats say partly that less was to be said.
     `behind` is the paired difference per second to the best run: an interval that leaves out 0 is
     one that the choice of pieces does not explain. Text has neither notes nor seconds: None there.
-    Raises MusictkError where no piece is common.
+    Raises MusictkError, naming the run, where no piece is common.
     """
     common = _common(scored)
     aligned = [run.on(common) for run in scored]
@@ -68,22 +75,34 @@ def _cost(run: Scored) -> float:
     return float(run.nats.sum() / (run.seconds.sum() or run.positions.sum()))
 
 
+def comparable(scored: Sequence[Scored]) -> list[Scored]:
+    """Those that have pieces in common: as many runs as can be, with the last where it is even."""
+
+    def peers(run: Scored) -> int:
+        return sum(not run.scored.isdisjoint(other.scored) for other in scored)
+
+    common = max(reversed(scored), key=peers).scored if scored else set()
+    kept = []
+    for run in scored:
+        if not common.isdisjoint(run.scored):
+            common &= run.scored
+            kept.append(run)
+    return kept
+
+
 def _common(scored: Sequence[Scored]) -> list[int]:
-    sets = [
-        {piece for piece, count in zip(run.pieces, run.positions, strict=True) if count > 0}
-        for run in scored
-    ]
-    common = sorted(set.intersection(*sets)) if sets else []
-    if not common:
+    kept = [run.name for run in comparable(scored)]
+    others = ", ".join(run.name for run in scored if run.name not in kept)
+    if others:
+        theirs = f"with {', '.join(kept)}" if kept else "to score"
         raise MusictkError(
-            "these runs have no piece in common that all of them scored",
-            "compare runs over the same corpus",
+            f"{others}: no piece in common {theirs}", "compare runs over the same corpus"
         )
-    return common
+    return sorted(set.intersection(*(run.scored for run in scored)))
 
 
 def _row(run: Scored, best: Scored) -> dict[str, Any]:
-    row: dict[str, Any] = {"run": run.name, "pieces": len(run.pieces)}
+    row: dict[str, Any] = {"run": run.name, "tokenizer": run.tokenizer, "pieces": len(run.pieces)}
     for unit in UNITS:
         counts = run.units(unit)
         row |= _shown(f"per_{unit}", per_unit(run.nats, counts) if counts.all() else None)

@@ -22,10 +22,13 @@ def draw_attention(
 
     from musictk.model import bundle
     from musictk.model.inspect import attention_maps
+    from musictk.training.distributed import choose_device
 
     _, directory = best_of(catalog, workspace, run)
     network, manifest = bundle.read(directory)
     sequence = manifest.make_tokenizer().encode(score)[:POSITIONS]
-    condition = torch.zeros(1, network.body.dim)
-    maps = attention_maps(network, torch.from_numpy(sequence)[None], condition)
+    device = choose_device()
+    condition = torch.zeros(1, network.body.dim, device=device)
+    heard = torch.from_numpy(sequence)[None].to(device)
+    maps = attention_maps(network.to(device), heard, condition)
     attention.draw([each.numpy() for each in maps], path)

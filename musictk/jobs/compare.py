@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.evaluation.compare import Scored, compare_scores
+from musictk.evaluation.compare import Scored, comparable, compare_scores
 from musictk.jobs.bundles import best_of
 from musictk.jobs.corpus import DataSettings, require_pieces
 from musictk.jobs.plan import Plan
 from musictk.jobs.shards import windows
 from musictk.model import bundle
+from musictk.training.distributed import choose_device
 from musictk.training.evaluate import nll
 from musictk.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A row a run, the best first, and why other runs have none."""
+
+    rows: list[dict[str, Any]]
+    left_out: Mapping[str, str]
 
 
 def compare(
@@ -25,21 +35,36 @@ def compare(
     runs: Sequence[str],
     split: str = "valid",
     progress: Callable[[float, float, str], None] | None = None,
-) -> list[dict[str, Any]]:
-    """Score the best checkpoint of each run (by default every finished one) on every piece of a
-    split that all of their tokenizers can represent.
+) -> Comparison:
+    """Score the best checkpoint of each run on every piece of a split that all of their tokenizers
+    can represent.
+
+    Runs that are named are all compared, or it raises MusictkError naming the one that cannot be.
+    Without names it is every finished run that can be compared with the most others.
     """
     if split not in ("valid", "test"):
         raise UsageError(f"runs are compared on valid or test, not {split!r}")
     names = list(runs) or [run.name for run in catalog.runs("finished")]
     if not names:
         raise MusictkError("there is no finished run yet", "train one with: musictk train")
-    scored = []
+    scored: list[Scored] = []
+    left_out: dict[str, str] = {}
     for done, name in enumerate(names):
         if progress is not None:
             progress(done, len(names), f"scoring {name}")
-        scored.append(_score(catalog, workspace, name, split))
-    return compare_scores(scored)
+        try:
+            scored.append(_score(catalog, workspace, name, split))
+        except MusictkError as error:
+            if runs:
+                raise
+            left_out[name] = str(error)
+    if not scored:
+        raise MusictkError(f"no run can be compared: {next(iter(left_out.values()))}")
+    kept = scored if runs else comparable(scored)
+    for run in scored:
+        if all(run is not each for each in kept):
+            left_out[run.name] = f"no {split} piece in common with {kept[0].name}"
+    return Comparison(compare_scores(kept), left_out)
 
 
 def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> Scored:
@@ -49,13 +74,15 @@ def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> Scor
     plan = Plan.read(catalog.run(name).settings)
     held = windows(catalog, workspace, tokenizer, split, manifest.conditions, DataSettings())
     if not held.positions:
-        raise MusictkError(f"there are no {split} pieces to compare runs on", "ingest more files")
+        kinds = " or ".join(sorted(tokenizer.reads))
+        raise MusictkError(f"there are no {split} pieces of kind {kinds}", "ingest more files")
     length = plan.settings.loop.length
-    scores = nll(network, held, 8, length, context=length // 2)
+    scores = nll(network, held, 8, length, choose_device(), context=length // 2)
     pieces = require_pieces(catalog, tokenizer.reads)
     files = held.shard.files.tolist()
     return Scored(
         name=name,
+        tokenizer=tokenizer.name,
         pieces=tuple(files),
         nats=scores.nats,
         positions=scores.positions,

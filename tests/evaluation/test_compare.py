@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from musictk.errors import MusictkError
-from musictk.evaluation.compare import Scored, compare_scores
+from musictk.evaluation.compare import Scored, comparable, compare_scores
 from musictk.evaluation.nll import difference, per_unit
 
 
@@ -17,6 +17,7 @@ def _scored(name: str, pieces: list[int], per_note: float, noise: float = 0.0) -
     jitter = np.random.default_rng(len(name)).normal(0, noise, len(pieces))
     return Scored(
         name,
+        "remi",
         tuple(pieces),
         notes * (per_note * hard + jitter),
         notes * 4,
@@ -41,8 +42,20 @@ def test_only_pieces_that_all_scored_count_in_any_order() -> None:
     rows = compare_scores([one, other])
     assert [row["pieces"] for row in rows] == [3, 3]
     assert rows[0]["per_note"] == rows[1]["per_note"]
-    with pytest.raises(MusictkError, match="no piece in common"):
-        compare_scores([one, _scored("third", [1], 2.0)])
+    with pytest.raises(MusictkError, match="third: no piece in common with one, other"):
+        compare_scores([one, _scored("third", [1], 2.0), other])
+
+
+def test_most_runs_are_compared_and_the_last_where_it_is_even() -> None:
+    text = _scored("text", [11, 12], 2.0)
+    first, second = _scored("first", [1, 2, 3], 2.0), _scored("second", [3, 4], 2.0)
+    assert [run.name for run in comparable([text, first, second])] == ["first", "second"]
+    assert [run.name for run in comparable([first, text])] == ["text"]
+    nothing = replace(first, positions=first.positions * 0)
+    assert [run.name for run in comparable([text, nothing])] == ["text"]
+    assert comparable([nothing]) == []
+    with pytest.raises(MusictkError, match="first: no piece in common"):
+        compare_scores([nothing])
 
 
 def test_a_piece_with_nothing_scored_is_left_out() -> None:
