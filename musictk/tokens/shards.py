@@ -9,6 +9,7 @@ Pieces are kept without bos and eos. The header has a fixed room, so writing str
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -45,6 +46,15 @@ class Shard:
     def lengths(self) -> NDArray[np.int64]:
         """(P,) tokens or frames of each piece."""
         return np.diff(self.offsets)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 over every piece, in order: equal music, equal digest, whatever the file ids."""
+        total = hashlib.sha256(self.offsets.tobytes())
+        total.update(
+            np.ascontiguousarray(self.sequence).reshape(-1).data
+        )  # a mapped one is not copied
+        return total.hexdigest()
 
     def piece(self, index: int) -> NDArray[Any]:
         """Piece `index` as its tokenizer encoded it: (T,) int64 or (T, width) uint8."""

@@ -96,6 +96,7 @@ class Trainer:
         """Wrap the network, make the optimizers, count the baseline."""
         precision = self.settings.precision
         self.valid = valid
+        self.data = train.shard.digest if self.world.leads else ""
         smoothing = self.settings.optimisation.label_smoothing
         objective = Objective(self.network, self.manifest.space, smoothing)
         if precision.recompute:
@@ -229,6 +230,7 @@ class Trainer:
             "seconds": progress.seconds,
             "best_nll": progress.best_nll,
             "baseline": progress.baseline,
+            "data": self.data,
             "parameters": sum(each.numel() for each in self.network.parameters()),
             "settings": self.settings.flat(),
         }

@@ -54,6 +54,18 @@ def test_other_programs_can_read_a_shard(tmp_path: Path) -> None:
         assert opened.get_tensor("offsets").tolist() == [0, 7, 16]
 
 
+def test_the_digest_is_of_the_music_alone(tmp_path: Path) -> None:
+    one = tokens_shard(tmp_path / "one", [5, 7])
+    assert tokens_shard(tmp_path / "again", [5, 7]).digest == one.digest
+    assert tokens_shard(tmp_path / "cut", [7, 5]).digest != one.digest
+    write_shard(tmp_path / "ids", Plain(one.space), [(70, one.piece(0)), (71, one.piece(1))])
+    assert open_shard(tmp_path / "ids").digest == one.digest
+    write_shard(tmp_path / "other", Plain(one.space), [(70, one.piece(0)), (71, one.piece(1) + 1)])
+    assert open_shard(tmp_path / "other").digest != one.digest
+    frames = frames_shard(tmp_path / "frames", [7, 9]).digest
+    assert frames not in (one.digest, frames_shard(tmp_path / "more", [7, 10]).digest)
+
+
 def test_an_empty_shard_opens(tmp_path: Path) -> None:
     shard = tokens_shard(tmp_path / "a", [])
     assert len(shard.files) == 0

@@ -61,10 +61,11 @@ def test_best_and_last_are_bundles_that_score_as_reported(
     ears = Ears()
     settings = small.SMALL.but(evaluate_batches=0)
     outcome = small.run(tmp_path, settings, listener=ears)
-    _, valid = small.splits()
+    trained_on, valid = small.splits()
     for path, expected in ((outcome.best, outcome.best_nll), (outcome.last, None)):
         network, manifest = bundle.read(path)
         assert manifest.trained["settings"] == settings.flat()
+        assert manifest.trained["data"] == trained_on.shard.digest
         assert manifest.trained["parameters"] == sum(p.numel() for p in network.parameters())
         mean = nll(network, valid, settings.loop.batch, settings.loop.length).mean
         assert mean == pytest.approx(expected or ears.evaluations[-1].nll, abs=1e-6)
