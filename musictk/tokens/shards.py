@@ -51,9 +51,7 @@ class Shard:
     def digest(self) -> str:
         """SHA-256 over every piece, in order: equal music, equal digest, whatever the file ids."""
         total = hashlib.sha256(self.offsets.tobytes())
-        total.update(
-            np.ascontiguousarray(self.sequence).reshape(-1).data
-        )  # a mapped one is not copied
+        total.update(np.ascontiguousarray(self.sequence).reshape(-1).data)  # mapped, not copied
         return total.hexdigest()
 
     def piece(self, index: int) -> NDArray[Any]:
