@@ -96,10 +96,14 @@ def choose(
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
     a_step = int(shape["batch"]) * int(shape["length"]) * int(shape.get("accumulation", 1))
     steps = int(given.get("steps", min(max(ceil(seen / a_step), FEWEST_STEPS), MOST_STEPS)))
-    every = max(steps // 10, min(steps, FEWEST_BETWEEN))
-    chosen = {"steps": steps, "lr": RATES[size], "patience": 4}
-    chosen |= {"evaluate_every": every, "checkpoint_every": every}
+    chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **spaced(steps)}
     return Suited(size, shape | chosen, model)
+
+
+def spaced(steps: int) -> dict[str, int]:
+    """How often a run of so many steps looks up."""
+    every = max(steps // 10, min(steps, FEWEST_BETWEEN))
+    return {"evaluate_every": every, "checkpoint_every": every}
 
 
 def this_machine(device: str = "cpu") -> Machine:

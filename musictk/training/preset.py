@@ -1,19 +1,27 @@
 """Named sets of settings, kept as TOML beside this file. Free of torch.
 
-arch, tokenizer, size, epochs, summary       what, for how long, and in words
-[model] [tokens] [network] [train] [data]    the groups of `--set`
+arch, tokenizer, size, summary                       what, and in words
+epochs, evaluate_epochs, checkpoint_epochs           steps, counted in passes over the corpus
+[model] [tokens] [network] [train] [data]            the groups of `--set`
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from importlib.resources import files
 from typing import Any
 
-from musictk.errors import UnknownNameError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.training.settings import Settings
 
-NAMES = ("arch", "tokenizer", "size", "epochs", "summary")
+IN_EPOCHS: Mapping[str, str] = {  # what may be said in passes, and the steps that it becomes
+    "epochs": "steps",
+    "evaluate_epochs": "evaluate_every",
+    "checkpoint_epochs": "checkpoint_every",
+}
+TEXTS = ("arch", "tokenizer", "size", "summary")
+NAMES = (*TEXTS, *IN_EPOCHS)
 GROUPS = ("model", "tokens", "network", "train", "data")
 FOLDER = files("musictk.training") / "presets"
 
@@ -34,11 +42,29 @@ def load_preset(name: str) -> dict[str, Any]:
     return read_preset((FOLDER / f"{name}.toml").read_text("utf-8"))
 
 
-def read_preset(text: str) -> dict[str, Any]:
-    """A preset from TOML; raises UnknownNameError for a key or training setting that is not."""
-    values = tomllib.loads(text)
-    for key in values:
+def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
+    """A preset from TOML; raises UnknownNameError for a key or training setting that is not.
+
+    Raises UsageError for text that is no TOML, and for a value that is not of its key's kind.
+    """
+    try:
+        values = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{owner} is not valid TOML: {error}") from error
+    for key, value in values.items():
         if key not in NAMES + GROUPS:
-            raise UnknownNameError("key of a preset", key, NAMES + GROUPS)
+            raise UnknownNameError(f"key of {owner}", key, NAMES + GROUPS)
+        if (wanted := _misfit(key, value)) is not None:
+            raise UsageError(f"{key}={value!r} in {owner} is not {wanted}")
     Settings().but(**values.get("train", {}))
     return values
+
+
+def _misfit(key: str, value: Any) -> str | None:
+    """What the value of a key should be and is not."""
+    if key in GROUPS:
+        return None if isinstance(value, dict) else f"a table of settings, such as [{key}]"
+    if key in TEXTS:
+        return None if isinstance(value, str) else "text"
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    return None if number and value > 0 else "a number above 0"
