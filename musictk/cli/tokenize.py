@@ -8,6 +8,7 @@ import typer
 
 from musictk.cli.context import session
 from musictk.cli.settings import assignments
+from musictk.errors import UsageError
 
 
 def tokenize(
@@ -24,6 +25,12 @@ def tokenize(
 
     here = session(context)
     groups = assignments(settings or [])
+    for group in groups.keys() - {"", "tokens"}:
+        key = next(iter(groups[group]))
+        raise UsageError(
+            f"tokenize reads no setting {group}.{key}",
+            "give settings of the tokenizer, such as bpe=5000 or tokens.bpe=5000",
+        )
     config = groups.get("", {}) | groups.get("tokens", {})
     with here.catalog() as catalog, IngestBar(here.output) as bar:
         rows = tokenize_all(catalog, here.workspace, tokenizer, config, bar)

@@ -11,6 +11,7 @@ import typer
 from musictk.cli.context import session
 from musictk.cli.output import Output
 from musictk.cli.settings import assignments
+from musictk.errors import UsageError
 
 
 def train(
@@ -77,6 +78,9 @@ def train(
         start=from_,
         lora=lora,
     )
+    if resume is not None:
+        _require_alone(context)  # what stands in the environment or the file is for new runs
+        request = Request(resume=resume, device=device)
     leads = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks for all
     output = here.output if leads else Output(quiet=True)
     with here.catalog() as catalog, TrainingBar(output) as bar:
@@ -85,3 +89,18 @@ def train(
         report(output, result)
     if result.outcome.interrupted:
         raise typer.Exit(130)
+
+
+def _require_alone(context: typer.Context) -> None:
+    """Raises UsageError for flags typed beside --resume that it would not heed."""
+    typed = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in ("resume", "device")
+        and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
+    ]
+    if typed:
+        raise UsageError(
+            f"--resume goes on as the run began, without {' and '.join(typed)}",
+            "train --from RUN goes further with other settings",
+        )

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
-from musictk.cli.output import Output
+from musictk.cli.output import Output, counted
 from musictk.jobs.train import Result
 from musictk.training.outcome import Evaluation, Report
 
@@ -38,6 +38,11 @@ class TrainingBar:
             f" from, {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
             f" on {facts['device']}"
         )
+        if idle := facts["idle"]:
+            mend = "; --set 'keys=[-2, 2]' moves whole pieces" if "transpose" in idle else ""
+            self._output.note(
+                f"no effect on {facts['tokenizer']} as it is set: {', '.join(idle)}{mend}"
+            )
 
     def stepped(self, report: Report) -> None:
         self._bar.update(
@@ -84,7 +89,9 @@ def report(output: Output, result: Result) -> None:
         f"{outcome.positions_per_second:,.0f} {unit}s/s, {outcome.peak_bytes / 2**20:,.0f} MiB"
     )
     if outcome.skipped:
-        output.warn(f"{outcome.skipped} steps were skipped: their gradient was not finite")
+        were = "was" if outcome.skipped == 1 else "were"
+        skipped = counted(outcome.skipped, "step")
+        output.warn(f"{skipped} {were} skipped: the gradient was not finite")
     if outcome.interrupted:
         lines.append(f"go on with: musictk train --resume {result.run}")
     else:

@@ -5,14 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
-from musictk.errors import MusictkError, UnknownNameError
+from musictk.config import build
+from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.model.conditions import Conditions
+from musictk.plugin import registry
+from musictk.tokens import Tokenizer
+from musictk.tokens.augment import AugmentSettings
 from musictk.tokens.shards import Shard
+
+_PIECES, _LOOKED_AT = 8, 1024  # pieces, and positions of each, that `idle` tries
 
 
 @dataclass(frozen=True)
@@ -26,6 +33,47 @@ class DataSettings:
     stretch: tuple[float, ...] = ()  # whole pieces once more, so many times as long
     keys: tuple[int, ...] = ()  # whole pieces once more, moved by so many semitones
     cache: int = 0  # pieces of frames kept unpacked (seed 000's LRU cache)
+
+    def __post_init__(self) -> None:
+        AugmentSettings(self.transpose, self.velocity)  # checks both
+        _require(self.threshold >= 1, "threshold", self.threshold, "at least 1")
+        _require(0 <= self.balance <= 1, "balance", self.balance, "from 0 to 1")
+        _require(self.cache >= 0, "cache", self.cache, "0 or more")
+        for factor in self.stretch:
+            fits = 0.25 <= factor <= 4 and factor != 1
+            _require(fits, "stretch", factor, "from 0.25 to 4, and not 1")
+        for shift in self.keys:
+            _require(0 < abs(shift) <= 60, "keys", shift, "from -60 to 60, and not 0")
+
+
+def idle(tokenizer: Tokenizer, shard: Shard, data: Mapping[str, Any]) -> tuple[str, ...]:
+    """Which of `transpose`, `velocity` and `stretch` change nothing in this shard.
+
+    Default settings count for music only: nobody expects text to be transposed.
+    """
+    wanted, music = build(DataSettings, data, "data"), "midi" in tokenizer.reads
+    files = list(dict.fromkeys(shard.files.tolist()))[:_PIECES]
+    groups = [
+        [shard.piece(index) for index in np.flatnonzero(shard.files == file).tolist()]
+        for file in files
+    ]
+    crops = [pieces[0][:_LOOKED_AT] for pieces in groups]
+    moves = any(tokenizer.transpose(crop, by) is not None for crop in crops for by in (1, -1))
+    louder = any(
+        not np.array_equal(tokenizer.louder(crop, by), crop) for crop in crops for by in (16, -16)
+    )
+    alike = all(len({piece.tobytes() for piece in group}) < len(group) for group in groups)
+    does_nothing = {
+        "transpose": wanted.transpose > 0 and (music or "transpose" in data) and not moves,
+        "velocity": wanted.velocity > 0 and not louder,
+        "stretch": bool(wanted.stretch) and alike,
+    }
+    return tuple(name for name, nothing in does_nothing.items() if nothing)
+
+
+def _require(fits: bool, key: str, value: float, range_: str) -> None:
+    if not fits:
+        raise UsageError(f"data.{key}={value} is out of range", f"give {range_}")
 
 
 def labels_of(piece: PieceInfo, category: str) -> str | None:
@@ -80,8 +128,15 @@ def require_pieces(catalog: Catalog, reads: frozenset[str]) -> dict[int, PieceIn
     """Every accepted piece by id; raises MusictkError where there is none, with the mend."""
     pieces = {piece.id: piece for piece in catalog.pieces(reads=reads)}
     if not pieces:
-        raise MusictkError(
-            f"the catalog holds no {' or '.join(sorted(reads))} files",
-            "read some in first: musictk ingest ./midis",
-        )
+        mend = "read some in first: musictk ingest ./midis"
+        if readers := _readers(catalog):
+            mend += f"; or train on what it holds with --tokenizer {' or '.join(readers)}"
+        raise MusictkError(f"the catalog holds no {' or '.join(sorted(reads))} files", mend)
     return pieces
+
+
+def _readers(catalog: Catalog) -> list[str]:
+    """The tokenizers that read some of what the catalog holds."""
+    held = {kind for kind, count in catalog.summary()["kinds"].items() if count}
+    names = [offer.name for offer in registry().offers("tokenizer")]
+    return [name for name in names if registry().load("tokenizer", name).reads & held]

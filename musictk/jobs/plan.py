@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from math import ceil
@@ -16,12 +15,11 @@ from musictk.jobs.corpus import DataSettings
 from musictk.model.network import NetworkConfig
 from musictk.model.sizes import SIZES, config_for
 from musictk.plugin import registry
-from musictk.training.auto import suit
-from musictk.training.preset import load_preset
+from musictk.training.auto import spaced, suit
+from musictk.training.preset import GROUPS, IN_EPOCHS, NAMES, load_preset, read_preset
 from musictk.training.settings import GROUP_OF, Settings
 
-GROUPS = ("model", "tokens", "network", "train", "data")  # tables of presets, files and --set
-NAMES = ("arch", "tokenizer", "size", "epochs", "summary")  # what may stand beside them
+FIXED = ("arch", "tokenizer", "size")  # by the weights that a run starts from
 Source = Mapping[str, Any]
 
 
@@ -59,6 +57,8 @@ class Plan:
     data: Mapping[str, Any]
     conditions: tuple[str, ...]
     epochs: float | None = None
+    evaluate_epochs: float | None = None
+    checkpoint_epochs: float | None = None
     start: str | None = None
     lora: int = 0
 
@@ -85,57 +85,80 @@ class Plan:
         config = config_for(kind, size, {**chosen.model, **self.model})
         train = {**chosen.train, **self.train}
         train["length"] = min(int(train["length"]), int(config.max_length))
-        if self.epochs is not None:
-            pass_ = train["batch"] * train.get("accumulation", 1) * train["length"]
-            train["steps"] = max(ceil(self.epochs * positions / pass_), 1)
+        pass_ = train["batch"] * train.get("accumulation", 1) * train["length"]
+        counted = {
+            steps: max(ceil(passes * positions / pass_), 1)
+            for name, steps in IN_EPOCHS.items()
+            if (passes := getattr(self, name)) is not None
+        }
+        every = spaced(counted["steps"]) if "steps" in counted else {}
+        train = {**train, **every, **self.train, **counted, "length": train["length"]}
         return replace(self, size=size, model=plain(config), train=train)
 
 
 def plan_for(catalog: Catalog, request: Request) -> Plan:
-    """Settle the settings in their order. Raises UnknownNameError for any name that is not."""
+    """Settle the settings in their order. Raises UnknownNameError for any name that is not.
+
+    Raises UsageError for a value that cannot be, before anything is tokenized.
+    """
     if request.steps is not None and request.epochs is not None:
         raise UsageError("--steps and --epochs cannot both be given", "leave one out")
-    sources = [_started(catalog, request), *_preset(request), *_file(request)]
-    named = {key: value for source in sources for key, value in source.items() if key in NAMES}
-    arch = request.arch or named.get("arch", "conformer")
-    tokenizer = request.tokenizer or named.get("tokenizer", "remi")
-    groups = _settle([*sources, request.overrides], _keys(arch, tokenizer))
-    if request.size is not None:  # the flag goes before the numbers of a preset
-        groups["model"] = {k: v for k, v in groups["model"].items() if k not in SIZES["tiny"]}
-    epochs = request.epochs if request.epochs is not None else named.get("epochs")
-    if request.steps is not None:
-        groups["train"]["steps"], epochs = request.steps, None
-    if request.seed is not None:
-        groups["train"]["seed"] = request.seed
+    sources = [*_preset(request), *_file(request), *_flags(request)]
+    if (source := _started(catalog, request)) is not None:
+        sources = [_taken_over(source), *_without_names(request.start or "", source, sources)]
+    named = {key: value for each in sources for key, value in each.items() if key in NAMES}
+    arch, tokenizer = named.get("arch", "conformer"), named.get("tokenizer", "remi")
+    groups, epochs = _settle(sources, _keys(arch, tokenizer))
     encoder = registry().load("tokenizer", tokenizer)
-    return Plan(
+    train = Settings().but(**groups["train"]).flat()
+    plan = Plan(
         arch=arch,
         tokenizer=tokenizer,
-        size=request.size or named.get("size"),
+        size=named.get("size"),
         model=groups["model"],
         tokens=plain(build(encoder.Config, groups["tokens"], tokenizer)),
         network=groups["network"],
-        train=groups["train"],
+        train={key: train[key] for key in groups["train"]},
         data=groups["data"],
         conditions=request.conditions,
-        epochs=epochs,
         start=request.start,
         lora=request.lora,
+        **epochs,
     )
+    build(DataSettings, plan.data, "data")
+    build(NetworkConfig, plan.network, "network")
+    if source is not None:
+        _require_same(request.start or "", source, plan)
+    return plan
 
 
-def _settle(sources: Sequence[Source], keys: Mapping[str, set[str]]) -> dict[str, dict[str, Any]]:
-    """Every group's values, later sources over earlier ones."""
+def _settle(
+    sources: Sequence[Source], keys: Mapping[str, set[str]]
+) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
+    """Every group's values, and what is counted in epochs; later sources over earlier ones."""
     groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
+    epochs: dict[str, float] = {}
     for source in sources:
+        if "size" in source:  # goes before the numbers of what came earlier
+            for key in SIZES["tiny"]:
+                groups["model"].pop(key, None)
+        for name, steps in IN_EPOCHS.items():
+            if name in source:
+                epochs[name] = source[name]
+                groups["train"].pop(steps, None)
         for group, values in source.items():
             for key, value in values.items() if group not in NAMES else ():
                 groups[_group(group, key, keys)][key] = value
-    return groups
+        for name, steps in IN_EPOCHS.items():
+            if steps in groups["train"]:
+                epochs.pop(name, None)
+    return groups, epochs
 
 
 def _group(group: str, key: str, keys: Mapping[str, set[str]]) -> str:
     """The group a setting belongs to; one given without a group ("") is looked for in all."""
+    if group in GROUPS and key not in keys[group]:
+        raise UnknownNameError(f"setting of {group}", key, keys[group])
     if group in GROUPS:
         return group
     if group:
@@ -171,26 +194,72 @@ def _file(request: Request) -> Iterator[Source]:
     if path is None:
         return
     try:
-        yield tomllib.loads(path.read_text("utf-8"))
+        text = path.read_text("utf-8")
     except FileNotFoundError as error:
         raise UsageError(f"{path} is not there") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} is not valid TOML: {error}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path} cannot be read: {error}") from error
+    yield read_preset(text, str(path))
 
 
-def _started(catalog: Catalog, request: Request) -> Source:
-    """What a fine-tuned run takes over from the run it starts from."""
-    if request.start is None:
-        if request.lora:
-            raise UsageError("--lora adapts a trained model", "name it with --from RUN")
-        return {}
-    plan = Plan.read(catalog.run(request.start).settings)
-    return {
-        "arch": plan.arch,
-        "tokenizer": plan.tokenizer,
-        "size": plan.size,
-        "model": plan.model,
-        "tokens": plan.tokens,
-        "network": plan.network,
-        "data": plan.data,
+def _flags(request: Request) -> Iterator[Source]:
+    """--size, which suits what --set leaves open; then --set; then the other flags."""
+    flags = {"arch": request.arch, "tokenizer": request.tokenizer, "epochs": request.epochs}
+    train = {"steps": request.steps, "seed": request.seed}
+    if request.size is not None:
+        yield {"size": request.size}
+    yield request.overrides
+    yield {
+        **{name: value for name, value in flags.items() if value is not None},
+        "train": {name: value for name, value in train.items() if value is not None},
     }
+
+
+def _started(catalog: Catalog, request: Request) -> Plan | None:
+    """The plan of the run whose weights a fine-tuned one starts from."""
+    if request.start is not None:
+        return Plan.read(catalog.run(request.start).settings)
+    if request.lora:
+        raise UsageError("--lora adapts a trained model", "name it with --from RUN")
+    return None
+
+
+def _taken_over(plan: Plan) -> Source:
+    names = {name: value for name in FIXED if (value := getattr(plan, name)) is not None}
+    groups = ("model", "tokens", "network", "data")
+    return {**names, **{group: getattr(plan, group) for group in groups}}
+
+
+def _without_names(start: str, plan: Plan, sources: Sequence[Source]) -> Iterator[Source]:
+    """The sources without what the weights fix; raises UsageError where they say otherwise."""
+    for source in sources:
+        for name in (name for name in FIXED if name in source):
+            has, wanted = getattr(plan, name), source[name]
+            same = has == wanted
+            if name == "size":
+                if wanted not in SIZES:
+                    raise UnknownNameError("size", wanted, SIZES)
+                same = same or SIZES[wanted].items() <= plan.model.items()
+            if not same:
+                said = f"{name}, which is {has!r}" if has else f"own {name}"
+                raise _keeps(start, said, f"{name}={wanted}")
+        yield {key: value for key, value in source.items() if key not in FIXED}
+
+
+def _require_same(start: str, source: Plan, plan: Plan) -> None:
+    """Raises UsageError for a setting that the weights fix; dropout has none."""
+    kinds = {
+        "model": registry().load("architecture", plan.arch).Config,
+        "tokens": registry().load("tokenizer", plan.tokenizer).Config,
+        "network": NetworkConfig,
+    }
+    for group, kind in kinds.items():
+        before, after = (plain(build(kind, getattr(each, group), group)) for each in (source, plan))
+        for key, value in after.items():
+            if value != before[key] and (group, key) != ("model", "dropout"):
+                name = f"{group}.{key}"
+                raise _keeps(start, f"{name}, which is {before[key]}", f"{name}={value}")
+
+
+def _keeps(start: str, have: str, wanted: str) -> UsageError:
+    return UsageError(f"a run started from {start} keeps its {have}", f"leave {wanted} out")

@@ -11,7 +11,7 @@ from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.ingest import tokenize
 from musictk.ingest.encode import Listener as ShardListener
-from musictk.jobs.corpus import count_conditions, require_pieces
+from musictk.jobs.corpus import count_conditions, idle, require_pieces
 from musictk.jobs.plan import Plan, Request, plan_for
 from musictk.jobs.shards import fitted, windows
 from musictk.model import bundle
@@ -20,6 +20,7 @@ from musictk.model.network import Network, NetworkConfig
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
 from musictk.tokens.windows import Windows
+from musictk.training import checkpoint
 from musictk.training.distributed import World, join
 from musictk.training.loop import train
 from musictk.training.outcome import Listener as TrainListener
@@ -65,43 +66,53 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
     """
     device = None if request.device == "auto" else request.device
     with join(device, "ddp") as world:
-        ready = _prepare(catalog, workspace, request, listener, world)
-        directory = workspace.runs / ready.run
-        if world.leads:
-            listener.began(ready.run, ready.facts)
+        name = _open(catalog, workspace, request, listener, world) if world.leads else ""
+        name = world.share(name)
         try:
+            ready = _prepare(catalog, workspace, name, request, listener, world)
+            if world.leads:
+                listener.began(name, ready.facts)
             outcome = train(
                 ready.settings,
                 ready.network,
                 ready.manifest,
                 ready.train,
                 ready.valid,
-                directory,
+                workspace.runs / name,
                 listener,
                 resume=request.resume is not None,
                 device=world.device,
             )
+            if world.leads:
+                _keep(catalog, workspace, ready, outcome)
         except BaseException:
             if world.leads:
-                catalog.finish_run(ready.run, "failed")
+                catalog.finish_run(name, "failed")
             raise
-        if world.leads:
-            _keep(catalog, workspace, ready, outcome)
         world.wait()
-    return Result(ready.run, outcome, ready.facts)
+    return Result(name, outcome, ready.facts)
+
+
+def _open(
+    catalog: Catalog, workspace: Workspace, request: Request, listener: Listener, world: World
+) -> str:
+    """The name of the run, new or taken up again; only the first process keeps the catalog."""
+    if request.resume is None:
+        return _start(catalog, workspace, request, listener, world)
+    name = _resumable(catalog, request)
+    _require_checkpoint(workspace, name)
+    return catalog.resume_run(name).name
 
 
 def _prepare(
-    catalog: Catalog, workspace: Workspace, request: Request, listener: Listener, world: World
+    catalog: Catalog,
+    workspace: Workspace,
+    name: str,
+    request: Request,
+    listener: Listener,
+    world: World,
 ) -> _Ready:
-    """The first process makes shards and the run's row; the others then find them made."""
-    if world.leads and request.resume is None:
-        name = _start(catalog, workspace, request, listener, world)
-    elif world.leads:
-        name = catalog.resume_run(_resumable(catalog, request.resume or "")).name
-    else:
-        name = ""
-    name = world.share(name)
+    """The first process made shards and the run's row; the others find them made."""
     plan = Plan.read(catalog.run(name).settings)
     row = catalog.tokenizer(catalog.run(name).tokenizer)
     kind = registry().load("tokenizer", row.name)
@@ -116,6 +127,7 @@ def _prepare(
         for split in ("train", "valid")
     )
     facts = _facts(plan, network, shown, held, world)
+    facts["idle"] = idle(tokenizer, shown.shard, plan.data)
     return _Ready(name, plan.settings, network, manifest, shown, held, facts)
 
 
@@ -124,6 +136,8 @@ def _start(
 ) -> str:
     """Learn and tokenize what is missing, settle every setting, and open the run."""
     plan = plan_for(catalog, request)
+    if plan.start is not None and not catalog.checkpoints(plan.start):
+        _require_checkpoint(workspace, plan.start)
     tokenizer = fitted(catalog, workspace, plan.tokenizer, plan.tokens)
     shard = tokenize(catalog, workspace, tokenizer, "train", listener)
     plan = plan.suited(int(shard.lengths.sum()), world.device.type)
@@ -144,7 +158,7 @@ def _network(
         from musictk.training.finetune import start_from
 
         source = workspace.resolve(catalog.checkpoint(plan.start).path)
-        return start_from(source, tokenizer, conditions, plan.lora)
+        return start_from(source, tokenizer, conditions, plan.lora, plan.model.get("dropout"))
     body = make_component(registry().load("architecture", plan.arch), plan.model)
     config = build(NetworkConfig, plan.network, "network")
     network = Network(body, tokenizer.space, conditions.sizes, config)
@@ -172,11 +186,26 @@ def _keep(catalog: Catalog, workspace: Workspace, ready: _Ready, outcome: Outcom
     catalog.finish_run(ready.run, "interrupted" if outcome.interrupted else "finished", metrics)
 
 
-def _resumable(catalog: Catalog, name: str) -> str:
-    run = catalog.newest_run(None) if name == "newest" else catalog.run(name)
+def _resumable(catalog: Catalog, request: Request) -> str:
+    name = request.resume
+    run = catalog.newest_run(None) if name in (None, "newest") else catalog.run(str(name))
+    further = f"train --from {run.name} goes further"
     if run.status == "finished":
-        raise UsageError(f"run {run.name!r} is finished", f"train --from {run.name} goes further")
+        raise UsageError(f"run {run.name!r} is finished", further)
+    if request != Request(resume=request.resume, device=request.device):
+        raise UsageError(
+            f"run {run.name!r} goes on with the settings it began with",
+            f"give none beside --resume; {further} with others",
+        )
     return run.name
+
+
+def _require_checkpoint(workspace: Workspace, name: str) -> None:
+    """Raises MusictkError for a run that ended before it could be gone on from."""
+    if not checkpoint.exists(workspace.runs / name):
+        raise MusictkError(
+            f"run {name!r} ended before its first checkpoint", "start anew: musictk train"
+        )
 
 
 def _facts(

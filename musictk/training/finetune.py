@@ -22,6 +22,7 @@ def start_from(
     tokenizer: Tokenizer | None = None,
     conditions: Conditions | None = None,
     lora: int = 0,
+    dropout: float | None = None,
 ) -> tuple[Network, Manifest]:
     """The network of a bundle, ready to be trained on, and its manifest.
 
@@ -29,18 +30,22 @@ def start_from(
 
     Labels of `conditions` that it lacks are appended: a label that shared OTHER starts as OTHER,
     another as the mean of the known ones, so the first step is taken from music, not from noise.
-    `lora` > 0 trains adapters of that rank instead of all weights (raises without peft).
+    `lora` > 0 trains adapters of that rank instead of all weights (raises without peft);
+    `dropout`, which no weight depends on, takes the place of the bundle's.
     """
     network, manifest = bundle.read(directory)
     if tokenizer is not None and tokenizer.fingerprint != manifest.tokenizer_fingerprint:
         raise UsageError(
-            f"{directory} was trained with other settings of {manifest.tokenizer!r} than these",
-            "fine-tune with the tokenizer settings of the first run",
+            f"{directory} was trained on {manifest.tokenizer!r}, with other settings than these",
+            "fine-tune with the tokenizer of the first run",
         )
     origin = {"digest": bundle.weights_digest(network), "trained": dict(manifest.trained)}
     manifest = replace(manifest, trained={"from": origin})
-    if conditions is not None:
-        grown = grow(manifest.conditions, conditions)
+    if dropout is not None:
+        config = {**manifest.architecture_config, "dropout": dropout}
+        manifest = replace(manifest, architecture_config=config)
+    if conditions is not None or dropout is not None:
+        grown = grow(manifest.conditions, conditions or manifest.conditions)
         network, manifest = _widen(network, manifest, grown)
     if lora:
         adapt(network, lora)

@@ -1,0 +1,114 @@
+"""What a run will do, settled from all that was said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from musictk.errors import UsageError
+from musictk.jobs.plan import Request, plan_for
+from musictk.training.preset import load_preset, preset_names
+from tests.jobs.conftest import Room
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        ({"arch": "roll"}, "keeps its arch, which is 'gpt'; leave arch=roll out"),
+        ({"tokenizer": "remi"}, "keeps its tokenizer, which is 'events'"),
+        ({"size": "tiny"}, "leave size=tiny out"),
+        ({"preset": "seed-002"}, "keeps its arch"),
+        ({"overrides": {"model": {"dim": 64}}}, "model.dim, which is 32; leave model.dim=64 out"),
+        ({"overrides": {"network": {"tied": True}}}, "network.tied, which is False"),
+        ({"overrides": {"tokens": {"levels": 8}}}, "setting of tokens"),
+    ],
+)
+def test_what_the_weights_fix_is_not_changed(room: Room, asked: Any, named: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        plan_for(room.catalog, Request(start="gpt-1", **asked))
+    assert named in str(caught.value)
+
+
+def test_what_is_the_same_may_be_said_again(room: Room) -> None:
+    groups: dict[str, Any] = {"model": {"dim": "32", "dropout": 0.3}, "network": {"tied": False}}
+    request = Request(start="gpt-1", arch="gpt", tokenizer="events", overrides=groups)
+    plan = plan_for(room.catalog, request)
+    assert (plan.arch, plan.tokenizer, plan.start) == ("gpt", "events", "gpt-1")
+    assert plan.suited(1000, "cpu").model["dropout"] == 0.3
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ('arhc = "gpt"\n', "did you mean 'arch'"),
+        ("model = 3\n", "is not a table of settings"),
+        ("arch = 3\n", "is not text"),
+        ("epochs = true\n", "is not a number"),
+        ("[model]\ndimm = 3\n", "did you mean 'dim'"),
+        ("[train]\nwarmpu = 0.1\n", "did you mean 'warmup'"),
+        ("[data]\nbalanse = 0.1\n", "did you mean 'balance'"),
+        ("[model\n", "not valid TOML"),
+    ],
+)
+def test_a_file_is_checked_as_presets_are(
+    room: Room, tmp_path: Path, text: str, named: str
+) -> None:
+    file = tmp_path / "settings.toml"
+    file.write_text(text)
+    with pytest.raises(UsageError, match=named):
+        plan_for(room.catalog, Request(arch="gpt", config=file))
+
+
+@pytest.mark.parametrize(
+    ("group", "key", "value"),
+    [
+        ("data", "transpose", 100),
+        ("data", "stretch", [9]),
+        ("data", "stretch", [1.0]),
+        ("data", "keys", [0]),
+        ("data", "keys", [90]),
+        ("data", "balance", 2),
+        ("data", "threshold", 0),
+        ("train", "steps", 0),
+    ],
+)
+def test_a_value_out_of_range_is_refused_at_once(
+    room: Room, group: str, key: str, value: Any
+) -> None:
+    with pytest.raises(UsageError, match=r"give|must"):
+        plan_for(room.catalog, Request(overrides={group: {key: value}}))
+
+
+def test_epochs_become_steps(room: Room) -> None:
+    plan = plan_for(room.catalog, Request(preset="seed-000"))
+    a_step = 8 * 4 * 1024
+    train = plan.suited(100 * a_step, "cpu").train
+    assert train["steps"] == 100 * 100
+    assert (train["evaluate_every"], train["checkpoint_every"]) == (100, 1000)
+
+
+def test_a_later_count_of_steps_takes_the_place_of_epochs(room: Room) -> None:
+    groups = {"train": {"steps": 7, "evaluate_every": 5}}
+    plan = plan_for(room.catalog, Request(preset="seed-000", overrides=groups))
+    assert (plan.epochs, plan.evaluate_epochs, plan.checkpoint_epochs) == (None, None, 10)
+    train = plan.suited(10**6, "cpu").train
+    assert (train["steps"], train["evaluate_every"]) == (7, 5)
+    plan = plan_for(room.catalog, Request(epochs=2, overrides=groups))
+    assert plan.epochs == 2
+
+
+def test_a_size_leaves_the_numbers_that_were_set(room: Room) -> None:
+    asked = Request(preset="seed-004", size="tiny", overrides={"model": {"depth": 2}})
+    model = plan_for(room.catalog, asked).suited(10**6, "cpu").model
+    assert (model["dim"], model["depth"], model["heads"]) == (128, 2, 4)
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_seed_is_trained_as_published(room: Room, name: str) -> None:
+    """None of them transposes or balances, and only one stops early."""
+    plan = plan_for(room.catalog, Request(preset=name)).suited(10**7, "cpu")
+    assert (plan.shown.transpose, plan.shown.balance) == (0, 0)
+    assert plan.settings.schedule.patience == (15 if name == "seed-000" else 0)
+    assert plan.model["dropout"] == load_preset(name)["model"]["dropout"] == 0.1

@@ -1,0 +1,113 @@
+"""Training jobs, from the catalog to a run in it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from musictk.errors import MusictkError, UsageError
+from musictk.model.manifest import Manifest
+from musictk.training.preset import load_preset, preset_names
+from tests.jobs.conftest import Heard, Room
+
+TINY = {"dim": 32, "depth": 2, "heads": 2}
+BRIEF = {"steps": 2, "length": 64, "batch": 2, "evaluate_batches": 1, "tensorboard": False}
+
+
+@pytest.mark.parametrize("name", preset_names())
+def test_a_preset_trains_for_some_steps(room: Room, name: str) -> None:
+    """All of its settings but the size, on real music, through its own tokenizer."""
+    made = room.train(preset=name, steps=None, overrides={"model": TINY, "train": BRIEF})
+    preset = load_preset(name)
+    assert made.outcome.step == 2
+    manifest = Manifest.read(made.outcome.best)
+    assert (manifest.architecture, manifest.tokenizer) == (preset["arch"], preset["tokenizer"])
+    assert manifest.network_config["tied"] is preset.get("network", {}).get("tied", False)
+    assert manifest.architecture_config["dropout"] == 0.1
+
+
+def test_seed_002_is_no_longer_than_its_windows(room: Room) -> None:
+    made = room.train(preset="seed-002", overrides={"model": TINY, "train": BRIEF})
+    assert Manifest.read(made.outcome.last).max_length == 1024
+
+
+def test_a_fine_tuned_run_may_change_its_dropout(room: Room) -> None:
+    groups = {"model": {"dropout": 0.25}, "train": {"tensorboard": False}}
+    made = room.train(start="gpt-1", overrides=groups)
+    manifest = Manifest.read(made.outcome.last)
+    assert made.run == "gpt-2"
+    assert (manifest.architecture, manifest.architecture_config["dropout"]) == ("gpt", 0.25)
+    assert room.catalog.run("gpt-2").settings["model"]["dropout"] == 0.25
+
+
+@pytest.mark.parametrize(
+    "asked", [{"steps": 9}, {"arch": "gpt"}, {"overrides": {"": {"lr": 1}}}, {"start": "gpt-1"}]
+)
+def test_resume_takes_no_settings(room: Room, asked: dict[str, Any]) -> None:
+    room.catalog.finish_run("gpt-1", "interrupted")
+    with pytest.raises(UsageError, match="train --from gpt-1 goes further"):
+        room.train(resume="gpt-1", **asked)
+    assert room.catalog.run("gpt-1").status == "interrupted"
+
+
+def test_a_run_without_a_checkpoint_says_so(room: Room) -> None:
+    row = room.catalog.run("gpt-1")
+    lost = room.catalog.start_run("gpt", row.tokenizer, row.settings, "lost")
+    room.catalog.finish_run(lost.name, "failed")
+    either: list[dict[str, Any]] = [{"resume": "lost"}, {"start": "lost"}]
+    for asked in either:
+        with pytest.raises(MusictkError, match="before its first checkpoint; start anew"):
+            room.train(**asked)
+    assert {run.name: run.status for run in room.catalog.runs()} == {
+        "gpt-1": "finished",
+        "lost": "failed",
+    }
+
+
+def test_what_cannot_be_set_is_no_run(room: Room) -> None:
+    with pytest.raises(UsageError):
+        room.train(arch="gpt", overrides={"data": {"transpose": 100}})
+    assert [run.name for run in room.catalog.runs()] == ["gpt-1"]
+
+
+def test_a_run_that_cannot_be_prepared_has_failed(room: Room) -> None:
+    row = room.catalog.run("gpt-1")
+    broken = room.catalog.start_run("gpt", row.tokenizer, row.settings, "broken")
+    shutil.copytree(room.workspace.runs / "gpt-1", room.workspace.runs / broken.name, symlinks=True)
+    (room.workspace.runs / broken.name / "last" / "manifest.json").write_text("{}")
+    with pytest.raises(MusictkError):
+        room.train(resume="broken")
+    assert room.catalog.run("broken").status == "failed"
+
+
+@pytest.mark.parametrize(
+    ("tokenizer", "groups", "idle"),
+    [
+        ("remi", {"tokens": {"bpe": 600}}, ("transpose",)),
+        ("remi", {"tokens": {"bpe": 600}, "data": {"transpose": 0, "keys": [1]}}, ()),
+        ("pianoroll", {"data": {"velocity": 8, "stretch": [1.1]}}, ("velocity", "stretch")),
+        ("events", {"data": {"velocity": 8}}, ()),
+    ],
+)
+def test_what_varies_nothing_is_told(
+    room: Room, tokenizer: str, groups: dict[str, Any], idle: tuple[str, ...]
+) -> None:
+    heard = Heard()
+    room.train(heard, arch="gpt", tokenizer=tokenizer, overrides=groups, size="tiny")
+    assert heard.facts["idle"] == idle
+
+
+def test_music_that_another_tokenizer_reads(tmp_path: Path) -> None:
+    from musictk.catalog import Catalog
+    from musictk.ingest import Options, ingest
+    from musictk.workspace import Workspace
+
+    (tmp_path / "tune.abc").write_text("X:1\nM:4/4\nL:1/8\nK:G\nG2BG dGBG|c2ec B2dB|G8|\n")
+    workspace = Workspace(tmp_path)
+    with Catalog.open(workspace.catalog_url, tmp_path) as catalog:
+        ingest(catalog, workspace, [tmp_path / "tune.abc"], Options(workers=1))
+        with pytest.raises(MusictkError, match="--tokenizer text"):
+            Room(catalog, workspace).train()
