@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from musictk.cli.main import build_app
+from musictk.cli.main import build_command
 from musictk.plugin import KINDS, Hooks, registry
 
 ROOT = Path(__file__).parents[1]
@@ -24,9 +24,7 @@ BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.S)
 
 def commands() -> str:
     """Every command with its arguments and options, as `--help` says them."""
-    from typer.main import get_command
-
-    root = get_command(build_app())
+    root = build_command()
     children: dict[str, Any] = vars(root)["commands"]
     return "\n".join([_usage("musictk", root), *_command("musictk", children)])
 

@@ -11,13 +11,15 @@ from musictk import __version__
 from musictk.cli.config import check_file
 from musictk.cli.context import Session
 from musictk.cli.output import Output
-from musictk.cli.settings import defaults
+from musictk.cli.settings import bind, defaults
 from musictk.errors import MusictkError
 from musictk.workspace import here
 
 
-def build_app() -> typer.Typer:
+def build_command() -> Any:
     """The whole command line, with the commands of every plugin."""
+    from typer.main import get_command
+
     from musictk.cli import commands
     from musictk.plugin import registry
 
@@ -25,16 +27,12 @@ def build_app() -> typer.Typer:
         name="musictk",
         no_args_is_help=True,
         pretty_exceptions_enable=False,
-        context_settings={
-            "auto_envvar_prefix": "MUSICTK",
-            "default_map": defaults(),
-            "help_option_names": ["-h", "--help"],
-        },
+        context_settings={"help_option_names": ["-h", "--help"]},
     )
     app.callback()(_root)
     commands.add_to(app)
     registry().add_commands(app)
-    return app
+    return bind(get_command(app), defaults())
 
 
 def _version(asked: bool) -> None:
@@ -66,7 +64,7 @@ def _root(
 def main(arguments: list[str] | None = None) -> Any:
     """Run the program; every error a user can mend ends in one line and its exit code."""
     try:
-        return build_app()(arguments)
+        return build_command()(arguments)
     except MusictkError as error:
         Output().error(str(error))
         sys.exit(error.exit_code)

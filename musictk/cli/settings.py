@@ -1,9 +1,13 @@
-"""Where settings come from: flag > MUSICTK_* > musictk.toml > default."""
+"""Where settings come from: flag > MUSICTK_* > musictk.toml > default.
+
+`musictk sample --top-k 5` is MUSICTK_SAMPLE_TOP_K=5, and `top-k = 5` under [sample] in the file:
+the flag's own name in all three, whatever the parameter behind it is called.
+"""
 
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +24,40 @@ def defaults(path: Path = Path(FILE)) -> dict[str, Any]:
         return {}
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
+
+
+def options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """(path, option) of every option at and below a command; a path ends with the flag's name."""
+    for option in command.params:
+        if option.param_type_name == "option" and not option.is_eager:  # such as --version
+            yield (*path, option.opts[0].removeprefix("--")), option
+    for name, child in getattr(command, "commands", {}).items():
+        yield from options(child, (*path, name))
+
+
+def variable(path: Iterable[str]) -> str:
+    """The environment variable of an option."""
+    return "_".join(("MUSICTK", *path)).upper().replace("-", "_")
+
+
+def bind(command: Any, file: Mapping[str, Any]) -> Any:
+    """The command with every option at and below it open to its variable and to the file."""
+    for path, option in options(command):
+        option.envvar = variable(path)
+    _set_defaults(command, file)
+    return command
+
+
+def _set_defaults(command: Any, table: Mapping[str, Any]) -> None:
+    own = {
+        option.name: table[path[0]]
+        for path, option in options(command)
+        if len(path) == 1 and not isinstance(table.get(path[0], {}), Mapping)
+    }
+    command.context_settings = {**command.context_settings, "default_map": own}
+    for name, child in getattr(command, "commands", {}).items():
+        below = table.get(name)
+        _set_defaults(child, below if isinstance(below, Mapping) else {})
 
 
 def assignments(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from musictk.cli.settings import assignments, defaults
+from musictk.cli.main import build_command
+from musictk.cli.settings import assignments, bind, defaults, options
 from musictk.errors import UsageError
+from tests.cli.shell import Shell
+
+COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
 def test_assignments_are_read_as_toml_where_they_are_toml() -> None:
@@ -29,3 +37,70 @@ def test_defaults_come_from_the_file(tmp_path: Path) -> None:
     file.write_text("[train\n")
     with pytest.raises(UsageError, match="not valid TOML"):
         defaults(file)
+
+
+def test_every_option_is_set_by_its_flags_own_name() -> None:
+    """In the environment and in the file, of every command there is."""
+    root = build_command()
+    found = list(options(root))
+    assert {("json",), ("train", "set"), ("train", "from"), ("evaluate", "as")} <= {
+        path for path, _ in found
+    }
+    for path, option in found:
+        *above, flag = path
+        assert f"--{flag}" in option.opts
+        assert option.envvar == "_".join(["MUSICTK", *above, flag]).upper().replace("-", "_")
+        table: Any = {flag: "here"}
+        for name in reversed(above):
+            table = {name: table}
+        command = bind(root, table)
+        for name in above:
+            command = command.commands[name]
+        assert command.context_settings["default_map"] == {option.name: "here"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "line", "named"),
+    [
+        ("MUSICTK_TRAIN_SET", 'set = ["clipp=1"]', "did you mean 'clip'"),
+        ("MUSICTK_TRAIN_FROM", 'from = "clipp=1"', "no run 'clipp=1'"),
+    ],
+)
+def test_the_environment_and_the_file_are_heard(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    line: str,
+    named: str,
+) -> None:
+    shell, file = Shell(tmp_path), tmp_path / "musictk.toml"
+    file.write_text(f"[train]\n{line}\n")
+    assert named in shell.here(capsys, "train")[2]
+    file.unlink()
+    monkeypatch.setenv(variable, "clipp=1")
+    assert named in shell.here(capsys, "train")[2]
+
+
+def test_a_run_goes_on_whatever_the_environment_says(
+    trained: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSICTK_TRAIN_ARCH", "gpt")
+    assert "is finished" in trained.here(capsys, "train", "--resume", "conformer-1")[2]
+
+
+def test_the_file_of_the_documentation_is_read_as_it_says(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = re.search(r"```toml\n(.*?)```", COMMANDS.read_text("utf-8"), re.S)
+    assert found is not None
+    (tmp_path / "musictk.toml").write_text(found[1])
+    code, said, _ = Shell(tmp_path).here(capsys, "--json", "config")
+    assert code == 0
+    told = {row["setting"]: row["value"] for row in json.loads(said)}
+    file = tomllib.loads(found[1])
+    assert told["quiet"] is file["quiet"] is True
+    assert told["train.set"] == file["train"]["set"]
+    assert told["sample.top-k"] == file["sample"]["top-k"]
+    assert told["catalog.files.split"] == file["catalog"]["files"]["split"]
+    assert len(told) == 8

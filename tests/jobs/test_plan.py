@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from musictk.errors import UsageError
 from musictk.jobs.plan import Request, plan_for
 from musictk.training.preset import load_preset, preset_names
 from tests.jobs.conftest import Room
+
+COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
 
 
 @pytest.mark.parametrize(
@@ -79,6 +82,17 @@ def test_a_value_out_of_range_is_refused_at_once(
 ) -> None:
     with pytest.raises(UsageError, match=r"give|must"):
         plan_for(room.catalog, Request(overrides={group: {key: value}}))
+
+
+def test_the_file_of_the_documentation_is_read_as_it_says(room: Room, tmp_path: Path) -> None:
+    found = re.findall(r"```toml\n(.*?)```", COMMANDS.read_text("utf-8"), re.S)
+    file = tmp_path / "experiment.toml"
+    file.write_text(found[1])
+    plan = plan_for(room.catalog, Request(config=file))
+    assert (plan.arch, plan.tokenizer, plan.model) == ("relative", "events", {"depth": 4})
+    assert (plan.epochs, plan.evaluate_epochs, plan.checkpoint_epochs) == (20, 1, 5)
+    assert plan.shown.keys == (-2, 2)
+    assert plan.suited(10**6, "cpu").train["patience"] == 3
 
 
 def test_epochs_become_steps(room: Room) -> None:
