@@ -62,5 +62,6 @@ def test_frames_and_a_networks_mode_are_left_as_they_were(small: SimpleNamespace
     scores = nll(network, valid, batch=2, length=64)
     assert network.training
     assert scores.positions.sum() == valid.shard.lengths.sum()
-    # Untrained, every pitch is about a coin toss.
-    assert scores.mean == pytest.approx(128 * np.log(2), rel=0.3)
+    # Untrained, each pitch sounds with odds of 4 in 128; in a melody one of them does.
+    odds = 4 / 128
+    assert scores.mean == pytest.approx(-np.log(odds) - 127 * np.log(1 - odds), rel=0.3)
