@@ -8,8 +8,11 @@ mkdir demo
 cp -R examples/midis demo/midis
 cd demo
 
+bold= plain=
+if [ -t 2 ]; then bold=$'\033[1m' plain=$'\033[0m'; fi
+
 run() {
-  printf '\n\033[1m$ musictk %s\033[0m\n' "$*"
+  printf '\n%s$ musictk %s%s\n' "$bold" "$*" "$plain" >&2
   musictk "$@"
 }
 
