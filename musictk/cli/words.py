@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from musictk.errors import UsageError
-from musictk.generation.request import Links
-
-Weighted = tuple[tuple[str, float], ...]
+from musictk.generation.request import Links, Weighted
 
 
 def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weighted]:

@@ -15,6 +15,7 @@ from musictk.generation.form import BARS, MOST_BARS, Form, Section, parse
 from musictk.tokens import Frames, Space
 
 Links = tuple[tuple[str, dict[str, Any]], ...]
+Weighted = tuple[tuple[str, float], ...]  # labels of one category, mixed
 
 
 def chain(
@@ -70,7 +71,7 @@ class Request:
     `bars` 0 means the usual number: 8 for each section of a form, 16 for a piece without one.
     """
 
-    conditions: Mapping[str, tuple[tuple[str, float], ...]] = field(default_factory=dict)
+    conditions: Mapping[str, Weighted] = field(default_factory=dict)
     form: str = ""
     bars: int = 0
     seed: int = 0

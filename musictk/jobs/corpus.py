@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
-from musictk.config import build
-from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.config import build, require
+from musictk.errors import MusictkError, UnknownNameError
 from musictk.model.conditions import Conditions
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
@@ -36,14 +36,15 @@ class DataSettings:
 
     def __post_init__(self) -> None:
         AugmentSettings(self.transpose, self.velocity)  # checks both
-        _require(self.threshold >= 1, "threshold", self.threshold, "at least 1")
-        _require(0 <= self.balance <= 1, "balance", self.balance, "from 0 to 1")
-        _require(self.cache >= 0, "cache", self.cache, "0 or more")
+        require(self.threshold >= 1, "data", "threshold", self.threshold, "at least 1")
+        require(0 <= self.balance <= 1, "data", "balance", self.balance, "from 0 to 1")
+        require(self.cache >= 0, "data", "cache", self.cache, "0 or more")
         for factor in self.stretch:
             fits = 0.25 <= factor <= 4 and factor != 1
-            _require(fits, "stretch", factor, "from 0.25 to 4, and not 1")
+            require(fits, "data", "stretch", factor, "from 0.25 to 4, and not 1")
         for shift in self.keys:
-            _require(0 < abs(shift) <= 60, "keys", shift, "from -60 to 60, and not 0")
+            allowed = "from -60 to 60, and not 0"
+            require(0 < abs(shift) <= 60, "data", "keys", shift, allowed)
 
 
 def idle(tokenizer: Tokenizer, shard: Shard, data: Mapping[str, Any]) -> tuple[str, ...]:
@@ -69,11 +70,6 @@ def idle(tokenizer: Tokenizer, shard: Shard, data: Mapping[str, Any]) -> tuple[s
         "stretch": bool(wanted.stretch) and alike,
     }
     return tuple(name for name, nothing in does_nothing.items() if nothing)
-
-
-def _require(fits: bool, key: str, value: float, range_: str) -> None:
-    if not fits:
-        raise UsageError(f"data.{key}={value} is out of range", f"give {range_}")
 
 
 def labels_of(piece: PieceInfo, category: str) -> str | None:

@@ -174,14 +174,18 @@ def _group(group: str, key: str, keys: Mapping[str, set[str]]) -> str:
 
 def _keys(arch: str, tokenizer: str) -> dict[str, set[str]]:
     """The settings of each group."""
-    configs: dict[str, Any] = {
+    configs = {**_configs(arch, tokenizer), "data": DataSettings}
+    keys = {name: {each.name for each in fields(kind)} for name, kind in configs.items()}
+    return {**keys, "train": set(GROUP_OF)}
+
+
+def _configs(arch: str, tokenizer: str) -> dict[str, Any]:
+    """What a model's weights depend on, by group."""
+    return {
         "model": registry().load("architecture", arch).Config,
         "tokens": registry().load("tokenizer", tokenizer).Config,
         "network": NetworkConfig,
-        "data": DataSettings,
     }
-    keys = {name: {each.name for each in fields(kind)} for name, kind in configs.items()}
-    return {**keys, "train": set(GROUP_OF)}
 
 
 def _preset(request: Request) -> Iterator[Source]:
@@ -248,12 +252,7 @@ def _without_names(start: str, plan: Plan, sources: Sequence[Source]) -> Iterato
 
 def _require_same(start: str, source: Plan, plan: Plan) -> None:
     """Raises UsageError for a setting that the weights fix; dropout has none."""
-    kinds = {
-        "model": registry().load("architecture", plan.arch).Config,
-        "tokens": registry().load("tokenizer", plan.tokenizer).Config,
-        "network": NetworkConfig,
-    }
-    for group, kind in kinds.items():
+    for group, kind in _configs(plan.arch, plan.tokenizer).items():
         before, after = (plain(build(kind, getattr(each, group), group)) for each in (source, plan))
         for key, value in after.items():
             if value != before[key] and (group, key) != ("model", "dropout"):

@@ -15,7 +15,7 @@ from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.generation.compose import Composition, Listener, compose, remake
-from musictk.generation.request import Request, to_prompt
+from musictk.generation.request import Request, Weighted, to_prompt
 from musictk.ingest import read_piece
 from musictk.jobs.bundles import Source, open_source
 from musictk.jobs.pieces import check_name, target, write_composition
@@ -25,8 +25,6 @@ from musictk.rendering.abc import abc_to_score
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
-
-Weighted = tuple[tuple[str, float], ...]
 
 
 @dataclass(frozen=True)
