@@ -61,11 +61,11 @@ def row(path: Path, composer: str, count: int) -> dict[str, Any]:
 
 
 def reports(
-    model: Runtime, composer: str, count: int, memory: dict[str, Any]
+    model: Runtime, composer: str, count: int, dials: dict[str, Any]
 ) -> Sequence[FormReport]:
     """What one hears of the form of each piece."""
     tokenizer = model.manifest.make_tokenizer()
-    asked = {"form": "AABA", "seed": 1, "count": count, "memory": memory}
+    asked = {"form": "AABA", "seed": 1, "count": count, "sampling": dials}
     asked["conditions"] = {"composer": [[composer, 1.0]]}
     found = []
     for piece in compose(model, tokenizer, Request.read(asked)):

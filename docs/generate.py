@@ -55,7 +55,8 @@ def _parameter(parameter: Any) -> str:
     option = parameter.opts[0].startswith("-")
     names = ", ".join(f"`{name}`" for name in parameter.opts) if option else f"`{parameter.name}`"
     said = (parameter.help or "").strip()
-    default = parameter.default
+    said_default = getattr(parameter, "show_default", None)
+    default = said_default if isinstance(said_default, str) else parameter.default
     if option and not parameter.required and default not in (None, "", False, (), []):
         said += f" Default: {default}."
     return f"| {names} | {said.strip().replace('|', chr(92) + '|')} |"

@@ -23,8 +23,8 @@ class CompositionBar:
     def __exit__(self, *error: object) -> None:
         self._stack.close()
 
-    def composing(self, bars: int, of: int, section: str, positions: int) -> None:
-        self._bar.update(bars, of, f"composing {section}", written=f"{positions:,} written")
+    def composing(self, done: int, of: int, section: str, positions: int) -> None:
+        self._bar.update(done, of, f"composing {section}", written=f"{positions:,} written")
 
 
 def report(output: Output, made: list[Made]) -> None:

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from musictk.cli.context import session
 from musictk.errors import UsageError
+
+
+def _dial(usual: str, said: str, **limits: Any) -> Any:
+    """An option of `Sampling`: where it is not given, the model may have a value of its own."""
+    return typer.Option(help=said, show_default=usual, min=0, **limits)
 
 
 def sample(
@@ -24,34 +29,41 @@ def sample(
     prompt: Annotated[Path | None, typer.Option(help="Go on from this MIDI or ABC file.")] = None,
     count: Annotated[int, typer.Option(min=1, help="Make so many, side by side.")] = 1,
     seed: Annotated[int | None, typer.Option(help="By default a new one each time.")] = None,
-    temperature: Annotated[float, typer.Option(min=0, help="Above 1 is wilder.")] = 0.95,
-    top_k: Annotated[int, typer.Option(min=0, help="Only the k likeliest; 0 is all.")] = 0,
-    top_p: Annotated[float, typer.Option(min=0, max=1, help="Only the likeliest p.")] = 0.95,
-    min_p: Annotated[float, typer.Option(min=0, max=1, help="As likely as p times the best.")] = 0,
+    temperature: Annotated[float | None, _dial("0.95", "Above 1 is wilder.")] = None,
+    top_k: Annotated[int | None, _dial("0", "Only the k likeliest; 0 is all.")] = None,
+    top_p: Annotated[float | None, _dial("0.95", "Only the likeliest p.", max=1)] = None,
+    min_p: Annotated[float | None, _dial("0.0", "As likely as p times the best.", max=1)] = None,
     sampler: Annotated[
         list[str] | None,
         typer.Option(help="A plugin's, after those: NAME or NAME:key=value,… (see `plugins`)."),
     ] = None,
-    guidance: Annotated[float, typer.Option(min=0, help="How strictly to obey the labels.")] = 1.5,
+    guidance: Annotated[float | None, _dial("1.5", "How strictly to obey the labels.")] = None,
     variation: Annotated[
-        float, typer.Option(min=0, max=1, help="Of a returning section; 0 repeats exactly.")
-    ] = 0.3,
+        float | None, _dial("0.3", "Of a returning section; 0 repeats exactly.", max=1)
+    ] = None,
     contrast: Annotated[
-        float, typer.Option(min=0, help="How far a new section turns away from those before.")
-    ] = 0.0,
-    free_metre: Annotated[
-        bool, typer.Option("--free-metre", help="Let the metre change on the way.")
-    ] = False,
+        float | None, _dial("0.0", "How far a new section turns away from those before.")
+    ] = None,
+    metre: Annotated[
+        str | None,
+        typer.Option(help="steady, or free to change on the way.", show_default="steady"),
+    ] = None,
     blend: Annotated[
-        float, typer.Option(min=0, max=1, help="Weight of a returning theme in memory.")
-    ] = 0.5,
-    ramp: Annotated[int, typer.Option(min=0, help="Bars over which that weight rises.")] = 2,
+        float | None, _dial("0.5", "Weight of a returning theme in memory.", max=1)
+    ] = None,
+    ramp: Annotated[int | None, _dial("2", "Bars over which that weight rises.")] = None,
     figure: Annotated[
-        float, typer.Option(min=0, help="Bars that a departure from the theme lasts.")
-    ] = 0.5,
+        float | None, _dial("0.5", "Bars that a departure from the theme lasts.")
+    ] = None,
     memory: Annotated[
-        int, typer.Option(min=0, help="Positions of running memory; 0: as many as in training.")
-    ] = 0,
+        int | None, _dial("0", "Positions of running memory; 0: as many as in training.")
+    ] = None,
+    prompt_tokens: Annotated[
+        int | None, _dial("0", "Go on from so many of the prompt; 0 is all of it.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, _dial("0", "End after so many; 0: when the bars are written.")
+    ] = None,
     runtime: Annotated[
         str, typer.Option(help="torch, torchscript or onnx (the newest export of the run).")
     ] = "torch",
@@ -62,10 +74,13 @@ def sample(
     like: Annotated[int | None, typer.Option(help="Make this sample again, bit for bit.")] = None,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
 ) -> None:
-    """Compose a piece and write it as MIDI, with a marker at each section."""
+    """Compose a piece and write it as MIDI, with a marker at each section.
+
+    A dial that is left out is as the model was told in training, else as shown here.
+    """
     from musictk.cli.composing import CompositionBar, report
     from musictk.cli.words import conditions, samplers
-    from musictk.generation.request import Memory, Request, chain
+    from musictk.generation.request import Request
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import Source
 
@@ -75,18 +90,32 @@ def sample(
         if like is not None:
             made = job.again(catalog, here.workspace, like, out, bar)
         else:
+            dials = {
+                "temperature": temperature,
+                "top_k": top_k,
+                "top_p": top_p,
+                "min_p": min_p,
+                "guidance": guidance,
+                "variation": variation,
+                "contrast": contrast,
+                "metre": metre,
+                "blend": blend,
+                "ramp": ramp,
+                "figure": figure,
+                "memory": memory,
+                "prompt_tokens": prompt_tokens,
+                "max_tokens": max_tokens,
+            }
             request = Request(
                 conditions=conditions(composer, label or []),
                 form=form,
                 bars=bars,
                 seed=job.fresh_seed() if seed is None else seed,
                 count=count,
-                guidance=guidance,
-                samplers=chain(temperature, top_k, top_p, min_p) + samplers(sampler or []),
-                memory=Memory(memory, variation, blend, ramp, contrast, figure),
-                steady_metre=not free_metre,
+                samplers=samplers(sampler or []),
             )
-            made = job.sample(catalog, here.workspace, source, request, out, bar, prompt)
+            given = {name: value for name, value in dials.items() if value is not None}
+            made = job.sample(catalog, here.workspace, source, request, given, out, bar, prompt)
     if not made:
         raise UsageError("nothing was made")
     report(here.output, made)

@@ -44,6 +44,7 @@ def bind(command: Any, file: Mapping[str, Any]) -> Any:
     """The command with every option at and below it open to its variable and to the file."""
     for path, option in options(command):
         option.envvar = variable(path)
+        option.show_envvar = False  # the same rule for all of them: see docs/commands.md
     _set_defaults(command, file)
     return command
 

@@ -51,6 +51,9 @@ def train(
     lora: Annotated[
         int, typer.Option(min=0, help="With --from: train adapters of this rank only.")
     ] = 0,
+    export: Annotated[
+        str, typer.Option(help="Exports to end with: onnx, torchscript, onnx-int8, onnx-fp16.")
+    ] = "",
 ) -> None:
     """Train a model on the catalog's music; writes a bundle under runs/.
 
@@ -58,6 +61,7 @@ def train(
     finishes the step, saves, and says how to go on.
     """
     from musictk.cli.training import TrainingBar, report
+    from musictk.cli.words import names
     from musictk.jobs.plan import Request
     from musictk.jobs.train import run
 
@@ -69,7 +73,7 @@ def train(
         preset=preset,
         steps=steps,
         epochs=epochs,
-        conditions=tuple(name for name in condition.split(",") if name),
+        conditions=names(condition),
         config=config,
         overrides=assignments(settings or []),
         seed=seed,
@@ -77,6 +81,7 @@ def train(
         resume=resume,
         start=from_,
         lora=lora,
+        export=names(export),
     )
     if resume is not None:
         _require_alone(context)  # what stands in the environment or the file is for new runs

@@ -7,7 +7,9 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
 
+from musictk.cli.export import describe
 from musictk.cli.output import Output, counted
+from musictk.jobs.export import plain
 from musictk.jobs.train import Result
 from musictk.training.outcome import Evaluation, Report
 
@@ -61,6 +63,9 @@ class TrainingBar:
     def saved(self, path: Path) -> None:
         """The evaluation's line says enough."""
 
+    def stage(self, name: str) -> None:
+        self._bar.update(0, 1, f"export: {name}", loss="", speed="")
+
 
 def report(output: Output, result: Result) -> None:
     """What came of it, and the next command."""
@@ -78,6 +83,7 @@ def report(output: Output, result: Result) -> None:
         "peak_bytes": outcome.peak_bytes,
         "digest": outcome.digest,
         "best": str(outcome.best),
+        "exports": [plain(each) for each in result.exports],
     }
     lines = [f"{result.run} {outcome.ended} at step {outcome.step:,}"]
     if outcome.best_nll is not None and outcome.baseline is not None:
@@ -96,5 +102,6 @@ def report(output: Output, result: Result) -> None:
         lines.append(f"go on with: musictk train --resume {result.run}")
     else:
         lines.append(f"bundle: {outcome.best}")
+        lines += [line for each in result.exports for line in describe(each)]
         lines.append("next: musictk sample -o out.mid")
     output.result(data, *lines)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from musictk.errors import UsageError
-from musictk.generation.request import Links, Weighted
+from musictk.generation.request import Weighted
+from musictk.generation.sampling import Links
+
+
+def names(text: str) -> tuple[str, ...]:
+    """`"composer, period"` as names."""
+    return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
 def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weighted]:

@@ -14,7 +14,8 @@ from musictk.generation.draft import Draft, Notice
 from musictk.generation.draw import Noise, apply, make_chain, pick, sound
 from musictk.generation.guidance import Places, guide
 from musictk.generation.mask import Mask
-from musictk.generation.request import LEAST, Request, from_prompt
+from musictk.generation.request import Request, from_prompt
+from musictk.generation.sampling import LEAST
 from musictk.generation.spans import Span
 from musictk.runtime.contract import Runtime
 from musictk.tokens import Frames, Tokenizer, Tokens
@@ -30,8 +31,11 @@ _REPORT = 16  # positions between two reports of progress
 class Listener(Protocol):
     """Hears how far the pieces are."""
 
-    def composing(self, bars: int, of: int, section: str, positions: int) -> None:
-        """`bars` of `of` are written over all rows; `section` is the first row's."""
+    def composing(self, done: int, of: int, section: str, positions: int) -> None:
+        """`done` of `of` bars are written over all rows; `section` is the first row's.
+
+        Where no bars are planned and `max_tokens` ends the piece: positions, not bars.
+        """
 
 
 @dataclass(frozen=True)
@@ -100,20 +104,21 @@ class _Batch:
         listener: Listener | None,
     ) -> None:
         self.tokenizer, self.request, self.listener, self.rows = tokenizer, request, listener, rows
-        manifest = runtime.manifest
-        asked = request.memory.length or manifest.trained_length or _MEMORY
+        manifest, sampling = runtime.manifest, request.sampling
+        asked = sampling.memory or manifest.trained_length or _MEMORY
         self.capacity = min(max(asked, LEAST), manifest.max_length)
-        self.chain = make_chain(request.samplers, tokenizer.space)
-        self.mask = Mask(tokenizer, request.steady_metre)
+        self.chain = make_chain((*sampling.chain, *request.samplers), tokenizer.space)
+        self.mask = Mask(tokenizer, steady=sampling.metre == "steady")
         mixture = manifest.conditions.mixture(request.conditions)
         self.given = runtime.condition(mixture)
-        guided = request.guidance != 1 and any(mixture)
+        guided = sampling.guidance != 1 and any(mixture)
         self.free = runtime.condition([[] for _ in mixture]) if guided else None
         self.contexts = Contexts(runtime, self.capacity)
-        self.prompt = from_prompt(request.prompt, tokenizer.space)
-        plan, memory, limit = request.plan(), request.memory, request.bar_limit
+        prompt = request.prompt[: sampling.prompt_tokens or None]
+        self.prompt = from_prompt(prompt, tokenizer.space)
+        plan, limit = request.plan(), request.bar_limit
         self.drafts = [
-            Draft(tokenizer, plan, self.prompt, memory, limit, Noise(request.seed, row))
+            Draft(tokenizer, plan, self.prompt, sampling, limit, Noise(request.seed, row))
             for row in rows
         ]
 
@@ -153,20 +158,21 @@ class _Batch:
         heard = np.zeros((len(self.drafts), *drawn.shape[1:]), drawn.dtype)
         for r, (i, draft) in enumerate(zip(live, drafts, strict=True)):
             position, turned = self._settle(draft, drawn[r], logits[r], allowed[r])
-            if turned:
-                dropped += [Key(i, kind) for kind in ((MEMORY,) if not draft.done else KINDS)]
+            if not draft.done:
+                draft.write(position, allowed[r])
+                heard[i] = position
             if draft.done:
-                continue
-            draft.write(position, allowed[r])
-            heard[i] = position
-            if turned and draft.weight > 0:
-                fresh.append(self._remembering(i))
+                dropped += [Key(i, kind) for kind in KINDS]
+            elif turned:
+                dropped.append(Key(i, MEMORY))
+                if draft.weight > 0:
+                    fresh.append(self._remembering(i))
         self._hear(heard, dropped, fresh)
 
     def _predict(self, drafts: list[Draft]) -> tuple[Logits, list[NDArray[np.bool_] | None]]:
         """(R, V) guided logits with what may not follow at -inf, and what may."""
         weight = np.array([draft.weight for draft in drafts], np.float32)
-        scale = self.request.guidance
+        scale = self.request.sampling.guidance
         logits = guide(self.contexts.logits, self._places, scale, weight)
         allowed = [self.mask.allowed(draft) for draft in drafts]
         masks = [mask for mask in allowed if mask is not None]
@@ -250,7 +256,8 @@ class _Batch:
         return sequence[bars[0] if len(bars) and bars[0] < len(sequence) else -keep :]
 
     def _report(self, listener: Listener) -> None:
-        bars = sum(draft.bars_written for draft in self.drafts)
-        whole = self.drafts[0].plan.bars * len(self.drafts)
         positions = sum(draft.length - len(self.prompt) for draft in self.drafts)
-        listener.composing(bars, whole, self.drafts[0].name, positions)
+        done = sum(draft.bars_written for draft in self.drafts), self.drafts[0].plan.bars
+        if not self.request.planned and (most := self.request.sampling.max_tokens):
+            done = positions, most
+        listener.composing(done[0], done[1] * len(self.drafts), self.drafts[0].name, positions)

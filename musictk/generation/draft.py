@@ -12,7 +12,7 @@ from symusic.core import ScoreTick
 from musictk.generation.draw import Noise
 from musictk.generation.form import Form
 from musictk.generation.memory import Follower, blend_weight, variation_of
-from musictk.generation.request import Memory
+from musictk.generation.sampling import Sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
 from musictk.tokens import Frames, Parser, Tokenizer
@@ -33,7 +33,8 @@ class Notice:
 class Draft:
     """Writes positions, counts bars, moves from section to section.
 
-    A piece is done when the bar after its last one would begin. A prompt is a section of its own.
+    A piece is done when the bar after its last one would begin, or when it has `max_tokens`. A
+    prompt is a section of its own.
     """
 
     def __init__(
@@ -41,11 +42,12 @@ class Draft:
         tokenizer: Tokenizer,
         plan: Form,
         prompt: NDArray[Any],
-        memory: Memory,
+        sampling: Sampling,
         limit: int,
         noise: Noise,
     ) -> None:
-        self.tokenizer, self.plan, self.memory, self.noise = tokenizer, plan, memory, noise
+        self.tokenizer, self.plan, self.noise = tokenizer, plan, noise
+        self.sampling = sampling
         self.frames = isinstance(tokenizer.space, Frames)
         self._limit = limit
         self._grammar = tokenizer.grammar()
@@ -65,6 +67,7 @@ class Draft:
         self._cuts = 0  # bars of this section that were cut
         self._was_silent = False
         self._prompted = self.bar + 1
+        self._most = len(prompt) + sampling.max_tokens if sampling.max_tokens else 0
         self.follower: Follower | None = None
         self.weight = 0.0  # of the memory context in this bar
         self.done = False
@@ -155,7 +158,10 @@ class Draft:
         return True
 
     def write(self, position: Any, allowed: NDArray[np.bool_] | None) -> None:
-        """Append a token or a frame; `allowed` is what could have stood in its stead."""
+        """Append a token or a frame; `allowed` is what could have stood in its stead.
+
+        The last of `max_tokens` ends the piece where it stands, in the middle of a bar or not.
+        """
         if self.frames:
             self._quiet = 0 if position.any() else self._quiet + 1
         if self.follower:
@@ -164,6 +170,9 @@ class Draft:
             self.parser.advance(position)
         self._buffer[self.length] = position
         self.length += 1
+        if self.length == self._most:
+            self.spans.append(Span(self.name, self.start, self.length))
+            self.done = True
 
     def theme(self) -> Span | None:
         """Where the theme that this section returns to was first heard; None for a new label."""
@@ -178,19 +187,19 @@ class Draft:
         if self.index <= 0:
             return 0.0
         if self.theme() is None:
-            return self.memory.contrast
+            return self.sampling.contrast
         variation = self._variation()
-        return blend_weight(self.memory, variation, self.bar) if variation > 0 else 0.0
+        return blend_weight(self.sampling, variation, self.bar) if variation > 0 else 0.0
 
     def _variation(self) -> float:
-        return variation_of(self.memory, self.plan.sections[self.index].primes)
+        return variation_of(self.sampling, self.plan.sections[self.index].primes)
 
     def _follower(self) -> Follower | None:
         theme, variation = self.theme(), self._variation()
         if theme is None or variation >= 1:
             return None
         heard = Theme(self.tokenizer, self.sequence, theme)
-        follower = Follower(heard, variation, self.memory.figure, self._grammar)
+        follower = Follower(heard, variation, self.sampling.figure, self._grammar)
         follower.enter(0, self.sequence)
         return follower
 

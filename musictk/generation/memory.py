@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.generation.request import Memory
+from musictk.generation.sampling import Sampling
 from musictk.generation.theme import Theme
 from musictk.tokens import Grammar, Parser
 
@@ -161,14 +161,14 @@ def _fill(
     return None
 
 
-def variation_of(memory: Memory, primes: int) -> float:
+def variation_of(sampling: Sampling, primes: int) -> float:
     """Each prime goes half of the way that is left from repeating to only remembering."""
-    return 1 - (1 - memory.variation) * 0.5**primes
+    return 1 - (1 - sampling.variation) * 0.5**primes
 
 
-def blend_weight(memory: Memory, variation: float, bar: int) -> float:
+def blend_weight(sampling: Sampling, variation: float, bar: int) -> float:
     """The theme's context in bar `bar` of its return: it ramps in and then stays."""
-    return memory.blend * (1 - variation) * min((bar + 1) / (memory.ramp + 1), 1.0)
+    return sampling.blend * (1 - variation) * min((bar + 1) / (sampling.ramp + 1), 1.0)
 
 
 _PASSING = np.array([1.0, *(_LEFT_OUT * 0.9**k for k in range(_LOOK_AHEAD))])

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
 from musictk.catalog import Catalog
-from musictk.errors import UsageError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.export import ExportReport, Listener, export_onnx, export_torchscript
 from musictk.jobs.bundles import best_of
 from musictk.workspace import Workspace
@@ -22,6 +22,14 @@ def kinds(onnx: bool, torchscript: bool, int8: bool, fp16: bool) -> tuple[str, .
     precision = "-int8" if int8 else "-fp16" if fp16 else ""
     chosen = [f"onnx{precision}"] if onnx or precision or not torchscript else []
     return (*chosen, "torchscript") if torchscript else tuple(chosen)
+
+
+def known_kinds(kinds: Iterable[str]) -> tuple[str, ...]:
+    """These kinds; raises UnknownNameError for one that is none."""
+    for kind in kinds:
+        if kind not in KINDS:
+            raise UnknownNameError("kind of export", kind, KINDS)
+    return tuple(kinds)
 
 
 def export(

@@ -11,7 +11,9 @@ from typing import Any
 from musictk.catalog import Catalog
 from musictk.config import build, plain
 from musictk.errors import UnknownNameError, UsageError
+from musictk.generation.sampling import Sampling
 from musictk.jobs.corpus import DataSettings
+from musictk.jobs.export import known_kinds
 from musictk.model.network import NetworkConfig
 from musictk.model.sizes import SIZES, config_for
 from musictk.plugin import registry
@@ -41,6 +43,7 @@ class Request:
     resume: str | None = None
     start: str | None = None  # fine-tune from this run
     lora: int = 0
+    export: tuple[str, ...] = ()  # kinds of export to end with
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,8 @@ class Plan:
     checkpoint_epochs: float | None = None
     start: str | None = None
     lora: int = 0
+    sample: Mapping[str, Any] = field(default_factory=dict)  # kept in the bundle
+    export: tuple[str, ...] = ()
 
     @staticmethod
     def read(value: Mapping[str, Any]) -> Plan:
@@ -120,6 +125,8 @@ def plan_for(catalog: Catalog, request: Request) -> Plan:
         network=groups["network"],
         train={key: train[key] for key in groups["train"]},
         data=groups["data"],
+        sample=groups["sample"],
+        export=known_kinds(named.get("export", ())),
         conditions=request.conditions,
         start=request.start,
         lora=request.lora,
@@ -127,6 +134,7 @@ def plan_for(catalog: Catalog, request: Request) -> Plan:
     )
     build(DataSettings, plan.data, "data")
     build(NetworkConfig, plan.network, "network")
+    build(Sampling, plan.sample, "sample")
     if source is not None:
         _require_same(request.start or "", source, plan)
     return plan
@@ -174,7 +182,7 @@ def _group(group: str, key: str, keys: Mapping[str, set[str]]) -> str:
 
 def _keys(arch: str, tokenizer: str) -> dict[str, set[str]]:
     """The settings of each group."""
-    configs = {**_configs(arch, tokenizer), "data": DataSettings}
+    configs = {**_configs(arch, tokenizer), "data": DataSettings, "sample": Sampling}
     keys = {name: {each.name for each in fields(kind)} for name, kind in configs.items()}
     return {**keys, "train": set(GROUP_OF)}
 
@@ -208,7 +216,12 @@ def _file(request: Request) -> Iterator[Source]:
 
 def _flags(request: Request) -> Iterator[Source]:
     """--size, which suits what --set leaves open; then --set; then the other flags."""
-    flags = {"arch": request.arch, "tokenizer": request.tokenizer, "epochs": request.epochs}
+    flags = {
+        "arch": request.arch,
+        "tokenizer": request.tokenizer,
+        "epochs": request.epochs,
+        "export": request.export or None,
+    }
     train = {"steps": request.steps, "seed": request.seed}
     if request.size is not None:
         yield {"size": request.size}
@@ -230,7 +243,7 @@ def _started(catalog: Catalog, request: Request) -> Plan | None:
 
 def _taken_over(plan: Plan) -> Source:
     names = {name: value for name in FIXED if (value := getattr(plan, name)) is not None}
-    groups = ("model", "tokens", "network", "data")
+    groups = ("model", "tokens", "network", "data", "sample")
     return {**names, **{group: getattr(plan, group) for group in groups}}
 
 

@@ -16,6 +16,7 @@ from musictk.config import build
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.generation.compose import Composition, Listener, compose, remake
 from musictk.generation.request import Request, Weighted, to_prompt
+from musictk.generation.sampling import settle
 from musictk.ingest import read_piece
 from musictk.jobs.bundles import Source, open_source
 from musictk.jobs.pieces import check_name, target, write_composition
@@ -44,11 +45,15 @@ def sample(
     workspace: Workspace,
     source: Source,
     request: Request,
+    given: Mapping[str, Any],
     out: Path | None = None,
     listener: Listener | None = None,
     prompt: Path | None = None,
 ) -> list[Made]:
-    """Compose `request.count` pieces and write each; many are numbered out-1.mid, out-2.mid, …"""
+    """Compose `request.count` pieces and write each; many are numbered out-1.mid, out-2.mid, …
+
+    `given` are the dials of `Sampling` that are not to be the model's own.
+    """
     opened = open_source(catalog, workspace, source)
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
@@ -56,7 +61,8 @@ def sample(
     if prompt is not None:
         request = replace(request, prompt=to_prompt(_encoded(tokenizer, prompt)))
     named = _canonical(catalog, runtime.manifest.conditions, request.conditions)
-    request = replace(request, conditions=named)
+    sampling = settle(runtime.manifest.sampling, given, request.planned)
+    request = replace(request, conditions=named, sampling=sampling)
     folded = _folded(runtime, request)
     made = []
     for composition in compose(runtime, tokenizer, request, listener):

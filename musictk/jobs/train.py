@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from musictk.catalog import Catalog
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
+from musictk.export import ExportReport
+from musictk.export import Listener as ExportListener
 from musictk.ingest import tokenize
 from musictk.ingest.encode import Listener as ShardListener
 from musictk.jobs.corpus import count_conditions, idle, require_pieces
+from musictk.jobs.export import export
 from musictk.jobs.plan import Plan, Request, plan_for
 from musictk.jobs.shards import fitted, windows
 from musictk.model import bundle
@@ -29,8 +32,8 @@ from musictk.training.settings import Settings
 from musictk.workspace import Workspace
 
 
-class Listener(TrainListener, ShardListener, Protocol):
-    """Hears of everything from the first shard to the last step."""
+class Listener(TrainListener, ShardListener, ExportListener, Protocol):
+    """Hears of everything from the first shard to the last export."""
 
     def began(self, run: str, facts: Mapping[str, Any]) -> None:
         """The run has a name, and this is what it will do."""
@@ -43,6 +46,7 @@ class Result:
     run: str
     outcome: Outcome
     facts: Mapping[str, Any]
+    exports: tuple[ExportReport, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -56,6 +60,7 @@ class _Ready:
     train: Windows
     valid: Windows
     facts: Mapping[str, Any]
+    exports: tuple[str, ...]
 
 
 def run(catalog: Catalog, workspace: Workspace, request: Request, listener: Listener) -> Result:
@@ -90,7 +95,10 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
                 catalog.finish_run(name, "failed")
             raise
         world.wait()
-    return Result(name, outcome, ready.facts)
+    if not world.leads or outcome.interrupted:
+        return Result(name, outcome, ready.facts)
+    exports = export(catalog, workspace, ready.exports, name, listener)
+    return Result(name, outcome, ready.facts, tuple(exports))
 
 
 def _open(
@@ -122,13 +130,14 @@ def _prepare(
         network = bundle.build_network(manifest)
     else:
         network, manifest = _network(catalog, workspace, plan, tokenizer)
+        manifest = replace(manifest, sampling=plan.sample)
     shown, held = (
         windows(catalog, workspace, tokenizer, split, manifest.conditions, plan.shown, listener)
         for split in ("train", "valid")
     )
     facts = _facts(plan, network, shown, held, world)
     facts["idle"] = idle(tokenizer, shown.shard, plan.data)
-    return _Ready(name, plan.settings, network, manifest, shown, held, facts)
+    return _Ready(name, plan.settings, network, manifest, shown, held, facts, plan.export)
 
 
 def _start(

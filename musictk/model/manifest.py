@@ -49,6 +49,7 @@ class Manifest:
     conditions: Conditions
     max_length: int  # the most positions one row may reach
     slots: tuple[Slot, ...] = ()
+    sampling: Mapping[str, Any] = field(default_factory=dict)  # dials of its own, see `Sampling`
     trained: Mapping[str, Any] = field(default_factory=dict)  # step, data, metrics, settings
     versions: Mapping[str, str] = field(default_factory=dict)
 

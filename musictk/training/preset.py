@@ -2,7 +2,8 @@
 
 arch, tokenizer, size, summary                       what, and in words
 epochs, evaluate_epochs, checkpoint_epochs           steps, counted in passes over the corpus
-[model] [tokens] [network] [train] [data]            the groups of `--set`
+export                                               what the best model is written for at the end
+[model] [tokens] [network] [train] [data] [sample]   the groups of `--set`
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ IN_EPOCHS: Mapping[str, str] = {  # what may be said in passes, and the steps th
     "checkpoint_epochs": "checkpoint_every",
 }
 TEXTS = ("arch", "tokenizer", "size", "summary")
-NAMES = (*TEXTS, *IN_EPOCHS)
-GROUPS = ("model", "tokens", "network", "train", "data")
+NAMES = (*TEXTS, *IN_EPOCHS, "export")
+GROUPS = ("model", "tokens", "network", "train", "data", "sample")
 FOLDER = files("musictk.training") / "presets"
 
 
@@ -66,5 +67,8 @@ def _misfit(key: str, value: Any) -> str | None:
         return None if isinstance(value, dict) else f"a table of settings, such as [{key}]"
     if key in TEXTS:
         return None if isinstance(value, str) else "text"
+    if key == "export":
+        listed = isinstance(value, list) and all(isinstance(each, str) for each in value)
+        return None if listed else "a list of names"
     number = isinstance(value, int | float) and not isinstance(value, bool)
     return None if number and value > 0 else "a number above 0"

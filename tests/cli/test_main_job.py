@@ -58,6 +58,23 @@ def test_a_sampler_is_named_and_set(shell: Shell) -> None:
     assert written[0] == written[1]
 
 
+def test_a_model_is_sampled_as_it_was_told_in_training(shell: Shell) -> None:
+    dials = ("--set", "sample.top_k=2", "--set", "sample.max_tokens=64")
+    told = ("train", "--steps", "2", "--size", "tiny", *SMALL, *dials, "--export", "torchscript")
+    assert [each["kind"] for each in shell.json(*told)["exports"]] == ["torchscript"]
+    assert (shell.directory / "exports" / "conformer-2-torchscript").is_dir()
+    asked = ("sample", "--seed", "3")
+    for runtime in ("torch", "torchscript"):
+        (row,) = shell.json(*asked, "--runtime", runtime, "-o", f"{runtime}.mid")
+        assert row["positions"] == 64
+    assert len(shell.json(*asked, "--bars", "1", "-o", "bar.mid")) == 1
+    shell(*asked, "--top-k", "2", "--max-tokens", "64", "-o", "said.mid")
+    shell(*asked, "--top-k", "0", "-o", "free.mid")
+    names = ("torch", "said", "free")
+    own, said, free = ((shell.directory / f"{name}.mid").read_bytes() for name in names)
+    assert own == said != free
+
+
 def test_a_form_that_is_assumed_stands_over_the_markers(shell: Shell) -> None:
     shell("sample", "--bars", "4", "-o", "one.mid")  # one section, and one marker
     found = shell.json("evaluate", "one.mid", "--form", "--as", "AB")
@@ -137,7 +154,11 @@ def test_labels_become_conditions(shell: Shell) -> None:
         (["sample", "--sampler", "top-k:4"], 2, "NAME:key=value"),
         (["sample", "--sampler", "top-k:width=4"], 2, "no setting of top-k 'width'"),
         (["sample", "--bars", "100000"], 2, "1024"),
-        (["sample", "--memory", "3"], 2, "at least 16"),
+        (["sample", "--memory", "3"], 2, "sample memory=3 must be 0 or at least 16"),
+        (["sample", "--metre", "5/4"], 2, "'steady' or 'free'"),
+        (["sample", "--max-tokens", "3"], 2, "sample max_tokens=3"),
+        (["train", "--export", "onx"], 2, "did you mean 'onnx'"),
+        (["train", "--set", "sample.topk=3"], 2, "did you mean 'top_k'"),
         (["train", "--arch", "conformr"], 2, "did you mean 'conformer'"),
         (["train", "--preset", "seed-01"], 2, "seed-001"),
         (["train", "--size", "huge"], 2, "tiny"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from musictk.cli.main import build_command
 from musictk.cli.settings import assignments, bind, defaults, options
 from musictk.errors import UsageError
+from musictk.generation.sampling import Sampling
 from tests.cli.shell import Shell
 
 COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -37,6 +39,14 @@ def test_defaults_come_from_the_file(tmp_path: Path) -> None:
     file.write_text("[train\n")
     with pytest.raises(UsageError, match="not valid TOML"):
         defaults(file)
+
+
+def test_the_dials_of_sampling_are_shown_as_they_are() -> None:
+    """In `--help` and in the documentation: every one, with its default."""
+    sample = vars(build_command())["commands"]["sample"]
+    shown = {option.name: option.show_default for option in sample.params}
+    usual = asdict(Sampling())
+    assert {name: shown[name] for name in usual} == {name: str(usual[name]) for name in usual}
 
 
 def test_every_option_is_set_by_its_flags_own_name() -> None:

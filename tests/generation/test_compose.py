@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,8 @@ from musictk.errors import UnknownNameError, UsageError
 from musictk.evaluation.form import form_report
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.markers import section_ticks
-from musictk.generation.request import Request, chain, to_prompt
+from musictk.generation.request import Request, to_prompt
+from musictk.generation.sampling import Sampling, settle
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
 from musictk.model.manifest import make_component
@@ -25,10 +27,12 @@ from .pieces import MIDIS, load_untrained, tokenizer, untrained
 
 NAMES = ("remi", "events", "pianoroll")
 BACH = {"composer": [["Bach", 1.0]]}
+DIALS = {each.name for each in fields(Sampling)}
 
 
 def write(name: str, **asked: Any) -> list[Composition]:
-    request = Request.read({"bars": 2, "seed": 4} | asked)
+    dials = {key: asked.pop(key) for key in list(asked) if key in DIALS}
+    request = Request.read({"bars": 2, "seed": 4, "sampling": dials} | asked)
     return compose(untrained(name), tokenizer(name), request)
 
 
@@ -56,14 +60,14 @@ def test_every_token_stands_where_the_grammar_allows_it(name: str) -> None:
     grammar = tokenizer(name).grammar()
     assert grammar is not None
     for variation in (0.0, 0.4, 1.0):
-        for piece in write(name, form="ABA", count=3, memory={"variation": variation}):
+        for piece in write(name, form="ABA", count=3, variation=variation):
             assert grammar.accepts(piece.sequence)
 
 
 @pytest.mark.parametrize("name", ["remi", "remi with bpe", "remi with programs", "events"])
 def test_variation_zero_repeats_every_note(name: str) -> None:
     """Whatever still sounds at the bar line before, however loud or fast it was."""
-    for piece in write(name, form="AABA", count=8, bars=3, memory={"variation": 0}):
+    for piece in write(name, form="AABA", count=8, bars=3, variation=0):
         score = music(name, piece)
         report = form_report(score, section_ticks(piece, tokenizer(name), score))
         assert report.same == 1
@@ -73,8 +77,8 @@ def test_variation_zero_repeats_every_note(name: str) -> None:
 def test_variation_is_how_far_a_return_strays() -> None:
     likeness = []
     for variation in (0.0, 0.3, 0.6, 1.0):
-        memory = {"variation": variation, "contrast": 0.5}
-        pieces = write("remi", form="AABA", count=6, bars=4, memory=memory)
+        dials = {"variation": variation, "contrast": 0.5}
+        pieces = write("remi", form="AABA", count=6, bars=4, **dials)
         scores = [music("remi", piece) for piece in pieces]
         reports = [
             form_report(score, section_ticks(piece, tokenizer("remi"), score))
@@ -87,7 +91,8 @@ def test_variation_is_how_far_a_return_strays() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_request_read_back_gives_the_same_piece(name: str) -> None:
     asked = Request.read(
-        {"form": "AA", "bars": 2, "seed": 9, "count": 2, "conditions": BACH, "guidance": 2.0}
+        {"form": "AA", "bars": 2, "seed": 9, "count": 2}
+        | {"conditions": BACH, "sampling": {"guidance": 2.0}}
     )
     first = compose(untrained(name), tokenizer(name), asked)
     kept = json.loads(json.dumps(asked.plain()))
@@ -107,7 +112,7 @@ def test_a_row_is_the_same_whatever_the_count(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_pieces_outlast_the_memory(name: str) -> None:
-    piece = write(name, form="ABA", bars=4, memory={"length": 24}, conditions=BACH)[0]
+    piece = write(name, form="ABA", bars=4, memory=24, conditions=BACH)[0]
     assert len(piece.sequence) > 2 * 24
     assert len(piece.sections) == 3
 
@@ -118,7 +123,7 @@ def test_a_context_is_no_longer_than_it_was_in_training() -> None:
     asked = {"form": "A", "bars": 6, "seed": 4}
     short = compose(runtime, tokenizer("remi"), Request.read(asked))[0]
     told = compose(
-        untrained("remi"), tokenizer("remi"), Request.read(asked | {"memory": {"length": 48}})
+        untrained("remi"), tokenizer("remi"), Request.read(asked | {"sampling": {"memory": 48}})
     )[0]
     free = compose(untrained("remi"), tokenizer("remi"), Request.read(asked))[0]
     assert len(short.sequence) > 2 * 48
@@ -138,9 +143,36 @@ def test_a_prompt_is_gone_on_with(name: str) -> None:
     assert len(tokenizer(name).bar_starts(piece.sequence)) == 4 + 2
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_a_prompt_may_be_gone_on_from_early(name: str) -> None:
+    prompt = to_prompt(write(name, bars=4)[0].sequence)
+    piece = write(name, prompt=prompt, prompt_tokens=20)[0]
+    assert np.array_equal(piece.sequence, write(name, prompt=prompt[:20])[0].sequence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_piece_ends_with_its_last_token(name: str) -> None:
+    whole = write(name, form="ABA", bars=1, count=2, conditions=BACH, seed=1)
+    cut = write(name, form="ABA", bars=1, count=2, conditions=BACH, seed=1, max_tokens=16)
+    for one, other in zip(whole, cut, strict=True):
+        assert np.array_equal(one.sequence[:16], other.sequence)
+        assert other.sections[-1].end == 16
+    endless = write(name, bars=0, max_tokens=300, prompt=to_prompt(whole[0].sequence))[0]
+    assert len(endless.sequence) == len(whole[0].sequence) + 300
+    assert [span.label for span in endless.sections] == ["prompt", "A"]
+
+
+def test_a_model_has_dials_of_its_own() -> None:
+    own = {"temperature": 0.9, "guidance": 3.0, "max_tokens": 2048}
+    assert settle(own, {"guidance": 2.0}, planned=False) == Sampling(
+        temperature=0.9, guidance=2.0, max_tokens=2048
+    )
+    assert settle(own, {}, planned=True).max_tokens == 0
+    assert settle(own, {"max_tokens": 64}, planned=True).max_tokens == 64
+
+
 def test_a_bar_without_end_is_brought_to_its_end() -> None:
-    greedy = [["temperature", {"temperature": 5.0}]]
-    piece = write("events", bars=6, bar_limit=8, samplers=greedy)[0]
+    piece = write("events", bars=6, bar_limit=8, temperature=5.0, top_p=1)[0]
     longest = np.diff(tokenizer("events").bar_starts(piece.sequence)).max()
     assert longest <= 8 + 64
     assert len(piece.sequence) <= 6 * (8 + 64)
@@ -201,8 +233,8 @@ def test_progress_is_heard() -> None:
         ({"conditions": {"mood": [["sad", 1.0]]}}, UnknownNameError, "composer"),
         ({"samplers": [["topk", {}]]}, UnknownNameError, "top-k"),
         ({"form": "A?"}, UsageError, "letters"),
-        ({"memory": {"variation": 2}}, UsageError, "variation"),
-        ({"memory": {"lenght": 2}}, UsageError, "lenght"),
+        ({"variation": 2}, UsageError, "variation"),
+        ({"sampling": {"lenght": 2}}, UsageError, "lenght"),
         ({"count": 0}, UsageError, "count"),
         ({"guidance": -1}, UsageError, "guidance"),
     ],
@@ -213,8 +245,8 @@ def test_what_cannot_be_says_why(asked: dict[str, Any], error: type[Exception], 
 
 
 def test_the_customary_chain_leaves_out_what_changes_nothing() -> None:
-    assert chain(1.0, 0, 1.0, 0.0) == ()
-    assert [name for name, _ in chain(0.9, 40, 0.95, 0.1)] == [
+    assert Sampling(1.0, 0, 1.0, 0.0).chain == ()
+    assert [name for name, _ in Sampling(0.9, 40, 0.95, 0.1).chain] == [
         "temperature",
         "top-k",
         "top-p",
@@ -258,7 +290,8 @@ def test_a_theme_returns_without_the_header_of_its_tune() -> None:
 
 @pytest.mark.parametrize("steady", [True, False])
 def test_the_metre_of_the_first_bar_holds_unless_it_may_change(steady: bool) -> None:
-    request = Request(form="AB", bars=8, seed=3, samplers=(), steady_metre=steady)
+    sampling = Sampling(temperature=1, top_p=1, metre="steady" if steady else "free")
+    request = Request(form="AB", bars=8, seed=3, sampling=sampling)
     (made,) = compose(untrained("remi"), tokenizer("remi"), request)
     metres = tokenizer("remi").metres()
     assert metres is not None

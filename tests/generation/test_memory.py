@@ -9,7 +9,7 @@ from symusic.core import ScoreTick
 
 from musictk.generation.guidance import Places, guide
 from musictk.generation.memory import Follower, TokenPlace, blend_weight, variation_of
-from musictk.generation.request import Memory
+from musictk.generation.sampling import Sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
 
@@ -118,16 +118,18 @@ def test_frames_are_aligned_by_time() -> None:
 
 
 def test_primes_stray_further() -> None:
-    memory = Memory(variation=0.2)
-    assert [variation_of(memory, primes) for primes in (0, 1, 2)] == pytest.approx([0.2, 0.6, 0.8])
+    sampling = Sampling(variation=0.2)
+    assert [variation_of(sampling, primes) for primes in (0, 1, 2)] == pytest.approx(
+        [0.2, 0.6, 0.8]
+    )
 
 
 def test_the_theme_ramps_in() -> None:
-    memory = Memory(blend=0.8, ramp=3)
-    weights = [blend_weight(memory, 0.5, bar) for bar in range(5)]
+    sampling = Sampling(blend=0.8, ramp=3)
+    weights = [blend_weight(sampling, 0.5, bar) for bar in range(5)]
     assert weights == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.4])
-    assert blend_weight(Memory(blend=0.8, ramp=0), 0.0, 0) == pytest.approx(0.8)
-    assert blend_weight(memory, 1.0, 4) == 0
+    assert blend_weight(Sampling(blend=0.8, ramp=0), 0.0, 0) == pytest.approx(0.8)
+    assert blend_weight(sampling, 1.0, 4) == 0
 
 
 LOGITS: NDArray[np.float32] = np.array([[1, 2], [0, 4], [3, 3], [5, 1]], np.float32)

@@ -35,6 +35,8 @@ class Heard(Quiet):
 
     def tokenized(self, done: int, total: int) -> None: ...
 
+    def stage(self, name: str) -> None: ...
+
 
 @dataclass(frozen=True)
 class Room:

@@ -53,6 +53,9 @@ def test_what_is_the_same_may_be_said_again(room: Room) -> None:
         ("[train]\nwarmpu = 0.1\n", "did you mean 'warmup'"),
         ("[data]\nbalanse = 0.1\n", "did you mean 'balance'"),
         ("[model\n", "not valid TOML"),
+        ("[sample]\ntemprature = 1\n", "did you mean 'temperature'"),
+        ('export = "onnx"\n', "is not a list of names"),
+        ('export = ["onx"]\n', "did you mean 'onnx'"),
     ],
 )
 def test_a_file_is_checked_as_presets_are(
@@ -75,6 +78,10 @@ def test_a_file_is_checked_as_presets_are(
         ("data", "balance", 2),
         ("data", "threshold", 0),
         ("train", "steps", 0),
+        ("sample", "temperature", -1),
+        ("sample", "top_p", 0),
+        ("sample", "guidance", 101),
+        ("sample", "max_tokens", 3),
     ],
 )
 def test_a_value_out_of_range_is_refused_at_once(
@@ -92,6 +99,8 @@ def test_the_file_of_the_documentation_is_read_as_it_says(room: Room, tmp_path: 
     assert (plan.arch, plan.tokenizer, plan.model) == ("relative", "events", {"depth": 4})
     assert (plan.epochs, plan.evaluate_epochs, plan.checkpoint_epochs) == (20, 1, 5)
     assert plan.shown.keys == (-2, 2)
+    assert plan.export == ("onnx",)
+    assert plan.sample == {"temperature": 0.9, "top_k": 40}
     assert plan.suited(10**6, "cpu").train["patience"] == 3
 
 

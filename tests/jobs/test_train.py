@@ -27,6 +27,8 @@ def test_a_preset_trains_for_some_steps(room: Room, name: str) -> None:
     assert (manifest.architecture, manifest.tokenizer) == (preset["arch"], preset["tokenizer"])
     assert manifest.network_config["tied"] is preset.get("network", {}).get("tied", False)
     assert manifest.architecture_config["dropout"] == 0.1
+    assert manifest.sampling == preset.get("sample", {})
+    assert [each.kind for each in made.exports] == preset.get("export", [])
 
 
 def test_seed_002_is_no_longer_than_its_windows(room: Room) -> None:

@@ -4,6 +4,7 @@ import pytest
 
 from musictk.config import build
 from musictk.errors import UnknownNameError, UsageError
+from musictk.generation.sampling import Sampling
 from musictk.plugin import registry
 from musictk.training.preset import load_preset, preset_names, read_preset
 from musictk.training.settings import Settings
@@ -24,6 +25,15 @@ def test_seed_001_is_as_published() -> None:
     assert settings.schedule.warmup == 0.05
     encoder = registry().load("tokenizer", "remi")
     assert encoder(build(encoder.Config, preset["tokens"], "remi")).space.size == 419
+    drawn = Sampling(**preset["sample"])
+    assert (drawn.temperature, drawn.top_k, drawn.top_p, drawn.guidance) == (0.9, 40, 0.95, 3.0)
+    assert (drawn.prompt_tokens, drawn.max_tokens) == (128, 2048)
+
+
+def test_seed_000_ends_with_torchscript_and_a_memory_of_1024() -> None:
+    preset = load_preset("seed-000")
+    assert preset["export"] == ["torchscript"]
+    assert Sampling(**preset["sample"]).memory == 1024
 
 
 def test_what_a_preset_cannot_name() -> None:
