@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +27,7 @@ class DataSettings:
     """How the corpus is shown to the model (`--set data.…`)."""
 
     threshold: int = 10  # pieces a label needs for a vector of its own; the rest share OTHER
+    draw: Literal["positions", "pieces"] = "positions"  # what is shown equally often
     balance: float = 0.5  # 0 shows composers as often as they are; 1 all of them equally
     transpose: int = 3  # each window by up to so many semitones, up or down
     velocity: int = 0  # each window by up to so many velocity steps
@@ -111,13 +112,21 @@ def condition_ids(
     return np.array(rows, np.int64).reshape(len(rows), len(conditions.labels))
 
 
-def balanced(pieces: Mapping[int, PieceInfo], shard: Shard, balance: float) -> NDArray[np.float64]:
-    """(P,) weight of a position of each piece: its composer's positions to the power −balance."""
+def weighted(
+    pieces: Mapping[int, PieceInfo], shard: Shard, data: DataSettings
+) -> NDArray[np.float64]:
+    """(P,) weight of a position of each piece: its composer's share to the power −balance.
+
+    Shares are of positions, or of pieces where those are to be shown equally often.
+    """
     composers = [pieces[file].composer for file in shard.files.tolist()]
+    lengths = np.maximum(shard.lengths, 1)
+    shares = lengths if data.draw == "positions" else np.ones(len(lengths))
     totals: Counter[str | None] = Counter()
-    for composer, length in zip(composers, shard.lengths.tolist(), strict=True):
-        totals[composer] += length
-    return np.array([max(totals[composer], 1) ** -balance for composer in composers], np.float64)
+    for composer, share in zip(composers, shares.tolist(), strict=True):
+        totals[composer] += share
+    balance = np.array([totals[composer] ** -data.balance for composer in composers])
+    return balance * shares / lengths
 
 
 def require_pieces(catalog: Catalog, reads: frozenset[str]) -> dict[int, PieceInfo]:

@@ -82,17 +82,18 @@ class Plan:
         """How the corpus is shown."""
         return build(DataSettings, self.data, "data")
 
-    def suited(self, positions: int, device: str) -> Plan:
-        """With a size and a length of training that suit the machine and so many positions."""
+    def suited(self, positions: int, pieces: int, device: str) -> Plan:
+        """With a size and a length of training that suit the machine and so much music."""
         chosen = suit(self.arch, positions, device, self.size, self.model, self.train)
         kind = registry().load("architecture", self.arch)
         size = self.size or (None if "dim" in self.model else chosen.size)
         config = config_for(kind, size, {**chosen.model, **self.model})
         train = {**chosen.train, **self.train}
         train["length"] = min(int(train["length"]), int(config.max_length))
-        pass_ = train["batch"] * train.get("accumulation", 1) * train["length"]
+        windows = pieces if self.shown.draw == "pieces" else positions / train["length"]
+        a_step = train["batch"] * train.get("accumulation", 1)
         counted = {
-            steps: max(ceil(passes * positions / pass_), 1)
+            steps: max(ceil(passes * windows / a_step), 1)
             for name, steps in IN_EPOCHS.items()
             if (passes := getattr(self, name)) is not None
         }

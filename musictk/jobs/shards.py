@@ -12,7 +12,7 @@ from musictk.catalog import SPLITS, Catalog
 from musictk.config import build
 from musictk.ingest import learn, tokenize
 from musictk.ingest.encode import Listener, Variation
-from musictk.jobs.corpus import DataSettings, balanced, condition_ids, require_pieces
+from musictk.jobs.corpus import DataSettings, condition_ids, require_pieces, weighted
 from musictk.model.conditions import Conditions
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
@@ -41,7 +41,7 @@ def windows(
     data: DataSettings,
     listener: Listener | None = None,
 ) -> Windows:
-    """A split as windows. Only training is balanced and varied."""
+    """A split as windows. Only training is weighted and varied."""
     pieces = require_pieces(catalog, tokenizer.reads)
     training = split == "train"
     if any(piece.split == split for piece in pieces.values()):
@@ -53,7 +53,7 @@ def windows(
     return Windows(
         shard,
         condition_ids(pieces, shard, conditions),
-        balanced(pieces, shard, data.balance if training else 0.0),
+        weighted(pieces, shard, data if training else DataSettings(balance=0)),
         Augment(tokenizer, augment) if augment != AugmentSettings() else None,
         data.cache,
     )

@@ -149,7 +149,7 @@ def _start(
         _require_checkpoint(workspace, plan.start)
     tokenizer = fitted(catalog, workspace, plan.tokenizer, plan.tokens)
     shard = tokenize(catalog, workspace, tokenizer, "train", listener)
-    plan = plan.suited(int(shard.lengths.sum()), world.device.type)
+    plan = plan.suited(int(shard.lengths.sum()), len(shard.files), world.device.type)
     _network(catalog, workspace, plan, tokenizer)  # refuse what cannot be built before it is a run
     return catalog.start_run(plan.arch, tokenizer.fingerprint, plain(plan)).name
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def test_what_is_the_same_may_be_said_again(room: Room) -> None:
     request = Request(start="gpt-1", arch="gpt", tokenizer="events", overrides=groups)
     plan = plan_for(room.catalog, request)
     assert (plan.arch, plan.tokenizer, plan.start) == ("gpt", "events", "gpt-1")
-    assert plan.suited(1000, "cpu").model["dropout"] == 0.3
+    assert plan.suited(1000, 9, "cpu").model["dropout"] == 0.3
 
 
 @pytest.mark.parametrize(
@@ -101,22 +102,30 @@ def test_the_file_of_the_documentation_is_read_as_it_says(room: Room, tmp_path: 
     assert plan.shown.keys == (-2, 2)
     assert plan.export == ("onnx",)
     assert plan.sample == {"temperature": 0.9, "top_k": 40}
-    assert plan.suited(10**6, "cpu").train["patience"] == 3
+    assert plan.suited(10**6, 9, "cpu").train["patience"] == 3
 
 
 def test_epochs_become_steps(room: Room) -> None:
     plan = plan_for(room.catalog, Request(preset="seed-000"))
     a_step = 8 * 4 * 1024
-    train = plan.suited(100 * a_step, "cpu").train
+    train = plan.suited(100 * a_step, 9, "cpu").train
     assert train["steps"] == 100 * 100
     assert (train["evaluate_every"], train["checkpoint_every"]) == (100, 1000)
+
+
+def test_an_epoch_of_seed_001_is_a_window_of_each_piece(room: Room) -> None:
+    """Its own figures: 10,841 pieces, two at a time, are 5,421 batches; eight make a step."""
+    plan = plan_for(room.catalog, Request(preset="seed-001"))
+    train = plan.suited(142_000_000, 10_841, "cpu").train
+    assert train["steps"] == ceil(500 * 10_841 / 2 / 8)
+    assert train["checkpoint_every"] == ceil(10 * 10_841 / 2 / 8)
 
 
 def test_a_later_count_of_steps_takes_the_place_of_epochs(room: Room) -> None:
     groups = {"train": {"steps": 7, "evaluate_every": 5}}
     plan = plan_for(room.catalog, Request(preset="seed-000", overrides=groups))
     assert (plan.epochs, plan.evaluate_epochs, plan.checkpoint_epochs) == (None, None, 10)
-    train = plan.suited(10**6, "cpu").train
+    train = plan.suited(10**6, 9, "cpu").train
     assert (train["steps"], train["evaluate_every"]) == (7, 5)
     plan = plan_for(room.catalog, Request(epochs=2, overrides=groups))
     assert plan.epochs == 2
@@ -124,14 +133,14 @@ def test_a_later_count_of_steps_takes_the_place_of_epochs(room: Room) -> None:
 
 def test_a_size_leaves_the_numbers_that_were_set(room: Room) -> None:
     asked = Request(preset="seed-004", size="tiny", overrides={"model": {"depth": 2}})
-    model = plan_for(room.catalog, asked).suited(10**6, "cpu").model
+    model = plan_for(room.catalog, asked).suited(10**6, 9, "cpu").model
     assert (model["dim"], model["depth"], model["heads"]) == (128, 2, 4)
 
 
 @pytest.mark.parametrize("name", preset_names())
 def test_a_seed_is_trained_as_published(room: Room, name: str) -> None:
     """None of them transposes or balances, and only one stops early."""
-    plan = plan_for(room.catalog, Request(preset=name)).suited(10**7, "cpu")
+    plan = plan_for(room.catalog, Request(preset=name)).suited(10**7, 9, "cpu")
     assert (plan.shown.transpose, plan.shown.balance) == (0, 0)
     assert plan.settings.schedule.patience == (15 if name == "seed-000" else 0)
     assert plan.model["dropout"] == load_preset(name)["model"]["dropout"] == 0.1
