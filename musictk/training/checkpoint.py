@@ -40,8 +40,11 @@ def save(
     trainer: dict[str, Any],
     *,
     best: bool,
+    keep_every: int = 0,
 ) -> Path:
     """Write the checkpoint of `trainer["step"]`, point `last` (and `best`) at it, drop old ones.
+
+    Of those, every one at a multiple of `keep_every` steps (0: none) stays as a bundle.
 
     Raises MusictkError where the disk refuses; what was there before is untouched then.
     """
@@ -63,7 +66,7 @@ def save(
     if best:
         _point(directory / BEST, final)
     _point(directory / LAST, final)
-    _prune(directory)
+    _prune(directory, keep_every)
     return final
 
 
@@ -118,12 +121,14 @@ def _point(link: Path, target: Path) -> None:
         os.close(handle)
 
 
-def _prune(directory: Path) -> None:
+def _prune(directory: Path, keep_every: int) -> None:
     """Remove what neither link points at; only `last` keeps what resuming needs."""
     for path in (directory / CHECKPOINTS).iterdir():
         if _is(directory / LAST, path):
             continue
-        if _is(directory / BEST, path):
+        step = path.name.removeprefix("step-")  # what is left of one that broke off is no number
+        kept = keep_every > 0 and step.isdigit() and int(step) % keep_every == 0
+        if kept or _is(directory / BEST, path):
             (path / OPTIMIZER).unlink(missing_ok=True)
             (path / TRAINER).unlink(missing_ok=True)
         else:

@@ -61,6 +61,7 @@ class Loop:
     evaluate_every: int = 200
     evaluate_batches: int = 64  # of the validation split, evenly spread; 0 takes all of it
     checkpoint_every: int = 200
+    keep_checkpoints: bool = False  # every one of those as a bundle, beside the last and the best
     log_every: int = 10
     tensorboard: bool = True
 

@@ -202,7 +202,7 @@ class Trainer:
 
     def save(self, best: bool) -> None:
         """Every process gathers; the first writes; all wait for it."""
-        packed = pack(self.optimizers, self.network)
+        loop, packed = self.settings.loop, pack(self.optimizers, self.network)
         network, live = whole_network(self.network, self.manifest)
         if self.world.leads:
             trainer = {
@@ -218,6 +218,7 @@ class Trainer:
                 packed | live,
                 trainer,
                 best=best,
+                keep_every=loop.checkpoint_every if loop.keep_checkpoints else 0,
             )
             self.listener.saved(path)
         self.world.wait()

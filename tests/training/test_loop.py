@@ -55,6 +55,17 @@ def test_a_run_learns_more_than_a_bigram(small: SimpleNamespace, tmp_path: Path)
     assert outcome.best_nll < 0.8 * outcome.baseline
 
 
+def test_checkpoints_may_be_kept_from_every_stage(small: SimpleNamespace, tmp_path: Path) -> None:
+    settings = small.SMALL.but(checkpoint_every=4, evaluate_every=3, keep_checkpoints=True)
+    (tmp_path / "checkpoints" / ".step-0000004.part").mkdir(parents=True)  # killed while it wrote
+    outcome = small.run(tmp_path, settings)
+    kept = {int(path.name.removeprefix("step-")): path for path in tmp_path.glob("checkpoints/*")}
+    assert set(kept) == {4, 8, 12, outcome.best_step}
+    for step, path in kept.items():
+        assert bundle.read(path)[1].trained["step"] == step
+        assert (path / "optimizer.safetensors").exists() == (step == 12)
+
+
 def test_best_and_last_are_bundles_that_score_as_reported(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
