@@ -17,7 +17,7 @@ class Report:
     lr: float
     norm: float  # of the last gradient, before clipping
     positions_per_second: float  # trained on, over all processes
-    skipped: int  # steps whose gradient was not finite
+    skipped: int  # steps whose gradient was not finite (fp16: at any scale)
     seconds: float
 
 

