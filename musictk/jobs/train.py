@@ -71,8 +71,7 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
     """
     device = None if request.device == "auto" else request.device
     with join(device, "ddp") as world:
-        name = _open(catalog, workspace, request, listener, world) if world.leads else ""
-        name = world.share(name)
+        name = world.lead(lambda: _open(catalog, workspace, request, listener, world))
         try:
             ready = _prepare(catalog, workspace, name, request, listener, world)
             if world.leads:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -13,7 +13,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.distributed.fsdp import FSDPModule, fully_shard
 
-from musictk.errors import UnknownNameError, UsageError
+from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.training.objective import Objective, blocks
 from musictk.training.settings import Settings
 
@@ -82,10 +82,24 @@ class World:
             dist.all_reduce(value)
         return value
 
-    def share(self, text: str) -> str:
-        """What the first process says, to every process."""
+    def lead(self, action: Callable[[], str]) -> str:
+        """What `action` returns in the first process, in every process.
+
+        Where it raises there, the others raise MusictkError instead of waiting for an answer.
+        """
         if self.size == 1:
-            return text
+            return action()
+        said = ""
+        try:
+            said = action() if self.leads else ""
+        finally:
+            said = self._share(said)
+        if not said:
+            raise MusictkError("the first process could not begin", "its error says why")
+        return said
+
+    def _share(self, text: str) -> str:
+        """What the first process says, to every process."""
         data = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
         length = torch.tensor(len(data), device=self.device)
         dist.broadcast(length, 0)

@@ -183,7 +183,8 @@ def test_steps_whose_gradient_is_no_number_are_skipped_and_counted(
     torch.nn.init.constant_(network.tables[0].weight, torch.inf)
     before = bundle.weights_digest(network)
     settings = small.SMALL.but(steps=20, precision=precision, evaluate_every=20)
-    outcome = train(settings, network, manifest, *small.splits(), tmp_path, device="cpu")
+    shown, held = small.splits()
+    outcome = train(settings, network, manifest, shown, held, tmp_path, device="cpu")
     assert outcome.skipped == faults
     assert outcome.digest == before
 
