@@ -36,10 +36,11 @@ def config_for(
 def check_body(config: Any, owner: str, even_heads: bool = False) -> None:
     """Raise UsageError for a `dim`, `depth`, `heads`, `max_length` or `dropout` that cannot work.
 
-    For the `__post_init__` of a body's `Config`. `even_heads`: rotary positions turn pairs.
+    For the `__post_init__` of a body's `Config`; a `feedforward` may be among its fields.
+    `even_heads`: rotary positions turn pairs.
     """
-    for key in ("dim", "depth", "heads", "max_length"):
-        value = getattr(config, key)
+    for key in ("dim", "depth", "heads", "max_length", "feedforward"):
+        value = getattr(config, key, 1)
         require(value > 0, owner, key, value, "above 0")
     dim, heads, dropout = config.dim, config.heads, config.dropout
     require(dim % heads == 0, owner, "heads", heads, f"a divisor of dim={dim}")

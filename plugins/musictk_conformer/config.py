@@ -15,6 +15,7 @@ class ConformerConfig:
     dim: int = 512
     depth: int = 4
     heads: int = 8
+    feedforward: int = 4  # times as wide as the body, inside
     dropout: float = 0.1
     max_length: int = 8192
     windows: tuple[int, ...] = (64, 256, 512)  # query i of a scale sees keys i - window … i

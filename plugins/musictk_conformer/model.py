@@ -82,10 +82,10 @@ class Block(nn.Module):
 
     def __init__(self, config: ConformerConfig, index: int) -> None:
         super().__init__()
-        self.first = HalfFeedForward(config.dim, config.dropout)
+        self.first = HalfFeedForward(config)
         self.local = LocalAttention(config)
         self.convolution = Convolution(config.dim, config.kernel, config.dropout)
-        self.second = HalfFeedForward(config.dim, config.dropout)
+        self.second = HalfFeedForward(config)
         self.everything = GlobalAttention(config) if index in config.global_layers else None
         self.around: Stack[Residual] = Stack(
             HyperConnection(config.dim, config.streams, index) if config.streams > 1 else Residual()

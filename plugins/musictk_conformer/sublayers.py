@@ -12,12 +12,13 @@ from musictk_conformer.config import ConformerConfig
 
 
 class HalfFeedForward(nn.Module):
-    """Half a feed-forward of four times the width, with Swish."""
+    """Half a feed-forward, with Swish."""
 
-    def __init__(self, dim: int, dropout: float) -> None:
+    def __init__(self, config: ConformerConfig) -> None:
         super().__init__()
+        dim, hidden, dropout = config.dim, config.feedforward * config.dim, config.dropout
         self.norm = nn.LayerNorm(dim)
-        self.feedforward = FeedForward(dim, 4 * dim, nn.SiLU(), dropout, dropout)
+        self.feedforward = FeedForward(dim, hidden, nn.SiLU(), dropout, dropout)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) -> (B, T, D)."""

@@ -21,6 +21,7 @@ class GPTConfig:
     dim: int = 512
     depth: int = 8
     heads: int = 8
+    feedforward: int = 4  # times as wide as the body, inside
     dropout: float = 0.1
     max_length: int = 8192
     rotary: bool = False  # instead of learned absolute positions
@@ -89,7 +90,7 @@ class Block(nn.Module):
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        dim = config.dim
+        dim, hidden = config.dim, config.feedforward * config.dim
         norm = RMSNorm if config.rmsnorm else nn.LayerNorm
         self.norm1, self.norm2 = norm(dim), norm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
@@ -98,9 +99,9 @@ class Block(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(config.dropout)
         self.feedforward = (
-            SwiGLU(dim, 4 * dim, config.dropout)
+            SwiGLU(dim, hidden, config.dropout)
             if config.swiglu
-            else FeedForward(dim, 4 * dim, nn.GELU(), config.dropout)
+            else FeedForward(dim, hidden, nn.GELU(), config.dropout)
         )
 
     def forward(

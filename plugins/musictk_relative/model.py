@@ -23,6 +23,7 @@ class RelativeConfig:
     dim: int = 512
     depth: int = 6
     heads: int = 8
+    feedforward: int = 4  # times as wide as the body, inside
     dropout: float = 0.1
     max_length: int = 8192
     relative: bool = True
@@ -88,7 +89,8 @@ class Block(nn.Module):
         )
         self.out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(config.dropout)
-        self.feedforward = FeedForward(dim, 4 * dim, nn.ReLU(), config.dropout, config.dropout)
+        hidden, dropout = config.feedforward * dim, config.dropout
+        self.feedforward = FeedForward(dim, hidden, nn.ReLU(), dropout, dropout)
 
     def forward(
         self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor

@@ -16,11 +16,12 @@ from musictk.model.sizes import check_body, check_even
 
 @dataclass(frozen=True)
 class RollConfig:
-    """Eight layers of eight heads; the feed-forward is four times as wide as the body."""
+    """Eight layers of eight heads."""
 
     dim: int = 512
     depth: int = 8
     heads: int = 8
+    feedforward: int = 4  # times as wide as the body, inside
     dropout: float = 0.1
     max_length: int = 8192
 
@@ -76,7 +77,8 @@ class Block(nn.Module):
         self.out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(config.dropout)
         self.norm1, self.norm2 = nn.LayerNorm(dim), nn.LayerNorm(dim)
-        self.feedforward = FeedForward(dim, 4 * dim, nn.ReLU(), config.dropout, config.dropout)
+        hidden, dropout = config.feedforward * dim, config.dropout
+        self.feedforward = FeedForward(dim, hidden, nn.ReLU(), dropout, dropout)
 
     def forward(
         self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor
