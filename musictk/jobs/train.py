@@ -15,7 +15,8 @@ from musictk.ingest import tokenize
 from musictk.ingest.encode import Listener as ShardListener
 from musictk.jobs.corpus import count_conditions, idle, require_pieces
 from musictk.jobs.export import export
-from musictk.jobs.plan import Plan, Request, plan_for
+from musictk.jobs.plan import Plan, Request
+from musictk.jobs.settle import plan_for
 from musictk.jobs.shards import fitted, windows
 from musictk.model import bundle
 from musictk.model.manifest import Manifest, make_component

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from musictk.errors import UsageError
-from musictk.jobs.plan import Request, plan_for
+from musictk.jobs.plan import Request
+from musictk.jobs.settle import plan_for
 from musictk.training.preset import load_preset, preset_names
 from tests.jobs.conftest import Room
 
