@@ -1,4 +1,4 @@
-"""Settle a plan from all that was said: preset < file < --set < flags, over what a run starts from."""
+"""Settle a plan from what was said: preset < file < --set < flags; a run started from goes first."""
 
 from __future__ import annotations
 
