@@ -1,4 +1,4 @@
-"""Settle a plan from what was said: preset < file < --set < flags; a run started from goes first."""
+"""Settle a plan: a run it starts from < preset < file < --set < flags."""
 
 from __future__ import annotations
 
