@@ -12,9 +12,16 @@ from musictk.files import write_json
 RESULTS = Path(__file__).parent / "results"
 
 
-def keep(name: str, title: str, flags: str, rows: Sequence[Mapping[str, Any]], note: str) -> None:
-    """Write `rows` to results/NAME.json; `flags` make the same table again."""
-    command = " ".join(f"python -m benchmarks.{name} {flags} --save".split())
+def keep(
+    name: str,
+    title: str,
+    flags: str,
+    rows: Sequence[Mapping[str, Any]],
+    note: str,
+    file: str | None = None,
+) -> None:
+    """Write `rows` to results/NAME.json (or FILE.json); `flags` make the same table again."""
+    command = " ".join(f"python -m benchmarks.{name} {flags} --save {file or ''}".split())
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     kept = {"title": title, "command": command, "machine": machine, "note": note}
-    write_json(RESULTS / f"{name}.json", {**kept, "rows": list(rows)})
+    write_json(RESULTS / f"{file or name}.json", {**kept, "rows": list(rows)})

@@ -1,6 +1,6 @@
 """Every architecture on the JSB Chorales: equal data, steps, optimizer and width, several seeds.
 
-    python -m benchmarks.jsb.compare Jsb16thSeparated.json [--seeds 3] [--steps 500] [--save]
+    python -m benchmarks.jsb.compare Jsb16thSeparated.json [--seeds 3] [--steps 500] [--save [NAME]]
 
 `relative` stands beside its vanilla twin, which has sinusoidal absolute positions instead and is
 otherwise the same network: what relative attention alone is worth. Scored as `benchmarks.jsb.train`
@@ -10,6 +10,7 @@ scores. The table is written after every run, so that a stopped one keeps what i
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -41,7 +42,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, default=500)
     parser.add_argument("--only", nargs="*", default=list(ROWS), choices=list(ROWS))
-    parser.add_argument("--save", action="store_true")
+    parser.add_argument("--save", nargs="?", const="", metavar="NAME")
     flags = parser.parse_args()
     splits = load(flags.data, transpose=5)
     results: dict[str, list[dict[str, Any]]] = {}
@@ -52,10 +53,14 @@ def main() -> None:
             results.setdefault(name, []).append(run(arch, values, splits))
             table = [row(name, runs) for name, runs in results.items()]
             print(seed, row(name, results[name]), flush=True)
-            if flags.save:
-                title = "JSB Chorales: the architectures at equal steps, nats per token"
-                note = f"{flags.steps} steps; mean over seeds, ± half their range"
-                keep("jsb.compare", title, f"FILE --steps {flags.steps}", table, note)
+            if flags.save is not None:
+                title = f"JSB Chorales: {flags.steps} steps, nats per token"
+                note = (
+                    f"equal data, steps and optimizer; mean of {seed + 1} seeds, ± half their range"
+                )
+                only = "" if flags.only == list(ROWS) else f"--only {shlex.join(flags.only)}"
+                said = f"FILE --steps {flags.steps} {only}"
+                keep("jsb.compare", title, said, table, note, flags.save or None)
 
 
 def row(name: str, runs: list[dict[str, Any]]) -> dict[str, Any]:
