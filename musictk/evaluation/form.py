@@ -46,8 +46,10 @@ class FormReport:
 
     @property
     def ratio(self) -> float:
-        """A–A against A–B; infinite where labels share nothing, NaN where there is one only."""
-        return float("inf") if self.other == 0 else self.same / self.other
+        """A–A against A–B; infinite where only returns share something, NaN where nothing does."""
+        if self.other == 0:
+            return float("inf") if self.same > 0 else float("nan")
+        return self.same / self.other
 
 
 def form_report(score: ScoreTick, sections: Sequence[Section]) -> FormReport:

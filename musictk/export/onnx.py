@@ -16,6 +16,7 @@ from musictk.errors import MusictkError, UsageError
 from musictk.export import compress
 from musictk.export.report import ExportReport, Listener, Silent
 from musictk.export.writing import write_export
+from musictk.model.attention import LEAST_EXPORTED, WindowedAttention
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
 from musictk.runtime.onnx import CONDITION, LOGITS, MODEL, SEQUENCE, past, present
@@ -60,6 +61,12 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
             f"{size / 2**30:.1f} GiB of weights do not fit into one ONNX file",
             "use `musictk export --torchscript`",
         )
+    for each in network.modules():
+        if isinstance(each, WindowedAttention) and each.xpos and each.window < LEAST_EXPORTED:
+            raise UsageError(
+                f"windows of {each.window} with xpos cannot be exported to ONNX",
+                f"train with windows of {LEAST_EXPORTED} or more, or dynamic_bias=true",
+            )
     # Sizes 0 and 1 would be taken for constants, and equal sizes for the same dimension.
     state = network.begin(2, 7)
     args = (_example(manifest.space, 2, 3), torch.zeros(2, network.body.dim), *state)

@@ -35,6 +35,8 @@ BARS = 8  # of a section that does not say
 MOST_SECTIONS, MOST_BARS = 64, 1024
 
 _LETTERS = re.compile(r"(?:[A-Z]'*(?:\d+)?)+")
+_SMALL = re.compile(r"(?:[a-f]'*(?:\d+)?)+")  # as in `aaba`: no word is of these letters alone
+_NAME = re.compile(r"(.+?)(?:-form)?-?(\d+)?")
 _LETTER = re.compile(r"([A-Z])('*)(\d+)?")
 _WORD = re.compile(r"([a-z]+)('*)(\d+)?")
 
@@ -125,22 +127,34 @@ def parse(text: str, bars: int = BARS) -> Form:
     """
     if not 1 <= bars <= MOST_BARS:
         raise UsageError(f"a section of {bars} bars cannot be", f"choose 1 to {MOST_BARS} bars")
-    written = text.strip().strip("-, ")
-    written = NAMED.get(re.sub(r"[\s_]+", "-", written.casefold()), written)
+    written, bars = _named(text.strip().strip("-, "), bars)
     sections = []
     for part in re.split(r"[\s,\-]+", written):
         sections += _part(part, bars, text)
     return _checked(sections, text)
 
 
+def _named(written: str, bars: int) -> tuple[str, int]:
+    """What a name stands for, and its bars: `rondo`, `Ternary form`, `rondo 4`."""
+    name = re.sub(r"[\s_-]+", "-", written.casefold())
+    if name in NAMED:
+        return NAMED[name], bars
+    match = _NAME.fullmatch(name)
+    meant = NAMED.get(match[1], "") if match else ""
+    if match is None or not meant or (match[2] and any(map(str.isdigit, meant))):
+        return written, bars  # 12-bar-blues has bars of its own
+    return meant, int(match[2] or bars)
+
+
 def _part(part: str, bars: int, text: str) -> list[Section]:
     part = part.replace("’", "'").replace("′", "'")
+    if _SMALL.fullmatch(part):
+        part = part.upper()
     if _LETTERS.fullmatch(part):
         found: Sequence[tuple[str, str, str]] = _LETTER.findall(part)
     elif match := _WORD.fullmatch(part.casefold()):
-        # Small letters only, such as `aaba`: letters unless they spell a longer word.
-        if set(part) <= set("abcdef") and not match[2] and not match[3]:
-            return _part(part.upper(), bars, text)
+        if match[1] in NAMED:
+            raise UsageError(f"the form {match[1]!r} stands alone", f"say {match[1]}, no more")
         if match[1] not in WORDS:
             raise UnknownNameError("form or section", match[1], [*NAMED, *WORDS])
         found = [(match[1], match[2], match[3] or "")]

@@ -55,7 +55,13 @@ class Request:
     def plan(self) -> Form:
         """The sections this asks for."""
         if self.form.strip():
-            return parse(self.form, self.bars or BARS)
+            form = parse(self.form, self.bars or BARS)
+            if self.bars and form == parse(self.form, self.bars - 1 or 2):
+                raise UsageError(
+                    f"every section of {self.form!r} has bars of its own, not {self.bars}",
+                    "leave --bars out",
+                )
+            return form
         endless = MOST_BARS if self.sampling.max_tokens else 2 * BARS
         return Form((Section("A", self.bars or endless),))
 

@@ -5,7 +5,7 @@ one `com.microsoft.GroupQueryAttention` node, whose past and present may be boun
 preallocated buffer; the keys are written in place there as they are here. `WindowedAttention`
 exports as its own single block: a masked product over window + T keys whose state slides. Its cost
 and, with xpos, its number range grow with T, so an exported prefill is best fed in chunks of at
-most 512 positions, which is the same by the chunking law.
+most 256 positions, which is the same by the chunking law.
 """
 
 from __future__ import annotations
@@ -13,6 +13,9 @@ from __future__ import annotations
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+# Exported, a block of 256 positions decays by e^±(128 · 1.25 / (window // 2)) about its middle.
+LEAST_EXPORTED = 8  # positions of a window with xpos
 
 
 class CausalAttention(nn.Module):
@@ -92,7 +95,8 @@ class WindowedAttention(nn.Module):
     The state is the last `window` keys and values. A chunk is cut into blocks of `window` queries,
     each against its own block and the one before, so T positions cost O(T · window).
     With `xpos` the logits decay with distance (Sun et al. 2022, arXiv 2212.10554); the decay is
-    applied about the middle of each block, so it cannot overflow however long the piece is.
+    applied about the middle of each block, so it does not overflow however long the piece is. An
+    exported block is a whole chunk: there a window below LEAST_EXPORTED would.
     """
 
     def __init__(

@@ -18,6 +18,7 @@ from musictk.tokens import Frames
 
 Logits = NDArray[np.float32]
 NEVER = np.float32(-np.inf)
+SURELY = np.float32(1000)  # a logit whose logistic is 1
 
 
 def _demand(holds: bool, message: str) -> None:
@@ -44,8 +45,9 @@ class Temperature(Sampler):
     def __call__(self, logits: Logits, history: NDArray[Any]) -> Logits:
         if self.config.temperature > 0:
             return logits / np.float32(self.config.temperature)
-        if isinstance(self.space, Frames):  # a pitch sounds where that is likelier than not
-            return np.where(logits > 0, np.float32(np.inf), NEVER)
+        if isinstance(self.space, Frames):
+            # A pitch sounds where that is likelier than not: surely, yet in order for top-k.
+            return np.where(logits > 0, logits + SURELY, NEVER)
         return np.where(logits >= logits.max(1, keepdims=True), logits, NEVER)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -20,15 +21,19 @@ from musictk.tokens import Piece, Tokenizer, Tokens
 _BYTES = 256
 # Of ABC 2.1, 3: a letter and a colon, or a comment, line by line; the last may be unfinished.
 _HEADER = re.compile(r"(?:(?:[A-Za-z]:|%)[^\n]*(?:\n|$))+")
+_LINE = "\n"
 _SPECIALS = 3  # pad, bos, eos stand before the ids of the model
 
 
 @dataclass(frozen=True)
 class TextConfig:
-    """`bar` is what ends a bar: "|" in ABC notation, the end of a "line" in plain text."""
+    """`bar` is what ends a bar: "|" in ABC notation, the end of a "line" in plain text.
+
+    "auto" is what suits most of the texts that it learns from.
+    """
 
     size: int = 2000  # of the vocabulary, pad, bos and eos among it
-    bar: Literal["|", "line"] = "|"
+    bar: Literal["auto", "|", "line"] = "auto"
 
     def __post_init__(self) -> None:
         if self.size < _SPECIALS + _BYTES:
@@ -48,8 +53,8 @@ class Text(Tokenizer):
 
     def __init__(self, config: TextConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)
-        self._end = "\n" if config.bar == "line" else config.bar
         self._model = None if learned is None else _read(learned)
+        self._end = "|" if learned is None else _end_of_bar(learned)
         pieces = self._model.get_vocab_size() if self._model else config.size - _SPECIALS
         self._size = _SPECIALS + pieces
         self.space = Tokens(self._size)
@@ -80,7 +85,7 @@ class Text(Tokenizer):
 
     def _header(self, ids: NDArray[np.int64]) -> int:
         """How many tokens the information fields and comments before the first bar take."""
-        if self.config.bar == "line":
+        if self._end == _LINE:
             return 0
         texts = [self._texts[index] for index in ids.tolist()]
         header = _HEADER.match("".join(texts))
@@ -90,8 +95,12 @@ class Text(Tokenizer):
     def learn(self, pieces: Iterable[Piece]) -> str:
         """Byte-pair merges over the training texts, as the JSON of `tokenizers`."""
         model = Model(BPE())
+        texts = [piece for piece in pieces if isinstance(piece, str)]
+        wanted = self.config.bar
+        barred = sum("|" in text for text in texts) * 2 >= len(texts)
+        lines = wanted == "line" or (wanted == "auto" and not barred)
         # what ends a bar merges with nothing, so that bars can be cut apart
-        bar = pre_tokenizers.Split(self._end, "isolated")
+        bar = pre_tokenizers.Split(_LINE if lines else "|", "isolated")
         words = pre_tokenizers.ByteLevel(add_prefix_space=False)
         model.pre_tokenizer = pre_tokenizers.Sequence([bar, words])
         model.decoder = decoders.ByteLevel()
@@ -100,13 +109,19 @@ class Text(Tokenizer):
             initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
             show_progress=False,
         )
-        model.train_from_iterator((piece for piece in pieces if isinstance(piece, str)), trainer)
+        model.train_from_iterator(texts, trainer)
         return str(model.to_str())
 
     def _trained(self) -> Any:
         if self._model is None:
             raise MusictkError("text has learned no tokens yet", "tokenize a corpus first")
         return self._model
+
+
+def _end_of_bar(learned: str) -> str:
+    """What the learned model splits off first."""
+    splits = json.loads(learned)["pre_tokenizer"]["pretokenizers"]
+    return str(splits[0]["pattern"]["String"])
 
 
 def _read(learned: str) -> Any:

@@ -18,20 +18,20 @@ def tune(number: int) -> str:
     return f"X:{number}\nT:Tune {number}\nM:4/4\nL:1/8\nK:C\n" + "|".join(bars) + "|]\n"
 
 
-def trained(folder: Path, pieces: dict[str, str], bar: str) -> Shell:
+def trained(folder: Path, pieces: dict[str, str]) -> Shell:
     shell = Shell(folder)
     (folder / "texts/Anon").mkdir(parents=True)
     for name, text in pieces.items():
         (folder / "texts/Anon" / name).write_text(text)
     shell("ingest", "texts")
     small = ["model.dim=32", "model.depth=1", "model.heads=2", "length=64", "size=280"]
-    settings = [word for value in (*small, f"bar={bar}") for word in ("--set", value)]
+    settings = [word for value in small for word in ("--set", value)]
     shell("train", "--arch", "gpt", "--tokenizer", "text", "--steps", "40", *settings)
     return shell
 
 
 def test_tunes_in_abc_become_midi(tmp_path: Path) -> None:
-    shell = trained(tmp_path, {f"{n}.abc": tune(n) for n in range(1, 41)}, "|")
+    shell = trained(tmp_path, {f"{n}.abc": tune(n) for n in range(1, 41)})
     (tmp_path / "prompt.abc").write_text(tune(99))
     asked = ("sample", "--prompt", "prompt.abc", "--form", "AA", "--bars", "2", "--seed", "1")
     shell(*asked, "-o", "out.abc")
@@ -46,7 +46,7 @@ def test_tunes_in_abc_become_midi(tmp_path: Path) -> None:
 
 def test_text_that_is_no_music_is_kept(tmp_path: Path) -> None:
     lines = {f"{n}.txt": f"line {n} of some text\n" * 20 for n in range(1, 41)}
-    shell = trained(tmp_path, lines, "line")
+    shell = trained(tmp_path, lines)
     done = shell("sample", "--bars", "2", "--seed", "1", "-o", "out.mid", code=1)
     assert "no ABC tune" in done.stderr
     assert "out.txt" in done.stderr

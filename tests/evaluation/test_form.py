@@ -43,6 +43,13 @@ def test_a_true_return_and_a_true_contrast() -> None:
     assert np.array_equal(report.similarity, report.similarity.T)
 
 
+def test_where_nothing_is_alike_there_is_no_ratio() -> None:
+    strange = form_report(melody(A, B, [80, 83, 85, 89]), named("ABA"))
+    assert (strange.same, strange.other) == (0, 0)
+    assert np.isnan(strange.ratio)
+    assert np.isnan(form_report(melody(A, B), named("AB")).ratio)  # no letter returns
+
+
 def test_likeness_is_the_f1_of_notes() -> None:
     changed = [*A[:3], 90]
     report = form_report(melody(A, changed), named("AA"))

@@ -77,6 +77,14 @@ def test_int8_and_fp16_are_smaller_and_own_up_to_their_rounding(
     assert products == ["MatMulInteger"] * 5, "qkv, out, up, down and the head"
 
 
+def test_what_would_overflow_is_refused_by_name(tmp_path: Path) -> None:
+    tiny = {"dim": 32, "depth": 1, "heads": 2, "windows": (4, 64)}
+    write_untrained(tmp_path / "source", "conformer", Blank(Tokens(40)), **tiny)
+    with pytest.raises(UsageError, match="windows of 4 with xpos cannot be exported"):
+        export_onnx(tmp_path / "source", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_changed_weight_is_refused(
     report: ExportReport, source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -233,6 +233,7 @@ def test_progress_is_heard() -> None:
         ({"conditions": {"mood": [["sad", 1.0]]}}, UnknownNameError, "composer"),
         ({"samplers": [["topk", {}]]}, UnknownNameError, "top-k"),
         ({"form": "A?"}, UsageError, "letters"),
+        ({"form": "32-bar", "bars": 2}, UsageError, "leave --bars out"),
         ({"variation": 2}, UsageError, "variation"),
         ({"sampling": {"lenght": 2}}, UsageError, "lenght"),
         ({"count": 0}, UsageError, "count"),

@@ -14,7 +14,9 @@ def names(text: str) -> list[str]:
     return [section.name for section in parse(text).sections]
 
 
-@pytest.mark.parametrize("text", ["AABA", "A A B A", "aaba", "A-A-B-A", " AABA ", "A, A, B, A"])
+@pytest.mark.parametrize(
+    "text", ["AABA", "A A B A", "aaba", "a8 A b a8", "A-A-B-A", " AABA ", "A, A, B, A"]
+)
 def test_letters_together_or_apart(text: str) -> None:
     assert str(parse(text)) == "A8 A8 B8 A8"
 
@@ -40,6 +42,15 @@ def test_words_and_names() -> None:
     assert names("verse-chorus-bridge")[2:] == ["verse", "chorus", "bridge", "chorus"]
     assert names("Theme and Variations")[:3] == ["A", "A'", "A''"]
     assert names("rondo") == list("ABACA")
+
+
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [("rondo 4", "A4 B4 A4 C4 A4"), ("rondo4", "A4 B4 A4 C4 A4"), ("Ternary form", "A8 B8 A8")],
+)
+def test_a_name_may_say_its_bars_or_that_it_is_a_form(text: str, form: str) -> None:
+    assert str(parse(text)) == form
+    assert str(parse("bar-form")) == "A8 A8 B8"
 
 
 @pytest.mark.parametrize("name", NAMED)
@@ -86,6 +97,8 @@ def test_fit_gives_each_section_its_share(sections: list[Section], spare: int) -
         ("[red]A[/red]", "rondo"),
         ("rondoo", "did you mean 'rondo'"),
         ("verse-korus", "chorus"),
+        ("rondo-verse", "'rondo' stands alone"),
+        ("12-bar-blues 4", "does not parse"),
         ("A" * 65, "65 sections"),
     ],
 )

@@ -44,6 +44,12 @@ def test_lines_may_be_the_bars() -> None:
     assert len(text.bar_starts(text.encode("one\ntwo\nthree"))) == 3
 
 
+@pytest.mark.parametrize(("texts", "bars"), [([TUNE, TUNE, "a\nb"], 4), (["a\nb", "c\nd"], 7)])
+def test_the_bar_is_what_most_texts_have(texts: list[str], bars: int) -> None:
+    learned = Text(CONFIG, Text(CONFIG).learn(texts))
+    assert len(learned.bar_starts(learned.encode(TUNE))) == bars
+
+
 def test_it_asks_to_learn_first_and_for_text() -> None:
     with pytest.raises(MusictkError, match="learned no tokens"):
         Text(CONFIG).encode(TUNE)
