@@ -167,4 +167,5 @@ def _piece(file: File) -> PieceInfo:
         labels=labels,
         seconds=file.seconds or 0.0,
         notes=file.notes or 0,
+        cluster=file.cluster,
     )

@@ -44,6 +44,7 @@ class PieceInfo:
     labels: dict[str, str]
     seconds: float
     notes: int
+    cluster: str | None = None  # of near-duplicates: equal for twins
 
 
 @dataclass(frozen=True)

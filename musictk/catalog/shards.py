@@ -126,6 +126,12 @@ class Shards(Database):
         with self.reading() as session:
             return list(session.scalars(query))
 
+    def spans_at(self, path: str) -> list[SpanInfo]:
+        """The spans of the shard that was written to `path`; none where there was none."""
+        with self.reading() as session:
+            found = session.scalar(select(ShardRow.id).where(ShardRow.path == path))
+        return [] if found is None else self.spans(found)
+
     def spans(self, shard_id: int) -> list[SpanInfo]:
         """The spans of a shard, skipped pieces included, in the order of the shard."""
         query = select(Span).where(Span.shard_id == shard_id).order_by(Span.id)

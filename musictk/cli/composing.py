@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from musictk.cli.output import Output
-from musictk.jobs.sample import Made
+from musictk.jobs.sample import Batch, Made
 
 
 class CompositionBar:
@@ -27,29 +27,42 @@ class CompositionBar:
         self._bar.update(done, of, f"composing {section}", written=f"{positions:,} written")
 
 
-def report(output: Output, made: list[Made]) -> None:
-    """Where the pieces are, and how each is made again."""
-    for label in made[0].folded:
+def report(output: Output, batch: Batch) -> None:
+    """Where the pieces are, how each is made again, and what went otherwise than asked."""
+    for label in batch.folded:
         output.warn(f"{label} has too few pieces for a style of its own and shares OTHER's")
-    for notice in {n.kind: n for piece in made for n in piece.composition.notices}.values():
+    if batch.unheard:
+        heard = len(batch.made[0].composition.request.prompt)
+        output.note(
+            f"goes on from the first {heard:,} of the prompt's {heard + batch.unheard:,} positions;"
+            " --prompt-tokens 0 takes all"
+        )
+    notices = {n.kind: n for piece in batch.made for n in piece.composition.notices}
+    for notice in notices.values():
         output.warn(f"{notice.kind} in section {notice.section}, bar {notice.bar}")
-    data: list[dict[str, Any]] = [
-        {
-            "id": piece.id,
-            "path": str(piece.path),
-            "model": piece.source,
-            "sections": [section.label for section in piece.sections],
-            "positions": len(piece.composition.sequence),
-            "unit": piece.composition.unit,
-            "tokens_per_second": round(piece.composition.speed, 1),
-            "seed": piece.composition.request.seed,
-        }
-        for piece in made
-    ]
-    lines = [
+    for error in batch.failed:
+        output.warn(str(error))
+    rows = [_row(piece) for piece in batch.made]
+    output.result(rows, *map(_line, rows))
+
+
+def _row(piece: Made) -> dict[str, Any]:
+    made = piece.composition
+    return {
+        "id": piece.id,
+        "path": str(piece.path),
+        "model": piece.source,
+        "sections": [section.label for section in made.sections],
+        "positions": len(made.sequence),
+        "unit": made.unit,
+        "tokens_per_second": round(made.speed, 1),
+        "seed": made.request.seed,
+    }
+
+
+def _line(row: dict[str, Any]) -> str:
+    return (
         f"{row['path']}  by {row['model']}, seed {row['seed']},"
-        f" {' '.join(row['sections']) or 'one section'}, {row['positions']:,} {row['unit']}s"
+        f" {' '.join(row['sections'])}, {row['positions']:,} {row['unit']}s"
         f" at {row['tokens_per_second']:,.0f}/s; again: musictk sample --like {row['id']}"
-        for row in data
-    ]
-    output.result(data, *lines)
+    )

@@ -33,6 +33,21 @@ class Session:
             yield catalog
 
 
+def rank(context: typer.Context, parameter: str) -> int:
+    """Where the value of a parameter came from: flag 3, variable 2, musictk.toml 1, default 0."""
+    source = getattr(context.get_parameter_source(parameter), "name", "")
+    return {"COMMANDLINE": 3, "ENVIRONMENT": 2, "DEFAULT_MAP": 1}.get(source, 0)
+
+
+def typed(context: typer.Context, but: tuple[str, ...]) -> list[str]:
+    """The flags typed on the command line, without those of the parameters `but`."""
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in but and rank(context, parameter.name or "") == 3
+    ]
+
+
 def session(context: typer.Context) -> Session:
     """The session that the top-level callback made."""
     found = context.find_object(Session)

@@ -62,7 +62,7 @@ class Output:
             numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
             table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
         for row in rows:
-            table.add_row(*(Text(safe(_short(row.get(name)))) for name in names))
+            table.add_row(*(Text(safe(short(row.get(name)))) for name in names))
         console = self.stdout
         if not console.is_terminal:  # a pipe has no width: one row, one line
             console = Console(file=console.file, markup=False, highlight=False, width=WIDE)
@@ -123,11 +123,12 @@ class Bar:
         self._progress.update(self._task, **change)
 
 
-def _short(value: Any) -> Any:
+def short(value: Any) -> Any:
+    """Floats to four digits, mappings and lists in a line."""
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={_short(item)}" for key, item in value.items())
+        return ", ".join(f"{key}={short(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(str(_short(item)) for item in value)
+        return ", ".join(str(short(item)) for item in value)
     return value

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any
 
 import typer
 
 from musictk.cli.context import session
+from musictk.cli.output import counted, short
 
+ROWS = {  # what is told of each
+    "checkpoints": ("kind", "step", "path", "saved_at"),
+    "exports": ("kind", "path", "made_at"),
+    "samples": ("id", "path", "seed", "made_at"),
+}
 TOKENIZERS_DIFFER = (
     "nats per token do not compare across tokenizers; fewer per note or second may mean that less "
     "is said: events leaves out tempo and metre, pianoroll velocity too, remi none of them"
@@ -52,7 +58,20 @@ def show(context: typer.Context, run: str) -> None:
             "exports": [row.to_dict() for row in catalog.exports(run)],
             "samples": [row.to_dict() for row in catalog.samples(run)],
         }
-    here.output.result(found, *(f"{key:14} {value}" for key, value in found.items()))
+    here.output.result(found, *_described(found))
+
+
+def _described(found: Mapping[str, Any]) -> Iterator[str]:
+    """A run for a person: a line a fact, a setting group, a checkpoint, an export, a sample."""
+    for key, value in found.items():
+        if key not in ROWS and key != "settings":
+            yield f"{key:14} {short(value)}"
+    for group, values in found["settings"].items():
+        if values not in (None, {}, [], 0):
+            yield f"{group:14} {short(values)}"
+    for key, columns in ROWS.items():
+        for row in found[key]:
+            yield f"{key[:-1]:14} " + "  ".join(str(row[column]) for column in columns)
 
 
 def compare(
@@ -76,6 +95,11 @@ def compare(
     here.output.table(found.rows if here.output.json else [_line(row) for row in found.rows])
     if len({row["tokenizer"] for row in found.rows}) > 1:
         here.output.note(TOKENIZERS_DIFFER)
+    for name, many in found.heard.items():
+        pieces = counted(many, "piece")
+        here.output.warn(
+            f"{name} was trained on {pieces} of this split as it is now: left out for all"
+        )
     for name, why in found.left_out.items():
         here.output.warn(f"{name} is left out: {why}")
 

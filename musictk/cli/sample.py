@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from musictk.cli.context import session
+from musictk.cli.context import session, typed
 from musictk.errors import UsageError
 
 
@@ -80,42 +80,48 @@ def sample(
     """
     from musictk.cli.composing import CompositionBar, report
     from musictk.cli.words import conditions, samplers
-    from musictk.generation.request import Request
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import Source
 
     here = session(context)
-    source = Source(run=run, bundle=bundle, runtime=runtime)
+    others = typed(context, but=("like", "out"))
+    if like is not None and others:
+        raise UsageError(
+            f"--like makes a sample again as it was, without {' and '.join(others)}",
+            "give -o alone beside it",
+        )
+    dials = {
+        "temperature": temperature,
+        "top_k": top_k,
+        "top_p": top_p,
+        "min_p": min_p,
+        "guidance": guidance,
+        "variation": variation,
+        "contrast": contrast,
+        "metre": metre,
+        "blend": blend,
+        "ramp": ramp,
+        "figure": figure,
+        "memory": memory,
+        "prompt_tokens": prompt_tokens,
+        "max_tokens": max_tokens,
+    }
+    asked = job.Asked(
+        source=Source(run=run, bundle=bundle, runtime=runtime),
+        labels=conditions(composer, label or []),
+        form=form,
+        bars=bars,
+        seed=seed,
+        count=count,
+        dials={name: value for name, value in dials.items() if value is not None},
+        samplers=samplers(sampler or []),
+        prompt=prompt,
+    )
     with here.catalog() as catalog, CompositionBar(here.output) as bar:
         if like is not None:
-            made = job.again(catalog, here.workspace, like, out, bar)
+            batch = job.again(catalog, here.workspace, like, out, bar)
         else:
-            dials = {
-                "temperature": temperature,
-                "top_k": top_k,
-                "top_p": top_p,
-                "min_p": min_p,
-                "guidance": guidance,
-                "variation": variation,
-                "contrast": contrast,
-                "metre": metre,
-                "blend": blend,
-                "ramp": ramp,
-                "figure": figure,
-                "memory": memory,
-                "prompt_tokens": prompt_tokens,
-                "max_tokens": max_tokens,
-            }
-            request = Request(
-                conditions=conditions(composer, label or []),
-                form=form,
-                bars=bars,
-                seed=job.fresh_seed() if seed is None else seed,
-                count=count,
-                samplers=samplers(sampler or []),
-            )
-            given = {name: value for name, value in dials.items() if value is not None}
-            made = job.sample(catalog, here.workspace, source, request, given, out, bar, prompt)
-    if not made:
-        raise UsageError("nothing was made")
-    report(here.output, made)
+            batch = job.sample(catalog, here.workspace, asked, out, bar)
+    report(here.output, batch)
+    if batch.failed:
+        raise typer.Exit(3)

@@ -51,7 +51,7 @@ def bind(command: Any, file: Mapping[str, Any]) -> Any:
 
 def _set_defaults(command: Any, table: Mapping[str, Any]) -> None:
     own = {
-        option.name: table[path[0]]
+        option.name: _default(option, table[path[0]])
         for path, option in options(command)
         if len(path) == 1 and not isinstance(table.get(path[0], {}), Mapping)
     }
@@ -59,6 +59,12 @@ def _set_defaults(command: Any, table: Mapping[str, Any]) -> None:
     for name, child in getattr(command, "commands", {}).items():
         below = table.get(name)
         _set_defaults(child, below if isinstance(below, Mapping) else {})
+
+
+def _default(option: Any, value: Any) -> Any:
+    """A list stands for what is written with commas, where an option is not given several times."""
+    joined = isinstance(value, list) and not option.multiple
+    return ",".join(map(str, value)) if joined else value
 
 
 def assignments(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:

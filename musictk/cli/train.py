@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from musictk.cli.context import session
+from musictk.cli.context import rank, session, typed
 from musictk.cli.output import Output
 from musictk.cli.settings import assignments
 from musictk.errors import UsageError
@@ -67,12 +67,8 @@ def train(
 
     here = session(context)
     request = Request(
-        arch=arch,
-        tokenizer=tokenizer,
-        size=size,
+        **_heeded(context, arch=arch, tokenizer=tokenizer, size=size, steps=steps, epochs=epochs),
         preset=preset,
-        steps=steps,
-        epochs=epochs,
         conditions=names(condition),
         config=config,
         overrides=assignments(settings or []),
@@ -84,7 +80,12 @@ def train(
         export=names(export),
     )
     if resume is not None:
-        _require_alone(context)  # what stands in the environment or the file is for new runs
+        # What stands in the environment or in the file is for new runs.
+        if others := typed(context, but=("resume", "device")):
+            raise UsageError(
+                f"--resume goes on as the run began, without {' and '.join(others)}",
+                "train --from RUN goes further with other settings",
+            )
         request = Request(resume=resume, device=device)
     leads = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks for all
     output = here.output if leads else Output(quiet=True)
@@ -92,20 +93,20 @@ def train(
         result = run(catalog, here.workspace, request, bar)
     if leads:
         report(output, result)
+    if result.unexported is not None:
+        raise result.unexported
     if result.outcome.interrupted:
         raise typer.Exit(130)
 
 
-def _require_alone(context: typer.Context) -> None:
-    """Raises UsageError for flags typed beside --resume that it would not heed."""
-    typed = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in ("resume", "device")
-        and getattr(context.get_parameter_source(parameter.name or ""), "name", "") == "COMMANDLINE"
-    ]
-    if typed:
-        raise UsageError(
-            f"--resume goes on as the run began, without {' and '.join(typed)}",
-            "train --from RUN goes further with other settings",
-        )
+def _heeded(context: typer.Context, **values: Any) -> dict[str, Any]:
+    """What --preset, --config or --from may not set aside, being said as high up as they are.
+
+    Of steps and epochs the one said higher up holds.
+    """
+    ranks = {name: rank(context, name) for name in values}
+    above = max(rank(context, name) for name in ("preset", "config", "from_"))
+    kept = {name: value if ranks[name] >= above else None for name, value in values.items()}
+    if None not in (kept["steps"], kept["epochs"]) and ranks["steps"] != ranks["epochs"]:
+        kept[min(("steps", "epochs"), key=ranks.__getitem__)] = None
+    return kept

@@ -40,6 +40,9 @@ class TrainingBar:
             f" from, {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
             f" on {facts['device']}"
         )
+        if refused := facts["refused"]:
+            left = counted(len(refused), "piece")
+            self._output.warn(f"{left} left out by {facts['tokenizer']}; the first: {refused[0]}")
         if idle := facts["idle"]:
             mend = "; --set 'keys=[-2, 2]' moves whole pieces" if "transpose" in idle else ""
             self._output.note(

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from musictk.errors import UsageError
-from musictk.generation.request import Weighted
 from musictk.generation.sampling import Links
 
 
@@ -14,9 +13,9 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
-def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weighted]:
-    """`"Bach:0.6,Chopin:0.4"` and `["period=Baroque"]` as weighted labels by category."""
-    chosen: dict[str, Weighted] = {"composer": _weighted(composer)} if composer else {}
+def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, str]:
+    """`"Bach:0.6,Chopin:0.4"` and `["period=Baroque"]`: what is said of each category."""
+    chosen: dict[str, str] = {"composer": composer} if composer else {}
     for pair in labels:
         category, equals, text = pair.partition("=")
         if not (equals and category and text):
@@ -25,7 +24,7 @@ def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, Weig
             raise UsageError(
                 f"{category} is chosen twice", "mix labels: composer=Bach:0.6,Chopin:0.4"
             )
-        chosen[category] = _weighted(text)
+        chosen[category] = text
     return chosen
 
 
@@ -39,16 +38,3 @@ def samplers(wanted: Sequence[str]) -> Links:
             raise UsageError(f"--sampler {text!r} is not NAME:key=value,…", "such as top-k:k=40")
         links.append((name, {key.strip(): value for key, _, value in pairs}))
     return tuple(links)
-
-
-def _weighted(text: str) -> Weighted:
-    found = []
-    for part in text.split(","):
-        label, colon, weight = part.strip().rpartition(":")
-        try:
-            found.append((label, float(weight)) if colon else (weight, 1.0))
-        except ValueError as error:
-            raise UsageError(
-                f"{part!r} is not LABEL:WEIGHT", "such as Bach:0.6,Chopin:0.4"
-            ) from error
-    return tuple(found)

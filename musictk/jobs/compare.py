@@ -16,6 +16,7 @@ from musictk.jobs.corpus import DataSettings, require_pieces
 from musictk.jobs.plan import Plan
 from musictk.jobs.shards import windows
 from musictk.model import bundle
+from musictk.plugin import registry
 from musictk.training.distributed import choose_device
 from musictk.training.evaluate import nll
 from musictk.workspace import Workspace
@@ -27,6 +28,7 @@ class Comparison:
 
     rows: list[dict[str, Any]]
     left_out: Mapping[str, str]
+    heard: Mapping[str, int]  # run -> pieces of the split that it was trained on, which none scores
 
 
 def compare(
@@ -37,7 +39,7 @@ def compare(
     progress: Callable[[float, float, str], None] | None = None,
 ) -> Comparison:
     """Score the best checkpoint of each run on every piece of a split that all of their tokenizers
-    can represent.
+    can represent, and that none of them was trained on: splits may have been dealt anew since.
 
     Runs that are named are all compared, or it raises MusictkError naming the one that cannot be.
     Without names it is every finished run that can be compared with the most others.
@@ -48,12 +50,15 @@ def compare(
     if not names:
         raise MusictkError("there is no finished run yet", "train one with: musictk train")
     scored: list[Scored] = []
+    heard: dict[str, int] = {}
     left_out: dict[str, str] = {}
     for done, name in enumerate(names):
         if progress is not None:
             progress(done, len(names), f"scoring {name}")
         try:
-            scored.append(_score(catalog, workspace, name, split))
+            run = _score(catalog, workspace, name, split)
+            scored.append(unheard := _unheard(catalog, run))
+            heard |= {name: many} if (many := len(run.pieces) - len(unheard.pieces)) else {}
         except MusictkError as error:
             if runs:
                 raise
@@ -64,7 +69,27 @@ def compare(
     for run in scored:
         if all(run is not each for each in kept):
             left_out[run.name] = f"no {split} piece in common with {kept[0].name}"
-    return Comparison(compare_scores(kept), left_out)
+    return Comparison(compare_scores(kept), left_out, heard)
+
+
+def _unheard(catalog: Catalog, scored: Scored) -> Scored:
+    """Without the pieces that the run, or one it started from, was trained on, and their twins."""
+    files: set[int] = set()
+    name: str | None = scored.name
+    while name is not None:
+        plan = Plan.read(catalog.run(name).settings)
+        spans = catalog.spans_at(plan.shards.get("train", ""))
+        files |= {span.file_id for span in spans if not span.skipped}
+        name = plan.start
+    reads = registry().load("tokenizer", scored.tokenizer).reads
+    pieces = {piece.id: piece for piece in catalog.pieces(reads=reads)}
+    twins = {piece.cluster for piece in pieces.values() if piece.id in files} - {None}
+    kept = [each for each in scored.pieces if not (each in files or pieces[each].cluster in twins)]
+    if not kept:
+        raise MusictkError(
+            f"{scored.name} was trained on every piece of this split", "deal no splits between runs"
+        )
+    return scored.on(kept)
 
 
 def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> Scored:

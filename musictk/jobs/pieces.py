@@ -32,21 +32,17 @@ def target(out: Path | None, name: str, request: Request, row: int, tokenizer: T
     return path if request.count == 1 else path.with_stem(f"{path.stem}-{row + 1}")
 
 
-def write_composition(
-    tokenizer: Tokenizer, composition: Composition, path: Path
-) -> tuple[midi.Section, ...]:
+def write_composition(tokenizer: Tokenizer, composition: Composition, path: Path) -> None:
     """Decode and write it: MIDI with a marker at each section, or text as it is."""
     piece = tokenizer.decode(composition.sequence)
     if isinstance(piece, str) and path.suffix.lower() not in _MIDI:
         write_bytes(path, piece.encode("utf-8", "replace"))
-        return ()
+        return
     if isinstance(piece, str):
         score, ticks = _sounding(piece, path), _abc_section_ticks(composition, tokenizer)
     else:
         score, ticks = piece, section_ticks(composition, tokenizer, piece)
-    sections = tuple(midi.Section(*each) for each in ticks)
-    midi.write(score, sections, path)
-    return sections
+    midi.write(score, [midi.Section(*each) for each in ticks], path)
 
 
 def _sounding(text: str, path: Path) -> ScoreTick:

@@ -58,6 +58,7 @@ class Plan:
     lora: int = 0
     sample: Mapping[str, Any] = field(default_factory=dict)  # kept in the bundle
     export: tuple[str, ...] = ()
+    shards: Mapping[str, str] = field(default_factory=dict)  # split -> its file in the workspace
 
     @staticmethod
     def read(value: Mapping[str, Any]) -> Plan:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,19 +13,35 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog
 from musictk.config import build
-from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.errors import MusictkError, UsageError
 from musictk.generation.compose import Composition, Listener, compose, remake
-from musictk.generation.request import Request, Weighted, to_prompt
-from musictk.generation.sampling import settle
+from musictk.generation.request import Request, to_prompt
+from musictk.generation.sampling import Links, settle
 from musictk.ingest import read_piece
 from musictk.jobs.bundles import Source, open_source
+from musictk.jobs.mixture import mixtures
 from musictk.jobs.pieces import check_name, target, write_composition
-from musictk.model.conditions import Conditions
-from musictk.rendering import midi
+from musictk.model.conditions import OTHER
+from musictk.model.manifest import Manifest
 from musictk.rendering.abc import abc_to_score
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What is asked for, before the model is known that it is asked of."""
+
+    source: Source = field(default_factory=Source)
+    labels: Mapping[str, str] = field(default_factory=dict)  # category -> LABEL, LABEL:WEIGHT, …
+    form: str = ""
+    bars: int = 0
+    seed: int | None = None  # None: one that was not used before
+    count: int = 1
+    dials: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`, not the model's own
+    samplers: Links = ()
+    prompt: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -34,50 +50,81 @@ class Made:
 
     id: int  # of its row: `sample --like ID` makes it again
     path: Path
-    sections: tuple[midi.Section, ...]
     composition: Composition
     source: str  # which model, in words
-    folded: tuple[str, ...]  # labels that have no vector of their own
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What came of a request."""
+
+    made: tuple[Made, ...]
+    failed: tuple[MusictkError, ...] = ()  # pieces that were composed and could not be written
+    folded: tuple[str, ...] = ()  # labels that have no vector of their own
+    unheard: int = 0  # positions of the prompt that `prompt_tokens` leaves out
 
 
 def sample(
     catalog: Catalog,
     workspace: Workspace,
-    source: Source,
-    request: Request,
-    given: Mapping[str, Any],
+    asked: Asked,
     out: Path | None = None,
     listener: Listener | None = None,
-    prompt: Path | None = None,
-) -> list[Made]:
-    """Compose `request.count` pieces and write each; many are numbered out-1.mid, out-2.mid, …
+) -> Batch:
+    """Compose `asked.count` pieces and write each; many are numbered out-1.mid, out-2.mid, …
 
-    `given` are the dials of `Sampling` that are not to be the model's own.
+    Raises MusictkError where none of them can be written.
     """
-    opened = open_source(catalog, workspace, source)
+    opened = open_source(catalog, workspace, asked.source)
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
-    if prompt is not None:
-        request = replace(request, prompt=to_prompt(_encoded(tokenizer, prompt)))
-    named = _canonical(catalog, runtime.manifest.conditions, request.conditions)
-    sampling = settle(runtime.manifest.sampling, given, request.planned)
-    request = replace(request, conditions=named, sampling=sampling)
-    folded = _folded(runtime, request)
-    made = []
+    prompt = () if asked.prompt is None else to_prompt(_encoded(tokenizer, asked.prompt))
+    request = _request(catalog, runtime.manifest, asked, prompt)
+    made: list[Made] = []
+    failed: list[MusictkError] = []
     for composition in compose(runtime, tokenizer, request, listener):
         path = target(out, opened.name, request, composition.row, tokenizer)
-        sections = write_composition(tokenizer, composition, path)
+        try:
+            write_composition(tokenizer, composition, path)
+        except MusictkError as error:  # of a text that is no tune; the others may be
+            failed.append(error)
+            continue
         row = catalog.add_sample(
             workspace.relative(path),
             hashlib.sha256(path.read_bytes()).hexdigest(),
             opened.digest,
             request.seed,
-            {"source": _plain(source, opened.run), "row": composition.row, **request.plain()},
+            {
+                "source": _plain(asked.source, opened.run),
+                "row": composition.row,
+                **request.plain(),
+            },
             opened.run,
         )
-        made.append(Made(row.id, path, sections, composition, opened.name, folded))
-    return made
+        made.append(Made(row.id, path, composition, opened.name))
+    if failed and not made:
+        raise failed[0]
+    unheard = len(prompt) - len(request.prompt)
+    return Batch(tuple(made), tuple(failed), _folded(runtime, request), unheard)
+
+
+def _request(
+    catalog: Catalog, manifest: Manifest, asked: Asked, prompt: tuple[Any, ...]
+) -> Request:
+    """Everything settled: the names that the model knows, its own dials, a seed."""
+    planned = Request(form=asked.form, bars=asked.bars).planned
+    sampling = settle(manifest.sampling, asked.dials, planned)
+    return Request(
+        conditions=mixtures(catalog, manifest.conditions, asked.labels),
+        form=asked.form,
+        bars=asked.bars,
+        seed=secrets.randbits(31) if asked.seed is None else asked.seed,
+        count=asked.count,
+        sampling=sampling,
+        samplers=asked.samplers,
+        prompt=prompt[: sampling.prompt_tokens or None],  # what is left out need not be kept
+    )
 
 
 def again(
@@ -86,7 +133,7 @@ def again(
     sample_id: int,
     out: Path | None = None,
     listener: Listener | None = None,
-) -> list[Made]:
+) -> Batch:
     """Make a sample again from its row, bit for bit on the same machine.
 
     Raises MusictkError where the model is not the one it came from any more.
@@ -105,8 +152,9 @@ def again(
     tokenizer = opened.runtime.manifest.make_tokenizer()
     found = remake(opened.runtime, tokenizer, request, index, listener)
     path = out or workspace.resolve(row.path)
-    sections = write_composition(tokenizer, found, path)
-    return [Made(row.id, path, sections, found, opened.name, _folded(opened.runtime, request))]
+    write_composition(tokenizer, found, path)
+    made = Made(row.id, path, found, opened.name)
+    return Batch((made,), folded=_folded(opened.runtime, request))
 
 
 def _encoded(tokenizer: Tokenizer, prompt: Path) -> NDArray[Any]:
@@ -123,40 +171,13 @@ def _encoded(tokenizer: Tokenizer, prompt: Path) -> NDArray[Any]:
         ) from error
 
 
-def fresh_seed() -> int:
-    """A seed that was not used before; it is kept with what it makes."""
-    return secrets.randbits(31)
-
-
-def _canonical(
-    catalog: Catalog, known: Conditions, wanted: Mapping[str, Weighted]
-) -> dict[str, Weighted]:
-    """With composers under the names the model knows, where the catalog knows them by others."""
-    chosen = dict(wanted)
-    if "composer" in chosen:
-        chosen["composer"] = tuple(
-            (_known_as(catalog, known, label), weight) for label, weight in chosen["composer"]
-        )
-    return chosen
-
-
-def _known_as(catalog: Catalog, known: Conditions, composer: str) -> str:
-    if known.knows("composer", composer):
-        return composer
-    try:
-        name = catalog.composer(composer).name
-    except UnknownNameError:
-        return composer
-    return name if known.knows("composer", name) else composer
-
-
 def _folded(runtime: Runtime, request: Request) -> tuple[str, ...]:
     known = runtime.manifest.conditions
     return tuple(
         label
         for category, weighted in request.conditions.items()
         for label, _ in weighted
-        if known.id(category, label) == 1
+        if known.id(category, label) == 1 and label.upper() != OTHER
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import fields
+from math import inf
 from typing import Any
 
 from musictk.catalog import Catalog
@@ -30,6 +31,8 @@ def plan_for(catalog: Catalog, request: Request) -> Plan:
     """
     if request.steps is not None and request.epochs is not None:
         raise UsageError("--steps and --epochs cannot both be given", "leave one out")
+    if request.epochs is not None and not 0 < request.epochs < inf:
+        raise UsageError(f"{request.epochs:g} epochs cannot be", "give a number above 0")
     sources = [*_preset(request), *_file(request), *_flags(request)]
     if (source := _started(catalog, request)) is not None:
         sources = [_taken_over(source), *_without_names(request.start or "", source, sources)]
@@ -52,7 +55,9 @@ def plan_for(catalog: Catalog, request: Request) -> Plan:
         conditions=request.conditions,
         start=request.start,
         lora=request.lora,
-        **epochs,
+        epochs=epochs.get("epochs"),
+        evaluate_epochs=epochs.get("evaluate_epochs"),
+        checkpoint_epochs=epochs.get("checkpoint_epochs"),
     )
     build(DataSettings, plan.data, "data")
     build(NetworkConfig, plan.network, "network")

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from musictk.catalog import SPLITS, Catalog
 from musictk.config import build
+from musictk.errors import MusictkError
 from musictk.ingest import learn, tokenize
 from musictk.ingest.encode import Listener, Variation
 from musictk.jobs.corpus import DataSettings, condition_ids, require_pieces, weighted
 from musictk.model.conditions import Conditions
 from musictk.plugin import registry
-from musictk.tokens import Tokenizer
+from musictk.tokens import Frames, Tokenizer
 from musictk.tokens.augment import Augment, AugmentSettings
-from musictk.tokens.shards import Shard
+from musictk.tokens.shards import Shard, open_shard
 from musictk.tokens.windows import Windows
 from musictk.workspace import Workspace
 
@@ -41,14 +42,53 @@ def windows(
     data: DataSettings,
     listener: Listener | None = None,
 ) -> Windows:
-    """A split as windows. Only training is weighted and varied."""
-    pieces = require_pieces(catalog, tokenizer.reads)
-    training = split == "train"
-    if any(piece.split == split for piece in pieces.values()):
-        varied = variations(data) if training else ()
+    """A split as it is now, as windows. Only training is weighted and varied."""
+    shards = make_shards(catalog, workspace, tokenizer, data, (split,), listener)
+    return open_windows(catalog, workspace, tokenizer, shards, split, conditions, data)
+
+
+def make_shards(
+    catalog: Catalog,
+    workspace: Workspace,
+    tokenizer: Tokenizer,
+    data: DataSettings,
+    splits: Sequence[str],
+    listener: Listener | None = None,
+) -> dict[str, str]:
+    """Where the pieces of each split lie now, encoded; a split without pieces has none."""
+    present = {piece.split for piece in require_pieces(catalog, tokenizer.reads).values()}
+    shards = {}
+    for split in (split for split in splits if split in present or split == "train"):
+        varied = variations(data) if split == "train" else ()
         shard = tokenize(catalog, workspace, tokenizer, split, listener, variations=varied)
+        shards[split] = workspace.relative(shard.path)
+    return shards
+
+
+def open_windows(
+    catalog: Catalog,
+    workspace: Workspace,
+    tokenizer: Tokenizer,
+    shards: Mapping[str, str],
+    split: str,
+    conditions: Conditions,
+    data: DataSettings,
+) -> Windows:
+    """One of the `shards` as windows, whatever the catalog has come to hold since they were made.
+
+    Raises MusictkError where a shard, or one of its pieces, is gone.
+    """
+    training = split == "train"
+    if split in shards:
+        shard = open_shard(workspace.resolve(shards[split]))
     else:
-        shard = _without_pieces(tokenize(catalog, workspace, tokenizer, "train", listener))
+        shard = empty_shard(tokenizer)
+    pieces = require_pieces(catalog, tokenizer.reads)
+    if gone := set(shard.files.tolist()) - pieces.keys():
+        raise MusictkError(
+            f"{len(gone)} of the pieces in {shard.path.name} left the catalog",
+            "ingest them again, or go on without them: musictk train --from RUN",
+        )
     augment = AugmentSettings(data.transpose, data.velocity) if training else AugmentSettings()
     return Windows(
         shard,
@@ -82,6 +122,10 @@ def tokenize_all(
             {
                 "split": split,
                 "pieces": len(shard.files),
+                "refused": sum(
+                    span.skipped is not None
+                    for span in catalog.spans_at(workspace.relative(shard.path))
+                ),
                 "positions": int(shard.lengths.sum()),
                 "fingerprint": shard.fingerprint,
                 "path": workspace.relative(shard.path),
@@ -90,7 +134,9 @@ def tokenize_all(
     return rows
 
 
-def _without_pieces(shard: Shard) -> Shard:
-    """An empty split of the same encoding: a corpus can be too small to keep music back."""
+def empty_shard(tokenizer: Tokenizer) -> Shard:
+    """A split without pieces: a corpus can be too small to keep music back."""
     none = np.zeros(0, np.int64)
-    return replace(shard, sequence=shard.sequence[:0], offsets=np.zeros(1, np.int64), files=none)
+    sequence = np.zeros((0, 1), np.uint8) if isinstance(tokenizer.space, Frames) else none
+    offsets = np.zeros(1, np.int64)
+    return Shard(Path(), tokenizer.fingerprint, tokenizer.space, sequence, offsets, none)

@@ -17,7 +17,7 @@ from musictk.jobs.corpus import count_conditions, idle, require_pieces
 from musictk.jobs.export import export
 from musictk.jobs.plan import Plan, Request
 from musictk.jobs.settle import plan_for
-from musictk.jobs.shards import fitted, windows
+from musictk.jobs.shards import fitted, make_shards, open_windows
 from musictk.model import bundle
 from musictk.model.manifest import Manifest, make_component
 from musictk.model.network import Network, NetworkConfig
@@ -31,6 +31,8 @@ from musictk.training.outcome import Listener as TrainListener
 from musictk.training.outcome import Outcome
 from musictk.training.settings import Settings
 from musictk.workspace import Workspace
+
+SHOWN = ("train", "valid")  # the splits of a run
 
 
 class Listener(TrainListener, ShardListener, ExportListener, Protocol):
@@ -48,6 +50,7 @@ class Result:
     outcome: Outcome
     facts: Mapping[str, Any]
     exports: tuple[ExportReport, ...] = ()
+    unexported: MusictkError | None = None  # why not all that was asked for was exported
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,13 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
         world.wait()
     if not world.leads or outcome.interrupted:
         return Result(name, outcome, ready.facts)
-    exports = export(catalog, workspace, ready.exports, name, listener)
+    exports: list[ExportReport] = []
+    try:
+        exports.extend(export(catalog, workspace, ready.exports, name, listener))
+    except MusictkError as error:  # the model is whole all the same
+        mend = f"mend that, then: musictk export --run {name}"
+        unexported = MusictkError(f"{name} is trained but not exported: {error.message}", mend)
+        return Result(name, outcome, ready.facts, tuple(exports), unexported)
     return Result(name, outcome, ready.facts, tuple(exports))
 
 
@@ -132,11 +141,15 @@ def _prepare(
         network, manifest = _network(catalog, workspace, plan, tokenizer)
         manifest = replace(manifest, sampling=plan.sample)
     shown, held = (
-        windows(catalog, workspace, tokenizer, split, manifest.conditions, plan.shown, listener)
-        for split in ("train", "valid")
+        open_windows(
+            catalog, workspace, tokenizer, plan.shards, split, manifest.conditions, plan.shown
+        )
+        for split in SHOWN
     )
     facts = _facts(plan, network, shown, held, world)
     facts["idle"] = idle(tokenizer, shown.shard, plan.data)
+    spans = [span for path in plan.shards.values() for span in catalog.spans_at(path)]
+    facts["refused"] = [span.skipped for span in spans if span.skipped]
     return _Ready(name, plan.settings, network, manifest, shown, held, facts, plan.export)
 
 
@@ -151,6 +164,8 @@ def _start(
     shard = tokenize(catalog, workspace, tokenizer, "train", listener)
     plan = plan.suited(int(shard.lengths.sum()), len(shard.files), world.device.type)
     _network(catalog, workspace, plan, tokenizer)  # refuse what cannot be built before it is a run
+    shards = make_shards(catalog, workspace, tokenizer, plan.shown, SHOWN, listener)
+    plan = replace(plan, shards=shards)
     return catalog.start_run(plan.arch, tokenizer.fingerprint, plain(plan)).name
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from importlib.resources import files
+from math import inf
 from typing import Any
 
 from musictk.errors import UnknownNameError, UsageError
@@ -71,4 +72,4 @@ def _misfit(key: str, value: Any) -> str | None:
         listed = isinstance(value, list) and all(isinstance(each, str) for each in value)
         return None if listed else "a list of names"
     number = isinstance(value, int | float) and not isinstance(value, bool)
-    return None if number and value > 0 else "a number above 0"
+    return None if number and 0 < value < inf else "a number above 0"

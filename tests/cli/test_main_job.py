@@ -115,6 +115,28 @@ def test_a_setting_of_the_file_that_is_not_is_named(
     assert "did you mean 'train.arch'" in said
 
 
+def test_what_is_left_out_of_a_prompt_is_told_and_not_kept(shell: Shell) -> None:
+    prompt = ("--prompt", "midis/Satie/gymnopedie_3.mid", "--prompt-tokens", "40", "--bars", "1")
+    said = shell("sample", *prompt, "-o", "on.mid")
+    assert "first 40 of the prompt's" in said.stderr
+    (sample,) = shell.json("runs", "show", "conformer-1")["samples"]
+    assert len(sample["request"]["prompt"]) == 40
+    shown = shell("runs", "show", "conformer-1").stdout
+    assert "on.mid" in shown
+    assert max(map(len, shown.splitlines())) < 400
+
+
+def test_a_preset_that_is_typed_goes_before_the_file(shell: Shell) -> None:
+    table = 'arch = "gpt"\nepochs = 1\ncondition = ["composer"]\nexport = ["torchscript"]\n'
+    (shell.directory / "musictk.toml").write_text(f"[train]\n{table}")
+    small = ("--set", "dim=32", "--set", "depth=1", "--set", "heads=2", "--set", "length=64")
+    made = shell.json("train", "--preset", "seed-003", "--steps", "2", *small)
+    assert made["run"] == "relative-1"
+    assert made["step"] == 2
+    assert [each["kind"] for each in made["exports"]] == ["torchscript"]
+    assert shell.json("train", "--steps", "2", *small)["run"] == "gpt-1"
+
+
 def test_a_tune_in_abc_is_a_prompt(shell: Shell) -> None:
     tune = shell.directory / "tune.abc"
     tune.write_text("X:1\nM:4/4\nL:1/8\nK:G\nG2BG dGBG|c2ec B2dB|A2cA F2AF|G8|\n")
@@ -148,6 +170,8 @@ def test_labels_become_conditions(shell: Shell) -> None:
         (["sample", "--runtime", "onnx"], 1, "musictk export --onnx"),
         (["sample", "--like", "77"], 2, "sample '77'"),
         (["sample", "--composer", "Bach:x"], 2, "LABEL:WEIGHT"),
+        (["sample", "--like", "1", "--top-k", "3"], 2, "without --top-k"),
+        (["train", "--epochs", "0"], 2, "above 0"),
         (["sample", "--composer", "Bach", "--label", "composer=Satie"], 2, "chosen twice"),
         (["sample", "-o", "out.wav"], 2, "musictk render"),
         (["sample", "--sampler", "top_k:k=4"], 2, "did you mean 'top-k'"),

@@ -43,6 +43,12 @@ def test_tunes_in_abc_become_midi(tmp_path: Path) -> None:
     markers = [m.text for track in out.tracks for m in track if m.type == "marker"]
     assert markers[0] == "prompt"
 
+    done = shell.run(*asked, "--count", "8", "-o", "many.mid")  # whatever cannot sound is told
+    unplayable = done.stderr.count("warning: ")
+    rows = [line for line in done.stdout.splitlines() if "again: musictk sample --like" in line]
+    assert len(rows) + unplayable == 8
+    assert done.returncode == (3 if unplayable else 0)
+
 
 def test_text_that_is_no_music_is_kept(tmp_path: Path) -> None:
     lines = {f"{n}.txt": f"line {n} of some text\n" * 20 for n in range(1, 41)}

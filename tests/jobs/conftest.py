@@ -18,6 +18,7 @@ from musictk.training.outcome import Quiet
 from musictk.workspace import Workspace
 
 BACH = Path(__file__).parents[2] / "examples" / "midis" / "Bach"
+FIRST = 4  # of them are in the catalog to begin with
 SMALL: Mapping[str, Mapping[str, Any]] = {
     "model": {"dim": 32, "depth": 1, "heads": 2, "max_length": 256},
     "train": {"batch": 2, "length": 64, "evaluate_batches": 1, "tensorboard": False},
@@ -49,6 +50,14 @@ class Room:
         """Two steps on the CPU of what is asked for."""
         return run(self.catalog, self.workspace, small(**asked), heard or Heard())
 
+    def ingest_more(self, count: int) -> None:
+        """Read in the next pieces of the examples."""
+        folder = self.workspace.root / "more"
+        folder.mkdir()
+        for path in sorted(BACH.glob("*.mid"))[FIRST : FIRST + count]:
+            shutil.copy(path, folder)
+        ingest(self.catalog, self.workspace, [folder], Options(workers=1))
+
 
 def small(**asked: Any) -> Request:
     """A request for a model that trains in a moment."""
@@ -63,7 +72,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four pieces, read in, and one run of them: `gpt-1`."""
     root = tmp_path_factory.mktemp("room")
     (root / "midis").mkdir()
-    for path in sorted(BACH.glob("*.mid"))[:4]:
+    for path in sorted(BACH.glob("*.mid"))[:FIRST]:
         shutil.copy(path, root / "midis")
     workspace = Workspace(root)
     with Catalog.open(workspace.catalog_url, root) as catalog:

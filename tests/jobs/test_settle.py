@@ -93,6 +93,16 @@ def test_a_value_out_of_range_is_refused_at_once(
         plan_for(room.catalog, Request(overrides={group: {key: value}}))
 
 
+@pytest.mark.parametrize("epochs", [0.0, -1.0, float("inf"), float("nan")])
+def test_epochs_are_a_number_above_0(room: Room, tmp_path: Path, epochs: float) -> None:
+    with pytest.raises(UsageError, match="above 0"):
+        plan_for(room.catalog, Request(epochs=epochs))
+    file = tmp_path / "settings.toml"
+    file.write_text(f"epochs = {epochs}\n")
+    with pytest.raises(UsageError, match="above 0"):
+        plan_for(room.catalog, Request(config=file))
+
+
 def test_the_file_of_the_documentation_is_read_as_it_says(room: Room, tmp_path: Path) -> None:
     found = re.findall(r"```toml\n(.*?)```", COMMANDS.read_text("utf-8"), re.S)
     file = tmp_path / "experiment.toml"

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
 import pytest
+from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.errors import MusictkError, UsageError
+from musictk.ingest import Options, ingest
 from musictk.model.manifest import Manifest
+from musictk.training.outcome import Report
 from musictk.training.preset import load_preset, preset_names
-from tests.jobs.conftest import Heard, Room
+from tests.jobs.conftest import SMALL, Heard, Room
 
 TINY = {"dim": 32, "depth": 2, "heads": 2}
 BRIEF = {"steps": 2, "length": 64, "batch": 2, "evaluate_batches": 1, "tensorboard": False}
@@ -53,6 +57,53 @@ def test_resume_takes_no_settings(room: Room, asked: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="train --from gpt-1 goes further"):
         room.train(resume="gpt-1", **asked)
     assert room.catalog.run("gpt-1").status == "interrupted"
+
+
+def test_a_run_goes_on_with_the_music_it_began_with(room: Room) -> None:
+    class Stopper(Heard):
+        def stepped(self, report: Report) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    each = {"train": {**SMALL["train"], "log_every": 1}}
+    asked: dict[str, Any] = {"arch": "gpt", "tokenizer": "events", "steps": 4, "overrides": each}
+    whole = room.train(**asked)
+    cut = room.train(Stopper(), **asked)
+    assert cut.outcome.interrupted
+    room.ingest_more(8)
+    heard = Heard()
+    resumed = room.train(heard, resume=cut.run)
+    assert heard.facts["train_positions"] == whole.facts["train_positions"]
+    assert resumed.outcome.digest == whole.outcome.digest
+    again = room.train(**asked)
+    assert again.facts["train_positions"] > whole.facts["train_positions"]
+
+
+def test_a_run_whose_export_fails_is_whole_all_the_same(room: Room) -> None:
+    room.workspace.exports.write_text("in the way")
+    made = room.train(arch="gpt", tokenizer="events", export=("torchscript",))
+    assert (made.outcome.ended, made.exports) == ("finished", ())
+    assert made.unexported is not None
+    assert f"musictk export --run {made.run}" in str(made.unexported)
+    assert room.catalog.run(made.run).status == "finished"
+
+
+def test_pieces_that_the_tokenizer_refuses_are_told(room: Room) -> None:
+    """A piece of drums alone is music, and nothing to a piano roll."""
+    folder = room.workspace.root / "drums"
+    folder.mkdir()
+    for number in range(12):
+        score, drums = ScoreTick(480), TrackTick("drums", 0, True)
+        for beat in range(16 + number):
+            drums.notes.append(
+                NoteTick(beat * 240 * (1 + beat % (2 + number)), 120, 36 + number, 80)
+            )
+        score.tracks.append(drums)
+        score.dump_midi(str(folder / f"{number}.mid"))
+    ingest(room.catalog, room.workspace, [folder], Options(workers=1))
+    heard = Heard()
+    room.train(heard, arch="gpt", tokenizer="pianoroll")
+    assert heard.facts["refused"]
+    assert set(heard.facts["refused"]) == {"refused: there is no pitched note"}
 
 
 def test_a_run_without_a_checkpoint_says_so(room: Room) -> None:

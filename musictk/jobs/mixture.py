@@ -1,0 +1,70 @@
+"""Labels as they are typed, by the names that a model knows."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+
+from musictk.catalog import Catalog
+from musictk.errors import UnknownNameError, UsageError
+from musictk.generation.request import Weighted
+from musictk.model.conditions import Conditions
+
+_WEIGHTED = re.compile(r"(.+?):(\d*\.?\d+)(?:,\s*|$)")  # LABEL:WEIGHT; a label may hold commas
+
+
+def mixtures(catalog: Catalog, known: Conditions, said: Mapping[str, str]) -> dict[str, Weighted]:
+    """What was said of each category as weighted labels; composers also by the catalog's aliases.
+
+    Raises UsageError for what is no LABEL or LABEL:WEIGHT, parted by commas.
+    """
+    found = {}
+    for category, text in said.items():
+        named = _namer(catalog, known, category)
+        found[category] = tuple(
+            (named(label) or label, weight) for label, weight in mixture(text, named)
+        )
+    return found
+
+
+def mixture(text: str, named: Callable[[str], str | None]) -> Weighted:
+    """`Bach:0.6,Chopin:0.4` -> (("Bach", 0.6), ("Chopin", 0.4)).
+
+    What is a name as a whole (for `named` does not answer None) is one, commas and colons in it.
+    """
+    text = text.strip()
+    if named(text) is not None:
+        return ((text, 1.0),)
+    parts = _WEIGHTED.findall(text)
+    if parts and "".join(_WEIGHTED.split(text)[::3]) == "":
+        return tuple((label.strip(), float(weight)) for label, weight in parts)
+    return tuple(_label(part.strip(), named) for part in text.split(","))
+
+
+def _label(part: str, named: Callable[[str], str | None]) -> tuple[str, float]:
+    label, colon, weight = part.rpartition(":")
+    if not colon or named(part) is not None:
+        return part, 1.0
+    try:
+        return label, float(weight)
+    except ValueError as error:
+        raise UsageError(f"{part!r} is not LABEL:WEIGHT", "such as Bach:0.6,Chopin:0.4") from error
+
+
+def _namer(catalog: Catalog, known: Conditions, category: str) -> Callable[[str], str | None]:
+    """The label that a model knows by a name, or None."""
+
+    def named(text: str) -> str | None:
+        if category not in known.labels:
+            return None
+        if known.knows(category, text):
+            return text
+        if category != "composer":
+            return None
+        try:
+            name = catalog.composer(text).name
+        except UnknownNameError:
+            return None
+        return name if known.knows("composer", name) else None
+
+    return named

@@ -1,0 +1,31 @@
+"""Runs on the same pieces, whatever became of the splits."""
+
+from __future__ import annotations
+
+from musictk.catalog import Fractions
+from musictk.jobs.compare import compare
+from tests.jobs.conftest import Room
+
+
+def test_no_run_is_scored_on_what_it_was_trained_on(room: Room) -> None:
+    room.ingest_more(15)
+    room.train(arch="gpt", tokenizer="remi")
+    room.train(start="gpt-2")
+    first, second = (trained_on(room, run) for run in ("gpt-1", "gpt-2"))
+    room.catalog.split(Fractions(valid=0.6, test=0.2))
+    dealt = {piece.id for piece in room.catalog.pieces("valid")}
+    assert dealt & second
+    found = compare(room.catalog, room.workspace, ["gpt-1", "gpt-2", "gpt-3"])
+    assert {row["pieces"] for row in found.rows} == {len(dealt - first - second)}
+    heard = {
+        "gpt-1": len(dealt & first),
+        "gpt-2": len(dealt & second),
+        "gpt-3": len(dealt & second),
+    }
+    assert found.heard == {run: many for run, many in heard.items() if many}
+
+
+def trained_on(room: Room, run: str) -> set[int]:
+    """The files that it saw."""
+    path = room.catalog.run(run).settings["shards"]["train"]
+    return {span.file_id for span in room.catalog.spans_at(path)}
