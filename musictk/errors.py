@@ -38,10 +38,12 @@ class UnknownNameError(UsageError):
 
 
 def _suggestion(name: str, known: list[str]) -> str:
-    from rapidfuzz import process  # only a failing command pays for this import
+    from rapidfuzz import fuzz, process  # only a failing command pays for this import
 
     if not known:
         return "there are none yet"
-    near = process.extractOne(name, known, processor=str.casefold, score_cutoff=60)
+    fold = str.casefold
+    near = process.extractOne(name, known, scorer=fuzz.ratio, processor=fold, score_cutoff=60)
+    near = near or process.extractOne(name, known, processor=fold, score_cutoff=80)  # a part of one
     listed = ", ".join(known[:12]) + (f", … ({len(known)} in all)" if len(known) > 12 else "")
     return f"did you mean {near[0]!r}?" if near else f"there is: {listed}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from musictk.cli.output import Output
+from musictk.errors import UsageError
 from musictk.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -39,13 +40,15 @@ def rank(context: typer.Context, parameter: str) -> int:
     return {"COMMANDLINE": 3, "ENVIRONMENT": 2, "DEFAULT_MAP": 1}.get(source, 0)
 
 
-def typed(context: typer.Context, but: tuple[str, ...]) -> list[str]:
-    """The flags typed on the command line, without those of the parameters `but`."""
-    return [
+def require_alone(context: typer.Context, why: str, mend: str, but: tuple[str, ...]) -> None:
+    """Raise UsageError for flags typed beside those of the parameters `but`, unheeded there."""
+    typed = [
         parameter.opts[0]
         for parameter in context.command.params
         if parameter.name not in but and rank(context, parameter.name or "") == 3
     ]
+    if typed:
+        raise UsageError(f"{why}, without {' and '.join(typed)}", mend)
 
 
 def session(context: typer.Context) -> Session:

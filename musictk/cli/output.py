@@ -128,7 +128,11 @@ def short(value: Any) -> Any:
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, Mapping):
-        return ", ".join(f"{key}={short(item)}" for key, item in value.items())
+        return ", ".join(f"{key}={_inner(item)}" for key, item in value.items())
     if isinstance(value, list | tuple):
-        return ", ".join(str(short(item)) for item in value)
+        return ", ".join(str(_inner(item)) for item in value)
     return value
+
+
+def _inner(value: Any) -> Any:
+    return f"[{short(value)}]" if isinstance(value, Mapping | list | tuple) else short(value)

@@ -7,8 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from musictk.cli.context import session, typed
-from musictk.errors import UsageError
+from musictk.cli.context import require_alone, session
 
 
 def _dial(usual: str, said: str, **limits: Any) -> Any:
@@ -84,12 +83,9 @@ def sample(
     from musictk.jobs.bundles import Source
 
     here = session(context)
-    others = typed(context, but=("like", "out"))
-    if like is not None and others:
-        raise UsageError(
-            f"--like makes a sample again as it was, without {' and '.join(others)}",
-            "give -o alone beside it",
-        )
+    if like is not None:
+        why = "--like makes a sample again as it was"
+        require_alone(context, why, "give -o alone beside it", but=("like", "out"))
     dials = {
         "temperature": temperature,
         "top_k": top_k,

@@ -8,10 +8,9 @@ from typing import Annotated, Any
 
 import typer
 
-from musictk.cli.context import rank, session, typed
+from musictk.cli.context import rank, require_alone, session
 from musictk.cli.output import Output
 from musictk.cli.settings import assignments
-from musictk.errors import UsageError
 
 
 def train(
@@ -81,11 +80,9 @@ def train(
     )
     if resume is not None:
         # What stands in the environment or in the file is for new runs.
-        if others := typed(context, but=("resume", "device")):
-            raise UsageError(
-                f"--resume goes on as the run began, without {' and '.join(others)}",
-                "train --from RUN goes further with other settings",
-            )
+        why = "--resume goes on as the run began"
+        mend = "train --from RUN goes further with other settings"
+        require_alone(context, why, mend, but=("resume", "device"))
         request = Request(resume=resume, device=device)
     leads = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks for all
     output = here.output if leads else Output(quiet=True)

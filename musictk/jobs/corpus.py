@@ -15,7 +15,7 @@ from musictk.config import build, require
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.model.conditions import Conditions
 from musictk.plugin import registry
-from musictk.tokens import Tokenizer
+from musictk.tokens import Tokenizer, Tokens
 from musictk.tokens.augment import AugmentSettings
 from musictk.tokens.shards import Shard
 
@@ -120,7 +120,7 @@ def weighted(
     Shares are of positions, or of pieces where those are to be shown equally often.
     """
     composers = [pieces[file].composer for file in shard.files.tolist()]
-    lengths = np.maximum(shard.lengths, 1)
+    lengths = np.maximum(shard.lengths + isinstance(shard.space, Tokens), 1)  # with its eos
     shares = lengths if data.draw == "positions" else np.ones(len(lengths))
     totals: Counter[str | None] = Counter()
     for composer, share in zip(composers, shares.tolist(), strict=True):

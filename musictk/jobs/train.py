@@ -19,6 +19,7 @@ from musictk.jobs.plan import Plan, Request
 from musictk.jobs.settle import plan_for
 from musictk.jobs.shards import fitted, make_shards, open_windows
 from musictk.model import bundle
+from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component
 from musictk.model.network import Network, NetworkConfig
 from musictk.plugin import registry
@@ -205,7 +206,9 @@ def _keep(catalog: Catalog, workspace: Workspace, ready: _Ready, outcome: Outcom
     for kind, path in (("best", outcome.best), ("last", outcome.last)):
         if (path / "manifest.json").is_file():
             step = outcome.best_step if kind == "best" else outcome.step
-            digest = bundle.weights_digest(bundle.read(path)[0])
+            network = bundle.read(path)[0]
+            digest = bundle.weights_digest(network)
+            metrics["parameters"] = parameters(network)  # adapters are merged into it
             catalog.add_checkpoint(ready.run, kind, step, workspace.relative(path), digest, metrics)
     catalog.finish_run(ready.run, "interrupted" if outcome.interrupted else "finished", metrics)
 
@@ -244,7 +247,7 @@ def _facts(
         "tokenizer": plan.tokenizer,
         "size": plan.size or "own",
         "unit": shown.shard.space.unit,
-        "parameters": sum(each.numel() for each in network.parameters()),
+        "parameters": parameters(network),
         "device": str(world.device),
         "processes": world.size,
         "train_positions": shown.positions,

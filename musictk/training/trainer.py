@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from musictk.errors import UsageError
 from musictk.model.bundle import weights_digest, with_progress
+from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
 from musictk.tokens.windows import Windows
@@ -216,7 +217,7 @@ class Trainer:
             path = checkpoint.save(
                 self.directory,
                 network,
-                with_progress(self.manifest, **self._trained()),
+                with_progress(self.manifest, **self._trained(network)),
                 packed | live,
                 trainer,
                 best=best,
@@ -225,7 +226,7 @@ class Trainer:
             self.listener.saved(path)
         self.world.wait()
 
-    def _trained(self) -> dict[str, Any]:
+    def _trained(self, network: Network) -> dict[str, Any]:
         progress = self.progress
         return {
             "step": progress.step,
@@ -234,7 +235,7 @@ class Trainer:
             "best_nll": progress.best_nll,
             "baseline": progress.baseline,
             "data": self.data,
-            "parameters": sum(each.numel() for each in self.network.parameters()),
+            "parameters": parameters(network),
             "settings": self.settings.flat(),
         }
 

@@ -101,9 +101,9 @@ class Remi(Tokenizer):
 
         sequences = (self._encode(piece) for piece in pieces)
         base = len(self.vocabulary.names)
-        if self.config.bpe < base:
+        if self.config.bpe <= base:
             raise MusictkError(
-                f"bpe={self.config.bpe} is less than the {base} ids there are without it",
+                f"bpe={self.config.bpe} is no more than the {base} ids there are without it",
                 f"give more than {base}",
             )
         return Merges.learn(sequences, base, self.vocabulary.bar, self.config.bpe)

@@ -92,10 +92,11 @@ def test_in_frames_top_k_is_the_most_voices() -> None:
 
 def test_in_frames_temperature_zero_sounds_what_is_likelier_than_not() -> None:
     logits = np.array([[2.0, -0.1, 0.1, -3.0]], np.float32)
-    cold = make("temperature", {"temperature": 0}, Frames(4))
-    assert cold(logits, np.zeros((1, 0, 4), np.uint8)).tolist() == [
-        [np.inf, -np.inf, np.inf, -np.inf]
-    ]
+    nothing = np.zeros((1, 0, 4), np.uint8)
+    cold = make("temperature", {"temperature": 0}, Frames(4))(logits, nothing)
+    assert (0.5 * (1 + np.tanh(0.5 * cold))).tolist() == [[1, 0, 1, 0]]
+    one = make("top-k", {"k": 1}, Frames(4))(cold, nothing)  # the likelier of the two
+    assert np.flatnonzero(np.isfinite(one)).tolist() == [0]
 
 
 @pytest.mark.parametrize(

@@ -44,7 +44,7 @@ def test_lines_may_be_the_bars() -> None:
     assert len(text.bar_starts(text.encode("one\ntwo\nthree"))) == 3
 
 
-@pytest.mark.parametrize(("texts", "bars"), [([TUNE, TUNE, "a\nb"], 4), (["a\nb", "c\nd"], 7)])
+@pytest.mark.parametrize(("texts", "bars"), [([TUNE, TUNE, "a\nb"], 5), (["a\nb", "c\nd"], 7)])
 def test_the_bar_is_what_most_texts_have(texts: list[str], bars: int) -> None:
     learned = Text(CONFIG, Text(CONFIG).learn(texts))
     assert len(learned.bar_starts(learned.encode(TUNE))) == bars
