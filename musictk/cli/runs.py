@@ -109,7 +109,9 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
     line: dict[str, Any] = {key: row[key] for key in ("run", "tokenizer", "pieces")}
     for name in ("per_token", "per_note", "per_second", "behind"):
         mean, interval = row[name], row[f"{name}_95"]
-        ends = "–" if mean is None else f"{mean:.4g} ({interval[0]:.4g} to {interval[1]:.4g})"
+        ends = "–" if mean is None else f"{mean:.4g}"
+        if mean is not None and row["pieces"] > 1:  # one piece says nothing of others
+            ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
         line[f"nats {name.replace('_', ' ')}" if name != "behind" else name] = ends
     line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"
     return line | {"tokens/s": f"{row['positions_per_second']:,.0f}"}

@@ -59,7 +59,7 @@ class Request:
             if self.bars and form == parse(self.form, self.bars - 1 or 2):
                 raise UsageError(
                     f"every section of {self.form!r} has bars of its own, not {self.bars}",
-                    "leave --bars out",
+                    "leave --bars out, or say 0",
                 )
             return form
         endless = MOST_BARS if self.sampling.max_tokens else 2 * BARS
