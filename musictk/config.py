@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields
 from typing import Any, TypeVar
 
 from musictk.errors import UnknownNameError, UsageError
 
 T = TypeVar("T")
+Rules = tuple[tuple[str, Callable[[Any], bool], str], ...]
 
 
 def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
@@ -36,6 +37,13 @@ def require(good: bool, owner: str, key: str, value: object, allowed: str) -> No
     """Raise UsageError unless `good`: "setting of gpt depth=0 must be above 0"."""
     if not good:
         raise UsageError(f"setting of {owner} {key}={value!r} must be {allowed}")
+
+
+def require_all(rules: Rules, values: Mapping[str, Any], owner: str) -> None:
+    """Raise UsageError for the first value that a rule, (names, works, allowed), does not allow."""
+    for keys, works, allowed in rules:
+        for key in keys.split():
+            require(works(values[key]), owner, key, values[key], allowed)
 
 
 def plain(config: Any) -> dict[str, Any]:

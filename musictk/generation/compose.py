@@ -114,8 +114,7 @@ class _Batch:
         guided = sampling.guidance != 1 and any(mixture)
         self.free = runtime.condition([[] for _ in mixture]) if guided else None
         self.contexts = Contexts(runtime, self.capacity)
-        prompt = request.prompt[: sampling.prompt_tokens or None]
-        self.prompt = from_prompt(prompt, tokenizer.space)
+        self.prompt = from_prompt(request.heard, tokenizer.space)
         plan, limit = request.plan(), request.bar_limit
         self.drafts = [
             Draft(tokenizer, plan, self.prompt, sampling, limit, Noise(request.seed, row))

@@ -48,6 +48,11 @@ class Request:
         self.plan()
 
     @property
+    def heard(self) -> tuple[Any, ...]:
+        """What of the prompt is gone on from."""
+        return self.prompt[: self.sampling.prompt_tokens or None]
+
+    @property
     def planned(self) -> bool:
         """Whether a form or bars were asked for."""
         return bool(self.form.strip() or self.bars)

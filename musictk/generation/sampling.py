@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal
 
-from musictk.config import build, require
+from musictk.config import Rules, build, require_all
 
 Links = tuple[tuple[str, dict[str, Any]], ...]
 LEAST = 16  # positions of memory, or of a piece
@@ -33,9 +33,7 @@ class Sampling:
     max_tokens: int = 0  # tokens (or frames) after the prompt; 0: until the bars are written
 
     def __post_init__(self) -> None:
-        for keys, works, allowed in _RULES:
-            for key in keys.split():
-                require(works(getattr(self, key)), "sample", key, getattr(self, key), allowed)
+        require_all(_RULES, vars(self), "sample")
 
     @property
     def chain(self) -> Links:
@@ -62,7 +60,7 @@ def settle(own: Mapping[str, Any], given: Mapping[str, Any], planned: bool) -> S
     return build(Sampling, {**kept, **given}, "sample")
 
 
-_RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+_RULES: Rules = (
     ("temperature", lambda value: 0 <= value < inf, "at least 0"),
     ("top_k ramp prompt_tokens", lambda value: value >= 0, "at least 0"),
     ("min_p variation blend", lambda value: 0 <= value <= 1, "from 0 to 1"),

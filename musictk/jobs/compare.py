@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from musictk.catalog import Catalog
+from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
 from musictk.evaluation.compare import Scored, comparable, compare_scores
 from musictk.jobs.bundles import best_of
@@ -16,7 +16,7 @@ from musictk.jobs.corpus import DataSettings, require_pieces
 from musictk.jobs.plan import Plan
 from musictk.jobs.shards import windows
 from musictk.model import bundle
-from musictk.plugin import registry
+from musictk.model.cost import parameters
 from musictk.training.distributed import choose_device
 from musictk.training.evaluate import nll
 from musictk.workspace import Workspace
@@ -56,9 +56,9 @@ def compare(
         if progress is not None:
             progress(done, len(names), f"scoring {name}")
         try:
-            run = _score(catalog, workspace, name, split)
-            scored.append(unheard := _unheard(catalog, run))
-            heard |= {name: many} if (many := len(run.pieces) - len(unheard.pieces)) else {}
+            run, many = _score(catalog, workspace, name, split)
+            scored.append(run)
+            heard |= {name: many} if many else {}
         except MusictkError as error:
             if runs:
                 raise
@@ -72,27 +72,21 @@ def compare(
     return Comparison(compare_scores(kept), left_out, heard)
 
 
-def _unheard(catalog: Catalog, scored: Scored) -> Scored:
-    """Without the pieces that the run, or one it started from, was trained on, and their twins."""
+def _heard(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[int]:
+    """The pieces that a run, or one it started from, was trained on, and their twins."""
     files: set[int] = set()
-    name: str | None = scored.name
+    name: str | None = run
     while name is not None:
         plan = Plan.read(catalog.run(name).settings)
         spans = catalog.spans_at(plan.shards.get("train", ""))
         files |= {span.file_id for span in spans if not span.skipped}
         name = plan.start
-    reads = registry().load("tokenizer", scored.tokenizer).reads
-    pieces = {piece.id: piece for piece in catalog.pieces(reads=reads)}
     twins = {piece.cluster for piece in pieces.values() if piece.id in files} - {None}
-    kept = [each for each in scored.pieces if not (each in files or pieces[each].cluster in twins)]
-    if not kept:
-        raise MusictkError(
-            f"{scored.name} was trained on every piece of this split", "deal no splits between runs"
-        )
-    return scored.on(kept)
+    return files | {piece.id for piece in pieces.values() if piece.cluster in twins}
 
 
-def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> Scored:
+def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> tuple[Scored, int]:
+    """What a run costs on each piece it has not heard, and how many of the split it has."""
     name, directory = best_of(catalog, workspace, run)
     network, manifest = bundle.read(directory)
     tokenizer = manifest.make_tokenizer()
@@ -105,7 +99,13 @@ def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> Scor
     scores = nll(network, held, 8, length, choose_device(), context=length // 2)
     pieces = require_pieces(catalog, tokenizer.reads)
     files = held.shard.files.tolist()
-    return Scored(
+    heard = _heard(catalog, name, pieces)
+    kept = [file for file in files if file not in heard]
+    if not kept:
+        raise MusictkError(
+            f"{name} was trained on every piece of this split", "deal no splits between runs"
+        )
+    scored = Scored(
         name=name,
         tokenizer=tokenizer.name,
         pieces=tuple(files),
@@ -113,6 +113,7 @@ def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> Scor
         positions=scores.positions,
         notes=np.array([pieces[file].notes for file in files]),
         seconds=np.array([pieces[file].seconds for file in files]),
-        parameters=sum(each.numel() for each in network.parameters()),
+        parameters=parameters(network),
         speed=float(catalog.run(name).metrics.get("positions_per_second", 0.0)),
     )
+    return scored.on(kept), len(files) - len(kept)

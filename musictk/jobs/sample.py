@@ -115,7 +115,7 @@ def _request(
     """Everything settled: the names that the model knows, its own dials, a seed."""
     planned = Request(form=asked.form, bars=asked.bars).planned
     sampling = settle(manifest.sampling, asked.dials, planned)
-    return Request(
+    request = Request(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         form=asked.form,
         bars=asked.bars,
@@ -123,8 +123,9 @@ def _request(
         count=asked.count,
         sampling=sampling,
         samplers=asked.samplers,
-        prompt=prompt[: sampling.prompt_tokens or None],  # what is left out need not be kept
+        prompt=prompt,
     )
+    return replace(request, prompt=request.heard)  # what is left out need not be kept
 
 
 def again(

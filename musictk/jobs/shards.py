@@ -118,17 +118,15 @@ def tokenize_all(
     rows = []
     for split in (split for split in SPLITS if split in present):
         shard = tokenize(catalog, workspace, tokenizer, split, listener)
+        path = workspace.relative(shard.path)
         rows.append(
             {
                 "split": split,
                 "pieces": len(shard.files),
-                "refused": sum(
-                    span.skipped is not None
-                    for span in catalog.spans_at(workspace.relative(shard.path))
-                ),
+                "refused": sum(bool(span.skipped) for span in catalog.spans_at(path)),
                 "positions": int(shard.lengths.sum()),
                 "fingerprint": shard.fingerprint,
-                "path": workspace.relative(shard.path),
+                "path": path,
             }
         )
     return rows

@@ -11,7 +11,6 @@ from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportReport
 from musictk.export import Listener as ExportListener
-from musictk.ingest import tokenize
 from musictk.ingest.encode import Listener as ShardListener
 from musictk.jobs.corpus import count_conditions, idle, require_pieces
 from musictk.jobs.export import export
@@ -102,13 +101,13 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
     if not world.leads or outcome.interrupted:
         return Result(name, outcome, ready.facts)
     exports: list[ExportReport] = []
+    unexported = None
     try:
         exports.extend(export(catalog, workspace, ready.exports, name, listener))
     except MusictkError as error:  # the model is whole all the same
         mend = f"mend that, then: musictk export --run {name}"
         unexported = MusictkError(f"{name} is trained but not exported: {error.message}", mend)
-        return Result(name, outcome, ready.facts, tuple(exports), unexported)
-    return Result(name, outcome, ready.facts, tuple(exports))
+    return Result(name, outcome, ready.facts, tuple(exports), unexported)
 
 
 def _open(
@@ -162,11 +161,11 @@ def _start(
     if plan.start is not None and not catalog.checkpoints(plan.start):
         _require_checkpoint(workspace, plan.start)
     tokenizer = fitted(catalog, workspace, plan.tokenizer, plan.tokens)
-    shard = tokenize(catalog, workspace, tokenizer, "train", listener)
-    plan = plan.suited(int(shard.lengths.sum()), len(shard.files), world.device.type)
-    _network(catalog, workspace, plan, tokenizer)  # refuse what cannot be built before it is a run
     shards = make_shards(catalog, workspace, tokenizer, plan.shown, SHOWN, listener)
-    plan = replace(plan, shards=shards)
+    spans = catalog.spans_at(shards["train"])
+    lengths = [span.length for span in spans if not (span.augment or span.skipped)]
+    plan = replace(plan, shards=shards).suited(sum(lengths), len(lengths), world.device.type)
+    _network(catalog, workspace, plan, tokenizer)  # refuse what cannot be built before it is a run
     return catalog.start_run(plan.arch, tokenizer.fingerprint, plain(plan)).name
 
 

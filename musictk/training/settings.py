@@ -6,12 +6,12 @@ groups share a name.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import inf
 from typing import Any, Literal
 
-from musictk.config import build, plain, require
+from musictk.config import Rules, build, plain, require_all
 from musictk.errors import UnknownNameError
 
 
@@ -76,10 +76,7 @@ class Settings:
     loop: Loop = field(default_factory=Loop)
 
     def __post_init__(self) -> None:
-        values = self.flat()
-        for keys, works, allowed in RULES:
-            for key in keys.split():
-                require(works(values[key]), "training", key, values[key], allowed)
+        require_all(RULES, self.flat(), "training")
 
     def but(self, **values: Any) -> Settings:
         """These settings with some changed, by their flat names; strings are read as `--set` does.
@@ -111,7 +108,7 @@ GROUP_OF: Mapping[str, str] = {
     key.name: name for name, kind in GROUPS.items() for key in fields(kind)
 }
 
-RULES: tuple[tuple[str, Callable[[Any], bool], str], ...] = (
+RULES: Rules = (
     ("lr", lambda value: 0 < value < inf, "above 0"),
     ("steps batch accumulation", lambda value: value > 0, "above 0"),
     ("evaluate_every checkpoint_every log_every", lambda value: value > 0, "above 0"),
