@@ -146,9 +146,11 @@ class Trainer:
             if math.isfinite(norm):
                 self.scaler.step(optimizer)
             optimizer.zero_grad()
-        # fp16 starts from a scale that is too high and finds its own: no fault while it can fall.
-        searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1
-        self.progress.skipped += not (math.isfinite(norm) or searching)
+        if not math.isfinite(norm):
+            # fp16 starts from a scale that is too high and finds its own: no fault while it can
+            # fall. Asked only here: reading the scale waits for the GPU.
+            searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1
+            self.progress.skipped += not searching
         self.scaler.update()
         return norm
 
