@@ -74,7 +74,7 @@ def export(source: Path, threads: int) -> dict[str, Runtime]:
     export_onnx(source, source.with_name("int8"), "int8")
     return {
         "eager, state": load(source, "torch", threads, "cpu"),
-        "torchscript": load(source.with_name("ts"), None, threads, "cpu"),
+        "torchscript": load(source.with_name("ts"), "torchscript", threads, "cpu"),
         "onnx fp32": load(source.with_name("onnx"), None, threads, "cpu"),
         "onnx int8": load(source.with_name("int8"), None, threads, "cpu"),
     }

@@ -114,7 +114,7 @@ def test_an_export_replaces_an_export_and_nothing_else(source: Path, tmp_path: P
     target = tmp_path / "out"
     export_torchscript(source, target)
     first = (target / "manifest.json").stat().st_ino
-    assert load(target).name == "torchscript"
+    assert load(target, "torchscript").name == "torchscript"
     export_torchscript(source, target)
     assert (target / "manifest.json").stat().st_ino != first
     precious = tmp_path / "precious"
