@@ -86,6 +86,18 @@ def test_samples_of_bundles_are_made_again(
     assert "sample 1 came from other weights" in said
 
 
+def test_a_rounded_export_is_measured_on_validation_music(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, said, _ = shell.here(capsys, "--json", "export", "--int8")
+    assert code == 0
+    (report,) = json.loads(said)
+    assert report["music"] == "validation music"
+    assert report["music_positions"] > 256
+    assert report["greedy_agreement"] >= 0.98
+    assert abs(report["nats_difference"]) < 0.01
+
+
 def source(shell: Shell, **changed: Any) -> dict[str, Any]:
     """What the catalog says sample 1 came from, after these changes."""
     with sqlite3.connect(shell.directory / "catalog.db") as catalog:
