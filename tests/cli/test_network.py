@@ -46,7 +46,7 @@ def test_the_commands_open_no_socket(tmp_path: Path, midis: Path) -> None:
         *(tmp_path, LATE, "ingest", str(midis / "Satie"), str(midis / "Chopin")),
         *("--", "train", "--arch", "gpt", *SMALL, *SHORT),
         *("--", "sample", "--bars", "1", "-o", "out.mid"),
-        *("--", "export", "--onnx"),
+        *("--", "export", "--int8", "--torchscript"),
         *("--", "sample", "--bars", "1", "--runtime", "onnx", "-o", "fast.mid"),
         *("--", "show", "out.mid"),
         *("--", "doctor"),
