@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.testing.windows import check_windows
+from musictk.testing.windows import check_windows as check_windows
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import transposed
 

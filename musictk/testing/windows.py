@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Sequence
+from itertools import cycle
 from pathlib import Path
 from typing import Any, get_args
 
@@ -19,8 +20,8 @@ from musictk.tokens import Piece, Tokenizer, Tokens
 from musictk.tokens.shards import Shard, open_shard, write_shard
 from musictk.tokens.windows import Draw, Windows
 
-LENGTHS = (1, 7, 16, 64)  # of windows
-_STEPS, _BATCH = 60, 128
+LENGTHS = (1, 7, 64)  # of windows
+_STEPS, _BATCH = 40, 64
 _SIGMAS = 5.0
 
 
@@ -33,25 +34,20 @@ def check_windows(
     eos is the last position.
     """
     encoded = [tokenizer.encode(piece) for piece in pieces]
-    longest = max(encoded, key=len)
-    sizes = {
-        size for length in lengths for size in (length - 1, length, 2 * length, 3 * length + 1)
-    }
-    crops = [longest[:size] for size in sorted(sizes) if 0 < size < len(longest)]
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "shard"
-        write_shard(path, tokenizer, enumerate([*encoded, *crops]))
-        shard = open_shard(path)
-        for draw in get_args(Draw):
-            for length in lengths:
-                check_draws(shard, draw, length)
-        del shard  # it is mapped: some systems remove no file that is
+    for length in lengths:
+        sizes = [1, length - 1, length, length + 1, 2 * length, 3 * length + length // 2]
+        crops = [each[: size or 1] for each, size in zip(cycle(encoded), sizes, strict=False)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "shard"
+            write_shard(path, tokenizer, enumerate(crops))
+            for draw in get_args(Draw):
+                check_draws(open_shard(path), draw, length)
 
 
 def check_draws(shard: Shard, draw: Draw, length: int) -> None:
     """`check_windows` of one shard, one way of drawing and one length."""
     count = len(shard.files)
-    weights = 1.0 + np.arange(count) % 3
+    weights = np.asarray(1.0 + np.arange(count) % 3, np.float64)
     windows = Windows(shard, np.zeros((count, 0), np.int64), weights, draw=draw)
     positions = shard.lengths + isinstance(shard.space, Tokens)
     chances = windows.chances(length)
