@@ -90,17 +90,17 @@ def score(
 ) -> Scores:
     """`nll` of anything that turns a batch into (B, T) nats; it must be in evaluation mode."""
     shape = len(windows.shard.files), len(bands.NAMES)
-    nats, positions = np.zeros(shape), np.zeros(shape, np.int64)
+    cells = shape[0] * shape[1]  # flat: bincount adds much faster than add.at
+    nats, positions = np.zeros(cells), np.zeros(cells, np.int64)
     stride = -(-windows.covering(length, context) // (batch * batches)) if batches else 1
     for part in islice(windows.cover(batch, length, context), 0, None, max(stride, 1)):
         with autocast(device, precision):
             each = objective(*tensors(part, device))
-        rows = np.broadcast_to(part.pieces[:, None], part.mask.shape)[part.mask]
-        places = (part.starts[:, None] + np.arange(length))[part.mask]
-        cells = rows, bands.of(places)
-        np.add.at(nats, cells, each.double().cpu().numpy()[part.mask])
-        np.add.at(positions, cells, 1)
-    return Scores(nats, positions)
+        band = bands.of(part.starts[:, None] + np.arange(length))
+        cell = (part.pieces[:, None] * shape[1] + band)[part.mask]
+        nats += np.bincount(cell, each.double().cpu().numpy()[part.mask], cells)
+        positions += np.bincount(cell, minlength=cells)
+    return Scores(nats.reshape(shape), positions.reshape(shape))
 
 
 def tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
