@@ -9,6 +9,7 @@ import typer
 
 from musictk.cli.context import session
 from musictk.cli.output import counted, short
+from musictk.training import bands
 
 ROWS = {  # what is told of each
     "checkpoints": ("kind", "step", "path", "saved_at"),
@@ -63,9 +64,12 @@ def show(context: typer.Context, run: str) -> None:
 
 def _described(found: Mapping[str, Any]) -> Iterator[str]:
     """A run for a person: a line a fact, a setting group, a checkpoint, an export, a sample."""
-    for key, value in found.items():
+    metrics = {key: value for key, value in found["metrics"].items() if key != "by_position"}
+    for key, value in {**found, "metrics": metrics}.items():
         if key not in ROWS and key != "settings":
             yield f"{key:14} {short(value)}"
+    if by_position := found["metrics"].get("by_position"):
+        yield f"{'nats':14} by position: {bands.text(by_position)}"
     for group, values in found["settings"].items():
         if values not in (None, {}, [], 0):
             yield f"{group:14} {short(values)}"
@@ -83,9 +87,10 @@ def compare(
 ) -> None:
     """Compare runs on the same pieces: nats per token, per note and per second of music.
 
-    Per token compares runs of one tokenizer only. Per note and per second compare all, but what a
-    tokenizer leaves out costs it nothing: events knows no tempo and no metre, pianoroll no velocity
-    either, remi knows them all. Intervals are 95 %, by resampling pieces.
+    Nats by position are per token, by how far into its piece the token is. Per token compares runs
+    of one tokenizer only. Per note and per second compare all, but what a tokenizer leaves out
+    costs it nothing: events knows no tempo and no metre, pianoroll no velocity either, remi knows
+    them all. Intervals are 95 %, by resampling pieces.
     """
     from musictk.jobs.compare import compare as job
 
@@ -113,5 +118,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         if mean is not None and row["pieces"] > 1:  # one piece says nothing of others
             ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
         line[f"nats {name.replace('_', ' ')}" if name != "behind" else name] = ends
+    by_position = row["by_position"] or {}
+    line["nats by position"] = bands.text(by_position) or "–"
     line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"
     return line | {"tokens/s": f"{row['positions_per_second']:,.0f}"}

@@ -11,6 +11,7 @@ from musictk.cli.export import describe
 from musictk.cli.output import Output, counted
 from musictk.jobs.export import plain
 from musictk.jobs.train import Result
+from musictk.training import bands
 from musictk.training.outcome import Evaluation, Report
 
 _NAMED = 12  # labels that a note lists before it says "…"
@@ -52,6 +53,11 @@ class TrainingBar:
         if refused := facts["refused"]:
             left = counted(len(refused), "piece")
             self._output.warn(f"{left} left out by {facts['tokenizer']}; the first: {refused[0]}")
+        if facts["redrawn"]:
+            self._output.note(
+                "this run began with windows that left out the beginnings and endings of pieces;"
+                " it continues with windows that hold every position equally often"
+            )
         if idle := facts["idle"]:
             mend = "; --set 'keys=[-2, 2]' moves whole pieces" if "transpose" in idle else ""
             self._output.note(
@@ -89,6 +95,7 @@ def report(output: Output, result: Result) -> None:
         "best_step": outcome.best_step,
         "best_nll": outcome.best_nll,
         "bigram_nll": outcome.baseline,
+        "by_position": outcome.by_position,
         "tokens_per_second": outcome.positions_per_second,
         "seconds": outcome.seconds,
         "skipped": outcome.skipped,
@@ -104,6 +111,8 @@ def report(output: Output, result: Result) -> None:
             f"validation {outcome.best_nll:.3f} nats a {unit} at step {outcome.best_step:,}"
             f" (a bigram model: {outcome.baseline:.3f})"
         )
+    if outcome.by_position:
+        lines.append(f"nats by position: {bands.text(outcome.by_position)}")
     lines.append(
         f"{outcome.positions_per_second:,.0f} {unit}s/s, {outcome.peak_bytes / 2**20:,.0f} MiB"
     )

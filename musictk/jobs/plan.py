@@ -12,7 +12,7 @@ from musictk.config import build, plain
 from musictk.jobs.corpus import DataSettings
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
-from musictk.training.auto import spaced, suit
+from musictk.training.auto import Rows, spaced, suit
 from musictk.training.preset import IN_EPOCHS
 from musictk.training.settings import Settings
 
@@ -59,6 +59,7 @@ class Plan:
     sample: Mapping[str, Any] = field(default_factory=dict)  # kept in the bundle
     export: tuple[str, ...] = ()
     shards: Mapping[str, str] = field(default_factory=dict)  # split -> its file in the workspace
+    windows: int = 1  # musictk.tokens.windows.VERSION where the run began; 1 where nothing says
 
     @staticmethod
     def read(value: Mapping[str, Any]) -> Plan:
@@ -75,15 +76,22 @@ class Plan:
         """How the corpus is shown."""
         return build(DataSettings, self.data, "data")
 
-    def suited(self, positions: int, pieces: int, device: str) -> Plan:
-        """With a size and a length of training that suit the machine and so much music."""
-        chosen = suit(self.arch, positions, device, self.size, self.model, self.train)
+    def suited(self, positions: int, pieces: int, device: str, rows: Rows | None = None) -> Plan:
+        """With a size and a length of training that suit the machine and so much music.
+
+        `rows` says how many windows of a length hold the music once. Without it every window is
+        taken to be full.
+        """
+        chosen = suit(self.arch, positions, device, self.size, self.model, self.train, rows)
         kind = registry().load("architecture", self.arch)
         size = self.size or (None if "dim" in self.model else chosen.size)
         config = config_for(kind, size, {**chosen.model, **self.model})
         train = {**chosen.train, **self.train}
         train["length"] = min(int(train["length"]), int(config.max_length))
-        windows = pieces if self.shown.draw == "pieces" else positions / train["length"]
+        length = train["length"]
+        windows = rows(length) if rows is not None else positions / length
+        if self.shown.draw == "pieces":
+            windows = pieces
         a_step = train["batch"] * train.get("accumulation", 1)
         counted = {
             steps: max(ceil(passes * windows / a_step), 1)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
+import numpy as np
+
 from musictk.catalog import Catalog
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
@@ -22,8 +24,9 @@ from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component
 from musictk.model.network import Network, NetworkConfig
 from musictk.plugin import registry
-from musictk.tokens import Tokenizer
-from musictk.tokens.windows import Windows
+from musictk.tokens import Tokenizer, Tokens
+from musictk.tokens.cuts import cut
+from musictk.tokens.windows import VERSION, Windows
 from musictk.training import checkpoint
 from musictk.training.distributed import World, join
 from musictk.training.loop import train
@@ -151,6 +154,7 @@ def _prepare(
     facts["shared"] = {name: list(labels) for name, labels in folded.items() if labels}
     facts["threshold"] = plan.shown.threshold
     facts["idle"] = idle(tokenizer, shown.shard, plan.data)
+    facts["redrawn"] = request.resume is not None and plan.windows != VERSION
     spans = [span for path in plan.shards.values() for span in catalog.spans_at(path)]
     facts["refused"] = [span.skipped for span in spans if span.skipped]
     return _Ready(name, plan.settings, network, manifest, shown, held, facts, plan.export)
@@ -167,7 +171,10 @@ def _start(
     shards = make_shards(catalog, workspace, tokenizer, plan.shown, SHOWN, listener)
     spans = catalog.spans_at(shards["train"])
     lengths = [span.length for span in spans if not (span.augment or span.skipped)]
-    plan = replace(plan, shards=shards).suited(sum(lengths), len(lengths), world.device.type)
+    predicted = np.array(lengths, np.int64) + isinstance(tokenizer.space, Tokens)  # eos too
+    plan = replace(plan, shards=shards, windows=VERSION).suited(
+        sum(lengths), len(lengths), world.device.type, lambda length: cut(predicted, length).rows
+    )
     _network(catalog, workspace, plan, tokenizer)  # refuse what cannot be built before it is a run
     return catalog.start_run(plan.arch, tokenizer.fingerprint, plain(plan)).name
 
@@ -198,6 +205,7 @@ def _keep(catalog: Catalog, workspace: Workspace, ready: _Ready, outcome: Outcom
         "best_step": outcome.best_step,
         "best_nll": outcome.best_nll,
         "baseline": outcome.baseline,
+        "by_position": dict(outcome.by_position),
         "skipped": outcome.skipped,
         "seconds": outcome.seconds,
         "positions_per_second": outcome.positions_per_second,

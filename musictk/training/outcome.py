@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -29,6 +30,7 @@ class Evaluation:
     nll: float  # nats per position
     baseline: float | None
     best: bool  # the best so far
+    by_position: Mapping[str, float] = field(default_factory=dict)  # nats, by where in the piece
 
 
 class Listener(Protocol):
@@ -73,6 +75,7 @@ class Outcome:
     digest: str  # of the last weights
     last: Path
     best: Path
+    by_position: Mapping[str, float] = field(default_factory=dict)  # of `best_nll`
 
     @property
     def interrupted(self) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class Progress:
     positions: int = 0
     seconds: float = 0.0  # of training, evaluations apart
     baseline: float | None = None
+    by_position: Mapping[str, float] = field(default_factory=dict)  # of `best_nll`
 
     def count(self, positions: int, seconds: float) -> None:
         """One more step."""
@@ -164,7 +165,7 @@ class Trainer:
         # FSDP gathers in its own forward; otherwise skip the compiled one: shapes differ here.
         sharded = self.world.size > 1 and self.world.parallel == "fsdp"
         objective = self.objective if sharded else Objective(self.network, self.manifest.space)
-        nll = score(
+        scores = score(
             objective.eval(),
             self.valid,
             loop.batch,
@@ -172,16 +173,20 @@ class Trainer:
             self.world.device,
             batches=loop.evaluate_batches,
             precision=self.settings.precision.precision,
-        ).mean
+        )
+        nll, by_position = scores.mean, scores.by_position
         self.world.settle(self.objective)
         better = progress.best_nll is None or nll < progress.best_nll
         progress.stale = 0 if better else progress.stale + 1
         if better:
             progress.best_step, progress.best_nll = progress.step, nll
+            progress.by_position = by_position
         if self.log:
             values = {"nll": nll, "baseline": progress.baseline, "best": better}
+            values |= {f"nll_{name}": nats for name, nats in by_position.items()}
             self.log.write("evaluation", progress.step, **values)
-        self.listener.evaluated(Evaluation(progress.step, nll, progress.baseline, better))
+        evaluation = Evaluation(progress.step, nll, progress.baseline, better, by_position)
+        self.listener.evaluated(evaluation)
         return better
 
     def report(self, meter: Meter, norm: float) -> None:
@@ -259,6 +264,7 @@ class Trainer:
             digest=weights_digest(network),
             last=self.directory / checkpoint.LAST,
             best=self.directory / checkpoint.BEST,
+            by_position=progress.by_position,
         )
 
 

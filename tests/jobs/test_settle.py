@@ -124,6 +124,12 @@ def test_epochs_become_steps(room: Room) -> None:
     assert (train["evaluate_every"], train["checkpoint_every"]) == (100, 1000)
 
 
+def test_an_epoch_counts_the_windows_that_hold_the_music_once(room: Room) -> None:
+    plan = plan_for(room.catalog, Request(preset="seed-000"))
+    train = plan.suited(10**6, 9, "cpu", rows=lambda length: 3_200_000 // length).train
+    assert train["steps"] == ceil(100 * 3125 / (8 * 4))
+
+
 def test_an_epoch_of_seed_001_is_a_window_of_each_piece(room: Room) -> None:
     """Its own figures: 10,841 pieces, two at a time, are 5,421 batches; eight make a step."""
     plan = plan_for(room.catalog, Request(preset="seed-001"))

@@ -86,7 +86,7 @@ def test_best_and_last_are_bundles_that_score_as_reported(
 
 def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path: Path) -> None:
     ears = Ears()
-    small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=ears)
+    outcome = small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=ears)
     lines = read_log(tmp_path)
     steps = [line for line in lines if line["kind"] == "step"]
     assert [line["step"] for line in steps] == [report.step for report in ears.steps]
@@ -94,6 +94,14 @@ def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path:
     held = [line for line in lines if line["kind"] == "evaluation"]
     assert [line["step"] for line in held] == [5, 10, 12]
     assert all(line["baseline"] == held[0]["baseline"] for line in held)
+    by_position = [
+        {name.removeprefix("nll_"): line[name] for name in line if name.startswith("nll_")}
+        for line in held
+    ]
+    assert by_position == [each.by_position for each in ears.evaluations]
+    assert {"0", "1-7", "8-63"} <= set(by_position[0])
+    best = next(each for each in ears.evaluations if each.step == outcome.best_step)
+    assert outcome.by_position == best.by_position
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
