@@ -19,6 +19,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from musictk.errors import MusictkError
 from musictk.files import atomic, read_json, write_json
@@ -85,7 +86,10 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
             ranks = [len(t) for name, t in live.items() if ".lora_A." in name]
             if ranks and not adapted(network):
                 adapt(network, ranks[0])
-            network.load_state_dict(live)
+            shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+            network.load_state_dict(
+                {name: t.reshape(shapes.get(name, t.shape)) for name, t in live.items()}
+            )
         else:
             load_model(network, str(last / WEIGHTS))
     except (SafetensorError, OSError, RuntimeError) as error:
@@ -103,9 +107,13 @@ def exists(directory: Path) -> bool:
 
 def live_tensors(network: nn.Module) -> dict[str, Tensor]:
     """Every tensor of a network as it is trained, to be kept beside its bundle."""
-    return {
-        LIVE + name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()
-    }
+    return {LIVE + name: gathered(tensor).clone() for name, tensor in network.state_dict().items()}
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """The whole of a tensor, on the CPU; every process must call where it is sharded."""
+    whole: Tensor = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return whole.detach().cpu()
 
 
 def _point(link: Path, target: Path) -> None:
