@@ -74,7 +74,7 @@ def save(
 def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Put `last`'s weights into `network`; return the optimizers' tensors and `trainer.json`."""
     last = directory / LAST
-    trainer: dict[str, Any] = read_json(last / TRAINER)
+    trainer = stored(directory)
     try:
         tensors = load_file(last / OPTIMIZER)
         live = {
@@ -98,6 +98,23 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
             "resume with the settings the run began with",
         ) from error
     return tensors, trainer
+
+
+def stored(directory: Path) -> dict[str, Any]:
+    """`last`'s trainer.json: step, progress, settings, scaler."""
+    trainer: dict[str, Any] = read_json(directory / LAST / TRAINER)
+    return trainer
+
+
+def clean(directory: Path) -> None:
+    """Remove what a process that was killed left half written. Nobody may be training there."""
+    for path in (*directory.glob(".*.part"), *directory.glob(f"{CHECKPOINTS}/.*.part")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for name in (LAST, BEST):
+        (directory / f".{name}.link").unlink(missing_ok=True)
 
 
 def exists(directory: Path) -> bool:

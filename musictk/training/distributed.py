@@ -77,6 +77,14 @@ class World:
         dist.all_reduce(said, dist.ReduceOp.MAX)
         return bool(said.item())
 
+    def agree(self, value: float) -> float:
+        """The first process's value, in every process: they must not decide differently by it."""
+        if self.size == 1:
+            return value
+        said = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.broadcast(said, 0)
+        return float(said.item())
+
     def sum(self, value: Tensor) -> Tensor:
         """The sum over all processes."""
         if self.size > 1:

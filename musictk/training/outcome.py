@@ -54,7 +54,7 @@ class Quiet:
     def saved(self, path: Path) -> None: ...
 
 
-Ended = Literal["finished", "patience", "interrupted"]
+Ended = Literal["finished", "patience", "interrupted", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -73,8 +73,19 @@ class Outcome:
     digest: str  # of the last weights
     last: Path
     best: Path
+    why: str = ""  # it has diverged
 
     @property
     def interrupted(self) -> bool:
         """Whether it was asked to stop; resume goes on to the same weights."""
         return self.ended == "interrupted"
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training on would be in vain; `best` is what was best before, if anything was."""
+        return self.ended == "diverged"
+
+    @property
+    def kept_start(self) -> bool:
+        """Whether nothing was better than the trained weights that it started from."""
+        return self.best_step == 0 and self.best_nll is not None
