@@ -59,7 +59,7 @@ def train(
     Without flags it picks a size and a length that suit this machine and this corpus. Ctrl-C
     finishes the step, saves, and says how to go on.
     """
-    from musictk.cli.training import TrainingBar, report
+    from musictk.cli.training import TrainingBar, diverged, report
     from musictk.cli.words import names
     from musictk.jobs.plan import Request
     from musictk.jobs.train import run
@@ -90,6 +90,10 @@ def train(
         result = run(catalog, here.workspace, request, bar)
     if leads:
         report(output, result)
+    if result.outcome.diverged and leads:
+        raise diverged(result)
+    if result.outcome.diverged:
+        raise typer.Exit(1)
     if result.unexported is not None:
         raise result.unexported
     if result.outcome.interrupted:

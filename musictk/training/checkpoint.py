@@ -27,9 +27,10 @@ from musictk.model import bundle
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
 from musictk.training.adapters import adapt, adapted
+from musictk.training.directory import LAST, TRAINER
 
-LAST, BEST, CHECKPOINTS = "last", "best", "checkpoints"
-OPTIMIZER, TRAINER = "optimizer.safetensors", "trainer.json"
+BEST, CHECKPOINTS = "best", "checkpoints"
+OPTIMIZER = "optimizer.safetensors"
 LIVE = "live/"  # before a tensor's name: weights as they are trained, where a bundle's differ
 
 
@@ -115,11 +116,6 @@ def clean(directory: Path) -> None:
             path.unlink(missing_ok=True)
     for name in (LAST, BEST):
         (directory / f".{name}.link").unlink(missing_ok=True)
-
-
-def exists(directory: Path) -> bool:
-    """Whether there is a checkpoint to resume from."""
-    return (directory / LAST / TRAINER).is_file()
 
 
 def live_tensors(network: nn.Module) -> dict[str, Tensor]:

@@ -13,9 +13,9 @@ from musictk.model.manifest import Manifest
 from musictk.model.network import Network
 from musictk.tokens.windows import Windows
 from musictk.training import checkpoint
+from musictk.training.directory import hold, resumable
 from musictk.training.distributed import join
 from musictk.training.feed import Feed
-from musictk.training.lock import hold
 from musictk.training.log import Log
 from musictk.training.meter import Meter
 from musictk.training.outcome import Listener, Outcome, Quiet
@@ -44,7 +44,7 @@ def train(
     (`manifest.trained["from"]`) are scored first, and stay the best until some are better. Under
     torchrun every process calls this alike. Raises UsageError for settings that cannot work
     together, HeldError where another process trains in `directory`; `held` says that the caller has
-    locked it (`musictk.training.lock`).
+    locked it (`musictk.training.directory`).
     """
     _check_data(manifest, train, valid)
     with ExitStack() as stack:
@@ -105,9 +105,9 @@ def _check(settings: Settings, network: Network, directory: Path, resume: bool) 
             f"length={settings.loop.length} is more than this network's {longest} positions",
             f"choose at most {longest}",
         )
-    if resume and not checkpoint.exists(directory):
+    if resume and not resumable(directory):
         raise MusictkError(f"{directory} holds no checkpoint to resume from", "train it anew")
-    if not resume and checkpoint.exists(directory):
+    if not resume and resumable(directory):
         raise UsageError(
             f"{directory} already holds a run", "resume it, or choose another directory"
         )

@@ -20,6 +20,7 @@ from musictk.model.network import Network
 from musictk.tokens.windows import Windows
 from musictk.training import checkpoint
 from musictk.training.baseline import baseline_nll
+from musictk.training.directory import LAST
 from musictk.training.distributed import World
 from musictk.training.evaluate import autocast, score, tensors
 from musictk.training.feed import StepData, torch_seed
@@ -255,7 +256,7 @@ class Trainer:
             positions_per_second=progress.positions / max(progress.seconds, 1e-9),
             peak_bytes=peak_bytes(self.world.device),
             digest=weights_digest(network),
-            last=self.directory / checkpoint.LAST,
+            last=self.directory / LAST,
             best=self.directory / checkpoint.BEST,
         )
 

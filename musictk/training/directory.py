@@ -1,4 +1,4 @@
-"""One process at a time trains in a directory. Free of torch.
+"""The directory of a run: only one process trains in it, and it may be resumed. Free of torch.
 
 The operating system holds the lock and releases it when the process ends, however it ends: a kill
 leaves the file `lock`, but nothing that is locked.
@@ -15,6 +15,7 @@ from pathlib import Path
 from musictk.errors import MusictkError
 
 LOCK = "lock"
+LAST, TRAINER = "last", "trainer.json"  # a checkpoint, and in it what resuming needs
 HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # what systems say of a lock that another holds
 
 
@@ -53,6 +54,11 @@ def held(directory: Path) -> bool:
         return True
     except OSError:  # a lock that may not even be opened is another user's
         return True
+
+
+def resumable(directory: Path) -> bool:
+    """Whether there is a checkpoint to resume from."""
+    return (directory / LAST / TRAINER).is_file()
 
 
 def _lock(handle: int) -> None:
