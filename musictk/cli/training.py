@@ -13,6 +13,7 @@ from musictk.errors import MusictkError
 from musictk.jobs.export import plain
 from musictk.jobs.train import Result
 from musictk.training.outcome import Evaluation, Report
+from musictk.training.progress import lower_rate
 
 
 class TrainingBar:
@@ -79,8 +80,7 @@ def diverged(result: Result) -> MusictkError:
     kept = ""
     if outcome.best_nll is not None:
         kept = f"; its best is that of step {outcome.best_step:,}"
-    lower = f"train again with a lower rate, such as --set lr={result.facts['lr'] / 10:.2g}"
-    return MusictkError(what + kept, lower)
+    return MusictkError(what + kept, lower_rate(result.facts["lr"]))
 
 
 def report(output: Output, result: Result) -> None:

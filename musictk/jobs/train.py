@@ -32,7 +32,7 @@ from musictk.training.distributed import World, join
 from musictk.training.loop import train
 from musictk.training.outcome import Listener as TrainListener
 from musictk.training.outcome import Outcome
-from musictk.training.progress import stored_settings
+from musictk.training.progress import lower_rate, stored_settings
 from musictk.training.settings import Settings
 from musictk.workspace import Workspace
 
@@ -199,8 +199,10 @@ def _start(
 ) -> str:
     """Learn and tokenize what is missing, settle every setting, and open the run."""
     plan = plan_for(catalog, request)
-    if plan.start is not None and not catalog.checkpoints(plan.start):
-        _require_checkpoint(workspace, plan.start)
+    if plan.start is not None:
+        if catalog.run(plan.start).status != "diverged" and not catalog.checkpoints(plan.start):
+            _require_checkpoint(workspace, plan.start)
+        catalog.checkpoint(plan.start)  # raises where there is none that is good
     tokenizer = fitted(catalog, workspace, plan.tokenizer, plan.tokens)
     shards = make_shards(catalog, workspace, tokenizer, plan.shown, SHOWN, listener)
     spans = catalog.spans_at(shards["train"])
@@ -237,8 +239,7 @@ def _resumable(catalog: Catalog, request: Request) -> str:
     if run.status == "finished":
         raise UsageError(f"run {run.name!r} is finished", further)
     if run.status == "diverged":
-        rate = Plan.read(run.settings).settings.optimisation.lr / 10
-        lower = f"train another with a lower rate, such as --set lr={rate:.2g}"
+        lower = lower_rate(Plan.read(run.settings).settings.optimisation.lr)
         raise UsageError(f"run {run.name!r} diverged and would do so again", lower)
     if request != Request(resume=request.resume, device=request.device):
         raise UsageError(

@@ -79,3 +79,8 @@ def stored_settings(values: Mapping[str, Any]) -> Settings:
     if unknown := sorted(set(values) - set(Settings().flat())):
         raise MusictkError(f"a newer musictk began this run (setting {unknown[0]})", NEWER)
     return Settings().but(**values)
+
+
+def lower_rate(lr: float) -> str:
+    """What to do about a run that diverged at a learning rate."""
+    return f"train again with a lower learning rate, such as --set lr={min(lr / 10, 1e-3):.2g}"

@@ -143,12 +143,16 @@ class Trainer:
         return norm
 
     def evaluate(self) -> bool:
-        """Score the validation split; whether it is the best so far (always, without one)."""
+        """Score the validation split; whether it is the best so far.
+
+        Without that split the last is the best, unless its update was skipped.
+        """
         progress, loop = self.progress, self.settings.loop
         progress.evaluated = progress.step
         if not self.valid.positions:
-            progress.best_step = progress.step
-            return True
+            good = self.final() or not progress.skipped_in_row
+            progress.best_step = progress.step if good else progress.best_step
+            return good
         # FSDP gathers in its own forward; otherwise skip the compiled one: shapes differ here.
         sharded = self.world.size > 1 and self.world.parallel == "fsdp"
         objective = self.objective if sharded else Objective(self.network, self.manifest.space)
