@@ -46,7 +46,7 @@ def close(catalog: Catalog, workspace: Workspace, name: str, status: str) -> Non
     metrics: dict[str, Any] = {"ended": status}
     directory = workspace.runs / name
     if resumable(directory):
-        with suppress(MusictkError, KeyError):  # a broken checkpoint is not kept
+        with suppress(MusictkError, OSError, KeyError):  # a broken checkpoint is not kept
             progress = Progress.read(checkpoint.stored(directory)["progress"])
             metrics |= {key: getattr(progress, key) for key in FIGURES}
             metrics["positions_per_second"] = progress.positions / max(progress.seconds, 1e-9)

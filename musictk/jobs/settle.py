@@ -65,7 +65,7 @@ def plan_for(catalog: Catalog, request: Request) -> Plan:
     build(Sampling, plan.sample, "sample")
     if source is not None:
         _require_same(request.start or "", source, plan)
-        return replace(plan, train={**_gently(source), **plan.train})
+        return replace(plan, train={"lr": _gentle(catalog, source), **plan.train})
     return plan
 
 
@@ -170,13 +170,15 @@ def _started(catalog: Catalog, request: Request) -> Plan | None:
     return None
 
 
-def _gently(source: Plan) -> dict[str, Any]:
+def _gentle(catalog: Catalog, source: Plan) -> float:
     """The learning rate of a run that starts from another, unless it is given one.
 
-    The full rate undoes what was learned before the schedule can bring it back.
+    The full rate undoes what was learned before the schedule can bring it back. However many runs
+    lie between, it is that of the run that was trained from nothing.
     """
-    rate = source.settings.optimisation.lr
-    return {"lr": rate if source.start is not None else FINE_TUNING * rate}
+    while source.start is not None:
+        source = Plan.read(catalog.run(source.start).settings)
+    return FINE_TUNING * source.settings.optimisation.lr
 
 
 def _taken_over(plan: Plan) -> Source:

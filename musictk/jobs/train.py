@@ -126,7 +126,7 @@ def _close(catalog: Catalog, workspace: Workspace, name: str, error: BaseExcepti
     directory = workspace.runs / name
     there = resumable(directory)
     stopped = there and isinstance(error, KeyboardInterrupt)
-    with suppress(MusictkError):  # on a full disk the next `train` closes it
+    with suppress(MusictkError, OSError):  # on a full disk the next `train` closes it
         close(catalog, workspace, name, "interrupted" if stopped else "failed")
     if there and isinstance(error, MusictkError):
         error.mend = f"fix that, then: musictk train --resume {name}"
@@ -150,7 +150,7 @@ def _open(
     name = _resumable(catalog, request)
     _require_checkpoint(workspace, name)
     claim(name)
-    _resumable(catalog, request)  # it may have ended in the meantime
+    _resumable(catalog, replace(request, resume=name))  # it may have ended in the meantime
     return catalog.resume_run(name).name
 
 

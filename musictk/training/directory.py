@@ -29,8 +29,13 @@ def hold(directory: Path) -> Iterator[None]:
 
     Where the file system knows no locks, nothing is locked.
     """
-    directory.mkdir(parents=True, exist_ok=True)
-    handle = os.open(directory / LOCK, os.O_RDWR | os.O_CREAT, 0o666)
+    path = directory / LOCK
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        hint = "check its permissions, free some space, or choose another place"
+        raise MusictkError(f"cannot write {path}: {error.strerror}", hint) from error
     try:
         try:
             _lock(handle)
@@ -50,9 +55,7 @@ def held(directory: Path) -> bool:
     try:
         with hold(directory):
             return False
-    except HeldError:
-        return True
-    except OSError:  # a lock that may not even be opened is another user's
+    except MusictkError:  # also where it cannot be opened, as it may be another user's
         return True
 
 

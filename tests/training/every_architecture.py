@@ -24,12 +24,13 @@ from musictk.training.outcome import Outcome
 SMALL_RUN = Path(__file__).with_name("small_run.py")
 ARCHITECTURES = ("gpt", "conformer", "relative", "roll")
 STEPS = {"steps": 4, "accumulation": 2, "evaluate_every": 2, "checkpoint_every": 2, "log_every": 1}
-# name of the case: architecture, rank of the adapters, settings
-CASES: dict[str, tuple[str, int, dict[str, Any]]] = {
+Case = tuple[str, int, dict[str, Any]]  # architecture, rank of the adapters, settings
+PLAIN: dict[str, Case] = {
     f"{name}-{kind}": (name, 0, {"parallel": kind})
     for name in ARCHITECTURES
     for kind in ("ddp", "fsdp")
-} | {
+}
+CASES: dict[str, Case] = PLAIN | {
     "conformer-ddp-lora": ("conformer", 2, {"parallel": "ddp"}),
     "conformer-fsdp-lora": ("conformer", 2, {"parallel": "fsdp"}),
     "conformer-fsdp-recompute": ("conformer", 0, {"parallel": "fsdp", "recompute": True}),
@@ -50,7 +51,8 @@ def trained(
     architecture, rank, values = CASES[case]
     space = Frames(width=128) if architecture == "roll" else small.TOKENS
     # Two streams bring the conformer's scalar parameters.
-    body = {"streams": 2} if architecture == "conformer" else {}
+    body: dict[str, Any] = {"streams": 2} if architecture == "conformer" else {}
+    body["depth"] = 2 if case in PLAIN else 1
     network, manifest = small.fresh(space, architecture, dropout=0.0, **body)
     torch.manual_seed(1)
     if rank and not resume:

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from musictk.errors import MusictkError
 from musictk.training.directory import HeldError, held, hold
 
 HOLDER = (
@@ -48,3 +49,10 @@ def test_two_threads_do_not_share_it_either(tmp_path: Path) -> None:
         assert held(tmp_path)
     assert not held(tmp_path)
     assert not held(tmp_path / "none")
+
+
+def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    refused = pytest.raises(MusictkError, match=r"cannot write .*file/run/lock: ")
+    with refused, hold(tmp_path / "file" / "run"):
+        pass
