@@ -129,7 +129,8 @@ def _close(catalog: Catalog, workspace: Workspace, name: str, error: BaseExcepti
     with suppress(MusictkError, OSError):  # on a full disk the next `train` closes it
         close(catalog, workspace, name, "interrupted" if stopped else "failed")
     if there and isinstance(error, MusictkError):
-        error.mend = f"fix that, then: musictk train --resume {name}"
+        hint = error.mend.removesuffix(", then run the same command again") or "fix that"
+        error.mend = f"{hint}, then: musictk train --resume {name}"
 
 
 def _open(

@@ -103,7 +103,7 @@ def test_a_run_that_an_error_ended_is_resumed(
     with pytest.raises(type(error)) as caught:
         room.train(Full(error), **FOUR)
     if isinstance(caught.value, MusictkError):
-        assert str(caught.value).endswith("on device; fix that, then: musictk train --resume gpt-3")
+        assert str(caught.value).endswith("; free some space, then: musictk train --resume gpt-3")
     row = room.catalog.run("gpt-3")
     assert (row.status, row.metrics["step"]) == (status, 2)
     assert [each.step for each in room.catalog.checkpoints("gpt-3")] == [2, 2]
@@ -157,7 +157,8 @@ def test_settings_of_other_versions(room: Room) -> None:
     trainer = room.workspace.runs / cut.run / "last" / "trainer.json"
     text = trainer.read_text()
     trainer.write_text(text.replace('"keep_checkpoints"', '"moon"'))
-    with pytest.raises(MusictkError, match="a newer musictk began this run"):
+    newer = r"a newer musictk began this run \(setting moon\); upgrade musictk, then: .* --resume"
+    with pytest.raises(MusictkError, match=newer):
         room.train(resume=cut.run)
     trainer.write_text(text.replace('    "keep_checkpoints": false,\n', ""))
     assert "keep_checkpoints" not in trainer.read_text()
