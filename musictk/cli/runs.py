@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Annotated, Any
 
 import typer
@@ -33,14 +34,16 @@ def app() -> typer.Typer:
 
 def list_runs(context: typer.Context) -> None:
     """List runs, oldest first."""
+    from musictk.jobs.runs import status_of
+
     here = session(context)
     with here.catalog() as catalog:
         rows = [
             {
                 "name": run.name,
-                "status": run.status,
+                "status": status_of(here.workspace, run),
                 "steps": run.metrics.get("step"),
-                "nll": run.metrics.get("best_nll"),
+                "nll": finite(run.metrics.get("best_nll")),
                 "baseline": run.metrics.get("baseline"),
                 "parameters": run.metrics.get("parameters"),
                 "started": run.started_at.isoformat(timespec="seconds"),
@@ -52,14 +55,25 @@ def list_runs(context: typer.Context) -> None:
 
 def show(context: typer.Context, run: str) -> None:
     """All about one run: its settings, checkpoints, exports and samples."""
+    from musictk.jobs.runs import status_of
+
     here = session(context)
     with here.catalog() as catalog:
-        found = catalog.run(run).to_dict() | {
+        row = catalog.run(run)
+        metrics = {key: finite(value) for key, value in row.metrics.items()}
+        found = row.to_dict() | {
+            "status": status_of(here.workspace, row),
+            "metrics": metrics,
             "checkpoints": [row.to_dict() for row in catalog.checkpoints(run)],
             "exports": [row.to_dict() for row in catalog.exports(run)],
             "samples": [row.to_dict() for row in catalog.samples(run)],
         }
     here.output.result(found, *_described(found))
+
+
+def finite(value: Any) -> Any:
+    """The value; None for a number that is not finite, which JSON does not know."""
+    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _described(found: Mapping[str, Any]) -> Iterator[str]:

@@ -9,10 +9,12 @@ from typing import Any, Self
 
 from musictk.cli.export import describe
 from musictk.cli.output import Output, counted
+from musictk.errors import MusictkError
 from musictk.jobs.export import plain
 from musictk.jobs.train import Result
 from musictk.training import bands
 from musictk.training.outcome import Evaluation, Report
+from musictk.training.progress import lower_rate
 
 _NAMED = 12  # labels that a note lists before it says "…"
 
@@ -76,6 +78,7 @@ class TrainingBar:
     def evaluated(self, evaluation: Evaluation) -> None:
         baseline = "" if evaluation.baseline is None else f", bigram {evaluation.baseline:.3f}"
         best = ", best so far" if evaluation.best else ""
+        best = ", before any training" if evaluation.step == 0 else best
         self._output.note(f"step {evaluation.step:,}: valid {evaluation.nll:.3f}{baseline}{best}")
 
     def saved(self, path: Path) -> None:
@@ -85,12 +88,23 @@ class TrainingBar:
         self._bar.update(0, 1, f"export: {name}", loss="", speed="")
 
 
+def diverged(result: Result) -> MusictkError:
+    """What is wrong with a run that diverged, and what to do about it."""
+    outcome = result.outcome
+    what = f"{result.run} diverged at step {outcome.step:,}: {outcome.why}"
+    kept = ""
+    if outcome.best_nll is not None:
+        kept = f"; its best is that of step {outcome.best_step:,}"
+    return MusictkError(what + kept, lower_rate(result.facts["lr"]))
+
+
 def report(output: Output, result: Result) -> None:
     """What came of it, and the next command."""
     outcome, unit = result.outcome, result.facts["unit"]
     data = {
         "run": result.run,
         "ended": outcome.ended,
+        "why": outcome.why,
         "step": outcome.step,
         "best_step": outcome.best_step,
         "best_nll": outcome.best_nll,
@@ -120,9 +134,12 @@ def report(output: Output, result: Result) -> None:
         were = "was" if outcome.skipped == 1 else "were"
         skipped = counted(outcome.skipped, "step")
         output.warn(f"{skipped} {were} skipped: the gradient was not finite")
+    if outcome.kept_start:
+        start = result.facts["start"]
+        lines.append(f"nothing beat the start: the best is {start} as it was")
     if outcome.interrupted:
         lines.append(f"go on with: musictk train --resume {result.run}")
-    else:
+    elif not outcome.diverged:
         lines.append(f"bundle: {outcome.best}")
         lines += [line for each in result.exports for line in describe(each)]
         lines.append("next: musictk sample -o out.mid")

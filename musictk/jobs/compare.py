@@ -117,6 +117,8 @@ def _score(
         raise MusictkError(f"there are no {split} pieces of kind {kinds}", "ingest more files")
     length = plan.settings.loop.length
     scores = nll(network, held, 8, length, choose_device(), context=length // 2)
+    if not np.isfinite(scores.nats).all():
+        raise MusictkError(f"{name} does not score this split with finite numbers", "it diverged")
     pieces = require_pieces(catalog, tokenizer.reads)
     files = held.shard.files.tolist()
     heard = _heard(catalog, name, pieces)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from musictk.config import build, plain
+from musictk.errors import MusictkError, UnknownNameError
 from musictk.jobs.corpus import DataSettings
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
@@ -63,18 +65,21 @@ class Plan:
 
     @staticmethod
     def read(value: Mapping[str, Any]) -> Plan:
-        """The inverse of `musictk.config.plain`."""
-        return build(Plan, value, "run")
+        """The inverse of `musictk.config.plain`; what older versions did not know is as usual."""
+        with _of_this_version():
+            return build(Plan, value, "run")
 
     @property
     def settings(self) -> Settings:
         """What the training loop is given."""
-        return Settings().but(**self.train)
+        with _of_this_version():
+            return Settings().but(**self.train)
 
     @property
     def shown(self) -> DataSettings:
         """How the corpus is shown."""
-        return build(DataSettings, self.data, "data")
+        with _of_this_version():
+            return build(DataSettings, self.data, "data")
 
     def suited(self, positions: int, pieces: int, device: str, rows: Rows | None = None) -> Plan:
         """With a size and a length of training that suit the machine and so much music.
@@ -101,3 +106,13 @@ class Plan:
         every = spaced(counted["steps"]) if "steps" in counted else {}
         train = {**train, **every, **self.train, **counted, "length": train["length"]}
         return replace(self, size=size, model=plain(config), train=train)
+
+
+@contextmanager
+def _of_this_version() -> Iterator[None]:
+    """Names were checked when the run began, so one that is unknown now is of a newer version."""
+    try:
+        yield
+    except UnknownNameError as error:
+        what = f"a newer musictk began this run (setting {error.name})"
+        raise MusictkError(what, "upgrade musictk") from error
