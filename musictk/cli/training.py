@@ -13,6 +13,8 @@ from musictk.jobs.export import plain
 from musictk.jobs.train import Result
 from musictk.training.outcome import Evaluation, Report
 
+_NAMED = 12  # labels that a note lists before it says "…"
+
 
 class TrainingBar:
     """Draws shards being made, then steps; each evaluation leaves a line behind."""
@@ -40,6 +42,13 @@ class TrainingBar:
             f" from, {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
             f" on {facts['device']}"
         )
+        for category, labels in facts["shared"].items():
+            which = "composers" if category == "composer" else f"labels of {category}"
+            named = ", ".join(labels[:_NAMED]) + (", …" if len(labels) > _NAMED else "")
+            self._output.note(
+                f"{which} with fewer than {counted(facts['threshold'], 'training piece')}"
+                f" share one vector: {named}"
+            )
         if refused := facts["refused"]:
             left = counted(len(refused), "piece")
             self._output.warn(f"{left} left out by {facts['tokenizer']}; the first: {refused[0]}")
@@ -85,6 +94,7 @@ def report(output: Output, result: Result) -> None:
         "skipped": outcome.skipped,
         "peak_bytes": outcome.peak_bytes,
         "digest": outcome.digest,
+        "shared_labels": result.facts["shared"],
         "best": str(outcome.best),
         "exports": [plain(each) for each in result.exports],
     }

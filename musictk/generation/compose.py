@@ -107,7 +107,7 @@ class _Batch:
         manifest, sampling = runtime.manifest, request.sampling
         asked = sampling.memory or manifest.trained_length or _MEMORY
         self.capacity = min(max(asked, LEAST), manifest.max_length)
-        self.chain = make_chain((*sampling.chain, *request.samplers), tokenizer.space)
+        self.chain = make_chain((*sampling.chain, *request.samplers), tokenizer)
         self.mask = Mask(tokenizer, steady=sampling.metre == "steady")
         mixture = manifest.conditions.mixture(request.conditions)
         self.given = runtime.condition(mixture)

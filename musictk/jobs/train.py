@@ -147,6 +147,9 @@ def _prepare(
         for split in SHOWN
     )
     facts = _facts(plan, network, shown, held, world)
+    folded = manifest.conditions.folded
+    facts["shared"] = {name: list(labels) for name, labels in folded.items() if labels}
+    facts["threshold"] = plan.shown.threshold
     facts["idle"] = idle(tokenizer, shown.shard, plan.data)
     spans = [span for path in plan.shards.values() for span in catalog.spans_at(path)]
     facts["refused"] = [span.skipped for span in spans if span.skipped]
