@@ -119,7 +119,9 @@ class _Walk:
         self._stops: list[int] = []  # where the walk over each track ended
         self._anchors: list[int] = []  # messages of two data bytes: every sixteenth or nearer
         self._singles: list[int] = []  # messages of one
-        self._places: list[int] = []  # where the delta time of each special begins
+        # Of each special, and of the beginning of each track (status 0): where its delta time
+        # begins, that time, and what it is.
+        self._places: list[int] = []
         self._deltas: list[int] = []
         self._found: list[tuple[int, int, int, bytes]] = []  # track, status, kind, data
         self._oddities: list[str] = list(layout.notes)
@@ -128,6 +130,7 @@ class _Walk:
         """Read the events of one track, as far as they can be read."""
         fault: RejectedError | None = None
         self._stops.append(start)
+        self._take(start, 0, (index, 0, -1, b""))
         try:
             ended = self._walk(index, start, stop)
         except RejectedError as error:
@@ -212,10 +215,13 @@ class _Walk:
         else:
             self._note(f"system message {status:02x}")
             place = min(stop, place + _SYSTEM.get(status, 0))
-        self._places.append(begin)
-        self._deltas.append(delta)
-        self._found.append((index, status, kind, content))
+        self._take(begin, delta, (index, status, kind, content))
         return place, kind == _END_OF_TRACK
+
+    def _take(self, place: int, delta: int, found: tuple[int, int, int, bytes]) -> None:
+        self._places.append(place)
+        self._deltas.append(delta)
+        self._found.append(found)
 
     def _number(self, place: int, stop: int) -> tuple[int, int]:
         """The variable-length number at `place`, and where it ends."""
@@ -248,54 +254,50 @@ class _Walk:
     def events(self) -> Events:
         """Everything that was read, in arrays."""
         tables, limits = self._tables, self._limits
-        starts, counts = self._starts()
-        places = np.array(self._places, np.int64)
-        owners = [found[0] for found in self._found]
-        if len(starts) + len(places) > limits.events:
+        starts = self._starts()
+        if len(starts) + len(self._found) - len(self._stops) > limits.events:
             raise RejectedError(Reason.TOO_MANY_EVENTS, f"more than {limits.events}")
         status, first, second = tables.contents(starts)
-        # Messages and specials merged: a special's order is how many of both come before it.
-        before = np.searchsorted(starts, places)
-        order = (
-            np.arange(len(starts)) + np.bincount(before, minlength=len(starts) + 1)[:-1].cumsum()
-        )
-        special_order = before + np.arange(len(places))
-        delta = np.empty(len(starts) + len(places), np.int64)
-        delta[order] = tables.deltas(starts)
-        delta[special_order] = self._deltas
-        total = delta.cumsum()
-        edges = np.cumsum(counts + np.bincount(owners, minlength=len(counts)))
-        passed = np.append(0, total)[np.append(0, edges)]  # ticks before each track
-        ends = passed[1:] - passed[:-1]
+        # The messages between one special and the next have one track and one offset in time.
+        before = np.searchsorted(starts, self._places)
+        between = np.diff(before, append=len(starts))
+        owner = np.array([found[0] for found in self._found], np.int64)
+        opens = np.flatnonzero([found[1] == 0 for found in self._found])
+        tick = tables.deltas(starts).cumsum()
+        since = np.cumsum(self._deltas)  # all specials up to each, as ticks
+        passed = np.append(0, tick)[before] + since  # ticks of the whole file
+        total = (int(tick[-1]) if len(tick) else 0) + (int(since[-1]) if len(since) else 0)
+        ends = np.diff(passed[opens], append=total)
         if len(ends) and ends.max() > limits.ticks:
             raise RejectedError(Reason.TOO_LONG, f"{ends.max()} ticks")
-        ticks = (total[special_order] - passed[owners]).tolist() if owners else []
+        began = passed[opens][owner]
+        tick += np.repeat(since - began, between)
+        order = np.arange(len(starts)) + np.repeat(np.arange(1, len(owner) + 1), between)
+        rows = zip(
+            range(len(owner)), before.tolist(), (passed - began).tolist(), self._found, strict=True
+        )
         specials = tuple(
-            Special(number, owner, tick, status, kind, data)
-            for number, tick, (owner, status, kind, data) in zip(
-                special_order.tolist(), ticks, self._found, strict=True
-            )
+            Special(index + count, track, when, status, kind, data)
+            for index, count, when, (track, status, kind, data) in rows
             if status in (0xF0, 0xF7, 0xFF)
         )
-        tick = total.take(order)
-        tick -= np.repeat(passed[:-1], counts)
-        track = np.repeat(np.arange(len(counts)), counts)
+        track = np.repeat(owner, between)
         return Events(
             self._layout, order, track, tick, status, first, second, specials, ends, self._oddities
         )
 
-    def _starts(self) -> tuple[Ints, Ints]:
-        """Where each channel message begins, ascending; how many each track has, (tracks,)."""
+    def _starts(self) -> Ints:
+        """Where each channel message begins, ascending."""
         starts = self._tables.between(self._anchors)
         if self._singles:
             starts = np.sort(np.append(starts, self._singles))
         # A jump may lead beyond the end of a track; what was found there is left out.
         lows = np.searchsorted(starts, [begin for begin, _, _ in self._layout.tracks])
         highs = np.searchsorted(starts, self._stops)
-        if (lows[1:] != highs[:-1]).any() or (len(highs) and highs[-1] != len(starts)):
+        if (lows[1:] != highs[:-1]).any() or highs[-1] != len(starts):
             slices = zip(lows.tolist(), highs.tolist(), strict=True)
             starts = np.concatenate([starts[low:high] for low, high in slices])
-        return starts, highs - lows
+        return starts
 
 
 class _Tables:
@@ -324,7 +326,7 @@ class _Tables:
         self._step, jump = step, step
         for _ in range(_DOUBLINGS):
             jump = jump.take(jump)
-        self.step, self.jump = memoryview(step), memoryview(jump)
+        self.step, self.jump = step.data, jump.data
 
     def between(self, anchors: list[int]) -> Ints:
         """Every message from each anchor up to a whole jump on, ascending."""

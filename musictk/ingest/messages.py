@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
-
-from numpy.typing import NDArray
 
 from musictk.ingest.events import Bytes, Ints
 
@@ -24,6 +21,6 @@ class Messages:
     def __len__(self) -> int:
         return len(self.tick)
 
-    def where(self, chosen: NDArray[Any]) -> Messages:
-        """The messages at these indices, or where a mask is true."""
-        return Messages(*(values[chosen] for values in vars(self).values()))
+    def take(self, rows: Ints) -> Messages:
+        """The messages at these indices."""
+        return Messages(*(values.take(rows) for values in vars(self).values()))

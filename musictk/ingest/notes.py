@@ -45,9 +45,9 @@ def pair(messages: Messages, ends: Ints) -> Paired:
     """
     key = _keys(messages)
     order = np.argsort(key, kind="stable")
-    key = key[order]
-    strike = (messages.command[order] == 0x9) & (messages.second[order] > 0)
-    tick = messages.tick[order]
+    key = key.take(order)
+    strike = ((messages.command == 0x9) & (messages.second > 0)).take(order)
+    tick = messages.tick.take(order)
     if _alternate(key, strike):
         start, stop, unended = np.arange(0, len(key), 2), tick[1::2], 0
     else:
@@ -64,11 +64,13 @@ def pair(messages: Messages, ends: Ints) -> Paired:
 def _keys(messages: Messages) -> NDArray[Any]:
     """(N,) one number for each track, channel and pitch, small enough to sort by radix."""
     part = messages.track * (int(messages.channel.max(initial=0)) + 1) + messages.channel
-    used = np.zeros(int(part.max(initial=0)) + 1, np.int64)
-    used[part] = 1
-    number = np.cumsum(used) - 1
-    kind = np.uint16 if len(number) and number[-1] < 512 else np.int64
-    return (number[part] * 128 + messages.first).astype(kind)
+    if (highest := int(part.max(initial=0))) >= 512:
+        used = np.zeros(highest + 1, np.int64)
+        used[part] = 1
+        part = (np.cumsum(used) - 1).take(part)
+        highest = int(part.max())
+    key = part << 7 | messages.first
+    return key.astype(np.uint16) if highest < 512 else key
 
 
 def _alternate(key: NDArray[Any], strike: NDArray[np.bool_]) -> bool:

@@ -35,8 +35,23 @@ def drum_channels(specials: Sequence[Special], messages: Messages) -> set[int]:
         part = _part(data, system)
         if part is not None:
             channel, is_drum = part
+            channel = _meant(channel, messages) if is_drum else channel
             drums = drums | {channel} if is_drum else drums - {channel}
     return drums
+
+
+def _meant(channel: int, messages: Messages) -> int:
+    """The channel a rhythm part is for: some writers count the upper ones one too high.
+
+    That is so where the channel named has no notes, and the one below has some but no program
+    other than 0, the standard kit.
+    """
+    notes = messages.command == 0x9
+    below = messages.channel == channel - 1
+    programs = messages.first[below & (messages.command == 0xC)]
+    if channel <= _TENTH + 1 or (notes & (messages.channel == channel)).any() or programs.any():
+        return channel
+    return channel - 1 if (notes & below).any() else channel
 
 
 def _plain(data: bytes) -> bytes:

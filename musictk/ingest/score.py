@@ -92,7 +92,7 @@ def _messages(events: Events, offsets: Ints) -> Messages:
         track=events.track,
         tick=events.tick + offsets[events.track] if offsets.any() else events.tick,
         channel=channel + 16 * ports[events.track] if ports.any() else channel,
-        command=events.status >> 4,
+        command=(events.status >> 4).astype(np.uint8),
         first=events.first,
         second=events.second,
     )
@@ -159,11 +159,12 @@ def _tracks(
 ) -> None:
     """One track of the score for each (track, channel, program) with notes, in that order."""
     group = _groups(messages, events.layout.format)
-    played = messages.command <= 0x9
-    paired = pair(messages if played.all() else messages.where(played), events.ends + offsets)
+    played = np.flatnonzero(messages.command <= 0x9)
+    only = len(played) == len(messages)
+    paired = pair(messages if only else messages.take(played), events.ends + offsets)
     if paired.unended:
         notes.append(f"{paired.unended} notes never end")
-    owner = group[played][paired.rows]
+    owner = group.take(played.take(paired.rows))
     found = _members(owner)
     drums = drum_channels(events.specials, messages)
     texts = _Texts(events, offsets)
@@ -173,7 +174,7 @@ def _tracks(
     }
     for key, track in made.items():
         track.notes = paired.notes(found[key])
-    if not played.all():
+    if not only:
         _controls(made, messages, group, events.ends + offsets)
     texts.lyrics(made)
     for _, track in sorted(made.items()):
@@ -260,7 +261,7 @@ def _controls(made: dict[int, TrackTick], messages: Messages, group: Ints, ends:
             if len(found) > 1:
                 chosen = np.sort(np.concatenate(found))
                 chosen = chosen[np.argsort(messages.tick[chosen], kind="stable")]
-            put(made[home], messages.where(chosen), int(ends[home >> _TRACK]))
+            put(made[home], messages.take(chosen), int(ends[home >> _TRACK]))
 
 
 def _home(key: int, made: dict[int, TrackTick]) -> int | None:
