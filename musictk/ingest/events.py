@@ -116,9 +116,8 @@ class _Walk:
     def __init__(self, data: bytes, layout: Layout, limits: Limits) -> None:
         self._data, self._layout, self._limits = data, layout, limits
         self._tables = _Tables(data)
-        self._stops: list[int] = []  # where the walk over each track ended
         self._anchors: list[int] = []  # messages of two data bytes: every sixteenth or nearer
-        self._singles: list[int] = []  # messages of one
+        self._singles: list[int] = []  # messages of one, and the last of a track without an end
         # Of each special, and of the beginning of each track (status 0): where its delta time
         # begins, that time, and what it is.
         self._places: list[int] = []
@@ -129,7 +128,6 @@ class _Walk:
     def track(self, index: int, start: int, stop: int, missing: int) -> None:
         """Read the events of one track, as far as they can be read."""
         fault: RejectedError | None = None
-        self._stops.append(start)
         self._take(start, 0, (index, 0, -1, b""))
         try:
             ended = self._walk(index, start, stop)
@@ -145,7 +143,6 @@ class _Walk:
         while place < stop:
             kind = own[place]
             if kind == _OTHER or not (kind or running):
-                self._stops[-1] = place
                 place, ended = self._special(index, place, stop)
                 if ended:
                     return True
@@ -156,20 +153,10 @@ class _Walk:
             after_special = False
             running = kind or running
             place = self._short(place, kind) if running == 1 else self._jump(place, stop)
-        self._stops[-1] = stop
         if place > stop:
-            self._stops[-1] = self._last(stop)  # it is cut off, and not taken
+            self._singles.pop()  # it is cut off, and not taken
             raise _cut(place - stop)
         return False
-
-    def _last(self, stop: int) -> int:
-        """Where the last message before `stop` begins."""
-        last = max(self._anchors[-1:] + self._singles[-1:])
-        if self._singles[-1:] == [last]:
-            return last
-        while self._tables.step[last] < stop:
-            last = self._tables.step[last]
-        return last
 
     def _short(self, place: int, kind: int) -> int:
         """Take one message of a single data byte, which are few: where the next event begins."""
@@ -179,13 +166,15 @@ class _Walk:
     def _jump(self, place: int, stop: int) -> int:
         """Walk over messages of two data bytes: where something else begins, or past `stop`."""
         jump, step, anchors = self._tables.jump, self._tables.step, self._anchors
-        while (following := jump[place]) != place and following < stop:
+        while place < stop and (following := jump[place]) != place:
+            if following > stop:
+                break
             anchors.append(place)
             place = following
-        if following == place:
+        else:
             return place
-        anchors.append(place)  # fewer messages than a jump are left
-        while place < stop and (following := step[place]) != place:
+        while place < stop and (following := step[place]) != place:  # one by one to the end
+            self._singles.append(place)
             place = following
         return place
 
@@ -255,7 +244,7 @@ class _Walk:
         """Everything that was read, in arrays."""
         tables, limits = self._tables, self._limits
         starts = self._starts()
-        if len(starts) + len(self._found) - len(self._stops) > limits.events:
+        if len(starts) + len(self._found) > limits.events:
             raise RejectedError(Reason.TOO_MANY_EVENTS, f"more than {limits.events}")
         status, first, second = tables.contents(starts)
         # The messages between one special and the next have one track and one offset in time.
@@ -289,15 +278,7 @@ class _Walk:
     def _starts(self) -> Ints:
         """Where each channel message begins, ascending."""
         starts = self._tables.between(self._anchors)
-        if self._singles:
-            starts = np.sort(np.append(starts, self._singles))
-        # A jump may lead beyond the end of a track; what was found there is left out.
-        lows = np.searchsorted(starts, [begin for begin, _, _ in self._layout.tracks])
-        highs = np.searchsorted(starts, self._stops)
-        if (lows[1:] != highs[:-1]).any() or highs[-1] != len(starts):
-            slices = zip(lows.tolist(), highs.tolist(), strict=True)
-            starts = np.concatenate([starts[low:high] for low, high in slices])
-        return starts
+        return np.sort(np.append(starts, self._singles)) if self._singles else starts
 
 
 class _Tables:

@@ -318,3 +318,9 @@ def test_a_file_cut_off_anywhere_is_read_or_rejected(size: int) -> None:
     music = read_midi(whole[:-size], Limits())
     assert 1 <= music.score.note_num() <= 4
     assert f"ends {size} bytes too early" in str(music.repair)
+
+
+def test_tracks_without_an_end_do_not_run_into_the_next() -> None:
+    events = read_events((CASES / "tracks_without_an_end.mid").read_bytes(), Limits())
+    assert np.bincount(events.track).tolist() == [16, 3, 3, 3, 3, 3, 3, 23]
+    assert case("tracks_without_an_end").score.note_num() > 0
