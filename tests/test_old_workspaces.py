@@ -20,7 +20,13 @@ WORKSPACES = sorted((Path(__file__).parent / "data" / "workspaces").glob("*.tar.
 @pytest.fixture(params=WORKSPACES, ids=lambda path: path.name.removesuffix(".tar.xz"))
 def shell(request: pytest.FixtureRequest, tmp_path: Path) -> Shell:
     with tarfile.open(request.param) as archive:
-        archive.extractall(tmp_path, filter="data")
+        for member in archive:
+            path = tmp_path / member.name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if member.issym():
+                path.symlink_to(member.linkname)
+            elif (stream := archive.extractfile(member)) is not None:
+                path.write_bytes(stream.read())
     return Shell(tmp_path)
 
 
