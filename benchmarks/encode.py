@@ -3,8 +3,8 @@
     python -m benchmarks.encode FOLDER [--files 100] [--rounds 3]
 
 Both encode the same parsed scores in turns, without rests, where their ids are equal bit for bit
-(checked here too); MidiTok is given tracks merged and metres mapped already. Then `events` and
-`pianoroll` on the same scores. The median of the rounds is printed.
+(checked here too); MidiTok is given music that is on the grid already, tracks merged. Then `events`
+and `pianoroll` on the same scores. The median of the rounds is printed.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def main() -> None:
 
     config = RemiConfig(rests=False)
     ours, theirs = Remi(config), miditok_of(config)
-    ready = [prepared(score, config) for score in scores]
+    ready = [prepared(score, ours.vocabulary) for score in scores]
     for score, merged in zip(scores, ready, strict=True):
         if not np.array_equal(ours.encode(score), theirs.encode(merged)[0].ids):
             raise SystemExit("the two disagree")

@@ -1,9 +1,12 @@
-"""What several rooms ask of a Score: its notes as arrays, and where its bars begin."""
+"""What several rooms ask of a Score: its notes as arrays, its metres and bars, and its time.
+
+This is the one definition of bars and of duration: the catalog's facts, every tokenizer, evaluation
+and rendering count by it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,61 +15,166 @@ from symusic.core import ScoreTick
 from musictk.errors import MusictkError
 
 MOST_BARS = 20_000  # more than any piece has; a crafted file can ask for billions
+LONGEST_DENOMINATOR = 128  # of a metre: a power of two up to this, as in MIDI files
+DEFAULT_TEMPO = 500_000  # microseconds per quarter note, until the score says otherwise
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Notes:
     """All notes of a score, (N,) int64 each, ordered by onset and then pitch."""
 
-    start: NDArray[np.int64]  # ticks
-    end: NDArray[np.int64]  # ticks
-    pitch: NDArray[np.int64]  # MIDI note number, 60 is middle C
-    velocity: NDArray[np.int64]
-    track: NDArray[np.int64]  # index into score.tracks
+    start: Ints  # ticks
+    end: Ints  # ticks
+    pitch: Ints  # MIDI note number, 60 is middle C
+    velocity: Ints
+    track: Ints  # index into score.tracks
 
     def __len__(self) -> int:
         return len(self.start)
 
-
-def notes(score: ScoreTick, drums: bool = True) -> Notes:
-    """The notes of every track; without those of drum tracks where `drums` is False."""
-    columns: list[list[NDArray[np.int64]]] = [[], [], [], [], []]
-    for index, track in enumerate(score.tracks):
-        if track.is_drum and not drums:
-            continue
-        arrays = {name: array.astype(np.int64) for name, array in track.notes.numpy().items()}
-        start, count = arrays["time"], len(arrays["time"])
-        values = (start, start + arrays["duration"], arrays["pitch"], arrays["velocity"])
-        for column, value in zip(columns, (*values, np.full(count, index)), strict=True):
-            column.append(value)
-    joined = [np.concatenate(column) if column else np.zeros(0, np.int64) for column in columns]
-    order = np.lexsort((joined[2], joined[0]))
-    return Notes(*(column[order] for column in joined))
+    def where(self, chosen: NDArray[np.bool_] | Ints) -> Notes:
+        """Those that are `chosen`: by a mask, (N,), or by their indices, in that order."""
+        columns = (self.start, self.end, self.pitch, self.velocity, self.track)
+        return Notes(*(column[chosen] for column in columns))
 
 
-def bars(score: ScoreTick, least: int = 0) -> NDArray[np.int64]:
+def notes(score: ScoreTick, drums: bool = True, ordered: bool = True) -> Notes:
+    """The notes of every track; without those of drum tracks where `drums` is False.
+
+    Where the order does not matter, half of the time is saved without it.
+    """
+    found = [
+        (index, track.notes.numpy())
+        for index, track in enumerate(score.tracks)
+        if len(track.notes) and (drums or not track.is_drum)
+    ]
+    if not found:
+        return Notes(*(np.zeros(0, np.int64) for _ in range(5)))
+    start, duration, pitch, velocity = (
+        np.concatenate([arrays[name] for _, arrays in found], dtype=np.int64)
+        for name in ("time", "duration", "pitch", "velocity")
+    )
+    counts = [len(arrays["time"]) for _, arrays in found]
+    track = np.repeat(np.array([index for index, _ in found]), counts)
+    made = Notes(start, start + duration, pitch, velocity, track)
+    if not ordered:
+        return made
+    return made.where(np.argsort(start * 256 + pitch, kind="stable"))
+
+
+@dataclass(frozen=True)
+class Metres:
+    """The metres of a score, (S,) int64 each, ascending in time; the first is at tick 0.
+
+    4/4 holds until the first time signature. One that stands inside a bar ends that bar there, even
+    where it repeats the metre in force: scores write partial bars so. Of several at one tick the
+    last counts. One that no MIDI file can hold, or whose bars are shorter than a tick, counts not
+    at all.
+    """
+
+    start: Ints  # ticks
+    numerator: Ints
+    denominator: Ints
+    quarter: int  # ticks of a quarter note
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def before(self, end: int) -> Metres:
+        """Those that begin before the tick `end`, at least the first."""
+        count = max(int(np.searchsorted(self.start, end)), 1)
+        columns = (self.start[:count], self.numerator[:count], self.denominator[:count])
+        return Metres(*columns, self.quarter)
+
+    def counts(self, end: int) -> Ints:
+        """(S,) how many bars begin in each, up to the tick `end`, which is after all of them.
+
+        A bar line that falls between two ticks makes no bar of less than a tick.
+        """
+        spans = np.append(self.start[1:], max(end, 1)) - self.start
+        return (spans - 1) * self.denominator // (4 * self.quarter * self.numerator) + 1
+
+    def line(self, section: Ints, number: Ints) -> Ints:
+        """The tick of the bar line `number` of `section`, counted from 0, rounded down."""
+        bar = 4 * self.quarter * self.numerator[section]
+        return self.start[section] + number * bar // self.denominator[section]
+
+
+def metres(score: ScoreTick) -> Metres:
+    """The metres of a score, by its time signatures."""
+    quarter = max(score.ticks_per_quarter, 1)
+    if not len(score.time_signatures):
+        one = np.ones(1, np.int64)
+        return Metres(0 * one, 4 * one, 4 * one, quarter)
+    table = score.time_signatures.numpy()
+    start, over, under = (table[key].astype(np.int64) for key in ("time", *_METRE))
+    power = (under > 0) & (under <= LONGEST_DENOMINATOR) & (under & (under - 1) == 0)
+    valid = power & (start >= 0) & (over > 0) & (4 * quarter * over >= under)
+    order = np.flatnonzero(valid)[np.argsort(start[valid], kind="stable")]
+    order = order[np.append(np.diff(start[order]) > 0, True)[: len(order)]]
+    start, over, under = start[order], over[order], under[order]
+    if not len(start) or start[0] > 0:
+        start, over, under = (np.append(v, r) for v, r in ((0, start), (4, over), (4, under)))
+    return Metres(start, over, under, quarter)
+
+
+def bars(score: ScoreTick, least: int = 0) -> Ints:
     """(N + 1,) ticks: where each bar begins, and where the last one ends.
 
-    Covers every note and at least the tick `least`. 4/4 holds until the first time signature; one
-    that stands inside a bar cuts that bar short. Raises MusictkError past MOST_BARS.
+    Covers every note and at least the tick `least`. Raises MusictkError past MOST_BARS.
     """
-    end = max(int(score.end()), least, 1)
-    changes = {0: 4 * score.ticks_per_quarter}
-    for sign in score.time_signatures:
-        if 0 <= sign.time < end and sign.numerator > 0 and sign.denominator > 0:
-            length = 4 * score.ticks_per_quarter * sign.numerator // sign.denominator
-            changes[int(sign.time)] = max(length, 1)
-    starts = sorted(changes)
-    pieces = []
-    for start, stop in zip(starts, [*starts[1:], end], strict=True):
-        if (stop - start) // changes[start] > MOST_BARS:
-            raise MusictkError(f"the piece has more than {MOST_BARS:,} bars", "cut it into parts")
-        pieces.append(np.arange(start, stop, changes[start], dtype=np.int64))
-    last = pieces[-1][-1] + changes[starts[-1]]
-    return np.append(np.concatenate(pieces), last)
+    end = max(last_tick(score), least, 1)
+    found = metres(score).before(end)
+    counts = found.counts(end)
+    total = int(counts.sum())
+    if total > MOST_BARS:
+        raise MusictkError(f"the piece has more than {MOST_BARS:,} bars", "cut it into parts")
+    section = np.repeat(np.arange(len(found)), counts)
+    number = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    lines = found.line(section, number)
+    final = found.line(section[-1:], number[-1:] + 1)
+    return np.append(lines, np.maximum(final, end))
+
+
+def last_tick(score: ScoreTick) -> int:
+    """When the last note ends; 0 without notes."""
+    ends = [0]
+    for track in score.tracks:
+        if len(track.notes):
+            arrays = track.notes.numpy()
+            ends.append(int((arrays["time"].astype(np.int64) + arrays["duration"]).max()))
+    return max(ends)
+
+
+class Clock:
+    """Ticks to seconds, by the tempos of a score: 120 a minute until the first."""
+
+    def __init__(self, score: ScoreTick) -> None:
+        quarter = max(1, score.ticks_per_quarter)
+        tempos = score.tempos.numpy()
+        ticks = tempos["time"].astype(np.int64)
+        sound = (tempos["mspq"] > 0) & (ticks >= 0)
+        order = np.argsort(ticks[sound], kind="stable")  # of several at one tick the last counts
+        ticks, mspq = ticks[sound][order], tempos["mspq"][sound][order].astype(np.float64)
+        if not len(ticks) or ticks[0] > 0:
+            ticks, mspq = np.append(0, ticks), np.append(DEFAULT_TEMPO, mspq)
+        self._ticks: Ints = ticks
+        self._pace: Floats = mspq / 1e6 / quarter  # seconds per tick from each tempo on
+        passed = np.cumsum(np.diff(ticks) * self._pace[:-1])
+        self._start: Floats = np.append(0.0, passed)
+
+    def seconds(self, ticks: Ints) -> Floats:
+        """Seconds since the beginning, of each tick."""
+        index = np.searchsorted(self._ticks, ticks, side="right") - 1
+        return self._start[index] + (ticks - self._ticks[index]) * self._pace[index]
 
 
 def duration(score: ScoreTick) -> float:
-    """Seconds until the last note ends, by the score's tempos (120 a minute without any)."""
-    seconds: Any = score.to("second")
-    return float(seconds.end())
+    """Seconds until the last note ends, by the score's tempos."""
+    return float(Clock(score).seconds(np.array([last_tick(score)]))[0])
+
+
+_METRE = ("numerator", "denominator")

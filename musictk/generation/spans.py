@@ -18,8 +18,12 @@ class Span(NamedTuple):
 
 
 def bar_lines(score: ScoreTick, count: int) -> list[int]:
-    """At least `count + 1` bar lines: the score's own, then more of its last bar's length."""
-    lines: list[int] = bars(score).tolist()
+    """At least `count + 1` bar lines: the score's own, then more of its last bar's length.
+
+    A metre that changes after the last note counts: bars of rest can follow.
+    """
+    changes = [mark.time + 1 for mark in score.time_signatures]
+    lines: list[int] = bars(score, least=max(changes, default=0)).tolist()
     while len(lines) <= count:
         lines.append(2 * lines[-1] - lines[-2])
     return lines

@@ -16,12 +16,13 @@ from typing import IO, Any
 import numpy as np
 from symusic.core import ScoreTick
 
-from musictk.ingest.facts import Clock, Notes, measure
+from musictk.ingest.facts import measure, pitched
 from musictk.ingest.fingerprint import sketch_music, sketch_text
 from musictk.ingest.limits import Limits
 from musictk.ingest.read import read_midi, read_text
 from musictk.ingest.reasons import Reason, RejectedError
 from musictk.ingest.wire import Message, receive, send
+from musictk.music import Clock, notes
 
 
 class Worker:
@@ -49,12 +50,12 @@ class Worker:
             text = read_text(data, self._limits)
             return found | {"facts": {}}, sketch_text(text)
         music = read_midi(data, self._limits)
-        notes = Notes(music.score)
-        clock = Clock(music.score)
-        facts = measure(music.score, notes, clock, self._limits)
+        score, clock = music.score, Clock(music.score)
+        sounding = notes(score, ordered=False)
+        facts = measure(score, sounding, clock, self._limits)
         found |= {"repair": music.repair, "facts": facts}
-        quarter = facts["ticks_per_quarter"]
-        return found, sketch_music(notes.time, notes.pitch, quarter, clock.seconds)
+        line, quarter = pitched(score, sounding), facts["ticks_per_quarter"]
+        return found, sketch_music(line.start, line.pitch, quarter, clock.seconds)
 
     def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
         if task["kind"] == "midi":

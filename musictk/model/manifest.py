@@ -60,12 +60,12 @@ class Manifest:
         return int(length) if length else None
 
     def make_tokenizer(self) -> Tokenizer:
-        """The tokenizer the model was trained with; refuses one that now encodes differently."""
+        """The tokenizer the model was trained with; refuses one that reads its ids differently."""
         kind = registry().load("tokenizer", self.tokenizer)
         tokenizer: Tokenizer = make_component(kind, self.tokenizer_config, self.tokenizer_learned)
-        if tokenizer.fingerprint != self.tokenizer_fingerprint:
+        if not tokenizer.decodes(self.tokenizer_fingerprint):
             raise MusictkError(
-                f"tokenizer {self.tokenizer!r} no longer encodes as it did when this was trained",
+                f"tokenizer {self.tokenizer!r} no longer decodes as it did when this was trained",
                 "use the musictk and plugin versions named in manifest.json",
             )
         return tokenizer

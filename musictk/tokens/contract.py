@@ -28,6 +28,7 @@ class Tokenizer(ABC):
     Config: ClassVar[type]
     name: ClassVar[str]
     encoding: ClassVar[int] = 1  # raise it when the same config begins to encode differently
+    decodes_from: ClassVar[int] = 1  # the earliest encoding whose sequences decode as they did then
     reads: ClassVar[frozenset[str]] = frozenset({"midi"})  # kinds of file: "midi", "text", "abc"
     learns: bool = False  # True where `learn` must run over the corpus before `encode`
 
@@ -86,4 +87,16 @@ class Tokenizer(ABC):
     @property
     def fingerprint(self) -> str:
         """Names exactly this encoding: equal fingerprints encode every piece equally."""
-        return digest([self.name, self.encoding, plain(self.config), self.learned])
+        return self._fingerprint(self.encoding)
+
+    def decodes(self, fingerprint: str) -> bool:
+        """Whether sequences of the tokenizer with that fingerprint are read here as they were made.
+
+        So for equal settings, in this encoding or an earlier one that `decode` still reads: a model
+        that was trained then can be sampled and trained further, on music as it is encoded now.
+        """
+        known = range(self.decodes_from, self.encoding + 1)
+        return fingerprint in map(self._fingerprint, known)
+
+    def _fingerprint(self, encoding: int) -> str:
+        return digest([self.name, encoding, plain(self.config), self.learned])

@@ -34,13 +34,15 @@ def start_from(
     `dropout`, which no weight depends on, takes the place of the bundle's.
     """
     network, manifest = bundle.read(directory)
-    if tokenizer is not None and tokenizer.fingerprint != manifest.tokenizer_fingerprint:
+    if tokenizer is not None and not tokenizer.decodes(manifest.tokenizer_fingerprint):
         raise UsageError(
             f"{directory} was trained on {manifest.tokenizer!r}, with other settings than these",
             "fine-tune with the tokenizer of the first run",
         )
     origin = {"digest": bundle.weights_digest(network), "trained": dict(manifest.trained)}
     manifest = replace(manifest, trained={"from": origin})
+    if tokenizer is not None:
+        manifest = replace(manifest, tokenizer_fingerprint=tokenizer.fingerprint)
     if dropout is not None:
         config = {**manifest.architecture_config, "dropout": dropout}
         manifest = replace(manifest, architecture_config=config)

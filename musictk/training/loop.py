@@ -115,7 +115,8 @@ def _check(settings: Settings, network: Network, directory: Path, resume: bool) 
 
 def _check_data(manifest: Manifest, *splits: Windows) -> None:
     for windows in splits:
-        if windows.shard.fingerprint != manifest.tokenizer_fingerprint:
+        made_by = windows.shard.fingerprint
+        if len(windows.shard.files) and made_by != manifest.tokenizer_fingerprint:
             raise UsageError(
                 f"shard {windows.shard.path} was not made by this network's tokenizer",
                 f"use {manifest.tokenizer!r} with the settings in its manifest",

@@ -1,6 +1,7 @@
 """Which events may follow: one spelling for every piece.
 
-piece   bar (bar | tick)*, ends with a note-off that leaves silence
+piece   bar (bar | tick)*, ends with a note-off that leaves silence; the second bar is not longer
+        than the first: a shorter opening bar is written as a whole one, with silence first
 tick    [shift] note-off* ([velocity] note-on)*, ascending pitches, not empty after a shift
 """
 
@@ -37,6 +38,8 @@ class EventsParser(Parser):
         self._velocity = -1  # the index of the last; -1 before the first
         self._last = -1  # the id before; -1 at the start
         self._tick = 0  # within the bar
+        self._bars = 0  # so far
+        self._bar_ticks = layout.bar_ticks[0]  # of this bar
         self._off = 0  # note-offs of this tick go on from this pitch index
         self._on = 0  # note-ons likewise
         self._ons = False  # whether a note-on was at this tick: no note-off may follow
@@ -45,7 +48,7 @@ class EventsParser(Parser):
         layout = self._layout
         mask = np.zeros(layout.size, bool)
         if self._last < 0:
-            mask[layout.bar] = True
+            mask[layout.bar : layout.on] = True
             return mask
         free = ~self._sounding[self._on :]
         if self._velocity >= 0:
@@ -59,18 +62,20 @@ class EventsParser(Parser):
         if not self._ons:
             mask[layout.off + self._off : layout.shift] = self._sounding[self._off :]
         if not layout.shift <= self._last < layout.velocity:
-            mask[layout.shift : layout.shift + layout.bar_ticks - 1 - self._tick] = True
-            mask[layout.bar] = True
+            mask[layout.shift : layout.shift + self._bar_ticks - 1 - self._tick] = True
+            longest = self._bar_ticks if self._bars == 1 else max(layout.bar_ticks)
+            mask[layout.bar : layout.on] = [ticks <= longest for ticks in layout.bar_ticks]
             mask[EOS] = not self._count and layout.off <= self._last < layout.shift
         return mask
 
     def advance(self, token: int) -> None:
         layout = self._layout
-        if token == layout.bar:
-            self._tick = 0
+        if layout.bar <= token < layout.on:
+            self._tick, self._bar_ticks = 0, layout.bar_ticks[token - layout.bar]
+            self._bars += 1
             self._begin_tick()
         elif layout.shift <= token < layout.velocity:
-            self._tick = min(self._tick + token - layout.shift + 1, layout.bar_ticks - 1)
+            self._tick = min(self._tick + token - layout.shift + 1, self._bar_ticks - 1)
             self._begin_tick()
         elif layout.on <= token < layout.off:
             self._sound(token - layout.on, True)

@@ -5,23 +5,28 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.tokens.bars import Metrics
+
 
 class Layout:
-    """pad, bos, eos, bar, then note-ons and note-offs by pitch, shifts by length, velocities."""
+    """pad, bos, eos, a bar of each metre, then note-ons and note-offs by pitch, shifts by length,
+    velocities."""
 
-    bar = 3
+    bar = 3  # of the first metre
 
-    def __init__(self, bar_ticks: int, pitch_range: tuple[int, int], velocities: int) -> None:
-        self.bar_ticks = bar_ticks
+    def __init__(self, metrics: Metrics, pitch_range: tuple[int, int], velocities: int) -> None:
+        self.metrics = metrics
+        self.bar_ticks: list[int] = metrics.lengths.tolist()
         self.low, high = pitch_range
         self.pitches = high - self.low + 1
         self.levels = np.linspace(0, 127, velocities + 1).astype(np.int64)[1:]  # MIDI velocities
-        self.on = 4
+        self.on = self.bar + len(self.bar_ticks)
         self.off = self.on + self.pitches
         self.shift = self.off + self.pitches  # of one tick; the longest stays within a bar
-        self.velocity = self.shift + bar_ticks - 1
+        self.velocity = self.shift + max(self.bar_ticks) - 1
         self.size = self.velocity + velocities
         self._spans = {
+            "bar": (self.bar, self.on),
             "on": (self.on, self.off),
             "off": (self.off, self.shift),
             "shift": (self.shift, self.velocity),

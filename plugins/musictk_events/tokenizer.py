@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.errors import UsageError
+from musictk.music import notes
 from musictk.tokens import Grammar, Piece, Tokenizer, Tokens
+from musictk.tokens.bars import Grid, bar_metrics
 from musictk_events.grammar import EventsGrammar
 from musictk_events.layout import Layout
 
-MOST_BARS = 100_000
 _KEY = 1024  # keys of one tick: 0 bar, 1 shift, 2 + pitch note-off, 256 + 2 · pitch (+ 1) note-on
 
 
@@ -23,15 +24,15 @@ class EventsConfig:
     """Time is counted in beats of a quarter note, so events know no tempo."""
 
     ticks_per_beat: int = 12
-    beats_per_bar: int = 4  # bars are of one length throughout
+    beats_per_bar: int = 0  # 0: bars as they are written; else of that length throughout
     pitch_range: tuple[int, int] = (21, 108)  # MIDI pitches, both included
     num_velocities: int = 32
     tempo: int = 120  # of decoded music, quarter notes a minute
 
     def __post_init__(self) -> None:
         low, high = self.pitch_range
-        if not 1 <= self.ticks_per_beat <= 480 or not 1 <= self.beats_per_bar <= 64:
-            raise UsageError("ticks_per_beat must be 1 to 480, beats_per_bar 1 to 64")
+        if not 1 <= self.ticks_per_beat <= 480 or not 0 <= self.beats_per_bar <= 64:
+            raise UsageError("ticks_per_beat must be 1 to 480, beats_per_bar 0 to 64")
         if not 0 <= low <= high <= 127:
             raise UsageError(f"pitch_range {self.pitch_range} is not ascending within 0 to 127")
         if not 1 <= self.num_velocities <= 127 or not 4 <= self.tempo <= 1000:
@@ -39,23 +40,24 @@ class EventsConfig:
 
 
 class Events(Tokenizer):
-    """All pitched tracks in one stream; drums, tempos and metres are left out.
+    """All pitched tracks in one stream; drums and tempos are left out.
 
-    A Bar token begins every bar; within a bar a shift leads to the next tick at which something
-    is. At one tick note-offs come first, then note-ons, each by ascending pitch; a velocity
-    stands before a note-on where it changes. A note struck again while it sounds ends there; of
-    notes with one onset and pitch the longest stays. `encode(decode(s)) == s` for every s of the
-    grammar.
+    A Bar token, which says the bar's metre, begins every bar; see `musictk.tokens.bars` for bars
+    that no metre has the length of, and for a pickup. Within a bar a shift leads to the next tick
+    at which something is. At one tick note-offs come first, then note-ons, each by ascending pitch;
+    a velocity stands before a note-on where it changes. A note struck again while it sounds ends
+    there; of notes with one onset and pitch the longest stays. `encode(decode(s)) == s` for every s
+    of the grammar.
     """
 
     Config = EventsConfig
     name = "events"
+    encoding = 2  # bars as they are written
 
     def __init__(self, config: EventsConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)
-        self.layout = Layout(
-            config.ticks_per_beat * config.beats_per_bar, config.pitch_range, config.num_velocities
-        )
+        metrics = bar_metrics(config.ticks_per_beat, config.beats_per_bar)
+        self.layout = Layout(metrics, config.pitch_range, config.num_velocities)
         self.space = Tokens(self.layout.size)
         self._grammar = EventsGrammar(self.layout)
 
@@ -64,17 +66,15 @@ class Events(Tokenizer):
         if isinstance(piece, str):
             raise ValueError("events read music, not text")
         layout = self.layout
-        onset, end, pitch, velocity = self._on_grid(piece)
-        bars = int(end.max()) // layout.bar_ticks + 1
-        if bars > MOST_BARS:
-            raise ValueError(f"{bars} bars are more than {MOST_BARS}")
+        grid, (onset, end, pitch, velocity) = self._on_grid(piece)
+        bars = int(np.searchsorted(grid.begins, end.max(), "right"))
         order = np.lexsort((pitch, onset))
         changed = np.append(True, np.diff(velocity[order]) != 0)
         loud = order[changed]
         ticks = np.unique(np.concatenate([onset, end]))
-        shift_at, shift = _shifts(ticks, layout.bar_ticks)
+        shift_at, shift = _shifts(ticks, grid.begins)
         keyed = [
-            (np.arange(bars) * layout.bar_ticks * _KEY, np.full(bars, layout.bar)),
+            (grid.begins[:bars] * _KEY, layout.bar + grid.metre[:bars]),
             (shift_at * _KEY + 1, layout.shift - 1 + shift),
             (end * _KEY + 2 + pitch, layout.off - layout.low + pitch),
             (onset[loud] * _KEY + 256 + 2 * pitch[loud], layout.velocity + velocity[loud]),
@@ -86,14 +86,13 @@ class Events(Tokenizer):
     def decode(self, sequence: NDArray[Any]) -> Piece:
         layout = self.layout
         ids = np.asarray(sequence, np.int64)
-        now = self._times(ids)
+        begins, metre, final, now = self._times(ids)
         ons, offs = layout.within(ids, "on"), layout.within(ids, "off")
         places = np.flatnonzero(ons | offs)  # what happens to pitches, in order
         pitch = np.where(ons, ids - layout.on, ids - layout.off)[places] + layout.low
         places = places[np.argsort(pitch, kind="stable")]
         pitch = np.sort(pitch, kind="stable")
         # A note lasts until the next event of its pitch, else to the end of the last bar.
-        final = (now[-1] // layout.bar_ticks + 1) * layout.bar_ticks if len(now) else 0
         end = np.append(now[places][1:], final)
         end[np.append(pitch[1:] != pitch[:-1], True)[: len(end)]] = final
         end = end[: len(places)]
@@ -102,10 +101,22 @@ class Events(Tokenizer):
         loud = np.where(layout.within(ids, "velocity"), np.arange(len(ids)), -1)
         last = np.maximum.accumulate(loud)[places] if len(ids) else loud[places]
         level = np.where(last >= 0, ids[last] - layout.velocity, len(layout.levels) // 2)
-        return self._score(onset[kept], end[kept], pitch[kept], layout.levels[level[kept]])
+        score = self._score(onset[kept], end[kept], pitch[kept], layout.levels[level[kept]])
+        for index in np.flatnonzero(np.append(True, metre[1:] != metre[:-1])).tolist():
+            sign = layout.metrics.known[metre[index]]
+            score.time_signatures.append(TimeSignatureTick(int(begins[index]), *sign))
+        return score
 
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
-        return np.flatnonzero(sequence == self.layout.bar)
+        return np.flatnonzero(self.layout.within(np.asarray(sequence, np.int64), "bar"))
+
+    def metres(self) -> NDArray[np.int64] | None:
+        layout = self.layout
+        if len(layout.bar_ticks) == 1:
+            return None
+        said = np.zeros(layout.size, np.int64)
+        said[layout.bar : layout.on] = np.arange(1, layout.on - layout.bar + 1)
+        return said
 
     def grammar(self) -> Grammar:
         return self._grammar
@@ -132,39 +143,41 @@ class Events(Tokenizer):
         moved = layout.velocity + layout.nearest(layout.levels[level] + steps)
         return np.where(layout.within(ids, "velocity"), moved, ids)
 
-    def _times(self, ids: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(T,) the tick after each token. A shift never leads past the end of its bar."""
-        layout = self.layout
-        shifts = np.cumsum(np.where(layout.within(ids, "shift"), ids - layout.shift + 1, 0))
-        is_bar = ids == layout.bar
-        at_bar = np.maximum.accumulate(np.where(is_bar, shifts, 0)) if len(ids) else shifts
-        bars = np.maximum(np.cumsum(is_bar) - 1, 0)
-        return bars * layout.bar_ticks + np.minimum(shifts - at_bar, layout.bar_ticks - 1)
+    def _times(self, ids: NDArray[np.int64]) -> tuple[NDArray[np.int64], ...]:
+        """(bar lines (B,), metres (B,), the end of the last bar, the tick after each token (T,)).
 
-    def _on_grid(self, score: ScoreTick) -> list[NDArray[np.int64]]:
+        A shift never leads past the end of its bar.
+        """
+        layout = self.layout
+        is_bar = layout.within(ids, "bar")
+        metre = ids[is_bar] - layout.bar if is_bar.any() else np.zeros(1, np.int64)
+        lengths = layout.metrics.lengths[metre]
+        ends = np.cumsum(lengths)
+        begins = ends - lengths
+        shifts = np.cumsum(np.where(layout.within(ids, "shift"), ids - layout.shift + 1, 0))
+        at_bar = np.maximum.accumulate(np.where(is_bar, shifts, 0)) if len(ids) else shifts
+        bar = np.maximum(np.cumsum(is_bar) - 1, 0)
+        now = begins[bar] + np.minimum(shifts - at_bar, lengths[bar] - 1)
+        return begins, metre, ends[-1], now
+
+    def _on_grid(self, score: ScoreTick) -> tuple[Grid, list[NDArray[np.int64]]]:
         """(N,) onset, end, pitch, velocity index: on the grid, none overlapping its own pitch."""
-        tracks = [track.notes.numpy() for track in score.tracks if not track.is_drum]
-        tracks = [notes for notes in tracks if len(notes["time"])]
-        names = ("time", "duration", "pitch", "velocity")
-        empty = np.zeros(0, np.int64)
-        time, duration, pitch, velocity = (
-            np.concatenate([empty, *(notes[name] for notes in tracks)]) for name in names
-        )
+        found = notes(score, drums=False, ordered=False)
         low, high = self.config.pitch_range
-        rate, ticks = self.config.ticks_per_beat, score.ticks_per_quarter
-        onset, end = ((2 * at * rate + ticks) // (2 * ticks) for at in (time, time + duration))
-        end = np.maximum(end, onset + 1)
-        kept = (pitch >= low) & (pitch <= high)
+        kept = (found.pitch >= low) & (found.pitch <= high)
         if not kept.any():
             raise ValueError(f"no note within pitches {self.config.pitch_range}")
-        order = np.lexsort((-end, onset, pitch))
-        order = order[kept[order]]
-        again = (np.diff(onset[order]) == 0) & (np.diff(pitch[order]) == 0)
-        order = order[np.append(True, ~again)]
-        onset, end, pitch, velocity = onset[order], end[order], pitch[order], velocity[order]
+        found = found if kept.all() else found.where(kept)
+        grid = self.layout.metrics.grid(score, int(found.end.max()))
+        onset, end = grid.nearest(found.start), grid.nearest(found.end)
+        end = np.maximum(end, onset + 1)
+        order = np.lexsort((-end, onset, found.pitch))
+        onset, end, pitch = onset[order], end[order], found.pitch[order]
+        fresh = np.append(True, (np.diff(onset) != 0) | (np.diff(pitch) != 0))
+        onset, end, pitch = onset[fresh], end[fresh], pitch[fresh]
         following = pitch[1:] == pitch[:-1]
         end[:-1] = np.where(following, np.minimum(end[:-1], onset[1:]), end[:-1])
-        return [onset, end, pitch, self.layout.nearest(velocity)]
+        return grid, [onset, end, pitch, self.layout.nearest(found.velocity[order][fresh])]
 
     def _score(
         self,
@@ -175,7 +188,6 @@ class Events(Tokenizer):
     ) -> ScoreTick:
         score = ScoreTick(self.config.ticks_per_beat)
         score.tempos.append(TempoTick(0, float(self.config.tempo)))
-        score.time_signatures.append(TimeSignatureTick(0, self.config.beats_per_bar, 4))
         order = np.lexsort((pitch, onset))
         track = TrackTick("Piano")
         track.notes = NoteTickList.from_numpy(
@@ -189,9 +201,10 @@ class Events(Tokenizer):
 
 
 def _shifts(
-    ticks: NDArray[np.int64], bar_ticks: int
+    ticks: NDArray[np.int64], begins: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(ticks, shifts that lead there): from the tick before in the same bar, or its bar line."""
-    before = np.maximum(np.append(0, ticks[:-1]), ticks // bar_ticks * bar_ticks)
+    bar = begins[np.searchsorted(begins, ticks, "right") - 1]
+    before = np.maximum(np.append(0, ticks[:-1]), bar)
     moving = ticks > before
     return ticks[moving], (ticks - before)[moving]

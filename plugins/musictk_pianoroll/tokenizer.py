@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.errors import UsageError
+from musictk.music import notes
 from musictk.tokens import Frames, Piece, Tokenizer
+from musictk.tokens.bars import bar_metrics
 
 MOST_FRAMES = 500_000  # 64 MB unpacked; 34 hours at four frames a beat and 120 beats a minute
 
@@ -20,7 +22,7 @@ class PianoRollConfig:
     """Time is counted in beats of a quarter note, so a roll knows no tempo."""
 
     frames_per_beat: int = 4
-    beats_per_bar: int = 4  # bars are of one length throughout
+    beats_per_bar: int = 4  # bars are of one length throughout: frames say no metre
     velocity: int = 80  # of every decoded note
     tempo: int = 120  # of decoded music, quarter notes a minute
 
@@ -36,18 +38,21 @@ class PianoRoll(Tokenizer):
 
     A frame is on where a pitch sounds. A note that is struck again while it sounds, or at once
     after, is parted by silencing the frame before the new onset; a note of one frame has none to
-    give and merges with the next. Onsets and ends go to the nearest frame, and a note lasts at
-    least one. A piece fills whole bars. `encode(decode(s)) == s` for every s of whole bars whose
-    last is not empty.
+    give and merges with the next. A pickup is the end of a whole bar, as long as the bars after it,
+    so that bars of `beats_per_bar` begin where the score has them. Onsets and ends go to the
+    nearest frame, and a note lasts at least one. A piece fills whole bars. `encode(decode(s)) == s`
+    for every s of whole bars whose last is not empty.
     """
 
     Config = PianoRollConfig
     name = "pianoroll"
+    encoding = 2  # a pickup is the end of a whole bar
 
     def __init__(self, config: PianoRollConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)
         self.space = Frames(128)
         self.frames_per_bar = config.frames_per_beat * config.beats_per_bar
+        self._metrics = bar_metrics(config.frames_per_beat, config.beats_per_bar)
 
     def encode(self, piece: Piece) -> NDArray[np.uint8]:
         """(T, 128) uint8. Raises ValueError for music without a pitched note, or too long."""
@@ -99,16 +104,12 @@ class PianoRoll(Tokenizer):
         self, score: ScoreTick
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """(N,) first frame, frame after the last, pitch."""
-        tracks = [track.notes.numpy() for track in score.tracks if not track.is_drum]
-        if not any(len(notes["time"]) for notes in tracks):
+        found = notes(score, drums=False, ordered=False)
+        if not len(found):
             raise ValueError("there is no pitched note")
-        time, duration, pitch = (
-            np.concatenate([notes[name] for notes in tracks]).astype(np.int64)
-            for name in ("time", "duration", "pitch")
-        )
-        rate, ticks = self.config.frames_per_beat, score.ticks_per_quarter
-        onset, end = ((2 * at * rate + ticks) // (2 * ticks) for at in (time, time + duration))
-        return onset, np.maximum(end, onset + 1), pitch
+        grid = self._metrics.grid(score, int(found.end.max()))
+        onset, end = grid.nearest(found.start), grid.nearest(found.end)
+        return onset, np.maximum(end, onset + 1), found.pitch
 
 
 def _parted(

@@ -8,19 +8,27 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musictk.errors import UnknownNameError, UsageError
+from musictk.tokens.bars import METRES, Metre
 
 if TYPE_CHECKING:
     from miditok import REMI
 
 Spans = tuple[tuple[int, int, int], ...]  # (from beat, to beat, positions a beat), ascending
+# Quarter notes a minute: what a metronome marks, and round numbers that are written often.
+METRONOME = (
+    *(30, 33, 36, 40, 42, 44, 46, 48, 50, 52, 54, 56, 58, 60, 63, 66, 69, 70, 72, 76, 80, 84, 88),
+    *(90, 92, 96, 100, 104, 108, 110, 112, 116, 120, 126, 130, 132, 138, 140, 144, 150, 152, 160),
+    *(168, 176, 184, 200, 208, 240),
+)
 SPECIALS = ("PAD_None", "BOS_None", "EOS_None")
 
 
 @dataclass(frozen=True)
 class RemiConfig:
-    """Defaults: the vocabulary of 419 that seed 001 trained on.
+    """The vocabulary. The preset seed-001 has the one of 419 that its seed trained on.
 
     All tracks but drums become one piano part, unless `programs` keeps instruments apart.
     `extra` goes to MidiTok's TokenizerConfig as it is (`use_sustain_pedals`, `use_chords`, …);
@@ -33,14 +41,11 @@ class RemiConfig:
     num_velocities: int = 32
     rests: bool = True
     tempos: bool = True
-    num_tempos: int = 32
-    tempo_range: tuple[int, int] = (40, 250)  # quarter notes a minute
+    num_tempos: int = 0  # over tempo_range, evenly; 0: the marks of METRONOME within it
+    tempo_range: tuple[int, int] = (30, 250)  # quarter notes a minute
     log_tempos: bool = False
     time_signatures: bool = True
-    metres: tuple[tuple[int, int], ...] = (  # others become one of these, see `music.known_metre`
-        *((3, 8), (12, 8), (6, 8)),
-        *((5, 4), (6, 4), (3, 4), (2, 4), (1, 4), (4, 4)),
-    )
+    metres: tuple[Metre, ...] = METRES  # bars of other lengths are made of these, see `tokens.bars`
     programs: bool = False
     bpe: int = 0  # vocabulary size after byte-pair merges; 0: none are learned
     extra: dict[str, Any] = field(default_factory=dict)
@@ -49,10 +54,12 @@ class RemiConfig:
         low, high = self.pitch_range
         if not 0 <= low < high <= 127:
             raise UsageError(f"pitch_range {self.pitch_range} is not ascending within 0 to 127")
-        if not 1 <= self.num_velocities <= 127 or self.num_tempos < 1:
-            raise UsageError("num_velocities must be 1 to 127, num_tempos at least 1")
+        if not 1 <= self.num_velocities <= 127 or self.num_tempos < 0:
+            raise UsageError("num_velocities must be 1 to 127, num_tempos at least 0")
         if not 0 < self.tempo_range[0] <= self.tempo_range[1]:
             raise UsageError(f"tempo_range {self.tempo_range} is not ascending above 0")
+        if not self.tempo_values:
+            raise UsageError(f"no mark of a metronome lies within tempo_range {self.tempo_range}")
         for name in ("beat_res", "rest_res"):
             _check_spans(name, getattr(self, name))
         if _finest(self.beat_res) % _finest(self.rest_res):
@@ -68,7 +75,7 @@ class RemiConfig:
         return _finest(self.beat_res)
 
     @property
-    def known_metres(self) -> tuple[tuple[int, int], ...]:
+    def known_metres(self) -> tuple[Metre, ...]:
         """The metres in the order of the vocabulary, grouped by denominator as MidiTok does."""
         if not self.time_signatures:
             return ((4, 4),)
@@ -83,6 +90,9 @@ class RemiConfig:
     @property
     def tempo_values(self) -> tuple[float, ...]:
         """The tempos of the vocabulary in quarter notes a minute, ascending."""
+        if not self.num_tempos:
+            low, high = self.tempo_range
+            return tuple(float(mark) for mark in METRONOME if low <= mark <= high)
         spaced = np.geomspace if self.log_tempos else np.linspace
         return tuple(spaced(*self.tempo_range, self.num_tempos).round(2).tolist())
 
@@ -130,6 +140,12 @@ def miditok_of(config: RemiConfig) -> REMI:
     """MidiTok's REMI for these settings. Raises UnknownNameError for a key of `extra` it lacks."""
     from miditok import REMI, TokenizerConfig
 
+    class Remi(REMI):  # type: ignore[misc]  # MidiTok has no types
+        """With the tempos of the settings, which MidiTok can only space evenly."""
+
+        def _MusicTokenizer__create_tempos(self) -> NDArray[np.float64]:  # noqa: N802
+            return np.array(config.tempo_values)
+
     metres: dict[int, list[int]] = {}
     for numerator, denominator in config.metres:
         metres.setdefault(denominator, []).append(numerator)
@@ -141,7 +157,7 @@ def miditok_of(config: RemiConfig) -> REMI:
         "special_tokens": ["PAD", "BOS", "EOS"],
         "use_rests": config.rests and not config.extra,
         "use_tempos": config.tempos,
-        "num_tempos": config.num_tempos,
+        "num_tempos": len(config.tempo_values),
         "tempo_range": config.tempo_range,
         "log_tempos": config.log_tempos,
         "use_time_signatures": config.time_signatures,
@@ -158,7 +174,7 @@ def miditok_of(config: RemiConfig) -> REMI:
         if key not in known:
             raise UnknownNameError("setting of MidiTok", key, known - set(settings))
     try:
-        return REMI(TokenizerConfig(**settings, **config.extra))
+        return Remi(TokenizerConfig(**settings, **config.extra))
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"MidiTok refuses {config.extra}: {error}") from error
 

@@ -16,7 +16,8 @@ from symusic.core import (
     TrackTick,
 )
 
-from musictk_remi.music import DRUMS, Metre
+from musictk.tokens.bars import Metre
+from musictk_remi.music import DRUMS
 from musictk_remi.vocabulary import PITCHES, Vocabulary
 
 _VELOCITY = 100  # of notes in a vocabulary without velocities
@@ -192,15 +193,15 @@ class Reader:
 
     def _length(self, kind: str, value: str) -> int:
         """The ticks of a `Duration` or `Rest` in the metre in force."""
-        key = (kind, self._beat)
+        key = (kind, self._under)
         if key not in self._lengths:
             vocabulary = self.vocabulary
             names = vocabulary.values[vocabulary.span(kind)]
-            ticks = vocabulary.ticks(kind, self._beat).tolist()
+            ticks = vocabulary.ticks(kind, self._under).tolist()
             self._lengths[key] = dict(zip(names, ticks, strict=True))
         return self._lengths[key][value]
 
     def _measure(self, metre: Metre) -> None:
-        self._beat = self.vocabulary.ticks_per_beat(metre[1])
+        self._under, self._beat = metre[1], self.vocabulary.ticks_per_beat(metre[1])
         self._bar_length = self._beat * metre[0]
         self._step = self._beat // self.config.positions_per_beat

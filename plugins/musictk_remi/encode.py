@@ -1,132 +1,148 @@
-"""REMI by arrays: MidiTok's tokens at a hundred times its speed.
+"""REMI by arrays: MidiTok's tokens at many times its speed, and bars as they are written.
 
-Without rests the ids are MidiTok's own, bit for bit (tests compare them). With rests they differ in
-one thing: MidiTok lets a rest leap over bar lines and leaves out their Bar tokens; here a rest ends
-within its bar, so that every bar has its Bar token to count, cut and plan by.
+Given music that is on the grid already, without rests, the ids are MidiTok's own (tests compare
+them). They differ where MidiTok is further from the score: it rounds twice where a piece has beats
+of several lengths, and begins a bar of another length only where one of the length before would
+end. With rests they differ in one thing more: MidiTok lets a rest leap over bar lines and leaves
+out their Bar tokens; here a rest ends within its bar, so that every bar has its Bar token to count,
+cut and plan by.
 """
 
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk_remi.music import DRUMS, Grid, Part, metre_changes, parts, sections, tempos
+from musictk.tokens.bars import Grid
+from musictk_remi.music import DRUM_PITCHES, DRUMS, Music, music, tempos
 from musictk_remi.vocabulary import Vocabulary
 
-MOST_BARS = 100_000
-_BAR, _REST, _POSITION, _TEMPO, _NOTE = range(5)  # the order of tokens at one tick
-
-Tokens = tuple[NDArray[np.int64], int, NDArray[np.int64]]  # (ticks (N,), order, ids (N, k))
+Ints = NDArray[np.int64]
 
 
-def encode(score: ScoreTick, vocabulary: Vocabulary) -> NDArray[np.int64]:
+class Groups(NamedTuple):
+    """The G ticks at which a note or a tempo is, ascending, and what stands at each."""
+
+    tick: Ints
+    bar: Ints
+    notes: Ints  # how many
+    tempo: Ints  # its index, -1 for none
+
+
+def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
     """(T,) ids. Raises ValueError for a score without a note in range, or of too many bars."""
     config = vocabulary.config
-    changes = metre_changes(score, config)
-    shortest = max(denominator for _, (_, denominator) in changes)
-    resolution = config.positions_per_beat * shortest // 4
-    ratio = resolution / score.ticks_per_quarter
-    if resolution != score.ticks_per_quarter:
-        changes = [(int(tick * ratio), metre) for tick, metre in changes]
-        score = score.resample(resolution, min_dur=1)
-    grid = Grid(sections(changes, resolution), resolution, config.positions_per_beat)
-    music = parts(score, grid, vocabulary)
-    if not music:
-        raise ValueError(f"no note within pitches {config.pitch_range}")
-    tokens: list[Tokens] = []
-    changes_at = np.zeros(0, np.int64)
+    grid, found = music(score, vocabulary)
+    groups = _groups(found, score, grid, vocabulary)
+    bars = int(groups.bar[-1]) + 1
+    rests = _rests(groups, found, grid, vocabulary)
+    counts = np.bincount(np.concatenate([where for where, _ in rests]), minlength=len(groups.tick))
+    # How many ids stand before each group, its bar lines included, and before its position.
+    wide, per_note = 1 + config.time_signatures, 3 + config.programs
+    widths = counts + 1 + (groups.tempo >= 0) + per_note * groups.notes
+    begins = np.cumsum(widths) - widths + wide * (groups.bar + 1)
+    ids = np.empty(wide * bars + int(widths.sum()), np.int64)
+    _write_bars(ids, begins, widths, groups, grid, bars, vocabulary)
+    for number, (where, rest) in enumerate(rests):
+        ids[begins[where] + number] = vocabulary.span("Rest").start + rest
+    at = begins + counts
+    step = grid.metrics.steps[grid.metre[groups.bar]]
+    ids[at] = vocabulary.first["Position"] + (groups.tick - grid.begins[groups.bar]) // step
+    has = groups.tempo >= 0
     if config.tempos:
-        changes_at, index = tempos(score, grid, vocabulary)
-        tokens.append((changes_at, _TEMPO, (vocabulary.first["Tempo"] + index)[:, None]))
-    tokens += [(part.time, _NOTE, _notes(part, grid, vocabulary)) for part in music]
-    onsets = np.unique(np.concatenate([changes_at, *(part.time for part in music)]))
-    tokens += _time(onsets, changes_at, music, grid, vocabulary)
-    return _in_order(tokens)
+        ids[at[has] + 1] = vocabulary.first["Tempo"] + groups.tempo[has]
+    _write_notes(ids, at + 1 + has, groups, found, vocabulary)
+    return ids
 
 
-def _notes(part: Part, grid: Grid, vocabulary: Vocabulary) -> NDArray[np.int64]:
-    """(N, 3 or 4) ids: [program] pitch velocity duration."""
-    first, config = vocabulary.first, vocabulary.config
-    drums = part.program == DRUMS
-    low = 27 if drums else config.pitch_range[0]
-    columns = [first["PitchDrum" if drums else "Pitch"] + part.pitch - low]
-    columns.append(first["Velocity"] + np.searchsorted(vocabulary.levels, part.velocity))
-    beats, length = grid.beats[grid.section(part.time)], np.empty_like(part.duration)
-    for beat in set(grid.beats.tolist()):
-        here = beats == beat
-        choices = vocabulary.ticks("Duration", beat)
-        length[here] = np.searchsorted(choices, part.duration[here])
-    columns.append(first["Duration"] + length)
-    if config.programs:
-        program = 128 if drums else part.program
-        columns.insert(0, np.full(len(part.time), first["Program"] + program))
-    return np.stack(columns, axis=1)
+def _groups(found: Music, score: ScoreTick, grid: Grid, vocabulary: Vocabulary) -> Groups:
+    """Of the notes, which are in order of time, and of the tempos."""
+    starts = np.flatnonzero(np.append(True, found.tick[1:] != found.tick[:-1]))
+    tick = found.tick[starts]
+    notes = np.diff(np.append(starts, len(found.tick)))
+    tempo = np.full(len(tick), -1)
+    if vocabulary.config.tempos:
+        changes, index = tempos(score, grid, vocabulary, int(tick[-1]))
+        where = np.searchsorted(tick, changes)
+        if (alone := tick[where] != changes).any():
+            tick = np.insert(tick, where[alone], changes[alone])
+            notes = np.insert(notes, where[alone], 0)
+            where = np.searchsorted(tick, changes)
+        tempo = np.full(len(tick), -1)
+        tempo[where] = index
+    bar = np.searchsorted(grid.begins, tick, "right") - 1
+    return Groups(tick, bar, notes, tempo)
 
 
-def _time(
-    onsets: NDArray[np.int64],
-    changes: NDArray[np.int64],
-    music: list[Part],
+def _write_bars(
+    ids: Ints,
+    begins: Ints,
+    widths: Ints,
+    groups: Groups,
     grid: Grid,
+    bars: int,
     vocabulary: Vocabulary,
-) -> list[Tokens]:
-    """Bars with their metres, positions and rests for the (N,) ticks at which something is."""
-    config, first = vocabulary.config, vocabulary.first
-    last = max(onsets[-1], grid.starts[-1])  # a metre may still change after the last note
-    count = int(grid.bar(np.array([last]))[0][0]) + 1
-    if count > MOST_BARS:
-        raise ValueError(f"{count} bars are more than {MOST_BARS}")
-    number = np.arange(count)
-    section = np.searchsorted(grid.bars, number, "right") - 1
-    begins = grid.starts[section] + (number - grid.bars[section]) * grid.bar_ticks[section]
-    bars = np.full((count, 1), vocabulary.bar)
-    if config.time_signatures:
-        metres = [config.known_metres.index(item.metre) for item in grid.sections]
-        bars = np.column_stack([bars, first["TimeSig"] + np.array(metres)[section]])
-    _, bar = grid.bar(onsets)
-    step = grid.steps[grid.section(onsets)]
-    positions = (first["Position"] + (onsets - bar) // step)[:, None]
-    tokens: list[Tokens] = [(begins, _BAR, bars), (onsets, _POSITION, positions)]
-    if config.rests:
-        tokens += _rests(
-            onsets, np.maximum(_silent_since(onsets, changes, music), bar), grid, vocabulary
-        )
-    return tokens
+) -> None:
+    """Each bar's token and metre, behind all groups of the bars before."""
+    wide = 1 + vocabulary.config.time_signatures
+    before = np.append(0, np.cumsum(widths))
+    number = np.arange(bars)
+    at = wide * number + before[np.searchsorted(groups.bar, number)]
+    ids[at] = vocabulary.bar
+    if vocabulary.config.time_signatures:
+        ids[at + 1] = vocabulary.first["TimeSig"] + grid.metre[:bars]
 
 
-def _silent_since(
-    onsets: NDArray[np.int64], changes: NDArray[np.int64], music: list[Part]
-) -> NDArray[np.int64]:
-    """(N,) the latest end of all that began before each onset; a tempo ends where it begins."""
-    ends = np.zeros(len(onsets) + 1, np.int64)
-    for time, end in [
-        (changes, changes),
-        *((part.time, part.time + part.duration) for part in music),
-    ]:
-        np.maximum.at(ends, np.searchsorted(onsets, time) + 1, end)
-    return np.maximum.accumulate(ends)[:-1]
+def _write_notes(ids: Ints, at: Ints, groups: Groups, found: Music, vocabulary: Vocabulary) -> None:
+    """[Program] Pitch Velocity Duration of each note, from where its group's notes begin."""
+    first, config = vocabulary.first, vocabulary.config
+    before = np.cumsum(groups.notes) - groups.notes
+    shift = at - (3 + config.programs) * before
+    place = np.repeat(shift, groups.notes) + (3 + config.programs) * np.arange(len(found.tick))
+    pitch = first["Pitch"] - config.pitch_range[0] + found.pitch
+    if config.programs:
+        drums = found.program == DRUMS
+        ids[place] = first["Program"] + np.where(drums, 128, found.program)
+        place = place + 1
+        pitch[drums] = first["PitchDrum"] - DRUM_PITCHES[0] + found.pitch[drums]
+    ids[place] = pitch
+    ids[place + 1] = first["Velocity"] + found.velocity
+    ids[place + 2] = first["Duration"] + found.duration
 
 
 def _rests(
-    onsets: NDArray[np.int64], since: NDArray[np.int64], grid: Grid, vocabulary: Vocabulary
-) -> list[Tokens]:
-    """The silence before each onset, from `since` on, as rests, the longest that fits first."""
-    tokens: list[Tokens] = []
-    beats = grid.beats[grid.section(onsets)]
-    for beat in set(grid.beats.tolist()):
-        lengths = vocabulary.ticks("Rest", beat)
-        here = np.flatnonzero((beats == beat) & (onsets - since >= lengths[0]))
-        left = (onsets - since)[here]
-        while len(here):
-            index = np.searchsorted(lengths, left, "right") - 1
-            tokens.append((onsets[here], _REST, (vocabulary.first["Rest"] + index)[:, None]))
-            left = left - lengths[index]
-            here, left = here[left >= lengths[0]], left[left >= lengths[0]]
-    return tokens
+    groups: Groups, found: Music, grid: Grid, vocabulary: Vocabulary
+) -> list[tuple[Ints, Ints]]:
+    """(groups, the first rest before each), then those that have a second one, and so on.
+
+    The longest rest that fits comes first.
+    """
+    nothing = np.zeros(0, np.int64)
+    if not vocabulary.config.rests:
+        return [(nothing, nothing)]
+    metre = grid.metre[groups.bar]
+    since = np.maximum(_silent_since(groups, found, metre, vocabulary), grid.begins[groups.bar])
+    silence = groups.tick - since
+    where = np.flatnonzero(silence >= vocabulary.shortest_rest)
+    silence, metre = silence[where], metre[where]
+    rests = []
+    while len(where):
+        rest = vocabulary.longest_rest[metre, silence]
+        kept = rest >= 0
+        where, rest, metre, silence = (each[kept] for each in (where, rest, metre, silence))
+        rests.append((where, rest))
+        silence = silence - vocabulary.resting[metre, rest]
+    return rests or [(nothing, nothing)]
 
 
-def _in_order(tokens: list[Tokens]) -> NDArray[np.int64]:
-    keys = [np.repeat(ticks * 8 + order, ids.shape[1]) for ticks, order, ids in tokens]
-    ids = np.concatenate([ids.ravel() for _, _, ids in tokens])
-    return ids[np.argsort(np.concatenate(keys), kind="stable")]
+def _silent_since(groups: Groups, found: Music, metre: Ints, vocabulary: Vocabulary) -> Ints:
+    """(G,) the latest end of all that began before each group; a tempo ends where it begins."""
+    group = np.repeat(np.arange(len(groups.tick)), groups.notes)
+    sounding = vocabulary.sounding[metre[group], found.duration]
+    ends = groups.tick.copy()
+    np.maximum.at(ends, group, found.tick + sounding)
+    ends = np.maximum.accumulate(ends)
+    return np.append(0, ends[:-1])

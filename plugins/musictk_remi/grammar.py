@@ -1,7 +1,7 @@
 """Which REMI tokens may follow: exactly the spellings that `encode` writes.
 
-    piece     bar+ ; ends after a note, a tempo or a change of metre, and never without a note
-    bar       Bar [TimeSig] group*
+    piece     bar+ ; ends after a note
+    bar       Bar [TimeSig] group* ; the second is not longer than the first
     group     Rest* Position [Tempo] note* ; positions ascend within a bar
     note      [Program] Pitch Velocity Duration ; programs, then pitches ascend within a group
 
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens import Grammar, Parser
-from musictk_remi.music import Metre
+from musictk.tokens.bars import Metre
 from musictk_remi.vocabulary import Vocabulary
 
 EOS = 2
@@ -33,6 +33,7 @@ class Standing(NamedTuple):
 
     metre: Metre
     opening: bool  # no tempo has been yet
+    alone: bool  # the bar is the first, so that the next may not be longer
     tempo: int  # −1 before the first
     note: int  # key of the last note of the group
     program: int  # key of its program, without a pitch
@@ -58,13 +59,15 @@ class RemiGrammar(Grammar):
         self.per_beat = config.positions_per_beat
         beats = {metre[1]: vocabulary.ticks_per_beat(metre[1]) for metre in self.metres}
         self.beats = beats
-        self.durations = {key: vocabulary.ticks("Duration", beat) for key, beat in beats.items()}
-        self.rest_ticks = {key: vocabulary.ticks("Rest", beat) for key, beat in beats.items()}
+        self.durations = {under: vocabulary.ticks("Duration", under) for under in beats}
+        self.rest_ticks = {under: vocabulary.ticks("Rest", under) for under in beats}
         self.masks = {kind: self._mask(span) for kind, span in self.spans.items()}
         if self.programs:  # each program has a token with at least one pitch after it
             self.masks["note"] = self.masks["Program"]
         else:
             self.masks["note"] = self.masks["Pitch"]
+        self.bar_ticks = {metre: beats[metre[1]] * metre[0] for metre in self.metres}
+        self.second = {metre: self._not_longer(metre) for metre in self.metres}
 
     def parser(self) -> RemiParser:
         return RemiParser(self)
@@ -84,6 +87,15 @@ class RemiGrammar(Grammar):
         """Ascends as the notes of a group do; from two ids."""
         return program * self.size + pitch
 
+    def _not_longer(self, metre: Metre) -> NDArray[np.bool_]:
+        """The metres of bars that may follow one of `metre` at the beginning."""
+        mask = np.zeros(self.size, bool)
+        if self.time_signatures:
+            longest = self.bar_ticks[metre]
+            mask[self.spans["TimeSig"]] = [self.bar_ticks[each] <= longest for each in self.metres]
+        mask.setflags(write=False)
+        return mask
+
     def _mask(self, span: slice) -> NDArray[np.bool_]:
         mask = np.zeros(self.size, bool)
         mask[span] = True
@@ -97,9 +109,8 @@ class RemiParser(Parser):
     def __init__(self, grammar: RemiGrammar) -> None:
         self._grammar = grammar
         self._kind = ""  # of the token before; "" at the start
-        self._notes = False  # whether there was one
-        self._may_end = False
         self._bar = -1  # tick of the bar line
+        self._bars = 0  # so far
         self._tick = 0  # of the group being written, or of the rest's end
         self._began = False  # whether this bar has a group already
         self._end = 0  # until when something sounds
@@ -117,7 +128,8 @@ class RemiParser(Parser):
         if kind == "":
             return grammar.masks["Bar"]
         if kind == "Bar" and grammar.time_signatures:
-            return grammar.masks["TimeSig"]
+            # A shorter opening bar is written as a whole one, with rests before its music.
+            return grammar.masks["TimeSig"] if self._bars != 2 else grammar.second[self._metre]
         mask = np.zeros(grammar.size, bool)
         if kind == "Program":
             self._allow_pitches(mask)
@@ -136,7 +148,7 @@ class RemiParser(Parser):
                 mask[grammar.spans["Bar"]] = True
                 self._allow_rests(mask)
             self._allow_positions(mask)
-            mask[EOS] = self._notes and self._may_end
+            mask[EOS] = kind == "Duration"
         return mask
 
     def advance(self, token: int) -> None:
@@ -164,8 +176,6 @@ class RemiParser(Parser):
             self._pitch = token
         elif kind == "Duration":
             self._end = max(self._end, self._tick + int(self._durations[value]))
-            self._notes = True
-        self._may_end = kind in ("Duration", "Tempo") or (kind == "TimeSig" and self._may_end)
         self._kind = kind
 
     def fork(self) -> RemiParser:
@@ -181,6 +191,7 @@ class RemiParser(Parser):
         return Standing(
             metre=self._metre,
             opening=grammar.tempos and self._tempo < 0,
+            alone=self._bars == 1,
             tempo=self._tempo,
             note=grammar.key(self._program, pitch),
             program=grammar.key(self._program, 0),
@@ -197,11 +208,11 @@ class RemiParser(Parser):
 
     def _take_bar(self) -> None:
         self._bar = self._next_bar()
+        self._bars += 1
         self._tick, self._began = self._bar, False
         self._program = self._pitch = -1
 
     def _take_metre(self, metre: Metre) -> None:
-        self._may_end = metre != self._metre
         self._measure(metre)
 
     def _take_rest(self, value: int) -> None:

@@ -16,8 +16,8 @@ from tokenizers.trainers import BpeTrainer
 
 from musictk.errors import MusictkError
 from musictk.tokens import Grammar, Parser
+from musictk.tokens.bars import Metre
 from musictk_remi.grammar import RemiGrammar, RemiParser, Standing
-from musictk_remi.music import Metre
 from musictk_remi.runs import Bounds
 
 _FIRST = 0x4E00  # base id 0 as a character; letters from here on are never normalised
@@ -70,7 +70,7 @@ class MergedGrammar(Grammar):
         self.base = base
         self.runs = [run.tolist() for run in runs]
         self.first = np.array([run[0] for run in self.runs])  # (V,)
-        self._bounds: dict[tuple[Metre, bool], Bounds] = {}
+        self._bounds: dict[tuple[Metre, bool, bool], Bounds] = {}
 
     def parser(self) -> MergedParser:
         return MergedParser(self, self.base.parser())
@@ -82,7 +82,7 @@ class MergedGrammar(Grammar):
 
     def bounds(self, at: Standing) -> Bounds:
         """What the runs ask, read when a metre first comes."""
-        key = at.metre, at.opening
+        key = at.metre, at.opening, at.alone
         if key not in self._bounds:
             self._bounds[key] = Bounds(self.base, self.runs, at)
         return self._bounds[key]

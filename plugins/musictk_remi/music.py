@@ -1,207 +1,214 @@
-"""From a Score to arrays on the grid: metres, tempos and notes as MidiTok would quantise them."""
+"""From a Score to arrays on the grid: its notes and tempos, nearest to where they are."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+from symusic.core import (
+    ControlChangeTick,
+    KeySignatureTick,
+    NoteTickList,
+    PedalTick,
+    PitchBendTick,
+    ScoreTick,
+    TempoTick,
+    TimeSignatureTick,
+    TrackTick,
+)
 
-from musictk_remi.config import RemiConfig
+from musictk.tokens.bars import Grid
 from musictk_remi.vocabulary import Vocabulary
 
-Metre = tuple[int, int]
+Ints = NDArray[np.int64]
 DRUMS = -1
+DRUM_PITCHES = (27, 88)
 
 
 @dataclass(frozen=True)
-class Section:
-    """A stretch of bars of one metre."""
+class Music:
+    """The notes of all parts, (N,) each, by onset, program (drums last) and pitch.
 
-    tick: int  # where it begins
-    bar: int  # the number of its first bar
-    metre: Metre
+    Of notes with one onset, program and pitch the shortest stays, of those the softest.
+    """
 
-
-@dataclass(frozen=True)
-class Part:
-    """The notes of one instrument, (N,) arrays sorted by time, then pitch."""
-
-    program: int  # -1: drums
-    time: NDArray[np.int64]
-    pitch: NDArray[np.int64]
-    velocity: NDArray[np.int64]
-    duration: NDArray[np.int64]
+    tick: Ints  # of the grid
+    program: Ints  # -1: drums; 0 throughout where programs are not kept apart
+    pitch: Ints
+    duration: Ints  # index of the `Duration` token
+    velocity: Ints  # index of the `Velocity` token
 
 
-def known_metre(metre: Metre, known: Iterable[Metre]) -> Metre | None:
-    """The metre that stands for `metre`: itself, else one with bars as long (2/2: 4/4), else the
-    longest whose bars divide its bars (9/8: 3/8), else none: the metre before it goes on."""
-    choices = tuple(known)
-    if metre in choices:
-        return metre
-
-    def sixty_fourths(other: Metre) -> int:
-        return other[0] * 64 // other[1]
-
-    whole = sixty_fourths(metre)
-    fitting = [other for other in choices if whole and whole % sixty_fourths(other) == 0]
-    return max(fitting, key=lambda other: (sixty_fourths(other), -other[1]), default=None)
+def closest(choices: NDArray[Any], values: Ints, scale: int = 1) -> Ints:
+    """The index of the nearest of ascending `choices` to `values / scale`; halfway is up."""
+    return np.searchsorted((choices[:-1] + choices[1:]) * scale, 2 * values, "right")
 
 
-def metre_changes(score: ScoreTick, config: RemiConfig) -> list[tuple[int, Metre]]:
-    """(tick, metre) in the score's ticks, in known metres, the first at tick 0."""
-    if not config.time_signatures:
-        return [(0, (4, 4))]
-    named = sorted(
-        ((mark.time, (mark.numerator, mark.denominator)) for mark in score.time_signatures),
-        key=lambda change: change[0],
-    )
-    known = ((tick, known_metre(metre, config.known_metres)) for tick, metre in named)
-    changes = [(tick, metre) for tick, metre in known if metre is not None]
-    return changes if changes and changes[0][0] == 0 else [(0, (4, 4)), *changes]
+def music(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, Music]:
+    """The bars up to the last note, and the notes that the vocabulary can represent.
 
-
-def sections(changes: list[tuple[int, Metre]], ticks_per_quarter: int) -> list[Section]:
-    """Changes of metre wait for the next bar line; of several at one bar line the last counts."""
-    found: list[Section] = []
-    for tick, metre in changes:
-        bar = 0
-        if found:
-            last = found[-1]
-            if metre == last.metre:
-                continue
-            length = last.metre[0] * ticks_per_quarter * 4 // last.metre[1]
-            passed = -(-max(tick - last.tick, 0) // length)  # bars, rounded up
-            tick, bar = last.tick + passed * length, last.bar + passed
-            if not passed:
-                found.pop()
-                if found and found[-1].metre == metre:
-                    continue
-        found.append(Section(tick, bar, metre))
-    return found
-
-
-def closest(choices: NDArray[Any], values: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The index of the nearest of ascending `choices` to each value; halfway is the higher."""
-    return np.searchsorted(choices[:-1] + choices[1:], 2 * values, "right")
-
-
-class Grid:
-    """The time grid of one score: which section, step and beat rule at each tick."""
-
-    def __init__(self, found: list[Section], ticks_per_quarter: int, steps_per_beat: int) -> None:
-        self.sections = found
-        self.starts = np.array([section.tick for section in found])
-        self.bars = np.array([section.bar for section in found])
-        metres = np.array([section.metre for section in found])
-        self.beats = ticks_per_quarter * 4 // metres[:, 1]  # ticks of a beat
-        self.bar_ticks = self.beats * metres[:, 0]
-        self.steps = np.maximum(self.beats // steps_per_beat, 1)  # ticks of a position
-
-    def section(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The index of the section in force at each tick."""
-        return np.searchsorted(self.starts, ticks, "right") - 1
-
-    def bar(self, ticks: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(number of the bar, tick at which it begins) for each tick."""
-        index = self.section(ticks)
-        passed = (ticks - self.starts[index]) // self.bar_ticks[index]
-        return self.bars[index] + passed, self.starts[index] + passed * self.bar_ticks[index]
-
-    def snap(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Each tick on the nearest position of its section; halfway is the even one."""
-        index = self.section(ticks)
-        step, start = self.steps[index], self.starts[index]
-        return (np.round((ticks - start) / step) * step + start).astype(np.int64)
-
-
-def parts(score: ScoreTick, grid: Grid, vocabulary: Vocabulary) -> list[Part]:
-    """The parts of a resampled score, by program, drums last; without programs, one piano.
-
-    Of notes with one onset and pitch the shortest stays, as in MidiTok.
+    Raises ValueError where there are none.
     """
     config = vocabulary.config
-    gathered: dict[int, list[dict[str, NDArray[np.int32]]]] = {}
-    for track in score.tracks:
-        if not config.programs and track.is_drum:
-            continue
-        program = (DRUMS if track.is_drum else track.program) if config.programs else 0
-        if len(track.notes):
-            gathered.setdefault(program, []).append(track.notes.numpy())
-    order = sorted(gathered, key=lambda program: (program == DRUMS, program))
-    found = [_part(program, gathered[program], grid, vocabulary) for program in order]
-    return [part for part in found if len(part.time)]
+    tracks, programs = _tracks(score, vocabulary)
+    if tracks:
+        time, pitch, velocity, duration = (
+            np.concatenate([track[name] for track in tracks], dtype=np.int64)
+            for name in ("time", "pitch", "velocity", "duration")
+        )
+        rank = np.repeat(programs, [len(track["time"]) for track in tracks])
+        kept = _in_range(pitch, rank, vocabulary)
+        if not kept.all():
+            columns = (time, pitch, velocity, duration, rank)
+            time, pitch, velocity, duration, rank = (column[kept] for column in columns)
+    if not tracks or not len(time):
+        raise ValueError(f"no note within pitches {config.pitch_range}")
+    grid = vocabulary.metrics.grid(score, int(time.max()))
+    bar, position = grid.place(time)
+    tick = grid.ticks(bar, position)
+    length = _lengths(duration, grid.metre[bar], grid, vocabulary)
+    level = vocabulary.level_of[velocity.clip(0, 127)]
+    return grid, _ordered(tick, rank, pitch, length, level)
 
 
-def prepared(score: ScoreTick, config: RemiConfig) -> ScoreTick:
-    """What MidiTok is given: tracks merged by program, known metres, a tempo at the beginning."""
-    ready = ScoreTick(score.ticks_per_quarter)
-    tracks: dict[int, TrackTick] = {}
+def _tracks(
+    score: ScoreTick, vocabulary: Vocabulary
+) -> tuple[list[dict[str, NDArray[Any]]], list[int]]:
+    """The tracks with notes, and the rank of each one's program: drums are the last."""
+    apart = vocabulary.config.programs
+    found: list[dict[str, NDArray[Any]]] = []
+    ranks: list[int] = []
     for track in score.tracks:
-        if not config.programs and track.is_drum:
-            continue
-        program = (DRUMS if track.is_drum else track.program) if config.programs else 0
-        into = tracks.setdefault(program, TrackTick("", max(program, 0), program == DRUMS))
-        for name in ("notes", "controls", "pitch_bends", "pedals"):
-            getattr(into, name).extend(getattr(track, name))
-    for program in sorted(tracks, key=lambda program: (program == DRUMS, program)):
-        for name in ("notes", "controls", "pitch_bends", "pedals"):
-            getattr(tracks[program], name).sort()
-        ready.tracks.append(tracks[program])
-    if not len(score.tempos) or score.tempos[0].time > 0:
-        tempos = np.array(config.tempo_values)
-        ready.tempos.append(TempoTick(0, float(tempos[np.argmin(np.abs(tempos - 120))])))
-    ready.tempos.extend(score.tempos)
-    ready.key_signatures = score.key_signatures
-    for tick, metre in metre_changes(score, config):
-        ready.time_signatures.append(TimeSignatureTick(tick, *metre))
+        if len(track.notes) and (apart or not track.is_drum):
+            found.append(track.notes.numpy())
+            ranks.append((128 if track.is_drum else track.program & 127) if apart else 0)
+    return found, ranks
+
+
+def _in_range(pitch: Ints, rank: Ints, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+    low, high = vocabulary.config.pitch_range
+    kept: NDArray[np.bool_] = (pitch >= low) & (pitch <= high)
+    if vocabulary.config.programs:
+        drums = (pitch >= DRUM_PITCHES[0]) & (pitch <= DRUM_PITCHES[1])
+        kept = np.where(rank == 128, drums, kept)
+    return kept
+
+
+def _lengths(duration: Ints, metre: Ints, grid: Grid, vocabulary: Vocabulary) -> Ints:
+    """(N,) the index of the nearest duration, in the beats of the metre at each onset."""
+    rate, quarter = grid.metrics.quarter, grid.quarter
+    duration = duration * rate
+    denominators = vocabulary.denominators[metre]
+    first = int(denominators[0])
+    if (denominators == first).all():
+        return closest(vocabulary.ticks("Duration", first), duration, quarter)
+    length = np.empty_like(duration)
+    for under in set(denominators.tolist()):
+        here = denominators == under
+        length[here] = closest(vocabulary.ticks("Duration", under), duration[here], quarter)
+    return length
+
+
+def _ordered(tick: Ints, rank: Ints, pitch: Ints, length: Ints, level: Ints) -> Music:
+    """Sorted by one key that holds all columns; only the first of equal notes stays."""
+    sizes = 128, int(length.max()) + 1, 128
+    key = tick * 129 + rank
+    for column, size in zip((pitch, length, level), sizes, strict=True):
+        key = key * size + column
+    key.sort()
+    same = key // (sizes[1] * sizes[2])
+    if len(same) > 1:
+        key = key[np.append(True, same[1:] != same[:-1])]
+    columns = []
+    for size in reversed(sizes):
+        key, column = np.divmod(key, size)
+        columns.append(column)
+    tick, rank = np.divmod(key, 129)
+    return Music(tick, np.where(rank == 128, DRUMS, rank), columns[2], columns[1], columns[0])
+
+
+def tempos(score: ScoreTick, grid: Grid, vocabulary: Vocabulary, last: int) -> tuple[Ints, Ints]:
+    """(ticks, indices into `config.tempo_values`): one at tick 0, then each change up to `last`.
+
+    Of several at one tick of the grid the last counts.
+    """
+    micros = vocabulary.micros
+    if not len(score.tempos):
+        return np.zeros(1, np.int64), np.array([vocabulary.default_tempo])
+    marks = score.tempos.numpy()
+    time, micro = marks["time"].astype(np.int64), marks["mspq"].astype(np.int64)
+    if len(time) > 1:
+        order = np.argsort(time, kind="stable")
+        time, micro = time[order], micro[order]
+    tick = grid.ticks(*grid.place(time))
+    tick[time <= 0] = 0  # where an opening bar was made whole, too
+    index = len(micros) - 1 - closest(micros, micro)
+    final = np.append(tick[1:] != tick[:-1], True) & (tick <= last)
+    tick, index = tick[final], index[final]
+    if not len(tick) or tick[0] != 0:
+        tick, index = np.insert(tick, 0, 0), np.insert(index, 0, vocabulary.default_tempo)
+    changed = np.append(True, index[1:] != index[:-1])
+    return tick[changed], index[changed]
+
+
+def prepared(score: ScoreTick, vocabulary: Vocabulary) -> ScoreTick:
+    """What MidiTok is given: the piece on the grid already, tracks merged by program.
+
+    So MidiTok has nothing left to round, and no metre that it does not know.
+    """
+    config = vocabulary.config
+    grid, found = music(score, vocabulary)
+    ready = ScoreTick(vocabulary.ticks_per_quarter)
+    at = _placer(grid)
+    bar = np.searchsorted(grid.begins, found.tick, "right") - 1
+    under = vocabulary.denominators[grid.metre[bar]]
+    duration = np.zeros_like(found.tick)
+    for each in set(under.tolist()):
+        here = under == each
+        duration[here] = vocabulary.ticks("Duration", each)[found.duration[here]]
+    for program in sorted(set(found.program.tolist()), key=lambda item: (item < 0, item)):
+        track = TrackTick("", max(program, 0), program == DRUMS)
+        here = found.program == program
+        track.notes = NoteTickList.from_numpy(
+            found.tick[here].astype(np.int32),
+            duration[here].astype(np.int32),
+            found.pitch[here].astype(np.int8),
+            vocabulary.levels[found.velocity[here]].astype(np.int8),
+        )
+        for other in score.tracks:
+            own = DRUMS if other.is_drum else other.program & 127 if config.programs else 0
+            if own == program:
+                _take_over(other, track, at)
+        ready.tracks.append(track)
+    if config.tempos:
+        marks = tempos(score, grid, vocabulary, int(found.tick[-1]))
+        for tick, index in zip(*marks, strict=True):
+            ready.tempos.append(TempoTick(int(tick), float(vocabulary.tempos[index])))
+    for key in score.key_signatures:
+        ready.key_signatures.append(KeySignatureTick(at(key.time), key.key, key.tonality))
+    for index in range(int(bar[-1]) + 1):
+        if index == 0 or grid.metre[index] != grid.metre[index - 1]:
+            metre = grid.metrics.known[grid.metre[index]]
+            ready.time_signatures.append(TimeSignatureTick(int(grid.begins[index]), *metre))
     return ready
 
 
-def _part(
-    program: int, tracks: list[dict[str, NDArray[np.int32]]], grid: Grid, vocabulary: Vocabulary
-) -> Part:
-    time, pitch, velocity, duration = (
-        np.concatenate([track[name] for track in tracks]).astype(np.int64)
-        for name in ("time", "pitch", "velocity", "duration")
-    )
-    low, high = (27, 88) if program == DRUMS else vocabulary.config.pitch_range
-    kept = (pitch >= low) & (pitch <= high)
-    time, pitch, velocity, duration = (values[kept] for values in (time, pitch, velocity, duration))
-    levels = vocabulary.levels
-    velocity = levels[closest(levels, velocity)]
-    time = grid.snap(time)
-    beats = grid.beats[grid.section(time)]
-    for beat in set(grid.beats.tolist()):
-        lengths = vocabulary.ticks("Duration", beat)
-        here = beats == beat
-        duration[here] = lengths[closest(lengths, duration[here])]
-    order = np.lexsort((velocity, duration, pitch, time))
-    time, pitch = time[order], pitch[order]
-    fresh = np.ones(len(time), bool)
-    fresh[1:] = (time[1:] != time[:-1]) | (pitch[1:] != pitch[:-1])
-    order = order[fresh]
-    return Part(program, time[fresh], pitch[fresh], velocity[order], duration[order])
+def _placer(grid: Grid) -> Callable[[int], int]:
+    return lambda tick: int(grid.ticks(*grid.place(np.array([tick])))[0])
 
 
-def tempos(
-    score: ScoreTick, grid: Grid, vocabulary: Vocabulary
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(ticks, indices into `config.tempo_values`): one at tick 0, then each change."""
-    micros = 60e6 / vocabulary.tempos  # of a quarter note, descending
-    nearest_120 = int(np.argmin(np.abs(vocabulary.tempos - 120)))
-    if not len(score.tempos):
-        return np.zeros(1, np.int64), np.array([nearest_120])
-    marks = score.tempos.numpy()
-    time = grid.snap(marks["time"].astype(np.int64))
-    index = len(micros) - 1 - closest(micros[::-1], marks["mspq"].astype(np.int64))
-    last = np.append(time[1:] != time[:-1], True)  # of several at one tick
-    time, index = time[last], index[last]
-    if time[0] != 0:
-        time, index = np.insert(time, 0, 0), np.insert(index, 0, nearest_120)
-    changed = np.append(True, index[1:] != index[:-1])
-    return time[changed], index[changed]
+def _take_over(source: TrackTick, track: TrackTick, at: Callable[[int], int]) -> None:
+    """What is no note, moved to the grid."""
+    for control in source.controls:
+        moved = ControlChangeTick(at(control.time), control.number, control.value)
+        track.controls.append(moved)
+    for bend in source.pitch_bends:
+        track.pitch_bends.append(PitchBendTick(at(bend.time), bend.value))
+    for pedal in source.pedals:
+        start = at(pedal.time)
+        track.pedals.append(PedalTick(start, max(at(pedal.time + pedal.duration) - start, 1)))
+    for each in (track.controls, track.pitch_bends, track.pedals):
+        each.sort()

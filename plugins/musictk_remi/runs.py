@@ -13,8 +13,8 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.tokens.bars import Metre
 from musictk_remi.grammar import RemiGrammar, Standing
-from musictk_remi.music import Metre
 
 FAR = 1 << 29  # beyond every tick, id and pair of program and pitch
 _TAIL = ("Duration", "Tempo")  # a group may be over after these
@@ -78,6 +78,7 @@ class _Reading:
         self._below = FAR  # a group begins before this many ticks of the silence
         self._outside = False  # whether the silence began before the run
         self._opening = standing.opening  # no tempo has been yet
+        self._longest_bar = grammar.bar_ticks[standing.metre] if standing.alone else FAR
         self._tempo: int | None = None
         self._note: int | None = None  # key of the last note in this group
         self._pitch: int | None = None  # the first token, where its program is unknown
@@ -105,8 +106,9 @@ class _Reading:
         elif kind == "Tempo":
             legal = self._follow_tempo(value)
         elif kind == "TimeSig":
-            legal = before == "Bar"
-            self._measure(grammar.metres[value])
+            metre = grammar.metres[value]
+            legal = before == "Bar" and grammar.bar_ticks[metre] <= self._longest_bar
+            self._measure(metre)
         else:  # a bar, which begins a run or is none of it
             legal = False
         self._kind = kind

@@ -24,10 +24,12 @@ if TYPE_CHECKING:
 
 
 class Remi(Tokenizer):
-    """REMI as MidiTok writes it, with every bar marked by its own Bar token.
+    """REMI as MidiTok writes it, with a Bar token at every bar line of the score.
 
-    Round trip: onsets and durations on the grid of `beat_res`, velocities, tempos and metres to the
-    nearest of the vocabulary; of notes with one onset, pitch and instrument one stays.
+    An opening bar shorter than the bars after it becomes a whole bar with its music at the end; a
+    bar cut short has a metre of its own length; see `musictk.tokens.bars` for the other bars.
+    Round trip: onsets and durations on the grid of `beat_res`, velocities and tempos to the nearest
+    of the vocabulary; of notes with one onset, pitch and instrument one stays.
     `encode(decode(s)) == s` for every s of the grammar. With `bpe` a grammatical s may spell the
     same music otherwise than `encode` does. With `extra` there is no grammar; decoding is total,
     and the round trip is as exact as MidiTok's.
@@ -35,6 +37,7 @@ class Remi(Tokenizer):
 
     Config = RemiConfig
     name = "remi"
+    encoding = 2  # bars as they are written; rounded once
 
     def __init__(self, config: RemiConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)
@@ -127,7 +130,7 @@ class Remi(Tokenizer):
         return encode(piece, self.vocabulary)
 
     def _encode_by_miditok(self, piece: ScoreTick) -> NDArray[np.int64]:
-        tokens = self._miditok.encode(prepared(piece, self.config))
+        tokens = self._miditok.encode(prepared(piece, self.vocabulary))
         found = tokens if self.config.programs else tokens[:1]
         ids = np.array(found.ids if self.config.programs else found[0].ids, np.int64)
         if not np.isin(ids, self.vocabulary.pitches).any():

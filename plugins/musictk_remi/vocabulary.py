@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.tokens.bars import Metrics
 from musictk_remi.config import RemiConfig, token_names
 
 PITCHES = frozenset({"Pitch", "PitchDrum", "PitchIntervalTime", "PitchIntervalChord"})
@@ -36,8 +37,10 @@ class Vocabulary:
 
     def span(self, kind: str) -> slice:
         """The ids of one kind; empty where the vocabulary has none."""
-        start = self.first.get(kind, 0)
-        return slice(start, start + self.kinds.count(kind))
+        if kind not in self._spans:
+            start = self.first.get(kind, 0)
+            self._spans[kind] = slice(start, start + self.kinds.count(kind))
+        return self._spans[kind]
 
     @property
     def bar(self) -> int:
@@ -63,15 +66,55 @@ class Vocabulary:
         shortest = max(denominator for _, denominator in self.config.known_metres)
         return self.config.positions_per_beat * shortest // 4
 
-    def ticks_per_beat(self, denominator: int, ticks_per_quarter: int = 0) -> int:
-        """Of a beat of 1/denominator, at the resolution given or that of decoded music."""
-        return (ticks_per_quarter or self.ticks_per_quarter) * 4 // denominator
+    def ticks_per_beat(self, denominator: int) -> int:
+        """Of a beat of 1/denominator, at the resolution of decoded music."""
+        return self.ticks_per_quarter * 4 // denominator
 
-    def ticks(self, kind: str, per_beat: int) -> NDArray[np.int64]:
-        """The lengths of all `Duration` or `Rest` ids in ticks, ascending as their ids."""
-        if (kind, per_beat) not in self._ticks:
-            self._ticks[kind, per_beat] = self._lengths(kind, per_beat)
-        return self._ticks[kind, per_beat]
+    def ticks(self, kind: str, denominator: int) -> NDArray[np.int64]:
+        """The lengths in ticks of all `Duration` or `Rest` ids, ascending as their ids."""
+        if (kind, denominator) not in self._ticks:
+            self._ticks[kind, denominator] = self._lengths(kind, self.ticks_per_beat(denominator))
+        return self._ticks[kind, denominator]
+
+    @cached_property
+    def metrics(self) -> Metrics:
+        """The metres at the resolution of decoded music, with the positions of each."""
+        known = self.config.known_metres
+        beats = (self.ticks_per_beat(under) for _, under in known)
+        steps = tuple(beat // self.config.positions_per_beat for beat in beats)
+        return Metrics(known, self.ticks_per_quarter, steps)
+
+    @cached_property
+    def denominators(self) -> NDArray[np.int64]:
+        """Of each metre, by its index."""
+        return np.array([under for _, under in self.config.known_metres], np.int64)
+
+    @cached_property
+    def sounding(self) -> NDArray[np.int64]:
+        """(metres, durations) ticks."""
+        return np.stack([self.ticks("Duration", under) for under in self.denominators.tolist()])
+
+    @cached_property
+    def resting(self) -> NDArray[np.int64]:
+        """(metres, rests) ticks."""
+        return np.stack([self.ticks("Rest", under) for under in self.denominators.tolist()])
+
+    @cached_property
+    def shortest_rest(self) -> int:
+        """In any metre, in ticks."""
+        return int(self.resting[:, 0].min())
+
+    @cached_property
+    def longest_rest(self) -> NDArray[np.int64]:
+        """(metres, ticks of silence) the longest rest that fits, by index; -1 for none."""
+        silences = np.arange(int(self.metrics.lengths.max()) + 1)
+        return np.stack([np.searchsorted(row, silences, "right") - 1 for row in self.resting])
+
+    @cached_property
+    def level_of(self) -> NDArray[np.int64]:
+        """(128,) the index of the nearest velocity to each of MIDI; halfway is the higher."""
+        levels = self.levels
+        return np.searchsorted(levels[:-1] + levels[1:], 2 * np.arange(128), "right")
 
     @cached_property
     def levels(self) -> NDArray[np.int64]:
@@ -82,6 +125,20 @@ class Vocabulary:
     def tempos(self) -> NDArray[np.float64]:
         """The tempos of the vocabulary in quarter notes a minute, ascending as their ids."""
         return np.array(self.config.tempo_values)
+
+    @cached_property
+    def micros(self) -> NDArray[np.float64]:
+        """Microseconds of a quarter note at each tempo, ascending: from the fastest on."""
+        return 60e6 / self.tempos[::-1]
+
+    @cached_property
+    def default_tempo(self) -> int:
+        """The tempo nearest to 120, by index."""
+        return int(np.argmin(np.abs(self.tempos - 120)))
+
+    @cached_property
+    def _spans(self) -> dict[str, slice]:
+        return {}
 
     @cached_property
     def _ticks(self) -> dict[tuple[str, int], NDArray[np.int64]]:

@@ -23,10 +23,11 @@ from typing import Any
 import numpy as np
 
 from musictk.errors import MusictkError
-from musictk.ingest.facts import Clock, Notes, measure
+from musictk.ingest.facts import measure
 from musictk.ingest.limits import Limits
 from musictk.ingest.read import read_midi
 from musictk.ingest.reasons import RejectedError
+from musictk.music import Clock, notes
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer, Tokens
 
@@ -115,7 +116,7 @@ def check(data: bytes) -> str:
     """What became of an input: "accepted", or why it was rejected. Raises for a fault."""
     try:
         score = read_midi(data, LIMITS).score
-        facts = measure(score, Notes(score), Clock(score), LIMITS)
+        facts = measure(score, notes(score), Clock(score), LIMITS)
     except RejectedError as error:
         return str(error.reason)
     assert facts["notes"] == score.note_num() > 0

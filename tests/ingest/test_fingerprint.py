@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from musictk.catalog import Sketch
 from musictk.ingest import Limits
 from musictk.ingest.cluster import alike, clusters, containment
-from musictk.ingest.facts import Clock, Notes, estimate_key, measure
+from musictk.ingest.facts import estimate_key, measure, pitched
 from musictk.ingest.fingerprint import sketch_music, sketch_text, unpack
 from musictk.ingest.read import read_midi
+from musictk.music import Clock, Notes, notes
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 PIECES = sorted(MIDIS.glob("*/*.mid"))
@@ -23,12 +24,12 @@ PIECES = sorted(MIDIS.glob("*/*.mid"))
 
 def read(path: Path) -> tuple[Notes, Clock, int]:
     score = read_midi(path.read_bytes(), Limits()).score
-    return Notes(score), Clock(score), score.ticks_per_quarter
+    return pitched(score, notes(score)), Clock(score), score.ticks_per_quarter
 
 
 def sketch(path: Path) -> bytes:
-    notes, clock, quarter = read(path)
-    return sketch_music(notes.time, notes.pitch, quarter, clock.seconds)
+    line, clock, quarter = read(path)
+    return sketch_music(line.start, line.pitch, quarter, clock.seconds)
 
 
 @settings(max_examples=40, deadline=None)
@@ -36,10 +37,10 @@ def sketch(path: Path) -> bytes:
 def test_neither_key_nor_tempo_nor_resolution_changes_it(
     path: Path, shift: int, stretch: float, finer: int
 ) -> None:
-    notes, clock, quarter = read(path)
+    line, clock, quarter = read(path)
     other = sketch_music(
-        notes.time * finer,
-        notes.pitch + shift,
+        line.start * finer,
+        line.pitch + shift,
         quarter * finer,
         lambda ticks: clock.seconds(ticks // finer) * stretch,
     )
@@ -48,14 +49,14 @@ def test_neither_key_nor_tempo_nor_resolution_changes_it(
 
 @pytest.mark.parametrize("path", PIECES[::6], ids=lambda path: path.stem)
 def test_a_performance_is_found_to_be_the_same_piece(path: Path) -> None:
-    notes, clock, _ = read(path)
-    seconds = clock.seconds(notes.time)
+    line, clock, _ = read(path)
+    seconds = clock.seconds(line.start)
     random = np.random.default_rng(1)
     played = seconds * 0.9 + np.sin(seconds / 5) + random.normal(0, 0.008, len(seconds))
     played -= played.min()
     ticks = np.round(played * 960).astype(np.int64)  # one tempo, no grid
     keep = random.random(len(ticks)) > 0.01  # and a wrong note here and there
-    performance = sketch_music(ticks[keep], notes.pitch[keep], 480, lambda times: times / 960)
+    performance = sketch_music(ticks[keep], line.pitch[keep], 480, lambda times: times / 960)
     assert performance != sketch(path)
     assert alike(unpack(performance), unpack(sketch(path)))
 
@@ -67,7 +68,7 @@ def test_different_pieces_are_kept_apart() -> None:
 
 def test_a_piece_is_found_inside_a_longer_one() -> None:
     (one, _, quarter), (other, _, _) = read(PIECES[3]), read(PIECES[20])
-    both = np.concatenate([one.time, other.time + one.end])
+    both = np.concatenate([one.start, other.start + one.end.max()])
     pitch = np.concatenate([one.pitch, other.pitch])
     medley = unpack(sketch_music(both, pitch, quarter, lambda ticks: ticks / quarter))
     share, sample = containment(unpack(sketch(PIECES[3])), medley)
@@ -118,7 +119,7 @@ def test_texts_with_the_same_words_are_twins() -> None:
 )
 def test_facts_of_known_pieces(name: str, facts: dict[str, object]) -> None:
     score = read_midi((MIDIS / name).read_bytes(), Limits()).score
-    found = measure(score, Notes(score), Clock(score), Limits())
+    found = measure(score, notes(score), Clock(score), Limits())
     assert {key: found[key] for key in facts} == facts
     ends = [note.end for track in score.to("second").tracks for note in track.notes]  # type: ignore[attr-defined]
     assert found["seconds"] == pytest.approx(max(ends), abs=0.01)

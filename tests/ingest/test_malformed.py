@@ -131,10 +131,11 @@ def test_events_are_counted_without_the_parser() -> None:
 
 
 def _measured(data: bytes) -> None:
-    from musictk.ingest.facts import Clock, Notes, measure
+    from musictk.ingest.facts import measure
+    from musictk.music import Clock, notes
 
-    music = read_midi(data, Limits())
-    measure(music.score, Notes(music.score), Clock(music.score), Limits())
+    score = read_midi(data, Limits()).score
+    measure(score, notes(score), Clock(score), Limits())
 
 
 def test_a_legal_long_header_changes_no_note() -> None:

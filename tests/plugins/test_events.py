@@ -19,7 +19,9 @@ from .music import pieces, score
 
 VARIANTS: list[dict[str, Any]] = [
     {},
+    {"beats_per_bar": 4},
     {"ticks_per_beat": 4, "beats_per_bar": 3},
+    {"ticks_per_beat": 1},
     {"ticks_per_beat": 1, "beats_per_bar": 1, "num_velocities": 1},
     {"pitch_range": (0, 127), "num_velocities": 127},
 ]
@@ -33,8 +35,9 @@ def closing(tokenizer: Events) -> laws.Closing:
         offs = np.flatnonzero(allowed[layout.off : layout.shift])
         if len(offs):
             return layout.off + int(offs[0])
-        if allowed[layout.bar] and rng.random() < 0.8:
-            return layout.bar
+        bars = np.flatnonzero(allowed[layout.bar : layout.on])
+        if len(bars) and rng.random() < 0.8:
+            return layout.bar + int(rng.choice(bars))
         return int(rng.choice(np.flatnonzero(allowed)))
 
     return choose
