@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.context import FREE, GIVEN, KINDS, MEMORY, Contexts, Fresh, Key
-from musictk.generation.draft import Draft, Notice
+from musictk.generation.draft import Draft, Notice, Opening
 from musictk.generation.draw import Noise, apply, make_chain, pick, sound
 from musictk.generation.guidance import Places, guide
 from musictk.generation.mask import Mask
@@ -108,16 +108,17 @@ class _Batch:
         asked = sampling.memory or manifest.trained_length or _MEMORY
         self.capacity = min(max(asked, LEAST), manifest.max_length)
         self.chain = make_chain((*sampling.chain, *request.samplers), tokenizer.space)
-        self.mask = Mask(tokenizer, steady=sampling.metre == "steady")
+        self.mask = Mask(tokenizer, sampling.metre)
         mixture = manifest.conditions.mixture(request.conditions)
         self.given = runtime.condition(mixture)
         guided = sampling.guidance != 1 and any(mixture)
         self.free = runtime.condition([[] for _ in mixture]) if guided else None
         self.contexts = Contexts(runtime, self.capacity)
         self.prompt = from_prompt(request.heard, tokenizer.space)
+        self._opening = Opening(self.prompt, request.whole, request.theme > 0)
         plan, limit = request.plan(), request.bar_limit
         self.drafts = [
-            Draft(tokenizer, plan, self.prompt, sampling, limit, Noise(request.seed, row))
+            Draft(tokenizer, plan, self._opening, sampling, limit, Noise(request.seed, row))
             for row in rows
         ]
 
