@@ -17,6 +17,8 @@ Sections = list[tuple[str, int, int]]
 def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
     """The new bars, moved to tick 0, and their sections; without tempos and keys, which go on.
 
+    Metres come from the model alone: where its tokens say none, the given metre goes on.
+
     The prompt is no section. Where it is the theme of a form, it is the one that begins before 0.
     """
     sequence, cut = composition.sequence, len(composition.request.heard)
@@ -31,6 +33,8 @@ def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Se
     lines = bar_lines(music, len(starts))
     start = lines[int(np.searchsorted(starts, first))]
     new = _after(music, before, start)
+    if tokenizer.metres() is not None:
+        _put_metres(new, music, start)
     sections: Sections = []
     for span in composition.sections:
         if span.end <= cut:
@@ -44,8 +48,20 @@ def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Se
     return new, sections
 
 
+def cut_short(new: ScoreTick, sections: Sections, end: int) -> tuple[ScoreTick, Sections]:
+    """The music and the sections up to the tick `end`."""
+    short = new.copy()
+    for track in short.tracks:
+        kept = [note for note in track.notes if note.time < end]
+        track.notes.clear()
+        for note in kept:
+            length = min(note.duration, end - note.time)
+            track.notes.append(NoteTick(note.time, length, note.pitch, note.velocity))
+    return short, [(label, here, min(there, end)) for label, here, there in sections]
+
+
 def _after(music: ScoreTick, before: ScoreTick, start: int) -> ScoreTick:
-    """What `music` has from the tick `start` on and `before` has not."""
+    """The notes that `music` has from the tick `start` on and `before` has not."""
     new = ScoreTick(music.ticks_per_quarter)
     old = Counter(
         (track.is_drum, track.program, note.time, note.pitch)
@@ -64,10 +80,14 @@ def _after(music: ScoreTick, before: ScoreTick, start: int) -> ScoreTick:
             part.notes.append(moved)
         if len(part.notes):
             new.tracks.append(part)
+    return new
+
+
+def _put_metres(new: ScoreTick, music: ScoreTick, start: int) -> None:
+    """The metres of `music` from the tick `start` on."""
     signs = sorted(music.time_signatures, key=lambda sign: sign.time)
     for sign in signs:
         if sign.time <= start:
             new.time_signatures.clear()
         time = max(sign.time - start, 0)
         new.time_signatures.append(TimeSignatureTick(time, sign.numerator, sign.denominator))
-    return new

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from musictk.files import write_bytes
 from musictk.generation.hearing import Hearing, hear, latest
 from musictk.generation.unheard import unheard
 from musictk.ingest import read_piece
+from musictk.music import bars
 from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.continuation import Place
 from musictk.tokens import Tokenizer
@@ -31,6 +33,7 @@ class Given:
     tempo: int  # microseconds per quarter note, in force there
     key: tuple[int, int] | None  # sharps and mode, in force there
     instruments: bool  # whether the model tells the file's instruments apart
+    most: int = 0  # ticks of the file that the new bars last, where the model's are longer; or 0
 
     def kept(self, workspace: Workspace) -> dict[str, Any]:
         """What a sample's row holds of it. The file itself is copied into the workspace once."""
@@ -47,6 +50,7 @@ class Given:
             "tempo": self.tempo,
             "key": None if self.key is None else list(self.key),
             "instruments": self.instruments,
+            "most": self.most,
         }
 
     @staticmethod
@@ -68,7 +72,8 @@ class Given:
         over, under = kept["metre"]
         place = Place(int(kept["tick"]), int(kept["quarter"]), (int(over), int(under)))
         key = None if kept["key"] is None else (int(kept["key"][0]), int(kept["key"][1]))
-        return Given(data, place, int(kept["tempo"]), key, bool(kept["instruments"]))
+        instruments, most = bool(kept["instruments"]), int(kept["most"])
+        return Given(data, place, int(kept["tempo"]), key, instruments, most)
 
 
 @dataclass(frozen=True)
@@ -80,7 +85,16 @@ class Prompt:
     whole: bool = True  # it ends at a bar line
     left_out: int = 0  # positions before those that are heard
     metre: str = ""  # of its last bar
+    ratio: Fraction = Fraction(1)  # bars of the model that last as long as one of the music
     unheard: tuple[str, ...] = ()  # what of the music the model does not hear
+    bars: int = 0  # of the music
+
+    def for_bars(self, bars: int) -> Given | None:
+        """The given music before `bars` new bars (0: as many as it takes), as long as its own."""
+        if self.given is None or self.ratio == 1 or not bars:
+            return self.given
+        (over, under), quarter = self.given.place.metre, self.given.place.quarter
+        return replace(self.given, most=bars * 4 * quarter * over // under)
 
 
 def read_prompt(tokenizer: Tokenizer, path: Path, most: int = 0) -> Prompt:
@@ -107,7 +121,9 @@ def read_prompt(tokenizer: Tokenizer, path: Path, most: int = 0) -> Prompt:
         given,
         left_out=len(hearing.sequence) - len(sequence),
         metre="{}/{}".format(*given.place.metre),
+        ratio=_ratio(tokenizer, given.place.metre, hearing),
         unheard=tuple(unheard(piece, hearing.music)),
+        bars=len(bars(piece, least=hearing.start)) - 1,
     )
 
 
@@ -134,6 +150,14 @@ def _given(data: bytes, score: ScoreTick, hearing: Hearing) -> Given:
         None if key is None else (int(key.key), int(key.tonality)),
         _programs(score) == _programs(hearing.music),
     )
+
+
+def _ratio(tokenizer: Tokenizer, metre: tuple[int, int], hearing: Hearing) -> Fraction:
+    """How long a bar of the music is in bars of the model, where no token says a metre."""
+    signs = hearing.music.time_signatures
+    if tokenizer.metres() is not None or not len(signs):
+        return Fraction(1)
+    return Fraction(*metre) / Fraction(signs[-1].numerator, signs[-1].denominator)
 
 
 def _in_force(changes: Any, tick: int) -> Any:

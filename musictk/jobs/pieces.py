@@ -8,7 +8,7 @@ from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TimeSignatureTi
 
 from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
-from musictk.generation.added import added
+from musictk.generation.added import added, cut_short
 from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
 from musictk.generation.request import Request
@@ -69,6 +69,10 @@ def _write_behind(
 ) -> list[str]:
     """The given music and the new bars, or those alone with the tempo, metre and key in force."""
     new, ticks = added(tokenizer, composition)
+    if given.most:
+        new, ticks = cut_short(
+            new, ticks, given.most * new.ticks_per_quarter // given.place.quarter
+        )
     sections = [midi.Section(*each) for each in ticks]
     if not new_only:
         write_bytes(path, append(given.data, given.place, new, sections, given.instruments))

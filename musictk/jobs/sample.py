@@ -6,6 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -94,7 +95,7 @@ def sample(
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     wanted(tokenizer, sampling.metre)
     _announce(prompt, request, listener)
-    given = None if prompt is None else prompt.given
+    given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
     kept: dict[str, Any] = {} if given is None else {"given": given.kept(workspace)}
     kept |= {"new_only": True} if asked.new_only else {}
     made: list[Made] = []
@@ -182,10 +183,10 @@ def _request(
     prompt: Prompt | None,
 ) -> Request:
     """Everything settled: the names that the model knows, its own dials, a seed."""
-    theme = 0
+    theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
         theme = bars_of(manifest.make_tokenizer(), prompt.sequence)
-    return Request(
+    request = Request(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         form=asked.form,
         bars=asked.bars,
@@ -197,6 +198,10 @@ def _request(
         whole=prompt is not None and prompt.whole,
         theme=theme,
     )
+    if not theme or prompt is None:
+        return request.scaled(ratio)
+    scaled = replace(request, theme=prompt.bars).scaled(ratio)
+    return scaled if scaled.theme == theme else request
 
 
 def again(
