@@ -14,6 +14,8 @@ from musictk.generation.spans import bar_lines
 from musictk.music import bars
 from musictk.tokens import Frames, Tokenizer
 
+_ATTEMPTS = 4
+
 
 @dataclass(frozen=True)
 class Hearing:
@@ -38,11 +40,13 @@ def hear(tokenizer: Tokenizer, given: ScoreTick) -> Hearing:
     pitch, is_drum = _free_pitch(music)
     marked = _with_note(given, start, pitch, is_drum)
     sequence, late, short = _cut(tokenizer, marked)
-    if late:
-        shift = round(short * given.ticks_per_quarter)
-        shifted, still_late, _ = _cut(tokenizer, _delayed(marked, shift))
-        sequence = sequence if still_late else shifted
-    return Hearing(sequence, music, start)
+    best, delay = sequence, 0
+    for _ in range(_ATTEMPTS):  # a delay may change how the first bars are spelled
+        if not late:
+            return Hearing(best, music, start)
+        delay += round(short * given.ticks_per_quarter)
+        best, late, short = _cut(tokenizer, _delayed(marked, delay))
+    return Hearing(sequence if late else best, music, start)
 
 
 def next_bar(given: ScoreTick) -> int:

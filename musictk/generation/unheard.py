@@ -79,7 +79,11 @@ def _matched(given: ScoreTick, mine: Notes, heard: ScoreTick, theirs: Notes) -> 
 
 def _of_time(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
     end = max(int(given.end()), 1)
-    signs = {(s.numerator, s.denominator) for s in given.time_signatures if s.time < end}
+    marks = sorted((s for s in given.time_signatures if s.time < end), key=lambda s: s.time)
+    if len(marks) > 1:  # a pickup has a time signature of its own, but is no metre
+        opening = 4 * given.ticks_per_quarter * marks[0].numerator // marks[0].denominator
+        marks = marks[marks[1].time <= opening :]
+    signs = {(s.numerator, s.denominator) for s in marks}
     known = {(s.numerator, s.denominator) for s in heard.time_signatures} or {(4, 4)}
     lengths = {over / under for over, under in known}
     strange = sorted(sign for sign in signs if sign[0] / sign[1] not in lengths)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import mido
 from mido import Message, MetaMessage, MidiFile, MidiTrack
 
 QUARTER = 384
+Events = list[tuple[float, Any]]  # quarter notes, message
 
 
 def add(track: MidiTrack, *events: tuple[float, Message | MetaMessage]) -> None:
@@ -19,7 +21,7 @@ def add(track: MidiTrack, *events: tuple[float, Message | MetaMessage]) -> None:
         now = tick
 
 
-def note(at: float, length: float, pitch: int, channel: int = 0, velocity: int = 80) -> list:
+def note(at: float, length: float, pitch: int, channel: int = 0, velocity: int = 80) -> Events:
     """A note's two events."""
     return [
         (at, Message("note_on", channel=channel, note=pitch, velocity=velocity)),

@@ -165,7 +165,7 @@ def test_a_band_keeps_its_instruments(studio: Studio, tmp_path: Path, name: str)
     if name == "remi":  # it knows one instrument: its notes go to the nearest part
         assert {m.channel for m in new} <= {2, 5}
         assert any("drums (8 notes)" in said and "instruments" in said for said in ear.said)
-    known = {}
+    known: dict[int, int] = {}
     for _, message in messages:
         if message.type == "program_change":
             assert known.setdefault(message.channel, message.program) == message.program
