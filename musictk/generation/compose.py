@@ -15,8 +15,9 @@ from musictk.generation.draw import Noise, apply, make_chain, pick, sound
 from musictk.generation.guidance import Places, guide
 from musictk.generation.mask import Mask
 from musictk.generation.request import Request, from_prompt
-from musictk.generation.sampling import LEAST
+from musictk.generation.sampling import LEAST, Sampling
 from musictk.generation.spans import Span
+from musictk.model.manifest import Manifest
 from musictk.runtime.contract import Runtime
 from musictk.tokens import Frames, Tokenizer, Tokens
 
@@ -92,6 +93,12 @@ def remake(
     return _Batch(runtime, tokenizer, request, rows, listener).run()[row - first]
 
 
+def reach(manifest: Manifest, sampling: Sampling) -> int:
+    """How many positions the model hears at once."""
+    asked = sampling.memory or manifest.trained_length or _MEMORY
+    return min(max(asked, LEAST), manifest.max_length)
+
+
 class _Batch:
     """Rows made side by side. Rows share the batch and nothing else."""
 
@@ -105,8 +112,7 @@ class _Batch:
     ) -> None:
         self.tokenizer, self.request, self.listener, self.rows = tokenizer, request, listener, rows
         manifest, sampling = runtime.manifest, request.sampling
-        asked = sampling.memory or manifest.trained_length or _MEMORY
-        self.capacity = min(max(asked, LEAST), manifest.max_length)
+        self.capacity = reach(manifest, sampling)
         self.chain = make_chain((*sampling.chain, *request.samplers), tokenizer.space)
         self.mask = Mask(tokenizer, sampling.metre)
         mixture = manifest.conditions.mixture(request.conditions)

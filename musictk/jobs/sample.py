@@ -14,7 +14,7 @@ from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.generation import compose as composing
-from musictk.generation.compose import Composition, compose, remake
+from musictk.generation.compose import Composition, compose, reach, remake
 from musictk.generation.hearing import bars_of
 from musictk.generation.metres import wanted
 from musictk.generation.request import Request, to_prompt
@@ -94,7 +94,7 @@ def sample(
     prompt = _prompt(tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     wanted(tokenizer, sampling.metre)
-    _announce(prompt, request, listener)
+    _announce(prompt, request, reach(runtime.manifest, sampling), listener)
     given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
     kept: dict[str, Any] = {} if given is None else {"given": given.kept(workspace)}
     kept |= {"new_only": True} if asked.new_only else {}
@@ -157,15 +157,22 @@ def _prompt(tokenizer: Tokenizer, asked: Asked, sampling: Sampling) -> Prompt | 
     return read_prompt(tokenizer, path, 0 if asked.theme is not None else sampling.prompt_tokens)
 
 
-def _announce(prompt: Prompt | None, request: Request, listener: Listener | None) -> None:
+def _announce(
+    prompt: Prompt | None, request: Request, most: int, listener: Listener | None
+) -> None:
     """Before anything is composed: what the model does not hear, and what will be different."""
     if prompt is None or listener is None:
         return
     if prompt.unheard:
         said = "the given music itself is kept as it is"
         listener.notice(f"the model does not hear: {', '.join(prompt.unheard)}; {said}")
+    heard = len(prompt.sequence)
+    if heard >= most:
+        listener.notice(
+            f"the given music has {heard:,} positions and the model hears {most:,} at once:"
+            " it hears the last bars"
+        )
     if prompt.left_out:
-        heard = len(prompt.sequence)
         listener.notice(
             f"hears the last {heard:,} of the prompt's {heard + prompt.left_out:,} positions;"
             " --prompt-tokens 0 takes all"

@@ -262,6 +262,15 @@ def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
     assert "the given music is in 4/4, the new bars are in 3/4" in ear.said
 
 
+def test_a_prompt_beyond_the_reach_is_said(studio: Studio) -> None:
+    ear = Ear()
+    given = BACH / "invention_08_f_major.mid"
+    out, batch = studio.sample("remi", ear, prompt=given, bars=1, dials={"memory": 64})
+    assert_verbatim(given, out)
+    assert any("the model hears 64 at once" in said for said in ear.said)
+    assert len(batch.made[0].composition.request.prompt) > 64
+
+
 @pytest.mark.parametrize(
     ("name", "asked", "says"),
     [
