@@ -71,10 +71,10 @@ def export(source: Path, threads: int) -> dict[str, Runtime]:
     """Every engine, by the name it is reported under."""
     export_torchscript(source, source.with_name("ts"))
     export_onnx(source, source.with_name("onnx"))
-    export_onnx(source, source.with_name("int8"), "int8")
+    export_onnx(source, source.with_name("int8"), "int8", least=0)  # an untrained network
     return {
         "eager, state": load(source, "torch", threads, "cpu"),
-        "torchscript": load(source.with_name("ts"), None, threads, "cpu"),
+        "torchscript": load(source.with_name("ts"), "torchscript", threads, "cpu"),
         "onnx fp32": load(source.with_name("onnx"), None, threads, "cpu"),
         "onnx int8": load(source.with_name("int8"), None, threads, "cpu"),
     }

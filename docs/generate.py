@@ -124,9 +124,20 @@ def _cell(value: Any) -> str:
 
 def example() -> str:
     """The third-party distribution of examples/, whole."""
+    return _sources(
+        "musictk-gru", "pyproject.toml", "musictk_gru/__init__.py", "musictk_gru/model.py"
+    )
+
+
+def scale() -> str:
+    """The sampler of examples/."""
+    return _sources("musictk-scale", "musictk_scale/sampler.py")
+
+
+def _sources(distribution: str, *names: str) -> str:
     parts = []
-    for name in ("pyproject.toml", "musictk_gru/__init__.py", "musictk_gru/model.py"):
-        text = (ROOT / "examples" / "musictk-gru" / name).read_text("utf-8").rstrip()
+    for name in names:
+        text = (ROOT / "examples" / distribution / name).read_text("utf-8").rstrip()
         language = "toml" if name.endswith("toml") else "python"
         parts.append(f"`{name}`\n\n```{language}\n{text}\n```")
     return "\n\n".join(parts)
@@ -134,7 +145,7 @@ def example() -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     function.__name__: function
-    for function in (commands, hooks, components, tree, benchmarks, example)
+    for function in (commands, hooks, components, tree, benchmarks, example, scale)
 }
 
 

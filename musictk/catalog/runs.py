@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from musictk.catalog.database import Database
 from musictk.catalog.models import Checkpoint, Export, Run, Sample, now
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 
+STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 _NO_RUNS = "train one with: musictk train --arch conformer"
 
 
@@ -24,16 +26,21 @@ class Runs(Database):
         tokenizer: str,
         settings: Mapping[str, Any],
         name: str | None = None,
+        claim: Callable[[str], None] | None = None,
     ) -> Run:
         """A new run, `running`, in a directory of its own under `runs/` (not made yet).
 
         `tokenizer` is a fingerprint. Without a `name` it is called `<architecture>-<number>`.
+        `claim` is called with the name before any other process can see the run; if it raises,
+        there is no run.
         """
         with self.writing() as session:
             taken = set(session.scalars(select(Run.name)))
             chosen = name or _next_name(architecture, taken)
             if chosen in taken:
                 raise UsageError(f"there is a run {chosen!r} already", "choose another name")
+            if claim is not None:
+                claim(chosen)
             run = Run(
                 name=chosen,
                 architecture=architecture,
@@ -49,7 +56,7 @@ class Runs(Database):
     def finish_run(
         self, name: str, status: str = "finished", metrics: Mapping[str, Any] | None = None
     ) -> Run:
-        """Close a run as finished, interrupted or failed, adding to its metrics."""
+        """Close a run with one of `STATUSES`, adding to its metrics."""
         with self.writing() as session:
             run = _run(session, name)
             run.status, run.ended_at = status, now()
@@ -77,8 +84,11 @@ class Runs(Database):
             return list(session.scalars(query))
 
     def newest_run(self, status: str | None = "finished") -> Run:
-        """The run of that status that began last; raises MusictkError where there is none."""
-        found = self.runs(status)
+        """The run of that status that began last; raises MusictkError where there is none.
+
+        Older versions closed runs that had diverged as finished: those are passed over.
+        """
+        found = [run for run in self.runs(status) if status is None or not has_diverged(run)]
         if not found:
             kind = f"{status} run" if status else "run"
             raise MusictkError(f"there is no {kind} yet", _NO_RUNS)
@@ -106,12 +116,27 @@ class Runs(Database):
             return list(session.scalars(query.order_by(Checkpoint.kind)))
 
     def checkpoint(self, run: str) -> Checkpoint:
-        """The run's best checkpoint, else its last; raises MusictkError where it has none."""
-        found = self.checkpoints(run)
+        """The run's best checkpoint, else its last; raises MusictkError where it has none.
+
+        Of a run that diverged that is the best before it did.
+        """
+        found, row = self.checkpoints(run), self.run(run)
+        if has_diverged(row) and (not found or not _number(row.metrics.get("best_nll"))):
+            why = f": {row.metrics['why']}" if row.metrics.get("why") else ""
+            raise MusictkError(
+                f"run {run!r} diverged before it had a good checkpoint{why}",
+                "train another with a lower lr, or name another run",
+            )
         if not found:
             mend = f"go on training it: musictk train --resume {run}"
             raise MusictkError(f"run {run!r} has no checkpoint yet", mend)
         return found[0]
+
+    def drop_checkpoints(self, run: str) -> None:
+        """Forget the run's checkpoints; their files stay."""
+        with self.writing() as session:
+            owner = _run(session, run)
+            session.execute(delete(Checkpoint).where(Checkpoint.run_id == owner.id))
 
     def add_export(self, run: str, kind: str, path: str, report: Mapping[str, Any]) -> Export:
         """A bundle written for another runtime."""
@@ -173,6 +198,16 @@ class Runs(Database):
             if run is not None:
                 query = query.where(Sample.run_id == _run(session, run).id)
             return list(session.scalars(query))
+
+
+def has_diverged(run: Run) -> bool:
+    """Whether its weights ceased to be numbers, or its validation did."""
+    score = run.metrics.get("best_nll")
+    return run.status == "diverged" or (score is not None and not _number(score))
+
+
+def _number(score: Any) -> bool:
+    return isinstance(score, int | float) and isfinite(score)
 
 
 def _run(session: Session, name: str) -> Run:

@@ -46,10 +46,17 @@ class Stages:
 
 def describe(report: ExportReport) -> list[str]:
     """What was written, how true it is, how fast it is."""
+    agreed = f"{report.greedy_agreement:.1%} of choices the same"
+    said = f"  replayed {report.steps:,} steps: largest logit difference"
+    lines = [f"{said} {report.max_logit_difference:.2g}, {agreed}"]
+    if report.nats_difference is not None:
+        lines = [
+            f"  over {report.music_positions:,} positions of {report.music}: {agreed},"
+            f" {report.nats_difference:+.4f} nats each"
+        ]
     return [
         f"{report.path}  {report.kind}, {report.bytes / 2**20:.1f} MiB",
-        f"  replayed {report.steps:,} steps: largest logit difference"
-        f" {report.max_logit_difference:.2g}, {report.greedy_agreement:.1%} of choices the same",
+        *lines,
         f"  {report.tokens_per_second:,.0f} tokens/s on one thread"
         f" (eager PyTorch: {report.eager_tokens_per_second:,.0f})",
     ]

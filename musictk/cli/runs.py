@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Annotated, Any
 
 import typer
 
 from musictk.cli.context import session
 from musictk.cli.output import counted, short
+from musictk.training import bands
 
 ROWS = {  # what is told of each
     "checkpoints": ("kind", "step", "path", "saved_at"),
@@ -32,14 +34,16 @@ def app() -> typer.Typer:
 
 def list_runs(context: typer.Context) -> None:
     """List runs, oldest first."""
+    from musictk.jobs.runs import status_of
+
     here = session(context)
     with here.catalog() as catalog:
         rows = [
             {
                 "name": run.name,
-                "status": run.status,
+                "status": status_of(here.workspace, run),
                 "steps": run.metrics.get("step"),
-                "nll": run.metrics.get("best_nll"),
+                "nll": finite(run.metrics.get("best_nll")),
                 "baseline": run.metrics.get("baseline"),
                 "parameters": run.metrics.get("parameters"),
                 "started": run.started_at.isoformat(timespec="seconds"),
@@ -51,9 +55,15 @@ def list_runs(context: typer.Context) -> None:
 
 def show(context: typer.Context, run: str) -> None:
     """All about one run: its settings, checkpoints, exports and samples."""
+    from musictk.jobs.runs import status_of
+
     here = session(context)
     with here.catalog() as catalog:
-        found = catalog.run(run).to_dict() | {
+        row = catalog.run(run)
+        metrics = {key: finite(value) for key, value in row.metrics.items()}
+        found = row.to_dict() | {
+            "status": status_of(here.workspace, row),
+            "metrics": metrics,
             "checkpoints": [row.to_dict() for row in catalog.checkpoints(run)],
             "exports": [row.to_dict() for row in catalog.exports(run)],
             "samples": [row.to_dict() for row in catalog.samples(run)],
@@ -61,11 +71,19 @@ def show(context: typer.Context, run: str) -> None:
     here.output.result(found, *_described(found))
 
 
+def finite(value: Any) -> Any:
+    """The value; None for a number that is not finite, which JSON does not know."""
+    return None if isinstance(value, float) and not isfinite(value) else value
+
+
 def _described(found: Mapping[str, Any]) -> Iterator[str]:
     """A run for a person: a line a fact, a setting group, a checkpoint, an export, a sample."""
-    for key, value in found.items():
+    metrics = {key: value for key, value in found["metrics"].items() if key != "by_position"}
+    for key, value in {**found, "metrics": metrics}.items():
         if key not in ROWS and key != "settings":
             yield f"{key:14} {short(value)}"
+    if by_position := found["metrics"].get("by_position"):
+        yield f"{'nats':14} by position: {bands.text(by_position)}"
     for group, values in found["settings"].items():
         if values not in (None, {}, [], 0):
             yield f"{group:14} {short(values)}"
@@ -83,9 +101,10 @@ def compare(
 ) -> None:
     """Compare runs on the same pieces: nats per token, per note and per second of music.
 
-    Per token compares runs of one tokenizer only. Per note and per second compare all, but what a
-    tokenizer leaves out costs it nothing: events knows no tempo and no metre, pianoroll no velocity
-    either, remi knows them all. Intervals are 95 %, by resampling pieces.
+    Nats by position are per token, by how far into its piece the token is. Per token compares runs
+    of one tokenizer only. Per note and per second compare all, but what a tokenizer leaves out
+    costs it nothing: events knows no tempo and no metre, pianoroll no velocity either, remi knows
+    them all. Intervals are 95 %, by resampling pieces.
     """
     from musictk.jobs.compare import compare as job
 
@@ -113,5 +132,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
         if mean is not None and row["pieces"] > 1:  # one piece says nothing of others
             ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
         line[f"nats {name.replace('_', ' ')}" if name != "behind" else name] = ends
+    by_position = row["by_position"] or {}
+    line["nats by position"] = bands.text(by_position) or "–"
     line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"
     return line | {"tokens/s": f"{row['positions_per_second']:,.0f}"}

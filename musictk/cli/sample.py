@@ -74,8 +74,12 @@ def sample(
         int | None, _dial("0", "End after so many; 0: when the bars are written.")
     ] = None,
     runtime: Annotated[
-        str, typer.Option(help="torch, torchscript or onnx (the newest export of the run).")
-    ] = "torch",
+        str | None,
+        typer.Option(
+            help="torch, torchscript or onnx (of a run: its newest such export).",
+            show_default="torch; of a bundle, what it was made for",
+        ),
+    ] = None,
     run: Annotated[str | None, typer.Option(help="A run; by default the newest.")] = None,
     bundle: Annotated[
         Path | None, typer.Option(help="A bundle's directory, instead of a run.")

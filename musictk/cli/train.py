@@ -45,7 +45,8 @@ def train(
     device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
     resume: Annotated[str | None, typer.Option(help="Go on with this run.")] = None,
     from_: Annotated[
-        str | None, typer.Option("--from", help="Start from the weights of this run.")
+        str | None,
+        typer.Option("--from", help="Start from this run's weights, at a tenth of its rate."),
     ] = None,
     lora: Annotated[
         int, typer.Option(min=0, help="With --from: train adapters of this rank only.")
@@ -57,9 +58,10 @@ def train(
     """Train a model on the catalog's music; writes a bundle under runs/.
 
     Without flags it picks a size and a length that suit this machine and this corpus. Ctrl-C
-    finishes the step, saves, and says how to go on.
+    finishes the step, saves, and says how to go on. With --from, the start is scored first, and
+    stays the best until it is beaten. Exit code 1 says, among others, that the run diverged.
     """
-    from musictk.cli.training import TrainingBar, report
+    from musictk.cli.training import TrainingBar, diverged, report
     from musictk.cli.words import names
     from musictk.jobs.plan import Request
     from musictk.jobs.train import run
@@ -90,6 +92,10 @@ def train(
         result = run(catalog, here.workspace, request, bar)
     if leads:
         report(output, result)
+    if result.outcome.diverged and leads:
+        raise diverged(result)
+    if result.outcome.diverged:
+        raise typer.Exit(1)
     if result.unexported is not None:
         raise result.unexported
     if result.outcome.interrupted:

@@ -9,9 +9,14 @@ from typing import Any, Self
 
 from musictk.cli.export import describe
 from musictk.cli.output import Output, counted
+from musictk.errors import MusictkError
 from musictk.jobs.export import plain
 from musictk.jobs.train import Result
+from musictk.training import bands
 from musictk.training.outcome import Evaluation, Report
+from musictk.training.progress import lower_rate
+
+_NAMED = 12  # labels that a note lists before it says "…"
 
 
 class TrainingBar:
@@ -40,9 +45,21 @@ class TrainingBar:
             f" from, {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
             f" on {facts['device']}"
         )
+        for category, labels in facts["shared"].items():
+            which = "composers" if category == "composer" else f"labels of {category}"
+            named = ", ".join(labels[:_NAMED]) + (", …" if len(labels) > _NAMED else "")
+            self._output.note(
+                f"{which} with fewer than {counted(facts['threshold'], 'training piece')}"
+                f" share one vector: {named}"
+            )
         if refused := facts["refused"]:
             left = counted(len(refused), "piece")
             self._output.warn(f"{left} left out by {facts['tokenizer']}; the first: {refused[0]}")
+        if facts["redrawn"]:
+            self._output.note(
+                "this run began with windows that left out the beginnings and endings of pieces;"
+                " it continues with windows that hold every position equally often"
+            )
         if idle := facts["idle"]:
             mend = "; --set 'keys=[-2, 2]' moves whole pieces" if "transpose" in idle else ""
             self._output.note(
@@ -61,6 +78,7 @@ class TrainingBar:
     def evaluated(self, evaluation: Evaluation) -> None:
         baseline = "" if evaluation.baseline is None else f", bigram {evaluation.baseline:.3f}"
         best = ", best so far" if evaluation.best else ""
+        best = ", before any training" if evaluation.step == 0 else best
         self._output.note(f"step {evaluation.step:,}: valid {evaluation.nll:.3f}{baseline}{best}")
 
     def saved(self, path: Path) -> None:
@@ -70,21 +88,34 @@ class TrainingBar:
         self._bar.update(0, 1, f"export: {name}", loss="", speed="")
 
 
+def diverged(result: Result) -> MusictkError:
+    """What is wrong with a run that diverged, and what to do about it."""
+    outcome = result.outcome
+    what = f"{result.run} diverged at step {outcome.step:,}: {outcome.why}"
+    kept = ""
+    if outcome.best_nll is not None:
+        kept = f"; its best is that of step {outcome.best_step:,}"
+    return MusictkError(what + kept, lower_rate(result.facts["lr"]))
+
+
 def report(output: Output, result: Result) -> None:
     """What came of it, and the next command."""
     outcome, unit = result.outcome, result.facts["unit"]
     data = {
         "run": result.run,
         "ended": outcome.ended,
+        "why": outcome.why,
         "step": outcome.step,
         "best_step": outcome.best_step,
         "best_nll": outcome.best_nll,
         "bigram_nll": outcome.baseline,
+        "by_position": outcome.by_position,
         "tokens_per_second": outcome.positions_per_second,
         "seconds": outcome.seconds,
         "skipped": outcome.skipped,
         "peak_bytes": outcome.peak_bytes,
         "digest": outcome.digest,
+        "shared_labels": result.facts["shared"],
         "best": str(outcome.best),
         "exports": [plain(each) for each in result.exports],
     }
@@ -94,6 +125,8 @@ def report(output: Output, result: Result) -> None:
             f"validation {outcome.best_nll:.3f} nats a {unit} at step {outcome.best_step:,}"
             f" (a bigram model: {outcome.baseline:.3f})"
         )
+    if outcome.by_position:
+        lines.append(f"nats by position: {bands.text(outcome.by_position)}")
     lines.append(
         f"{outcome.positions_per_second:,.0f} {unit}s/s, {outcome.peak_bytes / 2**20:,.0f} MiB"
     )
@@ -101,9 +134,12 @@ def report(output: Output, result: Result) -> None:
         were = "was" if outcome.skipped == 1 else "were"
         skipped = counted(outcome.skipped, "step")
         output.warn(f"{skipped} {were} skipped: the gradient was not finite")
+    if outcome.kept_start:
+        start = result.facts["start"]
+        lines.append(f"nothing beat the start: the best is {start} as it was")
     if outcome.interrupted:
         lines.append(f"go on with: musictk train --resume {result.run}")
-    else:
+    elif not outcome.diverged:
         lines.append(f"bundle: {outcome.best}")
         lines += [line for each in result.exports for line in describe(each)]
         lines.append("next: musictk sample -o out.mid")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from musictk.export.report import ExportReport, Listener
+from musictk.export.rounding import Excerpt
 
-__all__ = ["ExportReport", "Listener", "export_onnx", "export_torchscript"]
+__all__ = ["Excerpt", "ExportReport", "Listener", "export_onnx", "export_torchscript"]
 
 from musictk.export.onnx import export_onnx
 from musictk.export.torchscript import export_torchscript

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import logging
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -29,14 +32,15 @@ def int8(path: Path) -> None:
     level = logger.level
     logger.setLevel(logging.ERROR)  # it recommends preprocessing that the exporter has done
     try:
-        quantize_dynamic(
-            path,
-            path,
-            op_types_to_quantize=["MatMul", "Gemm"],
-            per_channel=True,
-            weight_type=QuantType.QInt8,
-            extra_options={"DefaultTensorType": TensorProto.FLOAT},
-        )
+        with _random_names():
+            quantize_dynamic(
+                path,
+                path,
+                op_types_to_quantize=["MatMul", "Gemm"],
+                per_channel=True,
+                weight_type=QuantType.QInt8,
+                extra_options={"DefaultTensorType": TensorProto.FLOAT},
+            )
     finally:
         logger.setLevel(level)
     if not any("MatMulInteger" in node.op_type for node in onnx.load(path).graph.node):
@@ -76,6 +80,17 @@ def fold_transposes(model: ModelProto) -> None:
         folded = numpy_helper.from_array(np.ascontiguousarray(turned), node.output[0])
         graph.initializer.append(folded)
         graph.node.remove(node)
+
+
+@contextmanager
+def _random_names() -> Iterator[None]:
+    """The quantizer names a temporary file by uuid1, which opens a socket for a network address."""
+    by_address = uuid.uuid1
+    uuid.uuid1 = lambda *_: uuid.uuid4()
+    try:
+        yield
+    finally:
+        uuid.uuid1 = by_address
 
 
 def _prepend(model: ModelProto, nodes: list[NodeProto]) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from musictk.errors import MusictkError, UsageError
 from musictk.export import compress
 from musictk.export.report import ExportReport, Listener, Silent
-from musictk.export.writing import write_export
+from musictk.export.rounding import Excerpt
+from musictk.export.writing import ROUNDED, write_export
 from musictk.model.attention import LEAST_EXPORTED, WindowedAttention
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
@@ -34,11 +35,14 @@ def export_onnx(
     target: Path,
     precision: Precision = "fp32",
     listener: Listener | None = None,
+    music: Sequence[Excerpt] = (),
+    least: float = ROUNDED,
 ) -> ExportReport:
     """Export the checkpoint in `source` to the directory `target`: one self-contained `model.onnx`.
 
-    "fp32" must play exactly as eager PyTorch does; "int8" and "fp16" are rounded, and the report
-    says by how much. Raises MusictkError, and leaves nothing, where the replay finds otherwise.
+    "fp32" must play exactly as eager PyTorch does. "int8" and "fp16" are rounded: over `music`, or
+    over what the model plays where none is given, they must make `least` of its greedy choices.
+    Raises MusictkError, and leaves nothing, where that is not so.
     """
     if precision not in PRECISIONS:
         raise UsageError(f"no precision {precision!r}", f"there is: {', '.join(PRECISIONS)}")
@@ -50,7 +54,7 @@ def export_onnx(
             shrink(directory / MODEL)
 
     kind = "onnx" if shrink is None else f"onnx-{precision}"
-    return write_export(source, target, "onnx", kind, write, listener or Silent())
+    return write_export(source, target, "onnx", kind, write, listener or Silent(), music, least)
 
 
 def write_graph(network: Network, manifest: Manifest, path: Path) -> None:

@@ -16,16 +16,19 @@ class ExportReport:
     bytes: int  # of the whole directory
     steps: int  # positions replayed
     max_logit_difference: float
-    greedy_agreement: float  # share of greedy choices that were the same, 0 … 1
+    greedy_agreement: float  # share of greedy choices that were the same, 0 … 1; see `music`
     tokens_per_second: float  # single steps of one row
     eager_tokens_per_second: float
+    music: str = ""  # what a rounded model was measured on; empty: the replay of noise
+    music_positions: int = 0
+    nats_difference: float | None = None  # what rounding adds to the nats of a position of it
 
 
 class Listener(Protocol):
     """Told what an export is doing."""
 
     def stage(self, name: str) -> None:
-        """A stage begins: "writing", "replaying" or "timing"."""
+        """A stage begins: "writing", "replaying", "measuring" or "timing"."""
 
 
 class Silent:

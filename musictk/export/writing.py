@@ -2,25 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from safetensors.torch import save_file
 
 from musictk.errors import MusictkError
-from musictk.export.replay import replay, speeds
+from musictk.export.replay import Replayed, replay, speeds
 from musictk.export.report import ExportReport, Listener
+from musictk.export.rounding import Excerpt, generated, rounding
 from musictk.export.staging import staged
 from musictk.files import atomic
 from musictk.model.bundle import with_progress
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
-from musictk.runtime import EngineName, load
+from musictk.runtime import EngineName, Runtime, load
 from musictk.runtime.torch import Torch
 
 EXACT = 1e-4  # the most a logit may move where nothing was rounded
-ROUNDED = 0.5  # greedy agreement below which a rounded model is no longer the same model
+ROUNDED = 0.98  # greedy agreement below which a rounded model is no longer the same model
 
 
 def write_export(
@@ -30,11 +32,14 @@ def write_export(
     kind: str,
     write: Callable[[Network, Manifest, Path], None],
     listener: Listener,
+    music: Sequence[Excerpt] = (),
+    least: float = ROUNDED,
 ) -> ExportReport:
     """Export the checkpoint in `source` to the directory `target`; refuse one that plays otherwise.
 
     `write` puts the engine's file into a directory. The bundle's `weights.safetensors` keeps only
-    what the engine's file lacks: condition tables, and initial states that are not zero.
+    what the engine's file lacks: condition tables, and initial states that are not zero. A kind
+    that is rounded has to make `least` of the original's greedy choices over `music`.
     """
     reference = Torch(source, threads=1, device="cpu")
     network, manifest = reference.network, reference.manifest
@@ -53,17 +58,14 @@ def write_export(
         manifest.write(directory)
         candidate = load(directory, engine, device="cpu")
         listener.stage("replaying")
-        exact = kind in ("onnx", "torchscript")
         replayed = replay(candidate, reference, EXACT)
-        if replayed.agreement < (1 if exact else ROUNDED) or (
-            exact and not replayed.difference <= EXACT
-        ):
-            raise MusictkError(
-                f"the {kind} export of {source} plays otherwise than the model: logits differ by "
-                f"up to {replayed.difference:.2g}, greedy choices agree to "
-                f"{100 * replayed.agreement:.1f} %; nothing was kept",
-                "export in another format, or report this with the manifest.json of the run",
-            )
+        measured: dict[str, Any] = {"greedy_agreement": replayed.agreement}
+        if kind in ("onnx", "torchscript"):
+            _require_exact(f"the {kind} export of {source}", replayed)
+        else:
+            listener.stage("measuring")
+            measured = _measured(candidate, reference, music)
+            _require_close(f"the {kind} export of {source}", measured, least, kind)
         listener.stage("timing")
         speed, eager = speeds([candidate, reference])
         report = ExportReport(
@@ -72,13 +74,45 @@ def write_export(
             bytes=sum(file.stat().st_size for file in directory.iterdir()),
             steps=replayed.steps,
             max_logit_difference=replayed.difference,
-            greedy_agreement=replayed.agreement,
             tokens_per_second=speed,
             eager_tokens_per_second=eager,
+            **measured,
         )
         said = {key: value for key, value in asdict(report).items() if key != "path"}
         with_progress(manifest, export=said).write(directory)
     return report
+
+
+def _require_exact(what: str, replayed: Replayed) -> None:
+    if replayed.agreement < 1 or not replayed.difference <= EXACT:
+        raise MusictkError(
+            f"{what} plays otherwise than the model: logits differ by up to "
+            f"{replayed.difference:.2g}, greedy choices agree to "
+            f"{100 * replayed.agreement:.1f} %; nothing was kept",
+            "export in another format, or report this with the manifest.json of the run",
+        )
+
+
+def _measured(candidate: Runtime, reference: Runtime, music: Sequence[Excerpt]) -> dict[str, Any]:
+    """What the report says of rounding."""
+    found = rounding(candidate, reference, music or generated(reference))
+    return {
+        "music": "validation music" if music else "music of its own",
+        "music_positions": found.positions,
+        "greedy_agreement": found.agreement,
+        "nats_difference": found.nats,
+    }
+
+
+def _require_close(what: str, measured: Mapping[str, Any], least: float, kind: str) -> None:
+    if not measured["greedy_agreement"] >= least:  # NaN is refused too
+        milder = "--fp16, or --onnx alone for fp32" if kind == "onnx-int8" else "--onnx alone"
+        raise MusictkError(
+            f"{what} makes only {measured['greedy_agreement']:.1%} of the model's greedy choices "
+            f"over {measured['music_positions']:,} positions of {measured['music']}, and "
+            f"{least:.0%} are asked for; nothing was kept",
+            f"export with {milder}",
+        )
 
 
 def _write_tables(network: Network, path: Path) -> None:

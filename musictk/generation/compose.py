@@ -113,7 +113,7 @@ class _Batch:
         self.tokenizer, self.request, self.listener, self.rows = tokenizer, request, listener, rows
         manifest, sampling = runtime.manifest, request.sampling
         self.capacity = reach(manifest, sampling)
-        self.chain = make_chain((*sampling.chain, *request.samplers), tokenizer.space)
+        self.chain = make_chain((*sampling.chain, *request.samplers), tokenizer)
         self.mask = Mask(tokenizer, sampling.metre)
         mixture = manifest.conditions.mixture(request.conditions)
         self.given = runtime.condition(mixture)

@@ -12,7 +12,7 @@ from musictk.config import build
 from musictk.errors import MusictkError
 from musictk.generation.sampler import Sampler
 from musictk.plugin import registry
-from musictk.tokens import Space
+from musictk.tokens import Tokenizer
 
 Logits = NDArray[np.float32]
 _BLOCK = 1024
@@ -39,10 +39,12 @@ class Noise:
         return self._block[self._next - count : self._next]
 
 
-def make_chain(links: Sequence[tuple[str, Mapping[str, Any]]], space: Space) -> list[Sampler]:
+def make_chain(
+    links: Sequence[tuple[str, Mapping[str, Any]]], tokenizer: Tokenizer
+) -> list[Sampler]:
     """The samplers a request names, in its order; raises UsageError for what is unknown."""
     kinds = [(registry().load("sampler", name), values) for name, values in links]
-    return [kind(build(kind.Config, values, kind.name), space) for kind, values in kinds]
+    return [kind(build(kind.Config, values, kind.name), tokenizer) for kind, values in kinds]
 
 
 def apply(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> Logits:

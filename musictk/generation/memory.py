@@ -7,6 +7,7 @@ from the model, until it finds its way back. `variation` is the share of time aw
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -116,15 +117,24 @@ class Follower:
     ) -> None:
         self.theme, self._grammar = theme, grammar
         self.following = True
-        away = max(figure * theme.bar_length, 1.0)  # mean positions of a departure
-        self._back = 1.0 / away
-        # Away / (away + home) = variation: the mean stretch at home follows from it.
-        self._leave = variation / ((1 - variation) * away) if variation < 1 else 1.0
+        self._undecided, self._variation = True, variation
+        # Away / (away + home) = variation, where away and home are the mean lengths of a departure
+        # and of what lies between two, in positions. Neither can be shorter than one position, so
+        # a short figure is made longer where there is much variation, not taken for less of it.
+        odds = variation / (1 - variation) if variation < 1 else inf
+        away = max(figure * theme.bar_length, 1.0, odds)
+        self._back, self._leave = 1.0 / away, odds / away if variation < 1 else 1.0
         self._place: TokenPlace | FramePlace
 
     def decide(self, uniform: float) -> None:
-        """Depart, stay or come back, by one uniform number."""
-        if uniform < (self._leave if self.following else self._back):
+        """Depart, stay or come back, by one uniform number.
+
+        The first decision is by the share itself: a section that always began with its theme would
+        be less varied than asked for, the more so the shorter it is.
+        """
+        if self._undecided:
+            self._undecided, self.following = False, uniform >= self._variation
+        elif uniform < (self._leave if self.following else self._back):
             self.following = not self.following
 
     def enter(self, bar: int, written: NDArray[Any]) -> None:

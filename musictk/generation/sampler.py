@@ -8,22 +8,25 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens import Space
+from musictk.tokens import Tokenizer
 
 
 class Sampler(ABC):
     """`logits (B, V), history (B, t) -> logits (B, V)`; -inf forbids.
 
     In a token space the V logits are of one softmax; in a frame space, of V independent Bernoullis,
-    and history is (B, t, V). A subclass sets `name` and `Config`, a frozen dataclass.
+    and history is (B, t, V): the last positions written, at most 256. A subclass sets `name` and
+    `Config`, a frozen dataclass. What a token means is asked of `self.tokenizer`, such as which
+    pitches it sounds: `tokenizer.pitches()`.
     """
 
     Config: ClassVar[type]
     name: ClassVar[str]
 
-    def __init__(self, config: Any, space: Space) -> None:
+    def __init__(self, config: Any, tokenizer: Tokenizer) -> None:
         self.config = config
-        self.space = space
+        self.tokenizer = tokenizer
+        self.space = tokenizer.space
 
     @abstractmethod
     def __call__(self, logits: NDArray[np.float32], history: NDArray[Any]) -> NDArray[np.float32]:

@@ -21,7 +21,7 @@ from musictk.ingest.pool import Pool, Task, cpus
 from musictk.ingest.reasons import Reason, RejectedError
 from musictk.workspace import Workspace
 
-CHECKS = 1  # raise it when files should be examined again: other checks, facts or fingerprints
+CHECKS = 2  # raise it when files should be examined again: other checks, facts or fingerprints
 _PAUSE = 2.0  # seconds after which a smaller batch is written too
 _RETRY = {Reason.UNREADABLE, Reason.TIMEOUT, Reason.WORKER_DIED}  # may go better next time
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from symusic import Score
 from symusic.core import ScoreTick
 
+from musictk.ingest.events import read_events
 from musictk.ingest.limits import Limits
 from musictk.ingest.reasons import Reason, RejectedError
-from musictk.ingest.repair import rebuild
-from musictk.ingest.smf import check_ticks, read_layout
+from musictk.ingest.score import to_score
 
 
 @dataclass(frozen=True)
@@ -22,27 +21,12 @@ class Music:
 
 
 def read_midi(data: bytes, limits: Limits) -> Music:
-    """Check, repair in memory where needed, and parse. Raises RejectedError.
+    """The music in the bytes of a MIDI file. Raises RejectedError for what is no such file.
 
-    Sound files go to the parser as they are; what it refuses, or finds no note in, is written anew
-    from our own reading of it.
+    Our own reader decides; no other parser sees the bytes.
     """
-    if len(data) > limits.size:
-        raise RejectedError(Reason.TOO_LARGE, f"{len(data)} bytes")
-    layout = read_layout(data, limits)
-    check_ticks(data, layout, limits)
-    if not layout.notes:
-        try:
-            score = _parse(data)
-        except RejectedError:
-            pass
-        else:
-            if score.note_num():
-                return Music(score, None)
-    score = _parse(rebuild(data, layout, limits, close_notes=True))
-    if not score.note_num():
-        raise RejectedError(Reason.NO_NOTES, f"{len(layout.tracks)} tracks without a note")
-    return Music(score, "; ".join(dict.fromkeys(layout.notes)) or None)
+    score, repairs = to_score(read_events(data, limits))
+    return Music(score, "; ".join(repairs) or None)
 
 
 def read_text(data: bytes, limits: Limits) -> str:
@@ -60,15 +44,3 @@ def read_text(data: bytes, limits: Limits) -> str:
             Reason.EMPTY if not data else Reason.NOT_TEXT, "nothing but white space"
         )
     return text.replace("\r\n", "\n").replace("\r", "\n")
-
-
-def _parse(data: bytes) -> ScoreTick:
-    try:
-        score: ScoreTick = Score.from_midi(data)  # type: ignore[assignment]
-        return score
-    except MemoryError:
-        raise
-    except Exception as error:
-        # The parser raises many types and quotes raw bytes: keep the first printable line.
-        line = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise RejectedError(Reason.PARSER, line[:200]) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
@@ -26,9 +27,11 @@ def draw_attention(
 
     _, directory = best_of(catalog, workspace, run)
     network, manifest = bundle.read(directory)
-    sequence = manifest.make_tokenizer().encode(score)[:POSITIONS]
+    tokenizer = manifest.make_tokenizer()
+    # As in training and sampling: what every piece begins with, under no label.
+    sequence = np.concatenate([tokenizer.space.start(1)[0], tokenizer.encode(score)])[:POSITIONS]
     device = choose_device()
-    condition = torch.zeros(1, network.body.dim, device=device)
-    heard = torch.from_numpy(sequence)[None].to(device)
-    maps = attention_maps(network.to(device), heard, condition)
+    network = network.to(device)
+    condition = network.condition(torch.zeros(1, len(network.tables), dtype=torch.long).to(device))
+    maps = attention_maps(network, torch.from_numpy(sequence)[None].to(device), condition)
     attention.draw([each.numpy() for each in maps], path)

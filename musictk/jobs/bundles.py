@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import cast
 
 from musictk.catalog import Catalog
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.model.manifest import MANIFEST
-from musictk.runtime import EngineName, Runtime, load
+from musictk.runtime import FILES, EngineName, Runtime, choose, engines, load
 from musictk.workspace import Workspace
 
 
@@ -20,7 +20,9 @@ class Source:
 
     run: str | None = None
     bundle: Path | None = None
-    runtime: str = "torch"  # with a run: the newest export of it for that runtime
+    # Of a run: the newest export of it for that runtime, by default its weights. Of a bundle: what
+    # the directory has to hold, by default whatever it was made for.
+    runtime: str | None = None
 
 
 @dataclass(frozen=True)
@@ -40,28 +42,63 @@ def best_of(catalog: Catalog, workspace: Workspace, run: str | None) -> tuple[st
     return name, workspace.resolve(catalog.checkpoint(name).path)
 
 
-def open_source(catalog: Catalog, workspace: Workspace, source: Source) -> Opened:
-    """Load what `source` means; raises MusictkError naming the command that makes it."""
+def open_source(
+    catalog: Catalog,
+    workspace: Workspace,
+    source: Source,
+    made: str = "",
+    digest: str | None = None,
+) -> Opened:
+    """Load what `source` means; raises MusictkError naming the command that makes it.
+
+    Where something was `made` from files of that `digest`, no others are loaded, let alone run.
+    """
     if source.bundle is not None:
-        return _opened(source.bundle.name, None, source.bundle, None)
-    name, directory = best_of(catalog, workspace, source.run)
-    if source.runtime != "torch":
-        directory = _export(catalog, workspace, name, source.runtime) or directory
-    return _opened(name, name, directory, source.runtime)
+        if source.run is not None:
+            raise UsageError("--run and --bundle name two models", "leave one of them out")
+        name, directory, engine = source.bundle.name, source.bundle, source.runtime
+    else:
+        name, directory = best_of(catalog, workspace, source.run)
+        engine = source.runtime or "torch"
+        if engine != "torch":
+            directory = _export(catalog, workspace, name, engine)
+    chosen = choose(directory, engine)
+    found = _digest(directory)
+    if digest not in (None, found):
+        raise MusictkError(
+            f"{made} came from other weights than {name} has now",
+            "train that run again from its settings: musictk runs show",
+        )
+    runtime = load(directory, cast("EngineName", chosen))
+    return Opened(name, None if source.bundle else name, directory, found, runtime)
 
 
-def _opened(name: str, run: str | None, directory: Path, engine: str | None) -> Opened:
-    runtime = load(directory, cast("EngineName | None", engine))
-    return Opened(name, run, directory, _digest(directory), runtime)
+def known_source(source: Source) -> Source:
+    """A source as a sample's row keeps it, with the engine it means.
+
+    Rows from before `--bundle` obeyed `--runtime` say "torch" of every bundle, whatever ran it.
+    """
+    if source.bundle is None or source.runtime in (None, *engines(source.bundle)):
+        return source
+    return replace(source, runtime=None)
 
 
-def _export(catalog: Catalog, workspace: Workspace, run: str, runtime: str) -> Path | None:
+def _export(catalog: Catalog, workspace: Workspace, run: str, runtime: str) -> Path:
     """The newest export of the run for that runtime that is still there."""
+    if runtime not in FILES:
+        raise UnknownNameError("runtime", runtime, FILES)
+    kinds = set()
     for row in reversed(catalog.exports(run)):
         path = workspace.resolve(row.path)
-        if row.kind.startswith(runtime) and (path / MANIFEST).is_file():
-            return path
-    return None
+        if (path / MANIFEST).is_file():
+            if row.kind.partition("-")[0] == runtime:
+                return path
+            kinds.add(row.kind)
+    others = f", only for {' and '.join(sorted(kinds))}" if kinds else ""
+    raise MusictkError(
+        f"run {run} has no export for {runtime}{others}",
+        f"run `musictk export --{runtime} --run {run}`",
+    )
 
 
 def _digest(directory: Path) -> str:
@@ -69,8 +106,6 @@ def _digest(directory: Path) -> str:
     models = [
         path for path in sorted(directory.iterdir()) if path.name.startswith(("model.", "weights."))
     ]
-    if not models:
-        raise MusictkError(f"{directory} holds no model", "name a run, an export or a bundle")
     for path in models:
         with path.open("rb") as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
@@ -17,9 +18,12 @@ from musictk.jobs.plan import Plan
 from musictk.jobs.shards import windows
 from musictk.model import bundle
 from musictk.model.cost import parameters
+from musictk.training import bands
 from musictk.training.distributed import choose_device
-from musictk.training.evaluate import nll
+from musictk.training.evaluate import Scores, nll
 from musictk.workspace import Workspace
+
+Costs = tuple[NDArray[np.int64], Scores]  # the files that were scored, and what they cost
 
 
 @dataclass(frozen=True)
@@ -50,13 +54,14 @@ def compare(
     if not names:
         raise MusictkError("there is no finished run yet", "train one with: musictk train")
     scored: list[Scored] = []
+    costs: dict[str, Costs] = {}
     heard: dict[str, int] = {}
     left_out: dict[str, str] = {}
     for done, name in enumerate(names):
         if progress is not None:
             progress(done, len(names), f"scoring {name}")
         try:
-            run, many = _score(catalog, workspace, name, split)
+            run, costs[run.name], many = _score(catalog, workspace, name, split)
             scored.append(run)
             heard |= {name: many} if many else {}
         except MusictkError as error:
@@ -69,7 +74,19 @@ def compare(
     for run in scored:
         if all(run is not each for each in kept):
             left_out[run.name] = f"no {split} piece in common with {kept[0].name}"
-    return Comparison(compare_scores(kept), left_out, heard)
+    rows = compare_scores(kept)
+    common = set.intersection(*(run.scored for run in kept))
+    for row in rows:
+        row["by_position"] = _by_position(costs[row["run"]], common)
+    return Comparison(rows, left_out, heard)
+
+
+def _by_position(costs: Costs, pieces: Collection[int]) -> dict[str, float]:
+    """Nats per position over some of the pieces, by where in a piece the position is."""
+    files, scores = costs
+    chosen = np.isin(files, list(pieces))
+    found = bands.means(scores.band_nats[chosen].sum(0), scores.band_positions[chosen].sum(0))
+    return {name: round(nats, 4) for name, nats in found.items()}
 
 
 def _heard(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[int]:
@@ -85,8 +102,11 @@ def _heard(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[i
     return files | {piece.id for piece in pieces.values() if piece.cluster in twins}
 
 
-def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> tuple[Scored, int]:
-    """What a run costs on each piece it has not heard, and how many of the split it has."""
+def _score(
+    catalog: Catalog, workspace: Workspace, run: str, split: str
+) -> tuple[Scored, Costs, int]:
+    """What a run costs on each piece it has not heard, in whole and by position, and how many
+    pieces of the split it has heard."""
     name, directory = best_of(catalog, workspace, run)
     network, manifest = bundle.read(directory)
     tokenizer = manifest.make_tokenizer()
@@ -97,6 +117,8 @@ def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> tupl
         raise MusictkError(f"there are no {split} pieces of kind {kinds}", "ingest more files")
     length = plan.settings.loop.length
     scores = nll(network, held, 8, length, choose_device(), context=length // 2)
+    if not np.isfinite(scores.nats).all():
+        raise MusictkError(f"{name} does not score this split with finite numbers", "it diverged")
     pieces = require_pieces(catalog, tokenizer.reads)
     files = held.shard.files.tolist()
     heard = _heard(catalog, name, pieces)
@@ -116,4 +138,4 @@ def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> tupl
         parameters=parameters(network),
         speed=float(catalog.run(name).metrics.get("positions_per_second", 0.0)),
     )
-    return scored.on(kept), len(files) - len(kept)
+    return scored.on(kept), (held.shard.files, scores), len(files) - len(kept)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,7 @@ from musictk.plugin import registry
 from musictk.tokens import Tokenizer, Tokens
 from musictk.tokens.augment import AugmentSettings
 from musictk.tokens.shards import Shard
+from musictk.tokens.windows import Draw
 
 _PIECES, _LOOKED_AT = 8, 1024  # pieces, and positions of each, that `idle` tries
 
@@ -27,7 +28,7 @@ class DataSettings:
     """How the corpus is shown to the model (`--set data.…`)."""
 
     threshold: int = 10  # pieces a label needs for a vector of its own; the rest share OTHER
-    draw: Literal["positions", "pieces"] = "positions"  # what is shown equally often
+    draw: Draw = "positions"  # what is shown equally often; within a piece positions always are
     balance: float = 0.5  # 0 shows composers as often as they are; 1 all of them equally
     transpose: int = 3  # each window by up to so many semitones, up or down
     velocity: int = 0  # each window by up to so many velocity steps
@@ -115,9 +116,9 @@ def condition_ids(
 def weighted(
     pieces: Mapping[int, PieceInfo], shard: Shard, data: DataSettings
 ) -> NDArray[np.float64]:
-    """(P,) weight of a position of each piece: its composer's share to the power −balance.
+    """(P,) weight of each piece's positions, or of each piece, as `data.draw` says.
 
-    Shares are of positions, or of pieces where those are to be shown equally often.
+    It is the composer's share (of positions, or of pieces) to the power −balance.
     """
     composers = [pieces[file].composer for file in shard.files.tolist()]
     lengths = np.maximum(shard.lengths + isinstance(shard.space, Tokens), 1)  # with its eos
@@ -125,8 +126,7 @@ def weighted(
     totals: Counter[str | None] = Counter()
     for composer, share in zip(composers, shares.tolist(), strict=True):
         totals[composer] += share
-    balance = np.array([totals[composer] ** -data.balance for composer in composers])
-    return balance * shares / lengths
+    return np.array([totals[composer] ** -data.balance for composer in composers], np.float64)
 
 
 def require_pieces(catalog: Catalog, reads: frozenset[str]) -> dict[int, PieceInfo]:

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from musictk.catalog import Catalog
-from musictk.errors import UnknownNameError, UsageError
-from musictk.export import ExportReport, Listener, export_onnx, export_torchscript
+from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.export import Excerpt, ExportReport, Listener, export_onnx, export_torchscript
+from musictk.export.rounding import POSITIONS
+from musictk.ingest import load_piece
 from musictk.jobs.bundles import best_of
+from musictk.jobs.corpus import labels_of
+from musictk.model.manifest import Manifest
 from musictk.workspace import Workspace
 
+_EXCERPTS = 8  # pieces that a rounded model is measured on
 KINDS = ("onnx", "onnx-int8", "onnx-fp16", "torchscript")
 
 
@@ -47,9 +54,36 @@ def export(
             report = export_torchscript(source, target, listener)
         else:
             precision: Any = kind.partition("-")[2] or "fp32"
-            report = export_onnx(source, target, precision, listener)
+            music = [] if precision == "fp32" else heldout(catalog, workspace, source)
+            report = export_onnx(source, target, precision, listener, music)
         catalog.add_export(name, kind, workspace.relative(report.path), plain(report))
         yield report
+
+
+def heldout(catalog: Catalog, workspace: Workspace, source: Path) -> list[Excerpt]:
+    """Beginnings of validation pieces, as the model of a checkpoint reads them.
+
+    None where the catalog has no such pieces any more, or the tokenizer encodes otherwise now.
+    """
+    manifest = Manifest.read(source)
+    try:
+        tokenizer = manifest.make_tokenizer()
+    except MusictkError:
+        return []
+    pieces = catalog.pieces("valid", reads=tokenizer.reads)
+    found: list[Excerpt] = []
+    for piece in pieces[:: max(len(pieces) // _EXCERPTS, 1)][:_EXCERPTS]:
+        with suppress(MusictkError, ValueError):  # a file that is gone, or has no note in range
+            sequence = tokenizer.encode(load_piece(workspace, piece))
+            length = min(POSITIONS, manifest.max_length, len(sequence))
+            labels = {
+                category: [(label, 1.0)]
+                for category in manifest.conditions.labels
+                if (label := labels_of(piece, category)) is not None
+                and manifest.conditions.knows(category, label)
+            }
+            found.append(Excerpt(sequence[:length], manifest.conditions.mixture(labels)))
+    return found
 
 
 def plain(report: ExportReport) -> dict[str, Any]:

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import ceil
 from pathlib import Path
 from typing import Any
 
 from musictk.config import build, plain
+from musictk.errors import MusictkError, UnknownNameError
 from musictk.jobs.corpus import DataSettings
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
-from musictk.training.auto import spaced, suit
+from musictk.training.auto import Rows, spaced, suit
 from musictk.training.preset import IN_EPOCHS
 from musictk.training.settings import Settings
 
@@ -59,31 +61,42 @@ class Plan:
     sample: Mapping[str, Any] = field(default_factory=dict)  # kept in the bundle
     export: tuple[str, ...] = ()
     shards: Mapping[str, str] = field(default_factory=dict)  # split -> its file in the workspace
+    windows: int = 1  # musictk.tokens.windows.VERSION where the run began; 1 where nothing says
 
     @staticmethod
     def read(value: Mapping[str, Any]) -> Plan:
-        """The inverse of `musictk.config.plain`."""
-        return build(Plan, value, "run")
+        """The inverse of `musictk.config.plain`; what older versions did not know is as usual."""
+        with _of_this_version():
+            return build(Plan, value, "run")
 
     @property
     def settings(self) -> Settings:
         """What the training loop is given."""
-        return Settings().but(**self.train)
+        with _of_this_version():
+            return Settings().but(**self.train)
 
     @property
     def shown(self) -> DataSettings:
         """How the corpus is shown."""
-        return build(DataSettings, self.data, "data")
+        with _of_this_version():
+            return build(DataSettings, self.data, "data")
 
-    def suited(self, positions: int, pieces: int, device: str) -> Plan:
-        """With a size and a length of training that suit the machine and so much music."""
-        chosen = suit(self.arch, positions, device, self.size, self.model, self.train)
+    def suited(self, positions: int, pieces: int, device: str, rows: Rows | None = None) -> Plan:
+        """With a size and a length of training that suit the machine and so much music.
+
+        `rows` says how many windows of a length hold the music once. Without it every window is
+        taken to be full.
+        """
+        chosen = suit(self.arch, positions, device, self.size, self.model, self.train, rows)
         kind = registry().load("architecture", self.arch)
         size = self.size or (None if "dim" in self.model else chosen.size)
         config = config_for(kind, size, {**chosen.model, **self.model})
         train = {**chosen.train, **self.train}
         train["length"] = min(int(train["length"]), int(config.max_length))
-        windows = pieces if self.shown.draw == "pieces" else positions / train["length"]
+        length = train["length"]
+        windows = rows(length) if rows is not None else positions / length
+        if self.shown.draw == "pieces":
+            windows = pieces
         a_step = train["batch"] * train.get("accumulation", 1)
         counted = {
             steps: max(ceil(passes * windows / a_step), 1)
@@ -93,3 +106,13 @@ class Plan:
         every = spaced(counted["steps"]) if "steps" in counted else {}
         train = {**train, **every, **self.train, **counted, "length": train["length"]}
         return replace(self, size=size, model=plain(config), train=train)
+
+
+@contextmanager
+def _of_this_version() -> Iterator[None]:
+    """Names were checked when the run began, so one that is unknown now is of a newer version."""
+    try:
+        yield
+    except UnknownNameError as error:
+        what = f"a newer musictk began this run (setting {error.name})"
+        raise MusictkError(what, "upgrade musictk") from error

@@ -19,7 +19,7 @@ from musictk.generation.hearing import bars_of
 from musictk.generation.metres import wanted
 from musictk.generation.request import Request, to_prompt
 from musictk.generation.sampling import Links, Sampling, settle
-from musictk.jobs.bundles import Source, open_source
+from musictk.jobs.bundles import Opened, Source, known_source, open_source
 from musictk.jobs.given import Given, Prompt, read_prompt
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.pieces import check_name, target, write_composition
@@ -114,7 +114,7 @@ def sample(
             opened.digest,
             request.seed,
             {
-                "source": _plain(asked.source, opened.run),
+                "source": _plain(asked.source, opened),
                 "row": composition.row,
                 **kept,
                 **request.plain(),
@@ -224,16 +224,11 @@ def again(
     """
     row = catalog.sample(sample_id)
     values = dict(row.request)
-    source = build(Source, values.pop("source"), "sample")
+    source = known_source(build(Source, values.pop("source"), "sample"))
     index = int(values.pop("row"))
     new_only, kept = bool(values.pop("new_only", False)), values.pop("given", None)
     given = None if kept is None else Given.read(workspace, kept)
-    opened = open_source(catalog, workspace, source)
-    if opened.digest != row.bundle:
-        raise MusictkError(
-            f"sample {sample_id} came from other weights than {opened.name} has now",
-            "train that run again from its settings: musictk runs show",
-        )
+    opened = open_source(catalog, workspace, source, f"sample {sample_id}", row.bundle)
     request = Request.read(values)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     found = remake(opened.runtime, tokenizer, request, index, listener)
@@ -253,9 +248,9 @@ def _folded(runtime: Runtime, request: Request) -> tuple[str, ...]:
     )
 
 
-def _plain(source: Source, run: str | None) -> dict[str, Any]:
-    """The source as it was resolved: a run by name, so that later runs change nothing."""
-    named = replace(source, run=run) if source.bundle is None else source
+def _plain(source: Source, opened: Opened) -> dict[str, Any]:
+    """The source as it was resolved: run and engine by name, so that later runs change nothing."""
+    named = replace(source, run=opened.run, runtime=opened.runtime.name)
     return {
         key: str(value) if isinstance(value, Path) else value
         for key, value in asdict(named).items()

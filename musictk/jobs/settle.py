@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from math import inf
 from typing import Any
 
@@ -21,6 +21,7 @@ from musictk.training.preset import GROUPS, IN_EPOCHS, NAMES, load_preset, read_
 from musictk.training.settings import GROUP_OF, Settings
 
 FIXED = ("arch", "tokenizer", "size")  # by the weights that a run starts from
+FINE_TUNING = 0.1  # of the learning rate that the first run had
 Source = Mapping[str, Any]
 
 
@@ -64,6 +65,7 @@ def plan_for(catalog: Catalog, request: Request) -> Plan:
     build(Sampling, plan.sample, "sample")
     if source is not None:
         _require_same(request.start or "", source, plan)
+        return replace(plan, train={"lr": _gentle(catalog, source), **plan.train})
     return plan
 
 
@@ -166,6 +168,17 @@ def _started(catalog: Catalog, request: Request) -> Plan | None:
     if request.lora:
         raise UsageError("--lora adapts a trained model", "name it with --from RUN")
     return None
+
+
+def _gentle(catalog: Catalog, source: Plan) -> float:
+    """The learning rate of a run that starts from another, unless it is given one.
+
+    The full rate undoes what was learned before the schedule can bring it back. However many runs
+    lie between, it is that of the run that was trained from nothing.
+    """
+    while source.start is not None:
+        source = Plan.read(catalog.run(source.start).settings)
+    return FINE_TUNING * source.settings.optimisation.lr
 
 
 def _taken_over(plan: Plan) -> Source:

@@ -90,12 +90,14 @@ def open_windows(
             "ingest them again, or go on without them: musictk train --from RUN",
         )
     augment = AugmentSettings(data.transpose, data.velocity) if training else AugmentSettings()
+    shown = data if training else DataSettings(balance=0)
     return Windows(
         shard,
         condition_ids(pieces, shard, conditions),
-        weighted(pieces, shard, data if training else DataSettings(balance=0)),
+        weighted(pieces, shard, shown),
         Augment(tokenizer, augment) if augment != AugmentSettings() else None,
         data.cache,
+        shown.draw,
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
+
+import numpy as np
 
 from musictk.catalog import Catalog
 from musictk.config import build, plain
@@ -15,6 +18,7 @@ from musictk.ingest.encode import Listener as ShardListener
 from musictk.jobs.corpus import count_conditions, idle, require_pieces
 from musictk.jobs.export import export
 from musictk.jobs.plan import Plan, Request
+from musictk.jobs.runs import close, close_abandoned, keep
 from musictk.jobs.settle import plan_for
 from musictk.jobs.shards import fitted, make_shards, open_windows
 from musictk.model import bundle
@@ -22,13 +26,16 @@ from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component
 from musictk.model.network import Network, NetworkConfig
 from musictk.plugin import registry
-from musictk.tokens import Tokenizer
-from musictk.tokens.windows import Windows
+from musictk.tokens import Tokenizer, Tokens
+from musictk.tokens.cuts import cut
+from musictk.tokens.windows import VERSION, Windows
 from musictk.training import checkpoint
+from musictk.training.directory import hold, resumable
 from musictk.training.distributed import World, join
 from musictk.training.loop import train
 from musictk.training.outcome import Listener as TrainListener
 from musictk.training.outcome import Outcome
+from musictk.training.progress import lower_rate, stored_settings
 from musictk.training.settings import Settings
 from musictk.workspace import Workspace
 
@@ -71,11 +78,17 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
     """Train (or go on training) and keep what came of it in the catalog.
 
     Under torchrun every process calls this; the first keeps the catalog. Raises UnknownNameError
-    for a name that nothing answers to, MusictkError for an empty catalog.
+    for a name that nothing answers to, MusictkError for an empty catalog, HeldError for a run that
+    another process is training.
     """
     device = None if request.device == "auto" else request.device
-    with join(device, "ddp") as world:
-        name = world.lead(lambda: _open(catalog, workspace, request, listener, world))
+    with ExitStack() as stack:
+        world = stack.enter_context(join(device, "ddp"))
+
+        def claim(name: str) -> None:
+            stack.enter_context(hold(workspace.runs / name))
+
+        name = world.lead(lambda: _open(catalog, workspace, request, listener, world, claim))
         try:
             ready = _prepare(catalog, workspace, name, request, listener, world)
             if world.leads:
@@ -90,34 +103,58 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
                 listener,
                 resume=request.resume is not None,
                 device=world.device,
+                held=True,
             )
             if world.leads:
-                _keep(catalog, workspace, ready, outcome)
-        except BaseException:
+                keep(catalog, workspace, name, ready.facts["parameters"], outcome)
+        except BaseException as error:
             if world.leads:
-                catalog.finish_run(name, "failed")
+                _close(catalog, workspace, name, error)
             raise
         world.wait()
-    if not world.leads or outcome.interrupted:
+    if not world.leads or outcome.interrupted or outcome.diverged:
         return Result(name, outcome, ready.facts)
     exports: list[ExportReport] = []
     unexported = None
     try:
         exports.extend(export(catalog, workspace, ready.exports, name, listener))
     except MusictkError as error:  # the model is whole all the same
-        mend = f"mend that, then: musictk export --run {name}"
+        mend = f"fix that, then: musictk export --run {name}"
         unexported = MusictkError(f"{name} is trained but not exported: {error.message}", mend)
     return Result(name, outcome, ready.facts, tuple(exports), unexported)
 
 
+def _close(catalog: Catalog, workspace: Workspace, name: str, error: BaseException) -> None:
+    """Close a run that an error ended, and say in the error how it can be resumed."""
+    directory = workspace.runs / name
+    there = resumable(directory)
+    stopped = there and isinstance(error, KeyboardInterrupt)
+    with suppress(MusictkError, OSError):  # on a full disk the next `train` closes it
+        close(catalog, workspace, name, "interrupted" if stopped else "failed")
+    if there and isinstance(error, MusictkError):
+        hint = error.mend.removesuffix(", then run the same command again") or "fix that"
+        error.mend = f"{hint}, then: musictk train --resume {name}"
+
+
 def _open(
-    catalog: Catalog, workspace: Workspace, request: Request, listener: Listener, world: World
+    catalog: Catalog,
+    workspace: Workspace,
+    request: Request,
+    listener: Listener,
+    world: World,
+    claim: Callable[[str], None],
 ) -> str:
-    """The name of the run, new or taken up again; only the first process keeps the catalog."""
+    """The name of the run, new or resumed; only the first process keeps the catalog.
+
+    `claim` locks the run's directory, before its row says that it is running.
+    """
+    close_abandoned(catalog, workspace)
     if request.resume is None:
-        return _start(catalog, workspace, request, listener, world)
+        return _start(catalog, workspace, request, listener, world, claim)
     name = _resumable(catalog, request)
     _require_checkpoint(workspace, name)
+    claim(name)
+    _resumable(catalog, replace(request, resume=name))  # it may have ended in the meantime
     return catalog.resume_run(name).name
 
 
@@ -137,9 +174,12 @@ def _prepare(
     if request.resume is not None:
         manifest = Manifest.read(workspace.runs / name / "last")
         network = bundle.build_network(manifest)
+        # As the run began, also where defaults have changed since.
+        settings = stored_settings(checkpoint.stored(workspace.runs / name)["settings"])
     else:
         network, manifest = _network(catalog, workspace, plan, tokenizer)
         manifest = replace(manifest, sampling=plan.sample)
+        settings = plan.settings
     shown, held = (
         open_windows(
             catalog, workspace, tokenizer, plan.shards, split, manifest.conditions, plan.shown
@@ -147,26 +187,40 @@ def _prepare(
         for split in SHOWN
     )
     facts = _facts(plan, network, shown, held, world)
+    folded = manifest.conditions.folded
+    facts["shared"] = {name: list(labels) for name, labels in folded.items() if labels}
+    facts["threshold"] = plan.shown.threshold
     facts["idle"] = idle(tokenizer, shown.shard, plan.data)
+    facts["redrawn"] = request.resume is not None and plan.windows != VERSION
     spans = [span for path in plan.shards.values() for span in catalog.spans_at(path)]
     facts["refused"] = [span.skipped for span in spans if span.skipped]
-    return _Ready(name, plan.settings, network, manifest, shown, held, facts, plan.export)
+    return _Ready(name, settings, network, manifest, shown, held, facts, plan.export)
 
 
 def _start(
-    catalog: Catalog, workspace: Workspace, request: Request, listener: Listener, world: World
+    catalog: Catalog,
+    workspace: Workspace,
+    request: Request,
+    listener: Listener,
+    world: World,
+    claim: Callable[[str], None],
 ) -> str:
     """Learn and tokenize what is missing, settle every setting, and open the run."""
     plan = plan_for(catalog, request)
-    if plan.start is not None and not catalog.checkpoints(plan.start):
-        _require_checkpoint(workspace, plan.start)
+    if plan.start is not None:
+        if catalog.run(plan.start).status != "diverged" and not catalog.checkpoints(plan.start):
+            _require_checkpoint(workspace, plan.start)
+        catalog.checkpoint(plan.start)  # raises where there is none that is good
     tokenizer = fitted(catalog, workspace, plan.tokenizer, plan.tokens)
     shards = make_shards(catalog, workspace, tokenizer, plan.shown, SHOWN, listener)
     spans = catalog.spans_at(shards["train"])
     lengths = [span.length for span in spans if not (span.augment or span.skipped)]
-    plan = replace(plan, shards=shards).suited(sum(lengths), len(lengths), world.device.type)
+    predicted = np.array(lengths, np.int64) + isinstance(tokenizer.space, Tokens)  # eos too
+    plan = replace(plan, shards=shards, windows=VERSION).suited(
+        sum(lengths), len(lengths), world.device.type, lambda length: cut(predicted, length).rows
+    )
     _network(catalog, workspace, plan, tokenizer)  # refuse what cannot be built before it is a run
-    return catalog.start_run(plan.arch, tokenizer.fingerprint, plain(plan)).name
+    return catalog.start_run(plan.arch, tokenizer.fingerprint, plain(plan), claim=claim).name
 
 
 def _network(
@@ -189,35 +243,15 @@ def _network(
     return network, bundle.describe(network, tokenizer, conditions, config)
 
 
-def _keep(catalog: Catalog, workspace: Workspace, ready: _Ready, outcome: Outcome) -> None:
-    metrics = {
-        "step": outcome.step,
-        "best_step": outcome.best_step,
-        "best_nll": outcome.best_nll,
-        "baseline": outcome.baseline,
-        "skipped": outcome.skipped,
-        "seconds": outcome.seconds,
-        "positions_per_second": outcome.positions_per_second,
-        "peak_bytes": outcome.peak_bytes,
-        "parameters": ready.facts["parameters"],
-        "ended": outcome.ended,
-    }
-    for kind, path in (("best", outcome.best), ("last", outcome.last)):
-        if (path / "manifest.json").is_file():
-            step = outcome.best_step if kind == "best" else outcome.step
-            network = bundle.read(path)[0]
-            digest = bundle.weights_digest(network)
-            metrics["parameters"] = parameters(network)  # adapters are merged into it
-            catalog.add_checkpoint(ready.run, kind, step, workspace.relative(path), digest, metrics)
-    catalog.finish_run(ready.run, "interrupted" if outcome.interrupted else "finished", metrics)
-
-
 def _resumable(catalog: Catalog, request: Request) -> str:
     name = request.resume
     run = catalog.newest_run(None) if name in (None, "newest") else catalog.run(str(name))
     further = f"train --from {run.name} goes further"
     if run.status == "finished":
         raise UsageError(f"run {run.name!r} is finished", further)
+    if run.status == "diverged":
+        lower = lower_rate(Plan.read(run.settings).settings.optimisation.lr)
+        raise UsageError(f"run {run.name!r} diverged and would do so again", lower)
     if request != Request(resume=request.resume, device=request.device):
         raise UsageError(
             f"run {run.name!r} goes on with the settings it began with",
@@ -228,7 +262,7 @@ def _resumable(catalog: Catalog, request: Request) -> str:
 
 def _require_checkpoint(workspace: Workspace, name: str) -> None:
     """Raises MusictkError for a run that ended before it could be gone on from."""
-    if not checkpoint.exists(workspace.runs / name):
+    if not resumable(workspace.runs / name):
         raise MusictkError(
             f"run {name!r} ended before its first checkpoint", "start anew: musictk train"
         )
@@ -251,5 +285,6 @@ def _facts(
         "processes": world.size,
         "train_positions": shown.positions,
         "valid_positions": held.positions,
-        **{key: plan.train[key] for key in ("steps", "batch", "length")},
+        **{key: plan.train[key] for key in ("steps", "batch", "length", "lr")},
+        "start": plan.start,
     }

@@ -5,18 +5,20 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
+from safetensors import SafetensorError, safe_open
+
 from musictk.errors import MusictkError, UnknownNameError
-from musictk.model.manifest import Manifest
+from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.runtime.contract import CapacityError, Runtime, Session
 
-__all__ = ["CapacityError", "EngineName", "Runtime", "Session", "load"]
+__all__ = ["CapacityError", "EngineName", "Runtime", "Session", "choose", "load"]
 
 EngineName = Literal["torch", "torchscript", "onnx"]
-# What an engine runs, and how to get it. The first that lies in a directory is the default.
+# What an engine runs, and how to get it, in the order of preference.
 FILES = {
     "onnx": ("model.onnx", "run `musictk export --onnx`"),
     "torchscript": ("model.ts", "run `musictk export --torchscript`"),
-    "torch": ("weights.safetensors", "name the directory of a run or an export"),
+    "torch": (WEIGHTS, "name the run that was exported, or its directory"),
 }
 
 
@@ -28,23 +30,51 @@ def load(
 ) -> Runtime:
     """Load the bundle in `directory`, by default with the engine it was made for, on a GPU if any.
 
-    One thread serves one stream best on a CPU that others share; `threads` overrides. Only
-    "torch" and "torchscript" import torch. Raises MusictkError naming the mend.
+    TorchScript is a program: it is run only where `engine` asks for it. One thread serves one
+    stream best on a CPU that others share; `threads` overrides. Only "torch" and "torchscript"
+    import torch. Raises MusictkError saying what the directory holds instead.
     """
+    return _open(directory, choose(directory, engine), threads or 1, device)
+
+
+def choose(directory: Path, engine: str | None = None) -> str:
+    """The engine that `load` takes; raises MusictkError as it does. Runs and loads nothing."""
     if engine is not None and engine not in FILES:
         raise UnknownNameError("runtime", engine, FILES)
-    held = [name for name, (file, _) in FILES.items() if (directory / file).is_file()]
+    held = engines(directory)
     if not held:
-        raise MusictkError(f"{directory} holds no model", FILES["torch"][1])
-    if engine == "torch" and len(held) > 1:
+        raise MusictkError(f"{directory} holds no model", "name a run, an export or a bundle")
+    if engine is None:
+        harmless = [name for name in held if name != "torchscript"]
+        if not harmless:
+            raise MusictkError(
+                f"{directory} holds only TorchScript, which is a program and is not run unasked",
+                "add --runtime torchscript if you trust whoever made it",
+            )
+        return harmless[0]
+    if engine not in held:
         raise MusictkError(
-            f"{directory} is an export for {held[0]} and has no weights for torch",
-            "leave the runtime out, or name the run that was exported",
+            f"{directory} holds {' and '.join(held)}, not {engine}",
+            f"leave --runtime out, choose --runtime {held[0]}, or {FILES[engine][1]}",
         )
-    chosen = engine or held[0]
-    if chosen not in held:
-        raise MusictkError(f"{directory} holds no {FILES[chosen][0]}", FILES[chosen][1])
-    return _open(directory, chosen, threads or 1, device)
+    return engine
+
+
+def engines(directory: Path) -> list[str]:
+    """The engines that could run what lies in `directory`."""
+    held = [name for name, (file, _) in FILES.items() if (directory / file).is_file()]
+    if len(held) > 1 and "torch" in held and not _has_network(directory / WEIGHTS):
+        held.remove("torch")
+    return held
+
+
+def _has_network(weights: Path) -> bool:
+    """Whether a network's weights are here: an export keeps tables and initial states only."""
+    try:
+        with safe_open(str(weights), "numpy") as tensors:
+            return any(not name.startswith(("tables.", "state.")) for name in tensors.keys())  # noqa: SIM118
+    except (SafetensorError, OSError):
+        return True  # whoever loads it says what is wrong with it
 
 
 def _open(directory: Path, engine: str, threads: int, device: str | None) -> Runtime:

@@ -21,6 +21,8 @@ from musictk.errors import MusictkError
 from musictk.model.manifest import Manifest
 from musictk.runtime.engine import Engine, Rows, read_tensors
 
+ort.disable_telemetry_events()  # on Windows; elsewhere the package's `__init__` has done more
+
 MODEL = "model.onnx"
 CHUNK = 256  # the most positions one run of the graph takes
 SEQUENCE, CONDITION, LOGITS = "sequence", "condition", "logits"

@@ -63,6 +63,14 @@ class Tokenizer(ABC):
         """
         return None
 
+    def pitches(self) -> NDArray[np.bool_] | None:
+        """(V, 128) the MIDI pitches that each token begins to sound; of frames, that each bit is.
+
+        A token of several notes has several, a drum has none. None where tokens do not say it:
+        text, or pitches given as intervals.
+        """
+        return None
+
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         """`sequence` (any crop) moved exactly, of the same length; None where that cannot be."""
         return None

@@ -2,7 +2,8 @@
 
 Every piece is read as `bos x₀ … xₙ₋₁ eos` (frames: `empty f₀ … fₙ₋₁`). A window is a run of it:
 inputs are its positions, targets the positions one later. So bos stands before a piece's first
-position only, eos after its last, and neither on a crop from the middle.
+position only, eos after its last, and neither on a crop from the middle. A window that begins
+before its piece begins the row with bos, as sampling does, and is padded at its end.
 """
 
 from __future__ import annotations
@@ -10,15 +11,19 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musictk.errors import MusictkError
 from musictk.tokens.augment import Augment
+from musictk.tokens.cuts import Cuts, cut
 from musictk.tokens.shards import Shard
 from musictk.tokens.space import Tokens
+
+VERSION = 2  # of the way windows are drawn; 1 kept them inside the piece, and so missed its ends
+Draw = Literal["positions", "pieces"]
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,9 @@ class Windows:
     """Crops of a shard's pieces, with the condition ids of each.
 
     `conditions` is (P, K). `weights` (P,) says how likely a position of each piece is to be drawn,
-    relative to the positions of others: a piece is drawn with a chance of weight × length. Equal
-    weights are uniform over the corpus. `cache` keeps so many unpacked pieces of frames at hand.
+    relative to the positions of others; where `draw` is "pieces", how likely each piece is.
+    Within a piece every position is drawn equally often. `cache` keeps so many unpacked pieces of
+    frames at hand.
     """
 
     def __init__(
@@ -49,6 +55,7 @@ class Windows:
         weights: NDArray[np.float64],
         augment: Augment | None = None,
         cache: int = 0,
+        draw: Draw = "positions",
     ) -> None:
         pieces = len(shard.files)
         if len(conditions) != pieces or weights.shape != (pieces,):
@@ -56,28 +63,44 @@ class Windows:
         self.shard, self.conditions, self.augment = shard, conditions, augment
         self._tokens = isinstance(shard.space, Tokens)
         self._lengths = shard.lengths
-        self._predicted = self._lengths + int(self._tokens)  # (P,) eos is predicted too
-        chances = np.where(self._lengths > 0, weights * self._predicted, 0.0)
-        self._cumulative = np.cumsum(chances)
+        ends = int(self._tokens)  # eos is predicted too
+        self._predicted = np.where(self._lengths > 0, self._lengths + ends, 0)  # (P,)
+        self._weights, self._draw = weights, draw
+        self._cut: tuple[Cuts, NDArray[np.float64]] | None = None  # the last length's
         self._cache: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._cache_size = cache
 
     @property
     def positions(self) -> int:
         """How many positions `cover` predicts: all of the shard's, and one eos a piece."""
-        return int(self._predicted[self._lengths > 0].sum())
+        return int(self._predicted.sum())
+
+    def chances(self, length: int) -> NDArray[np.float64]:
+        """(P,) how likely a window of `length` is to be of each piece; all 0 without music."""
+        chances = np.diff(self._cuts(length)[1], prepend=0.0)
+        return np.asarray(chances / (chances.sum() or 1.0))
+
+    def starts(self, piece: int, length: int) -> NDArray[np.int64]:
+        """Where the windows that `batch` draws of a piece begin, each of them equally likely.
+
+        A start below 0 leaves fewer than `length` positions: the row begins with the piece.
+        """
+        cuts = self._cuts(length)[0]
+        choices = np.arange(cuts.choices[piece])
+        return cuts.starts(np.full(len(choices), piece), choices)
 
     def batch(self, seed: int, step: int, batch: int, length: int) -> Batch:
         """`batch` windows of `length` positions: equal arguments give equal windows."""
-        if not len(self._cumulative) or not self._cumulative[-1] > 0:
+        cuts, cumulative = self._cuts(length)
+        if not len(cumulative) or not cumulative[-1] > 0:
             raise MusictkError("there is no music to draw from", "ingest more files")
         rng = np.random.Generator(np.random.Philox(key=np.array([seed, step], np.uint64)))
         draws = rng.random((batch, 2))
-        chosen = np.searchsorted(self._cumulative, draws[:, 0] * self._cumulative[-1], "right")
-        chosen = np.minimum(chosen, len(self._cumulative) - 1)
-        room = np.maximum(self._predicted[chosen] - length, 0) + 1
-        starts = (draws[:, 1] * room).astype(np.int64)
-        return self._gather(chosen, starts, length, np.zeros(batch, np.int64), rng)
+        chosen = np.searchsorted(cumulative, draws[:, 0] * cumulative[-1], "right")
+        chosen = np.minimum(chosen, len(cumulative) - 1)
+        starts = cuts.starts(chosen, (draws[:, 1] * cuts.choices[chosen]).astype(np.int64))
+        stops = np.minimum(starts + length, self._predicted[chosen])
+        return self._gather(chosen, np.maximum(starts, 0), stops, length, rng)
 
     def cover(self, batch: int, length: int, context: int = 0) -> Iterator[Batch]:
         """Every position of every piece predicted exactly once, in order, never augmented.
@@ -85,31 +108,51 @@ class Windows:
         Each window after a piece's first begins with `context` positions that were predicted
         already; they are given, and masked out.
         """
+        pieces, starts = self._covering(length, context)
+        for index in range(0, len(pieces), batch):
+            chosen, begins = pieces[index : index + batch], starts[index : index + batch]
+            stops = np.minimum(begins + length, self._predicted[chosen])
+            yield self._gather(chosen, begins, stops, length, None, context)
+
+    def covering(self, length: int, context: int = 0) -> int:
+        """How many windows `cover` takes."""
+        return len(self._covering(length, context)[0])
+
+    def _covering(self, length: int, context: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The piece and the start of each window of `cover`."""
         if not 0 <= context < length:
             raise ValueError(f"a context of {context} leaves nothing of a window of {length}")
-        rows: list[tuple[int, int, int]] = []  # piece, start, leading positions not to be counted
-        for piece in np.flatnonzero(self._lengths > 0).tolist():
-            rows.append((piece, 0, 0))
-            firsts = range(length, int(self._predicted[piece]), length - context)
-            rows += [(piece, first - context, context) for first in firsts]
-        for index in range(0, len(rows), batch):
-            chosen, starts, given = np.array(rows[index : index + batch], np.int64).T
-            yield self._gather(chosen, starts, length, given, None)
+        step = length - context
+        later = -(-np.maximum(self._predicted - length, 0) // step)
+        counts = np.where(self._predicted > 0, 1 + later, 0)
+        pieces = np.repeat(np.arange(len(counts)), counts)
+        before = np.repeat(np.cumsum(counts) - counts, counts)
+        return pieces, (np.arange(len(pieces)) - before) * step
+
+    def _cuts(self, length: int) -> tuple[Cuts, NDArray[np.float64]]:
+        """How the pieces are cut, and the (P,) cumulative chances of a window being of each."""
+        if self._cut is None or self._cut[0].length != length:
+            cuts = cut(self._predicted, length)
+            windows = np.minimum(cuts.count, 1) if self._draw == "pieces" else cuts.count
+            self._cut = cuts, np.cumsum(self._weights * windows)
+        return self._cut
 
     def _gather(
         self,
         chosen: NDArray[np.int64],
         starts: NDArray[np.int64],
+        stops: NDArray[np.int64],
         length: int,
-        given: NDArray[np.int64],
         rng: np.random.Generator | None,
+        context: int = 0,
     ) -> Batch:
+        """Rows that predict `starts` to `stops`; without the `context` first, but for a start."""
         window = self._blank(len(chosen), length)
-        counts = np.minimum(self._predicted[chosen] - starts, length)  # positions predicted
+        counts = stops - starts  # positions predicted
         shifts = np.zeros(len(chosen), np.int64)
         # position p of a piece of n tokens holds token p − 1; 0 is bos, n + 1 is eos
         lows = np.maximum(starts - 1, 0).tolist()
-        highs = np.minimum(starts + counts, self._lengths[chosen]).tolist()
+        highs = np.minimum(stops, self._lengths[chosen]).tolist()
         for row, (piece, start, low, high) in enumerate(
             zip(chosen.tolist(), starts.tolist(), lows, highs, strict=True)
         ):
@@ -120,9 +163,9 @@ class Windows:
             window[row, begin : begin + high - low] = crop
         if isinstance(self.shard.space, Tokens):
             window[starts == 0, 0] = self.shard.space.bos
-            ended = np.flatnonzero(starts + counts == self._lengths[chosen] + 1)
+            ended = np.flatnonzero(stops == self._lengths[chosen] + 1)
             window[ended, counts[ended]] = self.shard.space.eos
-        place = np.arange(length)
+        place, given = np.arange(length), np.where(starts > 0, context, 0)
         mask = (place >= given[:, None]) & (place < counts[:, None])
         conditions = self.conditions[chosen]
         inputs, targets = window[:, :-1], window[:, 1:]

@@ -52,4 +52,4 @@ def merged_state(network: nn.Module) -> dict[str, Tensor]:
         weight = f"{name}.weight"
         delta = layer.get_delta_weight(layer.active_adapters[0])
         state[weight] = state[weight] + delta.to(state[weight].dtype)
-    return {name: tensor.detach().cpu() for name, tensor in state.items()}
+    return state

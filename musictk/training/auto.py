@@ -16,7 +16,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from math import ceil
+from math import ceil, inf
 from typing import Any
 
 import torch
@@ -33,6 +33,8 @@ PASSES = 20
 FEWEST_STEPS, MOST_STEPS = 100, 20_000
 RATES = {"tiny": 3e-3, "small": 1e-3, "base": 5e-4, "large": 3e-4}
 ACTIVATION_BYTES = 0.05  # kept for the backward pass per position and parameter, bf16
+
+Rows = Callable[[int], int]  # windows of a length -> how many of them hold the corpus once
 
 
 @dataclass(frozen=True)
@@ -60,17 +62,18 @@ def suit(
     size: str | None = None,
     model: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
+    rows: Rows | None = None,
 ) -> Suited:
     """What suits an architecture on this machine's `device`, and a corpus of so many positions.
 
-    What `size`, `model` and `train` say already is kept, and reckoned with.
+    What `size`, `model` and `train` say already is kept, and reckoned with. `rows` as in `choose`.
     """
     kind = registry().load("architecture", arch)
 
     def parameters(name: str | None) -> int:
         return multiplied(kind, config_for(kind, name, model))
 
-    return choose(this_machine(device), positions, parameters, size, train or {})
+    return choose(this_machine(device), positions, parameters, size, train or {}, rows)
 
 
 def choose(
@@ -79,22 +82,30 @@ def choose(
     parameters: Callable[[str | None], int],
     size: str | None = None,
     given: Mapping[str, Any] | None = None,
+    rows: Rows | None = None,
 ) -> Suited:
-    """`suit`, as a pure function; `parameters` says how many a body of a size multiplies by."""
+    """`suit`, as a pure function; `parameters` says how many a body of a size multiplies by.
+
+    `rows` says how many windows of a length hold the corpus once: more than `positions` fill,
+    because the ends of pieces leave some of them partly empty.
+    """
     given = given or {}
     if machine.device == "cuda":
         size = size or "base"
-        seen, shape = float(PASSES * positions), _cuda_shape(machine, positions, parameters(size))
+        affordable, shape = inf, _cuda_shape(machine, positions, parameters(size))
         model = {}
     else:
         share = min(max(positions / SMALL_CORPUS, 1.0), MOST_SECONDS / SECONDS)
         work = SECONDS * share * CPU_FLOPS * machine.cores
         size = size or _affordable(work, parameters)
-        seen = min(work / (6 * parameters(size)), PASSES * positions)
+        affordable = work / (6 * parameters(size))
         shape = {"batch": 4, "length": 256, "precision": "fp32"}
         model = {"dropout": 0.0}
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
-    a_step = int(shape["batch"]) * int(shape["length"]) * int(shape.get("accumulation", 1))
+    length = int(shape["length"])
+    a_step = int(shape["batch"]) * length * int(shape.get("accumulation", 1))
+    once = positions if rows is None else rows(length) * length  # padding included: it takes time
+    seen = min(affordable, PASSES * once)
     steps = int(given.get("steps", min(max(ceil(seen / a_step), FEWEST_STEPS), MOST_STEPS)))
     chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **spaced(steps)}
     return Suited(size, shape | chosen, model)

@@ -19,6 +19,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor, nn
+from torch.distributed.tensor import DTensor
 
 from musictk.errors import MusictkError
 from musictk.files import atomic, read_json, write_json
@@ -26,9 +27,10 @@ from musictk.model import bundle
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
 from musictk.training.adapters import adapt, adapted
+from musictk.training.directory import LAST, TRAINER
 
-LAST, BEST, CHECKPOINTS = "last", "best", "checkpoints"
-OPTIMIZER, TRAINER = "optimizer.safetensors", "trainer.json"
+BEST, CHECKPOINTS = "best", "checkpoints"
+OPTIMIZER = "optimizer.safetensors"
 LIVE = "live/"  # before a tensor's name: weights as they are trained, where a bundle's differ
 
 
@@ -73,7 +75,7 @@ def save(
 def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Put `last`'s weights into `network`; return the optimizers' tensors and `trainer.json`."""
     last = directory / LAST
-    trainer: dict[str, Any] = read_json(last / TRAINER)
+    trainer = stored(directory)
     try:
         tensors = load_file(last / OPTIMIZER)
         live = {
@@ -85,7 +87,10 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
             ranks = [len(t) for name, t in live.items() if ".lora_A." in name]
             if ranks and not adapted(network):
                 adapt(network, ranks[0])
-            network.load_state_dict(live)
+            shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+            network.load_state_dict(
+                {name: t.reshape(shapes.get(name, t.shape)) for name, t in live.items()}
+            )
         else:
             load_model(network, str(last / WEIGHTS))
     except (SafetensorError, OSError, RuntimeError) as error:
@@ -96,16 +101,32 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
     return tensors, trainer
 
 
-def exists(directory: Path) -> bool:
-    """Whether there is a checkpoint to resume from."""
-    return (directory / LAST / TRAINER).is_file()
+def stored(directory: Path) -> dict[str, Any]:
+    """`last`'s trainer.json: step, progress, settings, scaler."""
+    trainer: dict[str, Any] = read_json(directory / LAST / TRAINER)
+    return trainer
+
+
+def clean(directory: Path) -> None:
+    """Remove what a process that was killed left half written. Nobody may be training there."""
+    for path in (*directory.glob(".*.part"), *directory.glob(f"{CHECKPOINTS}/.*.part")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+    for name in (LAST, BEST):
+        (directory / f".{name}.link").unlink(missing_ok=True)
 
 
 def live_tensors(network: nn.Module) -> dict[str, Tensor]:
     """Every tensor of a network as it is trained, to be kept beside its bundle."""
-    return {
-        LIVE + name: tensor.detach().cpu().clone() for name, tensor in network.state_dict().items()
-    }
+    return {LIVE + name: gathered(tensor).clone() for name, tensor in network.state_dict().items()}
+
+
+def gathered(tensor: Tensor) -> Tensor:
+    """The whole of a tensor, on the CPU; every process must call where it is sharded."""
+    whole: Tensor = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
+    return whole.detach().cpu()
 
 
 def _point(link: Path, target: Path) -> None:

@@ -50,6 +50,7 @@ class World:
         if self.size == 1:
             return objective
         if self.parallel == "fsdp":
+            _widen_scalars(objective)
             for block in blocks(objective.network):
                 fully_shard(block)
             fully_shard(objective)
@@ -75,6 +76,14 @@ class World:
         said = torch.tensor(float(flag), device=self.device)
         dist.all_reduce(said, dist.ReduceOp.MAX)
         return bool(said.item())
+
+    def agree(self, value: float) -> float:
+        """The first process's value, in every process: they must not decide differently by it."""
+        if self.size == 1:
+            return value
+        said = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.broadcast(said, 0)
+        return float(said.item())
 
     def sum(self, value: Tensor) -> Tensor:
         """The sum over all processes."""
@@ -112,6 +121,21 @@ class World:
         """Until every process is here."""
         if self.size > 1:
             dist.barrier()
+
+
+def _widen_scalars(module: nn.Module) -> None:
+    """Give scalar parameters one dimension, since FSDP can split no others.
+
+    Broadcasting makes (1,) compute what () does. Bundles keep the shape that the body declares.
+    """
+    widened: dict[nn.Parameter, nn.Parameter] = {}  # one for one, also where modules share it
+    for owner in module.modules():
+        for name, each in owner.named_parameters(recurse=False, remove_duplicate=False):
+            if each.ndim == 0:
+                if each not in widened:
+                    wide = nn.Parameter(each.detach().reshape(1), each.requires_grad)
+                    widened[each] = wide
+                setattr(owner, name, widened[each])
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:

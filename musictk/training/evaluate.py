@@ -15,6 +15,7 @@ from torch import Tensor
 
 from musictk.model.network import Network
 from musictk.tokens.windows import Batch, Windows
+from musictk.training import bands
 from musictk.training.objective import Objective
 
 DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
@@ -22,15 +23,33 @@ DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 @dataclass(frozen=True)
 class Scores:
-    """What each piece of a split cost; a piece that was not looked at has 0 positions."""
+    """What each piece of a split cost; a piece that was not scored has 0 positions.
 
-    nats: NDArray[np.float64]  # (P,)
-    positions: NDArray[np.int64]  # (P,) tokens (with eos) or frames
+    The last axis is where in the piece: see `musictk.training.bands`.
+    """
+
+    band_nats: NDArray[np.float64]  # (P, B)
+    band_positions: NDArray[np.int64]  # (P, B) tokens (with eos) or frames
+
+    @property
+    def nats(self) -> NDArray[np.float64]:
+        """(P,) nats of each piece."""
+        return np.asarray(self.band_nats.sum(1))
+
+    @property
+    def positions(self) -> NDArray[np.int64]:
+        """(P,) positions of each piece that were scored."""
+        return np.asarray(self.band_positions.sum(1))
 
     @property
     def mean(self) -> float:
         """Nats per position over all pieces together."""
-        return float(self.nats.sum() / max(int(self.positions.sum()), 1))
+        return float(self.band_nats.sum() / max(int(self.band_positions.sum()), 1))
+
+    @property
+    def by_position(self) -> dict[str, float]:
+        """Nats per position in each band over all pieces; a band without positions is left out."""
+        return bands.means(self.band_nats.sum(0), self.band_positions.sum(0))
 
 
 def nll(
@@ -70,15 +89,18 @@ def score(
     precision: str = "fp32",
 ) -> Scores:
     """`nll` of anything that turns a batch into (B, T) nats; it must be in evaluation mode."""
-    pieces = len(windows.shard.files)
-    nats, positions = np.zeros(pieces), np.zeros(pieces, np.int64)
-    stride = _stride(windows, batch, length, context, batches)
-    for part in islice(windows.cover(batch, length, context), 0, None, stride):
+    shape = len(windows.shard.files), len(bands.NAMES)
+    cells = shape[0] * shape[1]  # flat: bincount adds much faster than add.at
+    nats, positions = np.zeros(cells), np.zeros(cells, np.int64)
+    stride = -(-windows.covering(length, context) // (batch * batches)) if batches else 1
+    for part in islice(windows.cover(batch, length, context), 0, None, max(stride, 1)):
         with autocast(device, precision):
             each = objective(*tensors(part, device))
-        np.add.at(nats, part.pieces, each.sum(1).double().cpu().numpy())
-        np.add.at(positions, part.pieces, part.mask.sum(1))
-    return Scores(nats, positions)
+        band = bands.of(part.starts[:, None] + np.arange(length))
+        cell = (part.pieces[:, None] * shape[1] + band)[part.mask]
+        nats += np.bincount(cell, each.double().cpu().numpy()[part.mask], cells)
+        positions += np.bincount(cell, minlength=cells)
+    return Scores(nats.reshape(shape), positions.reshape(shape))
 
 
 def tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -97,12 +119,3 @@ def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any
     """Automatic mixed precision, off for fp32."""
     dtype = DTYPES.get(precision)
     return torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None)
-
-
-def _stride(windows: Windows, batch: int, length: int, context: int, batches: int) -> int:
-    """Take every so-manyth batch of `cover` to keep to `batches`."""
-    lengths = windows.shard.lengths
-    later = np.maximum(lengths[lengths > 0] + 1 - length, 0)
-    rows = int((1 + -(-later // (length - context))).sum())
-    total = -(-rows // batch)
-    return max(-(-total // batches), 1) if batches else 1

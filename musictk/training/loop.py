@@ -13,6 +13,7 @@ from musictk.model.manifest import Manifest
 from musictk.model.network import Network
 from musictk.tokens.windows import Windows
 from musictk.training import checkpoint
+from musictk.training.directory import hold, resumable
 from musictk.training.distributed import join
 from musictk.training.feed import Feed
 from musictk.training.log import Log
@@ -33,18 +34,31 @@ def train(
     listener: Listener | None = None,
     resume: bool = False,
     device: str | torch.device | None = None,
+    held: bool = False,
 ) -> Outcome:
     """Train `network` in place, leaving bundles in `directory`/best and `directory`/last.
 
     Deterministic on one kind of machine: whatever stops it, resuming ends with the same weights.
-    Ctrl-C finishes the step, writes a checkpoint and returns an interrupted Outcome. Under torchrun
-    every process calls this alike. Raises UsageError for settings that cannot work together.
+    Ctrl-C finishes the step, writes a checkpoint and returns an interrupted Outcome. A run that
+    diverges ends early, and keeps the checkpoints it has. Weights that were trained before
+    (`manifest.trained["from"]`) are scored first, and stay the best until some are better. Under
+    torchrun every process calls this alike. Raises UsageError for settings that cannot work
+    together, HeldError where another process trains in `directory`; `held` says that the caller has
+    locked it (`musictk.training.directory`).
     """
-    _check(settings, network, directory, resume)
     _check_data(manifest, train, valid)
     with ExitStack() as stack:
         world = stack.enter_context(join(device, settings.precision.parallel))
         world.check(settings)
+
+        def enter() -> str:
+            if not held:
+                stack.enter_context(hold(directory))
+            _check(settings, network, directory, resume)
+            checkpoint.clean(directory)
+            return "entered"
+
+        world.lead(enter)
         stop = stack.enter_context(Stop())
         trainer = Trainer(settings, network, manifest, world, directory, listener or Quiet())
         if resume:
@@ -58,11 +72,12 @@ def train(
 
 
 def _run(trainer: Trainer, feed: Feed, stop: Stop) -> Outcome:
-    """Step until the steps, the patience or the user is at an end."""
+    """Step until the steps, the patience or the user is at an end, or the run has diverged."""
     loop, progress = trainer.settings.loop, trainer.progress
     meter = Meter(trainer.world)
+    trainer.score_start()
     stopping = False
-    while not (trainer.final() or trainer.spent() or stopping):
+    while not (trainer.final() or trainer.spent() or trainer.diverged() or stopping):
         began = time.perf_counter()
         data = feed[progress.step]
         nats, norm = trainer.take(data)
@@ -75,7 +90,9 @@ def _run(trainer: Trainer, feed: Feed, stop: Stop) -> Outcome:
         if trainer.final() or progress.step % loop.evaluate_every == 0:
             better = trainer.evaluate()
         stopping = trainer.world.any(stop.asked)
-        due = progress.step % loop.checkpoint_every == 0
+        if trainer.diverged():
+            break  # what was saved before is better than what there is now
+        due = progress.step % loop.checkpoint_every == 0 and not progress.skipped_in_row
         if better or due or trainer.final() or trainer.spent() or stopping:
             trainer.save(better)
     return trainer.outcome()
@@ -88,9 +105,9 @@ def _check(settings: Settings, network: Network, directory: Path, resume: bool) 
             f"length={settings.loop.length} is more than this network's {longest} positions",
             f"choose at most {longest}",
         )
-    if resume and not checkpoint.exists(directory):
+    if resume and not resumable(directory):
         raise MusictkError(f"{directory} holds no checkpoint to resume from", "train it anew")
-    if not resume and checkpoint.exists(directory):
+    if not resume and resumable(directory):
         raise UsageError(
             f"{directory} already holds a run", "resume it, or choose another directory"
         )

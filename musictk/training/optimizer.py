@@ -115,14 +115,20 @@ def unpack(optimizers: list[Optimizer], network: nn.Module, packed: dict[str, Te
     }
     for name, state in states.items():
         owner = parameters[name]
-        home[id(owner)].state[owner] = {key: _like(owner, value) for key, value in state.items()}
+        home[id(owner)].state[owner] = {
+            key: _count(owner, value) if key == "step" else _like(owner, value)
+            for key, value in state.items()
+        }
+
+
+def _count(parameter: Tensor, value: Tensor) -> Tensor:
+    """AdamW's count of steps: on the device only where the optimizer is fused."""
+    return value.to(parameter.device) if parameter.is_cuda else value
 
 
 def _like(parameter: Tensor, value: Tensor) -> Tensor:
-    """`value` where the parameter is, and sharded as it is."""
-    if value.ndim == 0:  # AdamW's count of steps: on the device only where it is fused
-        return value.to(parameter.device) if parameter.is_cuda else value
+    """`value` where the parameter is, in its shape (FSDP widens scalars) and sharded as it is."""
+    value = value.to(parameter.device).reshape(parameter.shape)
     if not isinstance(parameter, DTensor):
-        return value.to(parameter.device)
-    mesh, placements = parameter.device_mesh, parameter.placements
-    return distribute_tensor(value.to(parameter.device), mesh, placements)
+        return value
+    return distribute_tensor(value, parameter.device_mesh, parameter.placements)

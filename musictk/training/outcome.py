@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, Protocol
 
@@ -29,6 +30,7 @@ class Evaluation:
     nll: float  # nats per position
     baseline: float | None
     best: bool  # the best so far
+    by_position: Mapping[str, float] = field(default_factory=dict)  # nats, by where in the piece
 
 
 class Listener(Protocol):
@@ -54,7 +56,7 @@ class Quiet:
     def saved(self, path: Path) -> None: ...
 
 
-Ended = Literal["finished", "patience", "interrupted"]
+Ended = Literal["finished", "patience", "interrupted", "diverged"]
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,20 @@ class Outcome:
     digest: str  # of the last weights
     last: Path
     best: Path
+    by_position: Mapping[str, float] = field(default_factory=dict)  # of `best_nll`
+    why: str = ""  # it has diverged
 
     @property
     def interrupted(self) -> bool:
         """Whether it was asked to stop; resume goes on to the same weights."""
         return self.ended == "interrupted"
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training on would be in vain; `best` is what was best before, if anything was."""
+        return self.ended == "diverged"
+
+    @property
+    def kept_start(self) -> bool:
+        """Whether nothing was better than the trained weights that it started from."""
+        return self.best_step == 0 and self.best_nll is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from musictk.model.network import Network
 from musictk.tokens.windows import Windows
 from musictk.training import checkpoint
 from musictk.training.baseline import baseline_nll
+from musictk.training.directory import LAST
 from musictk.training.distributed import World
 from musictk.training.evaluate import autocast, score, tensors
 from musictk.training.feed import StepData, torch_seed
@@ -28,30 +29,10 @@ from musictk.training.meter import Meter, peak_bytes
 from musictk.training.objective import Objective, recompute_blocks
 from musictk.training.optimizer import make_optimizers, pack, set_rate, unpack
 from musictk.training.outcome import Ended, Evaluation, Listener, Outcome, Report
+from musictk.training.progress import Progress, stored_settings
 from musictk.training.schedule import rate
 from musictk.training.settings import Settings
 from musictk.training.whole import whole_network
-
-
-@dataclass
-class Progress:
-    """All a run remembers beside its tensors; the rest follows from (seed, step)."""
-
-    step: int = 0  # steps taken
-    evaluated: int = 0  # the step of the last evaluation
-    best_step: int = 0
-    best_nll: float | None = None
-    stale: int = 0  # evaluations since the best one
-    skipped: int = 0
-    positions: int = 0
-    seconds: float = 0.0  # of training, evaluations apart
-    baseline: float | None = None
-
-    def count(self, positions: int, seconds: float) -> None:
-        """One more step."""
-        self.step += 1
-        self.positions += positions
-        self.seconds += seconds
 
 
 class Trainer:
@@ -72,6 +53,7 @@ class Trainer:
         self.log: Log | None = None
         self._stored: dict[str, Tensor] = {}  # the optimizers' state to begin with
         self._scale: dict[str, Any] = {}
+        self._nll: float | None = None  # of the last evaluation
 
     def final(self) -> bool:
         """Whether every step is taken."""
@@ -81,16 +63,21 @@ class Trainer:
         """Whether patience is at an end."""
         return 0 < self.settings.schedule.patience <= self.progress.stale
 
+    def diverged(self) -> str:
+        """Why the run has diverged; "" where it has not."""
+        return self.progress.diverged(self._nll, self.final())
+
     def load(self) -> None:
         """Take up `last`. Raises UsageError where the settings are not those it began with."""
         self._stored, trainer = checkpoint.load(self.directory, self.network)
+        began = stored_settings(trainer["settings"]).flat()
         for key, value in self.settings.flat().items():
-            if trainer["settings"].get(key) != value:
+            if began[key] != value:
                 raise UsageError(
-                    f"this run began with {key}={trainer['settings'].get(key)!r}, not {value!r}",
+                    f"this run began with {key}={began[key]!r}, not {value!r}",
                     "resume it as it was, or start another run",
                 )
-        self.progress = Progress(**trainer["progress"])
+        self.progress = Progress.read(trainer["progress"])
         self._scale = trainer["scaler"]
 
     def prepare(self, train: Windows, valid: Windows) -> None:
@@ -146,25 +133,30 @@ class Trainer:
             if math.isfinite(norm):
                 self.scaler.step(optimizer)
             optimizer.zero_grad()
-        if not math.isfinite(norm):
+        if math.isfinite(norm):
+            self.progress.updated(finite=True)
+        elif not (self.scaler.is_enabled() and self.scaler.get_scale() > 1):
             # fp16 starts from a scale that is too high and finds its own: no fault while it can
             # fall. Asked only here: reading the scale waits for the GPU.
-            searching = self.scaler.is_enabled() and self.scaler.get_scale() > 1
-            self.progress.skipped += not searching
+            self.progress.updated(finite=False)
         self.scaler.update()
         return norm
 
     def evaluate(self) -> bool:
-        """Look at the validation split; whether it is the best so far (always, without one)."""
+        """Score the validation split; whether it is the best so far.
+
+        Without that split the last is the best, unless its update was skipped.
+        """
         progress, loop = self.progress, self.settings.loop
         progress.evaluated = progress.step
         if not self.valid.positions:
-            progress.best_step = progress.step
-            return True
+            good = self.final() or not progress.skipped_in_row
+            progress.best_step = progress.step if good else progress.best_step
+            return good
         # FSDP gathers in its own forward; otherwise skip the compiled one: shapes differ here.
         sharded = self.world.size > 1 and self.world.parallel == "fsdp"
         objective = self.objective if sharded else Objective(self.network, self.manifest.space)
-        nll = score(
+        scores = score(
             objective.eval(),
             self.valid,
             loop.batch,
@@ -172,16 +164,19 @@ class Trainer:
             self.world.device,
             batches=loop.evaluate_batches,
             precision=self.settings.precision.precision,
-        ).mean
+        )
+        nll, by_position = scores.mean, scores.by_position
         self.world.settle(self.objective)
-        better = progress.best_nll is None or nll < progress.best_nll
-        progress.stale = 0 if better else progress.stale + 1
+        nll = self._nll = self.world.agree(nll)
+        better = progress.scored(nll)
         if better:
-            progress.best_step, progress.best_nll = progress.step, nll
+            progress.by_position = by_position
         if self.log:
             values = {"nll": nll, "baseline": progress.baseline, "best": better}
+            values |= {f"nll_{name}": nats for name, nats in by_position.items()}
             self.log.write("evaluation", progress.step, **values)
-        self.listener.evaluated(Evaluation(progress.step, nll, progress.baseline, better))
+        evaluation = Evaluation(progress.step, nll, progress.baseline, better, by_position)
+        self.listener.evaluated(evaluation)
         return better
 
     def report(self, meter: Meter, norm: float) -> None:
@@ -204,6 +199,17 @@ class Trainer:
             self.log.write("step", progress.step, **values)
         if self.world.leads:
             self.listener.stepped(report)
+
+    def score_start(self) -> None:
+        """Score weights that were trained before, and keep them as the best until some are better.
+
+        Once only, before the first step. Without validation there is nothing to score.
+        """
+        trained = "from" in self.manifest.trained and self.progress.step == 0
+        if trained and self.progress.best_nll is None and self.valid.positions:
+            better = self.evaluate()
+            if better:
+                self.save(better)
 
     def save(self, best: bool) -> None:
         """Every process gathers; the first writes; all wait for it."""
@@ -245,9 +251,11 @@ class Trainer:
         """How the run stands now that it has ended."""
         progress = self.progress
         ended: Ended = "finished" if self.final() else "patience" if self.spent() else "interrupted"
+        why = self.diverged()
         network, _ = whole_network(self.network, self.manifest)
         return Outcome(
-            ended=ended,
+            ended="diverged" if why else ended,
+            why=why,
             step=progress.step,
             best_step=progress.best_step,
             best_nll=progress.best_nll,
@@ -257,8 +265,9 @@ class Trainer:
             positions_per_second=progress.positions / max(progress.seconds, 1e-9),
             peak_bytes=peak_bytes(self.world.device),
             digest=weights_digest(network),
-            last=self.directory / checkpoint.LAST,
+            last=self.directory / LAST,
             best=self.directory / checkpoint.BEST,
+            by_position=progress.by_position,
         )
 
 

@@ -9,7 +9,7 @@ from musictk.model.bundle import build_network
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
 from musictk.training.adapters import adapted, merged_state
-from musictk.training.checkpoint import live_tensors
+from musictk.training.checkpoint import gathered, live_tensors
 
 
 def whole_network(network: Network, manifest: Manifest) -> tuple[Network, dict[str, Tensor]]:
@@ -17,18 +17,14 @@ def whole_network(network: Network, manifest: Manifest) -> tuple[Network, dict[s
 
     It is `network` itself unless that is sharded (every process must call) or has adapters.
     """
+    sharded = any(isinstance(each, DTensor) for each in network.parameters())
     if adapted(network):
         state, live = merged_state(network), live_tensors(network)
-    elif any(isinstance(each, DTensor) for each in network.parameters()):
-        state = {name: _gathered(tensor) for name, tensor in network.state_dict().items()}
-        live = {}
+    elif sharded:
+        state, live = dict(network.state_dict()), {}
     else:
         return network, {}
     whole = build_network(manifest)
-    whole.load_state_dict(state)
+    shapes = {name: tensor.shape for name, tensor in whole.state_dict().items()}
+    whole.load_state_dict({name: gathered(t).reshape(shapes[name]) for name, t in state.items()})
     return whole, live
-
-
-def _gathered(tensor: Tensor) -> Tensor:
-    whole: Tensor = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
-    return whole.detach().cpu()

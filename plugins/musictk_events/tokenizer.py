@@ -110,6 +110,12 @@ class Events(Tokenizer):
     def grammar(self) -> Grammar:
         return self._grammar
 
+    def pitches(self) -> NDArray[np.bool_]:
+        layout, sounds = self.layout, np.zeros((self.layout.size, 128), bool)
+        ids = np.arange(layout.on, layout.off)
+        sounds[ids, ids - layout.on + layout.low] = True
+        return sounds
+
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         layout, ids = self.layout, np.asarray(sequence, np.int64)
         moved = ids.copy()

@@ -86,6 +86,9 @@ class PianoRoll(Tokenizer):
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
         return np.arange(0, len(sequence), self.frames_per_bar)
 
+    def pitches(self) -> NDArray[np.bool_]:
+        return np.eye(128, dtype=bool)
+
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         if abs(semitones) >= 128:
             return None

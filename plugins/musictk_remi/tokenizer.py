@@ -75,6 +75,17 @@ class Remi(Tokenizer):
         runs = [np.unique(said[run][said[run] > 0]) for run in self._merges.runs]
         return np.array([0 if not len(run) else run[0] if len(run) == 1 else -1 for run in runs])
 
+    def pitches(self) -> NDArray[np.bool_] | None:
+        vocabulary = self.vocabulary
+        if "PitchIntervalTime" in vocabulary.first or "PitchIntervalChord" in vocabulary.first:
+            return None
+        sounds = np.zeros((len(vocabulary.names), 128), bool)
+        span = vocabulary.span("Pitch")
+        sounds[np.arange(span.start, span.stop), [int(v) for v in vocabulary.values[span]]] = True
+        return (
+            np.stack([sounds[run].any(0) for run in self._merges.runs]) if self._merges else sounds
+        )
+
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         pitches = self.vocabulary.span("Pitch")
         if self._merges or self.config.extra:  # tokens of several notes, intervals, chords

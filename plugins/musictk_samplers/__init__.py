@@ -25,3 +25,8 @@ def register_samplers(register: Register) -> None:
         "musictk_samplers.chain:MinP",
         "keep those at least min-p times as likely as the best",
     )
+    register(
+        "repetition",
+        "musictk_samplers.repetition:Repetition",
+        "make notes played a moment ago less likely",
+    )

@@ -82,6 +82,16 @@ def test_a_form_that_is_assumed_stands_over_the_markers(shell: Shell) -> None:
     assert found["labels"] == ["A", "B"]
 
 
+def test_how_well_a_run_begins_pieces_is_shown(shell: Shell) -> None:
+    said = shell("train", "--arch", "gpt", "--size", "tiny", "--steps", "2", "--set", "length=64")
+    line = re.compile(r"by position: 0: \d+\.\d\d, 1–7: \d+\.\d\d, 8–63: \d+\.\d\d, later: \d")
+    assert line.search(said.stdout)
+    assert line.search(shell("runs", "show", "gpt-1").stdout)
+    assert "0: " in shell("runs", "compare", "gpt-1").stdout
+    metrics = shell.json("runs", "show", "gpt-1")["metrics"]
+    assert list(metrics["by_position"]) == ["0", "1-7", "8-63", "later"]
+
+
 def test_a_run_that_was_stopped_goes_on(shell: Shell) -> None:
     shell("train", "--arch", "gpt", "--size", "tiny", "--steps", "4", "--set", "length=64")
     rows = {row["name"]: row for row in shell.json("runs", "list")}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from importlib.metadata import EntryPoint
 from pathlib import Path
@@ -10,14 +11,15 @@ import numpy as np
 import onnx
 import pytest
 from onnx import numpy_helper
+from safetensors.numpy import load_file, save_file
 
 from musictk.errors import MusictkError, UsageError
-from musictk.export import ExportReport, export_onnx, export_torchscript
+from musictk.export import Excerpt, ExportReport, export_onnx, export_torchscript
 from musictk.export import onnx as onnx_export
 from musictk.model import bundle
-from musictk.model.manifest import Manifest
+from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.plugin import Registry
-from musictk.runtime import load
+from musictk.runtime import Runtime, load
 from musictk.testing import exports
 from musictk.testing.exports import Blank, write_untrained
 from musictk.tokens import Tokens
@@ -71,10 +73,63 @@ def test_int8_and_fp16_are_smaller_and_own_up_to_their_rounding(
     half = export_onnx(source, tmp_path / "fp16", "fp16")
     assert half.bytes < 0.75 * full
     assert 0 < half.max_logit_difference < int8.max_logit_difference < 1
-    assert int8.greedy_agreement > 0.9
+    assert 0.98 <= int8.greedy_agreement <= half.greedy_agreement
+    for rounded in (int8, half):
+        assert (rounded.music, rounded.music_positions) == ("music of its own", 8 * 256)
+        assert rounded.nats_difference is not None
+        assert abs(rounded.nats_difference) < 0.01
     nodes = onnx.load(tmp_path / "int8" / "model.onnx").graph.node
     products = [node.op_type for node in nodes if "MatMul" in node.op_type]
     assert products == ["MatMulInteger"] * 5, "qkv, out, up, down and the head"
+
+
+@pytest.fixture
+def uneven(tmp_path: Path) -> Path:
+    """A model one of whose channels is so loud that 8 bits have no room for the others."""
+    directory = tmp_path / "uneven"
+    settings = {"dim": 64, "depth": 1, "heads": 2, "max_length": 300}
+    write_untrained(directory, "gpt", Blank(Tokens(400)), **settings)
+    weights = load_file(directory / WEIGHTS)
+    norm, head = (weights[name].copy() for name in ("head.norm.weight", "head.linear.weight"))
+    norm[0], head[:, 0] = 400, 0
+    save_file(
+        {**weights, "head.norm.weight": norm, "head.linear.weight": head}, directory / WEIGHTS
+    )
+    return directory
+
+
+def test_rounding_that_changes_the_choices_is_refused(uneven: Path, tmp_path: Path) -> None:
+    with pytest.raises(MusictkError) as caught:
+        export_onnx(uneven, tmp_path / "int8", "int8")
+    said = str(caught.value)
+    share = re.search(r"makes only (\d+\.\d)% of the model's greedy choices over 2,048", said)
+    assert share is not None
+    assert float(share[1]) < 98
+    assert said.endswith("export with --fp16, or --onnx alone for fp32")
+    assert not (tmp_path / "int8").exists()
+    assert export_onnx(uneven, tmp_path / "fp16", "fp16").greedy_agreement >= 0.98
+    assert export_onnx(uneven, tmp_path / "bad", "int8", least=0).greedy_agreement < 0.98
+
+
+def test_rounding_is_measured_on_the_music_given(source: Path, tmp_path: Path) -> None:
+    """By hand: the nats of each position under both engines, alone and step by step."""
+    notes = np.random.default_rng(1).integers(3, 400, 60)
+    music = [Excerpt(notes[:40], [[(2, 1.0)]]), Excerpt(notes[40:], [[]])]
+    report = export_onnx(source, tmp_path / "int8", "int8", music=music, least=0)
+    assert (report.music, report.music_positions) == ("validation music", 60)
+    engines = load(tmp_path / "int8", device="cpu"), load(source, device="cpu")
+    nats = [sum(cost(engine, each) for each in music) for engine in engines]
+    assert report.nats_difference == pytest.approx((nats[0] - nats[1]) / 60, abs=2e-3)
+
+
+def cost(engine: Runtime, excerpt: Excerpt) -> float:
+    session, condition = engine.begin(1, 64), engine.condition(excerpt.labels)[None]
+    last, total = 1, 0.0
+    for token in excerpt.sequence.tolist():
+        logits = session.step(np.array([[last]]), condition)[0, 0].astype(np.float64)
+        total += float(np.log(np.exp(logits).sum()) - logits[token])
+        last = token
+    return total
 
 
 def test_what_would_overflow_is_refused_by_name(tmp_path: Path) -> None:
@@ -114,7 +169,7 @@ def test_an_export_replaces_an_export_and_nothing_else(source: Path, tmp_path: P
     target = tmp_path / "out"
     export_torchscript(source, target)
     first = (target / "manifest.json").stat().st_ino
-    assert load(target).name == "torchscript"
+    assert load(target, "torchscript").name == "torchscript"
     export_torchscript(source, target)
     assert (target / "manifest.json").stat().st_ino != first
     precious = tmp_path / "precious"

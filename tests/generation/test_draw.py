@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.generation.draw import Noise, make_chain, pick, sound
-from musictk.tokens import Tokens
+from musictk.testing.samplers import tokenizer
 
 
 def test_picks_as_often_as_is_likely() -> None:
@@ -55,6 +55,6 @@ def test_predictions_that_are_not_numbers_are_said_to_be() -> None:
 
 def test_unknown_samplers_and_settings_say_what_there_is() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'top-k'"):
-        make_chain([("topk", {})], Tokens(9))
+        make_chain([("topk", {})], tokenizer("remi"))
     with pytest.raises(UnknownNameError, match="temperature"):
-        make_chain([("temperature", {"temprature": 1})], Tokens(9))
+        make_chain([("temperature", {"temprature": 1})], tokenizer("remi"))

@@ -12,6 +12,7 @@ from musictk.generation.memory import Follower, TokenPlace, blend_weight, variat
 from musictk.generation.sampling import Sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
+from musictk.plugin import registry
 
 from .pieces import MIDIS, tokenizer
 
@@ -80,6 +81,27 @@ def wander(variation: float, times: int = 60) -> float:
 @pytest.mark.parametrize("variation", [0.0, 0.2, 0.5, 0.8])
 def test_variation_is_the_share_of_time_away(variation: float) -> None:
     assert wander(variation) == pytest.approx(1 - variation, abs=0.06)
+
+
+@pytest.mark.parametrize("bar_length", [2, 16, 48])
+@pytest.mark.parametrize("figure", [0.01, 0.05, 0.5, 4.0])
+@pytest.mark.parametrize("variation", [0.02, 0.3, 0.5, 0.9, 0.97])
+def test_variation_is_the_share_whatever_the_figure(
+    variation: float, figure: float, bar_length: int
+) -> None:
+    """Over many returns of 64 positions, in short bars and long ones, at their every position."""
+    kind = registry().load("tokenizer", "pianoroll")
+    rolls = kind(kind.Config(frames_per_beat=bar_length, beats_per_bar=1))
+    frames = np.ones((4 * bar_length, 128), np.uint8)
+    theme = Theme(rolls, frames, Span("A", 0, len(frames)))
+    away = np.zeros((600, 64), bool)
+    for row, uniforms in zip(away, np.random.default_rng(3).random(away.shape), strict=True):
+        follower = Follower(theme, variation, figure)
+        for position, uniform in enumerate(uniforms.tolist()):
+            follower.decide(uniform)
+            row[position] = not follower.following
+    assert away.mean() == pytest.approx(variation, abs=0.05)
+    assert away[:, 0].mean() == pytest.approx(variation, abs=0.07)
 
 
 def test_a_theme_goes_round() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from musictk.catalog import Fractions
 from musictk.jobs.compare import compare
 from tests.jobs.conftest import Room
@@ -23,6 +25,15 @@ def test_no_run_is_scored_on_what_it_was_trained_on(room: Room) -> None:
         "gpt-3": len(dealt & second),
     }
     assert found.heard == {run: many for run, many in heard.items() if many}
+
+
+def test_nats_by_position_are_over_the_pieces_compared(room: Room) -> None:
+    room.ingest_more(15)
+    room.train(arch="gpt", tokenizer="events")
+    (row,) = compare(room.catalog, room.workspace, ["gpt-2"]).rows
+    assert set(row["by_position"]) == {"0", "1-7", "8-63", "later"}
+    # Almost all positions are later ones.
+    assert row["by_position"]["later"] == pytest.approx(row["per_token"], rel=0.05)
 
 
 def trained_on(room: Room, run: str) -> set[int]:

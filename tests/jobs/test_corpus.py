@@ -52,8 +52,8 @@ def test_composers_are_balanced(room: Room, draw: str) -> None:
     for balance, share in ((0.0, None), (1.0, 0.5)):
         settings = build(DataSettings, {"balance": balance, "draw": draw}, "data")
         predicted = shard.lengths + 1  # its eos too
-        chances = weighted(pieces, shard, settings) * predicted
-        found = chances[shard.files == first].sum() / chances.sum()
         amount = predicted if draw == "positions" else np.ones(len(shard.files))
+        chances = weighted(pieces, shard, settings) * amount
+        found = chances[shard.files == first].sum() / chances.sum()
         expected = amount[0] / amount.sum() if share is None else share
         assert found == pytest.approx(expected)

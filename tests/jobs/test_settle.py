@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from musictk.errors import UsageError
-from musictk.jobs.plan import Request
+from musictk.jobs.plan import Plan, Request
 from musictk.jobs.settle import plan_for
 from musictk.training.preset import load_preset, preset_names
 from tests.jobs.conftest import Room
@@ -42,6 +42,18 @@ def test_what_is_the_same_may_be_said_again(room: Room) -> None:
     plan = plan_for(room.catalog, request)
     assert (plan.arch, plan.tokenizer, plan.start) == ("gpt", "events", "gpt-1")
     assert plan.suited(1000, 9, "cpu").model["dropout"] == 0.3
+
+
+def test_fine_tuning_goes_at_a_tenth_of_the_rate_unless_a_rate_is_given(room: Room) -> None:
+    before = plan_for(room.catalog, Request(arch="gpt")).settings.optimisation.lr
+    first = Plan.read(room.catalog.run("gpt-1").settings).settings.optimisation.lr
+    plan = plan_for(room.catalog, Request(start="gpt-1"))
+    assert plan.suited(1000, 9, "cpu").settings.optimisation.lr == pytest.approx(0.1 * first)
+    plan = plan_for(room.catalog, Request(start="gpt-1", overrides={"train": {"lr": before}}))
+    assert plan.suited(1000, 9, "cpu").settings.optimisation.lr == before
+    again = room.train(start="gpt-1")
+    plan = plan_for(room.catalog, Request(start=again.run))
+    assert plan.settings.optimisation.lr == pytest.approx(0.1 * first)
 
 
 @pytest.mark.parametrize(
@@ -122,6 +134,12 @@ def test_epochs_become_steps(room: Room) -> None:
     train = plan.suited(100 * a_step, 9, "cpu").train
     assert train["steps"] == 100 * 100
     assert (train["evaluate_every"], train["checkpoint_every"]) == (100, 1000)
+
+
+def test_an_epoch_counts_the_windows_that_hold_the_music_once(room: Room) -> None:
+    plan = plan_for(room.catalog, Request(preset="seed-000"))
+    train = plan.suited(10**6, 9, "cpu", rows=lambda length: 3_200_000 // length).train
+    assert train["steps"] == ceil(100 * 3125 / (8 * 4))
 
 
 def test_an_epoch_of_seed_001_is_a_window_of_each_piece(room: Room) -> None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import shutil
 import signal
+import sqlite3
+from contextlib import closing
+from math import ceil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.ingest import Options, ingest
 from musictk.model.manifest import Manifest
+from musictk.tokens.cuts import cut
+from musictk.tokens.windows import VERSION
 from musictk.training.outcome import Report
 from musictk.training.preset import load_preset, preset_names
 from tests.jobs.conftest import SMALL, Heard, Room
@@ -57,6 +63,30 @@ def test_resume_takes_no_settings(room: Room, asked: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="train --from gpt-1 goes further"):
         room.train(resume="gpt-1", **asked)
     assert room.catalog.run("gpt-1").status == "interrupted"
+
+
+def test_two_epochs_draw_each_position_twice_on_average(room: Room) -> None:
+    heard = Heard()
+    room.train(heard, arch="gpt", tokenizer="events", steps=None, epochs=2.0)
+    spans = room.catalog.spans_at(room.catalog.run("gpt-2").settings["shards"]["train"])
+    windows = cut(np.array([span.length + 1 for span in spans]), 64).rows
+    assert heard.facts["steps"] == ceil(2 * windows / 2)
+    assert windows * 64 > 1.01 * heard.facts["train_positions"]
+
+
+def test_an_older_run_that_is_resumed_says_that_its_windows_are_others(room: Room) -> None:
+    kept = room.train(arch="gpt", tokenizer="events")
+    assert room.catalog.run(kept.run).settings["windows"] == VERSION
+    room.catalog.finish_run(kept.run, "interrupted")
+    heard = Heard()
+    room.train(heard, resume=kept.run)
+    assert heard.facts["redrawn"] is False
+    room.catalog.finish_run(kept.run, "interrupted")
+    with closing(sqlite3.connect(room.workspace.catalog)) as database:
+        database.execute("UPDATE runs SET settings = json_remove(settings, '$.windows')")
+        database.commit()
+    room.train(heard, resume=kept.run)
+    assert heard.facts["redrawn"] is True
 
 
 def test_a_run_goes_on_with_the_music_it_began_with(room: Room) -> None:

@@ -12,8 +12,16 @@ from musictk.config import build
 from musictk.errors import UsageError
 from musictk.generation import Sampler
 from musictk.plugin import registry
-from musictk.testing.samplers import LAWS, SPACES, Law, changes_nothing
-from musictk.tokens import Frames, Space, Tokens
+from musictk.testing.exports import Blank
+from musictk.testing.samplers import (
+    LAWS,
+    TOKENIZERS,
+    Law,
+    changes_nothing,
+    order_is_kept,
+    tokenizer,
+)
+from musictk.tokens import Frames, Tokenizer, Tokens
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("temperature", {"temperature": 0.7}),
@@ -25,18 +33,24 @@ SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("min-p", {"p": 0.1}),
     ("min-p", {"p": 1.0}),
 ]
+PENALTIES: list[tuple[str, dict[str, Any]]] = [
+    ("repetition", {}),
+    ("repetition", {"penalty": 100, "window": 1}),
+]
 IDENTITY: list[tuple[str, dict[str, Any]]] = [
     ("temperature", {"temperature": 1.0}),
     ("top-k", {"k": 100_000}),
     ("top-p", {"p": 1.0}),
     ("min-p", {"p": 0.0}),
+    ("repetition", {"penalty": 1}),
 ]
 NO_HISTORY = np.zeros((1, 0), np.int64)
 
 
-def make(name: str, settings: dict[str, Any], space: Space) -> Sampler:
+def make(name: str, settings: dict[str, Any], over: Tokens | Frames | Tokenizer) -> Sampler:
     kind = registry().load("sampler", name)
-    sampler: Sampler = kind(build(kind.Config, settings, name), space)
+    made = over if isinstance(over, Tokenizer) else Blank(over)
+    sampler: Sampler = kind(build(kind.Config, settings, name), made)
     return sampler
 
 
@@ -45,17 +59,23 @@ def kept(sampler: Sampler, probabilities: list[float]) -> list[int]:
     return np.flatnonzero(sampler(logits, NO_HISTORY)[0] > -np.inf).tolist()
 
 
-@pytest.mark.parametrize("space", SPACES, ids=["tokens", "frames"])
-@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+@pytest.mark.parametrize("over", TOKENIZERS)
+@pytest.mark.parametrize(("name", "settings"), SETTINGS + PENALTIES)
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-def test_laws(law: Law, name: str, settings: dict[str, Any], space: Space) -> None:
-    law(make(name, settings, space), space)
+def test_laws(law: Law, name: str, settings: dict[str, Any], over: str) -> None:
+    law(make(name, settings, tokenizer(over)))
 
 
-@pytest.mark.parametrize("space", SPACES, ids=["tokens", "frames"])
+@pytest.mark.parametrize("over", TOKENIZERS)
+@pytest.mark.parametrize(("name", "settings"), SETTINGS)
+def test_order_is_kept(name: str, settings: dict[str, Any], over: str) -> None:
+    order_is_kept(make(name, settings, tokenizer(over)))
+
+
+@pytest.mark.parametrize("over", TOKENIZERS)
 @pytest.mark.parametrize(("name", "settings"), IDENTITY)
-def test_identity(name: str, settings: dict[str, Any], space: Space) -> None:
-    changes_nothing(make(name, settings, space), space)
+def test_identity(name: str, settings: dict[str, Any], over: str) -> None:
+    changes_nothing(make(name, settings, tokenizer(over)))
 
 
 def test_temperature_zero_is_greedy() -> None:
@@ -108,8 +128,40 @@ def test_in_frames_temperature_zero_sounds_what_is_likelier_than_not() -> None:
         ("top-p", {"p": 0}),
         ("top-p", {"p": 1.1}),
         ("min-p", {"p": -0.1}),
+        ("repetition", {"penalty": 0.9}),
+        ("repetition", {"penalty": float("nan")}),
+        ("repetition", {"window": 0}),
     ],
 )
 def test_settings_that_cannot_work_say_so(name: str, settings: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match="must"):
         make(name, settings, Tokens(4))
+
+
+def test_repetition_divides_what_is_positive_and_multiplies_what_is_negative() -> None:
+    twice = make("repetition", {"penalty": 2, "window": 2}, Tokens(7))
+    logits: NDArray[np.float32] = np.array([[1, 1, 1, 4, -4, 4, -np.inf]], np.float32)
+    after = twice(logits, np.array([[5, 6, 3, 4]]))
+    assert after.tolist() == [[1, 1, 1, 2, -8, 4, -np.inf]]  # 5 was written too long ago
+    assert np.array_equal(twice(logits, NO_HISTORY), logits)
+
+
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_repetition_makes_notes_rarer_and_nothing_else(name: str) -> None:
+    made = tokenizer(name)
+    pitches = made.pitches()
+    assert pitches is not None
+    notes = np.asarray(pitches.any(1))
+    everything = np.arange(len(notes))[None]
+    logits = np.ones((1, len(notes)), np.float32)
+    after = make("repetition", {"penalty": 2, "window": 10_000}, made)(logits, everything)
+    assert np.array_equal(after[0] < 1, notes)
+
+
+def test_in_frames_what_sounds_may_go_on() -> None:
+    history = np.zeros((1, 4, 128), np.uint8)
+    history[0, 1, [60, 64]] = 1
+    history[0, 2:, 64] = 1
+    logits = np.ones((1, 128), np.float32)
+    after = make("repetition", {"penalty": 2}, tokenizer("pianoroll"))(logits, history)
+    assert np.flatnonzero(after[0] < 1).tolist() == [60]

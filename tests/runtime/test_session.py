@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,10 @@ ENGINES: tuple[EngineName, ...] = ("torch", "torchscript", "onnx")
 @pytest.fixture(params=ENGINES)
 def runtime(request: pytest.FixtureRequest, bundles: Path) -> Runtime:
     engine: EngineName = request.param
-    return load(bundles / engine, device="cpu")
+    asked = (
+        engine if engine == "torchscript" else None
+    )  # a program is run only where it is asked for
+    return load(bundles / engine, asked, device="cpu")
 
 
 def music(runtime: Runtime, rows: int, length: int) -> tuple[NDArray[Any], NDArray[np.float32]]:
@@ -131,16 +135,29 @@ def test_shapes_that_do_not_fit_are_refused(runtime: Runtime) -> None:
 
 
 def test_what_cannot_be_loaded_names_the_mend(bundles: Path, tmp_path: Path) -> None:
-    with pytest.raises(MusictkError, match=r"run `musictk export --onnx`"):
+    with pytest.raises(MusictkError, match=r"holds torch, not onnx; .*run `musictk export --onnx`"):
         load(bundles / "torch", "onnx")
-    with pytest.raises(MusictkError, match=r"run `musictk export --torchscript`"):
+    with pytest.raises(
+        MusictkError, match=r"onnx, not torchscript.*`musictk export --torchscript`"
+    ):
         load(bundles / "onnx", "torchscript")
-    with pytest.raises(MusictkError, match="is an export for onnx"):
+    with pytest.raises(MusictkError, match="holds onnx, not torch"):
         load(bundles / "onnx", "torch")
     with pytest.raises(MusictkError, match="holds no model"):
         load(tmp_path)
     with pytest.raises(UnknownNameError, match="did you mean 'torch'"):
         load(bundles / "torch", "troch")  # type: ignore[arg-type]
+
+
+def test_torchscript_is_run_only_where_it_is_asked_for(bundles: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        MusictkError, match=r"a program and is not run unasked.*--runtime torchscript"
+    ):
+        load(bundles / "torchscript")
+    shutil.copytree(bundles / "torch", tmp_path / "both")
+    shutil.copy(bundles / "torchscript" / "model.ts", tmp_path / "both")
+    assert load(tmp_path / "both").name == "torch"
+    assert load(tmp_path / "both", "torchscript").name == "torchscript"
 
 
 @pytest.mark.parametrize(("engine", "file"), [("onnx", "model.onnx"), ("torchscript", "model.ts")])
@@ -151,7 +168,7 @@ def test_a_broken_file_is_named(
         data = part.read_bytes()
         (tmp_path / part.name).write_bytes(data[: len(data) // 2] if part.name == file else data)
     with pytest.raises(MusictkError, match=file):
-        load(tmp_path)
+        load(tmp_path, engine)
 
 
 def test_an_onnx_bundle_plays_where_there_is_no_torch(bundles: Path) -> None:

@@ -10,10 +10,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from musictk.errors import MusictkError
+from musictk.testing.windows import check_draws
 from musictk.tokens import Tokens
 from musictk.tokens.augment import Augment, AugmentSettings
+from musictk.tokens.cuts import cut
 from musictk.tokens.shards import Shard
-from musictk.tokens.windows import Batch, Windows
+from musictk.tokens.windows import Batch, Draw, Windows
 
 from .examples import Plain, frames_shard, tokens_shard
 
@@ -47,14 +49,64 @@ def test_bos_and_eos_stand_only_at_the_ends_of_a_piece(tmp_path: Path) -> None:
     shard = tokens_shard(tmp_path / "a", [30])
     source = windows(shard)
     whole = np.concatenate([[1], shard.piece(0), [2]])
-    seen = set()
     for step in range(60):
         batch = source.batch(0, step, 4, 8)
-        assert batch.mask.all()
-        for row, start in zip(batch.targets, batch.starts.tolist(), strict=True):
-            assert np.array_equal(row, whole[start + 1 : start + 9])
-            seen.add(start)
-    assert seen == set(range(24))  # 31 positions are predicted, in windows of 8
+        for row, start in enumerate(batch.starts.tolist()):
+            held = int(batch.mask[row].sum())
+            assert np.array_equal(batch.inputs[row, :held], whole[start : start + held])
+            assert np.array_equal(batch.targets[row, :held], whole[start + 1 : start + held + 1])
+            assert not batch.targets[row, held:].any()
+            assert batch.mask[row, :held].all()
+
+
+def test_the_first_position_is_drawn_as_often_as_any(tmp_path: Path) -> None:
+    """Windows that stayed inside the piece drew it 128 times less often than a middle one."""
+    source = windows(tokens_shard(tmp_path / "a", [1000], size=2000))
+    drawn = np.zeros(1001)
+    for step in range(200):
+        batch = source.batch(0, step, 64, 128)
+        for start, held in zip(batch.starts, batch.mask.sum(1), strict=True):
+            drawn[start : start + held] += 1
+    assert drawn[0] == pytest.approx(drawn.mean(), rel=0.1)
+    assert drawn[-1] == pytest.approx(drawn.mean(), rel=0.1)
+    assert drawn == pytest.approx(np.full(1001, drawn.mean()), rel=0.15)
+
+
+def test_a_short_piece_is_drawn_by_its_length_once_not_twice(tmp_path: Path) -> None:
+    """Its positions are as likely as those of a long one: a window of it holds all of them."""
+    source = windows(tokens_shard(tmp_path / "a", [9, 89]))
+    assert source.chances(20) == pytest.approx([1 / 6, 5 / 6])  # 1 window, and 5
+
+
+@pytest.mark.parametrize("frames", [False, True])
+@pytest.mark.parametrize("draw", ["positions", "pieces"])
+@pytest.mark.parametrize("length", [1, 2, 9, 40])
+def test_the_law_of_windows(tmp_path: Path, frames: bool, draw: Draw, length: int) -> None:
+    sizes = [1, 2, 8, 9, 10, 17, 18, 26, 39, 40, 79, 80, 81, 119, 300]
+    path = tmp_path / "a"
+    check_draws(
+        frames_shard(path, sizes) if frames else tokens_shard(path, sizes, 2000), draw, length
+    )
+
+
+@given(sizes=st.lists(st.integers(0, 400), min_size=1, max_size=5), length=st.integers(1, 100))
+def test_any_cut_holds_each_position_equally_often(sizes: list[int], length: int) -> None:
+    cuts = cut(np.array(sizes), length)
+    for piece, size in enumerate(sizes):
+        choices = np.arange(cuts.choices[piece])
+        starts = cuts.starts(np.full(len(choices), piece), choices)
+        assert len(set(starts.tolist())) == len(starts)
+        covered = np.zeros(size, np.int64)
+        for start in starts.tolist():
+            held = covered[max(start, 0) : start + length]
+            assert len(held), "an empty window"
+            held += 1
+        assert (covered == cuts.phases[piece]).all()
+        # No more windows than an eighth of one beyond the fewest; a piece that fits is not cut.
+        fewest = -(-size // length)
+        assert fewest <= cuts.count[piece] <= (-(-(size + length // 8) // length) if size else 0)
+        assert cuts.count[piece] == fewest or size > length
+        assert size <= length or cuts.phases[piece] >= length // 8 - 1
 
 
 def test_a_short_piece_is_padded_and_masked(tmp_path: Path) -> None:
@@ -134,7 +186,7 @@ def test_augmentation_moves_the_crop_and_is_recorded(tmp_path: Path) -> None:
     batch = windows(shard, augment=augment).batch(0, 0, 64, 8)
     assert set(batch.shifts.tolist()) == set(range(-3, 4))
     plain = windows(shard).batch(0, 0, 64, 8)
-    moved = (plain.inputs != 1) & (plain.inputs != 2)
+    moved = plain.inputs > 2  # not pad, bos and eos
     expected = plain.inputs + batch.shifts[:, None] * moved
     assert np.array_equal(batch.inputs, expected)
     assert np.array_equal(batch.starts, plain.starts)

@@ -43,6 +43,16 @@ def test_a_small_corpus_is_not_passed_over_for_ever() -> None:
         assert _positions(suited) <= max(20 * 10_000 * 1.1, 100 * 2048 * suited.train["batch"])
 
 
+def test_a_pass_over_short_pieces_takes_as_many_windows_as_they_do() -> None:
+    """1,000 pieces of 100 positions: a window holds one of them, not the 20 that would fill it."""
+    full, padded = (
+        choose(GPU, 100_000, _parameters, None, {"length": 2048, "batch": 8}, rows)
+        for rows in (None, lambda length: 1000)
+    )
+    assert full.train["steps"] == 20 * 100_000 // (8 * 2048) + 1
+    assert padded.train["steps"] == 20 * 1000 // 8
+
+
 def test_what_is_given_is_kept_and_reckoned_with() -> None:
     suited = choose(LAPTOP, 130_000, _parameters, "small", {"length": 512, "batch": 8})
     assert suited.size == "small"

@@ -26,6 +26,31 @@ def test_nats_of_a_piece_are_those_of_one_long_window(small: SimpleNamespace) ->
     assert scores.positions[1] == len(piece) + 1
 
 
+def test_nats_by_position_are_those_of_each_place_in_the_piece(small: SimpleNamespace) -> None:
+    network, _ = small.fresh()
+    _, valid = small.splits()
+    costs = []
+    for index in range(len(valid.shard.files)):
+        whole = torch.tensor([1, *valid.shard.piece(index).tolist(), 2])[None]
+        condition = network.eval().condition(torch.from_numpy(valid.conditions[[index]]))
+        with torch.no_grad():
+            logits, _ = network(whole[:, :-1], condition, network.begin(1, 0))
+            costs.append(loss(logits, whole[:, 1:], small.TOKENS)[0].numpy())
+    found = nll(network, valid, batch=2, length=512).by_position
+    assert list(found) == ["0", "1-7", "8-63", "later"]
+    for name, places in zip(found, ((0, 1), (1, 8), (8, 64), (64, None)), strict=True):
+        expected = np.concatenate([each[slice(*places)] for each in costs]).mean()
+        assert found[name] == pytest.approx(expected, rel=1e-5)
+
+
+def test_later_windows_are_not_taken_for_beginnings(small: SimpleNamespace) -> None:
+    network, _ = small.fresh()
+    _, valid = small.splits()
+    scores = nll(network, valid, batch=3, length=10, context=4)
+    assert scores.band_positions[:, :3].tolist() == [[1, 7, 56]] * len(valid.shard.files)
+    assert np.array_equal(scores.positions, valid.shard.lengths + 1)
+
+
 @pytest.mark.parametrize("context", [0, 16])
 def test_every_position_counts_once(small: SimpleNamespace, context: int) -> None:
     network, _ = small.fresh()

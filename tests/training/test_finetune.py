@@ -11,6 +11,7 @@ from musictk.errors import MusictkError
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.training.finetune import grow, start_from
+from musictk.training.log import read_log
 from musictk.training.loop import train
 
 KNOWN = Conditions(
@@ -61,6 +62,46 @@ def test_all_weights_are_trained_on(small: SimpleNamespace, tmp_path: Path) -> N
     assert first.best_nll is not None
     assert outcome.best_nll < first.best_nll
     assert bundle.read(outcome.best)[1].trained["from"]["trained"]["step"] == first.best_step
+
+
+@pytest.mark.parametrize("lora", [0, 4])
+def test_the_start_stays_the_best_until_it_is_beaten(
+    small: SimpleNamespace, tmp_path: Path, lora: int
+) -> None:
+    first = small.run(tmp_path / "first", small.SMALL.but(steps=60, lr=1e-2))
+    split, valid = small.splits()
+    settings = small.SMALL.but(lr=1.0)  # far too high: every step is for the worse
+    network, manifest = start_from(first.best, lora=lora)
+    outcome = train(settings, network, manifest, split, valid, tmp_path / "bad", device="cpu")
+    assert outcome.kept_start
+    scores = [line["nll"] for line in read_log(tmp_path / "bad") if line["kind"] == "evaluation"]
+    assert len(scores) == 4
+    assert outcome.best_nll == scores[0] == min(scores)
+    before, after = bundle.read(first.best)[0], bundle.read(outcome.best)[0]
+    assert bundle.weights_digest(after) == bundle.weights_digest(before)
+    assert bundle.read(outcome.best)[1].trained["step"] == 0
+
+
+def test_a_fine_tuned_run_resumes_exactly(small: SimpleNamespace, tmp_path: Path) -> None:
+    first = small.run(tmp_path / "first")
+    split, valid = small.splits()
+    outcomes = []
+    for name, listener in (("whole", None), ("cut", small.Stopper(4))):
+        network, manifest = start_from(first.best)
+        directory = tmp_path / name
+        outcomes.append(
+            train(small.SMALL, network, manifest, split, valid, directory, listener, device="cpu")
+        )
+    assert outcomes[1].interrupted
+    network, manifest = bundle.read(tmp_path / "cut/last")
+    directory = tmp_path / "cut"
+    end = train(small.SMALL, network, manifest, split, valid, directory, resume=True, device="cpu")
+    whole = outcomes[0]
+    assert (end.digest, end.best_step, end.best_nll) == (
+        whole.digest, whole.best_step, whole.best_nll,
+    )  # fmt: skip
+    steps = [line["step"] for line in read_log(directory) if line["kind"] == "evaluation"]
+    assert steps == [0, 5, 10, 12]
 
 
 def test_without_peft_the_mend_is_named(

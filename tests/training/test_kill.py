@@ -15,7 +15,7 @@ import pytest
 
 from musictk.errors import MusictkError
 from musictk.model import bundle
-from musictk.training import checkpoint
+from musictk.training.directory import resumable
 
 OFTEN = ("checkpoint_every=1", "steps=12")
 
@@ -49,7 +49,7 @@ def test_killed_again_and_again_ends_alike(small: SimpleNamespace, tmp_path: Pat
     expected = small.run(tmp_path / "whole", small.SMALL.but(log_every=1, **values)).digest
     directory = tmp_path / "killed"
     for lines in (2, 4):
-        more = ["--resume"] if checkpoint.exists(directory) else []
+        more = ["--resume"] if resumable(directory) else []
         process = _start(small.script, directory, "--slow", *more)
         assert process.stdout is not None
         for _ in range(lines):
@@ -82,7 +82,7 @@ def test_every_state_a_kill_can_leave_is_gone_on_from(
                 break
             except Killed:
                 survived += 1
-        if checkpoint.exists(directory):
+        if resumable(directory):
             bundle.read(directory / "last")
             assert small.run(directory, settings, resume=True).digest == expected
         else:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import signal
 from dataclasses import replace
@@ -86,7 +87,7 @@ def test_best_and_last_are_bundles_that_score_as_reported(
 
 def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path: Path) -> None:
     ears = Ears()
-    small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=ears)
+    outcome = small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=ears)
     lines = read_log(tmp_path)
     steps = [line for line in lines if line["kind"] == "step"]
     assert [line["step"] for line in steps] == [report.step for report in ears.steps]
@@ -94,6 +95,14 @@ def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path:
     held = [line for line in lines if line["kind"] == "evaluation"]
     assert [line["step"] for line in held] == [5, 10, 12]
     assert all(line["baseline"] == held[0]["baseline"] for line in held)
+    by_position = [
+        {name.removeprefix("nll_"): line[name] for name in line if name.startswith("nll_")}
+        for line in held
+    ]
+    assert by_position == [each.by_position for each in ears.evaluations]
+    assert {"0", "1-7", "8-63"} <= set(by_position[0])
+    best = next(each for each in ears.evaluations if each.step == outcome.best_step)
+    assert outcome.by_position == best.by_position
     assert list((tmp_path / "tensorboard").glob("events*"))
 
 
@@ -187,6 +196,86 @@ def test_steps_whose_gradient_is_no_number_are_skipped_and_counted(
     outcome = train(settings, network, manifest, shown, held, tmp_path, device="cpu")
     assert outcome.skipped == faults
     assert outcome.digest == before
+
+
+class Poison(Ears):
+    """Breaks the network after a step."""
+
+    def __init__(self, network: torch.nn.Module, step: int) -> None:
+        super().__init__()
+        self.network, self.step = network, step
+
+    @torch.no_grad()
+    def stepped(self, report: Report) -> None:
+        super().stepped(report)
+        if report.step == self.step:
+            next(self.network.parameters()).fill_(float("nan"))
+
+
+def test_a_run_that_diverges_keeps_what_was_good(small: SimpleNamespace, tmp_path: Path) -> None:
+    network, manifest = small.fresh()
+    split, valid = small.splits()
+    poison = Poison(network, 6)
+    settings = small.SMALL.but(steps=60, checkpoint_every=2)
+    outcome = train(settings, network, manifest, split, valid, tmp_path, poison, device="cpu")
+    assert (outcome.ended, outcome.step, outcome.best_step) == ("diverged", 10, 5)
+    assert outcome.why == "validation is not a finite number"
+    assert [each.best for each in poison.evaluations] == [True, False]
+    # The network broke after step 6 was done, and before it was saved.
+    assert {path.name for path in poison.paths} == {f"step-000000{n}" for n in (2, 4, 5, 6)}
+    network, described = bundle.read(outcome.best)
+    assert described.trained["step"] == 5
+    assert all(bool(each.isfinite().all()) for each in network.parameters())
+
+
+def test_skipping_for_ever_is_a_divergence_without_validation_too(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    network, manifest = small.fresh()
+    split, _ = small.splits()
+    none = small.windows([split.shard.piece(0)[:0]], small.TOKENS)
+    poison = Poison(network, 6)
+    settings = small.SMALL.but(steps=60)
+    outcome = train(settings, network, manifest, split, none, tmp_path, poison, device="cpu")
+    assert (outcome.ended, outcome.step, outcome.skipped) == ("diverged", 26, 20)
+    assert outcome.why == "no gradient of the last 20 steps was finite"
+    assert [path.name for path in poison.paths] == ["step-0000005"]
+
+
+def test_a_rate_far_too_high_leaves_nothing_to_be_taken_for_a_model(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    outcome = small.run(tmp_path, small.SMALL.but(lr=1e20))
+    assert (outcome.ended, outcome.best_nll) == ("diverged", None)
+    assert not outcome.best.exists()
+
+
+def test_a_run_is_resumed_that_another_version_began(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    expected = small.run(tmp_path / "whole").digest
+    small.run(tmp_path / "cut", listener=Ears(4))
+    path = tmp_path / "cut/last/trainer.json"
+    stored = json.loads(path.read_text())
+    path.write_text(json.dumps(stored | {"settings": stored["settings"] | {"moon": 1}}))
+    with pytest.raises(MusictkError, match="newer musictk"):
+        small.run(tmp_path / "cut", resume=True)
+    del stored["settings"]["keep_checkpoints"], stored["progress"]["skipped_in_row"]
+    path.write_text(json.dumps(stored))
+    assert small.run(tmp_path / "cut", resume=True).digest == expected
+
+
+def test_what_a_kill_left_half_written_is_gone_at_the_next_start(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
+    small.run(tmp_path)
+    part = tmp_path / "checkpoints" / ".step-0000013.part"
+    part.mkdir()
+    (part / ".weights.safetensors.x.part").write_text("half")
+    (tmp_path / ".log.jsonl.x.part").write_text("half")
+    (tmp_path / ".best.link").symlink_to("nowhere")
+    small.run(tmp_path, resume=True)
+    assert not list(tmp_path.rglob(".*"))
 
 
 def test_recomputing_activations_changes_nothing(small: SimpleNamespace, tmp_path: Path) -> None:

@@ -1,0 +1,105 @@
+"""How far a rounded model is from its original, on music and as sampling steps it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.model.conditions import Mixture
+from musictk.runtime import Runtime
+from musictk.tokens import Frames, Space
+
+POSITIONS = 256  # of each excerpt
+_MADE = 8  # excerpts, where there is no music and the model makes its own
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Excerpt:
+    """The beginning of a piece, and the labels it has."""
+
+    sequence: NDArray[Any]  # (T,) ids or (T, W) frames, without bos
+    labels: Mixture
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """What rounding changed."""
+
+    positions: int
+    agreement: float  # share of greedy choices that stayed; of frames, of the pitches chosen
+    nats: float  # how much more the music costs a position
+
+
+def rounding(candidate: Runtime, reference: Runtime, music: Sequence[Excerpt]) -> Rounding:
+    """Step both models through the music, all excerpts side by side.
+
+    One position at a time, since the scale of 8-bit activations depends on what is in a step.
+    """
+    space, rows = reference.manifest.space, list(music)
+    lengths = np.array([len(row.sequence) for row in rows])
+    targets = np.stack([_padded(row.sequence, int(lengths.max())) for row in rows])
+    inputs = np.concatenate([space.start(len(rows)), targets[:, :-1]], 1)
+    condition = np.stack([reference.condition(row.labels) for row in rows])
+    pair = [model.begin(len(rows), targets.shape[1]) for model in (candidate, reference)]
+    kept = chosen = 0
+    nats = 0.0
+    for at in range(targets.shape[1]):
+        live, target = at < lengths, targets[:, at]
+        ours, theirs = (each.step(inputs[:, at : at + 1], condition)[:, 0][live] for each in pair)
+        same, of = _agreement(space, ours, theirs)
+        kept, chosen = kept + same, chosen + of
+        nats += float((_nats(space, ours, target[live]) - _nats(space, theirs, target[live])).sum())
+    positions = int(lengths.sum())
+    return Rounding(positions, kept / chosen if chosen else 1.0, nats / positions)
+
+
+def generated(model: Runtime, seed: int = 0) -> list[Excerpt]:
+    """What the model itself plays, label by label, where there is no other music."""
+    space, random = model.manifest.space, np.random.default_rng(seed)
+    sizes = model.manifest.conditions.sizes.values()
+    labels: list[Mixture] = [[[(row % size, 1.0)] for size in sizes] for row in range(_MADE)]
+    condition = np.stack([model.condition(mixture) for mixture in labels])
+    length = min(POSITIONS, model.manifest.max_length)
+    session, last, made = model.begin(_MADE, length), space.start(_MADE), []
+    for _ in range(length):
+        last = _drawn(space, session.step(last, condition)[:, 0], random)[:, None]
+        made.append(last)
+    sequences = np.concatenate(made, 1)
+    return [Excerpt(*each) for each in zip(sequences, labels, strict=True)]
+
+
+def _agreement(space: Space, ours: Logits, theirs: Logits) -> tuple[int, int]:
+    """(same choices, choices). Most pitches of a frame are silent: only those chosen count."""
+    if isinstance(space, Frames):
+        sounds, sounded = ours > 0, theirs > 0
+        return int((sounds & sounded).sum()), int((sounds | sounded).sum())
+    return int((ours.argmax(1) == theirs.argmax(1)).sum()), len(ours)
+
+
+def _nats(space: Space, logits: Logits, target: NDArray[Any]) -> NDArray[np.float64]:
+    """(R,) what each position costs."""
+    wide = logits.astype(np.float64)
+    if isinstance(space, Frames):
+        cost: NDArray[np.float64] = (np.logaddexp(0, wide) - wide * target).sum(1)
+        return cost
+    top = wide.max(1)
+    total = top + np.log(np.exp(wide - top[:, None]).sum(1))
+    return np.asarray(total - wide[np.arange(len(wide)), target], np.float64)
+
+
+def _drawn(space: Space, logits: Logits, random: np.random.Generator) -> NDArray[Any]:
+    if isinstance(space, Frames):
+        likely = 0.5 * (1 + np.tanh(0.5 * logits))
+        return (random.random(logits.shape) < likely).astype(np.uint8)
+    return np.asarray((logits + random.gumbel(size=logits.shape)).argmax(1), np.int64)
+
+
+def _padded(sequence: NDArray[Any], length: int) -> NDArray[Any]:
+    widths = [(0, length - len(sequence)), *[(0, 0)] * (sequence.ndim - 1)]
+    return np.pad(sequence, widths)

@@ -1,0 +1,132 @@
+"""Strikes and releases paired into notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTickList
+
+from musictk.ingest.events import Bytes, Ints
+from musictk.ingest.messages import Messages
+
+_SPAN = 1 << 33  # more than any tick
+
+
+@dataclass(frozen=True)
+class Paired:
+    """Notes in the order of the file: (N,) each."""
+
+    rows: Ints  # which message strikes each note
+    start: Ints
+    duration: Ints
+    pitch: Bytes
+    velocity: Bytes
+    unended: int  # notes that only the end of their track ends
+
+    def notes(self, chosen: Any) -> NoteTickList:
+        """Those notes as a track holds them."""
+        return NoteTickList.from_numpy(
+            self.start[chosen].astype(np.int32),
+            self.duration[chosen].astype(np.int32),
+            self.pitch[chosen].astype(np.int8),
+            self.velocity[chosen].astype(np.int8),
+        )
+
+
+def pair(messages: Messages, ends: Ints) -> Paired:
+    """The notes of note-on and note-off messages; `ends` (tracks,) says when each track ends.
+
+    Pitches of one track and channel whose strikes are all released: first in, first out. Of others
+    a note ends at the next release or later strike, and the last one with its track. A release of
+    what does not sound means nothing.
+    """
+    key = _keys(messages)
+    order = np.argsort(key, kind="stable")
+    key = key.take(order)
+    strike = ((messages.command == 0x9) & (messages.second > 0)).take(order)
+    tick = messages.tick.take(order)
+    if _alternate(key, strike):
+        start, stop, unended = np.arange(0, len(key), 2), tick[1::2], 0
+    else:
+        kept = ~_orphans(key, strike)
+        order, key, strike, tick = order[kept], key[kept], strike[kept], tick[kept]
+        start, stop, unended = _match(key, strike, tick, ends[messages.track[order]])
+    rows = order[start]
+    by_onset = np.lexsort((rows, tick[start]))
+    rows, stop = rows[by_onset], stop[by_onset]
+    begin = messages.tick[rows]
+    return Paired(rows, begin, stop - begin, messages.first[rows], messages.second[rows], unended)
+
+
+def _keys(messages: Messages) -> NDArray[Any]:
+    """(N,) one number for each track, channel and pitch, small enough to sort by radix."""
+    part = messages.track * (int(messages.channel.max(initial=0)) + 1) + messages.channel
+    if (highest := int(part.max(initial=0))) >= 512:
+        used = np.zeros(highest + 1, np.int64)
+        used[part] = 1
+        part = (np.cumsum(used) - 1).take(part)
+        highest = int(part.max())
+    key = part << 7 | messages.first
+    return key.astype(np.uint16) if highest < 512 else key
+
+
+def _alternate(key: NDArray[Any], strike: NDArray[np.bool_]) -> bool:
+    """Whether each strike is followed by its release: true of most files."""
+    return (
+        len(key) % 2 == 0
+        and bool(strike[::2].all())
+        and not strike[1::2].any()
+        and bool((key[::2] == key[1::2]).all())
+    )
+
+
+def _segments(key: NDArray[Any]) -> Ints:
+    """(N,) numbers the runs of equal keys."""
+    return np.cumsum(np.append(False, key[1:] != key[:-1])[: len(key)])
+
+
+def _orphans(key: NDArray[Any], strike: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(N,) releases of a pitch that does not sound: each takes the count of what sounds to a new
+    low, below where it began."""
+    segment = _segments(key)
+    # Each run of one key begins lower than all before it, so that none touches another's low.
+    base = -segment * (len(key) + 1)
+    total = np.cumsum(np.where(strike, 1, -1))
+    first = np.append(True, segment[1:] != segment[:-1])[: len(key)]
+    before = np.append(0, total)[:-1]
+    count = total - before[first][segment] + base
+    low = np.minimum.accumulate(np.minimum(count, base))
+    previous = np.where(first, base, np.append(0, low)[:-1])
+    return ~strike & (count < previous)
+
+
+def _match(
+    key: NDArray[Any], strike: NDArray[np.bool_], tick: Ints, end: Ints
+) -> tuple[Ints, Ints, int]:
+    """Indices of strikes, when each ends, and how many of them nothing but their track's `end`."""
+    segment = _segments(key)
+    count = int(segment[-1]) + 1 if len(segment) else 0
+    struck = np.bincount(segment, strike, count)
+    released = np.bincount(segment, ~strike, count)
+    even = (struck == released)[segment]
+    starts, stops = np.flatnonzero(strike & even), tick[~strike & even]
+    odd = np.flatnonzero(strike & ~even)
+    if not len(odd):
+        return starts, stops, 0
+    place = np.where(strike, len(key), np.arange(len(key)))
+    release = np.append(np.minimum.accumulate(place[::-1])[::-1], len(key))[odd]
+    strikes = np.flatnonzero(strike)
+    timed = segment[strikes] * _SPAN + tick[strikes]
+    again = np.searchsorted(timed, segment[odd] * _SPAN + tick[odd], "right")
+    again = np.append(strikes, len(key))[again]
+    ended = np.full(len(odd), _SPAN)
+    for following in (release, again):
+        inside = np.minimum(following, len(key) - 1)
+        same = (following < len(key)) & (segment[inside] == segment[odd])
+        ended = np.where(same, np.minimum(ended, tick[inside]), ended)
+    unended = ended == _SPAN
+    ended = np.where(unended, np.maximum(end[odd], tick[odd]), ended)
+    return np.append(starts, odd), np.append(stops, ended), int(unended.sum())

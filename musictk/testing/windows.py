@@ -1,0 +1,117 @@
+"""The law of training windows: every position of a piece is drawn equally often.
+
+from musictk.testing.windows import check_windows
+
+check_windows(MyTokenizer(MyConfig()), pieces)
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Sequence
+from itertools import cycle
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.tokens import Piece, Tokenizer, Tokens
+from musictk.tokens.shards import Shard, open_shard, write_shard
+from musictk.tokens.windows import Draw, Windows
+
+LENGTHS = (1, 7, 64)  # of windows
+_STEPS, _BATCH = 40, 64
+_SIGMAS = 5.0
+
+
+def check_windows(
+    tokenizer: Tokenizer, pieces: Iterable[Piece], lengths: Sequence[int] = LENGTHS
+) -> None:
+    """Every position is drawn equally often, for both ways of drawing and pieces of any length.
+
+    Beginnings and endings included: bos (an empty frame) opens the row that predicts position 0,
+    eos is the last position.
+    """
+    encoded = [tokenizer.encode(piece) for piece in pieces]
+    for length in lengths:
+        sizes = [1, length - 1, length, length + 1, 2 * length, 3 * length + length // 2]
+        crops = [each[: size or 1] for each, size in zip(cycle(encoded), sizes, strict=False)]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "shard"
+            write_shard(path, tokenizer, enumerate(crops))
+            for draw in get_args(Draw):
+                check_draws(open_shard(path), draw, length)
+
+
+def check_draws(shard: Shard, draw: Draw, length: int) -> None:
+    """`check_windows` of one shard, one way of drawing and one length."""
+    count = len(shard.files)
+    weights = np.asarray(1.0 + np.arange(count) % 3, np.float64)
+    windows = Windows(shard, np.zeros((count, 0), np.int64), weights, draw=draw)
+    positions = shard.lengths + isinstance(shard.space, Tokens)
+    chances = windows.chances(length)
+    covered = [_covered(windows, piece, length, positions[piece]) for piece in range(count)]
+    if draw == "positions":
+        shares = chances * [each.mean() for each in covered] / weights
+        what = "a position is likelier in one piece than in another of its weight"
+    else:
+        shares, what = chances / weights, "a piece is likelier than another of its weight"
+    assert np.allclose(shares, shares[0]), what
+    expected = [chance * each for chance, each in zip(chances, covered, strict=True)]
+    _check_drawn(windows, length, positions, expected)
+
+
+def _covered(windows: Windows, piece: int, length: int, positions: int) -> NDArray[np.float64]:
+    """(P,) the share of a piece's windows that hold each of its positions: all equal."""
+    starts = windows.starts(piece, length)
+    assert (starts > -length).all(), "a window lies before its piece"
+    assert (starts < positions).all(), "a window lies after its piece"
+    edges = np.zeros(positions + 1, np.int64)
+    np.add.at(edges, np.maximum(starts, 0), 1)
+    np.add.at(edges, np.minimum(starts + length, positions), -1)
+    covered = np.cumsum(edges[:-1])
+    assert (covered == covered[0]).all(), (
+        f"of {len(starts)} windows of {length}, {covered.min()} to {covered.max()} hold a position"
+    )
+    return covered / len(starts)
+
+
+def _check_drawn(
+    windows: Windows,
+    length: int,
+    positions: NDArray[np.int64],
+    expected: Sequence[NDArray[np.float64]],
+) -> None:
+    """What `batch` draws are those windows, about as often as they are to be."""
+    seen = [np.zeros(many, np.int64) for many in positions.tolist()]
+    wholes = [_whole(windows.shard, piece) for piece in range(len(positions))]
+    allowed = [set(np.maximum(windows.starts(p, length), 0).tolist()) for p in range(len(seen))]
+    for step in range(_STEPS):
+        batch = windows.batch(0, step, _BATCH, length)
+        for row, (piece, start) in enumerate(
+            zip(batch.pieces.tolist(), batch.starts.tolist(), strict=True)
+        ):
+            held = int(batch.mask[row].sum())
+            assert start in allowed[piece], f"no window of piece {piece} begins at {start}"
+            assert batch.mask[row, :held].all(), "padding stands before music"
+            run = wholes[piece][start : start + held + 1]
+            assert np.array_equal(batch.inputs[row, :held], run[:-1]), "the inputs are others"
+            assert np.array_equal(batch.targets[row, :held], run[1:]), "the targets are others"
+            seen[piece][start : start + held] += 1
+    rows = _STEPS * _BATCH
+    for piece, (found, chance) in enumerate(zip(seen, expected, strict=True)):
+        bound = _SIGMAS * np.sqrt(rows * chance) + _SIGMAS
+        assert (np.abs(found - rows * chance) <= bound).all(), (
+            f"positions of piece {piece} are drawn {found.min()} to {found.max()} times,"
+            f" not {rows * chance[0]:.0f}"
+        )
+
+
+def _whole(shard: Shard, piece: int) -> NDArray[Any]:
+    """A piece with what stands before it, and for tokens eos after it."""
+    space, sequence = shard.space, shard.piece(piece)
+    parts = [space.start(1)[0], sequence]
+    if isinstance(space, Tokens):
+        parts.append(np.array([space.eos]))
+    return np.concatenate(parts)

@@ -1,0 +1,76 @@
+"""The directory of a run: only one process trains in it, and it may be resumed. Free of torch.
+
+The operating system holds the lock and releases it when the process ends, however it ends: a kill
+leaves the file `lock`, but nothing that is locked.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from musictk.errors import MusictkError
+
+LOCK = "lock"
+LAST, TRAINER = "last", "trainer.json"  # a checkpoint, and in it what resuming needs
+HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # what systems say of a lock that another holds
+
+
+class HeldError(MusictkError):
+    """Another process holds the lock."""
+
+
+@contextmanager
+def hold(directory: Path) -> Iterator[None]:
+    """Be the only process in `directory`. Raises HeldError where another one is.
+
+    Where the file system knows no locks, nothing is locked.
+    """
+    path = directory / LOCK
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    except OSError as error:
+        hint = "check its permissions, free some space, or choose another place"
+        raise MusictkError(f"cannot write {path}: {error.strerror}", hint) from error
+    try:
+        try:
+            _lock(handle)
+        except OSError as error:
+            if error.errno in HELD:
+                message = f"another process is training {directory.name!r}"
+                raise HeldError(message, "wait until it has ended") from error
+        yield
+    finally:
+        os.close(handle)
+
+
+def held(directory: Path) -> bool:
+    """Whether a process trains in `directory` now."""
+    if not (directory / LOCK).exists():
+        return False
+    try:
+        with hold(directory):
+            return False
+    except MusictkError:  # also where it cannot be opened, as it may be another user's
+        return True
+
+
+def resumable(directory: Path) -> bool:
+    """Whether there is a checkpoint to resume from."""
+    return (directory / LAST / TRAINER).is_file()
+
+
+def _lock(handle: int) -> None:
+    """Lock the file or raise OSError at once."""
+    if os.name == "nt":
+        import msvcrt
+
+        msvcrt.locking(handle, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined]
+    else:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,0 +1,87 @@
+"""What a run remembers beside its tensors, and when it has diverged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from math import isfinite
+from typing import Any
+
+from musictk.errors import MusictkError
+from musictk.training.settings import Settings
+
+MOST_SKIPPED = 20  # updates in a row without a finite gradient, before a run counts as diverged
+NEWER = "upgrade musictk"
+
+
+@dataclass
+class Progress:
+    """All a run remembers beside its tensors; the rest follows from (seed, step)."""
+
+    step: int = 0  # steps taken
+    evaluated: int = 0  # the step of the last evaluation
+    best_step: int = 0
+    best_nll: float | None = None
+    stale: int = 0  # evaluations since the best one
+    skipped: int = 0  # updates whose gradient was not finite
+    skipped_in_row: int = 0  # of those, the last ones without a finite one between them
+    positions: int = 0
+    seconds: float = 0.0  # of training, evaluations apart
+    baseline: float | None = None
+    by_position: Mapping[str, float] = field(default_factory=dict)  # of `best_nll`
+
+    @staticmethod
+    def read(values: Mapping[str, Any]) -> Progress:
+        """From `trainer.json`. What an older musictk did not write takes its default."""
+        known = {each.name for each in fields(Progress)}
+        if unknown := sorted(set(values) - known):
+            raise MusictkError(f"a newer musictk wrote this checkpoint ({unknown[0]})", NEWER)
+        progress = Progress(**values)
+        if progress.best_nll is not None and not isfinite(progress.best_nll):
+            progress.best_nll = None  # as older versions kept it: any number is better
+        return progress
+
+    def count(self, positions: int, seconds: float) -> None:
+        """One more step."""
+        self.step += 1
+        self.positions += positions
+        self.seconds += seconds
+
+    def updated(self, finite: bool) -> None:
+        """One more update of the weights, or one that was skipped."""
+        self.skipped += not finite
+        self.skipped_in_row = 0 if finite else self.skipped_in_row + 1
+
+    def scored(self, nll: float) -> bool:
+        """One more evaluation; whether it is the best so far. What is not finite never is."""
+        better = isfinite(nll) and (self.best_nll is None or nll < self.best_nll)
+        self.stale = 0 if better else self.stale + 1
+        if better:
+            self.best_step, self.best_nll = self.step, nll
+        return better
+
+    def diverged(self, nll: float | None, final: bool) -> str:
+        """Why training on would be in vain, after a last evaluation of `nll`; "" while it is not.
+
+        Validation that is not finite, `MOST_SKIPPED` skipped updates in a row, or a run that ends
+        with at least half of its updates skipped.
+        """
+        if nll is not None and not isfinite(nll):
+            return "validation is not a finite number"
+        if self.skipped_in_row >= MOST_SKIPPED:
+            return f"no gradient of the last {self.skipped_in_row} steps was finite"
+        if final and self.skipped and 2 * self.skipped >= self.step:
+            return f"{self.skipped} of {self.step} gradients were not finite"
+        return ""
+
+
+def stored_settings(values: Mapping[str, Any]) -> Settings:
+    """The settings in `trainer.json`; those an older musictk did not know take their defaults."""
+    if unknown := sorted(set(values) - set(Settings().flat())):
+        raise MusictkError(f"a newer musictk began this run (setting {unknown[0]})", NEWER)
+    return Settings().but(**values)
+
+
+def lower_rate(lr: float) -> str:
+    """What to do about a run that diverged at a learning rate."""
+    return f"train again with a lower learning rate, such as --set lr={min(lr / 10, 1e-3):.2g}"

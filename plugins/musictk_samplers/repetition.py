@@ -1,0 +1,70 @@
+"""A penalty on what was played a moment ago."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.errors import UsageError
+from musictk.generation.sampler import Sampler
+from musictk.tokens import Frames, Tokenizer
+
+Logits = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class RepetitionConfig:
+    """`penalty` 1 changes nothing; `window` is how many positions back a repeat counts."""
+
+    penalty: float = 1.1
+    window: int = 64
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.penalty <= 100:
+            raise UsageError(f"the penalty must lie in [1, 100], not {self.penalty}")
+        if self.window < 1:
+            raise UsageError(f"the window must be at least 1 position, not {self.window}")
+
+
+class Repetition(Sampler):
+    """Divide a positive logit by the penalty, multiply a negative one (CTRL; Keskar et al. 2019).
+
+    Only notes are penalised: without bars, positions and durations, which every bar repeats, there
+    is no music. Where a token is a figure of several notes (byte-pair merges), the figure is. In
+    frames it is the new onset of a pitch; one that sounds may go on. Text has no notes: there every
+    token counts, but those that pad, begin and end it.
+    """
+
+    Config = RepetitionConfig
+    name: ClassVar[str] = "repetition"
+
+    def __init__(self, config: RepetitionConfig, tokenizer: Tokenizer) -> None:
+        super().__init__(config, tokenizer)
+        pitches, space = tokenizer.pitches(), tokenizer.space
+        self._counts: NDArray[np.bool_]  # (V,)
+        if pitches is not None:
+            self._counts = np.any(pitches, axis=1)
+        elif isinstance(space, Frames):
+            self._counts = np.ones(space.width, bool)
+        else:
+            self._counts = np.ones(space.size, bool)
+            self._counts[[space.pad, space.bos, space.eos]] = False
+
+    def __call__(self, logits: Logits, history: NDArray[Any]) -> Logits:
+        recent = history[:, -self.config.window :]
+        if self.config.penalty == 1 or not recent.shape[1]:
+            return logits
+        penalty = np.float32(self.config.penalty)
+        lower = np.where(logits > 0, logits / penalty, logits * penalty)
+        return np.where(self._played(recent) & self._counts, lower, logits)
+
+    def _played(self, recent: NDArray[Any]) -> NDArray[np.bool_]:
+        """(B, V) what would be a repeat."""
+        if recent.ndim == 3:
+            return np.asarray(recent.any(1) & (recent[:, -1] == 0), np.bool_)
+        played = np.zeros((len(recent), len(self._counts)), np.bool_)
+        played[np.arange(len(recent))[:, None], recent] = True
+        return played
