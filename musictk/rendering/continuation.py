@@ -162,7 +162,8 @@ class _Pen:
             elif kind == 0xE:
                 bends[channel] = index, (message[1], message[2])
         for (channel, pitch), index in held.items():
-            self._put(index, bytes((0x80 | channel, pitch, 64)))
+            end = min(self._given.ends[index], self._place.tick)
+            self._put(index, bytes((0x80 | channel, pitch, 64)), end)
         for (channel, number), (index, value) in state.items():
             rest = _AT_REST.get(number, _FADED.get(number) if value < _SILENT else None)
             if rest is not None and value != rest:
