@@ -142,7 +142,7 @@ class _Pen:
 
     def rest(self) -> None:
         """End what would go on sounding, or bend and mute the new bars."""
-        held: dict[tuple[int, int], int] = {}  # (channel, pitch) -> track
+        held: set[tuple[int, int, int]] = set()  # (track, channel, pitch)
         state: dict[tuple[int, int], tuple[int, int]] = {}  # (channel, controller) -> track, value
         bends: dict[int, tuple[int, tuple[int, int]]] = {}
         events = [
@@ -154,14 +154,14 @@ class _Pen:
         for _, index, message in sorted(events, key=lambda event: event[0]):
             kind, channel = message[0] >> 4, message[0] & 15
             if kind == 0x9 and message[2]:
-                held[channel, message[1]] = index
-            elif kind in (0x8, 0x9):
-                held.pop((channel, message[1]), None)
+                held.add((index, channel, message[1]))
+            elif kind in (0x8, 0x9):  # one release ends all strikes before it
+                held.discard((index, channel, message[1]))
             elif kind == 0xB:
                 state[channel, message[1]] = index, message[2]
             elif kind == 0xE:
                 bends[channel] = index, (message[1], message[2])
-        for (channel, pitch), index in held.items():
+        for index, channel, pitch in sorted(held):
             end = min(self._given.ends[index], self._place.tick)
             self._put(index, bytes((0x80 | channel, pitch, 64)), end)
         for (channel, number), (index, value) in state.items():

@@ -262,6 +262,18 @@ def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
     assert "the given music is in 4/4, the new bars are in 3/4" in ear.said
 
 
+def test_a_note_that_never_ends_does_not_sound_on(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    file = mido.MidiFile(given)
+    file.tracks[2][-2] = mido.Message("note_on", note=30, velocity=70, time=QUARTER)
+    file.save(given)
+    out, _ = studio.sample("remi", prompt=given, bars=2)
+    assert_verbatim(given, out)
+    start = int(bars(ScoreTick(given))[-1])
+    held = [note for track in ScoreTick(out).tracks for note in track.notes if note.pitch == 30]
+    assert held[0].end <= start
+
+
 def test_a_prompt_beyond_the_reach_is_said(studio: Studio) -> None:
     ear = Ear()
     given = BACH / "invention_08_f_major.mid"
