@@ -1,6 +1,6 @@
 """Where things are: one folder holds the catalog and all that is made from it.
 
-    catalog.db   shards/   runs/   exports/
+    catalog.db   shards/   runs/   exports/   prompts/
 
 The first command makes it. Paths kept in the catalog are relative to this folder, so the whole
 workspace can be moved or copied.
@@ -38,6 +38,10 @@ class Workspace:
     @property
     def exports(self) -> Path:
         return self.root / "exports"
+
+    @property
+    def prompts(self) -> Path:
+        return self.root / "prompts"
 
     def relative(self, path: Path) -> str:
         """`path` as the catalog keeps it: relative to the root, with forward slashes."""

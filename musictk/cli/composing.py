@@ -26,17 +26,16 @@ class CompositionBar:
     def composing(self, done: int, of: int, section: str, positions: int) -> None:
         self._bar.update(done, of, f"composing {section}", written=f"{positions:,} written")
 
+    def notice(self, text: str) -> None:
+        self._output.note(text)
+
 
 def report(output: Output, batch: Batch) -> None:
     """Where the pieces are, how each is made again, and what went otherwise than asked."""
     for label in batch.folded:
         output.warn(f"{label} has too few pieces for a style of its own and shares OTHER's")
-    if batch.unheard:
-        heard = len(batch.made[0].composition.request.prompt)
-        output.note(
-            f"goes on from the first {heard:,} of the prompt's {heard + batch.unheard:,} positions;"
-            " --prompt-tokens 0 takes all"
-        )
+    for text in batch.notices:
+        output.warn(text)
     notices = {n.kind: n for piece in batch.made for n in piece.composition.notices}
     for notice in notices.values():
         output.warn(f"{notice.kind} in section {notice.section}, bar {notice.bar}")

@@ -24,8 +24,18 @@ def sample(
         list[str] | None, typer.Option(help="CATEGORY=VALUE, of a category trained on.")
     ] = None,
     form: Annotated[str, typer.Option(help="AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …")] = "",
-    bars: Annotated[int, typer.Option(min=0, help="Bars, of each section if there is a form.")] = 0,
-    prompt: Annotated[Path | None, typer.Option(help="Go on from this MIDI or ABC file.")] = None,
+    bars: Annotated[
+        int, typer.Option(min=0, help="New bars, of each section if there is a form.")
+    ] = 0,
+    prompt: Annotated[
+        Path | None, typer.Option(help="Continue this MIDI or ABC file; its own bars stay.")
+    ] = None,
+    theme: Annotated[
+        Path | None, typer.Option(help="A file that is the form's section A, as it is.")
+    ] = None,
+    new_only: Annotated[
+        bool, typer.Option("--new-only", help="Write the new bars without the given ones.")
+    ] = False,
     count: Annotated[int, typer.Option(min=1, help="Make so many, side by side.")] = 1,
     seed: Annotated[int | None, typer.Option(help="By default a new one each time.")] = None,
     temperature: Annotated[float | None, _dial("0.95", "Above 1 is wilder.")] = None,
@@ -45,7 +55,7 @@ def sample(
     ] = None,
     metre: Annotated[
         str | None,
-        typer.Option(help="steady, or free to change on the way.", show_default="steady"),
+        typer.Option(help="steady, free to change, or one such as 3/4.", show_default="steady"),
     ] = None,
     blend: Annotated[
         float | None, _dial("0.5", "Weight of a returning theme in memory.", max=1)
@@ -58,7 +68,7 @@ def sample(
         int | None, _dial("0", "Positions of running memory; 0: as many as in training.")
     ] = None,
     prompt_tokens: Annotated[
-        int | None, _dial("0", "Go on from so many of the prompt; 0 is all of it.")
+        int | None, _dial("0", "Hear only the last so many of the prompt; 0 is all.")
     ] = None,
     max_tokens: Annotated[
         int | None, _dial("0", "End after so many; 0: when the bars are written.")
@@ -116,6 +126,8 @@ def sample(
         dials={name: value for name, value in dials.items() if value is not None},
         samplers=samplers(sampler or []),
         prompt=prompt,
+        theme=theme,
+        new_only=new_only,
     )
     with here.catalog() as catalog, CompositionBar(here.output) as bar:
         if like is not None:

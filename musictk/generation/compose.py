@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.context import FREE, GIVEN, KINDS, MEMORY, Contexts, Fresh, Key
-from musictk.generation.draft import Draft, Notice
+from musictk.generation.draft import Draft, Notice, Opening
 from musictk.generation.draw import Noise, apply, make_chain, pick, sound
 from musictk.generation.guidance import Places, guide
 from musictk.generation.mask import Mask
 from musictk.generation.request import Request, from_prompt
-from musictk.generation.sampling import LEAST
+from musictk.generation.sampling import LEAST, Sampling
 from musictk.generation.spans import Span
+from musictk.model.manifest import Manifest
 from musictk.runtime.contract import Runtime
 from musictk.tokens import Frames, Tokenizer, Tokens
 
@@ -92,6 +93,12 @@ def remake(
     return _Batch(runtime, tokenizer, request, rows, listener).run()[row - first]
 
 
+def reach(manifest: Manifest, sampling: Sampling) -> int:
+    """How many positions the model hears at once."""
+    asked = sampling.memory or manifest.trained_length or _MEMORY
+    return min(max(asked, LEAST), manifest.max_length)
+
+
 class _Batch:
     """Rows made side by side. Rows share the batch and nothing else."""
 
@@ -105,19 +112,19 @@ class _Batch:
     ) -> None:
         self.tokenizer, self.request, self.listener, self.rows = tokenizer, request, listener, rows
         manifest, sampling = runtime.manifest, request.sampling
-        asked = sampling.memory or manifest.trained_length or _MEMORY
-        self.capacity = min(max(asked, LEAST), manifest.max_length)
+        self.capacity = reach(manifest, sampling)
         self.chain = make_chain((*sampling.chain, *request.samplers), tokenizer)
-        self.mask = Mask(tokenizer, steady=sampling.metre == "steady")
+        self.mask = Mask(tokenizer, sampling.metre)
         mixture = manifest.conditions.mixture(request.conditions)
         self.given = runtime.condition(mixture)
         guided = sampling.guidance != 1 and any(mixture)
         self.free = runtime.condition([[] for _ in mixture]) if guided else None
         self.contexts = Contexts(runtime, self.capacity)
         self.prompt = from_prompt(request.heard, tokenizer.space)
+        self._opening = Opening(self.prompt, request.whole, request.theme > 0)
         plan, limit = request.plan(), request.bar_limit
         self.drafts = [
-            Draft(tokenizer, plan, self.prompt, sampling, limit, Noise(request.seed, row))
+            Draft(tokenizer, plan, self._opening, sampling, limit, Noise(request.seed, row))
             for row in rows
         ]
 

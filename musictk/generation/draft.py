@@ -30,23 +30,33 @@ class Notice:
     bar: int  # of the section, from 1
 
 
+@dataclass(frozen=True)
+class Opening:
+    """What a piece begins with."""
+
+    prompt: NDArray[Any]  # may be empty
+    whole: bool = False  # it ends at a bar line: what is written next begins a bar
+    theme: bool = False  # it is the first section of the form, not a section before that
+
+
 class Draft:
     """Writes positions, counts bars, moves from section to section.
 
     A piece is done when the bar after its last one would begin, or when it has `max_tokens`. A
-    prompt is a section of its own.
+    prompt is a section of its own, unless it is the theme of the form.
     """
 
     def __init__(
         self,
         tokenizer: Tokenizer,
         plan: Form,
-        prompt: NDArray[Any],
+        opening: Opening,
         sampling: Sampling,
         limit: int,
         noise: Noise,
     ) -> None:
         self.tokenizer, self.plan, self.noise = tokenizer, plan, noise
+        prompt = opening.prompt
         self.sampling = sampling
         self.frames = isinstance(tokenizer.space, Frames)
         self._limit = limit
@@ -60,13 +70,16 @@ class Draft:
                 self.parser.advance(token)
         self.spans: list[Span] = []
         self.notices: list[Notice] = []
-        self.index = -1 if len(prompt) else 0  # of the section being written; -1 is the prompt
+        self._whole = opening.whole and len(prompt) > 0
+        # Of the section being written; -1 is the prompt.
+        self.index = -1 if len(prompt) and not opening.theme else 0
         self.start = 0  # where that section began
         self.bar = len(tokenizer.bar_starts(prompt)) - 1  # of the section; -1 before its first
         self._bar_start = int(tokenizer.bar_starts(prompt)[-1]) if self.bar >= 0 else 0
         self._cuts = 0  # bars of this section that were cut
         self._was_silent = False
         self._prompted = self.bar + 1
+        self._given = len(prompt)
         self._most = len(prompt) + sampling.max_tokens if sampling.max_tokens else 0
         self.follower: Follower | None = None
         self.weight = 0.0  # of the memory context in this bar
@@ -79,6 +92,11 @@ class Draft:
     def sequence(self) -> NDArray[Any]:
         """What is written so far; a view."""
         return self._buffer[: self.length]
+
+    @property
+    def at_bar_line(self) -> bool:
+        """Whether a bar has to begin here: a given bar is whole, and nothing is added to it."""
+        return self._whole and self.length == self._given
 
     @property
     def name(self) -> str:
@@ -130,7 +148,8 @@ class Draft:
 
         A section's first bar must, and so must a bar after a silent one.
         """
-        if self.frames or self.bar < 0 or self.length - self._bar_start > _BUSY:
+        busy = self.length - self._bar_start > _BUSY
+        if self.frames or self.bar < 0 or busy or self.at_bar_line:
             self._was_silent = False
             return False
         silent = _silent(self.tokenizer, self.sequence[self._bar_start :])

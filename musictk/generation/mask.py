@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.draft import Draft
+from musictk.generation.metres import FREE, STEADY, wanted
 from musictk.tokens import Frames, Tokenizer, Tokens
 
 _PROBE = 8  # repeats of one token; the more bars begin in them, the faster it moves on
@@ -16,9 +17,11 @@ _PROBE = 8  # repeats of one token; the more bars begin in them, the faster it m
 class Mask:
     """Which tokens a row may write. In a frame space: everything, always."""
 
-    def __init__(self, tokenizer: Tokenizer, steady: bool = True) -> None:
+    def __init__(self, tokenizer: Tokenizer, metre: str = STEADY) -> None:
+        """`metre` as in `Sampling`; raises UsageError for one that the vocabulary lacks."""
         self._tokenizer = tokenizer
-        self._metres = tokenizer.metres() if steady else None
+        self._wanted = wanted(tokenizer, metre)
+        self._metres = None if metre == FREE else tokenizer.metres()
         space = tokenizer.space
         self.frames = isinstance(space, Frames)
         self.width = space.width if isinstance(space, Frames) else 1  # random numbers a draw takes
@@ -36,7 +39,10 @@ class Mask:
             allowed = allowed & draft.parser.allowed()
             if not allowed.any():
                 allowed = self._usual
-        if self._metres is not None and (metre := draft.metre(self._metres)):
+        if draft.at_bar_line:
+            beginning = allowed & self._begins
+            allowed = beginning if beginning.any() else allowed
+        if self._metres is not None and (metre := self._wanted or draft.metre(self._metres)):
             steady = allowed & np.isin(self._metres, (0, metre))
             allowed = steady if steady.any() else allowed
         if draft.overdue:
@@ -44,6 +50,13 @@ class Mask:
             if pace.max() > self._pace.min():
                 allowed = pace == pace.max()
         return allowed
+
+    @cached_property
+    def _begins(self) -> NDArray[np.bool_]:
+        """(V,) which tokens begin a bar."""
+        starts = self._tokenizer.bar_starts
+        tokens = np.arange(len(self._usual))[:, None]
+        return np.array([len(starts(token)) > 0 for token in tokens])
 
     @cached_property
     def _pace(self) -> NDArray[np.int64]:

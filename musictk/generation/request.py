@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,9 @@ class Request:
     count: int = 1  # pieces made side by side; each draws from random numbers of its own
     sampling: Sampling = field(default_factory=Sampling)
     samplers: Links = ()  # further ones, after those of `sampling`
-    prompt: tuple[Any, ...] = ()  # ids, or of each frame the pitches that sound: see `prompt`
+    prompt: tuple[Any, ...] = ()  # ids, or of each frame the pitches that sound: see `to_prompt`
+    whole: bool = False  # the prompt ends at a bar line: nothing may be added to its last bar
+    theme: int = 0  # bars of the prompt where it is the first section of the form; else 0
     bar_limit: int = 512  # positions after which a bar is brought to its end
 
     def __post_init__(self) -> None:
@@ -49,8 +52,9 @@ class Request:
 
     @property
     def heard(self) -> tuple[Any, ...]:
-        """What of the prompt is gone on from."""
-        return self.prompt[: self.sampling.prompt_tokens or None]
+        """What the model hears of the prompt. One of whole bars was cut at a bar line before."""
+        most = 0 if self.whole else self.sampling.prompt_tokens
+        return self.prompt[-most:] if most else self.prompt
 
     @property
     def planned(self) -> bool:
@@ -59,6 +63,8 @@ class Request:
 
     def plan(self) -> Form:
         """The sections this asks for."""
+        if self.theme:
+            return self._themed()
         if self.form.strip():
             form = parse(self.form, self.bars or BARS)
             if self.bars and form == parse(self.form, self.bars - 1 or 2):
@@ -69,6 +75,47 @@ class Request:
             return form
         endless = MOST_BARS if self.sampling.max_tokens else 2 * BARS
         return Form((Section("A", self.bars or endless),))
+
+    def _themed(self) -> Form:
+        """The first section and its returns are as long as the theme; by default the others too."""
+        usual = self.bars or min(self.theme, MOST_BARS)
+        form, other = (parse(self.form or "A", bars) for bars in (usual, usual % MOST_BARS + 1))
+        label, sections = form.sections[0].label, []
+        if "A" in (section.label for section in form.sections) and label != "A":
+            raise UsageError(
+                f"the theme is section A, and {self.form!r} begins with {label}",
+                "begin the form with A",
+            )
+        if len(form.sections) == 1:
+            raise UsageError("the form has no section beside the theme", "say --form ABA")
+        for section, changed in zip(form.sections, other.sections, strict=True):
+            if section.label == label:
+                if section.bars == changed.bars != self.theme:
+                    raise UsageError(
+                        f"section {label} is the theme, which has {self.theme} bars,"
+                        f" not {section.bars}",
+                        f"write {label} without a number",
+                    )
+                section = replace(section, bars=self.theme)
+            sections.append(section)
+        return Form(tuple(sections))
+
+    def scaled(self, ratio: Fraction) -> Request:
+        """The same in bars of another length: `ratio` of them last as long as one bar of these.
+
+        For models without metres, which count in bars of their own; a section is not shortened.
+        """
+        if ratio == 1 or (not self.planned and self.sampling.max_tokens):
+            return self
+
+        def bars(number: int) -> int:
+            return min(max(-int(-number * ratio // 1), 1), MOST_BARS)
+
+        if not self.form.strip():
+            return replace(self, bars=bars(self.plan().bars))
+        theme = bars(self.theme) if self.theme else 0
+        sections = (replace(each, bars=bars(each.bars)) for each in self.plan().sections)
+        return replace(self, form=str(Form(tuple(sections))), bars=0, theme=theme)
 
     def plain(self) -> dict[str, Any]:
         """JSON-able; `Request.read` reads it back."""

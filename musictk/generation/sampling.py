@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from math import inf
-from typing import Any, Literal
+from typing import Any
 
 from musictk.config import Rules, build, require_all
+from musictk.generation.metres import STEADY, is_metre
 
 Links = tuple[tuple[str, dict[str, Any]], ...]
 LEAST = 16  # positions of memory, or of a piece
@@ -28,8 +29,8 @@ class Sampling:
     ramp: int = 2  # bars over which that weight rises
     figure: float = 0.5  # bars: how long a departure from the theme lasts on average
     memory: int = 0  # sequence memory: the most positions a context holds; 0: as it was trained
-    metre: Literal["steady", "free"] = "steady"  # the first bar's holds, or it may change
-    prompt_tokens: int = 0  # so many of a prompt are gone on from; 0 is all
+    metre: str = STEADY  # the first bar's holds; "free": it may change; "3/4": this one holds
+    prompt_tokens: int = 0  # the model hears the last so many of a prompt; 0 is all
     max_tokens: int = 0  # tokens (or frames) after the prompt; 0: until the bars are written
 
     def __post_init__(self) -> None:
@@ -68,5 +69,6 @@ _RULES: Rules = (
     ("guidance", lambda value: 0 <= value <= 100, "from 0 to 100"),
     ("contrast", lambda value: 0 <= value <= 4, "from 0 to 4"),
     ("figure", lambda value: 0 < value < inf, "above 0"),
+    ("metre", is_metre, "steady, free or a metre such as 3/4"),
     ("memory max_tokens", lambda value: value == 0 or value >= LEAST, f"0 or at least {LEAST}"),
 )

@@ -6,27 +6,35 @@ import hashlib
 import secrets
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from fractions import Fraction
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
+from typing import Any, Protocol
 
 from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.compose import Composition, Listener, compose, remake
+from musictk.generation import compose as composing
+from musictk.generation.compose import Composition, compose, reach, remake
+from musictk.generation.hearing import bars_of
+from musictk.generation.metres import wanted
 from musictk.generation.request import Request, to_prompt
-from musictk.generation.sampling import Links, settle
-from musictk.ingest import read_piece
+from musictk.generation.sampling import Links, Sampling, settle
 from musictk.jobs.bundles import Opened, Source, known_source, open_source
+from musictk.jobs.given import Given, Prompt, read_prompt
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.pieces import check_name, target, write_composition
 from musictk.model.conditions import OTHER
 from musictk.model.manifest import Manifest
-from musictk.rendering.abc import abc_to_score
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
+
+
+class Listener(composing.Listener, Protocol):
+    """Hears how far the pieces are, and what is to be known before."""
+
+    def notice(self, text: str) -> None:
+        """Something that the user should know before it is composed."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +49,9 @@ class Asked:
     count: int = 1
     dials: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`, not the model's own
     samplers: Links = ()
-    prompt: Path | None = None
+    prompt: Path | None = None  # music to continue
+    theme: Path | None = None  # music that is the first section of the form
+    new_only: bool = False  # write the new bars without it
 
 
 @dataclass(frozen=True)
@@ -61,7 +71,7 @@ class Batch:
     made: tuple[Made, ...]
     failed: tuple[MusictkError, ...] = ()  # pieces that were composed and could not be written
     folded: tuple[str, ...] = ()  # labels that have no vector of their own
-    unheard: int = 0  # positions of the prompt that `prompt_tokens` leaves out
+    notices: tuple[str, ...] = ()  # what the files could not hold
 
 
 def sample(
@@ -79,14 +89,22 @@ def sample(
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
-    prompt = () if asked.prompt is None else to_prompt(_encoded(tokenizer, asked.prompt))
-    request = _request(catalog, runtime.manifest, asked, prompt)
+    _check(asked)
+    sampling = _sampling(runtime.manifest, asked)
+    prompt = _prompt(tokenizer, asked, sampling)
+    request = _request(catalog, runtime.manifest, asked, sampling, prompt)
+    wanted(tokenizer, sampling.metre)
+    _announce(prompt, request, reach(runtime.manifest, sampling), listener)
+    given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
+    kept: dict[str, Any] = {} if given is None else {"given": given.kept(workspace)}
+    kept |= {"new_only": True} if asked.new_only else {}
     made: list[Made] = []
+    notices: list[str] = []
     failed: list[MusictkError] = []
     for composition in compose(runtime, tokenizer, request, listener):
         path = target(out, opened.name, request, composition.row, tokenizer)
         try:
-            write_composition(tokenizer, composition, path)
+            notices += write_composition(tokenizer, composition, path, given, asked.new_only)
         except MusictkError as error:  # of a text that is no tune; the others may be
             failed.append(error)
             continue
@@ -98,6 +116,7 @@ def sample(
             {
                 "source": _plain(asked.source, opened),
                 "row": composition.row,
+                **kept,
                 **request.plain(),
             },
             opened.run,
@@ -105,16 +124,75 @@ def sample(
         made.append(Made(row.id, path, composition, opened.name))
     if failed and not made:
         raise failed[0]
-    unheard = len(prompt) - len(request.prompt)
-    return Batch(tuple(made), tuple(failed), _folded(runtime, request), unheard)
+    return Batch(
+        tuple(made), tuple(failed), _folded(runtime, request), tuple(dict.fromkeys(notices))
+    )
+
+
+def _check(asked: Asked) -> None:
+    """Raises UsageError for options that do not go together."""
+    if asked.theme is not None and asked.prompt is not None:
+        raise UsageError(
+            "--theme and --prompt are two ways to give one piece of music",
+            "give one of them: --theme for a form, --prompt to continue",
+        )
+    if asked.theme is not None and not asked.form.strip():
+        raise UsageError("--theme needs a form whose first section it is", "say --form ABA")
+    if asked.theme is not None and asked.dials.get("prompt_tokens"):
+        raise UsageError("a theme is heard as a whole", "leave --prompt-tokens out")
+    if asked.new_only and asked.theme is None and asked.prompt is None:
+        raise UsageError("--new-only leaves out given music, and none is given", "add --prompt")
+
+
+def _sampling(manifest: Manifest, asked: Asked) -> Sampling:
+    """The options that were given over the model's own."""
+    planned = bool(asked.form.strip() or asked.bars)
+    return settle(manifest.sampling, asked.dials, planned)
+
+
+def _prompt(tokenizer: Tokenizer, asked: Asked, sampling: Sampling) -> Prompt | None:
+    path = asked.prompt if asked.theme is None else asked.theme
+    if path is None:
+        return None
+    return read_prompt(tokenizer, path, 0 if asked.theme is not None else sampling.prompt_tokens)
+
+
+def _announce(
+    prompt: Prompt | None, request: Request, most: int, listener: Listener | None
+) -> None:
+    """Before anything is composed: what the model does not hear, and what will be different."""
+    if prompt is None or listener is None:
+        return
+    if prompt.unheard:
+        said = "the given music itself is kept as it is"
+        listener.notice(f"the model does not hear: {', '.join(prompt.unheard)}; {said}")
+    heard = len(prompt.sequence)
+    if heard >= most:
+        listener.notice(
+            f"the given music has {heard:,} positions and the model hears {most:,} at once:"
+            " it hears the last bars"
+        )
+    if prompt.left_out:
+        listener.notice(
+            f"hears the last {heard:,} of the prompt's {heard + prompt.left_out:,} positions;"
+            " --prompt-tokens 0 takes all"
+        )
+    metre = request.sampling.metre
+    if prompt.metre and "/" in metre and metre != prompt.metre:
+        listener.notice(f"the given music is in {prompt.metre}, the new bars are in {metre}")
 
 
 def _request(
-    catalog: Catalog, manifest: Manifest, asked: Asked, prompt: tuple[Any, ...]
+    catalog: Catalog,
+    manifest: Manifest,
+    asked: Asked,
+    sampling: Sampling,
+    prompt: Prompt | None,
 ) -> Request:
     """Everything settled: the names that the model knows, its own dials, a seed."""
-    planned = Request(form=asked.form, bars=asked.bars).planned
-    sampling = settle(manifest.sampling, asked.dials, planned)
+    theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
+    if prompt is not None and asked.theme is not None:
+        theme = bars_of(manifest.make_tokenizer(), prompt.sequence)
     request = Request(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         form=asked.form,
@@ -123,9 +201,14 @@ def _request(
         count=asked.count,
         sampling=sampling,
         samplers=asked.samplers,
-        prompt=prompt,
+        prompt=() if prompt is None else to_prompt(prompt.sequence),
+        whole=prompt is not None and prompt.whole,
+        theme=theme,
     )
-    return replace(request, prompt=request.heard)  # what is left out need not be kept
+    if not theme or prompt is None:
+        return request.scaled(ratio)
+    scaled = replace(request, theme=prompt.bars).scaled(ratio)
+    return scaled if scaled.theme == theme else request
 
 
 def again(
@@ -143,28 +226,16 @@ def again(
     values = dict(row.request)
     source = known_source(build(Source, values.pop("source"), "sample"))
     index = int(values.pop("row"))
+    new_only, kept = bool(values.pop("new_only", False)), values.pop("given", None)
+    given = None if kept is None else Given.read(workspace, kept)
     opened = open_source(catalog, workspace, source, f"sample {sample_id}", row.bundle)
     request = Request.read(values)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     found = remake(opened.runtime, tokenizer, request, index, listener)
     path = out or workspace.resolve(row.path)
-    write_composition(tokenizer, found, path)
+    notices = write_composition(tokenizer, found, path, given, new_only)
     made = Made(row.id, path, found, opened.name)
-    return Batch((made,), folded=_folded(opened.runtime, request))
-
-
-def _encoded(tokenizer: Tokenizer, prompt: Path) -> NDArray[Any]:
-    """The prompt as the model reads it; ABC notation is music to a model of music."""
-    piece = read_piece(prompt)
-    if isinstance(piece, str) and "midi" in tokenizer.reads:
-        piece = abc_to_score(piece)
-    try:
-        return tokenizer.encode(piece)
-    except ValueError as error:
-        kinds = " or ".join(sorted(tokenizer.reads))
-        raise UsageError(
-            f"cannot go on from {prompt}: {error}", f"this model reads {kinds}"
-        ) from error
+    return Batch((made,), folded=_folded(opened.runtime, request), notices=tuple(notices))
 
 
 def _folded(runtime: Runtime, request: Request) -> tuple[str, ...]:

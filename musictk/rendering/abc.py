@@ -12,11 +12,17 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
 
+_NO_MUSIC = "abc2midi makes no music of the ABC tune"
 SECONDS = 10.0  # abc2midi may take; it is a program in C and reads text that a model wrote
 
 
 def abc_to_score(text: str) -> ScoreTick:
     """The first tune of an ABC text. Raises MusictkError where there is none, or no note in it."""
+    return _parsed(abc_to_midi(text))
+
+
+def abc_to_midi(text: str) -> bytes:
+    """The same as a MIDI file."""
     tunes = re.split(r"(?m)^(?=X:)", text)
     if len(tunes) < 2:
         raise MusictkError("the text holds no ABC tune", "a tune begins with a line such as 'X:1'")
@@ -35,9 +41,18 @@ def abc_to_score(text: str) -> ScoreTick:
                 timeout=SECONDS,
                 check=False,
             )
-            score = ScoreTick.from_file(target)
-        except (OSError, RuntimeError, ValueError, subprocess.TimeoutExpired) as error:
-            raise MusictkError("abc2midi makes no music of the ABC tune") from error
+            data = target.read_bytes()
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise MusictkError(_NO_MUSIC) from error
+    _parsed(data)
+    return data
+
+
+def _parsed(data: bytes) -> ScoreTick:
+    try:
+        score: ScoreTick = ScoreTick.from_midi(data)
+    except (RuntimeError, ValueError) as error:
+        raise MusictkError(_NO_MUSIC) from error
     if not score.note_num():
         raise MusictkError("the ABC tune holds no note")
     return score

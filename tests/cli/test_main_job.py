@@ -129,9 +129,10 @@ def test_a_setting_of_the_file_that_is_not_is_named(
 def test_what_is_left_out_of_a_prompt_is_told_and_not_kept(shell: Shell) -> None:
     prompt = ("--prompt", "midis/Satie/gymnopedie_3.mid", "--prompt-tokens", "40", "--bars", "1")
     said = shell("sample", *prompt, "-o", "on.mid")
-    assert "first 40 of the prompt's" in said.stderr
+    assert re.search(r"the last \d+ of the prompt's", said.stderr)
+    assert "the model does not hear: " in said.stderr
     (sample,) = shell.json("runs", "show", "conformer-1")["samples"]
-    assert len(sample["request"]["prompt"]) == 40
+    assert 0 < len(sample["request"]["prompt"]) <= 40
     shown = shell("runs", "show", "conformer-1").stdout
     assert "on.mid" in shown
     assert max(map(len, shown.splitlines())) < 400
@@ -172,6 +173,39 @@ def test_labels_become_conditions(shell: Shell) -> None:
     assert "label category 'mood'" in said.stderr
 
 
+@pytest.mark.parametrize("data", [b"", b"MThd\0\0\0\6\0\0\0\1\0\x60MTrk\0\0\0\4\0\xff\x2f\0"])
+def test_a_prompt_without_music_is_one_line(
+    trained: Shell, capsys: pytest.CaptureFixture[str], tmp_path: Path, data: bytes
+) -> None:
+    (tmp_path / "empty.mid").write_bytes(data)
+    ended, _, said = trained.here(capsys, "sample", "--prompt", str(tmp_path / "empty.mid"))
+    assert ended == 1
+    assert said.startswith("error: cannot use")
+    assert said.count("\n") == 1
+
+
+def test_a_prompt_is_continued(shell: Shell) -> None:
+    given = "midis/Bach/musette_anh126.mid"
+    said = shell("sample", "--prompt", given, "--bars", "2", "--seed", "1", "-o", "on.mid")
+    assert said.stderr.count("the model does not hear: ") == 1
+    before, after = (mido.MidiFile(shell.directory / path) for path in (given, "on.mid"))
+    assert before.ticks_per_beat == after.ticks_per_beat
+    for track, longer in zip(before.tracks, after.tracks, strict=True):
+        assert longer[: len(track) - 1] == track[:-1]
+    shell("sample", "--prompt", given, "--bars", "2", "--seed", "1", "--new-only", "-o", "new.mid")
+    new = mido.MidiFile(shell.directory / "new.mid")
+    assert sum(_strikes(new)) == sum(_strikes(after)) - sum(_strikes(before)) > 0
+    sample = shell.json("sample", "--theme", given, "--form", "ABA", "--seed", "2", "-o", "aba.mid")
+    assert sample[0]["sections"] == ["A", "B", "A"]
+    shell("sample", "--like", str(sample[0]["id"]), "-o", "again.mid")
+    again = (shell.directory / "again.mid").read_bytes()
+    assert again == (shell.directory / "aba.mid").read_bytes()
+
+
+def _strikes(file: mido.MidiFile) -> list[bool]:
+    return [m.type == "note_on" and m.velocity > 0 for track in file.tracks for m in track]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "named"),
     [
@@ -190,7 +224,7 @@ def test_labels_become_conditions(shell: Shell) -> None:
         (["sample", "--sampler", "top-k:width=4"], 2, "no setting of top-k 'width'"),
         (["sample", "--bars", "100000"], 2, "1024"),
         (["sample", "--memory", "3"], 2, "sample memory=3 must be 0 or at least 16"),
-        (["sample", "--metre", "5/4"], 2, "'steady' or 'free'"),
+        (["sample", "--metre", "waltz"], 2, "steady, free or a metre such as 3/4"),
         (["sample", "--max-tokens", "3"], 2, "sample max_tokens=3"),
         (["train", "--export", "onx"], 2, "did you mean 'onnx'"),
         (["train", "--set", "sample.topk=3"], 2, "did you mean 'top_k'"),
@@ -209,6 +243,10 @@ def test_labels_become_conditions(shell: Shell) -> None:
         (["catalog", "files", "--status", "good"], 2, "accepted"),
         (["show", "no-such.mid"], 1, "no-such.mid"),
         (["sample", "--prompt", "no-such.mid"], 1, "no-such.mid"),
+        (["sample", "--theme", "no-such.mid", "--form", "ABA"], 1, "no-such.mid"),
+        (["sample", "--theme", "no-such.mid"], 2, "say --form ABA"),
+        (["sample", "--new-only"], 2, "add --prompt"),
+        (["sample", "--metre", "17/32"], 2, "17/32"),
     ],
 )
 def test_an_error_names_the_thing_and_the_mend(

@@ -144,10 +144,10 @@ def test_a_prompt_is_gone_on_with(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_prompt_may_be_gone_on_from_early(name: str) -> None:
+def test_the_end_of_a_prompt_is_what_is_heard(name: str) -> None:
     prompt = to_prompt(write(name, bars=4)[0].sequence)
     piece = write(name, prompt=prompt, prompt_tokens=20)[0]
-    assert np.array_equal(piece.sequence, write(name, prompt=prompt[:20])[0].sequence)
+    assert np.array_equal(piece.sequence, write(name, prompt=prompt[-20:])[0].sequence)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import mido
 import pytest
-from symusic.core import ScoreTick
+from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.errors import MusictkError
 from musictk.music import bars, notes
@@ -74,3 +74,110 @@ def test_bars_cover_every_piece(path: Path) -> None:
     assert edges[0] == 0
     assert (edges[1:] > edges[:-1]).all()
     assert edges[-2] < score.end() <= edges[-1]
+
+
+def strikes(path: Path) -> list[tuple[int, int, int]]:
+    """(tick, channel, pitch) of every note-on of a pitch that sounds already on that channel."""
+    found, sounding = [], set()
+    for track in [mido.merge_tracks(mido.MidiFile(path).tracks)]:
+        tick = 0
+        for message in track:
+            tick += message.time
+            if message.type not in ("note_on", "note_off"):
+                continue
+            key = message.channel, message.note
+            if message.type == "note_off" or not message.velocity:
+                sounding.discard(key)
+            elif key in sounding:
+                found.append((tick, *key))
+            else:
+                sounding.add(key)
+    return found
+
+
+def programs_at_once(path: Path) -> dict[int, set[int]]:
+    """The programs that each channel is set to, anywhere in the file."""
+    found: dict[int, set[int]] = {}
+    for track in mido.MidiFile(path).tracks:
+        for message in track:
+            if message.type == "program_change":
+                found.setdefault(message.channel, set()).add(message.program)
+    return found
+
+
+def piece(*parts: tuple[str, int, list[tuple[int, int, int]]], quarter: int = 12) -> ScoreTick:
+    """Parts of (name, program, [(start, length, pitch)]); program -1 is drums."""
+    score = ScoreTick(quarter)
+    for name, program, found in parts:
+        track = TrackTick(name, max(program, 0), program < 0)
+        for start, length, pitch in found:
+            track.notes.append(NoteTick(start, length, pitch, 64))
+        score.tracks.append(track)
+    return score
+
+
+def test_a_note_ends_where_the_next_of_its_pitch_begins(tmp_path: Path) -> None:
+    overlapping = [(0, 24, 60), (12, 24, 60), (12, 6, 60), (12, 12, 64), (48, 1, 60)]
+    midi.write(piece(("Piano", 0, overlapping)), [], tmp_path / "out.mid")
+    assert strikes(tmp_path / "out.mid") == []
+    found = notes(ScoreTick(tmp_path / "out.mid"))
+    assert sorted(zip(found.start, found.end, found.pitch, strict=True)) == [
+        (0, 480, 60),
+        (480, 960, 64),
+        (480, 1440, 60),
+        (1920, 1960, 60),
+    ]
+
+
+def test_a_written_file_has_480_ticks_names_tempo_and_metre(tmp_path: Path) -> None:
+    parts = [("Piano", 0, [(0, 12, 60)]), ("Part 40", 40, [(0, 12, 72)]), ("", 73, [(0, 9, 80)])]
+    score = piece(*parts, ("Drums", -1, [(0, 3, 38)]), ("My own", 56, [(0, 12, 65)]))
+    midi.write(score, [Section("A", 0, 48)], tmp_path / "out.mid")
+    file = mido.MidiFile(tmp_path / "out.mid")
+    assert file.ticks_per_beat == 480
+    assert file.type == 1
+    names = [track.name for track in file.tracks[1:]]
+    assert names == ["Acoustic Grand Piano", "Violin", "Flute", "Drums", "My own"]
+    first = {message.type for message in file.tracks[0] if message.time == 0}
+    assert {"set_tempo", "time_signature", "marker"} <= first
+    assert [m.channel for t in file.tracks for m in t if m.type == "note_on"] == [0, 1, 2, 9, 3]
+    assert sum(message.time for message in file.tracks[0]) == 48 * 40, "it ends with its section"
+
+
+@pytest.mark.parametrize("count", [15, 16, 20, 40])
+def test_no_channel_has_two_instruments(tmp_path: Path, count: int) -> None:
+    parts = [
+        ("", program, [(0, 12, 60 + n) for n in range(program + 1)]) for program in range(count)
+    ]
+    notices = midi.write(piece(*parts, ("", -1, [(0, 3, 38)])), [], tmp_path / "out.mid")
+    channels = programs_at_once(tmp_path / "out.mid")
+    assert all(len(programs) == 1 for programs in channels.values())
+    assert len(channels) == 16
+    assert len(notices) == (count > 15)
+    if notices:
+        assert "Acoustic Grand Piano is played as" in notices[0]
+    assert strikes(tmp_path / "out.mid") == []
+
+
+def test_tracks_of_one_instrument_share_a_channel_where_there_are_many(tmp_path: Path) -> None:
+    parts = [("", 40 + n % 2, [(0, 12, 60)]) for n in range(20)]
+    assert midi.write(piece(*parts), [], tmp_path / "out.mid") == []
+    assert len(programs_at_once(tmp_path / "out.mid")) == 2
+    assert strikes(tmp_path / "out.mid") == []
+
+
+@pytest.mark.parametrize("path", sorted(MIDIS.rglob("*.mid"))[::4], ids=lambda path: path.stem)
+def test_what_is_written_is_the_music(path: Path, tmp_path: Path) -> None:
+    """As another reader reads it; but for notes that overlapped."""
+    score = ScoreTick(path)
+    midi.write(score, [], tmp_path / "out.mid")
+    again = ScoreTick(tmp_path / "out.mid")
+    ratio = again.ticks_per_quarter / score.ticks_per_quarter
+    before, after = notes(score), notes(again)
+    kept = set(zip(after.start, after.pitch, strict=True))
+    assert {
+        (start * ratio, pitch) for start, pitch in zip(before.start, before.pitch, strict=True)
+    } == kept
+    assert [(t.time, t.mspq) for t in again.tempos][-1][1] == [t.mspq for t in score.tempos][-1]
+    assert len(again.time_signatures) >= len(score.time_signatures)
+    assert strikes(tmp_path / "out.mid") == []

@@ -1,0 +1,93 @@
+"""The music that a composition adds behind the bars it was given."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
+
+from musictk.generation.compose import Composition
+from musictk.generation.spans import bar_lines
+from musictk.tokens import Frames, Tokenizer
+
+Sections = list[tuple[str, int, int]]
+
+
+def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
+    """The new bars, moved to tick 0, and their sections; without tempos and keys, which go on.
+
+    Metres come from the model alone: where its tokens say none, the given metre goes on.
+
+    The prompt is no section. Where it is the theme of a form, it is the one that begins before 0.
+    """
+    sequence, cut = composition.sequence, len(composition.request.heard)
+    if isinstance(tokenizer.space, Frames):
+        # Frames say all by themselves, and a note that is held over the bar line begins anew.
+        sequence = sequence[cut:]
+    first = cut - (len(composition.sequence) - len(sequence))
+    music, before = tokenizer.decode(sequence), tokenizer.decode(sequence[:first])
+    assert isinstance(music, ScoreTick)
+    assert isinstance(before, ScoreTick)
+    starts = tokenizer.bar_starts(sequence)
+    lines = bar_lines(music, len(starts))
+    start = lines[int(np.searchsorted(starts, first))]
+    new = _after(music, before, start)
+    if tokenizer.metres() is not None:
+        _put_metres(new, music, start)
+    sections: Sections = []
+    for span in composition.sections:
+        if span.end <= cut:
+            if composition.request.theme:
+                sections.append((span.label, -1, 0))
+            continue
+        edges = np.array([span.start, span.end]) - cut + first
+        here, there = (lines[count] - start for count in np.searchsorted(starts, edges).tolist())
+        if there > here:
+            sections.append((span.label, here, there))
+    return new, sections
+
+
+def cut_short(new: ScoreTick, sections: Sections, end: int) -> tuple[ScoreTick, Sections]:
+    """The music and the sections up to the tick `end`."""
+    short = new.copy()
+    for track in short.tracks:
+        kept = [note for note in track.notes if note.time < end]
+        track.notes.clear()
+        for note in kept:
+            length = min(note.duration, end - note.time)
+            track.notes.append(NoteTick(note.time, length, note.pitch, note.velocity))
+    return short, [(label, here, min(there, end)) for label, here, there in sections]
+
+
+def _after(music: ScoreTick, before: ScoreTick, start: int) -> ScoreTick:
+    """The notes that `music` has from the tick `start` on and `before` has not."""
+    new = ScoreTick(music.ticks_per_quarter)
+    old = Counter(
+        (track.is_drum, track.program, note.time, note.pitch)
+        for track in before.tracks
+        for note in track.notes
+        if note.time >= start
+    )
+    for track in music.tracks:
+        part = TrackTick(track.name, track.program, track.is_drum)
+        for note in track.notes:
+            key = track.is_drum, track.program, note.time, note.pitch
+            if note.time < start or old[key] > 0:
+                old[key] -= note.time >= start
+                continue
+            moved = NoteTick(note.time - start, note.duration, note.pitch, note.velocity)
+            part.notes.append(moved)
+        if len(part.notes):
+            new.tracks.append(part)
+    return new
+
+
+def _put_metres(new: ScoreTick, music: ScoreTick, start: int) -> None:
+    """The metres of `music` from the tick `start` on."""
+    signs = sorted(music.time_signatures, key=lambda sign: sign.time)
+    for sign in signs:
+        if sign.time <= start:
+            new.time_signatures.clear()
+        time = max(sign.time - start, 0)
+        new.time_signatures.append(TimeSignatureTick(time, sign.numerator, sign.denominator))

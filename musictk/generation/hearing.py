@@ -1,0 +1,135 @@
+"""What a model hears of a user's music: the music up to a bar line, as its tokenizer spells it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTick, ScoreTick, TimeSignatureTick
+
+from musictk.errors import UsageError
+from musictk.generation.spans import bar_lines
+from musictk.music import bars
+from musictk.tokens import Frames, Tokenizer
+
+_ATTEMPTS = 4
+
+
+@dataclass(frozen=True)
+class Hearing:
+    """A given piece of music, and what a model hears of it."""
+
+    sequence: NDArray[Any]  # whole bars up to `start`, as the tokenizer writes them
+    music: ScoreTick  # that the tokenizer makes of the given music
+    start: int  # tick of the given music: the bar line where new bars begin
+
+
+def hear(tokenizer: Tokenizer, given: ScoreTick) -> Hearing:
+    """The given music as the model reads it, up to the bar line after its end.
+
+    A note is added behind that bar line and everything from there on is cut away: so bars of rest
+    before it are spelled too, and nothing has to be assumed about how the tokenizer spells them.
+    Where its bars are not the music's own, silence before the music brings the bar line to one of
+    the tokenizer's. Raises ValueError for music without a note that the tokenizer can represent.
+    """
+    music = tokenizer.decode(tokenizer.encode(given))
+    assert isinstance(music, ScoreTick)
+    start = next_bar(given)
+    pitch, is_drum = _free_pitch(music)
+    marked = _with_note(given, start, pitch, is_drum)
+    sequence, late, short = _cut(tokenizer, marked)
+    best, delay = sequence, 0
+    for _ in range(_ATTEMPTS):  # a delay may change how the first bars are spelled
+        if not late:
+            return Hearing(best, music, start)
+        delay += round(short * given.ticks_per_quarter)
+        best, late, short = _cut(tokenizer, _delayed(marked, delay))
+    return Hearing(sequence if late else best, music, start)
+
+
+def next_bar(given: ScoreTick) -> int:
+    """The bar line after the end of the given music, its last change of tempo or metre included."""
+    changes = (given.tempos, given.time_signatures, given.key_signatures)
+    last = max((int(change.time) for kind in changes for change in kind), default=0)
+    return int(bars(given, least=last)[-1])
+
+
+def latest(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any]:
+    """The last `most` positions, from a bar line on where one is among them; 0: all of it.
+
+    Frames count their bars from the first, so one that is cut through is silent up to there.
+    """
+    if not most or len(sequence) <= most:
+        return sequence
+    first = len(sequence) - most
+    starts = tokenizer.bar_starts(sequence)
+    later = starts[starts >= first]
+    if len(later) and later[0] < len(sequence):
+        return sequence[later[0] :]
+    if isinstance(tokenizer.space, Frames) and len(starts):
+        kept = sequence[starts[-1] :].copy()
+        kept[: first - starts[-1]] = 0
+        return kept
+    return sequence[first:]
+
+
+def bars_of(tokenizer: Tokenizer, sequence: NDArray[Any]) -> int:
+    """How many bars a sequence of whole bars has."""
+    found = len(tokenizer.bar_starts(sequence))
+    if not found:
+        raise UsageError("the theme has no bar", "give music with bar lines")
+    return found
+
+
+def _cut(tokenizer: Tokenizer, marked: ScoreTick) -> tuple[NDArray[Any], bool, float]:
+    """What is spelled before the bar of the last note; whether that note stands inside its bar,
+    and how many quarter notes before the bar's end."""
+    sequence = tokenizer.encode(marked)
+    music = tokenizer.decode(sequence)
+    assert isinstance(music, ScoreTick)
+    starts = tokenizer.bar_starts(sequence)
+    lines = bar_lines(music, len(starts))
+    onset = max(int(track.notes.numpy()["time"].max()) for track in music.tracks if track.notes)
+    bar = int(np.searchsorted(lines[: len(starts)], onset, "right")) - 1
+    short = (lines[bar + 1] - onset) / music.ticks_per_quarter
+    return sequence[: starts[bar]], onset > lines[bar], short
+
+
+def _free_pitch(music: ScoreTick) -> tuple[int, bool]:
+    """A pitch in the tokenizer's range that has not sounded for the longest, and whether it is a
+    drum's: a note struck again would change the note before it."""
+    found = [track for track in music.tracks if len(track.notes)]
+    is_drum = all(track.is_drum for track in found)
+    ends: dict[int, int] = {}
+    for track in found:
+        if track.is_drum == is_drum:
+            for note in track.notes:
+                ends[note.pitch] = max(ends.get(note.pitch, 0), note.end)
+    pitches = range(min(ends), max(ends) + 1)
+    return min(pitches, key=lambda pitch: ends.get(pitch, -1)), is_drum
+
+
+def _with_note(given: ScoreTick, tick: int, pitch: int, is_drum: bool) -> ScoreTick:
+    marked = given.copy()
+    length = max(marked.ticks_per_quarter // 2, 1)
+    for track in marked.tracks:
+        if track.is_drum == is_drum and len(track.notes):
+            track.notes.append(NoteTick(tick, length, pitch, 64))
+            break
+    return marked
+
+
+def _delayed(given: ScoreTick, ticks: int) -> ScoreTick:
+    """The music `ticks` later; its first metre holds from the beginning."""
+    moved = given.shift_time(ticks)
+    signs = sorted(moved.time_signatures, key=lambda sign: sign.time)
+    first = signs[0] if signs and signs[0].time <= ticks else None
+    moved.time_signatures.clear()
+    if first is not None:
+        moved.time_signatures.append(TimeSignatureTick(0, first.numerator, first.denominator))
+    for sign in signs:
+        if sign is not first:
+            moved.time_signatures.append(sign)
+    return moved

@@ -1,0 +1,138 @@
+"""What a model does not hear of a user's music, in words: a comparison of both, kind by kind."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from musictk.music import Notes, notes
+
+Floats = NDArray[np.float64]
+
+_SAME = 1 / 500  # of a quarter note: what no ear tells apart
+_KEPT_TEMPO = 5e-4  # a relative difference of tempo that is none
+
+
+def unheard(given: ScoreTick, heard: ScoreTick) -> list[str]:
+    """One phrase for each kind of thing in `given` that is not in `heard`, or not as it was.
+
+    `heard` may begin later than `given`, where a pickup became a whole bar.
+    """
+    return [*_of_notes(given, heard), *_of_time(given, heard), *_of_events(given, heard)]
+
+
+def _of_notes(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
+    drums = sum(len(track.notes) for track in given.tracks if track.is_drum)
+    if drums and not any(track.is_drum for track in heard.tracks):
+        yield f"drums ({_count(drums, 'note')})"
+    mine, theirs = notes(given, drums=False), notes(heard, drums=False)
+    counts, left = Counter(mine.pitch.tolist()), Counter(theirs.pitch.tolist())
+    outside = sum(count for pitch, count in counts.items() if pitch not in left)
+    if outside:
+        low, high = (int(f(theirs.pitch)) for f in (np.min, np.max)) if len(theirs) else (0, 0)
+        beyond = [pitch for pitch in counts if pitch not in left]
+        where = [f"below {low}"] * (min(beyond) < low) + [f"above {high}"] * (max(beyond) > high)
+        yield f"{_count(outside, 'note')} out of its range ({' or '.join(where) or 'left out'})"
+    doubled = sum(max(count - left[pitch], 0) for pitch, count in counts.items()) - outside
+    if doubled:
+        yield f"{_count(doubled, 'note')} struck together with the same note"
+    matched = _matched(given, mine, heard, theirs)
+    if not len(matched):
+        return
+    onset, length, loud = matched.T
+    onset = np.abs(onset - np.median(onset))
+    moved = int((onset > _SAME).sum())
+    if moved:
+        yield f"timing finer than its grid ({_count(moved, 'note')} by up to {_part(onset.max())})"
+    stretched = int((np.abs(length) > _SAME).sum())
+    if stretched:
+        most = _part(np.abs(length).max())
+        yield f"lengths finer than its grid ({_count(stretched, 'note')} by up to {most})"
+    if (loud != 0).any():
+        if len(set(theirs.velocity.tolist())) == 1 and len(set(mine.velocity.tolist())) > 1:
+            yield "velocities"
+        else:
+            yield f"velocities finer than its steps (by up to {int(np.abs(loud).max())})"
+
+
+def _matched(given: ScoreTick, mine: Notes, heard: ScoreTick, theirs: Notes) -> Floats:
+    """(N, 3) how much later, longer (in quarter notes) and louder each note is as it is heard.
+
+    Of the pitches that have as many notes in both, the n-th note is the same.
+    """
+    rows = []
+    for pitch in np.intersect1d(mine.pitch, theirs.pitch):
+        one, other = np.flatnonzero(mine.pitch == pitch), np.flatnonzero(theirs.pitch == pitch)
+        if len(one) == len(other):
+            columns = []
+            for score, found, chosen in ((given, mine, one), (heard, theirs, other)):
+                start = found.start[chosen] / score.ticks_per_quarter
+                length = found.end[chosen] / score.ticks_per_quarter - start
+                columns.append(np.stack([start, length, found.velocity[chosen]], axis=1))
+            rows.append(columns[1] - columns[0])
+    return np.concatenate(rows) if rows else np.zeros((0, 3))
+
+
+def _of_time(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
+    end = max(int(given.end()), 1)
+    marks = sorted((s for s in given.time_signatures if s.time < end), key=lambda s: s.time)
+    if len(marks) > 1:  # a pickup has a time signature of its own, but is no metre
+        opening = 4 * given.ticks_per_quarter * marks[0].numerator // marks[0].denominator
+        marks = marks[marks[1].time <= opening :]
+    signs = {(s.numerator, s.denominator) for s in marks}
+    known = {(s.numerator, s.denominator) for s in heard.time_signatures} or {(4, 4)}
+    lengths = {over / under for over, under in known}
+    strange = sorted(sign for sign in signs if sign[0] / sign[1] not in lengths)
+    if strange:
+        instead = ", ".join(f"{over}/{under}" for over, under in sorted(known))
+        metres = ", ".join(f"{over}/{under}" for over, under in strange)
+        yield f"{metres} (it hears {instead})"
+    tempos = [tempo.qpm for tempo in sorted(given.tempos, key=lambda tempo: tempo.time)] or [120.0]
+    theirs = [tempo.qpm for tempo in heard.tempos] or [120.0]
+    changes = len(set(np.round(tempos, 2).tolist())) - 1
+    if changes and len(set(theirs)) == 1:
+        yield f"{_count(changes, 'change')} of tempo"
+    elif abs(theirs[0] / tempos[0] - 1) > _KEPT_TEMPO:
+        yield f"a tempo of {tempos[0]:.4g} (it hears {theirs[0]:.4g})"
+
+
+def _of_events(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
+    mine = [track for track in given.tracks if len(track.notes)]
+    theirs = [track for track in heard.tracks if len(track.notes)]
+    pitched = [track for track in mine if not track.is_drum]
+    programs = {track.program for track in pitched}
+    kept = {track.program for track in theirs if not track.is_drum}
+    if programs - kept:
+        yield "instruments" if len(programs) > 1 else "the instrument"
+    if len(pitched) > sum(not track.is_drum for track in theirs):
+        yield f"which of {len(pitched)} tracks a note is on"
+    controls = {control.number for track in given.tracks for control in track.controls}
+    if (_any(given, "pedals") or 64 in controls) and not _any(heard, "pedals"):
+        yield "pedal"
+    if controls - {64} and not _any(heard, "controls"):
+        yield "controllers"
+    if _any(given, "pitch_bends") and not _any(heard, "pitch_bends"):
+        yield "pitch bend"
+    if len(given.key_signatures) and not len(heard.key_signatures):
+        yield "key signatures"
+    if _any(given, "lyrics"):
+        yield "lyrics"
+
+
+def _any(score: ScoreTick, kind: str) -> bool:
+    return any(len(getattr(track, kind)) for track in score.tracks)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + "s" * (number != 1)
+
+
+def _part(beats: float) -> str:
+    """`1/24 of a beat`, `2 beats`."""
+    if beats >= 1:
+        return f"{beats:.3g} beats"
+    return f"1/{max(round(1 / max(beats, 1e-6)), 2)} of a beat"

@@ -1,0 +1,103 @@
+"""Which channel each track of a piece plays on: never two instruments on one channel.
+
+A MIDI file has sixteen channels, one of them for drums. Up to fifteen pitched tracks get a channel
+each. Where there are more, tracks of one instrument share a channel. Where there are more than
+fifteen instruments, the one with the fewest notes is played as the most similar of the others,
+again and again, until fifteen are left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from musictk.rendering.instruments import distance, name
+
+DRUM_CHANNEL = 9
+PITCHED = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Seat:
+    """How a track is played."""
+
+    channel: int
+    program: int
+
+
+@dataclass(frozen=True)
+class Sounds:
+    """Notes that are played together, (N,) each."""
+
+    start: Ints  # ticks
+    end: Ints  # ticks
+    pitch: Ints
+    velocity: Ints
+    channel: Ints
+    track: Ints
+
+    def where(self, chosen: Ints | NDArray[np.bool_]) -> Sounds:
+        """Those that are `chosen`, by a mask or by index."""
+        columns = (self.start, self.end, self.pitch, self.velocity, self.channel, self.track)
+        return Sounds(*(column[chosen] for column in columns))
+
+
+def seats(score: ScoreTick) -> tuple[list[Seat], list[str]]:
+    """The seat of each track, and in words which instruments had to give way."""
+    pitched = [track for track in score.tracks if not track.is_drum]
+    counts: Counter[int] = Counter()
+    for track in pitched:
+        counts[track.program] += len(track.notes)
+    stand_in = _reduced(counts)
+    notices = [f"{name(one)} is played as {name(other)}" for one, other in stand_in.items()]
+    if notices:
+        notices = [f"{len(counts)} instruments are more than 15 channels: {', '.join(notices)}"]
+    programs = [program for program in counts if program not in stand_in]
+    own = iter(PITCHED) if len(pitched) <= len(PITCHED) else None
+    shared = dict(zip(programs, PITCHED, strict=False))
+    kit = next((track.program for track in score.tracks if track.is_drum), 0)
+    found = []
+    for track in score.tracks:
+        program = stand_in.get(track.program, track.program)
+        if track.is_drum:
+            found.append(Seat(DRUM_CHANNEL, kit))
+        else:
+            found.append(Seat(shared[program] if own is None else next(own), program))
+    return found, notices
+
+
+def _reduced(counts: Counter[int]) -> dict[int, int]:
+    """Which programs are played as which others, so that fifteen are left."""
+    left = Counter(counts)
+    stand_in: dict[int, int] = {}
+    while len(left) > len(PITCHED):
+        fewest = min(left, key=lambda program: (left[program], program))
+        count = left.pop(fewest)
+        nearest = min(left, key=lambda program: (*distance(program, fewest), program))
+        left[nearest] += count
+        stand_in = {one: nearest if to == fewest else to for one, to in stand_in.items()}
+        stand_in[fewest] = nearest
+    return stand_in
+
+
+def parted(sounds: Sounds) -> Sounds:
+    """Of one pitch on one channel only one note sounds at a time: it ends where the next begins.
+
+    Of those that begin together the longest stays. Every note lasts at least a tick.
+    """
+    end = np.maximum(sounds.end, sounds.start + 1)
+    order = np.lexsort((-end, sounds.start, sounds.pitch, sounds.channel))
+    kept = sounds.where(order)
+    end = end[order]
+    key = kept.channel * 128 + kept.pitch
+    fresh = np.append(True, (np.diff(key) != 0) | (np.diff(kept.start) != 0))[: len(key)]
+    kept, end, key = kept.where(fresh), end[fresh], key[fresh]
+    same = key[1:] == key[:-1]
+    end[:-1] = np.where(same, np.minimum(end[:-1], kept.start[1:]), end[:-1])
+    return Sounds(kept.start, end, kept.pitch, kept.velocity, kept.channel, kept.track)

@@ -1,0 +1,315 @@
+"""The user's own music comes back as it was, with new bars behind it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mido
+import pytest
+from symusic.core import ScoreTick
+
+from musictk.catalog import Catalog
+from musictk.errors import MusictkError, UsageError
+from musictk.generation.request import Request
+from musictk.jobs.bundles import Source
+from musictk.jobs.sample import Asked, Batch, again, sample
+from musictk.music import bars, notes
+from musictk.rendering import midi, smf
+from musictk.workspace import Workspace
+
+from .conftest import BACH, Room
+from .given_music import QUARTER, band, two_hands
+
+TOKENIZERS = ("remi", "events", "pianoroll")
+
+
+class Ear:
+    """Keeps what is said before composing."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+        self.composed = False
+
+    def composing(self, done: int, of: int, section: str, positions: int) -> None:
+        self.composed = True
+
+    def notice(self, text: str) -> None:
+        assert not self.composed
+        self.said.append(text)
+
+
+class Studio:
+    """A workspace with a run of each tokenizer."""
+
+    def __init__(self, room: Room, folder: Path) -> None:
+        self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
+        programs = {"tokenizer": {"programs": True}}
+        self.runs = {
+            name: room.train(arch="gpt", tokenizer=name).run for name in ("remi", "pianoroll")
+        }
+        self.runs["events"] = "gpt-1"
+        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", overrides=programs).run
+
+    def sample(self, name: str, ear: Ear | None = None, **asked: Any) -> tuple[Path, Batch]:
+        out = self.folder / f"{name}.mid"
+        dials = asked.pop("dials", {})
+        request = Asked(source=Source(run=self.runs[name]), seed=3, dials=dials, **asked)
+        return out, sample(self.catalog, self.workspace, request, out, ear)
+
+
+@pytest.fixture(scope="module")
+def studio(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    import shutil
+
+    root = tmp_path_factory.mktemp("studio") / "work"
+    shutil.copytree(ingested, root, symlinks=True)
+    workspace = Workspace(root)
+    with Catalog.open(workspace.catalog_url, root) as catalog:
+        yield Studio(Room(catalog, workspace), tmp_path_factory.mktemp("out"))
+
+
+def assert_verbatim(given: Path, written: Path) -> None:
+    """Each track's events are the first of the written track, and the header is the same.
+
+    Read by an independent reader, which keeps every message.
+    """
+    before, after = mido.MidiFile(given), mido.MidiFile(written)
+    assert (before.type, before.ticks_per_beat) == (after.type, after.ticks_per_beat)
+    assert len(before.tracks) == len(after.tracks)
+    for track, longer in zip(before.tracks, after.tracks, strict=True):
+        events = [message for message in track if message.type != "end_of_track"]
+        assert longer[: len(events)] == events
+
+
+def new_notes(written: Path, start: int) -> list[tuple[int, int]]:
+    found = notes(ScoreTick(written))
+    return [(t, p) for t, p in zip(found.start, found.pitch, strict=True) if t >= start]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize(
+    ("metre", "pickup"), [((4, 4), 0), ((3, 4), 0), ((7, 8), 0), ((4, 4), 0.5), ((3, 4), 1)]
+)
+def test_the_given_part_is_kept(
+    studio: Studio, tmp_path: Path, name: str, metre: tuple[int, int], pickup: float
+) -> None:
+    given = two_hands(tmp_path / "mine.mid", metre, pickup=pickup)
+    ear = Ear()
+    out, batch = studio.sample(name, ear, prompt=given, bars=2)
+    assert_verbatim(given, out)
+    score, written = ScoreTick(given), ScoreTick(out)
+    start = int(bars(score)[-1])
+    assert start == round((pickup + 4 * 4 * metre[0] / metre[1]) * QUARTER)
+    added = [event for track in smf.read(out.read_bytes()).tracks for event in track]
+    given_count = sum(len(track) for track in smf.read(given.read_bytes()).tracks)
+    assert sum(tick < start for tick, _ in added) == given_count, "no event inside the given bars"
+    assert len(new_notes(out, start)) > 0
+    assert [tempo.mspq for tempo in written.tempos] == [tempo.mspq for tempo in score.tempos]
+    assert [(s.label, s.start) for s in midi.sections(written)][-1] == ("A", start)
+    assert any("pedal" in said and "key sign" in said and "lyrics" in said for said in ear.said)
+    assert batch.notices == ()
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("metre", [(4, 4), (3, 4)])
+def test_new_bars_have_the_metre_and_number_asked_for(
+    studio: Studio, tmp_path: Path, name: str, metre: tuple[int, int]
+) -> None:
+    given = two_hands(tmp_path / "mine.mid", metre)
+    out, _ = studio.sample(name, prompt=given, bars=3)
+    file = smf.read(out.read_bytes())
+    bar = 4 * QUARTER * metre[0] // metre[1]
+    metres = ScoreTick(out).time_signatures
+    assert len(metres) == 1
+    assert file.ends[0] == (4 + 3) * bar
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_hands_keep_their_tracks(studio: Studio, tmp_path: Path, name: str) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    out, _ = studio.sample(name, prompt=given, bars=4)
+    start = int(bars(ScoreTick(given))[-1])
+    file = smf.read(out.read_bytes())
+    hands = [
+        [message[1] for tick, message in track if tick >= start and message[0] == 0x90]
+        for track in file.tracks
+    ]
+    assert hands[0] == []
+    assert hands[1]
+    assert hands[2], "both hands play"
+    assert min(hands[1]) >= max(hands[2])
+    released = [m for tick, m in file.tracks[1] if tick == start and m[:2] == bytes((0xB0, 64))]
+    assert released == [bytes((0xB0, 64, 0))], "a pedal that was down goes up"
+    assert (start, bytes((0xE0, 0, 64))) in file.tracks[1], "a bend goes back"
+
+
+@pytest.mark.parametrize("name", ["remi", "programs"])
+def test_a_band_keeps_its_instruments(studio: Studio, tmp_path: Path, name: str) -> None:
+    given = band(tmp_path / "mine.mid")
+    ear = Ear()
+    out, _ = studio.sample(name, ear, prompt=given, bars=2)
+    file, start = mido.MidiFile(out), 8 * QUARTER
+    assert file.type == 0
+    assert len(file.tracks) == 1
+    messages, tick = [], 0
+    for message in file.tracks[0]:
+        tick += message.time
+        messages.append((tick, message))
+    given_messages = [m for m in mido.MidiFile(given).tracks[0] if m.type != "end_of_track"]
+    assert [m for _, m in messages][: len(given_messages)] == given_messages
+    new = [m for at, m in messages if at >= start and m.type == "note_on"]
+    assert new
+    if name == "remi":  # it knows one instrument: its notes go to the nearest part
+        assert {m.channel for m in new} <= {2, 5}
+        assert any("drums (8 notes)" in said and "instruments" in said for said in ear.said)
+    known: dict[int, int] = {}
+    for _, message in messages:
+        if message.type == "program_change":
+            assert known.setdefault(message.channel, message.program) == message.program
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_new_bars_alone(studio: Studio, tmp_path: Path, name: str) -> None:
+    given = two_hands(tmp_path / "mine.mid", (4, 4), pickup=0.5)
+    whole, _ = studio.sample(name, prompt=given, bars=2)
+    start = int(bars(ScoreTick(given))[-1])
+    expected = [((t - start) * 480 // QUARTER, p) for t, p in new_notes(whole, start)]
+    out, _ = studio.sample(name, prompt=given, bars=2, new_only=True)
+    written = ScoreTick(out)
+    assert written.ticks_per_quarter == 480
+    assert sorted(new_notes(out, 0)) == sorted(expected)
+    assert [(t.time, t.mspq) for t in written.tempos] == [(0, 500_000)]
+    assert [(s.time, s.numerator, s.denominator) for s in written.time_signatures] == [(0, 4, 4)]
+    assert [(k.time, k.key, k.tonality) for k in written.key_signatures] == [(0, -6, 1)]
+    assert [(s.label, s.start) for s in midi.sections(written)] == [("A", 0)]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_theme_is_the_first_section(studio: Studio, name: str) -> None:
+    given = BACH / "petzold_menuet_anh114.mid"
+    dials = {"variation": 0.0}
+    out, _ = studio.sample(name, theme=given, form="ABA", bars=4, dials=dials)
+    score, written = ScoreTick(given), ScoreTick(out)
+    start = int(bars(score)[-1])
+    first, second, third = midi.sections(written)[:3]
+    assert (first.label, second.label, third.label) == ("A", "B", "A")
+    assert (first.start, first.end) == (0, start)
+    before, after = (smf.read(path.read_bytes()) for path in (given, out))
+    for track, longer in zip(before.tracks, after.tracks, strict=True):
+        same = [event for event in longer if event in set(track)]
+        assert same[: len(track)] == list(track)
+    theme = [pitch for t, pitch in new_notes(given, 0)]
+    back = [pitch for t, pitch in new_notes(out, third.start)]
+    assert len(back) == pytest.approx(len(theme), abs=3)
+
+
+def test_a_sample_of_given_music_is_made_again(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    for asked in ({"prompt": given}, {"prompt": given, "new_only": True}):
+        out, batch = studio.sample("remi", bars=2, **asked)
+        first = out.read_bytes()
+        given_copy = given.read_bytes()
+        given.unlink()  # the workspace has a copy
+        again(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+        given.write_bytes(given_copy)
+        assert (tmp_path / "again.mid").read_bytes() == first
+    out, batch = studio.sample("remi", theme=given, form="ABA", bars=2)
+    again(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+    assert (tmp_path / "again.mid").read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize("harm", ["changed", "gone"])
+def test_given_music_that_changed_is_not_passed_off(
+    studio: Studio, tmp_path: Path, harm: str
+) -> None:
+    given = two_hands(tmp_path / f"{harm}.mid", bars=5 + len(harm))
+    _, batch = studio.sample("remi", prompt=given, bars=1)
+    kept = studio.catalog.sample(batch.made[0].id).request["given"]
+    copy = studio.workspace.resolve(kept["path"])
+    copy.write_bytes(b"MThd") if harm == "changed" else copy.unlink()
+    with pytest.raises(MusictkError, match=copy.name):
+        again(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_end_of_a_long_prompt_is_heard_from_a_bar_line(studio: Studio, name: str) -> None:
+    given = BACH / "petzold_menuet_anh114.mid"
+    ear = Ear()
+    out, batch = studio.sample(name, ear, prompt=given, bars=1, dials={"prompt_tokens": 90})
+    assert_verbatim(given, out)
+    heard = batch.made[0].composition.request.prompt
+    assert 0 < len(heard) <= 90
+    assert any(f"the last {len(heard)} of" in said for said in ear.said)
+    whole = studio.sample(name, prompt=given, bars=1)[1].made[0].composition.request.prompt
+    assert whole[-len(heard) :] == heard
+    few = studio.sample(name, prompt=given, bars=1, dials={"prompt_tokens": 3})
+    assert_verbatim(given, few[0])
+
+
+def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
+    out, _ = studio.sample("remi", bars=3, dials={"metre": "3/4"})
+    found = ScoreTick(out).time_signatures
+    assert [(sign.time, sign.numerator, sign.denominator) for sign in found] == [(0, 3, 4)]
+    ear = Ear()
+    given = two_hands(tmp_path / "mine.mid")
+    out, _ = studio.sample("remi", ear, prompt=given, bars=3, dials={"metre": "3/4"})
+    assert_verbatim(given, out)
+    found = ScoreTick(out).time_signatures
+    assert [(sign.time, sign.numerator) for sign in found] == [(0, 4), (16 * QUARTER, 3)]
+    assert "the given music is in 4/4, the new bars are in 3/4" in ear.said
+
+
+def test_a_note_that_never_ends_does_not_sound_on(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    file = mido.MidiFile(given)
+    file.tracks[2][-2] = mido.Message("note_on", note=30, velocity=70, time=QUARTER)
+    file.save(given)
+    out, _ = studio.sample("remi", prompt=given, bars=2)
+    assert_verbatim(given, out)
+    start = int(bars(ScoreTick(given))[-1])
+    held = [note for track in ScoreTick(out).tracks for note in track.notes if note.pitch == 30]
+    assert held[0].end <= start
+
+
+def test_a_prompt_beyond_the_reach_is_said(studio: Studio) -> None:
+    ear = Ear()
+    given = BACH / "invention_08_f_major.mid"
+    out, batch = studio.sample("remi", ear, prompt=given, bars=1, dials={"memory": 64})
+    assert_verbatim(given, out)
+    assert any("the model hears 64 at once" in said for said in ear.said)
+    assert len(batch.made[0].composition.request.prompt) > 64
+
+
+@pytest.mark.parametrize(
+    ("name", "asked", "says"),
+    [
+        ("pianoroll", {"dials": {"metre": "3/4"}}, "pianoroll, has no metres"),
+        ("remi", {"dials": {"metre": "17/32"}}, "it knows .*3/4"),
+        ("remi", {"dials": {"metre": "waltz"}}, "steady, free or a metre"),
+        ("remi", {"new_only": True}, "add --prompt"),
+        ("remi", {"theme": BACH / "musette_anh126.mid"}, "say --form ABA"),
+        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "BAB"}, "begin the form with A"),
+        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A"}, "no section beside"),
+        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A3BA"}, "without a number"),
+        (
+            "remi",
+            {"theme": BACH / "musette_anh126.mid", "prompt": BACH / "musette_anh126.mid"},
+            "give one of them",
+        ),
+    ],
+)
+def test_what_does_not_go_together_is_said(
+    studio: Studio, name: str, asked: dict[str, Any], says: str
+) -> None:
+    with pytest.raises(UsageError, match=says):
+        studio.sample(name, **asked)
+
+
+def test_rows_of_before_are_still_read() -> None:
+    row = {"bars": 2, "prompt": [4, 5, 6], "sampling": {"prompt_tokens": 3, "metre": "free"}}
+    request = Request.read(json.loads(json.dumps(row)))
+    assert request.heard == (4, 5, 6)
+    assert not request.whole
