@@ -9,6 +9,7 @@ from typing import cast
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError
+from musictk.files import open_regular
 from musictk.model.manifest import MANIFEST
 from musictk.runtime import EngineName, Runtime, load
 from musictk.workspace import Workspace
@@ -72,6 +73,6 @@ def _digest(directory: Path) -> str:
     if not models:
         raise MusictkError(f"{directory} holds no model", "name a run, an export or a bundle")
     for path in models:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return total.hexdigest()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -95,7 +96,8 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
                 _keep(catalog, workspace, ready, outcome)
         except BaseException:
             if world.leads:
-                catalog.finish_run(name, "failed")
+                with suppress(MusictkError):  # of a catalog that fails too: the first error counts
+                    catalog.finish_run(name, "failed")
             raise
         world.wait()
     if not world.leads or outcome.interrupted:

@@ -14,7 +14,7 @@ from symusic import Synthesizer
 from symusic.core import NoteTick, ScoreTick
 
 from musictk.errors import MusictkError, UsageError
-from musictk.files import atomic
+from musictk.files import atomic, cause, open_regular
 from musictk.music import duration
 
 PLACES = (
@@ -52,7 +52,8 @@ def render(
             f"no audio is written as {suffix or path.name!r}", f"choose one of {known}"
         )
     samples = synthesize(score, soundfont or find_soundfont(), settings)
-    with atomic(path) as temporary:
+    # libsndfile's errors are RuntimeErrors; a write cut short is an AssertionError of its binding.
+    with atomic(path, RuntimeError, AssertionError) as temporary:
         if suffix == ".wav":
             _write_wav(temporary, samples, settings.rate)
         else:
@@ -99,10 +100,10 @@ def _let_ring(score: ScoreTick, settings: Settings) -> ScoreTick:
 def _check_soundfont(path: Path) -> None:
     """Refuse what is no soundfont before a C library reads it."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(12)
     except OSError as error:
-        raise MusictkError(f"the soundfont {path} cannot be read: {error.strerror}") from error
+        raise MusictkError(f"the soundfont {path} cannot be read: {cause(error)}") from error
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
 
@@ -119,7 +120,7 @@ def _write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
 def _write_compressed(path: Path, samples: NDArray[np.float32], rate: int, kind: str) -> None:
     try:
         import soundfile
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: without libsndfile
         mend = "pip install 'musictk[audio]', or write a .wav"
         raise MusictkError(f"{kind} needs the package soundfile", mend) from error
     options: dict[str, Any] = {"format": kind, "samplerate": rate, "channels": samples.shape[1]}
