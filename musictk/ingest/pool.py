@@ -84,13 +84,13 @@ class Pool:
         emitted = 0
         while True:
             self._dispatch(source, emitted)
-            while emitted in self._answers:
-                yield self._tasks.pop(emitted), self._answers.pop(emitted)
-                emitted += 1
-            if not self._tasks:
+            if not self._tasks:  # asked now: what was given out may have made room for more
                 return
             if emitted not in self._answers:
                 self._wait()
+            while emitted in self._answers:
+                yield self._tasks.pop(emitted), self._answers.pop(emitted)
+                emitted += 1
 
     def _dispatch(self, source: Iterator[tuple[int, Task]], emitted: int) -> None:
         """Give tasks away as long as there are some, and workers with room."""
