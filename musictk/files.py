@@ -26,9 +26,8 @@ _SPACE = "free some space or choose another place, then run the same command aga
 _PLACE = "choose a place that can be written to, then run the same command again"
 _HANDLES = "raise the limit on open files (ulimit -n), then run the same command again"
 _HINTS = {
-    errno.EACCES: _PLACE,
-    errno.EPERM: _PLACE,
-    errno.EROFS: _PLACE,
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _PLACE),
+    **dict.fromkeys((errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG), _PLACE),
     errno.EMFILE: _HANDLES,
     errno.ENFILE: _HANDLES,
     errno.EIO: "check the disk, then run the same command again",

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from musictk.errors import UsageError
+from musictk.errors import MusictkError, UsageError
 from musictk.files import cause, read_bytes
 
 FILE = "musictk.toml"
@@ -24,7 +24,7 @@ def defaults(path: Path = Path(FILE)) -> dict[str, Any]:
     except FileNotFoundError:
         return {}
     except OSError as error:
-        raise UsageError(f"{path} cannot be read: {cause(error)}") from error
+        raise MusictkError(f"cannot read {path}: {cause(error)}") from error
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
 

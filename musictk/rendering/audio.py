@@ -68,7 +68,10 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: Settings) -> NDArray
     if not 0 < seconds <= LONGEST:
         said = "is empty" if seconds <= 0 else f"lasts {seconds / 3600:.1f} hours"
         raise MusictkError(f"the piece {said}", "render one that lasts up to two hours")
-    synthesizer = Synthesizer(str(soundfont), settings.rate)
+    try:
+        synthesizer = Synthesizer(str(soundfont), settings.rate)
+    except RuntimeError as error:
+        raise MusictkError(f"the soundfont {soundfont} cannot be read: {cause(error)}") from error
     samples = np.ascontiguousarray(synthesizer.render(_let_ring(score, settings), True).T)
     loudest = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(loudest) or loudest == 0:

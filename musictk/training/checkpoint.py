@@ -74,7 +74,7 @@ def save(
 def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """Put `last`'s weights into `network`; return the optimizers' tensors and `trainer.json`."""
     last = directory / LAST
-    trainer: dict[str, Any] = read_json(last / TRAINER)
+    trainer = _trainer(last / TRAINER)
     try:
         require_regular(last / OPTIMIZER)
         require_regular(last / WEIGHTS)
@@ -97,6 +97,18 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
             "resume with the settings the run began with",
         ) from error
     return tensors, trainer
+
+
+def _trainer(path: Path) -> dict[str, Any]:
+    """What is kept beside the tensors. Raises MusictkError where it is something else."""
+    value = read_json(path)
+    parts = ("settings", "progress", "scaler")
+    if not isinstance(value, dict) or not all(isinstance(value.get(each), dict) for each in parts):
+        raise MusictkError(
+            f"{path} is not a checkpoint's: it lacks one of {', '.join(parts)}",
+            "put it back from a copy, or train again",
+        )
+    return value
 
 
 def exists(directory: Path) -> bool:

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from musictk.errors import MusictkError
-from musictk.files import Appender, cause, read_bytes, write_bytes
+from musictk.files import Appender, cause, open_regular, write_bytes
 from musictk.training.events import Events
 
 LOG = "log.jsonl"
-_MOST = 1 << 30  # bytes of a log that is read again
+_LONGEST = 1 << 16  # bytes of a line
 
 
 class Log:
@@ -53,17 +53,22 @@ def _until(path: Path, step: int | None) -> list[str]:
         return []
     kept = []
     try:
-        text = read_bytes(path, _MOST).decode("utf-8", "replace")
+        with open_regular(path) as stream:
+            while line := stream.readline(_LONGEST):
+                at = _step(line)
+                if at is not None and (step is None or at <= step):
+                    kept.append(line.decode())
     except OSError as error:
         raise MusictkError(f"cannot read {path}: {cause(error)}") from error
-    for line in text.splitlines(keepends=True):
-        try:
-            at = int(json.loads(line)["step"])
-        except (ValueError, KeyError, TypeError, RecursionError):
-            continue  # cut short
-        if step is None or at <= step:
-            kept.append(line)
     return kept
+
+
+def _step(line: bytes) -> int | None:
+    """The step of a line; None for one that was cut short, or is something else."""
+    try:
+        return int(json.loads(line.decode())["step"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
 
 
 def _finite(value: float | int | bool | str | None) -> float | int | bool | str | None:

@@ -20,6 +20,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("commands", nargs="*", help="of tests/faults/walk.py; by default all")
     parser.add_argument("--errors", default=ERRORS, help=f"by default {ERRORS}")
     parser.add_argument("--many", type=int, default=4, help="of calls that are alike; 4")
+    parser.add_argument("--take", type=int, default=0, help="so many of each command; all")
     parser.add_argument("--stays", action="store_true", help="all later calls fail too")
     parser.add_argument("--quick", action="store_true", help="without the exports")
     return parser.parse_args()
@@ -27,15 +28,18 @@ def arguments() -> argparse.Namespace:
 
 def walk(asked: argparse.Namespace, folder: Path) -> int:
     """How many commands did not end well."""
-    from tests.faults.walk import COMMANDS, Walk
+    from tests.faults.walk import COMMANDS, Choice, Walk
 
     walker, wrong = Walk(folder), 0
     for command in COMMANDS:
-        if asked.commands and command.name not in asked.commands or asked.quick and command.slow:
+        if asked.commands and command.name not in asked.commands:
+            continue
+        if asked.quick and command.slow:
             continue
         for name in asked.errors.split(","):
             began = time.perf_counter()
-            report = walker.command(command, getattr(errno, name), asked.many, asked.stays)
+            error, limit = getattr(errno, name), Choice(asked.many, asked.take)
+            report = walker.command(command, error, limit, asked.stays)
             seconds = time.perf_counter() - began
             print(
                 f"{command.name:12} {name:7} {report.tried:4} sites, {report.failed:4} refused,"

@@ -1,4 +1,4 @@
-"""The shim in C: build it, and let the N-th call that writes a file fail. Linux, with a compiler."""
+"""The shim in C: build it, and let the N-th call that writes a file fail. Linux only."""
 
 from __future__ import annotations
 

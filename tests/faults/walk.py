@@ -14,6 +14,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import redirect_stderr
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -27,7 +28,6 @@ from tests.faults.shim import Fault, Shim
 CHORALE = "midis/chorale_bwv269.mid"
 SQLITE = ("disk I/O error", "disk is full", "unable to open", "readonly", "locked", "not permitted")
 RESUME = ("train", "--resume", "gpt-1", "--device", "cpu")
-Check = Callable[[Path], str | None]
 
 
 @dataclass(frozen=True)
@@ -67,6 +67,29 @@ class Ended:
     calls: list[str]  # all that were counted
 
 
+@dataclass(frozen=True)
+class Choice:
+    """Which of a command's calls are to fail."""
+
+    many: int = 4  # at most, of those of one kind and file: the first and the last
+    take: int = 0  # of those that are left, spread evenly; 0: all
+
+    def of(self, calls: list[str]) -> list[int]:
+        """Their numbers, from 1."""
+        alike: dict[str, list[int]] = {}
+        for number, call in enumerate(calls, 1):
+            kind = re.sub(r"\.[a-z0-9_]{8}(?=\.part|/|$)|step-\d+|\d{9,}", "", call)
+            alike.setdefault(kind, []).append(number)
+        first, last = self.many - self.many // 2, self.many // 2
+        for kind, numbers in alike.items():
+            if len(numbers) > self.many:
+                alike[kind] = numbers[:first] + numbers[len(numbers) - last :]
+        chosen = sorted(number for numbers in alike.values() for number in numbers)
+        if not 0 < self.take < len(chosen):
+            return chosen
+        return [chosen[index * len(chosen) // self.take] for index in range(self.take)]
+
+
 @dataclass
 class Report:
     """What a walk found."""
@@ -91,20 +114,19 @@ class Walk:
         self._build("trained", "tokenized", templates.TRAIN)
         self._digest = self._weights(self._at("trained"))
 
-    def command(self, command: Command, error: int, many: int, stays: bool = False) -> Report:
-        """Fail the command at each of its sites, at most `many` of those that are alike."""
+    def command(self, command: Command, error: int, choice: Choice, stays: bool = False) -> Report:
+        """Fail the command at each of the chosen sites."""
         report = Report()
         opens = error == errno.EMFILE
         calls = self._run(command, Fault(0, error, opens)).calls
-        for site in chosen(calls, many):
+        for site in choice.of(calls):
             fault = Fault(site, error, opens, stays)
             ended = self._run(command, fault)
             report.tried += 1
             report.failed += ended.code != 0
             for what in self._wrong(ended, fault):
-                report.faults.append(
-                    f"{command.name} {errno.errorcode[error]} at {site}/{len(calls)} ({ended.fired}): {what}"
-                )
+                where = f"{command.name} {errno.errorcode[error]} at {site}/{len(calls)}"
+                report.faults.append(f"{where} ({ended.fired}): {what}")
         return report
 
     def _at(self, template: str) -> Path:
@@ -112,17 +134,22 @@ class Walk:
 
     def _build(self, name: str, start: str, arguments: tuple[str, ...]) -> None:
         shutil.copytree(self._at(start), self._at(name), symlinks=True)
-        code, text = _typed(self._at(name), arguments)
+        code, text = typed(self._at(name), arguments)
         assert code == 0, text
 
     def _run(self, command: Command, fault: Fault) -> Ended:
         shutil.rmtree(self._work, ignore_errors=True)
         shutil.copytree(self._at(command.start), self._work, symlinks=True)
-        self._shim.arm(fault, self._work)
-        try:
-            code, text = _typed(self._work, command.arguments)
-        finally:
-            calls = self._shim.disarm()
+        calls: list[str] = []
+
+        def type_it() -> int:
+            self._shim.arm(fault, self._work)
+            try:
+                return _code(command.arguments)
+            finally:
+                calls.extend(self._shim.disarm())
+
+        code, text = _caught(self._work, type_it)
         return Ended(code, text, self._shim.fired, calls)
 
     def _wrong(self, ended: Ended, fault: Fault) -> Iterator[str]:
@@ -134,7 +161,7 @@ class Walk:
         if ended.code != 0 and (ended.code, len(said)) != (1, 1):
             yield f"exit code {ended.code}, and it said: {ended.text!r}"
         causes = (os.strerror(fault.error), *SQLITE)
-        if said and not any(cause in said[0] for cause in causes) and not fault.opens:
+        if ended.fired and said and not any(each in said[0] for each in causes) and not fault.opens:
             yield f"the cause is not named: {said[0]}"
         if not ended.fired.startswith("unlink"):
             yield from (f"{path.name} is left" for path in _litter(self._work))
@@ -160,7 +187,7 @@ class Walk:
                 if link.is_symlink():
                     bundle.read(link)
             if status != "finished" and (directory / "last").is_symlink():
-                code, text = _typed(self._work, RESUME)
+                code, text = typed(self._work, RESUME)
                 if code or self._weights(self._work) != self._digest:
                     yield f"{name} cannot be resumed: {text!r}"
 
@@ -168,35 +195,31 @@ class Walk:
         return bundle.weights_digest(bundle.read(folder / "runs" / "gpt-1" / "last")[0])
 
 
-def chosen(calls: list[str], many: int) -> list[int]:
-    """The numbers, from 1, of calls to fail: the first and last of those of one kind and file."""
-    alike: dict[str, list[int]] = {}
-    for number, call in enumerate(calls, 1):
-        kind = re.sub(r"\.[a-z0-9_]{8}(?=\.part|/|$)|step-\d+|\d{9,}", "", call)
-        alike.setdefault(kind, []).append(number)
-    first, last = -(-many // 2), many // 2
-    picked = (
-        each if len(each) <= many else each[:first] + each[-last or len(each) :]
-        for each in alike.values()
-    )
-    return sorted(number for each in picked for number in each)
-
-
 def _litter(folder: Path) -> list[Path]:
     return [path for path in folder.rglob(".*") if path.suffix in (".part", ".link")]
 
 
-def _typed(folder: Path, arguments: tuple[str, ...]) -> tuple[int, str]:
+def typed(folder: Path, arguments: tuple[str, ...]) -> tuple[int, str]:
     """Type a command in a folder: its exit code, and all that this process wrote to stderr."""
+    return _caught(folder, lambda: _code(arguments))
+
+
+def _caught(folder: Path, action: Callable[[], int]) -> tuple[int, str]:
+    """What `action` returns in a folder, and all that this process wrote to stderr meanwhile."""
     before, kept = Path.cwd(), [os.dup(1), os.dup(2)]
-    with tempfile.TemporaryFile() as caught, open(os.devnull, "wb") as nowhere:
+    with tempfile.TemporaryFile() as caught, Path(os.devnull).open("wb") as nowhere:
         sys.stdout.flush()
         sys.stderr.flush()
         os.dup2(nowhere.fileno(), 1)
         os.dup2(caught.fileno(), 2)
         os.chdir(folder)
         try:
-            code = _code(arguments)
+            # Under pytest, sys.stderr is another file than descriptor 2.
+            with (
+                os.fdopen(os.dup(caught.fileno()), "w", encoding="utf-8") as stream,
+                redirect_stderr(stream),
+            ):
+                code = action()
         finally:
             os.chdir(before)
             sys.stdout.flush()
