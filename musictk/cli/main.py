@@ -13,7 +13,7 @@ import typer
 from musictk import __version__
 from musictk.cli.config import check_file
 from musictk.cli.context import Session
-from musictk.cli.output import Output
+from musictk.cli.output import Output, printing
 from musictk.cli.settings import bind, defaults
 from musictk.errors import MusictkError
 from musictk.files import cause
@@ -103,14 +103,13 @@ def _print_anything() -> None:
 def _flush() -> None:
     """Write out what was printed while a failure can still be reported."""
     try:
-        if sys.stdout is not None:
-            sys.stdout.flush()
-    except OSError as error:
+        with printing():
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except (MusictkError, BrokenPipeError):
         # The interpreter flushes once more at its end, and would complain of the same.
         with suppress(OSError):
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, sys.stdout.fileno())
             os.close(nowhere)
-        if isinstance(error, BrokenPipeError):
-            raise
-        raise MusictkError(f"cannot write to standard output: {cause(error)}") from error
+        raise

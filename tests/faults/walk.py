@@ -224,8 +224,8 @@ def _caught(folder: Path, action: Callable[[], int]) -> tuple[int, str]:
             os.chdir(before)
             sys.stdout.flush()
             sys.stderr.flush()
-            for stream, copy in zip((1, 2), kept, strict=True):
-                os.dup2(copy, stream)
+            for number, copy in zip((1, 2), kept, strict=True):
+                os.dup2(copy, number)
                 os.close(copy)
         caught.seek(0)
         return code, caught.read().decode("utf-8", "replace")

@@ -314,7 +314,7 @@ def write(kind: Kind, folder: Path) -> Path:
     """Make one of them in a folder."""
     path = folder / kind.name
     if kind.make in DISK:
-        kind.make(path)  # type: ignore[call-arg]
+        kind.make(path)
     else:
         path.write_bytes(kind.make())  # type: ignore[call-arg, arg-type]
     return path

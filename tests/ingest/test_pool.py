@@ -51,7 +51,8 @@ def test_a_worker_that_cannot_be_started_is_one_error(
 def test_the_workers_there_are_do_the_work_of_those_that_cannot_be_started(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    start, started = subprocess.Popen, []
+    start = subprocess.Popen
+    started: list[int] = []
 
     def refuse(*arguments: object, **named: object) -> object:
         if started:
