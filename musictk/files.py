@@ -1,40 +1,150 @@
-"""Files that are either wholly written or not there: temp, fsync, rename."""
+"""Files and directories that are either wholly written or not there, and files safe to read.
+
+Whatever the system raises while something is written (a full disk, a read-only one, too many open
+files) becomes one MusictkError here, which names the path and the cause.
+"""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
+import shutil
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
 from musictk.errors import MusictkError
 
+_MOST = 64 << 20  # bytes of a settings file; a device or a mistaken name could hold far more
+_SPACE = "free some space or choose another place, then run the same command again"
+_PLACE = "choose a place that can be written to, then run the same command again"
+_HANDLES = "raise the limit on open files (ulimit -n), then run the same command again"
+_HINTS = {
+    **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _PLACE),
+    **dict.fromkeys((errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG), _PLACE),
+    errno.EMFILE: _HANDLES,
+    errno.ENFILE: _HANDLES,
+    errno.EIO: "check the disk, then run the same command again",
+}
+
 
 @contextmanager
-def atomic(path: Path) -> Iterator[Path]:
+def writing(path: Path, *native: type[Exception]) -> Iterator[None]:
+    """Turn what the system raises while `path` is written into MusictkError.
+
+    `native`: what a library that writes files by itself raises in the place of OSError.
+    """
+    refusals: tuple[type[Exception], ...] = (OSError, *native)
+    try:
+        yield
+    except refusals as error:
+        hint = _HINTS.get(getattr(error, "errno", None) or 0, _SPACE)
+        raise MusictkError(f"cannot write {path}: {cause(error)}", hint) from error
+
+
+def cause(error: BaseException) -> str:
+    """What an error of the system says, in one line and without the path."""
+    lines = (getattr(error, "strerror", None) or str(error)).splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
+@contextmanager
+def atomic(path: Path, *native: type[Exception]) -> Iterator[Path]:
     """Yield a temporary path beside `path`; on success it takes `path`'s place, else it is gone.
 
-    Raises MusictkError where the disk refuses (full, read-only), naming the file.
+    Raises MusictkError where it cannot be written; see `writing` for `native`.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    with writing(path, *native):
+        if path.exists() and not path.is_file():  # renaming would put a file where a device was
+            raise OSError(errno.EINVAL, "not a regular file")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        temporary = Path(name)
+        try:
+            os.close(handle)
+            yield temporary
+            _sync(temporary)
+            temporary.chmod(0o666 & ~_umask())
+            temporary.replace(path)
+            _sync(path.parent)
+        finally:
+            _remove(temporary)
+
+
+@contextmanager
+def staged(directory: Path, *native: type[Exception]) -> Iterator[Path]:
+    """Yield a temporary directory beside `directory`; on success it takes `directory`'s place.
+
+    On any error nothing is left, and what was there before is as it was. Raises MusictkError where
+    it cannot be written; see `writing` for `native`.
+    """
+    with writing(directory, *native):
+        directory.parent.mkdir(parents=True, exist_ok=True)
+        prefix = f".{directory.name}."
+        temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=directory.parent))
+        try:
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())
+            _sync(temporary)
+            _take_place(temporary, directory)
+            _sync(directory.parent)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A temporary directory, gone afterwards. Raises MusictkError where there can be none."""
     try:
-        yield temporary
-        _sync(temporary)
-        temporary.chmod(0o666 & ~_umask())
-        temporary.replace(path)
-        _sync(path.parent)
+        place = tempfile.gettempdir()
     except OSError as error:
-        mend = "free some space or choose another place, then run the same command again"
-        raise MusictkError(f"cannot write {path}: {error.strerror or error}", mend) from error
-    finally:
-        temporary.unlink(missing_ok=True)
+        message = "there is no temporary directory that can be written to"
+        raise MusictkError(message, "free some space, or name another with TMPDIR") from error
+    with (
+        writing(Path(place)),
+        tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder,
+    ):
+        yield Path(folder)
+
+
+def point(link: Path, target: Path) -> None:
+    """Make `link` a relative symbolic link to the directory `target`, in one move."""
+    with writing(link):
+        fresh = link.with_name(f".{link.name}.link")
+        fresh.unlink(missing_ok=True)
+        try:
+            fresh.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
+            fresh.replace(link)
+            _sync(link.parent)
+        finally:
+            _remove(fresh)
+
+
+class Appender:
+    """Appends to a file without a buffer, so that a failure shows where it happens."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        with writing(path):
+            self._stream = path.open("ab", buffering=0)
+
+    def write(self, data: bytes) -> None:
+        """Write all of `data`. Raises MusictkError where it cannot be written."""
+        rest = memoryview(data)
+        with writing(self._path):
+            while rest:
+                rest = rest[self._stream.write(rest) :]
+
+    def close(self) -> None:
+        """Close the file. Raises MusictkError where the system reports a late failure."""
+        with writing(self._path):
+            self._stream.close()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
@@ -48,20 +158,84 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
+def open_regular(path: Path) -> BufferedReader:
+    """Open a regular file, or a link to one, for reading bytes.
+
+    Raises OSError for anything else: a pipe could block for ever, a device could never end.
+    """
+    # Without O_NONBLOCK, opening a pipe waits for a writer.
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    handle = os.open(path, flags)
+    try:
+        mode = os.fstat(handle).st_mode
+        if stat.S_ISDIR(mode):
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+        if not stat.S_ISREG(mode):
+            raise OSError(errno.EINVAL, "not a regular file", str(path))
+        return os.fdopen(handle, "rb")
+    except BaseException:
+        os.close(handle)
+        raise
+
+
+def read_bytes(path: Path, most: int = _MOST) -> bytes:
+    """The bytes of a regular file. Raises OSError for another kind, or more than `most` bytes."""
+    with open_regular(path) as stream:
+        data = stream.read(most + 1)
+    if len(data) > most:
+        raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+    return data
+
+
+def require_regular(path: Path) -> None:
+    """Raise OSError unless `path` is a regular file: for libraries that open files themselves."""
+    open_regular(path).close()
+
+
 def read_json(path: Path) -> Any:
     """Read JSON; a missing or broken file raises MusictkError naming it."""
     try:
-        return json.loads(path.read_text("utf-8"))
+        return json.loads(read_bytes(path).decode("utf-8"))
     except FileNotFoundError as error:
         raise MusictkError(f"{path} is not there") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise MusictkError(f"{path} is not readable JSON: {error}") from error
+    except OSError as error:
+        raise MusictkError(f"cannot read {path}: {cause(error)}") from error
+    except (ValueError, RecursionError) as error:
+        raise MusictkError(f"{path} is not readable JSON: {cause(error)}") from error
 
 
 def digest(value: Any) -> str:
     """A stable 16-hex-digit name for any JSON-able value."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+
+def _take_place(temporary: Path, directory: Path) -> None:
+    """Rename `temporary` to `directory`; what is there steps aside, and back where that fails."""
+    if not directory.exists():
+        temporary.rename(directory)
+        return
+    # A directory cannot be renamed onto a full one.
+    prefix = f".{directory.name}.old."
+    aside = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=directory.parent))
+    old = aside / directory.name
+    try:
+        directory.rename(old)
+        try:
+            temporary.rename(directory)
+        except OSError:
+            old.rename(directory)
+            raise
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        with suppress(OSError):  # where the old one could not move back, it stays there
+            aside.rmdir()
+
+
+def _remove(path: Path) -> None:
+    """Remove a temporary file; where that fails too, the first error says more."""
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def _sync(path: Path) -> None:

@@ -22,6 +22,7 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.migrations import HEAD
 from musictk.errors import MusictkError, UsageError
+from musictk.files import cause, writing
 
 _PATIENCE = 600.0  # seconds a writer waits for another to finish
 
@@ -32,18 +33,27 @@ class Database:
     def __init__(self, engine: Engine, root: Path) -> None:
         self._engine = engine
         self._writer = engine.execution_options(writes=True)
+        self._name = engine.url.database or engine.url.render_as_string()
         self.root = root
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one consistent state and writes nothing."""
-        with _mended(), Session(self._engine, expire_on_commit=False) as session, session.begin():
+        with (
+            _mended(self._name),
+            Session(self._engine, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
         """A session that holds the write lock from its first statement; commits on success."""
-        with _mended(), Session(self._writer, expire_on_commit=False) as session, session.begin():
+        with (
+            _mended(self._name),
+            Session(self._writer, expire_on_commit=False) as session,
+            session.begin(),
+        ):
             yield session
 
     def close(self) -> None:
@@ -55,7 +65,7 @@ def connect(url: str) -> Engine:
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-            Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
+            _make_room(Path(parsed.database or ""))
         engine = create_engine(parsed)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         mend = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
@@ -66,6 +76,15 @@ def connect(url: str) -> Engine:
     with _mended(url):
         _migrate(engine, url)
     return engine
+
+
+def _make_room(path: Path) -> None:
+    """The folder of a database file. Raises MusictkError where the file can be none."""
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        usable = path.is_file() or not path.exists()
+    if not usable:
+        raise UsageError(f"the catalog {path} is not a regular file", "name another: --catalog URL")
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -79,9 +98,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return  # a file system without shared memory stays in the mode it can do
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
-                raise
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
+            if not busy or time.monotonic() > deadline:
+                raise  # a full or read-only disk gets no better by waiting
             time.sleep(0.05)
 
 
@@ -121,15 +141,14 @@ def _migrate(engine: Engine, url: str) -> None:
 
 
 @contextmanager
-def _mended(url: str = "") -> Iterator[None]:
-    """Turn what the database driver says into an error that names the mend."""
+def _mended(url: str) -> Iterator[None]:
+    """Turn what the database driver says into an error that names the catalog and the mend."""
     try:
         yield
     except (IntegrityError, ProgrammingError):
         raise  # our own mistake: no mend would help
-    except DBAPIError as error:
-        what = f"the catalog {url}".strip()
+    except (DBAPIError, sqlite3.Error) as error:
         raise MusictkError(
-            f"{what} does not answer: {error.orig}",
+            f"the catalog {url} does not answer: {cause(getattr(error, 'orig', None) or error)}",
             "free some space, check its permissions, or name another with --catalog URL",
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from musictk.catalog.music import named_composer
 from musictk.catalog.names import fold, store_path
 from musictk.catalog.queries import select_files
 from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.files import cause, read_bytes
 
 _KEYS = ("file", "path", "sha256", "composer")  # columns that say which files a row is about
 
@@ -63,12 +65,12 @@ class Labels(Database):
 def read_table(path: Path) -> list[dict[str, str]]:
     """The rows of a CSV file with a heading; raises UsageError where it cannot be read."""
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
-            rows = list(csv.DictReader(stream))
+        text = read_bytes(path).decode("utf-8-sig")
+        rows = list(csv.DictReader(io.StringIO(text, newline="")))
     except FileNotFoundError as error:
         raise UsageError(f"{path} is not there") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MusictkError(f"{path} is not a CSV file in UTF-8: {error}") from error
+        raise MusictkError(f"{path} is not a CSV file in UTF-8: {cause(error)}") from error
     return [{(key or "").strip(): value for key, value in row.items()} for row in rows]
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import io
+import os
 import sys
-from typing import Annotated, Any
+from contextlib import suppress
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 from musictk import __version__
 from musictk.cli.config import check_file
 from musictk.cli.context import Session
-from musictk.cli.output import Output
+from musictk.cli.output import Output, printing
 from musictk.cli.settings import bind, defaults
 from musictk.errors import MusictkError
+from musictk.files import cause
 from musictk.workspace import here
 
 
@@ -63,9 +67,49 @@ def _root(
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the program; every error a user can mend ends in one line and its exit code."""
+    """Run the program; whatever the user or the system can be blamed for ends in one line."""
+    _print_anything()
     try:
-        return build_command()(arguments)
+        try:
+            return build_command()(arguments)
+        finally:
+            _flush()
     except MusictkError as error:
-        Output().error(str(error))
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
+    except BrokenPipeError:  # whoever read our output has read enough
+        sys.exit(1)
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        _fail(f"the system refused: {where}{cause(error)}")
+    except ImportError as error:  # too many open files look like a missing module
+        _fail(f"a part of musictk cannot be loaded: {cause(error)}; run: musictk doctor")
+    except MemoryError:
+        _fail("there is not enough memory; give less at once, or close other programs")
+
+
+def _fail(message: str, code: int = 1) -> NoReturn:
+    with suppress(OSError):  # nobody may be there to read it
+        Output().error(message)
+    sys.exit(code)
+
+
+def _print_anything() -> None:
+    """Print a question mark where the terminal cannot show a character, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper) and stream.errors == "strict":
+            stream.reconfigure(errors="replace")
+
+
+def _flush() -> None:
+    """Write out what was printed while a failure can still be reported."""
+    try:
+        with printing():
+            if sys.stdout is not None:
+                sys.stdout.flush()
+    except (MusictkError, BrokenPipeError):
+        # The interpreter flushes once more at its end, and would complain of the same.
+        with suppress(OSError):
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, sys.stdout.fileno())
+            os.close(nowhere)
+        raise

@@ -14,6 +14,9 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeEl
 from rich.table import Table
 from rich.text import Text
 
+from musictk.errors import MusictkError
+from musictk.files import cause
+
 WIDE = 4096  # columns, where nobody looks at a terminal
 CONTROL = {"Cc", "Cf", "Zl", "Zp"}  # Unicode categories that move the cursor or hide text
 
@@ -30,6 +33,17 @@ def counted(number: int, noun: str) -> str:
     return f"{number:,} {noun}" + "s" * (number != 1)
 
 
+@contextmanager
+def printing() -> Iterator[None]:
+    """Turn a standard output that cannot be written into MusictkError."""
+    try:
+        yield
+    except BrokenPipeError:  # whoever read it has read enough
+        raise
+    except OSError as error:
+        raise MusictkError(f"cannot write to standard output: {cause(error)}") from error
+
+
 class Output:
     """Prints for one command. With `json`, stdout holds exactly one JSON document."""
 
@@ -43,8 +57,9 @@ class Output:
         """The command's data: `value` as JSON, or these lines for a person."""
         if self.json:
             self._dump(value)
-        for line in () if self.json else lines:
-            self.stdout.print(Text(safe(line)))
+        with printing():
+            for line in () if self.json else lines:
+                self.stdout.print(Text(safe(line)))
 
     def table(
         self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
@@ -66,14 +81,16 @@ class Output:
         console = self.stdout
         if not console.is_terminal:  # a pipe has no width: one row, one line
             console = Console(file=console.file, markup=False, highlight=False, width=WIDE)
-        console.print(table)
+        with printing():
+            console.print(table)
 
     def block(self, value: Any, text: str) -> None:
         """The command's data as JSON, or several lines of our own making, printed as they are."""
         if self.json:
             self._dump(value)
         else:
-            sys.stdout.write(text.rstrip("\n") + "\n")
+            with printing():
+                sys.stdout.write(text.rstrip("\n") + "\n")
 
     def note(self, message: str) -> None:
         """Something worth knowing that is not data."""
@@ -106,7 +123,8 @@ class Output:
             yield Bar(progress, task)
 
     def _dump(self, value: Any) -> None:
-        sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
+        with printing():
+            sys.stdout.write(json.dumps(value, indent=2, default=str) + "\n")
 
 
 class Bar:

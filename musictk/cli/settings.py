@@ -11,7 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from musictk.errors import UsageError
+from musictk.errors import MusictkError, UsageError
+from musictk.files import cause, read_bytes
 
 FILE = "musictk.toml"
 
@@ -19,10 +20,12 @@ FILE = "musictk.toml"
 def defaults(path: Path = Path(FILE)) -> dict[str, Any]:
     """The tables of `musictk.toml`, one per command; {} where there is no such file."""
     try:
-        return tomllib.loads(path.read_text("utf-8"))
+        return tomllib.loads(read_bytes(path).decode("utf-8"))
     except FileNotFoundError:
         return {}
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise MusictkError(f"cannot read {path}: {cause(error)}") from error
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
 
 

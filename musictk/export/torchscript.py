@@ -9,6 +9,7 @@ import torch
 
 from musictk.export.report import ExportReport, Listener, Silent
 from musictk.export.writing import write_export
+from musictk.files import writing
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
 from musictk.runtime.torchscript import MODEL
@@ -27,4 +28,6 @@ def export_torchscript(
 def _write(network: Network, manifest: Manifest, directory: Path) -> None:
     with warnings.catch_warnings():  # deprecated, not removed: 2.11 to 2.13 all run it
         warnings.simplefilter("ignore", DeprecationWarning)
-        torch.jit.script(network).save(str(directory / MODEL))  # type: ignore[no-untyped-call]
+        scripted = torch.jit.script(network)
+        with writing(directory / MODEL, RuntimeError):  # which is what its writer in C++ raises
+            scripted.save(str(directory / MODEL))  # type: ignore[no-untyped-call]

@@ -7,13 +7,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from musictk.errors import MusictkError
 from musictk.export.replay import Replayed, replay, speeds
 from musictk.export.report import ExportReport, Listener
 from musictk.export.rounding import Excerpt, generated, rounding
-from musictk.export.staging import staged
+from musictk.export.staging import staged_export
 from musictk.files import atomic
 from musictk.model.bundle import with_progress
 from musictk.model.manifest import WEIGHTS, Manifest
@@ -43,7 +44,7 @@ def write_export(
     """
     reference = Torch(source, threads=1, device="cpu")
     network, manifest = reference.network, reference.manifest
-    with staged(target) as directory:
+    with staged_export(target) as directory:
         listener.stage("writing")
         try:
             write(network, manifest, directory)
@@ -120,5 +121,5 @@ def _write_tables(network: Network, path: Path) -> None:
     for slot, value in enumerate(network.begin(1, 1)):
         if bool(value.any()):
             tensors[f"state.{slot}"] = value
-    with atomic(path) as temporary:
+    with atomic(path, SafetensorError) as temporary:
         save_file(tensors, str(temporary))

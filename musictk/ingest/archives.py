@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import tarfile
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -11,11 +11,18 @@ from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from musictk.files import cause, open_regular
 from musictk.ingest.find import kind_of
 from musictk.ingest.limits import Limits
 from musictk.ingest.reasons import Reason, RejectedError
+from musictk.ingest.tar import Tar
+from musictk.ingest.unpack import Meter, Unpacked
+from musictk.ingest.zips import check_directory
 
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, LZMAError, EOFError, OSError)
+_CHUNK = 1 << 16
+# zipfile raises ValueError and its kin for fields that no archive can have.
+_BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, struct.error)
+_STRANGE = (*_BROKEN, ValueError, OverflowError, NotImplementedError, RuntimeError, LookupError)
 
 
 @dataclass(frozen=True)
@@ -32,22 +39,25 @@ def members(path: Path, limits: Limits) -> Iterator[Entry]:
     """The files worth examining in an archive, in its own order.
 
     Links, devices and folders are passed over; archives in archives too. Raises RejectedError for
-    an archive that is broken, or beyond the limits: what came before it stands.
+    an archive that is broken, no regular file, or beyond the limits: what came before it stands.
     """
-    reader = _zip if path.name.lower().endswith(".zip") else _tar
-    unpacked = 0
+    meter = Meter(limits)
     try:
-        for count, entry in enumerate(reader(path, limits)):
-            if count >= limits.members:
-                raise RejectedError(Reason.ARCHIVE_LIMIT, f"more than {limits.members} members")
-            unpacked += len(entry.data)
-            if unpacked > limits.unpacked:
-                raise RejectedError(
-                    Reason.ARCHIVE_LIMIT, f"more than {limits.unpacked} bytes unpacked"
-                )
-            yield entry
-    except _BROKEN as error:
-        raise RejectedError(Reason.BAD_ARCHIVE, str(error)[:200] or type(error).__name__) from error
+        stream = open_regular(path)
+    except OSError as error:
+        raise RejectedError(Reason.UNREADABLE, cause(error)) from error
+    with stream:
+        try:
+            reader = _zip if path.name.lower().endswith(".zip") else _tar
+            for entry in reader(stream, limits, meter):
+                meter.member(len(entry.data))
+                meter.pause()
+                yield entry
+                meter.resume()
+        except RejectedError:  # a ValueError too
+            raise
+        except _STRANGE as error:
+            raise RejectedError(Reason.BAD_ARCHIVE, cause(error)[:200]) from error
 
 
 def read_member(path: Path, name: str, limits: Limits) -> bytes:
@@ -60,34 +70,41 @@ def read_member(path: Path, name: str, limits: Limits) -> bytes:
     raise RejectedError(Reason.UNREADABLE, f"no member {name!r}")
 
 
-def _zip(path: Path, limits: Limits) -> Iterator[Entry]:
-    with zipfile.ZipFile(path) as archive:
+def _zip(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
+    size = check_directory(source, limits, meter)
+    with zipfile.ZipFile(source) as archive:
         for info in archive.infolist():
             kind = _kind(info.filename)
             if info.is_dir() or kind is None:
                 continue
             if info.flag_bits & 1:
-                yield Entry(
-                    info.filename, kind, b"", RejectedError(Reason.ENCRYPTED, "has a password")
-                )
+                refused = RejectedError(Reason.ENCRYPTED, "has a password")
+                yield Entry(info.filename, kind, b"", refused)
                 continue
             try:
                 with archive.open(info) as stream:
-                    yield _read(info.filename, kind, stream, limits)
-            except (*_BROKEN, NotImplementedError) as error:
-                refused = RejectedError(Reason.UNREADABLE, str(error)[:200])
-                yield Entry(info.filename, kind, b"", refused)
+                    data = _unpacked(stream, limits, meter, size)
+                entry = _too_large(info.filename, kind, limits)
+                if len(data) <= limits.size:
+                    entry = Entry(info.filename, kind, data)
+            except RejectedError:
+                raise
+            except _STRANGE as error:
+                refused = RejectedError(Reason.UNREADABLE, cause(error)[:200])
+                entry = Entry(info.filename, kind, b"", refused)
+            yield entry
 
 
-def _tar(path: Path, limits: Limits) -> Iterator[Entry]:
-    with tarfile.open(path, "r|*", errorlevel=1) as archive:
-        for info in archive:
-            kind = _kind(info.name)
-            if not info.isreg() or kind is None:
-                continue
-            stream = archive.extractfile(info)
-            assert stream is not None  # it is a regular file
-            yield _read(info.name, kind, stream, limits)
+def _tar(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
+    archive = Tar(Unpacked(source, meter))
+    for header in archive:
+        kind = _kind(header.name)
+        if not header.plain or kind is None:
+            continue
+        if header.size > limits.size:
+            yield _too_large(header.name, kind, limits)
+        else:
+            yield Entry(header.name, kind, archive.read(header.size))
 
 
 def _kind(name: str) -> str | None:
@@ -95,10 +112,16 @@ def _kind(name: str) -> str | None:
     return None if kind == "archive" else kind
 
 
-def _read(name: str, kind: str, stream: IO[bytes], limits: Limits) -> Entry:
-    data = stream.read(limits.size + 1)  # whatever size the archive claims
-    if len(data) > limits.size:
-        return Entry(
-            name, kind, b"", RejectedError(Reason.TOO_LARGE, f"more than {limits.size} bytes")
-        )
-    return Entry(name, kind, data)
+def _unpacked(stream: IO[bytes], limits: Limits, meter: Meter, packed: int) -> bytes:
+    """No more than a byte above the limit, whatever size the archive claims."""
+    parts, room = [], limits.size + 1
+    while room and (part := stream.read(min(room, _CHUNK))):
+        meter.count(len(part), packed)
+        parts.append(part)
+        room -= len(part)
+    return b"".join(parts)
+
+
+def _too_large(name: str, kind: str, limits: Limits) -> Entry:
+    refused = RejectedError(Reason.TOO_LARGE, f"more than {limits.size} bytes")
+    return Entry(name, kind, b"", refused)

@@ -134,11 +134,13 @@ class _Ingest:
     def _forget(self, paths: Sequence[Path], places: Sequence[Place]) -> None:
         """Drop places under the given folders where nothing lies any more."""
         there = {self._stored(place.path) for place in places}
-        roots = [self._stored(path.absolute()) + "/" for path in paths if path.is_dir()]
+        roots = tuple(self._stored(path.absolute()) + "/" for path in paths if path.is_dir())
+        # What lies in a folder that cannot be listed may well be there.
+        closed = tuple(self._stored(each.path) + "/" for each in places if each.refused)
         gone = [
             key
             for key in self._seen
-            if key[0] not in there and any(key[0].startswith(root) for root in roots)
+            if key[0] not in there and key[0].startswith(roots) and not key[0].startswith(closed)
         ]
         if gone:
             self._catalog.forget(gone)
@@ -173,6 +175,9 @@ class _Ingest:
         for place in places:
             if place.kind == "archive":
                 yield from self._unpack(place)
+            elif place.refused:
+                refused = RejectedError(Reason.UNREADABLE, place.refused)
+                yield self._task(place, "", "midi", None, refused)
             else:
                 yield self._task(place, "", place.kind, None)
 

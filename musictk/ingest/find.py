@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 from musictk.catalog import fold
-from musictk.errors import UsageError
+from musictk.errors import MusictkError, UsageError
+from musictk.files import cause
 
 KINDS = {
     ".mid": "midi",
@@ -30,9 +31,10 @@ class Place:
     path: Path
     root: str  # name of the folder it was found under
     below: tuple[str, ...]  # folders and name, from that root
-    kind: str  # midi | text | abc | archive
+    kind: str  # midi | text | abc | archive | folder (one that cannot be listed)
     size: int
     mtime_ns: int
+    refused: str = ""  # why a folder cannot be listed
 
 
 def find(paths: Sequence[Path]) -> Iterator[Place]:
@@ -94,12 +96,17 @@ def _one_collection(roots: Sequence[Path]) -> bool:
 
 
 def _walk(folder: Path, root: Path) -> Iterator[Place]:
-    for parent, folders, names in os.walk(folder):
+    closed: list[OSError] = []
+    for parent, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
         for name in sorted(names):
             kind = kind_of(name)
             if kind is not None:
                 yield _place(Path(parent, name), root, kind)
+    for error in closed:
+        if Path(error.filename) == folder:
+            raise MusictkError(f"cannot read {folder}: {cause(error)}") from error
+        yield replace(_place(Path(error.filename), root, "folder"), refused=cause(error))
 
 
 def _place(path: Path, root: Path, kind: str) -> Place:

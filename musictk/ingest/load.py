@@ -6,6 +6,7 @@ from pathlib import Path
 
 from musictk.catalog import PieceInfo, load_path
 from musictk.errors import MusictkError
+from musictk.files import open_regular
 from musictk.ingest.archives import read_member
 from musictk.ingest.find import kind_of
 from musictk.ingest.limits import Limits
@@ -33,7 +34,7 @@ def read_piece(path: Path) -> Piece:
 def _read(path: Path, member: str | None, kind: str) -> Piece:
     limits = Limits()
     try:
-        data = read_member(path, member, limits) if member else path.read_bytes()
+        data = read_member(path, member, limits) if member else _bytes(path, limits)
         return read_midi(data, limits).score if kind == "midi" else read_text(data, limits)
     except OSError as error:
         raise MusictkError(
@@ -42,3 +43,9 @@ def _read(path: Path, member: str | None, kind: str) -> Piece:
         ) from error
     except RejectedError as error:
         raise MusictkError(f"cannot use {path}: {error}") from error
+
+
+def _bytes(path: Path, limits: Limits) -> bytes:
+    """No more than one byte above the limit, which the checks then refuse."""
+    with open_regular(path) as stream:
+        return stream.read(limits.size + 1)

@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from musictk.errors import MusictkError
+from musictk.files import cause
 from musictk.ingest.limits import Limits
 from musictk.ingest.reasons import Reason
 from musictk.ingest.wire import Message, receive, send
@@ -75,8 +76,7 @@ class Pool:
 
     def __exit__(self, *_: object) -> None:
         for process in self._processes:
-            process.popen.kill()
-            process.popen.wait()
+            _end(process.popen)
 
     def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Message]]:
         """Each task with its answer, in the order given."""
@@ -84,13 +84,13 @@ class Pool:
         emitted = 0
         while True:
             self._dispatch(source, emitted)
-            while emitted in self._answers:
-                yield self._tasks.pop(emitted), self._answers.pop(emitted)
-                emitted += 1
-            if not self._tasks:
+            if not self._tasks:  # asked now: what was given out may have made room for more
                 return
             if emitted not in self._answers:
                 self._wait()
+            while emitted in self._answers:
+                yield self._tasks.pop(emitted), self._answers.pop(emitted)
+                emitted += 1
 
     def _dispatch(self, source: Iterator[tuple[int, Task]], emitted: int) -> None:
         """Give tasks away as long as there are some, and workers with room."""
@@ -117,7 +117,16 @@ class Pool:
         """
         best = min(self._processes, key=lambda each: len(each.tasks), default=None)
         if (best is None or best.tasks) and len(self._processes) < self._count:
-            return self._start()
+            try:
+                return self._start()
+            except (OSError, RuntimeError) as error:  # RuntimeError: of a thread
+                if best is None:
+                    raise MusictkError(
+                        f"no worker process can be started: {cause(error)}",
+                        "close other programs or raise the limits (ulimit -n, ulimit -u), then run "
+                        "the same command again",
+                    ) from error
+                self._count = len(self._processes)  # go on with those there are
         return best if best and len(best.tasks) < (1 if heavy else _AHEAD) else None
 
     def _start(self) -> _Process:
@@ -135,7 +144,11 @@ class Pool:
             env=environment,
         )
         process = _Process(popen)
-        threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        try:
+            threading.Thread(target=self._listen, args=(process,), daemon=True).start()
+        except BaseException:
+            _end(popen)
+            raise
         self._processes.append(process)
         with suppress(OSError):
             assert popen.stdin is not None
@@ -185,7 +198,7 @@ class Pool:
 
     def _bury(self, process: _Process) -> None:
         """Answer for the file a worker died on, and give its other files to another."""
-        code = process.popen.wait()
+        code = _end(process.popen)
         self._processes.remove(process)
         if not process.ready:
             raise MusictkError("a worker process cannot start", "run: musictk doctor")
@@ -196,3 +209,13 @@ class Pool:
         detail = f"stopped after {self._limits.seconds:g} s" if late else f"exit status {code}"
         self._answers[process.tasks.popleft()] = {"code": reason, "detail": detail}, b""
         self._todo.extendleft(reversed(process.tasks))
+
+
+def _end(popen: subprocess.Popen[bytes]) -> int:
+    """Stop a worker, give back what it held, and return how it ended."""
+    popen.kill()
+    code = popen.wait()
+    if popen.stdin is not None:
+        with suppress(OSError):  # what it was not given cannot be written any more
+            popen.stdin.close()
+    return code

@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 from symusic.core import ScoreTick
 
+from musictk.files import open_regular
 from musictk.ingest.facts import measure, pitched
 from musictk.ingest.fingerprint import sketch_music, sketch_text
 from musictk.ingest.limits import Limits
@@ -102,9 +103,7 @@ def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
 def _read(path: str, limits: Limits) -> bytes:
     """The bytes of a regular file, no more than the limit. Raises RejectedError."""
     try:
-        if not Path(path).is_file():  # a pipe or a device would never end
-            raise RejectedError(Reason.UNREADABLE, "not a regular file")
-        with Path(path).open("rb") as stream:
+        with open_regular(Path(path)) as stream:
             data = stream.read(limits.size + 1)
             size = os.fstat(stream.fileno()).st_size
     except OSError as error:

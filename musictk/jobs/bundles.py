@@ -9,6 +9,7 @@ from typing import cast
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.files import open_regular
 from musictk.model.manifest import MANIFEST
 from musictk.runtime import FILES, EngineName, Runtime, choose, engines, load
 from musictk.workspace import Workspace
@@ -107,6 +108,6 @@ def _digest(directory: Path) -> str:
         path for path in sorted(directory.iterdir()) if path.name.startswith(("model.", "weights."))
     ]
     for path in models:
-        with path.open("rb") as stream:
+        with open_regular(path) as stream:
             total.update(hashlib.file_digest(stream, "sha256").digest())
     return total.hexdigest()

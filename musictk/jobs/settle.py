@@ -10,6 +10,7 @@ from typing import Any
 from musictk.catalog import Catalog
 from musictk.config import build, plain
 from musictk.errors import UnknownNameError, UsageError
+from musictk.files import cause, read_bytes
 from musictk.generation.sampling import Sampling
 from musictk.jobs.corpus import DataSettings
 from musictk.jobs.export import known_kinds
@@ -135,11 +136,11 @@ def _file(request: Request) -> Iterator[Source]:
     if path is None:
         return
     try:
-        text = path.read_text("utf-8")
+        text = read_bytes(path).decode("utf-8")
     except FileNotFoundError as error:
         raise UsageError(f"{path} is not there") from error
     except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        raise UsageError(f"{path} cannot be read: {cause(error)}") from error
     yield read_preset(text, str(path))
 
 

@@ -12,7 +12,7 @@ from safetensors.torch import load_model, save_model
 
 from musictk.config import build, plain
 from musictk.errors import MusictkError
-from musictk.files import atomic
+from musictk.files import atomic, require_regular
 from musictk.model.conditions import Conditions
 from musictk.model.contract import Architecture
 from musictk.model.manifest import WEIGHTS, Manifest, Slot, make_component
@@ -52,7 +52,7 @@ def build_network(manifest: Manifest) -> Network:
 
 def write(directory: Path, network: Network, manifest: Manifest) -> None:
     """Write the bundle; weights first, so a directory with a manifest is whole."""
-    with atomic(directory / WEIGHTS) as temporary:
+    with atomic(directory / WEIGHTS, SafetensorError) as temporary:
         save_model(network, str(temporary))
     manifest.write(directory)
 
@@ -62,6 +62,7 @@ def read(directory: Path) -> tuple[Network, Manifest]:
     manifest = Manifest.read(directory)
     network = build_network(manifest)
     try:
+        require_regular(directory / WEIGHTS)
         load_model(network, str(directory / WEIGHTS))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise MusictkError(

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 import subprocess
-import tempfile
 from pathlib import Path
 
 import symusic
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
+from musictk.files import scratch
 
 _NO_MUSIC = "abc2midi makes no music of the ABC tune"
 SECONDS = 10.0  # abc2midi may take; it is a program in C and reads text that a model wrote
@@ -29,8 +29,8 @@ def abc_to_midi(text: str) -> bytes:
     program = Path(symusic.__file__).parent / "bin" / "abc2midi"
     if not program.exists():
         program = program.with_suffix(".exe")
-    with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "tune.abc"), Path(folder, "tune.mid")
+    with scratch() as folder:
+        source, target = folder / "tune.abc", folder / "tune.mid"
         source.write_text(tunes[1].replace("\0", ""), "utf-8")
         try:
             subprocess.run(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from symusic import Synthesizer
 from symusic.core import NoteTick, ScoreTick
 
 from musictk.errors import MusictkError, UsageError
-from musictk.files import atomic
+from musictk.files import atomic, cause, open_regular, write_bytes
 from musictk.music import duration
 
 PLACES = (
@@ -52,11 +53,11 @@ def render(
             f"no audio is written as {suffix or path.name!r}", f"choose one of {known}"
         )
     samples = synthesize(score, soundfont or find_soundfont(), settings)
-    with atomic(path) as temporary:
-        if suffix == ".wav":
+    if suffix == ".wav":
+        with atomic(path) as temporary:
             _write_wav(temporary, samples, settings.rate)
-        else:
-            _write_compressed(temporary, samples, settings.rate, COMPRESSED[suffix])
+    else:
+        write_bytes(path, _compressed(samples, settings.rate, COMPRESSED[suffix]))
     return len(samples) / settings.rate
 
 
@@ -67,7 +68,10 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: Settings) -> NDArray
     if not 0 < seconds <= LONGEST:
         said = "is empty" if seconds <= 0 else f"lasts {seconds / 3600:.1f} hours"
         raise MusictkError(f"the piece {said}", "render one that lasts up to two hours")
-    synthesizer = Synthesizer(str(soundfont), settings.rate)
+    try:
+        synthesizer = Synthesizer(str(soundfont), settings.rate)
+    except RuntimeError as error:
+        raise MusictkError(f"the soundfont {soundfont} cannot be read: {cause(error)}") from error
     samples = np.ascontiguousarray(synthesizer.render(_let_ring(score, settings), True).T)
     loudest = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(loudest) or loudest == 0:
@@ -99,16 +103,16 @@ def _let_ring(score: ScoreTick, settings: Settings) -> ScoreTick:
 def _check_soundfont(path: Path) -> None:
     """Refuse what is no soundfont before a C library reads it."""
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             head = file.read(12)
     except OSError as error:
-        raise MusictkError(f"the soundfont {path} cannot be read: {error.strerror}") from error
+        raise MusictkError(f"the soundfont {path} cannot be read: {cause(error)}") from error
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
 
 
 def _write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
-    with wave.open(str(path), "wb") as file:
+    with path.open("wb") as stream, wave.open(stream, "wb") as file:
         file.setnchannels(samples.shape[1])
         file.setsampwidth(2)
         file.setframerate(rate)
@@ -116,16 +120,19 @@ def _write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
             file.writeframes(np.round(block * 32767).astype("<i2").tobytes())
 
 
-def _write_compressed(path: Path, samples: NDArray[np.float32], rate: int, kind: str) -> None:
+def _compressed(samples: NDArray[np.float32], rate: int, kind: str) -> bytes:
+    """In memory, where it is small beside the samples: libsndfile does not say why a disk fails."""
     try:
         import soundfile
-    except ImportError as error:
+    except (ImportError, OSError) as error:  # OSError: without libsndfile
         mend = "pip install 'musictk[audio]', or write a .wav"
         raise MusictkError(f"{kind} needs the package soundfile", mend) from error
     options: dict[str, Any] = {"format": kind, "samplerate": rate, "channels": samples.shape[1]}
-    with soundfile.SoundFile(str(path), "w", **options) as file:
+    stream = io.BytesIO()
+    with soundfile.SoundFile(stream, "w", **options) as file:
         for block in _blocks(samples):  # OGG written in one call crashes libsndfile
             file.write(block)
+    return stream.getvalue()
 
 
 def _blocks(samples: NDArray[np.float32], size: int = 4096) -> Iterator[NDArray[np.float32]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 
 from musictk.errors import MusictkError
+from musictk.files import require_regular
 from musictk.model.conditions import Mixture, vector
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.runtime.contract import CapacityError, Session
@@ -136,6 +137,7 @@ def read_tensors(directory: Path, prefix: str) -> dict[str, NDArray[Any]]:
     """The weights whose name begins with `prefix`, by the rest of it; no others are read."""
     path = directory / WEIGHTS
     try:
+        require_regular(path)
         with safe_open(str(path), "numpy") as weights:
             names = [name for name in weights.keys() if name.startswith(prefix)]  # noqa: SIM118
             return {name.removeprefix(prefix): weights.get_tensor(name) for name in names}

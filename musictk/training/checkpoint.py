@@ -11,8 +11,8 @@ every moment `last` is a checkpoint that can be gone on from. No pickle.
 
 from __future__ import annotations
 
-import os
 import shutil
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,15 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
 from musictk.errors import MusictkError
-from musictk.files import atomic, read_json, write_json
+from musictk.files import (
+    atomic,
+    point,
+    read_json,
+    require_regular,
+    staged,
+    write_json,
+    writing,
+)
 from musictk.model import bundle
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
@@ -48,26 +56,19 @@ def save(
 
     Of those, every one at a multiple of `keep_every` steps (0: none) stays as a bundle.
 
-    Raises MusictkError where the disk refuses; what was there before is untouched then.
+    Raises MusictkError where it cannot be written; what was there before is untouched then.
     """
     final = directory / CHECKPOINTS / f"step-{trainer['step']:07d}"
-    if not _is(directory / LAST, final):  # else it was written, or resumed from, just now
-        part = final.with_name(f".{final.name}.part")
-        shutil.rmtree(part, ignore_errors=True)
-        shutil.rmtree(final, ignore_errors=True)  # whole, but nothing ever pointed at it
-        try:
-            bundle.write(part, network, manifest)
-            with atomic(part / OPTIMIZER) as temporary:
-                save_file(tensors, temporary)
-            write_json(part / TRAINER, trainer)
-            part.replace(final)
-        except SafetensorError as error:
-            raise MusictkError(f"cannot write {final}: {error}", "free some space") from error
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-    if best:
-        _point(directory / BEST, final)
-    _point(directory / LAST, final)
+    with writing(final):
+        if not _is(directory / LAST, final):  # else it was written, or resumed from, just now
+            with staged(final) as part:
+                bundle.write(part, network, manifest)
+                with atomic(part / OPTIMIZER, SafetensorError) as temporary:
+                    save_file(tensors, temporary)
+                write_json(part / TRAINER, trainer)
+        if best:
+            point(directory / BEST, final)
+        point(directory / LAST, final)
     _prune(directory, keep_every)
     return final
 
@@ -77,6 +78,8 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
     last = directory / LAST
     trainer = stored(directory)
     try:
+        require_regular(last / OPTIMIZER)
+        require_regular(last / WEIGHTS)
         tensors = load_file(last / OPTIMIZER)
         live = {
             name.removeprefix(LIVE): tensors.pop(name)
@@ -102,9 +105,16 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
 
 
 def stored(directory: Path) -> dict[str, Any]:
-    """`last`'s trainer.json: step, progress, settings, scaler."""
-    trainer: dict[str, Any] = read_json(directory / LAST / TRAINER)
-    return trainer
+    """`last`'s trainer.json: step, progress, settings, scaler. Raises MusictkError if broken."""
+    path = directory / LAST / TRAINER
+    value = read_json(path)
+    parts = ("settings", "progress", "scaler")
+    if not isinstance(value, dict) or not all(isinstance(value.get(each), dict) for each in parts):
+        raise MusictkError(
+            f"{path} is not a checkpoint's: it lacks one of {', '.join(parts)}",
+            "put it back from a copy, or train again",
+        )
+    return value
 
 
 def clean(directory: Path) -> None:
@@ -129,21 +139,16 @@ def gathered(tensor: Tensor) -> Tensor:
     return whole.detach().cpu()
 
 
-def _point(link: Path, target: Path) -> None:
-    """Make `link` a relative symbolic link to `target`, replacing the old one in one move."""
-    fresh = link.with_name(f".{link.name}.link")
-    fresh.unlink(missing_ok=True)
-    fresh.symlink_to(os.path.relpath(target, link.parent), target_is_directory=True)
-    fresh.replace(link)
-    handle = os.open(link.parent, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
 def _prune(directory: Path, keep_every: int) -> None:
-    """Remove what neither link points at; only `last` keeps what resuming needs."""
+    """Remove what neither link points at; only `last` keeps what resuming needs.
+
+    What cannot be removed stays: the checkpoint is written, and the next one tries again.
+    """
+    with suppress(OSError):
+        _remove_unused(directory, keep_every)
+
+
+def _remove_unused(directory: Path, keep_every: int) -> None:
     for path in (directory / CHECKPOINTS).iterdir():
         if _is(directory / LAST, path):
             continue

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
-from musictk.files import write_bytes
+from musictk.errors import MusictkError
+from musictk.files import Appender, cause, open_regular, write_bytes
+from musictk.training.events import Events
 
 LOG = "log.jsonl"
+_LONGEST = 1 << 16  # bytes of a line
 
 
 class Log:
@@ -17,28 +20,25 @@ class Log:
 
     def __init__(self, directory: Path, step: int, tensorboard: bool) -> None:
         path = directory / LOG
-        directory.mkdir(parents=True, exist_ok=True)
         write_bytes(path, "".join(_until(path, step)).encode())
-        self._stream: IO[str] = path.open("a", encoding="utf-8")
-        self._writer: Any = _event_writer(directory / "tensorboard", step) if tensorboard else None
+        self._lines = Appender(path)
+        self._events = Events.open(directory / "tensorboard", step) if tensorboard else None
 
     def __enter__(self) -> Log:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._stream.close()
-        if self._writer is not None:
-            self._writer.close()
+        self._lines.close()
+        if self._events is not None:
+            self._events.close()
 
     def write(self, kind: str, step: int, **values: float | int | bool | str | None) -> None:
         """One line: {"kind": kind, "step": step, …}; numbers also become TensorBoard scalars."""
         finite = {key: _finite(value) for key, value in values.items()}
-        self._stream.write(json.dumps({"kind": kind, "step": step, **finite}) + "\n")
-        self._stream.flush()
-        if self._writer is not None:
-            for name, value in values.items():
-                if isinstance(value, int | float):
-                    self._writer.add_scalar(f"{kind}/{name}", value, step)
+        self._lines.write((json.dumps({"kind": kind, "step": step, **finite}) + "\n").encode())
+        if self._events is not None:
+            numbers = {k: float(v) for k, v in values.items() if isinstance(v, int | float)}
+            self._events.write(kind, step, numbers)
 
 
 def read_log(directory: Path) -> list[dict[str, Any]]:
@@ -52,24 +52,25 @@ def _until(path: Path, step: int | None) -> list[str]:
     if not path.is_file():
         return []
     kept = []
-    for line in path.read_text("utf-8").splitlines(keepends=True):
-        try:
-            at = int(json.loads(line)["step"])
-        except (ValueError, KeyError, TypeError):
-            continue  # cut short
-        if step is None or at <= step:
-            kept.append(line)
+    try:
+        with open_regular(path) as stream:
+            while line := stream.readline(_LONGEST):
+                at = _step(line)
+                if at is not None and (step is None or at <= step):
+                    kept.append(line.decode())
+    except OSError as error:
+        raise MusictkError(f"cannot read {path}: {cause(error)}") from error
     return kept
+
+
+def _step(line: bytes) -> int | None:
+    """The step of a line; None for one that was cut short, or is something else."""
+    try:
+        return int(json.loads(line.decode())["step"])
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return None
 
 
 def _finite(value: float | int | bool | str | None) -> float | int | bool | str | None:
     """JSON has no NaN."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
-
-
-def _event_writer(directory: Path, step: int) -> Any:
-    try:
-        from torch.utils.tensorboard import SummaryWriter
-    except ImportError:
-        return None
-    return SummaryWriter(str(directory), purge_step=step)
