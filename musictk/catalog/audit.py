@@ -11,8 +11,8 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from musictk.catalog.database import Database
 from musictk.catalog.models import Checkpoint, Export, File, Place, Run, Sample, ShardRow, Span
+from musictk.catalog.music import Music
 from musictk.catalog.names import load_path
 from musictk.catalog.queries import describe
 from musictk.files import write_bytes
@@ -20,7 +20,7 @@ from musictk.files import write_bytes
 _IDENTITY = ("id", "path", "member")  # what may differ between two catalogs of the same music
 
 
-class Audit(Database):
+class Audit(Music):
     """Is the catalog true, and is it the same as another?"""
 
     def check(self) -> list[dict[str, str]]:
@@ -52,6 +52,7 @@ class Audit(Database):
                 *(("checkpoint", row.path) for row in session.scalars(select(Checkpoint))),
                 *(("export", row.path) for row in session.scalars(select(Export))),
             ]
+        faults += self._leaks()
         faults += [
             _fault(f"{what} is gone", path, "make it again")
             for what, path in kept
@@ -105,6 +106,30 @@ class Audit(Database):
             elif not place.member and _sha256(path) != file.sha256:
                 faults.append(_fault("a file has changed", place.path, "ingest it again"))
         return faults
+
+    def _leaks(self) -> list[dict[str, str]]:
+        """Twins in two splits: what is learned from one would be scored on the other."""
+        from musictk.catalog.twins import leaks
+
+        pairs = leaks(self.sketches())
+        names = self._names({sketch.file_id for pair in pairs for sketch in pair})
+        return [
+            _fault(
+                "one piece in two splits",
+                " and ".join(f"{names[each.file_id]} ({each.split})" for each in pair),
+                "run: musictk catalog split",
+            )
+            for pair in pairs
+        ]
+
+    def _names(self, ids: set[int]) -> dict[int, str]:
+        """Where each file lies, or its id."""
+        names = {file_id: f"file {file_id}" for file_id in ids}
+        with self.reading() as session:
+            for place in session.scalars(select(Place).where(Place.file_id.in_(ids))):
+                if place.file_id is not None:
+                    names[place.file_id] = f"{place.path}/{place.member}".rstrip("/")
+        return names
 
     def _shard(self, shard: ShardRow, spans: list[Span]) -> list[dict[str, str]]:
         mend = "tokenize again"

@@ -147,6 +147,19 @@ class Label(Base):
     value: Mapped[str]
 
 
+class Posting(Base):
+    """An index of the sketches: which pieces hold a key, see `musictk.sketches.keys`.
+
+    A key of a file that was taken out may stay behind: what it says is verified when it is used.
+    """
+
+    __tablename__ = "postings"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 (the rows are their own index)
+
+    key: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    file_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+
+
 class TokenizerRow(Base):
     """One exact encoding: name + config + what was learned."""
 

@@ -65,3 +65,15 @@ class Sketch:
     sha256: str
     kind: str
     data: bytes
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A file to be grouped. `split` is the one it stays in where it has no twin."""
+
+    id: int
+    sha256: str
+    kind: str
+    sketch: bytes | None
+    split: str | None = None

@@ -14,7 +14,6 @@ from musictk.catalog import Catalog, Finding, Fractions, Seen, fold, load_path, 
 from musictk.catalog.labels import read_table
 from musictk.errors import UsageError
 from musictk.ingest.archives import members
-from musictk.ingest.cluster import clusters
 from musictk.ingest.find import Place, composer_of, find, title_of
 from musictk.ingest.limits import Limits
 from musictk.ingest.pool import Pool, Task, cpus
@@ -101,14 +100,13 @@ class _Ingest:
         places = list({place.path: place for place in find(paths)}.values())
         self._seen = self._catalog.seen()
         self._total = len(places)
-        self._forget(paths, places)
         fresh = [place for place in places if not self._unchanged(place)]
         workers = self._options.workers or cpus()
         with Pool(self._options.limits, workers) as pool:
             self._record(pool, fresh)
+        self._forget(paths, places)  # after the new places: a file that moved is never missing
         self._attribute(places)
-        if self._catalog.ungrouped():
-            self._catalog.group(clusters(self._catalog.sketches()), self._options.fractions)
+        self._catalog.complete(self._options.fractions)
         self._report.composers = sorted(self._composers)
         self._report.seconds = time.perf_counter() - began
         return self._report
@@ -140,9 +138,8 @@ class _Ingest:
             for key in self._seen
             if key[0] not in there and any(key[0].startswith(root) for root in roots)
         ]
-        if gone:
-            self._catalog.forget(gone)
-            self._report.missing = len(gone)
+        self._catalog.forget(gone)
+        self._report.missing = len(gone)
 
     def _record(self, pool: Pool, places: Sequence[Place]) -> None:
         batch: list[Finding] = []
@@ -158,7 +155,7 @@ class _Ingest:
             self._write(batch, done)
 
     def _write(self, batch: list[Finding], done: int) -> None:
-        self._catalog.record(batch)
+        self._catalog.record(batch, self._options.fractions)
         for finding in batch:
             if finding.code is not None:
                 self._report.rejected[str(finding.code)] += 1
