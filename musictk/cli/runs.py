@@ -85,7 +85,8 @@ def compare(
 
     Per token compares runs of one tokenizer only. Per note and per second compare all, but what a
     tokenizer leaves out costs it nothing: events knows no tempo and no metre, pianoroll no velocity
-    either, remi knows them all. Intervals are 95 %, by resampling pieces.
+    either, remi knows them all. Intervals are 95 %, by resampling works:
+    versions of one piece count together.
     """
     from musictk.jobs.compare import compare as job
 
@@ -110,7 +111,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("per_token", "per_note", "per_second", "behind"):
         mean, interval = row[name], row[f"{name}_95"]
         ends = "–" if mean is None else f"{mean:.4g}"
-        if mean is not None and row["pieces"] > 1:  # one piece says nothing of others
+        if mean is not None and row["works"] > 1:  # one work says nothing of others
             ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
         line[f"nats {name.replace('_', ' ')}" if name != "behind" else name] = ends
     line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"

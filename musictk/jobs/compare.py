@@ -114,6 +114,7 @@ def _score(catalog: Catalog, workspace: Workspace, run: str, split: str) -> tupl
         notes=np.array([pieces[file].notes for file in files]),
         seconds=np.array([pieces[file].seconds for file in files]),
         parameters=parameters(network),
+        clusters=tuple(pieces[file].cluster or str(file) for file in files),
         speed=float(catalog.run(name).metrics.get("positions_per_second", 0.0)),
     )
     return scored.on(kept), len(files) - len(kept)
