@@ -15,8 +15,10 @@ from musictk.catalog.models import Checkpoint, Export, File, Place, Run, Sample,
 from musictk.catalog.music import Music
 from musictk.catalog.names import load_path
 from musictk.catalog.queries import describe
+from musictk.catalog.values import unreadable
 from musictk.files import write_bytes
 
+_RESTORE = "restore the catalog from a copy, or correct that value in it"
 _IDENTITY = ("id", "path", "member")  # what may differ between two catalogs of the same music
 
 
@@ -26,14 +28,18 @@ class Audit(Music):
     def check(self) -> list[dict[str, str]]:
         """Every fault found, as {what, where, mend}; an empty list is a sound catalog.
 
-        Files exist and hash as recorded; no cluster spans two splits; spans lie within their
-        shards; shards, checkpoints and exports exist.
+        Values are such as their columns hold; files exist and hash as recorded; neither a cluster
+        nor twins lie in two splits; spans lie within their shards; shards, checkpoints and exports
+        exist.
         """
+        from musictk.catalog.inspect import unreadable_rows  # numpy: for this check alone
+
         with self.reading() as session:
+            faults = [_fault(what, where, _RESTORE) for what, where in unreadable_rows(session)]
             places = session.execute(
                 select(Place, File).join(File).where(File.sha256.is_not(None))
             ).all()
-            faults = [*self._files(list(places))]
+            faults += self._files(list(places))
             clusters: dict[str, set[str]] = defaultdict(set)
             query = select(File.cluster, File.split).where(File.status == "accepted")
             for cluster, split in session.execute(query):
@@ -58,6 +64,7 @@ class Audit(Music):
             for what, path in kept
             if not self._at(path).exists()
         ]
+        unreadable.take()  # each is named
         return faults
 
     def digest(self) -> str:
@@ -89,7 +96,7 @@ class Audit(Music):
                 name = table.__tablename__
                 rows += [{"table": name} | row.to_dict() for row in session.scalars(select(table))]
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        write_bytes(path, text.encode())
+        write_bytes(path, text.encode("utf-8", "replace"))
         return len(rows)
 
     def _at(self, stored: str) -> Path:

@@ -6,24 +6,21 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    IntegrityError,
-    NoSuchModuleError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 from sqlalchemy.orm import Session
 
-from musictk.catalog.migrations import HEAD
+from musictk.catalog.migrations import HEAD, REVISIONS
 from musictk.errors import MusictkError, UsageError
 
 _PATIENCE = 600.0  # seconds a writer waits for another to finish
+_COPY = "restore it from a copy, or move it away and ingest again"
+_text = partial(str, encoding="utf-8", errors="surrogateescape")  # bytes that are no text come too
 
 
 class Database:
@@ -69,6 +66,7 @@ def connect(url: str) -> Engine:
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
+    connection.text_factory = _text
     connection.isolation_level = None  # the driver begins nothing by itself, see _begin_sqlite
     connection.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
     connection.execute("PRAGMA foreign_keys = ON")
@@ -103,11 +101,13 @@ def _migrate(engine: Engine, url: str) -> None:
         found = _revision(connection)
     if found == HEAD:
         return
-    if found is not None and found > HEAD:
-        raise MusictkError(
-            f"the catalog {url} was made by a newer musictk (revision {found}, known: {HEAD})",
-            "upgrade musictk",
-        )
+    if found is not None and found not in REVISIONS:
+        if found.isdecimal() and found > HEAD:
+            raise MusictkError(
+                f"the catalog {url} was made by a newer musictk (revision {found}, known: {HEAD})",
+                "upgrade musictk",
+            )
+        raise MusictkError(f"the catalog {url} says revision {found!r}, and there is none", _COPY)
     from alembic import command  # only a catalog that is not at head pays for this import
     from alembic.config import Config
 
@@ -123,13 +123,23 @@ def _migrate(engine: Engine, url: str) -> None:
 @contextmanager
 def _mended(url: str = "") -> Iterator[None]:
     """Turn what the database driver says into an error that names the mend."""
+    what = f"the catalog {url}".strip()
     try:
         yield
-    except (IntegrityError, ProgrammingError):
-        raise  # our own mistake: no mend would help
-    except DBAPIError as error:
-        what = f"the catalog {url}".strip()
-        raise MusictkError(
-            f"{what} does not answer: {error.orig}",
-            "free some space, check its permissions, or name another with --catalog URL",
-        ) from error
+    except StatementError as error:
+        raise MusictkError(f"{what} does not answer: {error.orig}", _advice(error)) from error
+    except UnicodeEncodeError as error:
+        raise UsageError(f"{error.object!r} is not valid text", "type it in UTF-8") from error
+    except OverflowError as error:
+        raise UsageError(f"a number is too large for {what}", "give a smaller one") from error
+
+
+def _advice(error: StatementError) -> str:
+    said = str(error.orig)
+    if isinstance(error.orig, UnicodeEncodeError):
+        return "type it in UTF-8"
+    if any(word in said for word in ("malformed", "not a database", "no such", "constraint")):
+        return _COPY
+    if "locked" in said:
+        return "end the program that holds it, or try again later"
+    return "free some space, check its permissions, or name another with --catalog URL"

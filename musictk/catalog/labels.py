@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, File, Label
 from musictk.catalog.music import named_composer
-from musictk.catalog.names import fold, store_path
+from musictk.catalog.names import fold
 from musictk.catalog.queries import select_files
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 
@@ -74,7 +74,7 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 def _meant(session: Session, key: str, by: str) -> list[File]:
     if by == "file":
-        return select_files(session, store_path(key))
+        return select_files(session, key)
     alias = session.get(Alias, fold(key))
     if alias is None:
         return []

@@ -15,6 +15,7 @@ from musictk.catalog.names import fold
 from musictk.catalog.record import Names, drop_placeless, record_files, record_places
 from musictk.catalog.records import Finding, PieceInfo, Seen, Sketch
 from musictk.catalog.splits import Fractions, Member, deal, fill, wished
+from musictk.catalog.values import unreadable
 from musictk.errors import UnknownNameError
 
 DEAL = Fractions()  # where nobody says how
@@ -41,7 +42,7 @@ class Music(Database):
         with what is there. Content that was examined before is not changed by another place that
         holds it.
         """
-        from musictk.catalog.grouping import group  # numpy: not for those who only read
+        from musictk.catalog.grouping import group  # numpy: readers do without
 
         with self.writing() as session:
             names = Names(session)
@@ -99,7 +100,7 @@ class Music(Database):
         if split is not None:
             query = query.where(File.split == split)
         with self.reading() as session:
-            return [_piece(file) for file in session.scalars(query)]
+            return [piece for file in session.scalars(query) if (piece := _piece(file))]
 
     def sketches(self) -> list[Sketch]:
         """The musical fingerprint of every accepted file, by content hash."""
@@ -190,7 +191,11 @@ def _merge(session: Session, source: int, target: int) -> None:
     session.execute(delete(Composer).where(Composer.id == source))
 
 
-def _piece(file: File) -> PieceInfo:
+def _piece(file: File) -> PieceInfo | None:
+    """None for a file whose place cannot be read: there is nothing to load then."""
+    if not file.places:
+        unreadable.note()
+        return None
     place = file.places[0]
     labels: dict[str, Any] = {label.category: label.value for label in file.labels}
     return PieceInfo(

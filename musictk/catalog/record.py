@@ -47,7 +47,7 @@ def record_files(
     plan = _Plan(_by_sha(session, {finding.sha256 for finding in findings if finding.sha256}))
     slots = [plan.slot(finding, owner) for finding, owner in zip(findings, owners, strict=True)]
     if plan.regrouped:
-        from musictk.catalog.grouping import ungroup  # numpy: for those that write music alone
+        from musictk.catalog.grouping import ungroup  # numpy: readers do without
 
         ungroup(session, plan.regrouped)
     made = _insert_files(session, plan.fresh)

@@ -32,6 +32,8 @@ def app() -> typer.Typer:
 
 def list_runs(context: typer.Context) -> None:
     """List runs, oldest first."""
+    from musictk.catalog.models import when
+
     here = session(context)
     with here.catalog() as catalog:
         rows = [
@@ -42,7 +44,7 @@ def list_runs(context: typer.Context) -> None:
                 "nll": run.metrics.get("best_nll"),
                 "baseline": run.metrics.get("baseline"),
                 "parameters": run.metrics.get("parameters"),
-                "started": run.started_at.isoformat(timespec="seconds"),
+                "started": when(run.started_at, "seconds"),
             }
             for run in catalog.runs()
         ]

@@ -32,7 +32,10 @@ def run(code: str, *arguments: object) -> str:
 def test_head_is_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(HERE))
-    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [migrations.HEAD]
+    found = [script.revision for script in scripts.walk_revisions()]
+    assert found[::-1] == list(migrations.REVISIONS)
 
 
 def test_migrations_make_just_the_tables_of_the_models(catalog: Catalog) -> None:
