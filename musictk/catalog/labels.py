@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from posixpath import normpath
 from typing import Any
 
 from sqlalchemy import select
@@ -44,12 +46,16 @@ class Labels(Database):
             raise UsageError(
                 f"{path} has no column that names files", f"head one column {' or '.join(_KEYS)}"
             )
+        return self.label_rows(rows, key)
+
+    def label_rows(self, rows: Sequence[Mapping[str, str]], key: str) -> dict[str, Any]:
+        """Label by rows whose column `key` says which files; see `label_csv`."""
         count = 0
         unknown: list[str] = []
+        by = "composer" if key == "composer" else "file"
         with self.writing() as session:
             for row in rows:
-                by = "composer" if key == "composer" else "file"
-                files = _meant(session, row[key], by)
+                files = _meant(session, row[key] or "", by)
                 if not files:
                     unknown.append(row[key] or "")
                 for file in files:
@@ -73,8 +79,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def _meant(session: Session, key: str, by: str) -> list[File]:
+    if not key.strip():
+        return []
     if by == "file":
-        return select_files(session, key)
+        return select_files(session, key) or select_files(session, normpath(key))
     alias = session.get(Alias, fold(key))
     if alias is None:
         return []

@@ -53,6 +53,7 @@ class IngestReport:
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
     repaired: int = 0
     composers: list[str] = field(default_factory=list)  # of the files seen, by name
+    unknown: list[str] = field(default_factory=list)  # rows of the table that mean no file
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -89,6 +90,7 @@ class _Ingest:
         self._composers: set[str] = set()
         self._seen: dict[tuple[str, str], Seen] = {}
         self._table: dict[str, str] = {}  # the user's own: path below the root, or name
+        self._used: set[str] = set()  # its rows that meant a file
         self._known: dict[str, str] = {}  # composers of the catalog, by folded name
         self._total = 0
         self._folders: dict[str, str] = {}  # as the catalog has them
@@ -215,8 +217,13 @@ class _Ingest:
 
     def _told(self, below: Sequence[str]) -> str | None:
         """What the user says about whose a file is."""
-        key = "/".join(below)
-        return self._options.composer or self._table.get(key) or self._table.get(below[-1])
+        if self._options.composer:
+            return self._options.composer
+        for key in ("/".join(below), below[-1]):
+            if key in self._table:
+                self._used.add(key)
+                return self._table[key]
+        return None
 
     def _attribute(self, places: Sequence[Place]) -> None:
         """What the user says goes for files that are known already, too."""
@@ -229,6 +236,10 @@ class _Ingest:
             if path in by_path
         }
         self._catalog.attribute({key: name for key, name in told.items() if name})
+        rest = {key: name for key, name in self._table.items() if key not in self._used}
+        if rest and not self._options.composer:
+            rows = [{"file": key, "composer": name} for key, name in rest.items()]
+            self._report.unknown = self._catalog.label_rows(rows, "file")["unknown"]
 
 
 def _below(place: Place, member: str) -> tuple[str, ...]:
