@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -9,8 +10,9 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
+from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
 from sqlalchemy.orm import Session
@@ -53,7 +55,7 @@ def connect(url: str) -> Engine:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
             Path(parsed.database or "").parent.mkdir(parents=True, exist_ok=True)
-        engine = create_engine(parsed)
+        engine = create_engine(_for_reading(parsed) or parsed)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         mend = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
         raise UsageError(f"cannot use the catalog URL {url!r}: {error}", mend) from error
@@ -63,6 +65,24 @@ def connect(url: str) -> Engine:
     with _mended(url):
         _migrate(engine, url)
     return engine
+
+
+def _for_reading(url: URL) -> URL | None:
+    """The URL that reads a SQLite file in a place that cannot be written; None where it can.
+
+    WAL needs a file beside the database even for reading, unless it is opened as immutable. What
+    another process has not yet put into the database itself could not be seen then.
+    """
+    path = Path(url.database or "")
+    if url.get_backend_name() != "sqlite" or url.query or not path.is_file():
+        return None
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return None
+    pending = path.with_name(path.name + "-wal")
+    if pending.exists() and pending.stat().st_size:
+        return None
+    database = f"file:{quote(str(path.absolute()))}"
+    return url.set(database=database, query={"immutable": "1", "uri": "true"})
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -77,8 +97,10 @@ def _prepare_sqlite(connection: Any, _record: Any) -> None:
         try:
             connection.execute("PRAGMA journal_mode = WAL")
             return  # a file system without shared memory stays in the mode it can do
-        except sqlite3.OperationalError:
-            if time.monotonic() > deadline:
+        except sqlite3.OperationalError as error:
+            if "readonly" in str(error):
+                return
+            if "locked" not in str(error) or time.monotonic() > deadline:
                 raise
             time.sleep(0.05)
 
@@ -140,6 +162,8 @@ def _advice(error: StatementError) -> str:
         return "type it in UTF-8"
     if any(word in said for word in ("malformed", "not a database", "no such", "constraint")):
         return _COPY
+    if "readonly" in said:
+        return "make it and its folder writable, or copy the workspace to where you may write"
     if "locked" in said:
         return "end the program that holds it, or try again later"
     return "free some space, check its permissions, or name another with --catalog URL"
