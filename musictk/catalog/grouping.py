@@ -26,6 +26,7 @@ LISTED = 200  # pieces kept under one key: more than that is a commonplace
 TWINS = 4  # of them, twins: what one of them holds finds the others too
 RAREST = 8  # keys of a piece that are kept however common they are, so that a twin finds it
 TRIES = 8  # members of one cluster that a piece is compared with, the likest first
+COMPARED = 64  # pieces that one is compared with in all, the likest first
 _CHUNK = 1000  # values in one IN (...)
 _BATCH = 256  # files compared at a time where many are
 _T = TypeVar("_T")
@@ -160,6 +161,8 @@ class _Grouping:
             tried[cluster] += 1
             if tried[cluster] <= TRIES:
                 near.append(owner)
+            if len(near) == COMPARED:
+                break
         return near
 
     def _place(self, file: Newcomer) -> None:
@@ -167,7 +170,9 @@ class _Grouping:
         mine = self._prints[file.id]
         named = self._root(file.sha256)  # others may still have the name that is this file's
         joined = {named} if self._votes.get(named) else set()
-        for owner in self._near(file):
+        near = self._near(file)
+        self._read_prints(near)  # those that came into view since the batch began
+        for owner in near:
             cluster = self._root(self._cluster[owner])
             other = self._prints.get(owner)
             if cluster not in joined and mine and other and alike(mine, other):
