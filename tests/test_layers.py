@@ -37,8 +37,8 @@ HOMES = {
     "symusic": None,
     "safetensors": None,
 }
-TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "tokens", "catalog"}
-TORCH_FREE |= {"ingest", "generation", "rendering", "musictk_remi", "musictk_pianoroll"}
+TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sketches", "tokens"}
+TORCH_FREE |= {"catalog", "ingest", "generation", "rendering", "musictk_remi", "musictk_pianoroll"}
 TORCH_FREE |= {"musictk_events", "musictk_text", "musictk_samplers"}
 EVERYWHERE = {"musictk.cli.doctor"}  # it visits each library to see what it can do
 TORCH_FREE_MODULES = {

@@ -15,6 +15,7 @@ from musictk.catalog.names import fold, load_path, store_path
 from musictk.catalog.records import SPLITS, Finding, PieceInfo, Seen, Sketch
 from musictk.catalog.shards import SpanInfo
 from musictk.catalog.splits import Fractions
+from musictk.catalog.values import unreadable
 
 __all__ = [
     "SPLITS",
@@ -36,4 +37,5 @@ __all__ = [
     "fold",
     "load_path",
     "store_path",
+    "unreadable",
 ]

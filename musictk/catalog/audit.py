@@ -11,29 +11,35 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from musictk.catalog.database import Database
 from musictk.catalog.models import Checkpoint, Export, File, Place, Run, Sample, ShardRow, Span
+from musictk.catalog.music import Music
 from musictk.catalog.names import load_path
 from musictk.catalog.queries import describe
+from musictk.catalog.values import unreadable
 from musictk.files import write_bytes
 
+_RESTORE = "restore the catalog from a copy, or correct that value in it"
 _IDENTITY = ("id", "path", "member")  # what may differ between two catalogs of the same music
 
 
-class Audit(Database):
+class Audit(Music):
     """Is the catalog true, and is it the same as another?"""
 
     def check(self) -> list[dict[str, str]]:
         """Every fault found, as {what, where, mend}; an empty list is a sound catalog.
 
-        Files exist and hash as recorded; no cluster spans two splits; spans lie within their
-        shards; shards, checkpoints and exports exist.
+        Values are such as their columns hold; files exist and hash as recorded; neither a cluster
+        nor twins lie in two splits; spans lie within their shards; shards, checkpoints and exports
+        exist.
         """
+        from musictk.catalog.inspect import unreadable_rows  # numpy: for this check alone
+
         with self.reading() as session:
+            faults = [_fault(what, where, _RESTORE) for what, where in unreadable_rows(session)]
             places = session.execute(
                 select(Place, File).join(File).where(File.sha256.is_not(None))
             ).all()
-            faults = [*self._files(list(places))]
+            faults += self._files(list(places))
             clusters: dict[str, set[str]] = defaultdict(set)
             query = select(File.cluster, File.split).where(File.status == "accepted")
             for cluster, split in session.execute(query):
@@ -52,11 +58,13 @@ class Audit(Database):
                 *(("checkpoint", row.path) for row in session.scalars(select(Checkpoint))),
                 *(("export", row.path) for row in session.scalars(select(Export))),
             ]
+        faults += self._leaks()
         faults += [
             _fault(f"{what} is gone", path, "make it again")
             for what, path in kept
             if not self._at(path).exists()
         ]
+        unreadable.take()  # each is named
         return faults
 
     def digest(self) -> str:
@@ -88,7 +96,7 @@ class Audit(Database):
                 name = table.__tablename__
                 rows += [{"table": name} | row.to_dict() for row in session.scalars(select(table))]
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        write_bytes(path, text.encode())
+        write_bytes(path, text.encode("utf-8", "replace"))
         return len(rows)
 
     def _at(self, stored: str) -> Path:
@@ -105,6 +113,30 @@ class Audit(Database):
             elif not place.member and _sha256(path) != file.sha256:
                 faults.append(_fault("a file has changed", place.path, "ingest it again"))
         return faults
+
+    def _leaks(self) -> list[dict[str, str]]:
+        """Twins in two splits: what is learned from one would be scored on the other."""
+        from musictk.catalog.twins import leaks
+
+        pairs = leaks(self.sketches())
+        names = self._names({sketch.file_id for pair in pairs for sketch in pair})
+        return [
+            _fault(
+                "one piece in two splits",
+                " and ".join(f"{names[each.file_id]} ({each.split})" for each in pair),
+                "run: musictk catalog split",
+            )
+            for pair in pairs
+        ]
+
+    def _names(self, ids: set[int]) -> dict[int, str]:
+        """Where each file lies, or its id."""
+        names = {file_id: f"file {file_id}" for file_id in ids}
+        with self.reading() as session:
+            for place in session.scalars(select(Place).where(Place.file_id.in_(ids))):
+                if place.file_id is not None:
+                    names[place.file_id] = f"{place.path}/{place.member}".rstrip("/")
+        return names
 
     def _shard(self, shard: ShardRow, spans: list[Span]) -> list[dict[str, str]]:
         mend = "tokenize again"

@@ -13,7 +13,7 @@ from musictk.catalog.runs import Runs
 from musictk.catalog.shards import Shards
 
 
-class Catalog(Music, Queries, Labels, Shards, Runs, Audit):
+class Catalog(Audit, Music, Queries, Labels, Shards, Runs):
     """Composers, files, labels, tokenizers, shards, runs and what they made. The only home of SQL.
 
     Used as a context manager. Paths in it are relative to `root`. A second writer waits.

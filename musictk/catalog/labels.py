@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from posixpath import normpath
 from typing import Any
 
 from sqlalchemy import select
@@ -13,7 +15,7 @@ from sqlalchemy.orm import Session
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, File, Label
 from musictk.catalog.music import named_composer
-from musictk.catalog.names import fold, store_path
+from musictk.catalog.names import fold
 from musictk.catalog.queries import select_files
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import cause, read_bytes
@@ -46,12 +48,16 @@ class Labels(Database):
             raise UsageError(
                 f"{path} has no column that names files", f"head one column {' or '.join(_KEYS)}"
             )
+        return self.label_rows(rows, key)
+
+    def label_rows(self, rows: Sequence[Mapping[str, str]], key: str) -> dict[str, Any]:
+        """Label by rows whose column `key` says which files; see `label_csv`."""
         count = 0
         unknown: list[str] = []
+        by = "composer" if key == "composer" else "file"
         with self.writing() as session:
             for row in rows:
-                by = "composer" if key == "composer" else "file"
-                files = _meant(session, row[key], by)
+                files = _meant(session, row[key] or "", by)
                 if not files:
                     unknown.append(row[key] or "")
                 for file in files:
@@ -75,8 +81,10 @@ def read_table(path: Path) -> list[dict[str, str]]:
 
 
 def _meant(session: Session, key: str, by: str) -> list[File]:
+    if not key.strip():
+        return []
     if by == "file":
-        return select_files(session, store_path(key))
+        return select_files(session, key) or select_files(session, normpath(key))
     alias = session.get(Alias, fold(key))
     if alias is None:
         return []

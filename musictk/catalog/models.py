@@ -5,18 +5,10 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import (
-    JSON,
-    BigInteger,
-    DateTime,
-    Dialect,
-    ForeignKey,
-    LargeBinary,
-    MetaData,
-    TypeDecorator,
-    UniqueConstraint,
-)
+from sqlalchemy import ForeignKey, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, relationship
+
+from musictk.catalog.values import Blob, Document, Flag, Large, Moment, Numbers, Real, Text, Whole
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -26,14 +18,9 @@ _NAMING = {
 }
 
 
-class Moment(TypeDecorator[datetime]):
-    """An aware UTC time. SQLite keeps no zone, so it is given back on the way out."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.replace(tzinfo=UTC) if value and value.tzinfo is None else value
+def when(moment: datetime | None, timespec: str = "auto") -> str | None:
+    """A time as text; None where the catalog's cannot be read."""
+    return moment.isoformat(timespec=timespec) if moment else None
 
 
 def now() -> datetime:
@@ -45,8 +32,13 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=_NAMING)
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as it stands)
-        dict[str, Any]: JSON,
-        list[int]: JSON,
+        str: Text,
+        int: Whole,
+        float: Real,
+        bool: Flag,
+        bytes: Blob,
+        dict[str, Any]: Document,
+        list[int]: Numbers,
         datetime: Moment,
     }
 
@@ -55,7 +47,7 @@ class Base(DeclarativeBase):
         values = {
             column.name: getattr(self, column.name)
             for column in self.__table__.columns
-            if not isinstance(column.type, LargeBinary)
+            if not isinstance(column.type, Blob)
         }
         return {
             key: value.isoformat() if isinstance(value, datetime) else value
@@ -94,7 +86,7 @@ class File(Base):
     detail: Mapped[str | None]
     repair: Mapped[str | None]  # what was put right in memory before it could be read
     checks: Mapped[int]  # version of the checks it went through
-    size: Mapped[int] = mapped_column(BigInteger)  # bytes
+    size: Mapped[int] = mapped_column(Large)  # bytes
     title: Mapped[str]
     composer_id: Mapped[int | None] = mapped_column(ForeignKey("composers.id"), index=True)
     cluster: Mapped[str | None] = mapped_column(index=True)  # smallest sha256 of its twins
@@ -109,7 +101,7 @@ class File(Base):
     ticks_per_quarter: Mapped[int | None]
     programs: Mapped[list[int] | None]  # General MIDI 0–127; drums are -1
     has_pedal: Mapped[bool | None]
-    sketch: Mapped[bytes | None] = deferred(mapped_column(LargeBinary))
+    sketch: Mapped[bytes | None] = deferred(mapped_column())
     added_at: Mapped[datetime] = mapped_column(default=now)
     composer: Mapped[Composer | None] = relationship()
     places: Mapped[list[Place]] = relationship(
@@ -128,8 +120,8 @@ class Place(Base):
 
     path: Mapped[str] = mapped_column(primary_key=True)  # names.store_path, forward slashes
     member: Mapped[str] = mapped_column(primary_key=True, default="")
-    size: Mapped[int] = mapped_column(BigInteger)
-    mtime_ns: Mapped[int] = mapped_column(BigInteger)
+    size: Mapped[int] = mapped_column(Large)
+    mtime_ns: Mapped[int] = mapped_column(Large)
     checks: Mapped[int]  # version of the checks it was seen by
     file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"), index=True)
     file: Mapped[File | None] = relationship(back_populates="places")
@@ -145,6 +137,19 @@ class Label(Base):
     )
     category: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
+
+
+class Posting(Base):
+    """An index of the sketches: which pieces hold a key, see `musictk.sketches.keys`.
+
+    A key of a file that was taken out may stay behind: what it says is verified when it is used.
+    """
+
+    __tablename__ = "postings"
+    __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 (the rows are their own index)
+
+    key: Mapped[int] = mapped_column(Large, primary_key=True, autoincrement=False)
+    file_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
 class TokenizerRow(Base):
@@ -171,7 +176,7 @@ class ShardRow(Base):
     augment: Mapped[str] = mapped_column(default="")  # how pieces were varied; "" is not at all
     pieces: Mapped[str]  # digest of the pieces that were asked for
     path: Mapped[str] = mapped_column(unique=True)
-    length: Mapped[int] = mapped_column(BigInteger)  # tokens or frames in all
+    length: Mapped[int] = mapped_column(Large)  # tokens or frames in all
     made_at: Mapped[datetime] = mapped_column(default=now)
     tokenizer: Mapped[TokenizerRow] = relationship()
     __table_args__ = (UniqueConstraint("tokenizer_id", "split", "augment", "pieces"),)
@@ -185,8 +190,8 @@ class Span(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     shard_id: Mapped[int] = mapped_column(ForeignKey("shards.id"), index=True)
     file_id: Mapped[int] = mapped_column(ForeignKey("files.id"))
-    offset: Mapped[int] = mapped_column(BigInteger)
-    length: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(Large)
+    length: Mapped[int] = mapped_column(Large)
     augment: Mapped[str] = mapped_column(default="")
     skipped: Mapped[str | None]
 
@@ -247,6 +252,6 @@ class Sample(Base):
     sha256: Mapped[str] = mapped_column(index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
     bundle: Mapped[str]  # digest of the weights it came from
-    seed: Mapped[int] = mapped_column(BigInteger)
+    seed: Mapped[int] = mapped_column(Large)
     request: Mapped[dict[str, Any]]
     made_at: Mapped[datetime] = mapped_column(default=now)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.orm import Session, selectinload, undefer
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.orm import Session, selectinload
 
 from musictk.catalog.database import Database
-from musictk.catalog.models import Alias, Composer, File, Place
+from musictk.catalog.models import Alias, Composer, File, Place, Span
 from musictk.catalog.names import fold
 from musictk.catalog.record import Names, drop_placeless, record_files, record_places
 from musictk.catalog.records import Finding, PieceInfo, Seen, Sketch
-from musictk.catalog.splits import Fractions, Member, deal
+from musictk.catalog.splits import Fractions, Member, deal, fill, wished
+from musictk.catalog.values import unreadable
 from musictk.errors import UnknownNameError
+
+DEAL = Fractions()  # where nobody says how
+_grouped = (File.status == "accepted") & File.cluster.is_not(None)
 
 
 class Music(Database):
@@ -30,24 +35,43 @@ class Music(Database):
                 for path, member, size, mtime_ns, checks, code in session.execute(query)
             }
 
-    def record(self, findings: Sequence[Finding]) -> None:
+    def record(self, findings: Sequence[Finding], fractions: Fractions = DEAL) -> None:
         """Keep what was found, all of it or nothing. Once this returns it survives a crash.
 
-        Content that was examined before is not changed by another place that holds it.
+        Accepted files get their cluster and split in the same transaction: new ones are compared
+        with what is there. Content that was examined before is not changed by another place that
+        holds it.
         """
+        from musictk.catalog.grouping import group  # numpy: readers do without
+
         with self.writing() as session:
             names = Names(session)
             owners = [names.id(finding.composer) for finding in findings]
-            ids = record_files(session, findings, owners)
-            record_places(session, findings, ids)
-            drop_placeless(session)
+            ids, joining = record_files(session, findings, owners)
+            drop_placeless(session, record_places(session, findings, ids))
+            group(session, joining, fractions)
 
     def forget(self, places: Iterable[tuple[str, str]]) -> None:
-        """Places that hold nothing any more; a file without a place becomes `missing`."""
+        """Places that hold nothing any more; a file without a place becomes `missing`.
+
+        What is missing loses cluster and split: twins may come in the meantime, so that it is
+        grouped again when it returns.
+        """
         with self.writing() as session:
+            left: set[int] = set()
             for path, member in places:
-                session.execute(delete(Place).where(Place.path == path, Place.member == member))
-            drop_placeless(session)
+                place = session.get(Place, (path, member))
+                if place is not None:
+                    left |= {place.file_id} if place.file_id is not None else set()
+                    session.delete(place)
+            session.flush()
+            drop_placeless(session, left)
+            query = select(File.id).where(File.status == "missing", File.cluster.is_not(None))
+            missing = session.scalars(query).all()
+            if missing:
+                from musictk.catalog.grouping import ungroup
+
+                ungroup(session, missing)
 
     def attribute(self, composers: Mapping[tuple[str, str], str]) -> None:
         """Say whose the files at these places, (path, member), are, whatever was said before."""
@@ -76,47 +100,43 @@ class Music(Database):
         if split is not None:
             query = query.where(File.split == split)
         with self.reading() as session:
-            return [_piece(file) for file in session.scalars(query)]
+            return [piece for file in session.scalars(query) if (piece := _piece(file))]
 
     def sketches(self) -> list[Sketch]:
         """The musical fingerprint of every accepted file, by content hash."""
-        query = (
-            select(File).where(File.status == "accepted").options(undefer(File.sketch))
-        ).order_by(File.sha256)
+        columns = (File.id, File.sha256, File.kind, File.sketch, File.split)
+        query = select(*columns).where(File.status == "accepted").order_by(File.sha256)
         with self.reading() as session:
             return [
-                Sketch(file.id, file.sha256 or "", file.kind, file.sketch or b"")
-                for file in session.scalars(query)
+                Sketch(id, sha256 or "", kind, data or b"", split)
+                for id, sha256, kind, data, split in session.execute(query)
             ]
 
-    def ungrouped(self) -> int:
-        """How many accepted files have not been dealt to a split yet."""
-        query = select(File.id).where(File.status == "accepted", File.split.is_(None))
-        with self.reading() as session:
-            return len(session.scalars(query).all())
-
-    def group(self, clusters: Mapping[int, str], fractions: Fractions) -> None:
-        """Keep each file's cluster and deal the clusters into splits, see `splits.deal`."""
+    def complete(self, fractions: Fractions) -> None:
+        """Group accepted files that have no split yet, and let no wanted split stay empty."""
         with self.writing() as session:
-            query = select(File.id, File.split).where(File.status == "accepted")
-            known = {id: split for id, split in session.execute(query) if id in clusters}
-            dealt = deal([Member(clusters[id], split) for id, split in known.items()], fractions)
-            rows = [
-                {"id": id, "cluster": clusters[id], "split": dealt[clusters[id]]} for id in known
-            ]
-            if rows:
-                session.execute(update(File), rows)
+            query = select(File.id).where(File.status == "accepted", File.split.is_(None))
+            strays = session.scalars(query).all()
+            if strays:
+                from musictk.catalog.grouping import group, newcomers
+
+                group(session, newcomers(session, strays), fractions)
+            fill_splits(session, fractions)
 
     def split(self, fractions: Fractions) -> dict[str, int]:
-        """Deal every cluster anew, whatever was dealt before; returns files per split."""
+        """Group every file anew by its sketch, and deal every cluster, whatever was dealt before;
+        returns files per split.
+        """
+        from musictk.catalog.grouping import group_all
+
         with self.writing() as session:
-            files = session.scalars(select(File).where(File.cluster.is_not(None))).all()
-            dealt = deal([Member(file.cluster or "", None) for file in files], fractions)
-            counts: dict[str, int] = {}
-            for file in files:
-                file.split = dealt[file.cluster or ""]
-                counts[file.split] = counts.get(file.split, 0) + 1
-            return counts
+            group_all(session, fractions)
+            files = session.execute(select(File.id, File.cluster).where(_grouped)).all()
+            dealt = deal([Member(cluster or "", None) for _, cluster in files], fractions)
+            rows = [{"id": id, "split": dealt[cluster or ""]} for id, cluster in files]
+            if rows:
+                session.execute(update(File), rows)
+            return dict(Counter(str(row["split"]) for row in rows))
 
     def composer(self, name: str) -> Composer:
         """The composer known under `name`; raises UnknownNameError with the nearest name."""
@@ -132,6 +152,24 @@ class Music(Database):
                 session.add(Alias(key=fold(alias), spelling=alias, composer_id=target.id))
             elif taken.composer_id != target.id:
                 _merge(session, taken.composer_id, target.id)
+
+
+def fill_splits(session: Session, fractions: Fractions) -> None:
+    """Move a cluster to each wanted split that is empty, those no model was trained on first."""
+
+    def is_empty(split: str) -> bool:
+        query = select(File.id).where(File.status == "accepted", File.split == split).limit(1)
+        return session.scalar(query) is None
+
+    if not any(map(is_empty, wished(fractions))):
+        return
+    query = select(File.cluster, func.min(File.split)).where(_grouped).group_by(File.cluster)
+    dealt = {str(cluster): str(split) for cluster, split in session.execute(query)}
+    heard = select(File.cluster).where(File.id.in_(select(Span.file_id)))
+    fresh = dealt.keys() - set(map(str, session.scalars(heard)))
+    for cluster, split in fill(dealt, fractions, fresh).items():
+        if split != dealt[cluster]:
+            session.execute(update(File).where(File.cluster == cluster).values(split=split))
 
 
 def find_composer(session: Session, name: str) -> Composer:
@@ -153,7 +191,11 @@ def _merge(session: Session, source: int, target: int) -> None:
     session.execute(delete(Composer).where(Composer.id == source))
 
 
-def _piece(file: File) -> PieceInfo:
+def _piece(file: File) -> PieceInfo | None:
+    """None for a file whose place cannot be read: there is nothing to load then."""
+    if not file.places:
+        unreadable.note()
+        return None
     place = file.places[0]
     labels: dict[str, Any] = {label.category: label.value for label in file.labels}
     return PieceInfo(

@@ -9,12 +9,23 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from musictk.catalog.database import Database
-from musictk.catalog.models import Alias, Composer, File, Label, Place, Run, Sample, ShardRow
+from musictk.catalog.models import (
+    Alias,
+    Composer,
+    File,
+    Label,
+    Place,
+    Run,
+    Sample,
+    ShardRow,
+    when,
+)
 from musictk.catalog.music import find_composer
-from musictk.catalog.records import SPLITS
+from musictk.catalog.names import store_path
+from musictk.catalog.records import SPLITS, STATUSES
 from musictk.errors import UnknownNameError, UsageError
 
-STATUSES = ("accepted", "rejected", "missing")
+_MOST = 2**31 - 1  # rows that can be asked for
 _EAGER = (selectinload(File.composer), selectinload(File.places), selectinload(File.labels))
 
 
@@ -116,7 +127,7 @@ class Queries(Database):
 
     def search(self, text: str, limit: int | None = 100) -> list[dict[str, Any]]:
         """Files in whose title, path, composer, key or labels every word of `text` stands."""
-        conditions = [_mentions(word) for word in text.split()]
+        conditions = [or_(*map(_mentions, spellings(word))) for word in text.split()]
         with self.reading() as session:
             return _described(session, select(File).where(*conditions), limit)
 
@@ -141,7 +152,7 @@ class Queries(Database):
             )
             return describe(file) | {
                 "checks": file.checks,
-                "added_at": file.added_at.isoformat(),
+                "added_at": when(file.added_at),
                 "places": [_where(place) for place in file.places],
                 "near_duplicates": list(twins),
             }
@@ -195,16 +206,29 @@ def describe(file: File) -> dict[str, Any]:
     }
 
 
+def spellings(text: str) -> list[str]:
+    """`text` as it stands, and as the catalog keeps names: see `names.store_path`.
+
+    What is no valid Unicode can only be the name of a file.
+    """
+    both = dict.fromkeys((text, store_path(text)))
+    return [
+        each for each in both if each.isascii() or each == each.encode("utf-8", "ignore").decode()
+    ]
+
+
 def select_files(session: Session, key: str) -> list[File]:
     """The files that `key` means: an id, a path, a title, a hash's beginning (8 digits or more)."""
     tries: list[ColumnElement[bool]] = []
     if key.isdecimal() and len(key) < 10:
         tries.append(File.id == int(key))
-    tries.append(File.places.any(or_(Place.path == key, Place.member == key)))
+    names = spellings(key)
+    tries.append(File.places.any(or_(Place.path.in_(names), Place.member.in_(names))))
     if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
         tries.append(File.sha256.startswith(key.lower()))
-    tries.append(File.places.any(Place.path.endswith("/" + key, autoescape=True)))
-    tries.append(File.title == key)
+    ends = [Place.path.endswith("/" + name, autoescape=True) for name in names]
+    tries.append(File.places.any(or_(*ends)))
+    tries.append(File.title.in_(names))
     for condition in tries:
         found = session.scalars(select(File).where(condition).options(*_EAGER)).all()
         if found:
@@ -213,6 +237,8 @@ def select_files(session: Session, key: str) -> list[File]:
 
 
 def _described(session: Session, query: Any, limit: int | None) -> list[Any]:
+    if limit is not None and not 0 <= limit <= _MOST:
+        raise UsageError(f"{limit} is no number of rows", f"give one from 0 to {_MOST:,}")
     first = select(func.min(Place.path)).where(Place.file_id == File.id).scalar_subquery()
     ordered = query.options(*_EAGER).order_by(first, File.id).limit(limit)
     return [describe(file) for file in session.scalars(ordered)]

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
 from musictk.catalog.models import Alias, Composer, File, Place
 from musictk.catalog.names import fold
-from musictk.catalog.records import Finding
+from musictk.catalog.records import Finding, Newcomer
 
 _CHUNK = 500  # values in one IN (...)
+_T = TypeVar("_T")
 
 
 class Names:
@@ -41,32 +42,71 @@ class Names:
 
 def record_files(
     session: Session, findings: Sequence[Finding], owners: Sequence[int | None]
-) -> list[int | None]:
-    """Insert or renew the files found; returns each finding's file id."""
-    known = _by_sha(session, {finding.sha256 for finding in findings if finding.sha256})
-    fresh: list[dict[str, Any]] = []
-    stale: list[dict[str, Any]] = []
-    slots: list[int | None] = []  # of each finding: its file's id, or -1 - its index in `fresh`
-    for finding, owner in zip(findings, owners, strict=True):
-        if finding.kind == "archive" and finding.code is None:
-            slots.append(None)
-            continue
-        file = known.get(finding.sha256 or "")
-        if file is None:
-            slots.append(-1 - len(fresh))
-            fresh.append(_columns(finding) | {"title": finding.title, "composer_id": owner})
-            if finding.sha256:
-                known[finding.sha256] = _Known(slots[-1] or 0, finding.checks, "", owner)
-            continue
-        slots.append(file.id)
-        if file.id > 0 and (file.checks < finding.checks or file.status == "missing"):
-            stale.append({"id": file.id} | _columns(finding))
-        if file.id > 0 and file.composer_id is None and owner is not None:
-            stale.append({"id": file.id, "composer_id": owner})
-    made = _insert_files(session, fresh)
-    for row in stale:
+) -> tuple[list[int | None], list[Newcomer]]:
+    """Insert or renew the files found; returns each finding's file id, and the files to group."""
+    plan = _Plan(_by_sha(session, {finding.sha256 for finding in findings if finding.sha256}))
+    slots = [plan.slot(finding, owner) for finding, owner in zip(findings, owners, strict=True)]
+    if plan.regrouped:
+        from musictk.catalog.grouping import ungroup  # numpy: readers do without
+
+        ungroup(session, plan.regrouped)
+    made = _insert_files(session, plan.fresh)
+    for row in plan.stale:
         session.execute(update(File).where(File.id == row.pop("id")).values(row))
-    return [made[-1 - slot] if slot is not None and slot < 0 else slot for slot in slots]
+    ids = [made[-1 - slot] if slot is not None and slot < 0 else slot for slot in slots]
+    joining = [
+        Newcomer(
+            made[-1 - slot] if slot < 0 else slot,
+            str(found.sha256),
+            found.kind,
+            found.sketch,
+            split,
+        )
+        for slot, found, split in plan.joining
+    ]
+    return ids, joining
+
+
+class _Plan:
+    """What a batch of findings makes of the files that are known."""
+
+    def __init__(self, known: dict[str, _Known]) -> None:
+        self._known = known
+        self.fresh: list[dict[str, Any]] = []  # rows to insert
+        self.stale: list[dict[str, Any]] = []  # rows to renew
+        self.regrouped: list[int] = []  # in a cluster, by a sketch or a status that is another now
+        self.joining: list[tuple[int, Finding, str | None]] = []  # and the split it stays in
+
+    def slot(self, finding: Finding, owner: int | None) -> int | None:
+        """The file's id; -1 - its index among the fresh; None for what is no file."""
+        if finding.kind == "archive" and finding.code is None:
+            return None
+        file = self._known.get(finding.sha256 or "")
+        if file is None:
+            return self._add(finding, owner)
+        if file.id > 0 and (file.checks < finding.checks or file.status == "missing"):
+            self._renew(file, finding)
+        if file.id > 0 and file.composer_id is None and owner is not None:
+            self.stale.append({"id": file.id, "composer_id": owner})
+        return file.id
+
+    def _add(self, finding: Finding, owner: int | None) -> int:
+        slot = -1 - len(self.fresh)
+        self.fresh.append(_columns(finding) | {"title": finding.title, "composer_id": owner})
+        if finding.sha256:
+            self._known[finding.sha256] = _Known(slot, finding.checks, "", owner, None, None)
+        if finding.code is None:
+            self.joining.append((slot, finding, None))
+        return slot
+
+    def _renew(self, file: _Known, finding: Finding) -> None:
+        self.stale.append({"id": file.id} | _columns(finding))
+        moved = file.cluster is not None and file.checks == finding.checks and finding.code is None
+        if file.cluster is not None and not moved:
+            self.regrouped.append(file.id)
+        if finding.code is None and not moved:
+            self.joining.append((file.id, finding, file.split))
+        self._known[str(finding.sha256)] = file._replace(checks=finding.checks, status="")
 
 
 def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
@@ -77,11 +117,14 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     return list(session.scalars(query, [everything | row for row in rows]))
 
 
-def record_places(session: Session, findings: Sequence[Finding], ids: Sequence[int | None]) -> None:
-    known: set[tuple[str, str]] = set()
+def record_places(
+    session: Session, findings: Sequence[Finding], ids: Sequence[int | None]
+) -> set[int]:
+    """Insert or renew the places found; returns the files that lay there before."""
+    known: dict[tuple[str, str], int | None] = {}
     for chunk in _chunks(sorted({finding.path for finding in findings})):
-        query = select(Place.path, Place.member).where(Place.path.in_(chunk))
-        known |= {(path, member) for path, member in session.execute(query)}
+        query = select(Place.path, Place.member, Place.file_id).where(Place.path.in_(chunk))
+        known |= {(path, member): file_id for path, member, file_id in session.execute(query)}
     rows = {
         (finding.path, finding.member): {
             "path": finding.path,
@@ -97,6 +140,8 @@ def record_places(session: Session, findings: Sequence[Finding], ids: Sequence[i
         session.execute(insert(Place), new)
     if old := [row for key, row in rows.items() if key in known]:
         session.execute(update(Place), old)
+    before = (known.get(key) for key, row in rows.items() if known.get(key) != row["file_id"])
+    return {file_id for file_id in before if file_id is not None}
 
 
 class _Known(NamedTuple):
@@ -104,18 +149,21 @@ class _Known(NamedTuple):
     checks: int
     status: str
     composer_id: int | None
+    cluster: str | None
+    split: str | None
 
 
 def _by_sha(session: Session, hashes: set[str]) -> dict[str, _Known]:
     found: dict[str, _Known] = {}
     for chunk in _chunks(sorted(hashes)):
-        query = select(File.sha256, File.id, File.checks, File.status, File.composer_id)
+        columns = (File.id, File.checks, File.status, File.composer_id, File.cluster, File.split)
+        query = select(File.sha256, *columns)
         for sha256, *rest in session.execute(query.where(File.sha256.in_(chunk))):
             found[str(sha256)] = _Known._make(rest)
     return found
 
 
-def _chunks(values: list[str]) -> Iterable[list[str]]:
+def _chunks(values: list[_T]) -> Iterable[list[_T]]:
     return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
 
 
@@ -134,11 +182,16 @@ def _columns(finding: Finding) -> dict[str, Any]:
     }
 
 
-def drop_placeless(session: Session) -> None:
-    """Content that lies nowhere: unknown bytes are dropped, known ones become `missing`."""
-    nowhere = ~exists().where(Place.file_id == File.id)
-    session.execute(delete(File).where(File.sha256.is_(None), nowhere))
-    session.execute(
-        update(File).where(nowhere).values(status="missing"),
-        execution_options={"synchronize_session": False},
-    )
+def drop_placeless(session: Session, ids: Iterable[int]) -> None:
+    """Of these files, those that lie nowhere: unknown bytes are dropped, others are `missing`.
+
+    They keep cluster and split until `Catalog.forget` is called at the end of an ingest, so that a
+    file that only moved stays where it was, and a twin that comes meanwhile joins it.
+    """
+    for chunk in _chunks(sorted(ids)):
+        nowhere = File.id.in_(chunk) & ~exists().where(Place.file_id == File.id)
+        session.execute(delete(File).where(File.sha256.is_(None), nowhere))
+        session.execute(
+            update(File).where(nowhere).values(status="missing"),
+            execution_options={"synchronize_session": False},
+        )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SPLITS = ("train", "valid", "test")
+STATUSES = ("accepted", "rejected", "missing")
 
 
 @dataclass(frozen=True)
@@ -65,3 +66,15 @@ class Sketch:
     sha256: str
     kind: str
     data: bytes
+    split: str | None = None
+
+
+@dataclass(frozen=True)
+class Newcomer:
+    """A file to be grouped. `split` is the one it stays in where it has no twin."""
+
+    id: int
+    sha256: str
+    kind: str
+    sketch: bytes | None
+    split: str | None = None

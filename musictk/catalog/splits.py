@@ -35,21 +35,37 @@ def deal(members: Iterable[Member], fractions: Fractions) -> dict[str, str]:
     where there are clusters enough (train needs one, valid two, test three); new clusters move
     before old ones.
     """
-    votes: dict[str, Counter[str]] = {}
+    votes: dict[str, Counter[str | None]] = {}
     for member in members:
         ballot = votes.setdefault(member.cluster, Counter())
         if member.split is not None:
             ballot[member.split] += 1
-    dealt = {
-        key: max(SPLITS, key=lambda split: ballot[split]) if ballot else _by_hash(key, fractions)
-        for key, ballot in votes.items()
-    }
-    fresh = {key for key, ballot in votes.items() if not ballot}
-    wanted = _wanted(len(dealt), fractions)
+    dealt = {key: majority(votes[key]) or by_hash(key, fractions) for key in votes}
+    return fill(dealt, fractions, {key for key, ballot in votes.items() if not ballot})
+
+
+def majority(votes: Mapping[str | None, int]) -> str | None:
+    """The split of most files, training first on a tie; None where no file has one."""
+    best = max(SPLITS, key=lambda split: votes.get(split, 0))
+    return best if votes.get(best) else None
+
+
+def fill(dealt: Mapping[str, str], fractions: Fractions, fresh: Collection[str]) -> dict[str, str]:
+    """The same deal, with no wanted split empty where there are clusters enough; `fresh` ones
+    move before others.
+    """
+    filled = dict(dealt)
+    wanted = _wanted(len(filled), fractions)
     for split in wanted:
-        if split not in dealt.values():
-            dealt[_donor(dealt, wanted, fresh)] = split
-    return dealt
+        if split not in filled.values():
+            filled[_donor(filled, wanted, fresh)] = split
+    return filled
+
+
+def wished(fractions: Fractions) -> list[str]:
+    """The splits that are to hold anything."""
+    shares = {"train": 1.0, "valid": fractions.valid, "test": fractions.test}
+    return [split for split in SPLITS if shares[split] > 0]
 
 
 def position(key: str) -> float:
@@ -57,7 +73,8 @@ def position(key: str) -> float:
     return int.from_bytes(hashlib.sha256(f"split:{key}".encode()).digest()[:8]) / 2**64
 
 
-def _by_hash(key: str, fractions: Fractions) -> str:
+def by_hash(key: str, fractions: Fractions) -> str:
+    """The split that a new cluster goes to, whatever else is in the corpus."""
     place = position(key)
     if place < fractions.valid:
         return "valid"
@@ -65,11 +82,10 @@ def _by_hash(key: str, fractions: Fractions) -> str:
 
 
 def _wanted(clusters: int, fractions: Fractions) -> list[str]:
-    wished = {"train": 1.0, "valid": fractions.valid, "test": fractions.test}
-    return [split for split in SPLITS if wished[split] > 0][:clusters]
+    return wished(fractions)[:clusters]
 
 
-def _donor(dealt: Mapping[str, str], wanted: Collection[str], fresh: set[str]) -> str:
+def _donor(dealt: Mapping[str, str], wanted: Collection[str], fresh: Collection[str]) -> str:
     """The cluster to move: from the fullest split that can spare one, new before old."""
     counts = Counter(dealt.values())
     spare = [split for split in counts if counts[split] > 1 or split not in wanted]

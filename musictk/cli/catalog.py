@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from musictk.cli.context import session
-from musictk.cli.output import counted
+from musictk.cli.output import counted, no_file
 from musictk.errors import UsageError
 
 COLUMNS = ("id", "path", "composer", "split", "notes", "bars", "metre", "key", "seconds")
@@ -105,9 +105,8 @@ def label(
     with here.catalog() as catalog:
         if csv is not None:
             found = catalog.label_csv(csv)
-            if unknown := found["unknown"]:
-                named = ", ".join(map(repr, unknown[:5])) + ", …" * (len(unknown) > 5)
-                here.output.warn(f"{counted(len(unknown), 'row')} of {csv} mean no file: {named}")
+            if found["unknown"]:
+                here.output.warn(no_file(found["unknown"], csv))
         else:
             found = {"labels": catalog.label(str(selection), *_pair(str(value)))}
     here.output.result(found, f"{counted(found['labels'], 'label')} set")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from musictk.cli.output import Output
+from musictk.cli.output import Output, counted
 from musictk.errors import UsageError
 from musictk.workspace import Workspace
 
@@ -28,10 +28,15 @@ class Session:
     @contextmanager
     def catalog(self) -> Iterator[Catalog]:
         """The catalog, opened (made, where there is none yet) for the time of the command."""
-        from musictk.catalog import Catalog
+        from musictk.catalog import Catalog, unreadable
 
         with Catalog.open(self.url, self.workspace.root) as catalog:
             yield catalog
+        if count := unreadable.take():
+            self.output.warn(
+                f"{counted(count, 'value')} of the catalog cannot be read and count as missing: "
+                "see musictk catalog check"
+            )
 
 
 def rank(context: typer.Context, parameter: str) -> int:

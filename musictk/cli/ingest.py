@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from musictk.cli.context import session
+from musictk.cli.output import no_file
 
 
 def ingest(
@@ -34,5 +35,7 @@ def ingest(
     with here.catalog() as catalog, IngestBar(here.output) as bar:
         found = run(catalog, here.workspace, paths, options, bar)
     report(here.output, found)
+    if found.unknown and composers:
+        here.output.warn(no_file(found.unknown, composers))
     if found.rejected:
         raise typer.Exit(3)

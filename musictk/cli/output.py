@@ -44,6 +44,12 @@ def printing() -> Iterator[None]:
         raise MusictkError(f"cannot write to standard output: {cause(error)}") from error
 
 
+def no_file(rows: Sequence[str], table: Any) -> str:
+    """That rows of a table name no file, and which."""
+    named = ", ".join(map(repr, rows[:5])) + ", …" * (len(rows) > 5)
+    return f"{counted(len(rows), 'row')} of {table} mean no file: {named}"
+
+
 class Output:
     """Prints for one command. With `json`, stdout holds exactly one JSON document."""
 

@@ -19,7 +19,7 @@ ROWS = {  # what is told of each
 }
 TOKENIZERS_DIFFER = (
     "nats per token do not compare across tokenizers; fewer per note or second may mean that less "
-    "is said: events leaves out tempo and metre, pianoroll velocity too, remi none of them"
+    "is said: events leaves out tempo, pianoroll velocity and metre too, remi none of them"
 )
 
 
@@ -34,6 +34,7 @@ def app() -> typer.Typer:
 
 def list_runs(context: typer.Context) -> None:
     """List runs, oldest first."""
+    from musictk.catalog.models import when
     from musictk.jobs.runs import status_of
 
     here = session(context)
@@ -46,7 +47,7 @@ def list_runs(context: typer.Context) -> None:
                 "nll": finite(run.metrics.get("best_nll")),
                 "baseline": run.metrics.get("baseline"),
                 "parameters": run.metrics.get("parameters"),
-                "started": run.started_at.isoformat(timespec="seconds"),
+                "started": when(run.started_at, "seconds"),
             }
             for run in catalog.runs()
         ]
@@ -103,8 +104,8 @@ def compare(
 
     Nats by position are per token, by how far into its piece the token is. Per token compares runs
     of one tokenizer only. Per note and per second compare all, but what a tokenizer leaves out
-    costs it nothing: events knows no tempo and no metre, pianoroll no velocity either, remi knows
-    them all. Intervals are 95 %, by resampling pieces.
+    costs it nothing: events knows no tempo, pianoroll no velocity and no metre either, remi knows
+    them all. Intervals are 95 %, by resampling works: versions of one piece count together.
     """
     from musictk.jobs.compare import compare as job
 
@@ -129,7 +130,7 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("per_token", "per_note", "per_second", "behind"):
         mean, interval = row[name], row[f"{name}_95"]
         ends = "–" if mean is None else f"{mean:.4g}"
-        if mean is not None and row["pieces"] > 1:  # one piece says nothing of others
+        if mean is not None and row["works"] > 1:  # one work says nothing of others
             ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
         line[f"nats {name.replace('_', ' ')}" if name != "behind" else name] = ends
     by_position = row["by_position"] or {}

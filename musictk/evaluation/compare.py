@@ -28,6 +28,7 @@ class Scored:
     seconds: NDArray[np.float64]  # (P,) of music
     parameters: int
     speed: float  # positions a second in training
+    clusters: tuple[str, ...] = ()  # (P,) equal for versions of one work; empty: all are apart
 
     @property
     def scored(self) -> set[int]:
@@ -46,6 +47,7 @@ class Scored:
             positions=self.positions[rows],
             notes=self.notes[rows],
             seconds=self.seconds[rows],
+            clusters=tuple(self.clusters[row] for row in rows) if self.clusters else (),
         )
 
     def units(self, name: str) -> NDArray[np.float64]:
@@ -60,6 +62,7 @@ def compare_scores(scored: Sequence[Scored]) -> list[dict[str, Any]]:
     Nats per token mean something only under one tokenizer. Per note and per second compare any,
     but a tokenizer pays nothing for what it leaves out: of one that knows no velocity or no tempo,
     fewer nats say partly that less was to be said.
+    Intervals resample works: the versions of one work (its cluster) are drawn together.
     `behind` is the paired difference per second to the best run: an interval that leaves out 0 is
     one that the choice of pieces does not explain. Text has neither notes nor seconds: None there.
     Raises MusictkError, naming the run, where no piece is common.
@@ -102,13 +105,22 @@ def _common(scored: Sequence[Scored]) -> list[int]:
 
 
 def _row(run: Scored, best: Scored) -> dict[str, Any]:
-    row: dict[str, Any] = {"run": run.name, "tokenizer": run.tokenizer, "pieces": len(run.pieces)}
+    works = len(set(run.clusters)) if run.clusters else len(run.pieces)
+    row: dict[str, Any] = {"run": run.name, "tokenizer": run.tokenizer}
+    row |= {"pieces": len(run.pieces), "works": works}
     for unit in UNITS:
         counts = run.units(unit)
-        row |= _shown(f"per_{unit}", per_unit(run.nats, counts) if counts.all() else None)
+        row |= _shown(f"per_{unit}", _per(run, counts) if counts.all() else None)
     counts = run.units("second")
-    row |= _shown("behind", difference(run.nats, best.nats, counts) if counts.all() else None)
+    behind = (
+        difference(run.nats, best.nats, counts, clusters=run.clusters) if counts.all() else None
+    )
+    row |= _shown("behind", behind)
     return row | {"parameters": run.parameters, "positions_per_second": round(run.speed, 1)}
+
+
+def _per(run: Scored, counts: NDArray[np.float64]) -> Interval:
+    return per_unit(run.nats, counts, clusters=run.clusters)
 
 
 def _shown(name: str, interval: Interval | None) -> dict[str, Any]:

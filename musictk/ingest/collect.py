@@ -14,7 +14,6 @@ from musictk.catalog import Catalog, Finding, Fractions, Seen, fold, load_path, 
 from musictk.catalog.labels import read_table
 from musictk.errors import UsageError
 from musictk.ingest.archives import members
-from musictk.ingest.cluster import clusters
 from musictk.ingest.find import Place, composer_of, find, title_of
 from musictk.ingest.limits import Limits
 from musictk.ingest.pool import Pool, Task, cpus
@@ -54,6 +53,7 @@ class IngestReport:
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
     repaired: int = 0
     composers: list[str] = field(default_factory=list)  # of the files seen, by name
+    unknown: list[str] = field(default_factory=list)  # rows of the table that mean no file
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
@@ -90,6 +90,7 @@ class _Ingest:
         self._composers: set[str] = set()
         self._seen: dict[tuple[str, str], Seen] = {}
         self._table: dict[str, str] = {}  # the user's own: path below the root, or name
+        self._used: set[str] = set()  # its rows that meant a file
         self._known: dict[str, str] = {}  # composers of the catalog, by folded name
         self._total = 0
         self._folders: dict[str, str] = {}  # as the catalog has them
@@ -101,14 +102,13 @@ class _Ingest:
         places = list({place.path: place for place in find(paths)}.values())
         self._seen = self._catalog.seen()
         self._total = len(places)
-        self._forget(paths, places)
         fresh = [place for place in places if not self._unchanged(place)]
         workers = self._options.workers or cpus()
         with Pool(self._options.limits, workers) as pool:
             self._record(pool, fresh)
+        self._forget(paths, places)  # after the new places: a file that moved is never missing
         self._attribute(places)
-        if self._catalog.ungrouped():
-            self._catalog.group(clusters(self._catalog.sketches()), self._options.fractions)
+        self._catalog.complete(self._options.fractions)
         self._report.composers = sorted(self._composers)
         self._report.seconds = time.perf_counter() - began
         return self._report
@@ -142,9 +142,8 @@ class _Ingest:
             for key in self._seen
             if key[0] not in there and key[0].startswith(roots) and not key[0].startswith(closed)
         ]
-        if gone:
-            self._catalog.forget(gone)
-            self._report.missing = len(gone)
+        self._catalog.forget(gone)
+        self._report.missing = len(gone)
 
     def _record(self, pool: Pool, places: Sequence[Place]) -> None:
         batch: list[Finding] = []
@@ -160,7 +159,7 @@ class _Ingest:
             self._write(batch, done)
 
     def _write(self, batch: list[Finding], done: int) -> None:
-        self._catalog.record(batch)
+        self._catalog.record(batch, self._options.fractions)
         for finding in batch:
             if finding.code is not None:
                 self._report.rejected[str(finding.code)] += 1
@@ -223,8 +222,13 @@ class _Ingest:
 
     def _told(self, below: Sequence[str]) -> str | None:
         """What the user says about whose a file is."""
-        key = "/".join(below)
-        return self._options.composer or self._table.get(key) or self._table.get(below[-1])
+        if self._options.composer:
+            return self._options.composer
+        for key in ("/".join(below), below[-1]):
+            if key in self._table:
+                self._used.add(key)
+                return self._table[key]
+        return None
 
     def _attribute(self, places: Sequence[Place]) -> None:
         """What the user says goes for files that are known already, too."""
@@ -237,6 +241,10 @@ class _Ingest:
             if path in by_path
         }
         self._catalog.attribute({key: name for key, name in told.items() if name})
+        rest = {key: name for key, name in self._table.items() if key not in self._used}
+        if rest and not self._options.composer:
+            rows = [{"file": key, "composer": name} for key, name in rest.items()]
+            self._report.unknown = self._catalog.label_rows(rows, "file")["unknown"]
 
 
 def _below(place: Place, member: str) -> tuple[str, ...]:

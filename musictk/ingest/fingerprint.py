@@ -3,7 +3,7 @@
 The highest and the lowest voice are read off as sequences of pitch intervals; every run of seven
 intervals is hashed, runs of no more than two different intervals (scales, trills: everybody's
 property) are left out, and the smallest hashes are kept: a bottom-k sketch
-(Cohen & Kaplan 2007), from which the share of common runs between two pieces can be estimated.
+(Cohen & Kaplan 2007), from which `musictk.sketches` estimates what two pieces have in common.
 `docs/decisions/0007-near-duplicates.md` has the figures by which these numbers were chosen.
 """
 
@@ -11,30 +11,20 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
 
-Hashes = NDArray[np.uint32]
+from musictk.sketches import SIZE
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-SIZE = 512  # hashes kept of a piece
 _RUN = 7  # intervals in one run
 _GRID = 24  # places in a quarter on which nearly all onsets of a score fall
 _SCORE = 0.6  # share of onsets on that grid that tells a score from a performance (≥ .88, ≤ .23)
 _TOGETHER = 0.05  # seconds within which a performer's onsets count as one chord
-
-
-@dataclass(frozen=True)
-class Fingerprint:
-    """A sketch as numbers: equal signatures are the same music; else hashes are compared."""
-
-    signature: int
-    count: int  # distinct runs in the piece
-    hashes: Hashes  # (≤ SIZE,) the smallest, ascending
 
 
 def sketch_music(ticks: Ints, pitch: Ints, quarter: int, clock: Callable[[Ints], Floats]) -> bytes:
@@ -64,12 +54,6 @@ def sketch_text(text: str) -> bytes:
     digests = (hashlib.blake2b(run.encode(), digest_size=4).digest() for run in runs)
     hashes = np.array([int.from_bytes(digest) for digest in digests], np.uint32)
     return _pack(" ".join(words).encode(), hashes)
-
-
-def unpack(sketch: bytes) -> Fingerprint:
-    """The inverse of what `sketch_music` and `sketch_text` return."""
-    values = np.frombuffer(sketch, "<u4")
-    return Fingerprint(int(values[0]) << 32 | int(values[1]), int(values[2]), values[3:])
 
 
 def _pack(whole: bytes, hashes: NDArray[np.uint32]) -> bytes:

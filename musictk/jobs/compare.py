@@ -136,6 +136,7 @@ def _score(
         notes=np.array([pieces[file].notes for file in files]),
         seconds=np.array([pieces[file].seconds for file in files]),
         parameters=parameters(network),
+        clusters=tuple(pieces[file].cluster or str(file) for file in files),
         speed=float(catalog.run(name).metrics.get("positions_per_second", 0.0)),
     )
     return scored.on(kept), (held.shard.files, scores), len(files) - len(kept)

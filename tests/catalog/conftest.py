@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from musictk.catalog import Catalog, Finding, Fractions
+from musictk.sketches import SIZE
 
 Find = Callable[..., Finding]
 
@@ -18,37 +20,49 @@ def catalog(tmp_path: Path) -> Iterator[Catalog]:
         yield opened
 
 
+def sketch(runs: Iterable[int], signature: int | None = None) -> bytes:
+    """The sketch of a piece with these runs of intervals."""
+    held = sorted(runs)
+    whole = sum(held) if signature is None else signature
+    return np.array([0, whole % 2**32, len(held), *held[:SIZE]], "<u4").tobytes()
+
+
+def make(number: int, **fields: object) -> Finding:
+    """A finding for content `number`; every field can be set."""
+    values: dict[str, object] = {
+        "path": f"midis/Bach/{number}.mid",
+        "member": "",
+        "size": 100,
+        "mtime_ns": 1,
+        "sha256": f"{number:064x}",
+        "checks": 1,
+        "length": 100,
+        "title": f"Piece {number}",
+        "composer": "Bach",
+        "facts": {"notes": 10 * number, "seconds": 60.0, "bars": 8, "key": "C major"},
+        "sketch": sketch(range(number * 1000, number * 1000 + 100)),
+    }
+    return Finding(**(values | fields))  # type: ignore[arg-type]
+
+
 @pytest.fixture
 def find() -> Find:
-    """A finding for content `number`; every field can be set."""
-
-    def make(number: int, **fields: object) -> Finding:
-        values: dict[str, object] = {
-            "path": f"midis/Bach/{number}.mid",
-            "member": "",
-            "size": 100,
-            "mtime_ns": 1,
-            "sha256": f"{number:064x}",
-            "checks": 1,
-            "length": 100,
-            "title": f"Piece {number}",
-            "composer": "Bach",
-            "facts": {"notes": 10 * number, "seconds": 60.0, "bars": 8, "key": "C major"},
-            "sketch": b"",
-        }
-        return Finding(**(values | fields))  # type: ignore[arg-type]
-
     return make
 
 
 @pytest.fixture
 def filled(catalog: Catalog, find: Find) -> Catalog:
-    """Six pieces by two composers in five clusters, dealt; and one reject."""
-    pieces = [find(number, composer="Bach" if number < 4 else "CPE_Bach") for number in range(1, 7)]
+    """Six pieces by two composers in five clusters (1 and 2 are twins), dealt; and one reject."""
+    pieces = [
+        find(
+            number,
+            composer="Bach" if number < 4 else "CPE_Bach",
+            sketch=sketch(range(max(number, 2) * 1000, max(number, 2) * 1000 + 100)),
+        )
+        for number in range(1, 7)
+    ]
     broken = find(9, path="midis/x.mid", code="corrupt", detail="a", composer=None, facts={})
-    catalog.record([*pieces, broken])
-    ids = {piece.id: piece.sha256 for piece in catalog.pieces()}
-    twins = sorted(ids)[:2]
-    ids[twins[1]] = ids[twins[0]]
-    catalog.group(ids, Fractions(0.2, 0.2))
+    fractions = Fractions(0.2, 0.2)
+    catalog.record([*pieces, broken], fractions)
+    catalog.complete(fractions)
     return catalog

@@ -32,7 +32,10 @@ def run(code: str, *arguments: object) -> str:
 def test_head_is_the_newest_migration() -> None:
     config = Config()
     config.set_main_option("script_location", str(HERE))
-    assert ScriptDirectory.from_config(config).get_heads() == [migrations.HEAD]
+    scripts = ScriptDirectory.from_config(config)
+    assert scripts.get_heads() == [migrations.HEAD]
+    found = [script.revision for script in scripts.walk_revisions()]
+    assert found[::-1] == list(migrations.REVISIONS)
 
 
 def test_migrations_make_just_the_tables_of_the_models(catalog: Catalog) -> None:
@@ -134,3 +137,39 @@ def test_a_catalog_in_memory_keeps_what_it_is_told(tmp_path: Path) -> None:
     with Catalog.open("sqlite://", tmp_path) as catalog:
         catalog.start_run("gpt", "f", {})
         assert catalog.newest_run("running").name == "gpt-1"
+
+
+READ = """
+import os, sys
+from pathlib import Path
+from musictk.catalog import Catalog
+from musictk.errors import MusictkError
+url, root = sys.argv[1], Path(sys.argv[2])
+with Catalog.open("sqlite://", root) as catalog:
+    catalog.summary(), catalog.files(), catalog.check()  # all is imported while it may be
+if os.getuid() == 0:
+    os.setuid(65534)
+with Catalog.open(url, root) as catalog:
+    print(catalog.summary()["files"], len(catalog.files()))
+    try:
+        catalog.start_run("gpt", "f", {})
+    except MusictkError as error:
+        print(error)
+"""
+
+
+def test_a_folder_that_cannot_be_written_can_be_read(filled: Catalog, tmp_path: Path) -> None:
+    filled.close()
+    folder = tmp_path / "read only"
+    folder.mkdir()
+    (folder / "catalog.db").write_bytes((tmp_path / "catalog.db").read_bytes())
+    for parent in folder.parents[:-2]:
+        parent.chmod(parent.stat().st_mode | 0o055)  # another user may come here
+    (folder / "catalog.db").chmod(0o444)
+    folder.chmod(0o555)
+    try:
+        shown = run(READ, f"sqlite:///{folder}/catalog.db", folder)
+    finally:
+        folder.chmod(0o755)
+    assert "'accepted': 6" in shown
+    assert "writable" in shown

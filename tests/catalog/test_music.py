@@ -64,6 +64,9 @@ def test_the_split_rule_is_checked(filled: Catalog, find: Find, tmp_path: Path) 
     faults = {fault["what"] for fault in filled.check()}
     assert faults == {"a file has changed"}  # these bytes hash to something else
     filled.record([find(20)])
+    assert "files without a split" not in {fault["what"] for fault in filled.check()}
+    with filled.writing() as session:
+        session.connection().exec_driver_sql("UPDATE files SET split = NULL WHERE id = 1")
     assert "files without a split" in {fault["what"] for fault in filled.check()}
     with filled.writing() as session:
         session.connection().exec_driver_sql("UPDATE files SET cluster = 'one'")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tracemalloc
 from dataclasses import replace
 
 import numpy as np
@@ -83,6 +84,45 @@ def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
         covered += interval.low <= 2.0 <= interval.high
         assert interval.low <= interval.mean <= interval.high
     assert 0.87 <= covered / 100 <= 1.0
+
+
+@pytest.mark.parametrize("works", [5, 20])
+def test_performances_of_one_work_count_together(works: int) -> None:
+    """By pieces, an interval covers the truth in fewer than half of the trials here."""
+    rng = np.random.default_rng(0)
+    clusters = np.arange(works).repeat(10)
+    covered, trials = 0, 200
+    for trial in range(trials):
+        units = rng.integers(50, 500, works * 10).astype(float)
+        hard = rng.normal(2.0, 0.5, works)[clusters]
+        nats = units * (hard + rng.normal(0, 0.1, works * 10))
+        interval = per_unit(nats, units, trial, clusters.tolist())
+        covered += interval.low <= 2.0 <= interval.high
+    assert 0.90 <= covered / trials <= 0.98
+
+
+def test_the_memory_of_an_interval_does_not_grow_with_the_corpus() -> None:
+    def peak(pieces: int) -> int:
+        nats = np.random.default_rng(1).random(pieces)
+        tracemalloc.start()
+        per_unit(nats, nats + 1)
+        most = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return most
+
+    assert peak(10_000) < 8 << 20  # (2000, P) numbers would take 160 MB
+
+
+def test_versions_of_one_work_are_told_from_pieces() -> None:
+    run = _scored("a", [1, 2, 3, 4], 2.0)
+    apart, together = (
+        compare_scores([replace(run, clusters=clusters)])[0]
+        for clusters in (("a", "b", "c", "d"), ("a", "a", "a", "a"))
+    )
+    assert (apart["pieces"], apart["works"]) == (4, 4)
+    assert (together["pieces"], together["works"]) == (4, 1)
+    assert apart["per_note"] == together["per_note"]
+    assert together["per_note_95"][0] == together["per_note_95"][1]
 
 
 def test_a_run_is_not_behind_itself() -> None:

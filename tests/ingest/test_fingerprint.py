@@ -10,13 +10,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musictk.catalog import Sketch
 from musictk.ingest import Limits
-from musictk.ingest.cluster import alike, clusters, containment
 from musictk.ingest.facts import estimate_key, measure, pitched
-from musictk.ingest.fingerprint import sketch_music, sketch_text, unpack
+from musictk.ingest.fingerprint import sketch_music, sketch_text
 from musictk.ingest.read import read_midi
 from musictk.music import Clock, Notes, notes
+from musictk.sketches import alike, containment, unpack
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 PIECES = sorted(MIDIS.glob("*/*.mid"))
@@ -74,31 +73,6 @@ def test_a_piece_is_found_inside_a_longer_one() -> None:
     share, sample = containment(unpack(sketch(PIECES[3])), medley)
     assert share > 0.8
     assert sample > 50
-
-
-def test_clusters_are_named_by_content_and_join_across_a_third(
-    tmp_path: Path,
-) -> None:
-    same, other = sketch(PIECES[0]), sketch(PIECES[5])
-    rows = [
-        Sketch(1, "cc", "midi", same),
-        Sketch(2, "aa", "midi", same),
-        Sketch(3, "bb", "midi", other),
-        Sketch(4, "dd", "text", same),  # another kind is never a twin
-    ]
-    assert clusters(rows) == {1: "aa", 2: "aa", 3: "bb", 4: "dd"}
-    assert clusters(rows[::-1]) == clusters(rows)
-    assert clusters([]) == {}
-
-
-def test_the_smallest_pieces_are_twins_when_they_are_the_same() -> None:
-    def scale(start: int, step: int) -> bytes:
-        ticks = np.arange(5) * step
-        return sketch_music(ticks, start + np.arange(5), 480, lambda times: times / 480)
-
-    assert scale(60, 480) == scale(64, 240)
-    rows = [Sketch(1, "a", "midi", scale(60, 480)), Sketch(2, "b", "midi", scale(50, 96))]
-    assert set(clusters(rows).values()) == {"a"}
 
 
 def test_texts_with_the_same_words_are_twins() -> None:

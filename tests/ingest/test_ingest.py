@@ -121,6 +121,36 @@ def test_whose_a_file_is(run: Run, catalog: Catalog, midis: Path, tmp_path: Path
         run(tmp_path / "nowhere")
 
 
+def test_rows_of_a_table_match_or_are_named(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path
+) -> None:
+    folder = workspace.root / "m"
+    folder.mkdir()
+    for number, path in enumerate(sorted(midis.glob("*/*.mid"))[:4], 1):
+        copy(path, folder / f"t{number}.mid")
+    table = workspace.root / "who.csv"
+    rows = "t1,Fauré\nm/t2.mid,Liszt\n./m/t3.mid,Ravel\nt4.mid,Krebs\nt5.mid,Nobody\n,Nobody\n"
+    table.write_text(f"file,composer\n{rows}", "utf-8")
+    assert run(folder, composers=table).unknown == ["t5.mid", ""]
+    named = {Path(row["path"]).stem: row["composer"] for row in catalog.files()}
+    assert named == {"t1": "Fauré", "t2": "Liszt", "t3": "Ravel", "t4": "Krebs"}
+    assert catalog.label_csv(table)["unknown"] == ["t5.mid", ""]
+
+
+def test_killed_between_batches_every_file_has_a_split(midis: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-c", INGEST, str(tmp_path), str(midis)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()  # a batch is acknowledged
+    process.kill()
+    process.wait()
+    with Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path) as catalog:
+        pieces = catalog.pieces()
+        assert 5 <= len(pieces) < 42
+        assert all(piece.split and piece.cluster for piece in pieces)
+        assert catalog.check() == []
+
+
 def test_texts_have_kinds_of_their_own(run: Run, catalog: Catalog, tmp_path: Path) -> None:
     (tmp_path / "t").mkdir()
     (tmp_path / "t" / "poem.txt").write_text("\ufeffSo much depends\r\nupon", "utf-8")

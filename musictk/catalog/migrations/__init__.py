@@ -1,3 +1,4 @@
 """Alembic migrations, run by `Catalog.open`."""
 
-HEAD = "0001"  # the newest revision; a test compares it with what alembic finds
+REVISIONS = ("0001", "0002")  # oldest first; a test compares them with what alembic finds
+HEAD = REVISIONS[-1]

@@ -1,0 +1,79 @@
+"""Rows that are not as they were written: found one by one, and named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from sqlalchemy import Table, select, type_coerce
+from sqlalchemy.orm import Session
+from sqlalchemy.types import NullType
+
+from musictk.catalog.models import Base, File, Posting
+from musictk.catalog.records import SPLITS, STATUSES
+from musictk.catalog.values import Checked
+from musictk.sketches import unpack
+
+_CHOICES = {File.__table__.c.status: STATUSES, File.__table__.c.split: (None, *SPLITS)}
+
+
+def unreadable_rows(session: Session) -> Iterator[tuple[str, str]]:
+    """(what is wrong, table, row and column) of every value that its column cannot hold."""
+    for table in Base.metadata.sorted_tables:
+        if table is not Posting.__table__:  # an index: what is wrong in it is passed over
+            yield from _values(session, table)
+    yield from _sketches(session)
+    if session.get_bind().dialect.name == "sqlite":
+        yield from _references(session)
+
+
+def _values(session: Session, table: Table) -> Iterator[tuple[str, str]]:
+    dialect = session.get_bind().dialect
+    keys = list(table.primary_key.columns)
+    columns = [column for column in table.columns if isinstance(column.type, Checked)]
+    readers = []
+    for column in columns:
+        adapted = column.type.dialect_impl(dialect)
+        assert isinstance(adapted, Checked)
+        readers.append(adapted.strict(dialect))
+    wanted = [type_coerce(column, NullType()) for column in (*keys, *columns)]
+    query = select(*wanted).execution_options(yield_per=500)
+    for row in session.execute(query):
+        identity, values = row[: len(keys)], row[len(keys) :]
+        for column, read, value in zip(columns, readers, values, strict=True):
+            problem = _problem(column, read, value)
+            if problem:
+                yield problem, _where(table.name, identity, column.name)
+
+
+def _problem(column: Any, read: Any, value: Any) -> str | None:
+    if value is None:
+        return None if column.nullable else "a value is missing"
+    try:
+        found = read(value)
+        if isinstance(found, str):
+            found.encode()
+    except (ValueError, TypeError, OverflowError, RecursionError):
+        return "a value cannot be read"
+    if column in _CHOICES and found not in _CHOICES[column]:
+        return "a value is none of those there are"
+    return None
+
+
+def _sketches(session: Session) -> Iterator[tuple[str, str]]:
+    columns = (File.id, File.sketch)
+    query = select(*columns).where(File.status == "accepted", File.sketch.is_not(None))
+    for file_id, sketch in session.execute(query.execution_options(yield_per=500)):
+        try:
+            unpack(sketch or b"")
+        except ValueError:
+            yield "a value cannot be read", _where("files", (file_id,), "sketch")
+
+
+def _references(session: Session) -> Iterator[tuple[str, str]]:
+    for table, row, parent, _ in session.connection().exec_driver_sql("PRAGMA foreign_key_check"):
+        yield f"a row refers to {parent} that are not there", f"{table} {row}"
+
+
+def _where(table: str, identity: Any, column: str) -> str:
+    return f"{table} {'/'.join(map(str, identity))}, column {column}"

@@ -1,0 +1,204 @@
+"""Column types that survive what is not as it was written.
+
+SQLite keeps whatever it is given: a date that is none, JSON cut short, bytes for text. A value of
+another type than its column's counts as missing here, so that the rest of the catalog can be used;
+`unreadable` counts them, and `Catalog.check` names each with its row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import isfinite
+from typing import Any
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    DateTime,
+    Dialect,
+    Double,
+    Integer,
+    LargeBinary,
+    String,
+    TypeDecorator,
+)
+
+
+class Unreadable:
+    """How many values were not as their columns say, since it was last asked."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def note(self) -> None:
+        self._count += 1
+
+    def take(self) -> int:
+        """The number, and begin again."""
+        count, self._count = self._count, 0
+        return count
+
+
+unreadable = Unreadable()
+
+
+class Checked(TypeDecorator[Any]):
+    """A type that reads what its column may hold; `missing` stands for anything else."""
+
+    impl: Any = String
+    cache_ok = True
+    missing: Any = None
+
+    def read(self, value: Any) -> Any:
+        """The value, or raise ValueError where it is not of this type."""
+        raise NotImplementedError
+
+    def strict(self, dialect: Dialect) -> Callable[[Any], Any]:
+        """What turns a stored value into one of this type, or raises."""
+        inner = super().result_processor(dialect, None) or (lambda value: value)
+
+        def process(value: Any) -> Any:
+            found = None if value is None else inner(value)
+            return None if found is None else self.read(found)
+
+        return process
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        process = self.strict(dialect)
+
+        def lenient(value: Any) -> Any:
+            try:
+                return process(value)
+            except (ValueError, TypeError, OverflowError, RecursionError):
+                unreadable.note()
+                return self.fallback(value)
+
+        return lenient
+
+    def fallback(self, value: Any) -> Any:
+        """What stands for a value that cannot be read."""
+        return self.missing
+
+
+class Text(Checked):
+    """Text; bytes are shown as far as they are text."""
+
+    impl = String
+    cache_ok = True
+
+    def read(self, value: Any) -> str:
+        if not isinstance(value, str):
+            raise TypeError
+        return value
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        lenient = super().result_processor(dialect, coltype)
+        return lambda value: value if type(value) is str else lenient(value)  # nearly always
+
+    def fallback(self, value: Any) -> str:
+        return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
+class Whole(Checked):
+    """A whole number; a sum over a column with text in it comes as a float."""
+
+    impl = Integer
+    cache_ok = True
+
+    def read(self, value: Any) -> int:
+        if isinstance(value, float) and value.is_integer():
+            return int(value)
+        if not isinstance(value, int):
+            raise TypeError
+        return value
+
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        lenient = super().result_processor(dialect, coltype)
+        return lambda value: value if type(value) is int else lenient(value)  # nearly always
+
+
+class Large(Whole):
+    """A whole number of 64 bits."""
+
+    impl = BigInteger
+    cache_ok = True
+
+
+class Real(Checked):
+    """A finite number."""
+
+    impl = Double
+    cache_ok = True
+
+    def read(self, value: Any) -> float:
+        if not isinstance(value, int | float) or not isfinite(value):
+            raise ValueError
+        return value
+
+
+class Flag(Checked):
+    """Yes or no."""
+
+    impl = Boolean
+    cache_ok = True
+
+    def strict(self, dialect: Dialect) -> Callable[[Any], Any]:
+        return self.read  # the driver's own takes anything for a yes
+
+    def read(self, value: Any) -> bool | None:
+        if value not in (None, 0, 1):
+            raise ValueError
+        return None if value is None else bool(value)
+
+
+class Blob(Checked):
+    """Bytes."""
+
+    impl = LargeBinary
+    cache_ok = True
+
+    def read(self, value: Any) -> bytes:
+        if not isinstance(value, bytes):
+            raise TypeError
+        return value
+
+
+class Document(Checked):
+    """A JSON object."""
+
+    impl = JSON
+    cache_ok = True
+
+    def read(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise TypeError
+        return value
+
+    def fallback(self, value: Any) -> dict[str, Any]:
+        return {}
+
+
+class Numbers(Checked):
+    """A JSON list of whole numbers."""
+
+    impl = JSON
+    cache_ok = True
+
+    def read(self, value: Any) -> list[int]:
+        if not isinstance(value, list) or not all(type(item) is int for item in value):
+            raise TypeError
+        return value
+
+
+class Moment(Checked):
+    """An aware UTC time. SQLite keeps no zone, so it is given back on the way out."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def read(self, value: Any) -> datetime:
+        if not isinstance(value, datetime):
+            raise TypeError
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value

@@ -1,0 +1,274 @@
+"""Twins end in one cluster and one split: however many, in whatever order, however written."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import subprocess
+import sys
+import textwrap
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from musictk.catalog import Catalog, Finding, Fractions
+from tests.catalog.conftest import sketch
+
+Find = Callable[..., Finding]
+TENTH = Fractions(0.1, 0.1)
+
+
+def hashes(seed: int, count: int = 400) -> set[int]:
+    """The runs of a piece of its own."""
+    return set(np.random.default_rng(seed).integers(0, 2**32, count, np.uint32).tolist())
+
+
+def version(work: int, number: int, count: int = 400) -> bytes:
+    """One of many versions of a work: four fifths of its runs, and others of its own."""
+    kept = random.Random(number).sample(sorted(hashes(work, count)), count * 4 // 5)
+    return sketch({*kept, *hashes(10_000 + number, count // 5)})
+
+
+def clusters(catalog: Catalog) -> dict[str, tuple[str | None, str | None]]:
+    """(cluster, split) of every accepted file, by hash."""
+    return {piece.sha256: (piece.cluster, piece.split) for piece in catalog.pieces()}
+
+
+def faults(catalog: Catalog) -> list[dict[str, str]]:
+    return [fault for fault in catalog.check() if "split" in fault["what"]]
+
+
+@pytest.mark.parametrize("count", [2, 230, 1000])
+def test_any_number_of_versions_is_one_cluster(catalog: Catalog, find: Find, count: int) -> None:
+    found = [find(number, sketch=version(1, number)) for number in range(count)]
+    others = [find(5000 + number, sketch=sketch(hashes(number + 2))) for number in range(50)]
+    catalog.record([*others, *found])
+    groups = clusters(catalog)
+    assert len({groups[finding.sha256] for finding in found if finding.sha256}) == 1
+    assert len({cluster for cluster, _ in groups.values()}) == 51
+    assert faults(catalog) == []
+
+
+def test_the_index_stays_small_however_many_versions(catalog: Catalog, find: Find) -> None:
+    same = sketch(hashes(1))
+    catalog.record([find(number, sketch=same) for number in range(300)])
+    with catalog.reading() as session:
+        many = session.connection().exec_driver_sql("SELECT count(*) FROM postings").scalar()
+    assert isinstance(many, int)
+    assert 0 < many < 300
+
+
+def test_commonplaces_join_nothing(catalog: Catalog, find: Find) -> None:
+    scales = sorted(hashes(1, 30))
+    found = [
+        find(number, sketch=sketch({*scales, *hashes(number + 2, 300)})) for number in range(300)
+    ]
+    catalog.record(found)
+    assert len(set(clusters(catalog).values())) == 300
+    catalog.record([find(999, sketch=sketch({*scales, *hashes(252, 300)}))])  # a twin of 250
+    groups = clusters(catalog)
+    assert groups[f"{999:064x}"] == groups[f"{250:064x}"]
+
+
+def test_a_file_that_returns_meets_the_twin_that_came_meanwhile(
+    catalog: Catalog, find: Find
+) -> None:
+    first = {number: find(number, sketch=sketch(hashes(number))) for number in range(1, 40)}
+    catalog.record(list(first.values()))
+    before = clusters(catalog)
+    train = next(n for n in first if before[f"{n:064x}"][1] == "train")
+    twin = next(  # one that would be dealt to another split by itself
+        number for number in range(100, 200) if _alone(catalog, find, number) not in ("train", None)
+    )
+    catalog.forget([(first[train].path, "")])
+    row = catalog.show(first[train].sha256 or "")
+    assert (row["status"], row["cluster"], row["split"]) == ("missing", None, None)
+    catalog.record([find(twin, sketch=version_of(first[train]))])
+    catalog.record([first[train]])
+    groups = clusters(catalog)
+    assert groups[f"{train:064x}"] == groups[f"{twin:064x}"]
+    assert groups[f"{train:064x}"][1] != "train"
+    assert faults(catalog) == []
+
+
+def version_of(finding: Finding) -> bytes:
+    """Another version of the same piece."""
+    held = np.frombuffer(finding.sketch or b"", "<u4")[3:].tolist()
+    return sketch({*held[20:], *hashes(99_999, 30)})
+
+
+def _alone(catalog: Catalog, find: Find, number: int) -> str | None:
+    with Catalog.open("sqlite://", catalog.root) as other:
+        other.record([find(number)])
+        return other.pieces()[0].split
+
+
+def test_a_file_that_only_moves_keeps_its_split(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(number) for number in range(1, 9)])
+    catalog.complete(TENTH)
+    before = clusters(catalog)
+    catalog.record([find(10, path="midis/Bach/1.mid")])  # other music at its place
+    catalog.record([find(1, path="midis/moved.mid")])
+    catalog.forget([])
+    after = clusters(catalog)
+    assert {sha: after[sha] for sha in before} == before
+
+
+def test_what_one_member_said_in_the_index_others_say_when_it_is_gone(
+    catalog: Catalog, find: Find
+) -> None:
+    found = [find(number, sketch=version(1, number)) for number in range(30)]
+    catalog.record(found)
+    (group,) = set(clusters(catalog).values())
+    catalog.forget([(finding.path, "") for finding in found[:28]])
+    catalog.record([find(100, sketch=version(1, 100))])
+    assert set(clusters(catalog).values()) == {group}
+
+
+def test_a_piece_that_connects_two_clusters_makes_them_one(catalog: Catalog, find: Find) -> None:
+    numbers = range(1, 60)
+    catalog.record([find(number, sketch=sketch(hashes(number))) for number in numbers])
+    groups = clusters(catalog)
+    by_split = {split: n for n in numbers for split in [groups[f"{n:064x}"][1]]}
+    one, other = by_split["train"], by_split["valid"]
+    medley = find(100, sketch=sketch({*sorted(hashes(one))[::2], *sorted(hashes(other))[::2]}))
+    catalog.record([medley])
+    groups = clusters(catalog)
+    names = [f"{number:064x}" for number in (one, other, 100)]
+    assert {groups[name] for name in names} == {(min(names), "train")}
+
+
+def test_how_many_are_written_at_once_does_not_matter(
+    catalog: Catalog, find: Find, tmp_path: Path
+) -> None:
+    chance = random.Random(3)
+    found = [find(number, sketch=version(chance.randint(1, 20), number)) for number in range(120)]
+    catalog.record(found)
+    for size in (1, 7, 50):
+        with Catalog.open(f"sqlite:///{tmp_path}/{size}.db", tmp_path) as other:
+            for start in range(0, len(found), size):
+                other.record(found[start : start + size])
+            assert other.digest() == catalog.digest()
+
+
+def test_other_kinds_and_empty_pieces_are_no_twins(catalog: Catalog, find: Find) -> None:
+    same = sketch(hashes(1))
+    catalog.record(
+        [find(1, sketch=same), find(2, sketch=same, kind="text"), find(3, sketch=b""), find(4)]
+    )
+    with catalog.reading() as session:
+        rows = session.connection().exec_driver_sql("SELECT cluster, split FROM files").all()
+    assert len({cluster for cluster, _ in rows}) == 4
+    assert all(split for _, split in rows)
+
+
+def test_the_smallest_pieces_are_twins_when_they_are_the_same(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(number, sketch=sketch([], signature=5)) for number in (1, 2)])
+    catalog.record([find(3, sketch=sketch([], signature=6))])
+    assert [piece.cluster == f"{1:064x}" for piece in catalog.pieces()] == [True, True, False]
+
+
+def test_a_renewed_sketch_regroups_and_keeps_the_split(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(number) for number in range(1, 30)])
+    catalog.complete(TENTH)
+    before = clusters(catalog)
+    renewed = [find(number, checks=2, sketch=sketch(hashes(number))) for number in range(1, 30)]
+    catalog.record(renewed)
+    assert clusters(catalog) == before
+    catalog.record([find(5, checks=3, code="corrupt", facts={}, sketch=None)])
+    row = catalog.show(f"{5:064x}")
+    assert (row["status"], row["cluster"], row["split"]) == ("rejected", None, None)
+
+
+def test_no_wanted_split_stays_empty(catalog: Catalog, find: Find) -> None:
+    for number in range(1, 5):
+        catalog.record([find(number)])
+        catalog.complete(TENTH)
+        splits = {piece.split for piece in catalog.pieces()}
+        assert len(splits) == min(number, 3)
+        assert "train" in splits
+
+
+def test_check_names_twins_in_two_splits_and_split_joins_them(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(number, sketch=version(1, number)) for number in range(3)])
+    catalog.record([find(number) for number in range(10, 20)])
+    assert faults(catalog) == []
+    with catalog.writing() as session:  # as two ingests at once left them
+        session.connection().exec_driver_sql(
+            "UPDATE files SET cluster = sha256, split = iif(id = 2, 'valid', 'train')"
+        )
+    (fault, *others) = faults(catalog)
+    assert fault["what"] == "one piece in two splits"
+    assert "midis/Bach/1.mid (valid)" in fault["where"]
+    assert " and midis/Bach/" in fault["where"]
+    assert "catalog split" in fault["mend"]
+    assert len(others) < 2
+    catalog.split(TENTH)
+    assert faults(catalog) == []
+    assert len({clusters(catalog)[f"{number:064x}"] for number in range(3)}) == 1
+
+
+RECORD = textwrap.dedent(
+    """
+    import sys
+    from pathlib import Path
+    from musictk.catalog import Catalog
+    from tests.catalog.conftest import make
+    from tests.catalog.test_grouping import version
+    url, offset = sys.argv[1], int(sys.argv[2])
+    with Catalog.open(url, Path(".")) as catalog:
+        print("ready", flush=True)
+        sys.stdin.readline()
+        for number in range(14):
+            catalog.record([make(offset + number, sketch=version(number, offset + number))])
+    """
+)
+
+
+def test_two_that_write_at_once_find_each_others_twins(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path}/catalog.db"
+    writers = [
+        subprocess.Popen(
+            [sys.executable, "-c", RECORD, url, str(offset)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=Path(__file__).parents[2],
+        )
+        for offset in (100, 200)
+    ]
+    for writer in writers:
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == "ready\n"
+    for writer in writers:
+        assert writer.stdin is not None
+        writer.stdin.write("go\n")
+        writer.stdin.flush()
+    assert [writer.wait(120) for writer in writers] == [0, 0]
+    with Catalog.open(url, tmp_path) as catalog:
+        groups = clusters(catalog)
+        assert len(groups) == 28
+        for number in range(14):
+            assert groups[f"{100 + number:064x}"] == groups[f"{200 + number:064x}"]
+
+
+def test_a_catalog_of_the_first_schema_keeps_its_splits(tmp_path: Path, find: Find) -> None:
+    path = tmp_path / "catalog.db"
+    with Catalog.open(f"sqlite:///{path}", tmp_path) as catalog:
+        catalog.record([find(number, sketch=version(number % 9, number)) for number in range(30)])
+        catalog.complete(TENTH)
+        before = clusters(catalog)
+    with sqlite3.connect(path) as connection:  # as the first version wrote it
+        connection.execute("DROP TABLE postings")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    with Catalog.open(f"sqlite:///{path}", tmp_path) as catalog:
+        assert clusters(catalog) == before
+        catalog.record(
+            [find(100 + number, sketch=version(number, 100 + number)) for number in range(9)]
+        )
+        after = clusters(catalog)
+        assert {sha: after[sha] for sha in before} == before
+        assert len({cluster for cluster, _ in after.values()}) == 9
+        assert faults(catalog) == []
