@@ -161,6 +161,7 @@ class _Walk:
     def _short(self, place: int, kind: int) -> int:
         """Take one message of a single data byte, which are few: where the next event begins."""
         self._singles.append(place)
+        self._bound(len(self._singles))
         return place + self._tables.after(place) + 1 + (kind > 0)
 
     def _jump(self, place: int, stop: int) -> int:
@@ -211,6 +212,12 @@ class _Walk:
         self._places.append(place)
         self._deltas.append(delta)
         self._found.append(found)
+        self._bound(len(self._found))
+
+    def _bound(self, events: int) -> None:
+        """Stop as soon as there are too many, before memory is filled with them."""
+        if events > self._limits.events:
+            raise RejectedError(Reason.TOO_MANY_EVENTS, f"more than {self._limits.events}")
 
     def _number(self, place: int, stop: int) -> tuple[int, int]:
         """The variable-length number at `place`, and where it ends."""
@@ -244,8 +251,7 @@ class _Walk:
         """Everything that was read, in arrays."""
         tables, limits = self._tables, self._limits
         starts = self._starts()
-        if len(starts) + len(self._found) > limits.events:
-            raise RejectedError(Reason.TOO_MANY_EVENTS, f"more than {limits.events}")
+        self._bound(len(starts) + len(self._found))
         status, first, second = tables.contents(starts)
         # The messages between one special and the next have one track and one offset in time.
         before = np.searchsorted(starts, self._places)

@@ -31,12 +31,15 @@ def drum_channels(specials: Sequence[Special], messages: Messages) -> set[int]:
         return drums
     for channel, is_drum in _banks(messages, _DRUM_BANKS[system]).items():
         drums = drums | {channel} if is_drum else drums - {channel}
+    parts: dict[int, bool] = {}  # the last message about each channel, in the order of those
     for data in exclusive:
-        part = _part(data, system)
-        if part is not None:
+        if (part := _part(data, system)) is not None:
             channel, is_drum = part
-            channel = _meant(channel, messages) if is_drum else channel
-            drums = drums | {channel} if is_drum else drums - {channel}
+            parts.pop(channel, None)
+            parts[channel] = is_drum
+    for channel, is_drum in parts.items():
+        channel = _meant(channel, messages) if is_drum else channel
+        drums = drums | {channel} if is_drum else drums - {channel}
     return drums
 
 

@@ -15,6 +15,8 @@ Where files disagree with the standard, or the standard leaves a choice:
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import (
@@ -102,6 +104,7 @@ def _marks(score: ScoreTick, events: Events, offsets: Ints, timed: bool, notes: 
     """Tempos, time and key signatures, markers."""
     text = decoder(special.data for special in events.specials if special.kind in _TEXTS)
     found: dict[int, dict[int, tuple[int, ...]]] = {_TEMPO: {}, _METRE: {}, _KEY: {}}
+    ignored: dict[int, list[bytes]] = {}
     in_time = sorted(events.specials, key=lambda one: (one.tick + offsets[one.track], one.order))
     if events.layout.format == 2:
         for offset in offsets[1:].tolist():  # what held in one sequence ends with it
@@ -113,9 +116,12 @@ def _marks(score: ScoreTick, events: Events, offsets: Ints, timed: bool, notes: 
         elif special.kind in found:
             values = _READ[special.kind](special.data)
             if values is None:
-                notes.append(f"{_CALLED[special.kind]} {special.data[:8].hex(' ')} is ignored")
+                ignored.setdefault(special.kind, []).append(special.data)
             else:
                 found[special.kind][tick] = values
+    for kind, wrong in ignored.items():  # one sentence: a crafted file can have a million of them
+        others = f", like {len(wrong) - 1} others" if len(wrong) > 1 else ""
+        notes.append(f"{_CALLED[kind]} {wrong[0][:8].hex(' ')} is ignored{others}")
     if not timed:
         score.tempos = TempoTickList.from_numpy(*_columns(found[_TEMPO], "i"))
     score.time_signatures = TimeSignatureTickList.from_numpy(*_columns(found[_METRE], "BB"))
@@ -228,16 +234,23 @@ def _latest(keys: Ints, times: Ints, key: Ints, time: Ints) -> Ints:
     return np.where((index >= 0) & (keys[latest] == key), latest, -1)
 
 
-def _members(group: Ints) -> dict[int, slice | NDArray[np.bool_]]:
+def _members(group: Ints) -> dict[int, slice | Ints]:
     """Each distinct value, ascending, and where it stands: a slice where it stands together."""
     if not len(group):
         return {}
-    edges = np.append(0, np.flatnonzero(group[1:] != group[:-1]) + 1)
-    keys = group[edges].tolist()
+    keys, places = _runs(group)
     if len(set(keys)) < len(keys):
-        return {key: group == key for key in sorted(set(keys))}
-    places = map(slice, edges.tolist(), [*edges[1:].tolist(), len(group)])
+        order = np.argsort(group, kind="stable")
+        keys, places = _runs(group[order])
+        return {key: order[place] for key, place in zip(keys, places, strict=True)}
     return dict(sorted(zip(keys, places, strict=True), key=lambda row: row[0]))
+
+
+def _runs(group: Ints) -> tuple[list[int], list[slice]]:
+    """The value of each run of equal values, and where the run lies."""
+    edges = np.append(0, np.flatnonzero(group[1:] != group[:-1]) + 1)
+    stops = [*edges[1:].tolist(), len(group)]
+    return group[edges].tolist(), list(map(slice, edges.tolist(), stops))
 
 
 def _distinct(values: Ints) -> list[int]:
@@ -250,12 +263,16 @@ def _controls(made: dict[int, TrackTick], messages: Messages, group: Ints, ends:
 
     Where none has their program, that is another of their channel; without any they are dropped.
     """
+    by_part = _firsts(made, 7)
+    by_channel = _firsts(made, 7, _CHANNELS)
     for command, put in ((0xB, _put_controls), (0xE, _put_bends)):
         here = np.flatnonzero(messages.command == command)
         rows: dict[int, list[Ints]] = {}
-        for key in _distinct(group[here]):
-            if (home := _home(key, made)) is not None:
-                rows.setdefault(home, []).append(here[group[here] == key])
+        for key, places in _members(group[here]).items():
+            part = key >> 7
+            home = key if key in made else by_part.get(part, by_channel.get(part & _CHANNELS))
+            if home is not None:
+                rows.setdefault(home, []).append(here[places])
         for home, found in rows.items():
             chosen = found[0]
             if len(found) > 1:
@@ -264,13 +281,12 @@ def _controls(made: dict[int, TrackTick], messages: Messages, group: Ints, ends:
             put(made[home], messages.take(chosen), int(ends[home >> _TRACK]))
 
 
-def _home(key: int, made: dict[int, TrackTick]) -> int | None:
-    if key in made:
-        return key
-    part, channel = key >> 7, key >> 7 & _CHANNELS
-    of_part = (other for other in made if other >> 7 == part)
-    of_channel = (other for other in made if other >> 7 & _CHANNELS == channel)
-    return next(of_part, next(of_channel, None))
+def _firsts(made: Iterable[int], shift: int, mask: int = -1) -> dict[int, int]:
+    """The first key for each value of some of its bits."""
+    found: dict[int, int] = {}
+    for key in made:
+        found.setdefault(key >> shift & mask, key)
+    return found
 
 
 def _put_controls(track: TrackTick, messages: Messages, end: int) -> None:
@@ -320,8 +336,9 @@ class _Texts:
 
     def lyrics(self, made: dict[int, TrackTick]) -> None:
         """To the first track with notes of their own; to one without notes where there is none."""
+        firsts = _firsts(made, _TRACK)
         for index, lyrics in self._lyrics.items():
-            key = next((key for key in made if key >> _TRACK == index), index << _TRACK)
+            key = firsts.get(index, index << _TRACK)
             track = made.setdefault(key, TrackTick(self.name(index)))
             for lyric in lyrics:
                 track.lyrics.append(lyric)
