@@ -46,24 +46,26 @@ def pair(messages: Messages, ends: Ints) -> Paired:
     key = _keys(messages)
     order = np.argsort(key, kind="stable")
     key = key.take(order)
-    strike = ((messages.command == 0x9) & (messages.second > 0)).take(order)
-    tick = messages.tick.take(order)
+    strikes = (messages.command == 0x9) & (messages.second > 0)
+    strike, tick = strikes.take(order), messages.tick.take(order)
     if _alternate(key, strike):
         start, stop, unended = np.arange(0, len(key), 2), tick[1::2], 0
     else:
         kept = ~_orphans(key, strike)
         order, key, strike, tick = order[kept], key[kept], strike[kept], tick[kept]
-        start, stop, unended = _match(key, strike, tick, ends[messages.track[order]])
-    rows = order[start]
-    by_onset = np.lexsort((rows, tick[start]))
-    rows, stop = rows[by_onset], stop[by_onset]
-    begin = messages.tick[rows]
-    return Paired(rows, begin, stop - begin, messages.first[rows], messages.second[rows], unended)
+        ended = ends[messages.part[order] // messages.width]
+        start, stop, unended = _match(key, strike, tick, ended)
+    until = np.empty_like(messages.tick)
+    until[order[start]] = stop
+    rows = np.flatnonzero(strikes)
+    begin = messages.tick.take(rows)
+    first, second = messages.first.take(rows), messages.second.take(rows)
+    return Paired(rows, begin, until.take(rows) - begin, first, second, unended)
 
 
 def _keys(messages: Messages) -> NDArray[Any]:
     """(N,) one number for each track, channel and pitch, small enough to sort by radix."""
-    part = messages.track * (int(messages.channel.max(initial=0)) + 1) + messages.channel
+    part = messages.part
     if (highest := int(part.max(initial=0))) >= 512:
         used = np.zeros(highest + 1, np.int64)
         used[part] = 1

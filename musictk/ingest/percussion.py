@@ -21,8 +21,7 @@ _DRUM_BANKS = {"GM2": {120: True, 121: False}, "XG": {126: True, 127: True}, "GS
 
 def drum_channels(specials: Sequence[Special], messages: Messages) -> set[int]:
     """The channels (16 × port + channel) that sound as drums."""
-    ports = range(int(messages.channel.max(initial=0)) // 16 + 1)
-    drums = {16 * port + _TENTH for port in ports}
+    drums = set(range(_TENTH, messages.width, 16))
     exclusive = [_plain(special.data) for special in specials if special.status == 0xF0]
     system = ""
     for data in exclusive:
