@@ -19,7 +19,7 @@ from musictk.ingest.limits import Limits
 from musictk.ingest.reasons import Reason, RejectedError
 from musictk.ingest.smf import Layout, read_layout
 from musictk.ingest.tables import KIND, TEMPO, Bytes, Ints
-from musictk.ingest.walk import END_OF_TRACK, SLACK, Found, Walk
+from musictk.ingest.walk import END_OF_TRACK, SLACK, Walk
 
 __all__ = ["SLACK", "Bytes", "Events", "Ints", "Special", "Tempos", "read_events"]
 
@@ -29,7 +29,7 @@ _TEMPO = 0x51  # type of a meta event
 class Special(NamedTuple):
     """A meta event (status 0xFF) or a system exclusive message (0xF0, 0xF7)."""
 
-    order: int  # position among all events of the file
+    order: int  # the byte of the file at which it begins, its delta time included
     track: int
     tick: int
     status: int
@@ -41,7 +41,7 @@ class Special(NamedTuple):
 class Tempos:
     """The tempo events of three bytes, which may be many, in the order of the file."""
 
-    order: Ints  # (T,) position among all events of the file
+    order: Ints  # (T,) the byte at which each begins
     track: Ints  # (T,)
     tick: Ints  # (T,)
     micros: Ints  # (T,) microseconds a quarter
@@ -49,11 +49,10 @@ class Tempos:
 
 @dataclass(frozen=True)
 class Events:
-    """All events of a file, in the order of its bytes. `order` counts channel messages, tempos and
-    specials together, so that they can be merged again."""
+    """All events of a file, in the order of its bytes; `order` merges the kinds again."""
 
     layout: Layout
-    order: Ints  # (N,) of each channel message
+    order: Ints  # (N,) the byte at which each channel message begins
     track: Ints  # (N,) index of its track
     tick: Ints  # (N,) ticks since the beginning of its track
     status: Bytes  # (N,) 0x80 to 0xEF, running status resolved
@@ -124,48 +123,43 @@ def _events(walk: Walk, layout: Layout, limits: Limits) -> Events:
     began = passed[opens].take(owner)
     tick += np.repeat(since - began, between)
     track = np.repeat(owner, between)
-    order = np.arange(len(starts)) + np.repeat(np.arange(1, len(owner) + 1), between)
-    merged = (np.arange(len(owner)) + before).tolist()
-    others = list(zip(merged, (passed - began).tolist(), walk.found, strict=True))
-    tempos, starts, order, track, tick = _split(walk, starts, order, track, tick, others)
-    specials = tuple(
-        Special(order, track, when, status, kind, data)
-        for order, when, (track, status, kind, data) in others
-        if status in (0xF0, 0xF7, 0xFF) and not _is_tempo(kind, data)
-    )
+    others = [
+        Special(place, index, when, status, kind, data)
+        for place, when, (index, status, kind, data) in zip(
+            walk.places, (passed - began).tolist(), walk.found, strict=True
+        )
+        if status in (0xF0, 0xF7, 0xFF)
+    ]
+    tempos, starts, track, tick = _split(walk, starts, track, tick, others)
+    specials = tuple(special for special in others if not _is_tempo(special))
     status, first, second = tables.contents(starts)
     return Events(
-        *(layout, order, track, tick, status, first, second, tempos, specials, ends),
+        *(layout, starts, track, tick, status, first, second, tempos, specials, ends),
         notes=[*layout.notes, *walk.notes],
     )
 
 
-def _is_tempo(kind: int, data: bytes) -> bool:
-    return kind == _TEMPO and len(data) == 3
+def _is_tempo(special: Special) -> bool:
+    return special.kind == _TEMPO and len(special.data) == 3
 
 
 def _split(
-    walk: Walk,
-    starts: Ints,
-    order: Ints,
-    track: Ints,
-    tick: Ints,
-    others: list[tuple[int, int, Found]],
-) -> tuple[Tempos, Ints, Ints, Ints, Ints]:
-    """The tempos, and starts, orders, tracks and ticks of the channel messages."""
+    walk: Walk, starts: Ints, track: Ints, tick: Ints, others: list[Special]
+) -> tuple[Tempos, Ints, Ints, Ints]:
+    """The tempos, and starts, tracks and ticks of the channel messages."""
     taken = [
-        (order, found.track, when, int.from_bytes(found.data))
-        for order, when, found in others
-        if _is_tempo(found.kind, found.data)
+        (special.order, special.track, special.tick, int.from_bytes(special.data))
+        for special in others
+        if _is_tempo(special)
     ]
     rows = np.array(taken, np.int64).reshape(len(taken), 4)
     if not walk.tables.tempos:
-        return Tempos(*rows.T), starts, order, track, tick
+        return Tempos(*rows.T), starts, track, tick
     kinds = walk.tables.kinds(starts)
     walk.check_running_status(kinds)
     at, kept = np.flatnonzero(kinds == TEMPO), np.flatnonzero(kinds != TEMPO)
-    passed = np.stack([order[at], track[at], tick[at], walk.tables.micros(starts[at])], axis=1)
+    passed = np.stack([starts[at], track[at], tick[at], walk.tables.micros(starts[at])], axis=1)
     if taken:
         passed = np.concatenate([passed, rows])
         passed = passed[np.argsort(passed[:, 0])]
-    return Tempos(*passed.T), starts[kept], order[kept], track[kept], tick[kept]
+    return Tempos(*passed.T), starts[kept], track[kept], tick[kept]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 
@@ -25,7 +26,7 @@ class Messages:
     def __len__(self) -> int:
         return len(self.tick)
 
-    @property
+    @cached_property
     def channel(self) -> Ints:
         """(N,) 16 × port + channel."""
         return self.part % self.width

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTickList
 
-from musictk.ingest.events import Bytes, Ints
+from musictk.ingest.events import Ints
 from musictk.ingest.messages import Messages
 
 _SPAN = 1 << 33  # more than any tick
@@ -20,19 +20,16 @@ class Paired:
     """Notes in the order of the file: (N,) each."""
 
     rows: Ints  # which message strikes each note
-    start: Ints
-    duration: Ints
-    pitch: Bytes
-    velocity: Bytes
+    start: NDArray[np.int32]
+    duration: NDArray[np.int32]
+    pitch: NDArray[np.int8]
+    velocity: NDArray[np.int8]
     unended: int  # notes that only the end of their track ends
 
     def notes(self, chosen: Any) -> NoteTickList:
         """Those notes as a track holds them."""
         return NoteTickList.from_numpy(
-            self.start[chosen].astype(np.int32),
-            self.duration[chosen].astype(np.int32),
-            self.pitch[chosen].astype(np.int8),
-            self.velocity[chosen].astype(np.int8),
+            self.start[chosen], self.duration[chosen], self.pitch[chosen], self.velocity[chosen]
         )
 
 
@@ -59,8 +56,12 @@ def pair(messages: Messages, ends: Ints) -> Paired:
     until[order[start]] = stop
     rows = np.flatnonzero(strikes)
     begin = messages.tick.take(rows)
-    first, second = messages.first.take(rows), messages.second.take(rows)
-    return Paired(rows, begin, until.take(rows) - begin, first, second, unended)
+    length = until.take(rows) - begin
+    first, second = (
+        messages.first.take(rows).view(np.int8),
+        messages.second.take(rows).view(np.int8),
+    )
+    return Paired(rows, begin.astype(np.int32), length.astype(np.int32), first, second, unended)
 
 
 def _keys(messages: Messages) -> NDArray[Any]:

@@ -59,9 +59,10 @@ def _groups(messages: Messages, kind: int) -> Ints:
         return part << 7
     program = np.zeros(len(messages), np.int64)
     if len(changes) <= _FEW:
-        for change in changes.tolist():
-            after = part[change:] == part[change]
-            np.copyto(program[change:], messages.first[change], where=after, casting="unsafe")
+        stops = part.searchsorted((part[changes] // messages.width + 1) * messages.width)
+        for change, stop in zip(changes.tolist(), stops.tolist(), strict=True):  # of its track
+            here = part[change:stop] == part[change]
+            np.copyto(program[change:stop], messages.first[change], where=here, casting="unsafe")
     else:
         own = _latest(part[changes], changes, part, np.arange(len(messages)))
         program = np.where(own >= 0, messages.first[changes[own]], 0).astype(np.int64)

@@ -17,18 +17,11 @@ KIND = np.zeros(256, np.uint8)
 KIND[0x80:0xF0] = 2
 KIND[0xC0:0xE0] = 1
 KIND[0xF0:] = OTHER
-_BYTES = {DATA: 2, 2: 3, TEMPO: 6}  # of an event without its delta time
-# Bytes of an event, by those of its delta time × 8 + what it begins with; 0 for an event that has
-# no known length, where two data bytes are taken for granted.
-_SIZE = np.array(
-    [
-        after + _BYTES[own] if after < 5 and own in _BYTES else 0
-        for after in range(6)
-        for own in range(8)
-    ],
-    np.uint8,
-)
-_LONGEST = 4 + 6  # bytes of an event in these tables
+# Bytes of an event with two data bytes and a delta time of one; 0 for an event of no known length.
+_SIZE = np.array([3, 0, 4, 0], np.uint8).take(KIND)
+_KINDS, _SIZES = KIND.tobytes(), _SIZE.tobytes()
+_TEMPO_SIZE = 6  # without its delta time
+_MARGIN = 4 + _TEMPO_SIZE + 1  # more than any event of known length has bytes
 _DOUBLINGS = 4  # a jump is sixteen events
 _FEW = 8  # tempos that are read one by one
 
@@ -38,42 +31,45 @@ class Tables:
     where the sixteenth would (`jump`). Both stay in place at an event without a known length."""
 
     def __init__(self, data: bytes) -> None:
-        self._bytes = np.frombuffer(data + bytes(_LONGEST + 1), np.uint8)
-        count = len(data) + 2
-        high = self._bytes >= 0x80
+        padded = data + bytes(_MARGIN + 5)
+        count = len(data) + _MARGIN
+        self._bytes = np.frombuffer(padded, np.uint8)
+        kinds = np.frombuffer(padded.translate(_KINDS), np.uint8)
+        sizes = np.frombuffer(padded.translate(_SIZES), np.uint8)
+        own, size = kinds[1 : count + 1].copy(), sizes[1 : count + 1].copy()
         after = np.ones(count, np.uint8)  # bytes of the delta time; 5: it has no end
-        status = self._bytes[1 : count + 1].copy()
-        run = high[:count].copy()
-        for back in range(1, 5):
-            after += run
-            if back < 4:
-                np.copyto(status, self._bytes[back + 1 : count + back + 1], where=run)
-                run &= high[back : count + back]
-        own = KIND.take(status)
-        own[after > 4] = OTHER
-        self._after = after
-        self.tempos = self._mark_tempos(own)
+        high = self._bytes >= 0x80
+        longer = np.flatnonzero(high[:count])  # where a delta time has more bytes than one
+        for length in range(2, 5):
+            after[longer] = length
+            own[longer] = kinds.take(longer + length)
+            known = sizes.take(longer + length)
+            size[longer] = known + (known > 0) * np.uint8(length - 1)
+            longer = longer[high.take(longer + (length - 1))]
+        after[longer], own[longer], size[longer] = 5, OTHER, 0
+        self._after, self._own = after, own
+        self.tempos = data.count(b"\xff\x51\x03") >= _FEW
+        if self.tempos:
+            self._mark_tempos(size)
+        size[len(data) :] = 0
         self.own = own.tobytes()
-        self._own = own
-        step = np.arange(count)
-        step += _SIZE.take(after << 3 | own)
-        np.minimum(step, count - 1, out=step)
-        self._step, jump = step, step
+        self._step = np.arange(count)
+        self._step += size
+        jump = self._step
         for _ in range(_DOUBLINGS):
             jump = jump.take(jump)
-        self.step, self.jump = step.data, jump.data
+        self.step, self.jump = self._step.data, jump.data
 
-    def _mark_tempos(self, own: Bytes) -> bool:
-        """Whether there may be so many tempos that they are among the events of known length."""
+    def _mark_tempos(self, size: Bytes) -> None:
+        """Tempos are among the events of known length where there are many."""
         meta = np.flatnonzero(self._bytes[:-2] == 0xFF)
         of_tempo = (self._bytes.take(meta + 1) == 0x51) & (self._bytes.take(meta + 2) == 3)
         meta = meta[of_tempo]
-        if len(meta) < _FEW:
-            return False
         for back in range(1, 5):
             begin = meta[np.searchsorted(meta, back) :] - back
-            own[begin[self._after.take(begin) == back]] = TEMPO
-        return True
+            begin = begin[self._after.take(begin) == back]
+            self._own[begin] = TEMPO
+            size[begin] = back + _TEMPO_SIZE
 
     def between(self, anchors: list[int]) -> Ints:
         """Every event from each anchor up to a whole jump on, ascending."""
@@ -99,7 +95,8 @@ class Tables:
         own = status >= 0x80
         if not own.all():
             # A track's first message has a status of its own: none is taken from another track.
-            status = status.take(np.maximum.accumulate(np.where(own, np.arange(len(at)), 0)))
+            given = np.flatnonzero(own)
+            status = np.repeat(status.take(given), np.diff(given, append=len(at)))
         at += own
         first, second = self._bytes.take(at), self._bytes.take(at + 1)
         second *= KIND.take(status) == 2
