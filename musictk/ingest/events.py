@@ -2,8 +2,8 @@
 
 No library parses the bytes before or after: what is wrong with them is found here. The walk is
 sequential by nature, since each event says where the next one begins. So numpy first computes, for
-every byte of the file at once, how far an event that began there would reach, and a short loop then
-jumps from event to event.
+every byte of the file at once, how far an event that began there would reach (`tables`); a short
+loop then jumps from event to event (`walk`).
 
 Source of the format: the MIDI Association's "Standard MIDI Files 1.0", RP-001.
 """
@@ -14,44 +14,22 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from musictk.ingest.limits import Limits
 from musictk.ingest.reasons import Reason, RejectedError
 from musictk.ingest.smf import Layout, read_layout
+from musictk.ingest.tables import KIND, TEMPO, Bytes, Ints
+from musictk.ingest.walk import END_OF_TRACK, SLACK, Walk
 
-SLACK = 16  # bytes that may be missing at the end of a track before it counts as truncated
+__all__ = ["SLACK", "Bytes", "Events", "Ints", "Special", "Tempos", "read_events"]
 
-Ints = NDArray[np.int64]
-Bytes = NDArray[np.uint8]
-
-_END_OF_TRACK = 0x2F
-_LONGEST = 4 + 1 + 2  # bytes of a channel message: delta time, status, data
-_SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages, which have no place here
-_DOUBLINGS = 4  # a jump is sixteen events
-# What an event begins with: a data byte (running status), a status with 1 or 2 data bytes, or
-# something that is no channel message.
-_DATA, _OTHER = 0, 3
-_KIND = np.zeros(256, np.uint8)
-_KIND[0x80:0xF0] = 2
-_KIND[0xC0:0xE0] = 1
-_KIND[0xF0:] = _OTHER
-# Bytes of a message of two data bytes, its delta time included, by bytes of that × 4 + what it
-# begins with; 0 for anything else.
-_SIZE = np.array(
-    [
-        after + {_DATA: 2, 2: 3}[own] if after < 5 and own in (_DATA, 2) else 0
-        for after in range(6)
-        for own in range(4)
-    ],
-    np.uint8,
-)
+_TEMPO = 0x51  # type of a meta event
 
 
 class Special(NamedTuple):
     """A meta event (status 0xFF) or a system exclusive message (0xF0, 0xF7)."""
 
-    order: int  # position among all events of the file
+    order: int  # the byte of the file at which it begins, its delta time included
     track: int
     tick: int
     status: int
@@ -60,18 +38,28 @@ class Special(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Tempos:
+    """The tempo events of three bytes, which may be many, in the order of the file."""
+
+    order: Ints  # (T,) the byte at which each begins
+    track: Ints  # (T,)
+    tick: Ints  # (T,)
+    micros: Ints  # (T,) microseconds a quarter
+
+
+@dataclass(frozen=True)
 class Events:
-    """All events of a file, in the order of its bytes. `order` counts channel messages and specials
-    together, so that both can be merged again."""
+    """All events of a file, in the order of its bytes; `order` merges the kinds again."""
 
     layout: Layout
-    order: Ints  # (N,) of each channel message
+    order: Ints  # (N,) the byte at which each channel message begins
     track: Ints  # (N,) index of its track
     tick: Ints  # (N,) ticks since the beginning of its track
     status: Bytes  # (N,) 0x80 to 0xEF, running status resolved
     first: Bytes  # (N,) first data byte
     second: Bytes  # (N,) second data byte; 0 where the message has one
-    specials: tuple[Special, ...]
+    tempos: Tempos
+    specials: tuple[Special, ...]  # those that are not in `tempos`
     ends: Ints  # (tracks,) the tick at which each track ends
     notes: list[str] = field(default_factory=list)  # what had to be overlooked
 
@@ -80,11 +68,15 @@ class Events:
         rows: list[tuple[int, int, bytes]] = []
         for index in np.flatnonzero(self.track == track).tolist():
             status = int(self.status[index])
-            data = (self.first[index], self.second[index])[: _KIND[status]]
+            data = (self.first[index], self.second[index])[: KIND[status]]
             message = bytes((status, *(int(byte) for byte in data)))
             rows.append((int(self.order[index]), int(self.tick[index]), message))
+        tempos = self.tempos
+        for index in np.flatnonzero(tempos.track == track).tolist():
+            message = bytes((0xFF, _TEMPO, 3)) + int(tempos.micros[index]).to_bytes(3)
+            rows.append((int(tempos.order[index]), int(tempos.tick[index]), message))
         for special in self.specials:
-            if special.track == track and special.kind != _END_OF_TRACK:
+            if special.track == track and special.kind != END_OF_TRACK:
                 head = (special.status,) if special.kind < 0 else (special.status, special.kind)
                 message = bytes(head) + variable_length(len(special.data)) + special.data
                 rows.append((special.order, special.tick, message))
@@ -96,10 +88,10 @@ def read_events(data: bytes, limits: Limits) -> Events:
     if len(data) > limits.size:
         raise RejectedError(Reason.TOO_LARGE, f"{len(data)} bytes")
     layout = read_layout(data, limits)
-    walk = _Walk(data, layout, limits)
+    walk = Walk(data, limits)
     for track, (start, stop, missing) in enumerate(layout.tracks):
         walk.track(track, start, stop, missing)
-    return walk.events()
+    return _events(walk, layout, limits)
 
 
 def variable_length(value: int) -> bytes:
@@ -110,245 +102,64 @@ def variable_length(value: int) -> bytes:
     return bytes(reversed(parts))
 
 
-class _Walk:
-    """One pass over the tracks of a file."""
-
-    def __init__(self, data: bytes, layout: Layout, limits: Limits) -> None:
-        self._data, self._layout, self._limits = data, layout, limits
-        self._tables = _Tables(data)
-        self._anchors: list[int] = []  # messages of two data bytes: every sixteenth or nearer
-        self._singles: list[int] = []  # messages of one, and the last of a track without an end
-        # Of each special, and of the beginning of each track (status 0): where its delta time
-        # begins, that time, and what it is.
-        self._places: list[int] = []
-        self._deltas: list[int] = []
-        self._found: list[tuple[int, int, int, bytes]] = []  # track, status, kind, data
-        self._oddities: list[str] = list(layout.notes)
-
-    def track(self, index: int, start: int, stop: int, missing: int) -> None:
-        """Read the events of one track, as far as they can be read."""
-        fault: RejectedError | None = None
-        self._take(start, 0, (index, 0, -1, b""))
-        try:
-            ended = self._walk(index, start, stop)
-        except RejectedError as error:
-            fault, ended = error, False
-        if fault is not None or not ended:
-            self._forgive(fault, missing)
-
-    def _walk(self, index: int, start: int, stop: int) -> bool:
-        """Whether the track was ended by its end-of-track event. Raises RejectedError."""
-        place, running, after_special = start, 0, False
-        own = self._tables.own
-        while place < stop:
-            kind = own[place]
-            if kind == _OTHER or not (kind or running):
-                place, ended = self._special(index, place, stop)
-                if ended:
-                    return True
-                after_special = True
-                continue
-            if after_special and kind == _DATA:
-                self._note("running status after a system exclusive or meta event")
-            after_special = False
-            running = kind or running
-            place = self._short(place, kind) if running == 1 else self._jump(place, stop)
-        if place > stop:
-            self._singles.pop()  # it is cut off, and not taken
-            raise _cut(place - stop)
-        return False
-
-    def _short(self, place: int, kind: int) -> int:
-        """Take one message of a single data byte, which are few: where the next event begins."""
-        self._singles.append(place)
-        return place + self._tables.after(place) + 1 + (kind > 0)
-
-    def _jump(self, place: int, stop: int) -> int:
-        """Walk over messages of two data bytes: where something else begins, or past `stop`."""
-        jump, step, anchors = self._tables.jump, self._tables.step, self._anchors
-        while place < stop and (following := jump[place]) != place:
-            if following > stop:
-                break
-            anchors.append(place)
-            place = following
-        else:
-            return place
-        while place < stop and (following := step[place]) != place:  # one by one to the end
-            self._singles.append(place)
-            place = following
-        return place
-
-    def _special(self, index: int, place: int, stop: int) -> tuple[int, bool]:
-        """Take the event at `place`, which is no channel message: where the next one begins, and
-        whether it ends the track."""
-        data, begin = self._data, place
-        delta, place = self._number(place, stop)
-        if place >= stop:
-            raise _cut(1)
-        status = data[place]
-        if status < 0x80:
-            raise RejectedError(Reason.CORRUPT, f"running status from nothing at byte {place}")
-        place += 1
-        kind, content = -1, b""
-        if status in (0xF0, 0xF7, 0xFF):
-            if status == 0xFF:
-                if place >= stop:
-                    raise _cut(1)
-                kind = data[place]
-                place += 1
-            length, place = self._number(place, stop)
-            if place + length > stop:
-                raise _cut(place + length - stop)
-            content = data[place : place + length]
-            place += length
-        else:
-            self._note(f"system message {status:02x}")
-            place = min(stop, place + _SYSTEM.get(status, 0))
-        self._take(begin, delta, (index, status, kind, content))
-        return place, kind == _END_OF_TRACK
-
-    def _take(self, place: int, delta: int, found: tuple[int, int, int, bytes]) -> None:
-        self._places.append(place)
-        self._deltas.append(delta)
-        self._found.append(found)
-
-    def _number(self, place: int, stop: int) -> tuple[int, int]:
-        """The variable-length number at `place`, and where it ends."""
-        if place < stop and (value := self._data[place]) < 0x80:
-            return value, place + 1
-        value = 0
-        for index in range(place, min(place + 4, stop)):
-            byte = self._data[index]
-            value = value << 7 | byte & 0x7F
-            if byte < 0x80:
-                return value, index + 1
-        if place + 4 >= stop:
-            raise _cut(1)
-        raise RejectedError(Reason.CORRUPT, f"a number without an end at byte {place}")
-
-    def _forgive(self, fault: RejectedError | None, missing: int) -> None:
-        """Overlook that a track lacks its last few bytes; raise what is wrong with any other."""
-        if fault is not None and fault.reason is not Reason.TRUNCATED:
-            raise fault
-        missing = max(missing, fault.missing if fault else 0)
-        if missing > SLACK:
-            raise RejectedError(Reason.TRUNCATED, f"ends {missing} bytes too early")
-        if missing:
-            self._note(f"ends {missing} bytes too early")
-
-    def _note(self, text: str) -> None:
-        if text not in self._oddities:
-            self._oddities.append(text)
-
-    def events(self) -> Events:
-        """Everything that was read, in arrays."""
-        tables, limits = self._tables, self._limits
-        starts = self._starts()
-        if len(starts) + len(self._found) > limits.events:
-            raise RejectedError(Reason.TOO_MANY_EVENTS, f"more than {limits.events}")
-        status, first, second = tables.contents(starts)
-        # The messages between one special and the next have one track and one offset in time.
-        before = np.searchsorted(starts, self._places)
-        between = np.diff(before, append=len(starts))
-        owner = np.array([found[0] for found in self._found], np.int64)
-        opens = np.flatnonzero([found[1] == 0 for found in self._found])
-        tick = tables.deltas(starts).cumsum()
-        since = np.cumsum(self._deltas)  # all specials up to each, as ticks
-        passed = np.append(0, tick)[before] + since  # ticks of the whole file
-        total = (int(tick[-1]) if len(tick) else 0) + (int(since[-1]) if len(since) else 0)
-        ends = np.diff(passed[opens], append=total)
-        if len(ends) and ends.max() > limits.ticks:
-            raise RejectedError(Reason.TOO_LONG, f"{ends.max()} ticks")
-        began = passed[opens][owner]
-        tick += np.repeat(since - began, between)
-        order = np.arange(len(starts)) + np.repeat(np.arange(1, len(owner) + 1), between)
-        rows = zip(
-            range(len(owner)), before.tolist(), (passed - began).tolist(), self._found, strict=True
+def _events(walk: Walk, layout: Layout, limits: Limits) -> Events:
+    """What a walk has found, in arrays."""
+    starts, tables = walk.starts(), walk.tables
+    # The events between one of `found` and the next have one track and one offset in time.
+    before = starts.searchsorted(walk.places)
+    between = np.empty_like(before)
+    np.subtract(before[1:], before[:-1], out=between[:-1])
+    between[-1] = len(starts) - before[-1]
+    owner = np.array([found.track for found in walk.found], np.int64)
+    opens = np.flatnonzero([found.status == 0 for found in walk.found])
+    tick = tables.deltas(starts).cumsum()
+    since = np.cumsum(walk.deltas)  # ticks of all of `found` up to each
+    total = int(since[-1]) + (int(tick[-1]) if len(tick) else 0)
+    passed = since.copy()  # ticks of the whole file
+    passed[before > 0] += tick[before[before > 0] - 1]
+    ends = np.append(passed[opens[1:]], total) - passed[opens]
+    if ends.max() > limits.ticks:
+        raise RejectedError(Reason.TOO_LONG, f"{ends.max()} ticks")
+    began = passed[opens].take(owner)
+    tick += np.repeat(since - began, between)
+    track = np.repeat(owner, between)
+    others = [
+        Special(place, index, when, status, kind, data)
+        for place, when, (index, status, kind, data) in zip(
+            walk.places, (passed - began).tolist(), walk.found, strict=True
         )
-        specials = tuple(
-            Special(index + count, track, when, status, kind, data)
-            for index, count, when, (track, status, kind, data) in rows
-            if status in (0xF0, 0xF7, 0xFF)
-        )
-        track = np.repeat(owner, between)
-        return Events(
-            self._layout, order, track, tick, status, first, second, specials, ends, self._oddities
-        )
-
-    def _starts(self) -> Ints:
-        """Where each channel message begins, ascending."""
-        starts = self._tables.between(self._anchors)
-        return np.sort(np.append(starts, self._singles)) if self._singles else starts
+        if status in (0xF0, 0xF7, 0xFF)
+    ]
+    tempos, starts, track, tick = _split(walk, starts, track, tick, others)
+    specials = tuple(special for special in others if not _is_tempo(special))
+    status, first, second = tables.contents(starts)
+    return Events(
+        *(layout, starts, track, tick, status, first, second, tempos, specials, ends),
+        notes=[*layout.notes, *walk.notes],
+    )
 
 
-class _Tables:
-    """What an event would be whose delta time began at each byte of the file."""
-
-    def __init__(self, data: bytes) -> None:
-        self._bytes = np.frombuffer(data + bytes(_LONGEST + 1), np.uint8)
-        count = len(data) + 2
-        high = self._bytes >= 0x80
-        after = np.ones(count, np.uint8)  # bytes of the delta time; 5: it has no end
-        status = self._bytes[1 : count + 1].copy()
-        run = high[:count].copy()
-        for back in range(1, 5):
-            after += run
-            if back < 4:
-                np.copyto(status, self._bytes[back + 1 : count + back + 1], where=run)
-                run &= high[back : count + back]
-        own = _KIND.take(status)
-        own[after > 4] = _OTHER
-        self._after = after
-        self.own = own.tobytes()
-        # Where the next event begins; the same place where here is no message of two data bytes.
-        step = np.arange(count)
-        step += _SIZE.take(after << 2 | own)
-        np.minimum(step, count - 1, out=step)
-        self._step, jump = step, step
-        for _ in range(_DOUBLINGS):
-            jump = jump.take(jump)
-        self.step, self.jump = step.data, jump.data
-
-    def between(self, anchors: list[int]) -> Ints:
-        """Every message from each anchor up to a whole jump on, ascending."""
-        rows = np.empty((1 << _DOUBLINGS, len(anchors)), np.int64)
-        rows[0] = anchors
-        for column in range(1, len(rows)):
-            self._step.take(rows[column - 1], out=rows[column], mode="clip")
-        flat = rows.T.ravel()
-        return flat[self._step.take(flat) != flat]
-
-    def after(self, place: int) -> int:
-        """How many bytes the delta time at `place` has."""
-        return int(self._after[place])
-
-    def contents(self, starts: Ints) -> tuple[Bytes, Bytes, Bytes]:
-        """(N,) statuses and both data bytes of messages. Raises RejectedError for a wrong byte."""
-        at = starts + self._after.take(starts)
-        status = self._bytes.take(at)
-        own = status >= 0x80
-        if not own.all():
-            # A track's first message has a status of its own: none is taken from another track.
-            status = status.take(np.maximum.accumulate(np.where(own, np.arange(len(at)), 0)))
-        at += own
-        first, second = self._bytes.take(at), self._bytes.take(at + 1)
-        second *= _KIND.take(status) == 2
-        wrong = np.flatnonzero((first | second) > 0x7F)
-        if len(wrong):
-            place = at[wrong[0]] + int(first[wrong[0]] < 0x80)
-            raise RejectedError(Reason.CORRUPT, f"data byte over 127 at byte {place}")
-        return status, first, second
-
-    def deltas(self, starts: Ints) -> Ints:
-        """The (N,) delta times at `starts`."""
-        after = self._after.take(starts)
-        value = (self._bytes.take(starts) & 0x7F).astype(np.int64)
-        for index in range(1, int(after.max(initial=1))):
-            longer = np.flatnonzero(after > index)
-            low = self._bytes.take(starts.take(longer) + index) & 0x7F
-            value[longer] = value.take(longer) << 7 | low
-        return value
+def _is_tempo(special: Special) -> bool:
+    return special.kind == _TEMPO and len(special.data) == 3
 
 
-def _cut(missing: int) -> RejectedError:
-    return RejectedError(Reason.TRUNCATED, f"ends {missing} bytes too early", missing)
+def _split(
+    walk: Walk, starts: Ints, track: Ints, tick: Ints, others: list[Special]
+) -> tuple[Tempos, Ints, Ints, Ints]:
+    """The tempos, and starts, tracks and ticks of the channel messages."""
+    taken = [
+        (special.order, special.track, special.tick, int.from_bytes(special.data))
+        for special in others
+        if _is_tempo(special)
+    ]
+    rows = np.array(taken, np.int64).reshape(len(taken), 4)
+    if not walk.tables.tempos:
+        return Tempos(*rows.T), starts, track, tick
+    kinds = walk.tables.kinds(starts)
+    walk.check_running_status(kinds)
+    at, kept = np.flatnonzero(kinds == TEMPO), np.flatnonzero(kinds != TEMPO)
+    passed = np.stack([starts[at], track[at], tick[at], walk.tables.micros(starts[at])], axis=1)
+    if taken:
+        passed = np.concatenate([passed, rows])
+        passed = passed[np.argsort(passed[:, 0])]
+    return Tempos(*passed.T), starts[kept], track[kept], tick[kept]

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
-from musictk.ingest.events import Bytes, Ints
+import numpy as np
+
+from musictk.ingest.events import Bytes, Events, Ints
+
+_PORT = 0x21  # type of a meta event
 
 
 @dataclass(frozen=True)
 class Messages:
     """Channel messages in the order of the file, (N,) each; the channels of all ports apart."""
 
-    track: Ints
+    width: int  # channels of all ports together: 16 of each
+    part: Ints  # track × width + channel
     tick: Ints  # in the score
-    channel: Ints  # 16 × port + channel
     command: Bytes  # 0x8 to 0xE
     first: Bytes  # data bytes
     second: Bytes
@@ -21,6 +26,33 @@ class Messages:
     def __len__(self) -> int:
         return len(self.tick)
 
+    @cached_property
+    def channel(self) -> Ints:
+        """(N,) 16 × port + channel."""
+        return self.part % self.width
+
     def take(self, rows: Ints) -> Messages:
         """The messages at these indices."""
-        return Messages(*(values.take(rows) for values in vars(self).values()))
+        names = ("part", "tick", "command", "first", "second")
+        return replace(self, **{name: getattr(self, name).take(rows) for name in names})
+
+
+def messages_of(events: Events, offsets: Ints) -> Messages:
+    """The messages of a file whose tracks begin at `offsets`."""
+    ports = np.zeros(len(offsets), np.int64)
+    for special in events.specials:
+        if special.kind == _PORT and len(special.data) == 1:
+            ports[special.track] = special.data[0]
+    width = 16 * (int(ports.max(initial=0)) + 1)
+    part = events.track * width
+    part += events.status & 0xF
+    if width > 16:
+        part += 16 * ports[events.track]
+    return Messages(
+        width=width,
+        part=part,
+        tick=events.tick + offsets[events.track] if offsets.any() else events.tick,
+        command=(events.status >> 4).astype(np.uint8, copy=False),
+        first=events.first,
+        second=events.second,
+    )

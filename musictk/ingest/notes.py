@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTickList
 
-from musictk.ingest.events import Bytes, Ints
+from musictk.ingest.events import Ints
 from musictk.ingest.messages import Messages
 
 _SPAN = 1 << 33  # more than any tick
@@ -20,19 +20,16 @@ class Paired:
     """Notes in the order of the file: (N,) each."""
 
     rows: Ints  # which message strikes each note
-    start: Ints
-    duration: Ints
-    pitch: Bytes
-    velocity: Bytes
+    start: NDArray[np.int32]
+    duration: NDArray[np.int32]
+    pitch: NDArray[np.int8]
+    velocity: NDArray[np.int8]
     unended: int  # notes that only the end of their track ends
 
     def notes(self, chosen: Any) -> NoteTickList:
         """Those notes as a track holds them."""
         return NoteTickList.from_numpy(
-            self.start[chosen].astype(np.int32),
-            self.duration[chosen].astype(np.int32),
-            self.pitch[chosen].astype(np.int8),
-            self.velocity[chosen].astype(np.int8),
+            self.start[chosen], self.duration[chosen], self.pitch[chosen], self.velocity[chosen]
         )
 
 
@@ -46,24 +43,30 @@ def pair(messages: Messages, ends: Ints) -> Paired:
     key = _keys(messages)
     order = np.argsort(key, kind="stable")
     key = key.take(order)
-    strike = ((messages.command == 0x9) & (messages.second > 0)).take(order)
-    tick = messages.tick.take(order)
+    strikes = (messages.command == 0x9) & (messages.second > 0)
+    strike, tick = strikes.take(order), messages.tick.take(order)
     if _alternate(key, strike):
         start, stop, unended = np.arange(0, len(key), 2), tick[1::2], 0
     else:
         kept = ~_orphans(key, strike)
         order, key, strike, tick = order[kept], key[kept], strike[kept], tick[kept]
-        start, stop, unended = _match(key, strike, tick, ends[messages.track[order]])
-    rows = order[start]
-    by_onset = np.lexsort((rows, tick[start]))
-    rows, stop = rows[by_onset], stop[by_onset]
-    begin = messages.tick[rows]
-    return Paired(rows, begin, stop - begin, messages.first[rows], messages.second[rows], unended)
+        ended = ends[messages.part[order] // messages.width]
+        start, stop, unended = _match(key, strike, tick, ended)
+    until = np.empty_like(messages.tick)
+    until[order[start]] = stop
+    rows = np.flatnonzero(strikes)
+    begin = messages.tick.take(rows)
+    length = until.take(rows) - begin
+    first, second = (
+        messages.first.take(rows).view(np.int8),
+        messages.second.take(rows).view(np.int8),
+    )
+    return Paired(rows, begin.astype(np.int32), length.astype(np.int32), first, second, unended)
 
 
 def _keys(messages: Messages) -> NDArray[Any]:
     """(N,) one number for each track, channel and pitch, small enough to sort by radix."""
-    part = messages.track * (int(messages.channel.max(initial=0)) + 1) + messages.channel
+    part = messages.part
     if (highest := int(part.max(initial=0))) >= 512:
         used = np.zeros(highest + 1, np.int64)
         used[part] = 1

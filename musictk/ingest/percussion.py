@@ -21,8 +21,7 @@ _DRUM_BANKS = {"GM2": {120: True, 121: False}, "XG": {126: True, 127: True}, "GS
 
 def drum_channels(specials: Sequence[Special], messages: Messages) -> set[int]:
     """The channels (16 × port + channel) that sound as drums."""
-    ports = range(int(messages.channel.max(initial=0)) // 16 + 1)
-    drums = {16 * port + _TENTH for port in ports}
+    drums = set(range(_TENTH, messages.width, 16))
     exclusive = [_plain(special.data) for special in specials if special.status == 0xF0]
     system = ""
     for data in exclusive:
@@ -31,12 +30,15 @@ def drum_channels(specials: Sequence[Special], messages: Messages) -> set[int]:
         return drums
     for channel, is_drum in _banks(messages, _DRUM_BANKS[system]).items():
         drums = drums | {channel} if is_drum else drums - {channel}
+    parts: dict[int, bool] = {}  # the last message about each channel, in the order of those
     for data in exclusive:
-        part = _part(data, system)
-        if part is not None:
+        if (part := _part(data, system)) is not None:
             channel, is_drum = part
-            channel = _meant(channel, messages) if is_drum else channel
-            drums = drums | {channel} if is_drum else drums - {channel}
+            parts.pop(channel, None)
+            parts[channel] = is_drum
+    for channel, is_drum in parts.items():
+        channel = _meant(channel, messages) if is_drum else channel
+        drums = drums | {channel} if is_drum else drums - {channel}
     return drums
 
 

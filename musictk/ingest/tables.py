@@ -1,0 +1,123 @@
+"""What an event would be whose delta time began at each byte of a file: all of them at once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.ingest.reasons import Reason, RejectedError
+
+Ints = NDArray[np.int64]
+Bytes = NDArray[np.uint8]
+
+# What an event begins with: a data byte (running status), a status with 1 or 2 data bytes, a tempo
+# of the usual length, or something else.
+DATA, OTHER, TEMPO = 0, 3, 4
+KIND = np.zeros(256, np.uint8)
+KIND[0x80:0xF0] = 2
+KIND[0xC0:0xE0] = 1
+KIND[0xF0:] = OTHER
+# Bytes of an event with two data bytes and a delta time of one; 0 for an event of no known length.
+_SIZE = np.array([3, 0, 4, 0], np.uint8).take(KIND)
+_KINDS, _SIZES = KIND.tobytes(), _SIZE.tobytes()
+_TEMPO_SIZE = 6  # without its delta time
+_MARGIN = 4 + _TEMPO_SIZE + 1  # more than any event of known length has bytes
+_DOUBLINGS = 4  # a jump is sixteen events
+_FEW = 8  # tempos that are read one by one
+
+
+class Tables:
+    """For each byte: what begins there (`own`), where the next event would begin (`step`), and
+    where the sixteenth would (`jump`). Both stay in place at an event without a known length."""
+
+    def __init__(self, data: bytes) -> None:
+        padded = data + bytes(_MARGIN + 5)
+        count = len(data) + _MARGIN
+        self._bytes = np.frombuffer(padded, np.uint8)
+        kinds = np.frombuffer(padded.translate(_KINDS), np.uint8)
+        sizes = np.frombuffer(padded.translate(_SIZES), np.uint8)
+        own, size = kinds[1 : count + 1].copy(), sizes[1 : count + 1].copy()
+        after = np.ones(count, np.uint8)  # bytes of the delta time; 5: it has no end
+        high = self._bytes >= 0x80
+        longer = np.flatnonzero(high[:count])  # where a delta time has more bytes than one
+        for length in range(2, 5):
+            after[longer] = length
+            own[longer] = kinds.take(longer + length)
+            known = sizes.take(longer + length)
+            size[longer] = known + (known > 0) * np.uint8(length - 1)
+            longer = longer[high.take(longer + (length - 1))]
+        after[longer], own[longer], size[longer] = 5, OTHER, 0
+        self._after, self._own = after, own
+        self.tempos = data.count(b"\xff\x51\x03") >= _FEW
+        if self.tempos:
+            self._mark_tempos(size)
+        size[len(data) :] = 0
+        self.own = own.tobytes()
+        self._step = np.arange(count)
+        self._step += size
+        jump = self._step
+        for _ in range(_DOUBLINGS):
+            jump = jump.take(jump)
+        self.step, self.jump = self._step.data, jump.data
+
+    def _mark_tempos(self, size: Bytes) -> None:
+        """Tempos are among the events of known length where there are many."""
+        meta = np.flatnonzero(self._bytes[:-2] == 0xFF)
+        of_tempo = (self._bytes.take(meta + 1) == 0x51) & (self._bytes.take(meta + 2) == 3)
+        meta = meta[of_tempo]
+        for back in range(1, 5):
+            begin = meta[np.searchsorted(meta, back) :] - back
+            begin = begin[self._after.take(begin) == back]
+            self._own[begin] = TEMPO
+            size[begin] = back + _TEMPO_SIZE
+
+    def between(self, anchors: list[int]) -> Ints:
+        """Every event from each anchor up to a whole jump on, ascending."""
+        rows = np.empty((1 << _DOUBLINGS, len(anchors)), np.int64)
+        rows[0] = anchors
+        for column in range(1, len(rows)):
+            self._step.take(rows[column - 1], out=rows[column], mode="clip")
+        flat = rows.T.ravel()
+        return flat[self._step.take(flat) != flat]
+
+    def after(self, place: int) -> int:
+        """How many bytes the delta time at `place` has."""
+        return int(self._after[place])
+
+    def kinds(self, starts: Ints) -> Bytes:
+        """(N,) what begins at each place."""
+        return self._own.take(starts)
+
+    def contents(self, starts: Ints) -> tuple[Bytes, Bytes, Bytes]:
+        """(N,) statuses and both data bytes of messages. Raises RejectedError for a wrong byte."""
+        at = starts + self._after.take(starts)
+        status = self._bytes.take(at)
+        own = status >= 0x80
+        if not own.all():
+            # A track's first message has a status of its own: none is taken from another track.
+            given = np.flatnonzero(own)
+            status = np.repeat(status.take(given), np.diff(given, append=len(at)))
+        at += own
+        first, second = self._bytes.take(at), self._bytes.take(at + 1)
+        second *= KIND.take(status) == 2
+        wrong = np.flatnonzero((first | second) > 0x7F)
+        if len(wrong):
+            place = at[wrong[0]] + int(first[wrong[0]] < 0x80)
+            raise RejectedError(Reason.CORRUPT, f"data byte over 127 at byte {place}")
+        return status, first, second
+
+    def micros(self, starts: Ints) -> Ints:
+        """(N,) microseconds a quarter, of tempos."""
+        at = starts + self._after.take(starts)
+        high, middle, low = (self._bytes.take(at + byte).astype(np.int64) for byte in (3, 4, 5))
+        return high << 16 | middle << 8 | low
+
+    def deltas(self, starts: Ints) -> Ints:
+        """The (N,) delta times at `starts`."""
+        after = self._after.take(starts)
+        value = (self._bytes.take(starts) & 0x7F).astype(np.int64)
+        for index in range(1, int(after.max(initial=1))):
+            longer = np.flatnonzero(after > index)
+            low = self._bytes.take(starts.take(longer) + index) & 0x7F
+            value[longer] = value.take(longer) << 7 | low
+        return value

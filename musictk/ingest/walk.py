@@ -1,0 +1,192 @@
+"""One pass over the events of each track: where they begin, and what those are that need a look."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from musictk.ingest.limits import Limits
+from musictk.ingest.reasons import Reason, RejectedError
+from musictk.ingest.tables import DATA, OTHER, TEMPO, Bytes, Ints, Tables
+
+SLACK = 16  # bytes that may be missing at the end of a track before it counts as truncated
+END_OF_TRACK = 0x2F
+_SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages, which have no place here
+_AFTER_SPECIAL = "running status after a system exclusive or meta event"
+
+
+class Found(NamedTuple):
+    """The beginning of a track (status 0), or an event that is no channel message."""
+
+    track: int
+    status: int
+    kind: int  # of a meta event: its type; else -1
+    data: bytes
+
+
+class Walk:
+    """Goes from event to event. Messages of two data bytes and tempos are passed by in jumps."""
+
+    def __init__(self, data: bytes, limits: Limits) -> None:
+        self._data, self._limits = data, limits
+        self.tables = Tables(data)
+        self._anchors: list[int] = []  # every sixteenth event that a jump has passed by
+        self._singles: list[int] = []  # those taken one by one
+        self.places: list[int] = []  # of each one in `found`: where its delta time begins
+        self.deltas: list[int] = []  # and that time
+        self.found: list[Found] = []
+        self.notes: list[str] = []  # what had to be overlooked
+
+    def track(self, index: int, start: int, stop: int, missing: int) -> None:
+        """Read the events of one track, as far as they can be read. Raises RejectedError."""
+        fault: RejectedError | None = None
+        self._take(start, 0, Found(index, 0, -1, b""))
+        try:
+            ended = self._walk(index, start, stop)
+        except RejectedError as error:
+            fault, ended = error, False
+        if fault is not None or not ended:
+            self._forgive(fault, missing)
+
+    def starts(self) -> Ints:
+        """Where each channel message and each tempo that was passed by begins, ascending."""
+        starts = self.tables.between(self._anchors)
+        if self._singles:
+            starts = np.sort(np.append(starts, self._singles), kind="stable")
+        self.bound(len(starts) + len(self.found))
+        return starts
+
+    def note(self, text: str) -> None:
+        """Remember what had to be overlooked, once."""
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def bound(self, events: int) -> None:
+        """Stop as soon as there are too many, before memory is filled with them."""
+        if events > self._limits.events:
+            raise RejectedError(Reason.TOO_MANY_EVENTS, f"more than {self._limits.events}")
+
+    def check_running_status(self, kinds: Bytes) -> None:
+        """Note where a message without a status follows a tempo; `kinds` are those of `starts`."""
+        if ((kinds[1:] == DATA) & (kinds[:-1] == TEMPO)).any():
+            self.note(_AFTER_SPECIAL)
+
+    def _walk(self, index: int, start: int, stop: int) -> bool:
+        """Whether the track was ended by its end-of-track event. Raises RejectedError."""
+        place, running, after_special = start, 0, False
+        own = self.tables.own
+        while place < stop:
+            kind = own[place]
+            if kind == TEMPO:
+                place = self._jump(place, stop) if running == 2 else self._tempos(place, stop)
+                after_special = True
+                continue
+            if kind == OTHER or not (kind or running):
+                place, ended = self._special(index, place, stop)
+                if ended:
+                    return True
+                after_special = True
+                continue
+            if after_special and kind == DATA:
+                self.note(_AFTER_SPECIAL)
+            after_special = False
+            running = kind or running
+            place = self._short(place, kind) if running == 1 else self._jump(place, stop)
+        if place > stop:
+            self._singles.pop()  # it is cut off, and not taken
+            raise _cut(place - stop)
+        return False
+
+    def _short(self, place: int, kind: int) -> int:
+        """Take one message of a single data byte, which are few: where the next event begins."""
+        self._singles.append(place)
+        self.bound(len(self._singles))
+        return place + self.tables.after(place) + 1 + (kind > 0)
+
+    def _tempos(self, place: int, stop: int) -> int:
+        """Walk over tempos: where something else begins, or past `stop`."""
+        own, step = self.tables.own, self.tables.step
+        while place < stop and own[place] == TEMPO:
+            self._singles.append(place)
+            place = step[place]
+        self.bound(len(self._singles))
+        return place
+
+    def _jump(self, place: int, stop: int) -> int:
+        """Walk over events of known length: where something else begins, or past `stop`."""
+        jump, step, anchors = self.tables.jump, self.tables.step, self._anchors
+        while place < stop and (following := jump[place]) != place:
+            if following > stop:
+                break
+            anchors.append(place)
+            place = following
+        else:
+            return place
+        while place < stop and (following := step[place]) != place:  # one by one to the end
+            self._singles.append(place)
+            place = following
+        return place
+
+    def _special(self, index: int, place: int, stop: int) -> tuple[int, bool]:
+        """Take the event at `place`, which is no channel message: where the next one begins, and
+        whether it ends the track."""
+        data, begin = self._data, place
+        delta, place = self._number(place, stop)
+        if place >= stop:
+            raise _cut(1)
+        status = data[place]
+        if status < 0x80:
+            raise RejectedError(Reason.CORRUPT, f"running status from nothing at byte {place}")
+        place += 1
+        kind, content = -1, b""
+        if status in (0xF0, 0xF7, 0xFF):
+            if status == 0xFF:
+                if place >= stop:
+                    raise _cut(1)
+                kind = data[place]
+                place += 1
+            length, place = self._number(place, stop)
+            if place + length > stop:
+                raise _cut(place + length - stop)
+            content = data[place : place + length]
+            place += length
+        else:
+            self.note(f"system message {status:02x}")
+            place = min(stop, place + _SYSTEM.get(status, 0))
+        self._take(begin, delta, Found(index, status, kind, content))
+        return place, kind == END_OF_TRACK
+
+    def _take(self, place: int, delta: int, found: Found) -> None:
+        self.places.append(place)
+        self.deltas.append(delta)
+        self.found.append(found)
+        self.bound(len(self.found))
+
+    def _number(self, place: int, stop: int) -> tuple[int, int]:
+        """The variable-length number at `place`, and where it ends."""
+        if place < stop and (value := self._data[place]) < 0x80:
+            return value, place + 1
+        value = 0
+        for index in range(place, min(place + 4, stop)):
+            byte = self._data[index]
+            value = value << 7 | byte & 0x7F
+            if byte < 0x80:
+                return value, index + 1
+        if place + 4 >= stop:
+            raise _cut(1)
+        raise RejectedError(Reason.CORRUPT, f"a number without an end at byte {place}")
+
+    def _forgive(self, fault: RejectedError | None, missing: int) -> None:
+        """Overlook that a track lacks its last few bytes; raise what is wrong with any other."""
+        if fault is not None and fault.reason is not Reason.TRUNCATED:
+            raise fault
+        missing = max(missing, fault.missing if fault else 0)
+        if missing > SLACK:
+            raise RejectedError(Reason.TRUNCATED, f"ends {missing} bytes too early")
+        if missing:
+            self.note(f"ends {missing} bytes too early")
+
+
+def _cut(missing: int) -> RejectedError:
+    return RejectedError(Reason.TRUNCATED, f"ends {missing} bytes too early", missing)
