@@ -10,6 +10,7 @@ from typing import cast
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import open_regular
+from musictk.jobs.runs import status_of
 from musictk.model.manifest import MANIFEST
 from musictk.runtime import FILES, EngineName, Runtime, choose, engines, load
 from musictk.workspace import Workspace
@@ -40,6 +41,8 @@ class Opened:
 def best_of(catalog: Catalog, workspace: Workspace, run: str | None) -> tuple[str, Path]:
     """(name, directory) of the best checkpoint of a run, or of the newest finished one."""
     name = run or catalog.newest_run().name
+    if not catalog.checkpoints(name) and status_of(workspace, catalog.run(name)) == "failed":
+        raise MusictkError(f"run {name!r} ended before its first checkpoint", "train it again")
     return name, workspace.resolve(catalog.checkpoint(name).path)
 
 

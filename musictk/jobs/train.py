@@ -30,7 +30,7 @@ from musictk.tokens import Tokenizer, Tokens
 from musictk.tokens.cuts import cut
 from musictk.tokens.windows import VERSION, Windows
 from musictk.training import checkpoint
-from musictk.training.directory import hold, resumable
+from musictk.training.directory import CheckpointError, hold, resumable
 from musictk.training.distributed import World, join
 from musictk.training.loop import train
 from musictk.training.outcome import Listener as TrainListener
@@ -131,7 +131,7 @@ def _close(catalog: Catalog, workspace: Workspace, name: str, error: BaseExcepti
     stopped = there and isinstance(error, KeyboardInterrupt)
     with suppress(MusictkError, OSError):  # on a full disk the next `train` closes it
         close(catalog, workspace, name, "interrupted" if stopped else "failed")
-    if there and isinstance(error, MusictkError):
+    if there and isinstance(error, MusictkError) and not isinstance(error, CheckpointError):
         hint = error.mend.removesuffix(", then run the same command again") or "fix that"
         error.mend = f"{hint}, then: musictk train --resume {name}"
 

@@ -91,12 +91,22 @@ class Manifest:
             value["slots"] = tuple(
                 Slot(tuple(slot["shape"]), slot["dtype"]) for slot in value["slots"]
             )
-            return Manifest(**value)
+            manifest = Manifest(**value)
+            for name in _TABLES:
+                if not isinstance(getattr(manifest, name), Mapping):
+                    raise TypeError(f"{name} is no table")
+            return manifest
         except (KeyError, TypeError, AttributeError) as error:
             raise MusictkError(
                 f"{directory / MANIFEST} is not a bundle's manifest: {error}",
                 "export or train it again",
             ) from error
+
+
+_TABLES = (
+    *("architecture_config", "network_config", "tokenizer_config", "sampling", "trained"),
+    "versions",
+)
 
 
 def make_component(kind: Any, config: Mapping[str, Any], *rest: Any) -> Any:

@@ -21,9 +21,9 @@ from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
 
-from musictk.errors import MusictkError
 from musictk.files import (
     atomic,
+    cause,
     point,
     read_json,
     require_regular,
@@ -35,7 +35,7 @@ from musictk.model import bundle
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
 from musictk.training.adapters import adapt, adapted
-from musictk.training.directory import LAST, TRAINER
+from musictk.training.directory import DAMAGED, LAST, TRAINER, CheckpointError
 
 BEST, CHECKPOINTS = "best", "checkpoints"
 OPTIMIZER = "optimizer.safetensors"
@@ -96,23 +96,26 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
             )
         else:
             load_model(network, str(last / WEIGHTS))
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise MusictkError(
-            f"checkpoint {last.resolve()} does not fit this network: {error}",
+    except (SafetensorError, OSError) as error:
+        raise CheckpointError(
+            f"checkpoint {last.resolve()} is damaged: {cause(error)}", DAMAGED
+        ) from error
+    except RuntimeError as error:
+        raise CheckpointError(
+            f"checkpoint {last.resolve()} does not fit this network: {cause(error)}",
             "resume with the settings the run began with",
         ) from error
     return tensors, trainer
 
 
 def stored(directory: Path) -> dict[str, Any]:
-    """`last`'s trainer.json: step, progress, settings, scaler. Raises MusictkError if broken."""
+    """`last`'s trainer.json: step, progress, settings, scaler. Raises CheckpointError if broken."""
     path = directory / LAST / TRAINER
     value = read_json(path)
     parts = ("settings", "progress", "scaler")
     if not isinstance(value, dict) or not all(isinstance(value.get(each), dict) for each in parts):
-        raise MusictkError(
-            f"{path} is not a checkpoint's: it lacks one of {', '.join(parts)}",
-            "put it back from a copy, or train again",
+        raise CheckpointError(
+            f"{path} is not a checkpoint's: it lacks one of {', '.join(parts)}", DAMAGED
         )
     return value
 

@@ -16,11 +16,16 @@ from musictk.errors import MusictkError
 
 LOCK = "lock"
 LAST, TRAINER = "last", "trainer.json"  # a checkpoint, and in it what resuming needs
+DAMAGED = "put it back from a copy, or start from the best: musictk train --from RUN"
 HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # what systems say of a lock that another holds
 
 
 class HeldError(MusictkError):
     """Another process holds the lock."""
+
+
+class CheckpointError(MusictkError):
+    """A checkpoint on disk is damaged, or does not fit: resuming again would not help."""
 
 
 @contextmanager

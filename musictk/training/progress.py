@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from math import isfinite
+from math import inf, isfinite
 from typing import Any
 
-from musictk.errors import MusictkError
+from musictk.config import Rules, build, require_all
+from musictk.errors import MusictkError, UsageError
+from musictk.training.directory import DAMAGED, CheckpointError
 from musictk.training.settings import Settings
 
 MOST_SKIPPED = 20  # updates in a row without a finite gradient, before a run counts as diverged
@@ -32,11 +34,18 @@ class Progress:
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Progress:
-        """From `trainer.json`. What an older musictk did not write takes its default."""
+        """From `trainer.json`. What an older musictk did not write takes its default.
+
+        Raises CheckpointError for values that no run can have written.
+        """
         known = {each.name for each in fields(Progress)}
         if unknown := sorted(set(values) - known):
             raise MusictkError(f"a newer musictk wrote this checkpoint ({unknown[0]})", NEWER)
-        progress = Progress(**values)
+        try:
+            progress = build(Progress, values, "progress")
+            require_all(_RULES, vars(progress), "progress")
+        except UsageError as error:
+            raise CheckpointError(f"the checkpoint is damaged: {error.message}", DAMAGED) from error
         if progress.best_nll is not None and not isfinite(progress.best_nll):
             progress.best_nll = None  # as older versions kept it: any number is better
         return progress
@@ -73,6 +82,15 @@ class Progress:
         if final and self.skipped and 2 * self.skipped >= self.step:
             return f"{self.skipped} of {self.step} gradients were not finite"
         return ""
+
+
+_RULES: Rules = (
+    (
+        "step evaluated best_step stale skipped skipped_in_row positions seconds",
+        lambda value: 0 <= value < inf,
+        "at least 0",
+    ),
+)
 
 
 def stored_settings(values: Mapping[str, Any]) -> Settings:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from musictk.errors import UsageError
+from musictk.files import cause
 from musictk.model.bundle import weights_digest, with_progress
 from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest
@@ -20,7 +21,7 @@ from musictk.model.network import Network
 from musictk.tokens.windows import Windows
 from musictk.training import checkpoint
 from musictk.training.baseline import baseline_nll
-from musictk.training.directory import LAST
+from musictk.training.directory import DAMAGED, LAST, CheckpointError
 from musictk.training.distributed import World
 from musictk.training.evaluate import autocast, score, tensors
 from musictk.training.feed import StepData, torch_seed
@@ -93,15 +94,25 @@ class Trainer:
             objective.compile()
         self.objective = self.world.wrap(objective)
         self.optimizers = make_optimizers(self.network, self.settings.optimisation)
-        unpack(self.optimizers, self.network, self._stored)
         self.scaler = torch.amp.GradScaler(
             self.world.device.type, enabled=precision.precision == "fp16"
         )
-        if self._scale:
-            self.scaler.load_state_dict(self._scale)
+        self._restore()
         if self.progress.baseline is None and valid.positions:
             pieces = (_pieces(train), _pieces(valid))
             self.progress.baseline = baseline_nll(*pieces, self.manifest.space)
+
+    def _restore(self) -> None:
+        """Give the optimizers and the scaler what the checkpoint kept of them."""
+        try:
+            unpack(self.optimizers, self.network, self._stored)
+            if self._scale:
+                self.scaler.load_state_dict(self._scale)
+        except (KeyError, RuntimeError, TypeError, ValueError) as error:
+            path = self.directory / LAST
+            raise CheckpointError(
+                f"the optimizer state in {path} does not fit this network: {cause(error)}", DAMAGED
+            ) from error
 
     def take(self, data: StepData) -> tuple[Tensor, float]:
         """One optimizer step; this process's nats, and the gradient's norm before clipping."""

@@ -100,7 +100,11 @@ def test_a_run_that_was_stopped_goes_on(shell: Shell) -> None:
     assert "is finished" in said.stderr
 
 
-def test_ctrl_c_saves_and_says_how_to_go_on(shell: Shell) -> None:
+STOPS = [name for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
+
+
+@pytest.mark.parametrize("name", STOPS)
+def test_a_signal_saves_and_says_how_to_go_on(shell: Shell, name: str) -> None:
     command = [sys.executable, "-m", "musictk", "train", "--arch", "gpt", "--size", "tiny"]
     with subprocess.Popen(
         [*command, "--steps", "100000", "--set", "length=64", "--set", "evaluate_every=2"],
@@ -111,7 +115,7 @@ def test_ctrl_c_saves_and_says_how_to_go_on(shell: Shell) -> None:
     ) as running:
         assert running.stderr is not None
         next(line for line in running.stderr if line.startswith("step"))
-        running.send_signal(signal.SIGINT)
+        running.send_signal(getattr(signal, name))
         said, _ = running.communicate(timeout=300)
     assert running.returncode == 130
     assert "musictk train --resume gpt-1" in said
