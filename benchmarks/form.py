@@ -21,7 +21,7 @@ from musictk import runtime
 from musictk.evaluation.form import FormReport, form_report
 from musictk.generation.compose import compose
 from musictk.generation.markers import section_ticks
-from musictk.generation.request import Request
+from musictk.generation.request import PieceRequest
 from musictk.runtime import Runtime
 
 
@@ -68,7 +68,7 @@ def reports(
     asked = {"form": "AABA", "seed": 1, "count": count, "sampling": dials}
     asked["conditions"] = {"composer": [[composer, 1.0]]}
     found = []
-    for piece in compose(model, tokenizer, Request.read(asked)):
+    for piece in compose(model, tokenizer, PieceRequest.read(asked)):
         score = tokenizer.decode(piece.sequence)
         assert isinstance(score, ScoreTick)
         found.append(form_report(score, section_ticks(piece, tokenizer, score)))

@@ -26,8 +26,8 @@ from symusic.core import ScoreTick
 from benchmarks.keep import keep
 from musictk.catalog import Catalog
 from musictk.generation.compose import compose
-from musictk.generation.request import Request
-from musictk.jobs.bundles import Source, open_source
+from musictk.generation.request import PieceRequest
+from musictk.jobs.bundles import ModelSource, open_source
 from musictk.jobs.plan import Plan
 from musictk.music import bars, notes
 from musictk.runtime import Runtime
@@ -84,7 +84,7 @@ def main() -> None:
     flags = parser.parse_args()
     workspace = here(flags.workspace)
     with Catalog.open(workspace.catalog_url, workspace.root) as catalog:
-        opened = open_source(catalog, workspace, Source(run=flags.run))
+        opened = open_source(catalog, workspace, ModelSource(run=flags.run))
         plan = Plan.read(catalog.run(opened.name).settings)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     ranges = corpus(workspace, plan, tokenizer)
@@ -133,7 +133,7 @@ def samples(runtime: Runtime, tokenizer: Tokenizer, count: int, length: int) -> 
     for seed, (conditions, share) in enumerate(zip(asked, shares, strict=True)):
         if share:
             values = {"conditions": conditions, "bars": length, "seed": seed, "count": share}
-            for piece in compose(runtime, tokenizer, Request.read(values)):
+            for piece in compose(runtime, tokenizer, PieceRequest.read(values)):
                 yield opening(tokenizer, piece.sequence)
 
 

@@ -1,4 +1,4 @@
-"""Errors a user can act on: each names the thing, the mend, and the exit code it ends with."""
+"""Errors a user can act on: each says what is wrong, how to fix it, and has an exit code."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections.abc import Iterable
 
 
 class MusictkError(Exception):
-    """Something failed for a reason the user can mend.
+    """Something failed for a reason the user can fix.
 
-    `message` names the thing that is wrong; `mend` says what to do about it.
+    `message` names the thing that is wrong; `hint` says what to do about it.
     """
 
     exit_code = 1
 
-    def __init__(self, message: str, mend: str = "") -> None:
+    def __init__(self, message: str, hint: str = "") -> None:
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.hint = hint
 
     def __str__(self) -> str:
-        return f"{self.message}; {self.mend}" if self.mend else self.message
+        return f"{self.message}; {self.hint}" if self.hint else self.message
 
 
 class UsageError(MusictkError):
@@ -31,10 +31,10 @@ class UsageError(MusictkError):
 class UnknownNameError(UsageError):
     """A name that nothing answers to. Says which names exist, the nearest one first."""
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], mend: str = "") -> None:
+    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         choices = sorted(known)
         self.name, self.known = name, choices
-        super().__init__(f"no {kind} {name!r}", mend or _suggestion(name, choices))
+        super().__init__(f"no {kind} {name!r}", hint or _suggestion(name, choices))
 
 
 def _suggestion(name: str, known: list[str]) -> str:

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 HOMES = {
     "alembic": {"catalog"},
     "matplotlib": {"rendering"},
-    "mido": {"ingest", "rendering"},
+    "mido": {"rendering"},
     "miditok": {"musictk_remi"},
     "onnx": {"export", "runtime"},
     "onnxruntime": {"runtime", "export"},
@@ -38,7 +38,15 @@ HOMES = {
     "safetensors": None,
 }
 TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sketches", "tokens"}
-TORCH_FREE |= {"catalog", "ingest", "generation", "rendering", "musictk_remi", "musictk_pianoroll"}
+TORCH_FREE |= {
+    "catalog",
+    "reading",
+    "ingest",
+    "generation",
+    "rendering",
+    "musictk_remi",
+    "musictk_pianoroll",
+}
 TORCH_FREE |= {"musictk_events", "musictk_text", "musictk_samplers"}
 EVERYWHERE = {"musictk.cli.doctor"}  # it visits each library to see what it can do
 TORCH_FREE_MODULES = {

@@ -17,10 +17,10 @@ from symusic.core import (
 )
 
 from musictk.errors import MusictkError
-from musictk.ingest import Limits
-from musictk.ingest.facts import measure
-from musictk.ingest.reasons import RejectedError
 from musictk.music import Clock, bars, duration, metres, notes
+from musictk.reading import Limits
+from musictk.reading.facts import measure
+from musictk.reading.reasons import RejectedError
 
 MIDIS = sorted((Path(__file__).parents[1] / "examples" / "midis").glob("*/*.mid"))
 

@@ -80,7 +80,7 @@ def test_importing_the_package_is_free(tmp_path: Path) -> None:
         "musictk.runtime.onnx",
         "musictk.rendering.midi",
         "musictk.rendering.pianoroll",
-        "musictk.evaluation.music",
+        "musictk.evaluation.features",
         "musictk.evaluation.originality",
     ],
 )

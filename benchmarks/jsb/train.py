@@ -32,7 +32,7 @@ from musictk.plugin import registry
 from musictk.training.evaluate import Scores, nll
 from musictk.training.loop import train
 from musictk.training.outcome import Evaluation, Quiet, Report
-from musictk.training.settings import GROUP_OF, Settings
+from musictk.training.settings import GROUP_OF, TrainSettings
 
 SPLITS = ("valid", "test")
 RESULTS = Path(__file__).parents[1] / "results"
@@ -51,7 +51,7 @@ class Printer(Quiet):
 
 
 def fit(
-    arch: str, model: dict[str, Any], settings: Settings, splits: dict[str, Chorales]
+    arch: str, model: dict[str, Any], settings: TrainSettings, splits: dict[str, Chorales]
 ) -> tuple[Network, dict[str, Any]]:
     """The last network of a run, and what training took."""
     kind = registry().load("architecture", arch)
@@ -115,7 +115,7 @@ def main() -> None:
 
 def run(arch: str, values: dict[str, Any], splits: dict[str, Chorales]) -> dict[str, Any]:
     """Train with the `values` of settings and architecture, and score the last network."""
-    settings = Settings().but(**{k: v for k, v in values.items() if k in GROUP_OF})
+    settings = TrainSettings().but(**{k: v for k, v in values.items() if k in GROUP_OF})
     network, took = fit(
         arch, {k: v for k, v in values.items() if k not in GROUP_OF}, settings, splits
     )

@@ -1,6 +1,7 @@
 """The catalog: what music there is, and all that was made from it. The only home of SQL."""
 
 from musictk.catalog.catalog import Catalog
+from musictk.catalog.columns import unreadable
 from musictk.catalog.models import (
     Checkpoint,
     Composer,
@@ -15,7 +16,6 @@ from musictk.catalog.names import fold, load_path, store_path
 from musictk.catalog.records import SPLITS, Finding, PieceInfo, Seen, Sketch
 from musictk.catalog.shards import SpanInfo
 from musictk.catalog.splits import Fractions
-from musictk.catalog.values import unreadable
 
 __all__ = [
     "SPLITS",

@@ -11,22 +11,31 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
-from musictk.catalog.models import Checkpoint, Export, File, Place, Run, Sample, ShardRow, Span
-from musictk.catalog.music import Music
+from musictk.catalog.columns import unreadable
+from musictk.catalog.models import (
+    Checkpoint,
+    Export,
+    File,
+    Location,
+    Run,
+    Sample,
+    ShardRow,
+    Span,
+)
 from musictk.catalog.names import load_path
+from musictk.catalog.pieces import Pieces
 from musictk.catalog.queries import describe
-from musictk.catalog.values import unreadable
 from musictk.files import write_bytes
 
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
 _IDENTITY = ("id", "path", "member")  # what may differ between two catalogs of the same music
 
 
-class Audit(Music):
+class Audit(Pieces):
     """Is the catalog true, and is it the same as another?"""
 
     def check(self) -> list[dict[str, str]]:
-        """Every fault found, as {what, where, mend}; an empty list is a sound catalog.
+        """Every fault found, as {what, where, hint}; an empty list is a sound catalog.
 
         Values are such as their columns hold; files exist and hash as recorded; neither a cluster
         nor twins lie in two splits; spans lie within their shards; shards, checkpoints and exports
@@ -37,7 +46,7 @@ class Audit(Music):
         with self.reading() as session:
             faults = [_fault(what, where, _RESTORE) for what, where in unreadable_rows(session)]
             places = session.execute(
-                select(Place, File).join(File).where(File.sha256.is_not(None))
+                select(Location, File).join(File).where(File.sha256.is_not(None))
             ).all()
             faults += self._files(list(places))
             clusters: dict[str, set[str]] = defaultdict(set)
@@ -133,22 +142,22 @@ class Audit(Music):
         """Where each file lies, or its id."""
         names = {file_id: f"file {file_id}" for file_id in ids}
         with self.reading() as session:
-            for place in session.scalars(select(Place).where(Place.file_id.in_(ids))):
+            for place in session.scalars(select(Location).where(Location.file_id.in_(ids))):
                 if place.file_id is not None:
                     names[place.file_id] = f"{place.path}/{place.member}".rstrip("/")
         return names
 
     def _shard(self, shard: ShardRow, spans: list[Span]) -> list[dict[str, str]]:
-        mend = "tokenize again"
+        hint = "tokenize again"
         if not self._at(shard.path).is_file():
-            return [_fault("a shard is gone", shard.path, mend)]
+            return [_fault("a shard is gone", shard.path, hint)]
         if any(span.offset < 0 or span.offset + span.length > shard.length for span in spans):
-            return [_fault("a span lies outside its shard", shard.path, mend)]
+            return [_fault("a span lies outside its shard", shard.path, hint)]
         return []
 
 
-def _fault(what: str, where: str, mend: str) -> dict[str, str]:
-    return {"what": what, "where": where, "mend": mend}
+def _fault(what: str, where: str, hint: str) -> dict[str, str]:
+    return {"what": what, "where": where, "hint": hint}
 
 
 def _sha256(path: Path) -> str:

@@ -7,13 +7,13 @@ from pathlib import Path
 from musictk.catalog.audit import Audit
 from musictk.catalog.database import connect
 from musictk.catalog.labels import Labels
-from musictk.catalog.music import Music
+from musictk.catalog.pieces import Pieces
 from musictk.catalog.queries import Queries
 from musictk.catalog.runs import Runs
 from musictk.catalog.shards import Shards
 
 
-class Catalog(Audit, Music, Queries, Labels, Shards, Runs):
+class Catalog(Audit, Pieces, Queries, Labels, Shards, Runs):
     """Composers, files, labels, tokenizers, shards, runs and what they made. The only home of SQL.
 
     Used as a context manager. Paths in it are relative to `root`. A second writer waits.

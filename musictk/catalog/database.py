@@ -67,8 +67,8 @@ def connect(url: str) -> Engine:
             _make_room(Path(parsed.database or ""))
         engine = create_engine(_for_reading(parsed) or parsed)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        mend = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
-        raise UsageError(f"cannot use the catalog URL {url!r}: {error}", mend) from error
+        hint = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
+        raise UsageError(f"cannot use the catalog URL {url!r}: {error}", hint) from error
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
@@ -164,7 +164,7 @@ def _migrate(engine: Engine, url: str) -> None:
 
 @contextmanager
 def _mended(url: str = "") -> Iterator[None]:
-    """Turn what the database driver says into an error that names the mend."""
+    """Turn what the database driver says into a typed error with a hint."""
     what = f"the catalog {url}".strip()
     try:
         yield

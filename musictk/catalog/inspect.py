@@ -9,9 +9,9 @@ from sqlalchemy import Table, select, type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
+from musictk.catalog.columns import Checked
 from musictk.catalog.models import Base, File, Posting
 from musictk.catalog.records import SPLITS, STATUSES
-from musictk.catalog.values import Checked
 from musictk.sketches import unpack
 
 _CHOICES = {File.__table__.c.status: STATUSES, File.__table__.c.split: (None, *SPLITS)}

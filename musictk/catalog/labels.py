@@ -14,8 +14,8 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, File, Label
-from musictk.catalog.music import named_composer
 from musictk.catalog.names import fold
+from musictk.catalog.pieces import named_composer
 from musictk.catalog.queries import select_files
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import cause, read_bytes

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ForeignKey, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, relationship
 
-from musictk.catalog.values import Blob, Document, Flag, Large, Moment, Numbers, Real, Text, Whole
+from musictk.catalog.columns import Blob, Document, Flag, Large, Moment, Numbers, Real, Text, Whole
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -82,7 +82,7 @@ class File(Base):
     sha256: Mapped[str | None] = mapped_column(unique=True)  # None: its bytes could not be had
     kind: Mapped[str]  # midi | text | abc
     status: Mapped[str] = mapped_column(index=True)  # accepted | rejected | missing
-    code: Mapped[str | None]  # why it was rejected, see musictk.ingest.reasons
+    code: Mapped[str | None]  # why it was rejected, see musictk.reading.reasons
     detail: Mapped[str | None]
     repair: Mapped[str | None]  # what was put right in memory before it could be read
     checks: Mapped[int]  # version of the checks it went through
@@ -104,13 +104,13 @@ class File(Base):
     sketch: Mapped[bytes | None] = deferred(mapped_column())
     added_at: Mapped[datetime] = mapped_column(default=now)
     composer: Mapped[Composer | None] = relationship()
-    places: Mapped[list[Place]] = relationship(
-        back_populates="file", order_by="Place.path, Place.member"
+    places: Mapped[list[Location]] = relationship(
+        back_populates="file", order_by="Location.path, Location.member"
     )
     labels: Mapped[list[Label]] = relationship(order_by="Label.category")
 
 
-class Place(Base):
+class Location(Base):
     """Where a content lies: a path, and the member's name where that is an archive.
 
     An archive read to its end has a row of its own, with an empty member and no file.

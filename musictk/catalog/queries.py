@@ -14,14 +14,14 @@ from musictk.catalog.models import (
     Composer,
     File,
     Label,
-    Place,
+    Location,
     Run,
     Sample,
     ShardRow,
     when,
 )
-from musictk.catalog.music import find_composer
 from musictk.catalog.names import store_path
+from musictk.catalog.pieces import find_composer
 from musictk.catalog.records import SPLITS, STATUSES
 from musictk.errors import UnknownNameError, UsageError
 
@@ -223,10 +223,10 @@ def select_files(session: Session, key: str) -> list[File]:
     if key.isdecimal() and len(key) < 10:
         tries.append(File.id == int(key))
     names = spellings(key)
-    tries.append(File.places.any(or_(Place.path.in_(names), Place.member.in_(names))))
+    tries.append(File.places.any(or_(Location.path.in_(names), Location.member.in_(names))))
     if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
         tries.append(File.sha256.startswith(key.lower()))
-    ends = [Place.path.endswith("/" + name, autoescape=True) for name in names]
+    ends = [Location.path.endswith("/" + name, autoescape=True) for name in names]
     tries.append(File.places.any(or_(*ends)))
     tries.append(File.title.in_(names))
     for condition in tries:
@@ -239,7 +239,7 @@ def select_files(session: Session, key: str) -> list[File]:
 def _described(session: Session, query: Any, limit: int | None) -> list[Any]:
     if limit is not None and not 0 <= limit <= _MOST:
         raise UsageError(f"{limit} is no number of rows", f"give one from 0 to {_MOST:,}")
-    first = select(func.min(Place.path)).where(Place.file_id == File.id).scalar_subquery()
+    first = select(func.min(Location.path)).where(Location.file_id == File.id).scalar_subquery()
     ordered = query.options(*_EAGER).order_by(first, File.id).limit(limit)
     return [describe(file) for file in session.scalars(ordered)]
 
@@ -252,7 +252,7 @@ def _mentions(word: str) -> ColumnElement[bool]:
     return or_(
         within(File.title),
         within(File.key),
-        File.places.any(or_(within(Place.path), within(Place.member))),
+        File.places.any(or_(within(Location.path), within(Location.member))),
         File.labels.any(within(Label.value)),
         File.composer_id.in_(select(Alias.composer_id).where(within(Alias.spelling))),
     )
@@ -278,7 +278,7 @@ def _counts(session: Session, query: Any) -> dict[str, int]:
     return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
 
-def _where(place: Place) -> dict[str, str | None]:
+def _where(place: Location) -> dict[str, str | None]:
     return {"path": place.path, "member": place.member or None}
 
 

@@ -128,8 +128,8 @@ class Runs(Database):
                 "train another with a lower lr, or name another run",
             )
         if not found:
-            mend = f"go on training it: musictk train --resume {run}"
-            raise MusictkError(f"run {run!r} has no checkpoint yet", mend)
+            hint = f"go on training it: musictk train --resume {run}"
+            raise MusictkError(f"run {run!r} has no checkpoint yet", hint)
         return found[0]
 
     def drop_checkpoints(self, run: str) -> None:

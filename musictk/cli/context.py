@@ -45,7 +45,7 @@ def rank(context: typer.Context, parameter: str) -> int:
     return {"COMMANDLINE": 3, "ENVIRONMENT": 2, "DEFAULT_MAP": 1}.get(source, 0)
 
 
-def require_alone(context: typer.Context, why: str, mend: str, but: tuple[str, ...]) -> None:
+def require_alone(context: typer.Context, why: str, hint: str, but: tuple[str, ...]) -> None:
     """Raise UsageError for flags typed beside those of the parameters `but`, unheeded there."""
     typed = [
         parameter.opts[0]
@@ -53,7 +53,7 @@ def require_alone(context: typer.Context, why: str, mend: str, but: tuple[str, .
         if parameter.name not in but and rank(context, parameter.name or "") == 3
     ]
     if typed:
-        raise UsageError(f"{why}, without {' and '.join(typed)}", mend)
+        raise UsageError(f"{why}, without {' and '.join(typed)}", hint)
 
 
 def session(context: typer.Context) -> Session:

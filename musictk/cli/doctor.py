@@ -34,11 +34,11 @@ def doctor(context: typer.Context) -> None:
     ]
     rows += [_row(f"plugin {f.origin}", f.reason, False) for f in registry().failures]
     here.output.table(rows, ("thing", "found", "verdict"))
-    if any(row["verdict"] == "mend" for row in rows):
+    if any(row["verdict"] == "fix" for row in rows):
         raise typer.Exit(1)
 
 
-def _row(thing: str, found: Any, fine: bool, verdict: str = "mend") -> dict[str, Any]:
+def _row(thing: str, found: Any, fine: bool, verdict: str = "fix") -> dict[str, Any]:
     return {"thing": thing, "found": found, "verdict": "ok" if fine else verdict}
 
 

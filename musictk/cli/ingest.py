@@ -26,7 +26,7 @@ def ingest(
     Run it again whenever files were added; what is known already costs nothing. Exit code 3 says
     that some files were rejected: see `musictk catalog rejected`.
     """
-    from musictk.cli.ingesting import IngestBar, report
+    from musictk.cli.ingest_progress import IngestBar, report
     from musictk.ingest import Options
     from musictk.ingest import ingest as run
 

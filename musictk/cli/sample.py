@@ -91,10 +91,10 @@ def sample(
 
     A dial that is left out is as the model was told in training, else as shown here.
     """
-    from musictk.cli.composing import CompositionBar, report
+    from musictk.cli.sample_progress import CompositionBar, report
     from musictk.cli.words import conditions, samplers
     from musictk.jobs import sample as job
-    from musictk.jobs.bundles import Source
+    from musictk.jobs.bundles import ModelSource
 
     here = session(context)
     if like is not None:
@@ -117,7 +117,7 @@ def sample(
         "max_tokens": max_tokens,
     }
     asked = job.Asked(
-        source=Source(run=run, bundle=bundle, runtime=runtime),
+        source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
         form=form,
         bars=bars,

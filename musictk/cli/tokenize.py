@@ -20,7 +20,7 @@ def tokenize(
     ] = None,
 ) -> None:
     """Encode every split of the catalog into shards. `train` does it by itself when needed."""
-    from musictk.cli.ingesting import IngestBar
+    from musictk.cli.ingest_progress import IngestBar
     from musictk.jobs.shards import tokenize_all
 
     here = session(context)

@@ -61,13 +61,13 @@ def train(
     finishes the step, saves, and says how to go on. With --from, the start is scored first, and
     stays the best until it is beaten. Exit code 1 says, among others, that the run diverged.
     """
-    from musictk.cli.training import TrainingBar, diverged, report
+    from musictk.cli.train_progress import TrainingBar, diverged, report
     from musictk.cli.words import names
-    from musictk.jobs.plan import Request
+    from musictk.jobs.plan import TrainRequest
     from musictk.jobs.train import run
 
     here = session(context)
-    request = Request(
+    request = TrainRequest(
         **_heeded(context, arch=arch, tokenizer=tokenizer, size=size, steps=steps, epochs=epochs),
         preset=preset,
         conditions=names(condition),
@@ -83,9 +83,9 @@ def train(
     if resume is not None:
         # What stands in the environment or in the file is for new runs.
         why = "--resume goes on as the run began"
-        mend = "train --from RUN goes further with other settings"
-        require_alone(context, why, mend, but=("resume", "device"))
-        request = Request(resume=resume, device=device)
+        hint = "train --from RUN goes further with other settings"
+        require_alone(context, why, hint, but=("resume", "device"))
+        request = TrainRequest(resume=resume, device=device)
     leads = os.environ.get("RANK", "0") == "0"  # under torchrun one process speaks for all
     output = here.output if leads else Output(quiet=True)
     with here.catalog() as catalog, TrainingBar(output) as bar:

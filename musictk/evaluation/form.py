@@ -24,7 +24,7 @@ _GRID = 24  # onsets to a whole note: sixteenths and triplets of eighths both li
 _SHIFTS = (0, -1, 1)  # bars
 
 Bar = frozenset[tuple[int, int]]  # (onset on the grid, pitch)
-Section = tuple[str, int, int]  # label, first tick, tick after the last
+TickSection = tuple[str, int, int]  # label, first tick, tick after the last
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ class FormReport:
         return self.same / self.other
 
 
-def form_report(score: ScoreTick, sections: Sequence[Section]) -> FormReport:
+def form_report(score: ScoreTick, sections: Sequence[TickSection]) -> FormReport:
     """Compare the `sections` of `score` with each other. Drum tracks are left out.
 
     Raises UsageError where there are fewer than two sections.
@@ -80,7 +80,7 @@ def form_report(score: ScoreTick, sections: Sequence[Section]) -> FormReport:
     )
 
 
-def assume(score: ScoreTick, form: Form) -> list[Section]:
+def assume(score: ScoreTick, form: Form) -> list[TickSection]:
     """The sections of a score without markers: `form` laid over its bars, in proportion."""
     lines = bars(score)
     fitted = form.fit(max(len(lines) - 1, len(form.sections)))
@@ -115,7 +115,7 @@ def _aligned(one: Sequence[Bar], other: Sequence[Bar], shift: int) -> float:
     return total / max(compared, 1)
 
 
-def _bars_of(score: ScoreTick, sections: Sequence[Section]) -> list[list[Bar]]:
+def _bars_of(score: ScoreTick, sections: Sequence[TickSection]) -> list[list[Bar]]:
     """Bars are counted from where a section begins, should that be within a bar."""
     heard = notes(score, drums=False)
     lines = bars(score, least=max(end for _, _, end in sections))

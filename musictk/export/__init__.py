@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from musictk.export.report import ExportReport, Listener
+from musictk.export.report import ExportListener, ExportReport
 from musictk.export.rounding import Excerpt
 
-__all__ = ["Excerpt", "ExportReport", "Listener", "export_onnx", "export_torchscript"]
+__all__ = ["Excerpt", "ExportListener", "ExportReport", "export_onnx", "export_torchscript"]
 
 from musictk.export.onnx import export_onnx
 from musictk.export.torchscript import export_torchscript

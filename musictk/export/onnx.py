@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from musictk.errors import MusictkError, UsageError
 from musictk.export import compress
-from musictk.export.report import ExportReport, Listener, Silent
+from musictk.export.report import ExportListener, ExportReport, Silent
 from musictk.export.rounding import Excerpt
 from musictk.export.writing import ROUNDED, write_export
 from musictk.model.attention import LEAST_EXPORTED, WindowedAttention
@@ -34,7 +34,7 @@ def export_onnx(
     source: Path,
     target: Path,
     precision: Precision = "fp32",
-    listener: Listener | None = None,
+    listener: ExportListener | None = None,
     music: Sequence[Excerpt] = (),
     least: float = ROUNDED,
 ) -> ExportReport:

@@ -24,7 +24,7 @@ class ExportReport:
     nats_difference: float | None = None  # what rounding adds to the nats of a position of it
 
 
-class Listener(Protocol):
+class ExportListener(Protocol):
     """Told what an export is doing."""
 
     def stage(self, name: str) -> None:

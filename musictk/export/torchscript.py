@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from musictk.export.report import ExportReport, Listener, Silent
+from musictk.export.report import ExportListener, ExportReport, Silent
 from musictk.export.writing import write_export
 from musictk.files import writing
 from musictk.model.manifest import Manifest
@@ -16,7 +16,7 @@ from musictk.runtime.torchscript import MODEL
 
 
 def export_torchscript(
-    source: Path, target: Path, listener: Listener | None = None
+    source: Path, target: Path, listener: ExportListener | None = None
 ) -> ExportReport:
     """Export the checkpoint in `source` to the directory `target`, its step in `model.ts`.
 

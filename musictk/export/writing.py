@@ -12,7 +12,7 @@ from safetensors.torch import save_file
 
 from musictk.errors import MusictkError
 from musictk.export.replay import Replayed, replay, speeds
-from musictk.export.report import ExportReport, Listener
+from musictk.export.report import ExportListener, ExportReport
 from musictk.export.rounding import Excerpt, generated, rounding
 from musictk.export.staging import staged_export
 from musictk.files import atomic
@@ -32,7 +32,7 @@ def write_export(
     engine: EngineName,
     kind: str,
     write: Callable[[Network, Manifest, Path], None],
-    listener: Listener,
+    listener: ExportListener,
     music: Sequence[Excerpt] = (),
     least: float = ROUNDED,
 ) -> ExportReport:

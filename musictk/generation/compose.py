@@ -14,7 +14,7 @@ from musictk.generation.draft import Draft, Notice, Opening
 from musictk.generation.draw import Noise, apply, make_chain, pick, sound
 from musictk.generation.guidance import Places, guide
 from musictk.generation.mask import Mask
-from musictk.generation.request import Request, from_prompt
+from musictk.generation.request import PieceRequest, from_prompt
 from musictk.generation.sampling import LEAST, Sampling
 from musictk.generation.spans import Span
 from musictk.model.manifest import Manifest
@@ -29,7 +29,7 @@ _HISTORY = 256  # positions that samplers see
 _REPORT = 16  # positions between two reports of progress
 
 
-class Listener(Protocol):
+class ComposeListener(Protocol):
     """Hears how far the pieces are."""
 
     def composing(self, done: int, of: int, section: str, positions: int) -> None:
@@ -45,7 +45,7 @@ class Composition:
 
     sequence: NDArray[Any]  # (T,) ids or (T, W) frames, without bos and eos
     sections: tuple[Span, ...]
-    request: Request
+    request: PieceRequest
     row: int  # of the request's `count`
     seconds: float  # of the whole batch it was made in
     positions: int  # written in that batch, over all rows
@@ -63,7 +63,10 @@ class Composition:
 
 
 def compose(
-    runtime: Runtime, tokenizer: Tokenizer, request: Request, listener: Listener | None = None
+    runtime: Runtime,
+    tokenizer: Tokenizer,
+    request: PieceRequest,
+    listener: ComposeListener | None = None,
 ) -> list[Composition]:
     """`request.count` pieces; the same request, bundle and machine give the same, bit for bit.
 
@@ -79,9 +82,9 @@ def compose(
 def remake(
     runtime: Runtime,
     tokenizer: Tokenizer,
-    request: Request,
+    request: PieceRequest,
     row: int,
-    listener: Listener | None = None,
+    listener: ComposeListener | None = None,
 ) -> Composition:
     """Row `row` of `compose(…, request)`, bit for bit: made with the neighbours it had then.
 
@@ -106,9 +109,9 @@ class _Batch:
         self,
         runtime: Runtime,
         tokenizer: Tokenizer,
-        request: Request,
+        request: PieceRequest,
         rows: range,
-        listener: Listener | None,
+        listener: ComposeListener | None,
     ) -> None:
         self.tokenizer, self.request, self.listener, self.rows = tokenizer, request, listener, rows
         manifest, sampling = runtime.manifest, request.sampling
@@ -261,7 +264,7 @@ class _Batch:
         bars = bars[bars >= len(sequence) - keep]
         return sequence[bars[0] if len(bars) and bars[0] < len(sequence) else -keep :]
 
-    def _report(self, listener: Listener) -> None:
+    def _report(self, listener: ComposeListener) -> None:
         positions = sum(draft.length - len(self.prompt) for draft in self.drafts)
         done = sum(draft.bars_written for draft in self.drafts), self.drafts[0].plan.bars
         if not self.request.planned and (most := self.request.sampling.max_tokens):

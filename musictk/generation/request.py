@@ -20,7 +20,7 @@ Weighted = tuple[tuple[str, float], ...]  # labels of one category, mixed
 
 
 @dataclass(frozen=True)
-class Request:
+class PieceRequest:
     """Everything a piece is made from, beside the bundle. JSON-able: `plain` and `read`.
 
     `conditions` are weighted labels per category. `form` "" is one section of `bars` bars.
@@ -100,7 +100,7 @@ class Request:
             sections.append(section)
         return Form(tuple(sections))
 
-    def scaled(self, ratio: Fraction) -> Request:
+    def scaled(self, ratio: Fraction) -> PieceRequest:
         """The same in bars of another length: `ratio` of them last as long as one bar of these.
 
         For models without metres, which count in bars of their own; a section is not shortened.
@@ -118,15 +118,15 @@ class Request:
         return replace(self, form=str(Form(tuple(sections))), bars=0, theme=theme)
 
     def plain(self) -> dict[str, Any]:
-        """JSON-able; `Request.read` reads it back."""
+        """JSON-able; `PieceRequest.read` reads it back."""
         return plain(self)
 
     @staticmethod
-    def read(value: Mapping[str, Any]) -> Request:
+    def read(value: Mapping[str, Any]) -> PieceRequest:
         """The inverse of `plain`; raises UsageError for what does not fit."""
         # Each level by itself, so that a setting that does not exist is named at any depth.
         sampling = build(Sampling, value.get("sampling", {}), "sample")
-        return build(Request, {**value, "sampling": sampling}, "request")
+        return build(PieceRequest, {**value, "sampling": sampling}, "request")
 
 
 def to_prompt(sequence: NDArray[Any]) -> tuple[Any, ...]:

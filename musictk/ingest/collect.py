@@ -13,11 +13,11 @@ from typing import Any, Protocol
 from musictk.catalog import Catalog, Finding, Fractions, Seen, fold, load_path, store_path
 from musictk.catalog.labels import read_table
 from musictk.errors import UsageError
-from musictk.ingest.archives import members
-from musictk.ingest.find import Place, composer_of, find, title_of
-from musictk.ingest.limits import Limits
-from musictk.ingest.pool import Pool, Task, cpus
-from musictk.ingest.reasons import Reason, RejectedError
+from musictk.ingest.find import FoundFile, composer_of, find, title_of
+from musictk.reading.archives import members
+from musictk.reading.limits import Limits
+from musictk.reading.pool import Pool, Task, cpus
+from musictk.reading.reasons import Reason, RejectedError
 from musictk.workspace import Workspace
 
 CHECKS = 2  # raise it when files should be examined again: other checks, facts or fingerprints
@@ -37,7 +37,7 @@ class Options:
     batch: int = 256  # findings in one transaction
 
 
-class Listener(Protocol):
+class IngestListener(Protocol):
     """Hears how far `ingest` has come; called after each batch is safe on disk."""
 
     def ingested(self, done: int, total: int) -> None: ...
@@ -65,7 +65,7 @@ def ingest(
     workspace: Workspace,
     paths: Sequence[Path],
     options: Options = Options(),
-    listener: Listener | None = None,
+    listener: IngestListener | None = None,
 ) -> IngestReport:
     """Take every file under `paths` into the catalog; what is known and unchanged is passed over.
 
@@ -82,7 +82,7 @@ class _Ingest:
         catalog: Catalog,
         workspace: Workspace,
         options: Options,
-        listener: Listener | None,
+        listener: IngestListener | None,
     ) -> None:
         self._catalog, self._workspace, self._options = catalog, workspace, options
         self._listener = listener
@@ -120,7 +120,7 @@ class _Ingest:
             folder = self._folders[parent] = self._workspace.relative(Path(parent))
         return store_path(f"{folder}/{name}" if folder != "." else name)
 
-    def _unchanged(self, place: Place) -> bool:
+    def _unchanged(self, place: FoundFile) -> bool:
         seen = self._seen.get((self._stored(place.path), ""))
         same = (
             seen is not None
@@ -131,7 +131,7 @@ class _Ingest:
         self._report.unchanged += same
         return same
 
-    def _forget(self, paths: Sequence[Path], places: Sequence[Place]) -> None:
+    def _forget(self, paths: Sequence[Path], places: Sequence[FoundFile]) -> None:
         """Drop places under the given folders where nothing lies any more."""
         there = {self._stored(place.path) for place in places}
         roots = tuple(self._stored(path.absolute()) + "/" for path in paths if path.is_dir())
@@ -145,7 +145,7 @@ class _Ingest:
         self._catalog.forget(gone)
         self._report.missing = len(gone)
 
-    def _record(self, pool: Pool, places: Sequence[Place]) -> None:
+    def _record(self, pool: Pool, places: Sequence[FoundFile]) -> None:
         batch: list[Finding] = []
         done, written = 0, time.monotonic()
         for task, (answer, blob) in pool.run(self._tasks(places)):
@@ -170,7 +170,7 @@ class _Ingest:
         if self._listener is not None:
             self._listener.ingested(done, self._total - self._report.unchanged)
 
-    def _tasks(self, places: Sequence[Place]) -> Iterator[Task]:
+    def _tasks(self, places: Sequence[FoundFile]) -> Iterator[Task]:
         for place in places:
             if place.kind == "archive":
                 yield from self._unpack(place)
@@ -180,7 +180,7 @@ class _Ingest:
             else:
                 yield self._task(place, "", place.kind, None)
 
-    def _unpack(self, place: Place) -> Iterator[Task]:
+    def _unpack(self, place: FoundFile) -> Iterator[Task]:
         refused: RejectedError | None = None
         try:
             for entry in members(place.path, self._options.limits):
@@ -191,7 +191,7 @@ class _Ingest:
 
     def _task(
         self,
-        place: Place,
+        place: FoundFile,
         member: str,
         kind: str,
         data: bytes | None,
@@ -230,7 +230,7 @@ class _Ingest:
                 return self._table[key]
         return None
 
-    def _attribute(self, places: Sequence[Place]) -> None:
+    def _attribute(self, places: Sequence[FoundFile]) -> None:
         """What the user says goes for files that are known already, too."""
         if not self._options.composer and not self._table:
             return
@@ -247,7 +247,7 @@ class _Ingest:
             self._report.unknown = self._catalog.label_rows(rows, "file")["unknown"]
 
 
-def _below(place: Place, member: str) -> tuple[str, ...]:
+def _below(place: FoundFile, member: str) -> tuple[str, ...]:
     """Folders and name, from the root; an archive counts as the folder it lies in."""
     return (*place.below[:-1], *member.split("/")) if member else place.below
 

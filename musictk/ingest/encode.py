@@ -13,11 +13,11 @@ from musictk.catalog import Catalog, PieceInfo, SpanInfo, load_path
 from musictk.config import plain
 from musictk.errors import MusictkError
 from musictk.files import digest
-from musictk.ingest.archives import read_member
-from musictk.ingest.limits import Limits
 from musictk.ingest.load import load_piece
-from musictk.ingest.pool import Pool, Task, cpus
-from musictk.ingest.reasons import RejectedError
+from musictk.reading.archives import read_member
+from musictk.reading.limits import Limits
+from musictk.reading.pool import Pool, Task, cpus
+from musictk.reading.reasons import RejectedError
 from musictk.tokens import Tokenizer
 from musictk.tokens.shards import Shard, open_shard, write_shard
 from musictk.workspace import Workspace
@@ -41,7 +41,7 @@ class Variation:
 AS_IT_IS = Variation()
 
 
-class Listener(Protocol):
+class EncodeListener(Protocol):
     """Hears how far `tokenize` has come."""
 
     def tokenized(self, done: int, total: int) -> None: ...
@@ -52,7 +52,7 @@ def tokenize(
     workspace: Workspace,
     tokenizer: Tokenizer,
     split: str,
-    listener: Listener | None = None,
+    listener: EncodeListener | None = None,
     workers: int | None = None,
     variations: Sequence[Variation] = (),
 ) -> Shard:
@@ -136,7 +136,7 @@ def _encoded(
     tasks: Sequence[Task],
     skipped: list[SpanInfo],
     varied: list[str],
-    listener: Listener | None,
+    listener: EncodeListener | None,
     workers: int | None,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
     """(file id, sequence) of every piece that can be encoded; the others go to `skipped`."""

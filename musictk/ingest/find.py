@@ -10,22 +10,11 @@ from pathlib import Path, PurePosixPath
 from musictk.catalog import fold
 from musictk.errors import MusictkError, UsageError
 from musictk.files import cause
-
-KINDS = {
-    ".mid": "midi",
-    ".midi": "midi",
-    ".smf": "midi",
-    ".kar": "midi",
-    ".rmi": "midi",
-    ".midi2": "midi",  # refused with a reason
-    ".txt": "text",
-    ".abc": "abc",
-}
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+from musictk.reading.kinds import kind_of
 
 
 @dataclass(frozen=True)
-class Place:
+class FoundFile:
     """A file on disk, before anything was read of it."""
 
     path: Path
@@ -37,7 +26,7 @@ class Place:
     refused: str = ""  # why a folder cannot be listed
 
 
-def find(paths: Sequence[Path]) -> Iterator[Place]:
+def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
     """Every file worth examining under `paths`, folder by folder in the order of names.
 
     Folders that are all of one folder (`midis/*` in a shell) count as found under that one. Links
@@ -51,15 +40,7 @@ def find(paths: Sequence[Path]) -> Iterator[Place]:
         if root.is_dir():
             yield from _walk(root, root.parent if together else root)
         else:
-            yield _place(root, root.parent, kind_of(root.name) or "midi")
-
-
-def kind_of(name: str) -> str | None:
-    """What a file is by its name; None for what ingest leaves alone."""
-    lower = name.lower()
-    if lower.endswith(ARCHIVES):
-        return "archive"
-    return KINDS.get(PurePosixPath(lower).suffix)
+            yield _found(root, root.parent, kind_of(root.name) or "midi")
 
 
 def composer_of(below: Sequence[str], root: str, known: Mapping[str, str]) -> str | None:
@@ -95,24 +76,24 @@ def _one_collection(roots: Sequence[Path]) -> bool:
     )
 
 
-def _walk(folder: Path, root: Path) -> Iterator[Place]:
+def _walk(folder: Path, root: Path) -> Iterator[FoundFile]:
     closed: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         folders.sort()
         for name in sorted(names):
             kind = kind_of(name)
             if kind is not None:
-                yield _place(Path(parent, name), root, kind)
+                yield _found(Path(parent, name), root, kind)
     for error in closed:
         if Path(error.filename) == folder:
             raise MusictkError(f"cannot read {folder}: {cause(error)}") from error
-        yield replace(_place(Path(error.filename), root, "folder"), refused=cause(error))
+        yield replace(_found(Path(error.filename), root, "folder"), refused=cause(error))
 
 
-def _place(path: Path, root: Path, kind: str) -> Place:
+def _found(path: Path, root: Path, kind: str) -> FoundFile:
     below = path.relative_to(root).parts
     try:
         status = path.stat()
     except OSError:  # a link that leads nowhere: reading it will say so
-        return Place(path, root.name, below, kind, 0, 0)
-    return Place(path, root.name, below, kind, status.st_size, status.st_mtime_ns)
+        return FoundFile(path, root.name, below, kind, 0, 0)
+    return FoundFile(path, root.name, below, kind, status.st_size, status.st_mtime_ns)

@@ -7,11 +7,11 @@ from pathlib import Path
 from musictk.catalog import PieceInfo, load_path
 from musictk.errors import MusictkError
 from musictk.files import open_regular
-from musictk.ingest.archives import read_member
-from musictk.ingest.find import kind_of
-from musictk.ingest.limits import Limits
-from musictk.ingest.read import read_midi, read_text
-from musictk.ingest.reasons import RejectedError
+from musictk.reading.archives import read_member
+from musictk.reading.kinds import kind_of
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi, read_text
+from musictk.reading.reasons import RejectedError
 from musictk.tokens import Piece
 from musictk.workspace import Workspace
 

@@ -17,7 +17,7 @@ from musictk.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     """What the user named. Without a run or a bundle it is the newest finished run."""
 
     run: str | None = None
@@ -49,7 +49,7 @@ def best_of(catalog: Catalog, workspace: Workspace, run: str | None) -> tuple[st
 def open_source(
     catalog: Catalog,
     workspace: Workspace,
-    source: Source,
+    source: ModelSource,
     made: str = "",
     digest: str | None = None,
 ) -> Opened:
@@ -77,7 +77,7 @@ def open_source(
     return Opened(name, None if source.bundle else name, directory, found, runtime)
 
 
-def known_source(source: Source) -> Source:
+def known_source(source: ModelSource) -> ModelSource:
     """A source as a sample's row keeps it, with the engine it means.
 
     Rows from before `--bundle` obeyed `--runtime` say "torch" of every bundle, whatever ran it.

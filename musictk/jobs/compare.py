@@ -27,7 +27,7 @@ Costs = tuple[NDArray[np.int64], Scores]  # the files that were scored, and what
 
 
 @dataclass(frozen=True)
-class Comparison:
+class RunComparison:
     """A row a run, the best first, and why other runs have none."""
 
     rows: list[dict[str, Any]]
@@ -41,7 +41,7 @@ def compare(
     runs: Sequence[str],
     split: str = "valid",
     progress: Callable[[float, float, str], None] | None = None,
-) -> Comparison:
+) -> RunComparison:
     """Score the best checkpoint of each run on every piece of a split that all of their tokenizers
     can represent, and that none of them was trained on: splits may have been dealt anew since.
 
@@ -78,7 +78,7 @@ def compare(
     common = set.intersection(*(run.scored for run in kept))
     for row in rows:
         row["by_position"] = _by_position(costs[row["run"]], common)
-    return Comparison(rows, left_out, heard)
+    return RunComparison(rows, left_out, heard)
 
 
 def _by_position(costs: Costs, pieces: Collection[int]) -> dict[str, float]:

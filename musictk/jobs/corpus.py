@@ -63,7 +63,9 @@ def idle(tokenizer: Tokenizer, shard: Shard, data: Mapping[str, Any]) -> tuple[s
     crops = [pieces[0][:_LOOKED_AT] for pieces in groups]
     moves = any(tokenizer.transpose(crop, by) is not None for crop in crops for by in (1, -1))
     louder = any(
-        not np.array_equal(tokenizer.louder(crop, by), crop) for crop in crops for by in (16, -16)
+        not np.array_equal(tokenizer.shift_velocity(crop, by), crop)
+        for crop in crops
+        for by in (16, -16)
     )
     alike = all(len({piece.tobytes() for piece in group}) < len(group) for group in groups)
     does_nothing = {
@@ -130,13 +132,13 @@ def weighted(
 
 
 def require_pieces(catalog: Catalog, reads: frozenset[str]) -> dict[int, PieceInfo]:
-    """Every accepted piece by id; raises MusictkError where there is none, with the mend."""
+    """Every accepted piece by id; raises MusictkError where there is none."""
     pieces = {piece.id: piece for piece in catalog.pieces(reads=reads)}
     if not pieces:
-        mend = "read some in first: musictk ingest ./midis"
+        hint = "read some in first: musictk ingest ./midis"
         if readers := _readers(catalog):
-            mend += f"; or train on what it holds with --tokenizer {' or '.join(readers)}"
-        raise MusictkError(f"the catalog holds no {' or '.join(sorted(reads))} files", mend)
+            hint += f"; or train on what it holds with --tokenizer {' or '.join(readers)}"
+        raise MusictkError(f"the catalog holds no {' or '.join(sorted(reads))} files", hint)
     return pieces
 
 

@@ -10,8 +10,8 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.errors import UsageError
+from musictk.evaluation.features import compare
 from musictk.evaluation.form import FormReport, assume, form_report
-from musictk.evaluation.music import compare
 from musictk.evaluation.originality import Originality, examine
 from musictk.generation.form import parse
 from musictk.ingest import load_piece, read_piece

@@ -10,7 +10,7 @@ from typing import Any
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
-from musictk.export import Excerpt, ExportReport, Listener, export_onnx, export_torchscript
+from musictk.export import Excerpt, ExportListener, ExportReport, export_onnx, export_torchscript
 from musictk.export.rounding import POSITIONS
 from musictk.ingest import load_piece
 from musictk.jobs.bundles import best_of
@@ -44,7 +44,7 @@ def export(
     workspace: Workspace,
     kinds: Sequence[str],
     run: str | None = None,
-    listener: Listener | None = None,
+    listener: ExportListener | None = None,
 ) -> Iterator[ExportReport]:
     """Export the best checkpoint of a run (by default the newest finished one), kind by kind."""
     name, source = best_of(catalog, workspace, run)

@@ -19,7 +19,7 @@ from musictk.generation.unheard import unheard
 from musictk.ingest import read_piece
 from musictk.music import bars
 from musictk.rendering.abc import abc_to_midi, abc_to_score
-from musictk.rendering.continuation import Place
+from musictk.rendering.continuation import JoinPoint
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
@@ -29,7 +29,7 @@ class Given:
     """The music of a file, as bytes of a MIDI file, and the bar line where new bars begin."""
 
     data: bytes
-    place: Place
+    place: JoinPoint
     tempo: int  # microseconds per quarter note, in force there
     key: tuple[int, int] | None  # sharps and mode, in force there
     instruments: bool  # whether the model tells the file's instruments apart
@@ -70,7 +70,7 @@ class Given:
                 "put the file back as it was, or sample again with --prompt",
             )
         over, under = kept["metre"]
-        place = Place(int(kept["tick"]), int(kept["quarter"]), (int(over), int(under)))
+        place = JoinPoint(int(kept["tick"]), int(kept["quarter"]), (int(over), int(under)))
         key = None if kept["key"] is None else (int(kept["key"][0]), int(kept["key"][1]))
         instruments, most = bool(kept["instruments"]), int(kept["most"])
         return Given(data, place, int(kept["tempo"]), key, instruments, most)
@@ -145,7 +145,7 @@ def _given(data: bytes, score: ScoreTick, hearing: Hearing) -> Given:
     metre = (4, 4) if sign is None else (int(sign.numerator), int(sign.denominator))
     return Given(
         data,
-        Place(start, score.ticks_per_quarter, metre),
+        JoinPoint(start, score.ticks_per_quarter, metre),
         500_000 if tempo is None else int(tempo.mspq),
         None if key is None else (int(key.key), int(key.tonality)),
         _programs(score) == _programs(hearing.music),

@@ -11,7 +11,7 @@ from musictk.files import write_bytes
 from musictk.generation.added import added, cut_short
 from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
-from musictk.generation.request import Request
+from musictk.generation.request import PieceRequest
 from musictk.jobs.given import Given
 from musictk.rendering import midi
 from musictk.rendering.abc import abc_to_score
@@ -29,7 +29,9 @@ def check_name(out: Path | None, tokenizer: Tokenizer) -> None:
         )
 
 
-def target(out: Path | None, name: str, request: Request, row: int, tokenizer: Tokenizer) -> Path:
+def target(
+    out: Path | None, name: str, request: PieceRequest, row: int, tokenizer: Tokenizer
+) -> Path:
     default = "abc" if "abc" in tokenizer.reads else "mid"
     path = out or Path(f"{name}-{request.seed}.{default}")
     return path if request.count == 1 else path.with_stem(f"{path.stem}-{row + 1}")
@@ -61,7 +63,7 @@ def write_composition(
         score, ticks = _sounding(piece, path), _abc_section_ticks(composition, tokenizer)
     else:
         score, ticks = piece, section_ticks(composition, tokenizer, piece)
-    return midi.write(score, [midi.Section(*each) for each in ticks], path)
+    return midi.write(score, [midi.SectionSpan(*each) for each in ticks], path)
 
 
 def _write_behind(
@@ -73,7 +75,7 @@ def _write_behind(
         new, ticks = cut_short(
             new, ticks, given.most * new.ticks_per_quarter // given.place.quarter
         )
-    sections = [midi.Section(*each) for each in ticks]
+    sections = [midi.SectionSpan(*each) for each in ticks]
     if not new_only:
         write_bytes(path, append(given.data, given.place, new, sections, given.instruments))
         return []

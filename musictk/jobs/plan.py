@@ -16,11 +16,11 @@ from musictk.model.sizes import config_for
 from musictk.plugin import registry
 from musictk.training.auto import Rows, spaced, suit
 from musictk.training.preset import IN_EPOCHS
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
-class Request:
+class TrainRequest:
     """What the user asked for; None is 'choose for me'."""
 
     arch: str | None = None
@@ -70,10 +70,10 @@ class Plan:
             return build(Plan, value, "run")
 
     @property
-    def settings(self) -> Settings:
+    def settings(self) -> TrainSettings:
         """What the training loop is given."""
         with _of_this_version():
-            return Settings().but(**self.train)
+            return TrainSettings().but(**self.train)
 
     @property
     def shown(self) -> DataSettings:

@@ -17,9 +17,9 @@ from musictk.generation import compose as composing
 from musictk.generation.compose import Composition, compose, reach, remake
 from musictk.generation.hearing import bars_of
 from musictk.generation.metres import wanted
-from musictk.generation.request import Request, to_prompt
+from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Links, Sampling, settle
-from musictk.jobs.bundles import Opened, Source, known_source, open_source
+from musictk.jobs.bundles import ModelSource, Opened, known_source, open_source
 from musictk.jobs.given import Given, Prompt, read_prompt
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.pieces import check_name, target, write_composition
@@ -30,7 +30,7 @@ from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
 
-class Listener(composing.Listener, Protocol):
+class SampleListener(composing.ComposeListener, Protocol):
     """Hears how far the pieces are, and what is to be known before."""
 
     def notice(self, text: str) -> None:
@@ -41,7 +41,7 @@ class Listener(composing.Listener, Protocol):
 class Asked:
     """What is asked for, before the model is known that it is asked of."""
 
-    source: Source = field(default_factory=Source)
+    source: ModelSource = field(default_factory=ModelSource)
     labels: Mapping[str, str] = field(default_factory=dict)  # category -> LABEL, LABEL:WEIGHT, …
     form: str = ""
     bars: int = 0
@@ -65,7 +65,7 @@ class Made:
 
 
 @dataclass(frozen=True)
-class Batch:
+class SampleBatch:
     """What came of a request."""
 
     made: tuple[Made, ...]
@@ -79,8 +79,8 @@ def sample(
     workspace: Workspace,
     asked: Asked,
     out: Path | None = None,
-    listener: Listener | None = None,
-) -> Batch:
+    listener: SampleListener | None = None,
+) -> SampleBatch:
     """Compose `asked.count` pieces and write each; many are numbered out-1.mid, out-2.mid, …
 
     Raises MusictkError where none of them can be written.
@@ -124,7 +124,7 @@ def sample(
         made.append(Made(row.id, path, composition, opened.name))
     if failed and not made:
         raise failed[0]
-    return Batch(
+    return SampleBatch(
         tuple(made), tuple(failed), _folded(runtime, request), tuple(dict.fromkeys(notices))
     )
 
@@ -158,7 +158,7 @@ def _prompt(tokenizer: Tokenizer, asked: Asked, sampling: Sampling) -> Prompt | 
 
 
 def _announce(
-    prompt: Prompt | None, request: Request, most: int, listener: Listener | None
+    prompt: Prompt | None, request: PieceRequest, most: int, listener: SampleListener | None
 ) -> None:
     """Before anything is composed: what the model does not hear, and what will be different."""
     if prompt is None or listener is None:
@@ -188,12 +188,12 @@ def _request(
     asked: Asked,
     sampling: Sampling,
     prompt: Prompt | None,
-) -> Request:
+) -> PieceRequest:
     """Everything settled: the names that the model knows, its own dials, a seed."""
     theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
         theme = bars_of(manifest.make_tokenizer(), prompt.sequence)
-    request = Request(
+    request = PieceRequest(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         form=asked.form,
         bars=asked.bars,
@@ -216,29 +216,29 @@ def again(
     workspace: Workspace,
     sample_id: int,
     out: Path | None = None,
-    listener: Listener | None = None,
-) -> Batch:
+    listener: SampleListener | None = None,
+) -> SampleBatch:
     """Make a sample again from its row, bit for bit on the same machine.
 
     Raises MusictkError where the model is not the one it came from any more.
     """
     row = catalog.sample(sample_id)
     values = dict(row.request)
-    source = known_source(build(Source, values.pop("source"), "sample"))
+    source = known_source(build(ModelSource, values.pop("source"), "sample"))
     index = int(values.pop("row"))
     new_only, kept = bool(values.pop("new_only", False)), values.pop("given", None)
     given = None if kept is None else Given.read(workspace, kept)
     opened = open_source(catalog, workspace, source, f"sample {sample_id}", row.bundle)
-    request = Request.read(values)
+    request = PieceRequest.read(values)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     found = remake(opened.runtime, tokenizer, request, index, listener)
     path = out or workspace.resolve(row.path)
     notices = write_composition(tokenizer, found, path, given, new_only)
     made = Made(row.id, path, found, opened.name)
-    return Batch((made,), folded=_folded(opened.runtime, request), notices=tuple(notices))
+    return SampleBatch((made,), folded=_folded(opened.runtime, request), notices=tuple(notices))
 
 
-def _folded(runtime: Runtime, request: Request) -> tuple[str, ...]:
+def _folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
     known = runtime.manifest.conditions
     return tuple(
         label
@@ -248,7 +248,7 @@ def _folded(runtime: Runtime, request: Request) -> tuple[str, ...]:
     )
 
 
-def _plain(source: Source, opened: Opened) -> dict[str, Any]:
+def _plain(source: ModelSource, opened: Opened) -> dict[str, Any]:
     """The source as it was resolved: run and engine by name, so that later runs change nothing."""
     named = replace(source, run=opened.run, runtime=opened.runtime.name)
     return {

@@ -14,19 +14,19 @@ from musictk.files import cause, read_bytes
 from musictk.generation.sampling import Sampling
 from musictk.jobs.corpus import DataSettings
 from musictk.jobs.export import known_kinds
-from musictk.jobs.plan import Plan, Request
+from musictk.jobs.plan import Plan, TrainRequest
 from musictk.model.network import NetworkConfig
 from musictk.model.sizes import SIZES
 from musictk.plugin import registry
 from musictk.training.preset import GROUPS, IN_EPOCHS, NAMES, load_preset, read_preset
-from musictk.training.settings import GROUP_OF, Settings
+from musictk.training.settings import GROUP_OF, TrainSettings
 
 FIXED = ("arch", "tokenizer", "size")  # by the weights that a run starts from
 FINE_TUNING = 0.1  # of the learning rate that the first run had
-Source = Mapping[str, Any]
+SettingsSource = Mapping[str, Any]
 
 
-def plan_for(catalog: Catalog, request: Request) -> Plan:
+def plan_for(catalog: Catalog, request: TrainRequest) -> Plan:
     """Settle the settings in their order. Raises UnknownNameError for any name that is not.
 
     Raises UsageError for a value that cannot be, before anything is tokenized.
@@ -42,7 +42,7 @@ def plan_for(catalog: Catalog, request: Request) -> Plan:
     arch, tokenizer = named.get("arch", "conformer"), named.get("tokenizer", "remi")
     groups, epochs = _settle(sources, _keys(arch, tokenizer))
     encoder = registry().load("tokenizer", tokenizer)
-    train = Settings().but(**groups["train"]).flat()
+    train = TrainSettings().but(**groups["train"]).flat()
     plan = Plan(
         arch=arch,
         tokenizer=tokenizer,
@@ -71,7 +71,7 @@ def plan_for(catalog: Catalog, request: Request) -> Plan:
 
 
 def _settle(
-    sources: Sequence[Source], keys: Mapping[str, set[str]]
+    sources: Sequence[SettingsSource], keys: Mapping[str, set[str]]
 ) -> tuple[dict[str, dict[str, Any]], dict[str, float]]:
     """Every group's values, and what is counted in epochs; later sources over earlier ones."""
     groups: dict[str, dict[str, Any]] = {group: {} for group in GROUPS}
@@ -126,12 +126,12 @@ def _configs(arch: str, tokenizer: str) -> dict[str, Any]:
     }
 
 
-def _preset(request: Request) -> Iterator[Source]:
+def _preset(request: TrainRequest) -> Iterator[SettingsSource]:
     if request.preset is not None:
         yield load_preset(request.preset)
 
 
-def _file(request: Request) -> Iterator[Source]:
+def _file(request: TrainRequest) -> Iterator[SettingsSource]:
     path = request.config
     if path is None:
         return
@@ -144,7 +144,7 @@ def _file(request: Request) -> Iterator[Source]:
     yield read_preset(text, str(path))
 
 
-def _flags(request: Request) -> Iterator[Source]:
+def _flags(request: TrainRequest) -> Iterator[SettingsSource]:
     """--size, which suits what --set leaves open; then --set; then the other flags."""
     flags = {
         "arch": request.arch,
@@ -162,7 +162,7 @@ def _flags(request: Request) -> Iterator[Source]:
     }
 
 
-def _started(catalog: Catalog, request: Request) -> Plan | None:
+def _started(catalog: Catalog, request: TrainRequest) -> Plan | None:
     """The plan of the run whose weights a fine-tuned one starts from."""
     if request.start is not None:
         return Plan.read(catalog.run(request.start).settings)
@@ -182,13 +182,15 @@ def _gentle(catalog: Catalog, source: Plan) -> float:
     return FINE_TUNING * source.settings.optimisation.lr
 
 
-def _taken_over(plan: Plan) -> Source:
+def _taken_over(plan: Plan) -> SettingsSource:
     names = {name: value for name in FIXED if (value := getattr(plan, name)) is not None}
     groups = ("model", "tokens", "network", "data", "sample")
     return {**names, **{group: getattr(plan, group) for group in groups}}
 
 
-def _without_names(start: str, plan: Plan, sources: Sequence[Source]) -> Iterator[Source]:
+def _without_names(
+    start: str, plan: Plan, sources: Sequence[SettingsSource]
+) -> Iterator[SettingsSource]:
     """The sources without what the weights fix; raises UsageError where they say otherwise."""
     for source in sources:
         for name in (name for name in FIXED if name in source):

@@ -12,7 +12,7 @@ from musictk.catalog import SPLITS, Catalog
 from musictk.config import build
 from musictk.errors import MusictkError
 from musictk.ingest import learn, tokenize
-from musictk.ingest.encode import Listener, Variation
+from musictk.ingest.encode import EncodeListener, Variation
 from musictk.jobs.corpus import DataSettings, condition_ids, require_pieces, weighted
 from musictk.model.conditions import Conditions
 from musictk.plugin import registry
@@ -40,7 +40,7 @@ def windows(
     split: str,
     conditions: Conditions,
     data: DataSettings,
-    listener: Listener | None = None,
+    listener: EncodeListener | None = None,
 ) -> Windows:
     """A split as it is now, as windows. Only training is weighted and varied."""
     shards = make_shards(catalog, workspace, tokenizer, data, (split,), listener)
@@ -53,7 +53,7 @@ def make_shards(
     tokenizer: Tokenizer,
     data: DataSettings,
     splits: Sequence[str],
-    listener: Listener | None = None,
+    listener: EncodeListener | None = None,
 ) -> dict[str, str]:
     """Where the pieces of each split lie now, encoded; a split without pieces has none."""
     present = {piece.split for piece in require_pieces(catalog, tokenizer.reads).values()}
@@ -112,7 +112,7 @@ def tokenize_all(
     workspace: Workspace,
     name: str,
     config: Mapping[str, Any],
-    listener: Listener | None = None,
+    listener: EncodeListener | None = None,
 ) -> list[dict[str, Any]]:
     """Encode every split; says of each how much there is and where it lies."""
     tokenizer = fitted(catalog, workspace, name, config)

@@ -12,12 +12,11 @@ import numpy as np
 from musictk.catalog import Catalog
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
-from musictk.export import ExportReport
-from musictk.export import Listener as ExportListener
-from musictk.ingest.encode import Listener as ShardListener
+from musictk.export import ExportListener, ExportReport
+from musictk.ingest.encode import EncodeListener
 from musictk.jobs.corpus import count_conditions, idle, require_pieces
 from musictk.jobs.export import export
-from musictk.jobs.plan import Plan, Request
+from musictk.jobs.plan import Plan, TrainRequest
 from musictk.jobs.runs import close, close_abandoned, keep
 from musictk.jobs.settle import plan_for
 from musictk.jobs.shards import fitted, make_shards, open_windows
@@ -33,16 +32,15 @@ from musictk.training import checkpoint
 from musictk.training.directory import CheckpointError, hold, resumable
 from musictk.training.distributed import World, join
 from musictk.training.loop import train
-from musictk.training.outcome import Listener as TrainListener
-from musictk.training.outcome import Outcome
+from musictk.training.outcome import Outcome, TrainListener
 from musictk.training.progress import lower_rate, stored_settings
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 from musictk.workspace import Workspace
 
 SHOWN = ("train", "valid")  # the splits of a run
 
 
-class Listener(TrainListener, ShardListener, ExportListener, Protocol):
+class RunListener(TrainListener, EncodeListener, ExportListener, Protocol):
     """Hears of everything from the first shard to the last export."""
 
     def began(self, run: str, facts: Mapping[str, Any]) -> None:
@@ -65,7 +63,7 @@ class _Ready:
     """All that the training loop needs."""
 
     run: str
-    settings: Settings
+    settings: TrainSettings
     network: Network
     manifest: Manifest
     train: Windows
@@ -74,7 +72,9 @@ class _Ready:
     exports: tuple[str, ...]
 
 
-def run(catalog: Catalog, workspace: Workspace, request: Request, listener: Listener) -> Result:
+def run(
+    catalog: Catalog, workspace: Workspace, request: TrainRequest, listener: RunListener
+) -> Result:
     """Train (or go on training) and keep what came of it in the catalog.
 
     Under torchrun every process calls this; the first keeps the catalog. Raises UnknownNameError
@@ -88,10 +88,10 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
         def claim(name: str) -> None:
             stack.enter_context(hold(workspace.runs / name))
 
-        name = world.lead(lambda: _open(catalog, workspace, request, listener, world, claim))
+        name = world.run_on_main(lambda: _open(catalog, workspace, request, listener, world, claim))
         try:
             ready = _prepare(catalog, workspace, name, request, listener, world)
-            if world.leads:
+            if world.is_main:
                 listener.began(name, ready.facts)
             outcome = train(
                 ready.settings,
@@ -105,22 +105,22 @@ def run(catalog: Catalog, workspace: Workspace, request: Request, listener: List
                 device=world.device,
                 held=True,
             )
-            if world.leads:
+            if world.is_main:
                 keep(catalog, workspace, name, ready.facts["parameters"], outcome)
         except BaseException as error:
-            if world.leads:
+            if world.is_main:
                 _close(catalog, workspace, name, error)
             raise
-        world.wait()
-    if not world.leads or outcome.interrupted or outcome.diverged:
+        world.barrier()
+    if not world.is_main or outcome.interrupted or outcome.diverged:
         return Result(name, outcome, ready.facts)
     exports: list[ExportReport] = []
     unexported = None
     try:
         exports.extend(export(catalog, workspace, ready.exports, name, listener))
     except MusictkError as error:  # the model is whole all the same
-        mend = f"fix that, then: musictk export --run {name}"
-        unexported = MusictkError(f"{name} is trained but not exported: {error.message}", mend)
+        hint = f"fix that, then: musictk export --run {name}"
+        unexported = MusictkError(f"{name} is trained but not exported: {error.message}", hint)
     return Result(name, outcome, ready.facts, tuple(exports), unexported)
 
 
@@ -132,15 +132,15 @@ def _close(catalog: Catalog, workspace: Workspace, name: str, error: BaseExcepti
     with suppress(MusictkError, OSError):  # on a full disk the next `train` closes it
         close(catalog, workspace, name, "interrupted" if stopped else "failed")
     if there and isinstance(error, MusictkError) and not isinstance(error, CheckpointError):
-        hint = error.mend.removesuffix(", then run the same command again") or "fix that"
-        error.mend = f"{hint}, then: musictk train --resume {name}"
+        hint = error.hint.removesuffix(", then run the same command again") or "fix that"
+        error.hint = f"{hint}, then: musictk train --resume {name}"
 
 
 def _open(
     catalog: Catalog,
     workspace: Workspace,
-    request: Request,
-    listener: Listener,
+    request: TrainRequest,
+    listener: RunListener,
     world: World,
     claim: Callable[[str], None],
 ) -> str:
@@ -162,8 +162,8 @@ def _prepare(
     catalog: Catalog,
     workspace: Workspace,
     name: str,
-    request: Request,
-    listener: Listener,
+    request: TrainRequest,
+    listener: RunListener,
     world: World,
 ) -> _Ready:
     """The first process made shards and the run's row; the others find them made."""
@@ -200,8 +200,8 @@ def _prepare(
 def _start(
     catalog: Catalog,
     workspace: Workspace,
-    request: Request,
-    listener: Listener,
+    request: TrainRequest,
+    listener: RunListener,
     world: World,
     claim: Callable[[str], None],
 ) -> str:
@@ -243,7 +243,7 @@ def _network(
     return network, bundle.describe(network, tokenizer, conditions, config)
 
 
-def _resumable(catalog: Catalog, request: Request) -> str:
+def _resumable(catalog: Catalog, request: TrainRequest) -> str:
     name = request.resume
     run = catalog.newest_run(None) if name in (None, "newest") else catalog.run(str(name))
     further = f"train --from {run.name} goes further"
@@ -252,7 +252,7 @@ def _resumable(catalog: Catalog, request: Request) -> str:
     if run.status == "diverged":
         lower = lower_rate(Plan.read(run.settings).settings.optimisation.lr)
         raise UsageError(f"run {run.name!r} diverged and would do so again", lower)
-    if request != Request(resume=request.resume, device=request.device):
+    if request != TrainRequest(resume=request.resume, device=request.device):
         raise UsageError(
             f"run {run.name!r} goes on with the settings it began with",
             f"give none beside --resume; {further} with others",

@@ -22,7 +22,7 @@ class Architecture(nn.Module):
 
     Config: ClassVar[type]
     name: ClassVar[str]
-    stream: ClassVar[float] = 1.0  # standard deviation of what comes in, before any training
+    input_std: ClassVar[float] = 1.0  # standard deviation of what comes in, before any training
 
     dim: int  # D, the width of what goes in and comes out
     max_length: int  # the most positions one row may reach

@@ -93,18 +93,20 @@ class Network(nn.Module):
         frames = isinstance(space, Frames)
         size = space.width if isinstance(space, Frames) else space.size
         tied = config.tied and not frames
-        self.stem = FrameStem(size, body.dim) if frames else TokenStem(size, body.dim, body.stream)
+        self.stem = (
+            FrameStem(size, body.dim) if frames else TokenStem(size, body.dim, body.input_std)
+        )
         self.tables = nn.ModuleList(
             nn.Embedding(labels, body.dim) for labels in conditions.values()
         )
         self.body = body
         # Logits that are products with embeddings are to have unit variance too.
-        scale = body.dim**-0.5 / body.stream if tied else 1.0
+        scale = body.dim**-0.5 / body.input_std if tied else 1.0
         self.head = Head(body.dim, size, scale, frames)
         if tied and isinstance(self.stem, TokenStem):
             self.head.linear.weight = self.stem.embedding.weight
         for table in self.tables:
-            std = config.condition_scale * body.stream
+            std = config.condition_scale * body.input_std
             nn.init.normal_(table.get_parameter("weight"), std=std)
 
     @torch.jit.export

@@ -30,7 +30,7 @@ LONGEST = 2 * 3600  # seconds; two hours of stereo are 2.5 GB in memory
 
 
 @dataclass(frozen=True)
-class Settings:
+class AudioSettings:
     """How audio is rendered."""
 
     rate: int = 44_100  # samples a second
@@ -39,13 +39,16 @@ class Settings:
 
 
 def render(
-    score: ScoreTick, path: Path, soundfont: Path | None = None, settings: Settings | None = None
+    score: ScoreTick,
+    path: Path,
+    soundfont: Path | None = None,
+    settings: AudioSettings | None = None,
 ) -> float:
     """Write `path` (.wav, .flac, .mp3 or .ogg by its suffix); return its length in seconds.
 
     Raises MusictkError where there is no soundfont, nothing to hear, or more than two hours.
     """
-    settings = settings or Settings()
+    settings = settings or AudioSettings()
     suffix = path.suffix.lower()
     if suffix != ".wav" and suffix not in COMPRESSED:
         known = ", ".join([".wav", *COMPRESSED])
@@ -61,7 +64,7 @@ def render(
     return len(samples) / settings.rate
 
 
-def synthesize(score: ScoreTick, soundfont: Path, settings: Settings) -> NDArray[np.float32]:
+def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
     """(N, 2) samples, the loudest at `settings.peak`; big soundfonts would pass full scale."""
     _check_soundfont(soundfont)
     seconds = duration(score)
@@ -90,7 +93,7 @@ def find_soundfont() -> Path:
     )
 
 
-def _let_ring(score: ScoreTick, settings: Settings) -> ScoreTick:
+def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
     """A copy that lasts `tail` seconds longer: the synthesizer stops where the last note ends."""
     longer = score.copy()
     tempo = max(longer.tempos, key=lambda tempo: tempo.time, default=None)
@@ -125,8 +128,8 @@ def _compressed(samples: NDArray[np.float32], rate: int, kind: str) -> bytes:
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: without libsndfile
-        mend = "pip install 'musictk[audio]', or write a .wav"
-        raise MusictkError(f"{kind} needs the package soundfile", mend) from error
+        hint = "pip install 'musictk[audio]', or write a .wav"
+        raise MusictkError(f"{kind} needs the package soundfile", hint) from error
     options: dict[str, Any] = {"format": kind, "samplerate": rate, "channels": samples.shape[1]}
     stream = io.BytesIO()
     with soundfile.SoundFile(stream, "w", **options) as file:

@@ -20,7 +20,7 @@ from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, Ints, Sounds, part
 from musictk.rendering.instruments import distance
 from musictk.rendering.instruments import name as instrument_name
 from musictk.rendering.midi import (
-    Section,
+    SectionSpan,
     Timed,
     gather,
     in_order,
@@ -54,7 +54,7 @@ class Voice:
 
 
 @dataclass(frozen=True)
-class Place:
+class JoinPoint:
     """Where new bars begin in a file."""
 
     tick: int  # a bar line of the file
@@ -68,9 +68,9 @@ class Place:
 
 def append(
     data: bytes,
-    place: Place,
+    place: JoinPoint,
     new: ScoreTick,
-    sections: Sequence[Section],
+    sections: Sequence[SectionSpan],
     by_program: bool,
 ) -> bytes:
     """The file `data`, and after its bar line `place` the music of `new`, which begins at tick 0.
@@ -112,7 +112,7 @@ def voices(file: smf.File) -> list[Voice]:
 class _Pen:
     """Writes behind a given file."""
 
-    def __init__(self, file: smf.File, place: Place) -> None:
+    def __init__(self, file: smf.File, place: JoinPoint) -> None:
         self._given, self._place = file, place
         self._voices = voices(file)
         self._new: dict[int, list[Timed]] = {}  # track -> events
@@ -123,7 +123,7 @@ class _Pen:
             if 0x80 <= message[0] < 0xF0
         }
 
-    def file(self, new: ScoreTick, sections: Sequence[Section]) -> smf.File:
+    def file(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> smf.File:
         """All of it."""
         file, last = self._given, max([0, *(section.end for section in sections)])
         end = self._at(last, new)
@@ -192,7 +192,7 @@ class _Pen:
             mine_only = notes.where(notes.track == number)
             self._new.setdefault(voice.track, []).extend(played(mine_only))
 
-    def mark(self, new: ScoreTick, sections: Sequence[Section]) -> None:
+    def mark(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> None:
         """Markers, and the metre where it is another than the file's."""
         numerator, denominator = self._place.metre
         for sign in sorted(new.time_signatures, key=lambda sign: sign.time):
@@ -238,7 +238,7 @@ class _Pen:
 class _Clock:
     """From the ticks of the new bars to those of the file."""
 
-    def __init__(self, place: Place, quarter: int) -> None:
+    def __init__(self, place: JoinPoint, quarter: int) -> None:
         self._place, self._quarter = place, quarter
 
     def at(self, tick: Ints) -> Ints:

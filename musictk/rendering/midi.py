@@ -30,7 +30,7 @@ _LAST = 1 << 27  # ticks; a delta time holds 28 bits
 _SETUP, _OFF, _CONTROL, _ON = range(4)
 
 
-class Section(NamedTuple):
+class SectionSpan(NamedTuple):
     """A stretch of a piece that its form names."""
 
     label: str
@@ -38,7 +38,7 @@ class Section(NamedTuple):
     end: int  # tick just after its last bar
 
 
-def write(score: ScoreTick, sections: Iterable[Section], path: Path) -> list[str]:
+def write(score: ScoreTick, sections: Iterable[SectionSpan], path: Path) -> list[str]:
     """Write a MIDI file, wholly or not at all; `sections` become its marker events.
 
     Without sections the score's own markers stay. The score itself is left as it is. Returns in
@@ -49,7 +49,7 @@ def write(score: ScoreTick, sections: Iterable[Section], path: Path) -> list[str
     return notices
 
 
-def dump(score: ScoreTick, sections: Iterable[Section] = ()) -> tuple[bytes, list[str]]:
+def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes, list[str]]:
     """The bytes of `write`, and its notices."""
     sections = list(sections)
     clock = _Clock(score.ticks_per_quarter)
@@ -69,7 +69,7 @@ def dump(score: ScoreTick, sections: Iterable[Section] = ()) -> tuple[bytes, lis
     return smf.dump(smf.File(1, clock.quarter, ordered, ends)), notices
 
 
-def sections(score: ScoreTick) -> list[Section]:
+def sections(score: ScoreTick) -> list[SectionSpan]:
     """The sections a score's markers name, each lasting until the next or the end of the piece."""
     markers = sorted((int(marker.time), marker.text) for marker in score.markers)
     if not markers:
@@ -77,13 +77,13 @@ def sections(score: ScoreTick) -> list[Section]:
     end = max(int(score.end()), markers[-1][0] + 1)
     stops = [time for time, _ in markers[1:]] + [end]
     return [
-        Section(plain(text), start, stop)
+        SectionSpan(plain(text), start, stop)
         for (start, text), stop in zip(markers, stops, strict=True)
         if stop > start
     ]
 
 
-def labels(sections: Sequence[Section]) -> list[str]:
+def labels(sections: Sequence[SectionSpan]) -> list[str]:
     """The distinct labels, in order of appearance: the n-th has the n-th colour everywhere."""
     return list(dict.fromkeys(section.label for section in sections))
 
@@ -142,7 +142,7 @@ def played(notes: Sounds) -> list[Timed]:
     return events
 
 
-def conductor(score: ScoreTick, sections: Iterable[Section], clock: Any) -> list[Timed]:
+def conductor(score: ScoreTick, sections: Iterable[SectionSpan], clock: Any) -> list[Timed]:
     """Tempo and metre from tick 0, keys and markers."""
     tempos, metres = list(score.tempos), list(score.time_signatures)
     if not any(tempo.time <= 0 for tempo in tempos):

@@ -12,7 +12,7 @@ from symusic.core import ScoreTick
 
 from musictk.files import atomic
 from musictk.music import duration
-from musictk.rendering.midi import Section, labels
+from musictk.rendering.midi import SectionSpan, labels
 from musictk.rendering.roll import PALETTE, Roll, braille, name
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ BLACK_KEYS = frozenset({1, 3, 6, 8, 10})  # pitch classes
 SYSTEM_BARS, SYSTEMS = 16, 6  # bars in one line of the picture, and the most lines
 
 
-def draw(score: ScoreTick, sections: Sequence[Section], path: Path, title: str = "") -> None:
+def draw(score: ScoreTick, sections: Sequence[SectionSpan], path: Path, title: str = "") -> None:
     """Write a PNG: lines of bars like a score, notes coloured by section, labels on top.
 
     Raises MusictkError where the piece has no pitched notes.
@@ -59,7 +59,7 @@ def draw(score: ScoreTick, sections: Sequence[Section], path: Path, title: str =
 
 def text(
     score: ScoreTick,
-    sections: Sequence[Section],
+    sections: Sequence[SectionSpan],
     width: int = 100,
     height: int = 24,
     colour: bool = False,

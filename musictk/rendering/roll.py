@@ -11,7 +11,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
 from musictk.music import Notes, bars, notes
-from musictk.rendering.midi import Section, labels
+from musictk.rendering.midi import SectionSpan, labels
 
 # Distinguishable with the common colour blindnesses too: they differ in lightness as well.
 PALETTE = ("#3566a8", "#d0572f", "#2f8f6b", "#8553a6", "#c58a1b", "#b8406f", "#3a94ab", "#6f7a2e")
@@ -23,13 +23,13 @@ class Roll:
 
     notes: Notes
     bars: NDArray[np.int64]  # (N + 1,) ticks
-    sections: Sequence[Section]
+    sections: Sequence[SectionSpan]
     colours: NDArray[np.int64]  # (notes,) index into PALETTE
     low: int  # lowest pitch shown
     high: int  # highest pitch shown
 
     @staticmethod
-    def of(score: ScoreTick, sections: Sequence[Section]) -> Roll:
+    def of(score: ScoreTick, sections: Sequence[SectionSpan]) -> Roll:
         """Colours follow the sections; without any, the tracks."""
         found = notes(score, drums=False)
         if not len(found):

@@ -11,8 +11,8 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from musictk.ingest.events import read_events, variable_length
-from musictk.ingest.limits import Limits
+from musictk.reading.events import read_events, variable_length
+from musictk.reading.limits import Limits
 
 Event = tuple[int, bytes]  # its tick, and the message with its status byte
 

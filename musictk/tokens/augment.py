@@ -46,7 +46,7 @@ class Augment:
         semitones = int(rng.integers(-self.settings.transpose, self.settings.transpose + 1))
         steps = int(rng.integers(-self.settings.velocity, self.settings.velocity + 1))
         if steps:
-            crop = self.tokenizer.louder(crop, steps)
+            crop = self.tokenizer.shift_velocity(crop, steps)
         moved = self.tokenizer.transpose(crop, semitones) if semitones else None
         return (crop, 0) if moved is None else (moved, semitones)
 

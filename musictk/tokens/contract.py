@@ -76,7 +76,7 @@ class Tokenizer(ABC):
         """`sequence` (any crop) moved exactly, of the same length; None where that cannot be."""
         return None
 
-    def louder(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
+    def shift_velocity(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
         """`sequence` (any crop) with every MIDI velocity moved by `steps`, of the same length."""
         return sequence
 

@@ -15,7 +15,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.training.objective import Objective, blocks
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class World:
     parallel: str
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process writes files and logs."""
         return self.rank == 0
 
-    def check(self, settings: Settings) -> None:
+    def check(self, settings: TrainSettings) -> None:
         """Raise UsageError where the batch does not divide among the processes."""
         if settings.loop.batch % self.size:
             raise UsageError(
@@ -57,13 +57,13 @@ class World:
             return objective
         return nn.parallel.DistributedDataParallel(objective)
 
-    def quiet(self, wrapped: nn.Module, last: bool) -> Any:
+    def no_sync(self, wrapped: nn.Module, last: bool) -> Any:
         """Where gradients only accumulate, DDP need not talk until the last forward pass."""
         if isinstance(wrapped, nn.parallel.DistributedDataParallel) and not last:
             return wrapped.no_sync()
         return nullcontext()
 
-    def settle(self, wrapped: nn.Module) -> None:
+    def reshard(self, wrapped: nn.Module) -> None:
         """After a forward pass without a backward one, let FSDP hold only its shards again."""
         for module in wrapped.modules():
             if isinstance(module, FSDPModule):
@@ -91,7 +91,7 @@ class World:
             dist.all_reduce(value)
         return value
 
-    def lead(self, action: Callable[[], str]) -> str:
+    def run_on_main(self, action: Callable[[], str]) -> str:
         """What `action` returns in the first process, in every process.
 
         Where it raises there, the others raise MusictkError instead of waiting for an answer.
@@ -100,7 +100,7 @@ class World:
             return action()
         said = ""
         try:
-            said = action() if self.leads else ""
+            said = action() if self.is_main else ""
         finally:
             said = self._share(said)
         if not said:
@@ -112,12 +112,12 @@ class World:
         data = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
         length = torch.tensor(len(data), device=self.device)
         dist.broadcast(length, 0)
-        if not self.leads:
+        if not self.is_main:
             data = torch.empty(int(length.item()), dtype=torch.uint8, device=self.device)
         dist.broadcast(data, 0)
         return bytes(data.tolist()).decode()
 
-    def wait(self) -> None:
+    def barrier(self) -> None:
         """Until every process is here."""
         if self.size > 1:
             dist.barrier()
@@ -149,13 +149,13 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
         raise UnknownNameError("device", name, (), "there is: cpu, cuda (cuda:1, …), auto")
     if kind == "cuda" and int(index or 0) >= gpus:
-        mend = "say cpu or auto"
+        hint = "say cpu or auto"
         if torch.version.cuda or torch.version.hip:
             why = f"torch finds {gpus} GPUs here"
         else:
             why = f"torch {torch.__version__} is a build for CPUs"
-            mend += ", or install a CUDA build of torch: https://pytorch.org/get-started"
-        raise UsageError(f"there is no device {name!r}: {why}", mend)
+            hint += ", or install a CUDA build of torch: https://pytorch.org/get-started"
+        raise UsageError(f"there is no device {name!r}: {why}", hint)
     return torch.device(name)
 
 

@@ -16,7 +16,7 @@ from typing import Any, Self
 from musictk.files import Appender, writing
 
 
-class Events:
+class TensorBoardEvents:
     """One event file, each record written as it comes."""
 
     def __init__(self, directory: Path, step: int, protos: Any, record_writer: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens.windows import Batch, Windows
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class StepData:
 class Feed:
     """`feed[step]`, with the next step's data being made meanwhile. Use it in a `with`."""
 
-    def __init__(self, windows: Windows, settings: Settings, rows: slice) -> None:
+    def __init__(self, windows: Windows, settings: TrainSettings, rows: slice) -> None:
         self._windows, self._settings, self._rows = windows, settings, rows
         self._pool = ThreadPoolExecutor(1, "feed")
         self._ahead: tuple[int, Future[StepData]] | None = None

@@ -9,7 +9,7 @@ from typing import Any
 
 from musictk.errors import MusictkError
 from musictk.files import Appender, cause, open_regular, write_bytes
-from musictk.training.events import Events
+from musictk.training.events import TensorBoardEvents
 
 LOG = "log.jsonl"
 _LONGEST = 1 << 16  # bytes of a line
@@ -22,7 +22,9 @@ class Log:
         path = directory / LOG
         write_bytes(path, "".join(_until(path, step)).encode())
         self._lines = Appender(path)
-        self._events = Events.open(directory / "tensorboard", step) if tensorboard else None
+        self._events = (
+            TensorBoardEvents.open(directory / "tensorboard", step) if tensorboard else None
+        )
 
     def __enter__(self) -> Log:
         return self

@@ -18,20 +18,20 @@ from musictk.training.distributed import join
 from musictk.training.feed import Feed
 from musictk.training.log import Log
 from musictk.training.meter import Meter
-from musictk.training.outcome import Listener, Outcome, Quiet
-from musictk.training.settings import Settings
+from musictk.training.outcome import Outcome, Quiet, TrainListener
+from musictk.training.settings import TrainSettings
 from musictk.training.stop import Stop
 from musictk.training.trainer import Trainer
 
 
 def train(
-    settings: Settings,
+    settings: TrainSettings,
     network: Network,
     manifest: Manifest,
     train: Windows,
     valid: Windows,
     directory: Path,
-    listener: Listener | None = None,
+    listener: TrainListener | None = None,
     resume: bool = False,
     device: str | torch.device | None = None,
     held: bool = False,
@@ -58,14 +58,14 @@ def train(
             checkpoint.clean(directory)
             return "entered"
 
-        world.lead(enter)
+        world.run_on_main(enter)
         stop = stack.enter_context(Stop())
         trainer = Trainer(settings, network, manifest, world, directory, listener or Quiet())
         if resume:
             trainer.load()
         trainer.prepare(train, valid)
         feed = stack.enter_context(Feed(train, settings, world.slice(settings.loop.batch)))
-        if world.leads:
+        if world.is_main:
             tensorboard = settings.loop.tensorboard
             trainer.log = stack.enter_context(Log(directory, trainer.progress.step, tensorboard))
         return _run(trainer, feed, stop)
@@ -98,7 +98,7 @@ def _run(trainer: Trainer, feed: Feed, stop: Stop) -> Outcome:
     return trainer.outcome()
 
 
-def _check(settings: Settings, network: Network, directory: Path, resume: bool) -> None:
+def _check(settings: TrainSettings, network: Network, directory: Path, resume: bool) -> None:
     longest = network.body.max_length
     if settings.loop.length > longest:
         raise UsageError(

@@ -33,7 +33,7 @@ class Evaluation:
     by_position: Mapping[str, float] = field(default_factory=dict)  # nats, by where in the piece
 
 
-class Listener(Protocol):
+class TrainListener(Protocol):
     """Hears of progress; the command line draws it."""
 
     def stepped(self, report: Report) -> None:

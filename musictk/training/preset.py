@@ -15,7 +15,7 @@ from math import inf
 from typing import Any
 
 from musictk.errors import UnknownNameError, UsageError
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 IN_EPOCHS: Mapping[str, str] = {  # what may be said in passes, and the steps that it becomes
     "epochs": "steps",
@@ -58,7 +58,7 @@ def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
             raise UnknownNameError(f"key of {owner}", key, NAMES + GROUPS)
         if (wanted := _misfit(key, value)) is not None:
             raise UsageError(f"{key}={value!r} in {owner} is not {wanted}")
-    Settings().but(**values.get("train", {}))
+    TrainSettings().but(**values.get("train", {}))
     return values
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from musictk.config import Rules, build, require_all
 from musictk.errors import MusictkError, UsageError
 from musictk.training.directory import DAMAGED, CheckpointError
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 MOST_SKIPPED = 20  # updates in a row without a finite gradient, before a run counts as diverged
 NEWER = "upgrade musictk"
@@ -93,11 +93,11 @@ _RULES: Rules = (
 )
 
 
-def stored_settings(values: Mapping[str, Any]) -> Settings:
+def stored_settings(values: Mapping[str, Any]) -> TrainSettings:
     """The settings in `trainer.json`; those an older musictk did not know take their defaults."""
-    if unknown := sorted(set(values) - set(Settings().flat())):
+    if unknown := sorted(set(values) - set(TrainSettings().flat())):
         raise MusictkError(f"a newer musictk began this run (setting {unknown[0]})", NEWER)
-    return Settings().but(**values)
+    return TrainSettings().but(**values)
 
 
 def lower_rate(lr: float) -> str:

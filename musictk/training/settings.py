@@ -67,7 +67,7 @@ class Loop:
 
 
 @dataclass(frozen=True)
-class Settings:
+class TrainSettings:
     """All of it. `musictk.training` functions take this whole."""
 
     optimisation: Optimisation = field(default_factory=Optimisation)
@@ -78,7 +78,7 @@ class Settings:
     def __post_init__(self) -> None:
         require_all(RULES, self.flat(), "training")
 
-    def but(self, **values: Any) -> Settings:
+    def but(self, **values: Any) -> TrainSettings:
         """These settings with some changed, by their flat names; strings are read as `--set` does.
 
         Raises UnknownNameError with the nearest name, UsageError for a value that does not fit.
@@ -94,7 +94,7 @@ class Settings:
         return replace(self, **groups)
 
     def flat(self) -> dict[str, Any]:
-        """JSON-able, by flat names; `Settings().but(**flat)` reads it back."""
+        """JSON-able, by flat names; `TrainSettings().but(**flat)` reads it back."""
         return {key: value for name in GROUPS for key, value in plain(getattr(self, name)).items()}
 
 

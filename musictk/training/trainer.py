@@ -29,10 +29,10 @@ from musictk.training.log import Log
 from musictk.training.meter import Meter, peak_bytes
 from musictk.training.objective import Objective, recompute_blocks
 from musictk.training.optimizer import make_optimizers, pack, set_rate, unpack
-from musictk.training.outcome import Ended, Evaluation, Listener, Outcome, Report
+from musictk.training.outcome import Ended, Evaluation, Outcome, Report, TrainListener
 from musictk.training.progress import Progress, stored_settings
 from musictk.training.schedule import rate
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 from musictk.training.whole import whole_network
 
 
@@ -41,12 +41,12 @@ class Trainer:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: TrainSettings,
         network: Network,
         manifest: Manifest,
         world: World,
         directory: Path,
-        listener: Listener,
+        listener: TrainListener,
     ) -> None:
         self.settings, self.network, self.manifest = settings, network.to(world.device), manifest
         self.world, self.directory, self.listener = world, directory, listener
@@ -85,7 +85,7 @@ class Trainer:
         """Wrap the network, make the optimizers, count the baseline."""
         precision = self.settings.precision
         self.valid = valid
-        self.data = train.shard.digest if self.world.leads else ""
+        self.data = train.shard.digest if self.world.is_main else ""
         smoothing = self.settings.optimisation.label_smoothing
         objective = Objective(self.network, self.manifest.space, smoothing)
         if precision.recompute:
@@ -123,7 +123,7 @@ class Trainer:
             draw = step * loop.accumulation + index
             torch.manual_seed(torch_seed(loop.seed, draw, self.world.rank))
             last = index == len(data.parts) - 1
-            with self.world.quiet(self.objective, last):
+            with self.world.no_sync(self.objective, last):
                 with autocast(self.world.device, self.settings.precision.precision):
                     each = self.objective(*tensors(part, self.world.device)).sum()
                 # Processes average their gradients; their positions are to be summed.
@@ -177,7 +177,7 @@ class Trainer:
             precision=self.settings.precision.precision,
         )
         nll, by_position = scores.mean, scores.by_position
-        self.world.settle(self.objective)
+        self.world.reshard(self.objective)
         nll = self._nll = self.world.agree(nll)
         better = progress.scored(nll)
         if better:
@@ -208,7 +208,7 @@ class Trainer:
         if self.log:
             values = {k: v for k, v in asdict(report).items() if k not in ("step", "steps")}
             self.log.write("step", progress.step, **values)
-        if self.world.leads:
+        if self.world.is_main:
             self.listener.stepped(report)
 
     def score_start(self) -> None:
@@ -226,7 +226,7 @@ class Trainer:
         """Every process gathers; the first writes; all wait for it."""
         loop, packed = self.settings.loop, pack(self.optimizers, self.network)
         network, live = whole_network(self.network, self.manifest)
-        if self.world.leads:
+        if self.world.is_main:
             trainer = {
                 "step": self.progress.step,
                 "progress": asdict(self.progress),
@@ -243,7 +243,7 @@ class Trainer:
                 keep_every=loop.checkpoint_every if loop.keep_checkpoints else 0,
             )
             self.listener.saved(path)
-        self.world.wait()
+        self.world.barrier()
 
     def _trained(self, network: Network) -> dict[str, Any]:
         progress = self.progress

@@ -137,7 +137,7 @@ class Events(Tokenizer):
                 return None
         return moved
 
-    def louder(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
+    def shift_velocity(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
         layout, ids = self.layout, np.asarray(sequence, np.int64)
         level = np.clip(ids - layout.velocity, 0, len(layout.levels) - 1)
         moved = layout.velocity + layout.nearest(layout.levels[level] + steps)

@@ -44,7 +44,7 @@ class Relative(Architecture):
 
     Config = RelativeConfig
     name = "relative"
-    stream = 0.05  # 0.529 nats on JSB after 500 steps; 0.552 from 0.02, 0.572 from 1
+    input_std = 0.05  # 0.529 nats on JSB after 500 steps; 0.552 from 0.02, 0.572 from 1
 
     def __init__(self, config: RelativeConfig) -> None:
         super().__init__(config)

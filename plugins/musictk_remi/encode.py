@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.tokens.bars import Grid
-from musictk_remi.music import DRUM_PITCHES, DRUMS, Music, music, tempos
+from musictk_remi.music import DRUM_PITCHES, DRUMS, NoteArrays, music, tempos
 from musictk_remi.vocabulary import Vocabulary
 
 Ints = NDArray[np.int64]
@@ -58,7 +58,7 @@ def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
     return ids
 
 
-def _groups(found: Music, score: ScoreTick, grid: Grid, vocabulary: Vocabulary) -> Groups:
+def _groups(found: NoteArrays, score: ScoreTick, grid: Grid, vocabulary: Vocabulary) -> Groups:
     """Of the notes, which are in order of time, and of the tempos."""
     starts = np.flatnonzero(np.append(True, found.tick[1:] != found.tick[:-1]))
     tick = found.tick[starts]
@@ -96,7 +96,9 @@ def _write_bars(
         ids[at + 1] = vocabulary.first["TimeSig"] + grid.metre[:bars]
 
 
-def _write_notes(ids: Ints, at: Ints, groups: Groups, found: Music, vocabulary: Vocabulary) -> None:
+def _write_notes(
+    ids: Ints, at: Ints, groups: Groups, found: NoteArrays, vocabulary: Vocabulary
+) -> None:
     """[Program] Pitch Velocity Duration of each note, from where its group's notes begin."""
     first, config = vocabulary.first, vocabulary.config
     before = np.cumsum(groups.notes) - groups.notes
@@ -114,7 +116,7 @@ def _write_notes(ids: Ints, at: Ints, groups: Groups, found: Music, vocabulary: 
 
 
 def _rests(
-    groups: Groups, found: Music, grid: Grid, vocabulary: Vocabulary
+    groups: Groups, found: NoteArrays, grid: Grid, vocabulary: Vocabulary
 ) -> list[tuple[Ints, Ints]]:
     """(groups, the first rest before each), then those that have a second one, and so on.
 
@@ -138,7 +140,7 @@ def _rests(
     return rests or [(nothing, nothing)]
 
 
-def _silent_since(groups: Groups, found: Music, metre: Ints, vocabulary: Vocabulary) -> Ints:
+def _silent_since(groups: Groups, found: NoteArrays, metre: Ints, vocabulary: Vocabulary) -> Ints:
     """(G,) the latest end of all that began before each group; a tempo ends where it begins."""
     group = np.repeat(np.arange(len(groups.tick)), groups.notes)
     sounding = vocabulary.sounding[metre[group], found.duration]

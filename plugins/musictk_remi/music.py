@@ -29,7 +29,7 @@ DRUM_PITCHES = (27, 88)
 
 
 @dataclass(frozen=True)
-class Music:
+class NoteArrays:
     """The notes of all parts, (N,) each, by onset, program (drums last) and pitch.
 
     Of notes with one onset, program and pitch the shortest stays, of those the softest.
@@ -47,7 +47,7 @@ def closest(choices: NDArray[Any], values: Ints, scale: int = 1) -> Ints:
     return np.searchsorted((choices[:-1] + choices[1:]) * scale, 2 * values, "right")
 
 
-def music(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, Music]:
+def music(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays]:
     """The bars up to the last note, and the notes that the vocabulary can represent.
 
     Raises ValueError where there are none.
@@ -112,7 +112,7 @@ def _lengths(duration: Ints, metre: Ints, grid: Grid, vocabulary: Vocabulary) ->
     return length
 
 
-def _ordered(tick: Ints, rank: Ints, pitch: Ints, length: Ints, level: Ints) -> Music:
+def _ordered(tick: Ints, rank: Ints, pitch: Ints, length: Ints, level: Ints) -> NoteArrays:
     """Sorted by one key that holds all columns; only the first of equal notes stays."""
     sizes = 128, int(length.max()) + 1, 128
     key = tick * 129 + rank
@@ -127,7 +127,7 @@ def _ordered(tick: Ints, rank: Ints, pitch: Ints, length: Ints, level: Ints) -> 
         key, column = np.divmod(key, size)
         columns.append(column)
     tick, rank = np.divmod(key, 129)
-    return Music(tick, np.where(rank == 128, DRUMS, rank), columns[2], columns[1], columns[0])
+    return NoteArrays(tick, np.where(rank == 128, DRUMS, rank), columns[2], columns[1], columns[0])
 
 
 def tempos(score: ScoreTick, grid: Grid, vocabulary: Vocabulary, last: int) -> tuple[Ints, Ints]:

@@ -98,7 +98,7 @@ class Remi(Tokenizer):
         outside = notes & ((moved < pitches.start) | (moved >= pitches.stop))
         return None if outside.any() else moved
 
-    def louder(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
+    def shift_velocity(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
         if self._merges or "Velocity" not in self.vocabulary.first:
             return sequence
         span = self.vocabulary.span("Velocity")

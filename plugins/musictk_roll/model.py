@@ -38,7 +38,7 @@ class Roll(Architecture):
 
     Config = RollConfig
     name = "roll"
-    stream = 0.05  # 0.524 nats on JSB after 500 steps; 0.532 from 1
+    input_std = 0.05  # 0.524 nats on JSB after 500 steps; 0.532 from 1
 
     def __init__(self, config: RollConfig) -> None:
         super().__init__(config)

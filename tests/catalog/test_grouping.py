@@ -203,7 +203,7 @@ def test_check_names_twins_in_two_splits_and_split_joins_them(catalog: Catalog, 
     assert fault["what"] == "one piece in two splits"
     assert "midis/Bach/1.mid (valid)" in fault["where"]
     assert " and midis/Bach/" in fault["where"]
-    assert "catalog split" in fault["mend"]
+    assert "catalog split" in fault["hint"]
     assert len(others) < 2
     catalog.split(TENTH)
     assert faults(catalog) == []

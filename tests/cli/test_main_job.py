@@ -269,7 +269,7 @@ def test_an_error_names_the_thing_and_the_mend(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "mend"),
+    ("arguments", "code", "hint"),
     [
         (["train"], 1, "musictk ingest ./midis"),
         (["sample"], 1, "musictk train"),
@@ -278,11 +278,11 @@ def test_an_error_names_the_thing_and_the_mend(
     ],
 )
 def test_an_empty_catalog_says_what_to_do(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, mend: str
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, hint: str
 ) -> None:
     ended, _, said = Shell(tmp_path).here(capsys, *arguments)
     assert ended == code
-    assert mend in said
+    assert hint in said
 
 
 def test_some_rejected_is_done_in_part(tmp_path: Path, midis: Path) -> None:

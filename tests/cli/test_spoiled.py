@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog, Fractions, SpanInfo, store_path
+from musictk.catalog.columns import Document, Moment, Numbers
 from musictk.catalog.models import Base
-from musictk.catalog.values import Document, Moment, Numbers
 from musictk.errors import MusictkError
 from tests.catalog.conftest import make
 from tests.cli.shell import Shell

@@ -10,7 +10,7 @@ from symusic import Score
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from musictk.errors import UsageError
-from musictk.evaluation.form import Section, assume, form_report
+from musictk.evaluation.form import TickSection, assume, form_report
 from musictk.generation.form import parse
 from musictk.music import bars
 
@@ -31,7 +31,7 @@ def melody(*sections: list[int], late: int = 0) -> ScoreTick:
     return score
 
 
-def named(labels: str) -> list[Section]:
+def named(labels: str) -> list[TickSection]:
     return [(label, 2 * BAR * k, 2 * BAR * (k + 1)) for k, label in enumerate(labels)]
 
 

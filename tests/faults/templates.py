@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 from musictk.catalog import Catalog
-from musictk.jobs.plan import Request
+from musictk.jobs.plan import TrainRequest
 from musictk.jobs.train import run
 from musictk.training.outcome import Report
 from musictk.workspace import Workspace
@@ -58,7 +58,7 @@ def stopped(folder: Path) -> None:
         group, _, name = key.rpartition(".")
         groups[group or "train"][name] = value
     workspace = Workspace(folder)
-    request = Request(
+    request = TrainRequest(
         arch="gpt", tokenizer="events", steps=4, seed=1, device="cpu", overrides=groups
     )
     with Catalog.open(workspace.catalog_url, folder) as catalog:

@@ -23,12 +23,12 @@ from typing import Any
 import numpy as np
 
 from musictk.errors import MusictkError
-from musictk.ingest.facts import measure
-from musictk.ingest.limits import Limits
-from musictk.ingest.read import read_midi
-from musictk.ingest.reasons import RejectedError
 from musictk.music import Clock, notes
 from musictk.plugin import registry
+from musictk.reading.facts import measure
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi
+from musictk.reading.reasons import RejectedError
 from musictk.tokens import Tokenizer, Tokens
 
 ROOT = Path(__file__).parents[2]

@@ -15,7 +15,7 @@ from musictk.errors import UnknownNameError, UsageError
 from musictk.evaluation.form import form_report
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.markers import section_ticks
-from musictk.generation.request import Request, to_prompt
+from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, settle
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
@@ -32,7 +32,7 @@ DIALS = {each.name for each in fields(Sampling)}
 
 def write(name: str, **asked: Any) -> list[Composition]:
     dials = {key: asked.pop(key) for key in list(asked) if key in DIALS}
-    request = Request.read({"bars": 2, "seed": 4, "sampling": dials} | asked)
+    request = PieceRequest.read({"bars": 2, "seed": 4, "sampling": dials} | asked)
     return compose(untrained(name), tokenizer(name), request)
 
 
@@ -90,14 +90,14 @@ def test_variation_is_how_far_a_return_strays() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_same_request_read_back_gives_the_same_piece(name: str) -> None:
-    asked = Request.read(
+    asked = PieceRequest.read(
         {"form": "AA", "bars": 2, "seed": 9, "count": 2}
         | {"conditions": BACH, "sampling": {"guidance": 2.0}}
     )
     first = compose(untrained(name), tokenizer(name), asked)
     kept = json.loads(json.dumps(asked.plain()))
-    again = compose(untrained(name), tokenizer(name), Request.read(kept))
-    assert Request.read(kept) == asked
+    again = compose(untrained(name), tokenizer(name), PieceRequest.read(kept))
+    assert PieceRequest.read(kept) == asked
     for one, other in zip(first, again, strict=True):
         assert np.array_equal(one.sequence, other.sequence)
         assert one.sections == other.sections
@@ -121,11 +121,13 @@ def test_a_context_is_no_longer_than_it_was_in_training() -> None:
     """Positions past those are noise to learned and sinusoidal encodings."""
     runtime = load_untrained(tokenizer("remi"), {"settings": {"length": 48}})
     asked = {"form": "A", "bars": 6, "seed": 4}
-    short = compose(runtime, tokenizer("remi"), Request.read(asked))[0]
+    short = compose(runtime, tokenizer("remi"), PieceRequest.read(asked))[0]
     told = compose(
-        untrained("remi"), tokenizer("remi"), Request.read(asked | {"sampling": {"memory": 48}})
+        untrained("remi"),
+        tokenizer("remi"),
+        PieceRequest.read(asked | {"sampling": {"memory": 48}}),
     )[0]
-    free = compose(untrained("remi"), tokenizer("remi"), Request.read(asked))[0]
+    free = compose(untrained("remi"), tokenizer("remi"), PieceRequest.read(asked))[0]
     assert len(short.sequence) > 2 * 48
     assert np.array_equal(short.sequence, told.sequence)
     assert not np.array_equal(short.sequence, free.sequence)
@@ -219,7 +221,7 @@ def test_progress_is_heard() -> None:
             self.heard.append((bars, of, section, positions))
 
     ear = Ear()
-    request = Request(form="AB", bars=2, count=2)
+    request = PieceRequest(form="AB", bars=2, count=2)
     pieces = compose(untrained("remi"), tokenizer("remi"), request, ear)
     assert ear.heard == sorted(ear.heard, key=lambda report: report[0])
     assert ear.heard[-1][:2] == (8, 8)
@@ -256,7 +258,7 @@ def test_the_customary_chain_leaves_out_what_changes_nothing() -> None:
 
 
 def test_a_row_is_made_again_among_its_neighbours() -> None:
-    request = Request(form="AB", bars=1, count=18, seed=2)
+    request = PieceRequest(form="AB", bars=1, count=18, seed=2)
     made = compose(untrained("remi"), tokenizer("remi"), request)
     for row in (1, 17):
         again = remake(untrained("remi"), tokenizer("remi"), request, row)
@@ -274,7 +276,9 @@ def text() -> Tokenizer:
 
 
 def test_text_has_bars_too() -> None:
-    piece = compose(load_untrained(text()), text(), Request(form="ABA", bars=3, bar_limit=24))[0]
+    piece = compose(load_untrained(text()), text(), PieceRequest(form="ABA", bars=3, bar_limit=24))[
+        0
+    ]
     assert [span.label for span in piece.sections] == ["A", "B", "A"]
     written = text().decode(piece.sequence)
     assert isinstance(written, str)
@@ -292,7 +296,7 @@ def test_a_theme_returns_without_the_header_of_its_tune() -> None:
 @pytest.mark.parametrize("steady", [True, False])
 def test_the_metre_of_the_first_bar_holds_unless_it_may_change(steady: bool) -> None:
     sampling = Sampling(temperature=1, top_p=1, metre="steady" if steady else "free")
-    request = Request(form="AB", bars=8, seed=3, sampling=sampling)
+    request = PieceRequest(form="AB", bars=8, seed=3, sampling=sampling)
     (made,) = compose(untrained("remi"), tokenizer("remi"), request)
     metres = tokenizer("remi").metres()
     assert metres is not None

@@ -116,7 +116,7 @@ def test_a_theme_goes_round() -> None:
 def test_a_theme_is_spelled_for_where_it_returns() -> None:
     """Louder music before it: its own velocity has to be said again."""
     quiet, bars = invention(), tokenizer("events").bar_starts(invention())
-    loud = tokenizer("events").louder(quiet, 40)
+    loud = tokenizer("events").shift_velocity(quiet, 40)
     written = np.concatenate([quiet[: bars[4]], loud[bars[4] :]])
     theme = Theme(tokenizer("events"), written, Span("A", int(bars[1]), int(bars[2])))
     window = theme.window(0, written)

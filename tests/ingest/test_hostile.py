@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from musictk.ingest.archives import members
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import RejectedError
+from musictk.reading.archives import members
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import RejectedError
 from tests.ingest import hostile
 from tests.ingest.conftest import Run
 

@@ -17,7 +17,8 @@ import pytest
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.ingest import IngestReport, Limits, load_piece, read_piece
+from musictk.ingest import IngestReport, load_piece, read_piece
+from musictk.reading import Limits
 from musictk.workspace import Workspace
 
 Run = Callable[..., IngestReport]
@@ -234,7 +235,7 @@ def test_archives_beyond_their_limits(
 
 CRASHING = """
 import os, time
-import musictk.ingest.read as read
+import musictk.reading.read as read
 sound = read.read_midi
 def read_midi(data, limits):
     if data.endswith(b"DIE"): os.abort()

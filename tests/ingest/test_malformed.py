@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
-from musictk.ingest import IngestReport, Limits, Reason, RejectedError
-from musictk.ingest.read import read_midi
+from musictk.ingest import IngestReport
+from musictk.reading import Limits, Reason, RejectedError
+from musictk.reading.read import read_midi
 
 Run = Callable[..., IngestReport]
 DATA = Path(__file__).parents[1] / "data" / "malformed"
@@ -131,8 +132,8 @@ def test_events_are_counted_without_the_parser() -> None:
 
 
 def _measured(data: bytes) -> None:
-    from musictk.ingest.facts import measure
     from musictk.music import Clock, notes
+    from musictk.reading.facts import measure
 
     score = read_midi(data, Limits()).score
     measure(score, notes(score), Clock(score), Limits())

@@ -12,7 +12,7 @@ import pytest
 
 from musictk.catalog import Catalog
 from musictk.ingest import Options, ingest
-from musictk.jobs.plan import Request
+from musictk.jobs.plan import TrainRequest
 from musictk.jobs.train import Result, run
 from musictk.training.outcome import Quiet
 from musictk.workspace import Workspace
@@ -59,12 +59,12 @@ class Room:
         ingest(self.catalog, self.workspace, [folder], Options(workers=1))
 
 
-def small(**asked: Any) -> Request:
+def small(**asked: Any) -> TrainRequest:
     """A request for a model that trains in a moment."""
     if "resume" in asked:
-        return Request(**{"device": "cpu", **asked})
+        return TrainRequest(**{"device": "cpu", **asked})
     overrides = {**SMALL, **asked.pop("overrides", {})}
-    return Request(**{"steps": 2, "device": "cpu", "overrides": overrides, **asked})
+    return TrainRequest(**{"steps": 2, "device": "cpu", "overrides": overrides, **asked})
 
 
 @pytest.fixture(scope="session")
@@ -92,6 +92,6 @@ def room(ingested: Path, tmp_path: Path) -> Iterator[Room]:
 
 
 @pytest.fixture
-def asking() -> Callable[..., Request]:
+def asking() -> Callable[..., TrainRequest]:
     """`small`."""
     return small

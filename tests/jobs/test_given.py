@@ -13,9 +13,9 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.request import Request
-from musictk.jobs.bundles import Source
-from musictk.jobs.sample import Asked, Batch, again, sample
+from musictk.generation.request import PieceRequest
+from musictk.jobs.bundles import ModelSource
+from musictk.jobs.sample import Asked, SampleBatch, again, sample
 from musictk.music import bars, notes
 from musictk.rendering import midi, smf
 from musictk.workspace import Workspace
@@ -53,10 +53,10 @@ class Studio:
         self.runs["events"] = "gpt-1"
         self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", overrides=programs).run
 
-    def sample(self, name: str, ear: Ear | None = None, **asked: Any) -> tuple[Path, Batch]:
+    def sample(self, name: str, ear: Ear | None = None, **asked: Any) -> tuple[Path, SampleBatch]:
         out = self.folder / f"{name}.mid"
         dials = asked.pop("dials", {})
-        request = Asked(source=Source(run=self.runs[name]), seed=3, dials=dials, **asked)
+        request = Asked(source=ModelSource(run=self.runs[name]), seed=3, dials=dials, **asked)
         return out, sample(self.catalog, self.workspace, request, out, ear)
 
 
@@ -310,6 +310,6 @@ def test_what_does_not_go_together_is_said(
 
 def test_rows_of_before_are_still_read() -> None:
     row = {"bars": 2, "prompt": [4, 5, 6], "sampling": {"prompt_tokens": 3, "metre": "free"}}
-    request = Request.read(json.loads(json.dumps(row)))
+    request = PieceRequest.read(json.loads(json.dumps(row)))
     assert request.heard == (4, 5, 6)
     assert not request.whole

@@ -114,7 +114,7 @@ def test_what_still_sounds_at_the_end_lasts_to_the_end_of_its_bar() -> None:
 def test_louder_moves_velocities_only() -> None:
     tokenizer = Events(EventsConfig())
     ids = tokenizer.encode(pieces()[0])
-    moved = tokenizer.louder(ids, 20)
+    moved = tokenizer.shift_velocity(ids, 20)
     assert (ids[moved != ids] >= tokenizer.layout.velocity).all()
     assert (moved != ids).any()
 

@@ -329,10 +329,10 @@ def test_music_without_a_note_in_range_is_refused() -> None:
 def test_louder_moves_velocities_only() -> None:
     tokenizer = Remi(RemiConfig())
     ids = tokenizer.encode(pieces()[0])
-    moved = tokenizer.louder(ids, 20)
+    moved = tokenizer.shift_velocity(ids, 20)
     changed = {name.split("_")[0] for name in names(tokenizer, ids[moved != ids])}
     assert changed == {"Velocity"}
-    assert np.array_equal(tokenizer.louder(ids, 0), ids)
+    assert np.array_equal(tokenizer.shift_velocity(ids, 0), ids)
 
 
 def test_fingerprints_do_not_drift() -> None:

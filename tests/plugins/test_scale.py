@@ -13,7 +13,7 @@ from musictk.config import build
 from musictk.errors import UsageError
 from musictk.generation import Sampler, draw
 from musictk.generation.compose import compose
-from musictk.generation.request import Request
+from musictk.generation.request import PieceRequest
 from musictk.plugin import GROUP, Registry, registry
 from musictk.testing.samplers import LAWS, TOKENIZERS, Law, order_is_kept
 from musictk.tokens import Tokenizer
@@ -50,7 +50,7 @@ def test_laws(law: Law, name: str, plugins: Registry) -> None:
 def test_every_note_that_can_be_is_in_the_scale(name: str, plugins: Registry) -> None:
     """In events a velocity asks for a note above the last, and there may be none of the scale."""
     link = ("scale", {"root": 2, "mode": "minor"})
-    request = Request(bars=3, seed=5, count=3, samplers=(link,))
+    request = PieceRequest(bars=3, seed=5, count=3, samplers=(link,))
     heard: list[int] = []
     for piece in compose(untrained(name), tokenizer(name), request):
         music = tokenizer(name).decode(piece.sequence)

@@ -9,7 +9,7 @@ from symusic.core import NoteTick, ScoreTick, TrackTick
 from musictk.errors import MusictkError
 from musictk.music import bars, notes
 from musictk.rendering import midi
-from musictk.rendering.midi import Section
+from musictk.rendering.midi import SectionSpan
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 MUSETTE = MIDIS / "Bach" / "musette_anh126.mid"
@@ -18,8 +18,8 @@ MUSETTE = MIDIS / "Bach" / "musette_anh126.mid"
 def test_sections_come_back_from_the_file(tmp_path: Path) -> None:
     score = ScoreTick(MUSETTE)
     edges = bars(score).tolist()
-    form = [Section("A", 0, edges[8]), Section("B", edges[8], edges[12])]
-    form.append(Section("Brücke [/x]", edges[12], edges[20]))
+    form = [SectionSpan("A", 0, edges[8]), SectionSpan("B", edges[8], edges[12])]
+    form.append(SectionSpan("Brücke [/x]", edges[12], edges[20]))
     midi.write(score, form, tmp_path / "out.mid")
     written = ScoreTick(tmp_path / "out.mid")
     assert midi.sections(written) == form
@@ -32,21 +32,23 @@ def test_sections_come_back_from_the_file(tmp_path: Path) -> None:
 def test_markers_are_plain_midi_events(tmp_path: Path) -> None:
     """Another program's reader finds them."""
     score = ScoreTick(MUSETTE)
-    midi.write(score, [Section("A", 0, 768), Section("B", 768, 15360)], tmp_path / "out.mid")
+    midi.write(
+        score, [SectionSpan("A", 0, 768), SectionSpan("B", 768, 15360)], tmp_path / "out.mid"
+    )
     file = mido.MidiFile(tmp_path / "out.mid")
     found = [message.text for track in file.tracks for message in track if message.type == "marker"]
     assert found == ["A", "B"]
 
 
 def test_control_characters_stay_out(tmp_path: Path) -> None:
-    midi.write(ScoreTick(MUSETTE), [Section("A\x1b[2J\n", 0, 15360)], tmp_path / "out.mid")
+    midi.write(ScoreTick(MUSETTE), [SectionSpan("A\x1b[2J\n", 0, 15360)], tmp_path / "out.mid")
     assert midi.sections(ScoreTick(tmp_path / "out.mid"))[0].label == "A[2J"
 
 
 def test_rewriting_replaces_the_sections(tmp_path: Path) -> None:
-    midi.write(ScoreTick(MUSETTE), [Section("A", 0, 15360)], tmp_path / "out.mid")
+    midi.write(ScoreTick(MUSETTE), [SectionSpan("A", 0, 15360)], tmp_path / "out.mid")
     again = ScoreTick(tmp_path / "out.mid")
-    midi.write(again, [Section("B", 0, 15360)], tmp_path / "out.mid")
+    midi.write(again, [SectionSpan("B", 0, 15360)], tmp_path / "out.mid")
     assert [section.label for section in midi.sections(ScoreTick(tmp_path / "out.mid"))] == ["B"]
 
 
@@ -132,7 +134,7 @@ def test_a_note_ends_where_the_next_of_its_pitch_begins(tmp_path: Path) -> None:
 def test_a_written_file_has_480_ticks_names_tempo_and_metre(tmp_path: Path) -> None:
     parts = [("Piano", 0, [(0, 12, 60)]), ("Part 40", 40, [(0, 12, 72)]), ("", 73, [(0, 9, 80)])]
     score = piece(*parts, ("Drums", -1, [(0, 3, 38)]), ("My own", 56, [(0, 12, 65)]))
-    midi.write(score, [Section("A", 0, 48)], tmp_path / "out.mid")
+    midi.write(score, [SectionSpan("A", 0, 48)], tmp_path / "out.mid")
     file = mido.MidiFile(tmp_path / "out.mid")
     assert file.ticks_per_beat == 480
     assert file.type == 1

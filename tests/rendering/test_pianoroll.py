@@ -11,20 +11,20 @@ from symusic.core import NoteTick, ScoreTick, TrackTick
 from musictk.errors import MusictkError
 from musictk.music import bars
 from musictk.rendering import pianoroll
-from musictk.rendering.midi import Section
+from musictk.rendering.midi import SectionSpan
 from musictk.rendering.roll import PALETTE, name
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 
 
-def form(score: ScoreTick) -> list[Section]:
+def form(score: ScoreTick) -> list[SectionSpan]:
     """A B A over a piece's bars."""
     edges = bars(score).tolist()
     third = len(edges) // 3
     return [
-        Section("A", 0, edges[third]),
-        Section("B", edges[third], edges[2 * third]),
-        Section("A", edges[2 * third], edges[-1]),
+        SectionSpan("A", 0, edges[third]),
+        SectionSpan("B", edges[third], edges[2 * third]),
+        SectionSpan("A", edges[2 * third], edges[-1]),
     ]
 
 
@@ -65,7 +65,7 @@ def test_no_line_holds_a_single_bar(tmp_path: Path) -> None:
 def test_titles_are_text_and_not_formulas(tmp_path: Path) -> None:
     score = ScoreTick(MIDIS / "Bach" / "musette_anh126.mid")
     label = r"$\frac$"
-    pianoroll.draw(score, [Section(label, 0, 15360)], tmp_path / "roll.png", label)
+    pianoroll.draw(score, [SectionSpan(label, 0, 15360)], tmp_path / "roll.png", label)
     assert (tmp_path / "roll.png").stat().st_size > 10_000
 
 
@@ -87,7 +87,9 @@ def scale() -> ScoreTick:
 
 def test_text_shows_pitch_upwards_and_time_to_the_right() -> None:
     score = scale()
-    lines = pianoroll.text(score, [Section("A", 0, 1920), Section("B", 1920, 3840)], 44).split("\n")
+    lines = pianoroll.text(
+        score, [SectionSpan("A", 0, 1920), SectionSpan("B", 1920, 3840)], 44
+    ).split("\n")
     assert lines[0] == "    │A                  │B"
     drawn = [line[4:] for line in lines[1:-1] if line[4:].strip()]
     first = [len(line) - len(line.lstrip()) for line in drawn]
@@ -99,7 +101,7 @@ def test_text_shows_pitch_upwards_and_time_to_the_right() -> None:
 
 def test_text_is_coloured_by_section_on_request() -> None:
     score = scale()
-    sections = [Section("A", 0, 1920), Section("B", 1920, 3840)]
+    sections = [SectionSpan("A", 0, 1920), SectionSpan("B", 1920, 3840)]
     plain = pianoroll.text(score, sections, 60)
     painted = pianoroll.text(score, sections, 60, colour=True)
     assert "\x1b" not in plain

@@ -25,11 +25,11 @@ from musictk.tokens.shards import Shard
 from musictk.tokens.windows import Windows
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome, Quiet, Report
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 MIDIS = Path(__file__).parents[2] / "examples/midis"
 TOKENS, FRAMES = Tokens(size=131), Frames(width=128)
-SMALL = Settings().but(
+SMALL = TrainSettings().but(
     steps=12,
     batch=4,
     length=32,
@@ -94,7 +94,7 @@ def fresh(
 
 def run(
     directory: Path,
-    settings: Settings = SMALL,
+    settings: TrainSettings = SMALL,
     resume: bool = False,
     space: Space = TOKENS,
     listener: Quiet | None = None,

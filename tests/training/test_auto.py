@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from musictk.training.auto import Machine, Suited, choose, suit
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 LAPTOP, SERVER = Machine("cpu", 2), Machine("cpu", 128)
 GPU, SMALL_GPU = Machine("cuda", 16, 80 << 30), Machine("cuda", 16, 8 << 30)
@@ -15,7 +15,7 @@ def _parameters(size: str | None) -> int:
 
 
 def _positions(suited: Suited) -> int:
-    loop = Settings().but(**suited.train).loop
+    loop = TrainSettings().but(**suited.train).loop
     return loop.batch * loop.accumulation * loop.length * int(suited.train["steps"])
 
 
@@ -65,4 +65,4 @@ def test_what_is_given_is_kept_and_reckoned_with() -> None:
 def test_every_architecture_is_suited(arch: str) -> None:
     suited = suit(arch, 130_000, "cpu")
     assert suited.size in SIZES
-    Settings().but(**suited.train)
+    TrainSettings().but(**suited.train)

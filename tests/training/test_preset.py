@@ -7,7 +7,7 @@ from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.sampling import Sampling
 from musictk.plugin import registry
 from musictk.training.preset import load_preset, preset_names, read_preset
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 SEEDS = [f"seed-00{number}" for number in range(5)]
 
@@ -18,7 +18,7 @@ def test_every_seed_has_its_preset() -> None:
 
 def test_seed_001_is_as_published() -> None:
     preset = load_preset("seed-001")
-    settings = Settings().but(**preset["train"])
+    settings = TrainSettings().but(**preset["train"])
     assert (settings.loop.batch, settings.loop.accumulation, settings.loop.length) == (2, 8, 8192)
     assert settings.optimisation.lr == 5e-4
     assert settings.optimisation.label_smoothing == 0.1

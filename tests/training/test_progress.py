@@ -9,7 +9,7 @@ import pytest
 
 from musictk.errors import MusictkError
 from musictk.training.progress import MOST_SKIPPED, Progress, stored_settings
-from musictk.training.settings import Settings
+from musictk.training.settings import TrainSettings
 
 
 def test_a_score_that_is_not_finite_is_never_the_best() -> None:
@@ -54,13 +54,13 @@ def test_what_an_older_version_wrote_is_read() -> None:
     values = asdict(Progress(step=7, best_nll=nan))
     del values["skipped_in_row"]
     assert Progress.read(values) == Progress(step=7, best_nll=None)
-    settings = Settings().but(lr=0.5).flat()
+    settings = TrainSettings().but(lr=0.5).flat()
     del settings["keep_checkpoints"]
-    assert stored_settings(settings) == Settings().but(lr=0.5)
+    assert stored_settings(settings) == TrainSettings().but(lr=0.5)
 
 
 def test_what_a_newer_version_wrote_says_so() -> None:
     with pytest.raises(MusictkError, match=r"a newer musictk .* \(moon\); upgrade musictk"):
         Progress.read({"step": 7, "moon": 1})
     with pytest.raises(MusictkError, match=r"a newer musictk .* \(setting moon\); upgrade musictk"):
-        stored_settings(Settings().flat() | {"moon": 1})
+        stored_settings(TrainSettings().flat() | {"moon": 1})

@@ -3,18 +3,18 @@ from __future__ import annotations
 import pytest
 
 from musictk.errors import UnknownNameError, UsageError
-from musictk.training.settings import GROUP_OF, Settings
+from musictk.training.settings import GROUP_OF, TrainSettings
 
 
 def test_flat_names_round_trip() -> None:
-    changed = Settings().but(lr=0.5, steps=7, precision="bf16", batch=3)
+    changed = TrainSettings().but(lr=0.5, steps=7, precision="bf16", batch=3)
     assert (changed.optimisation.lr, changed.schedule.steps, changed.loop.batch) == (0.5, 7, 3)
-    assert Settings().but(**changed.flat()) == changed
+    assert TrainSettings().but(**changed.flat()) == changed
     assert set(changed.flat()) == set(GROUP_OF)
 
 
 def test_strings_are_read_as_set_gives_them() -> None:
-    changed = Settings().but(lr="3e-4", compile="true", accumulation="4")
+    changed = TrainSettings().but(lr="3e-4", compile="true", accumulation="4")
     assert changed.optimisation.lr == 3e-4
     assert changed.precision.compile is True
     assert changed.loop.accumulation == 4
@@ -22,7 +22,7 @@ def test_strings_are_read_as_set_gives_them() -> None:
 
 def test_an_unknown_setting_names_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'weight_decay'"):
-        Settings().but(weight_decy=0.1)
+        TrainSettings().but(weight_decy=0.1)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +53,4 @@ def test_an_unknown_setting_names_the_nearest() -> None:
 )
 def test_a_value_that_cannot_work_is_refused_by_name(key: str, value: object) -> None:
     with pytest.raises(UsageError, match=f"{key}={value!r}"):
-        Settings().but(**{key: value})
+        TrainSettings().but(**{key: value})

@@ -14,11 +14,11 @@ from symusic.core import (
     TrackTick,
 )
 
-from musictk.ingest.events import Events, Ints
-from musictk.ingest.messages import Messages, messages_of
-from musictk.ingest.notes import pair
-from musictk.ingest.percussion import drum_channels
-from musictk.ingest.text import decoder
+from musictk.reading.events import Events, Ints
+from musictk.reading.messages import Messages, messages_of
+from musictk.reading.pairing import pair
+from musictk.reading.percussion import drum_channels
+from musictk.reading.text import decoder
 
 _NAME, _LYRIC, _MARKER = 0x03, 0x05, 0x06  # types of meta events
 TEXTS = frozenset({_NAME, _LYRIC, _MARKER})

@@ -6,27 +6,27 @@ from dataclasses import dataclass
 
 from symusic.core import ScoreTick
 
-from musictk.ingest.events import read_events
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import Reason, RejectedError
-from musictk.ingest.score import to_score
+from musictk.reading.events import read_events
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import Reason, RejectedError
+from musictk.reading.score import to_score
 
 
 @dataclass(frozen=True)
-class Music:
-    """A piece as it was read, and what was put right on the way."""
+class ParsedMidi:
+    """The music of a MIDI file, and what was repaired in it."""
 
     score: ScoreTick
     repair: str | None
 
 
-def read_midi(data: bytes, limits: Limits) -> Music:
+def read_midi(data: bytes, limits: Limits) -> ParsedMidi:
     """The music in the bytes of a MIDI file. Raises RejectedError for what is no such file.
 
     Our own reader decides; no other parser sees the bytes.
     """
     score, repairs = to_score(read_events(data, limits))
-    return Music(score, "; ".join(repairs) or None)
+    return ParsedMidi(score, "; ".join(repairs) or None)
 
 
 def read_text(data: bytes, limits: Limits) -> str:

@@ -12,12 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from musictk.files import cause, open_regular
-from musictk.ingest.find import kind_of
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import Reason, RejectedError
-from musictk.ingest.tar import Tar
-from musictk.ingest.unpack import Meter, Unpacked
-from musictk.ingest.zips import check_directory
+from musictk.reading.kinds import kind_of
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import Reason, RejectedError
+from musictk.reading.tar import Tar
+from musictk.reading.unpack import Meter, Unpacked
+from musictk.reading.zips import check_directory
 
 _CHUNK = 1 << 16
 # zipfile raises ValueError and its kin for fields that no archive can have.

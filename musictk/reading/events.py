@@ -15,11 +15,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import Reason, RejectedError
-from musictk.ingest.smf import Layout, read_layout
-from musictk.ingest.tables import KIND, TEMPO, Bytes, Ints
-from musictk.ingest.walk import END_OF_TRACK, SLACK, Walk
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import Reason, RejectedError
+from musictk.reading.smf import Layout, read_layout
+from musictk.reading.tables import KIND, TEMPO, Bytes, Ints
+from musictk.reading.walk import END_OF_TRACK, SLACK, Walk
 
 __all__ = ["SLACK", "Bytes", "Events", "Ints", "Special", "Tempos", "read_events"]
 

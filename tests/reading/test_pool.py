@@ -10,9 +10,9 @@ import threading
 import pytest
 
 from musictk.errors import MusictkError
-from musictk.ingest.limits import Limits
-from musictk.ingest.pool import Pool, Task
-from musictk.ingest.reasons import Reason
+from musictk.reading.limits import Limits
+from musictk.reading.pool import Pool, Task
+from musictk.reading.reasons import Reason
 
 
 def known(count: int) -> list[Task]:

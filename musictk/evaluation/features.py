@@ -28,7 +28,7 @@ MOST = 250  # pieces of the corpus that are compared with each other, evenly pic
 
 
 @dataclass(frozen=True)
-class Comparison:
+class FeatureComparison:
     """One feature: its mean over the generated pieces and over the corpus, and how they meet."""
 
     generated: float | list[float]
@@ -72,7 +72,7 @@ def features(score: ScoreTick) -> dict[str, Feature]:
 
 
 def compare(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]) -> dict[str, Any]:
-    """{"generated": pieces, "corpus": pieces, "features": {name: Comparison as a dict}}.
+    """{"generated": pieces, "corpus": pieces, "features": {name: FeatureComparison as a dict}}.
 
     One generated piece is enough. Raises MusictkError for a corpus of fewer than 3 pieces.
     """
@@ -140,7 +140,7 @@ def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, floa
     return float(np.minimum(p, q).sum()), max(divergence, 0.0)
 
 
-def _compare(ours: Sequence[Feature], theirs: Sequence[Feature]) -> Comparison:
+def _compare(ours: Sequence[Feature], theirs: Sequence[Feature]) -> FeatureComparison:
     a = np.atleast_2d(np.array(ours, np.float64).T).T.reshape(len(ours), -1)
     b = np.array(theirs, np.float64).reshape(len(theirs), -1)
     picked = b[np.unique(np.linspace(0, len(b) - 1, MOST).astype(int))]
@@ -148,7 +148,7 @@ def _compare(ours: Sequence[Feature], theirs: Sequence[Feature]) -> Comparison:
     between = _distances(a, b).ravel()
     area, divergence = overlap(within, between)
     scalar = a.shape[1] == 1
-    return Comparison(
+    return FeatureComparison(
         generated=float(a.mean()) if scalar else a.mean(0).tolist(),
         corpus=float(b.mean()) if scalar else b.mean(0).tolist(),
         spread=float(within.mean()),

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musictk.ingest.events import Special
-from musictk.ingest.messages import Messages
+from musictk.reading.events import Special
+from musictk.reading.messages import Messages
 
 _TENTH = 9
 _BANK = 0  # controller number of the bank's upper byte

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import Reason, RejectedError
 from musictk.music import Clock, Metres, Notes, metres
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import Reason, RejectedError
 
 Ints = NDArray[np.int64]
 

@@ -10,11 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from musictk.ingest import Limits
-from musictk.ingest.facts import estimate_key, measure, pitched
-from musictk.ingest.fingerprint import sketch_music, sketch_text
-from musictk.ingest.read import read_midi
 from musictk.music import Clock, Notes, notes
+from musictk.reading import Limits
+from musictk.reading.facts import estimate_key, measure, pitched
+from musictk.reading.fingerprint import sketch_music, sketch_text
+from musictk.reading.read import read_midi
 from musictk.sketches import alike, containment, unpack
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"

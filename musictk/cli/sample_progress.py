@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from musictk.cli.output import Output
-from musictk.jobs.sample import Batch, Made
+from musictk.jobs.sample import Made, SampleBatch
 
 
 class CompositionBar:
@@ -30,7 +30,7 @@ class CompositionBar:
         self._output.note(text)
 
 
-def report(output: Output, batch: Batch) -> None:
+def report(output: Output, batch: SampleBatch) -> None:
     """Where the pieces are, how each is made again, and what went otherwise than asked."""
     for label in batch.folded:
         output.warn(f"{label} has too few pieces for a style of its own and shares OTHER's")

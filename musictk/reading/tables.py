@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.ingest.reasons import Reason, RejectedError
+from musictk.reading.reasons import Reason, RejectedError
 
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]

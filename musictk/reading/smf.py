@@ -8,8 +8,8 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import Reason, RejectedError
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import Reason, RejectedError
 
 _SEARCH = 4096  # bytes in which a header may be found behind something else
 _HEADER = struct.Struct(">HHH")

@@ -9,25 +9,31 @@ from typing import Any
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session, selectinload
 
+from musictk.catalog.columns import unreadable
 from musictk.catalog.database import Database
-from musictk.catalog.models import Alias, Composer, File, Place, Span
+from musictk.catalog.models import Alias, Composer, File, Location, Span
 from musictk.catalog.names import fold
-from musictk.catalog.record import Names, drop_placeless, record_files, record_places
 from musictk.catalog.records import Finding, PieceInfo, Seen, Sketch
 from musictk.catalog.splits import Fractions, Member, deal, fill, wished
-from musictk.catalog.values import unreadable
+from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
 from musictk.errors import UnknownNameError
 
 DEAL = Fractions()  # where nobody says how
 _grouped = (File.status == "accepted") & File.cluster.is_not(None)
 
 
-class Music(Database):
+class Pieces(Database):
     """What `ingest` writes and `training` reads."""
 
     def seen(self) -> dict[tuple[str, str], Seen]:
         """Every known place, by (path, member)."""
-        columns = (Place.path, Place.member, Place.size, Place.mtime_ns, Place.checks)
+        columns = (
+            Location.path,
+            Location.member,
+            Location.size,
+            Location.mtime_ns,
+            Location.checks,
+        )
         query = select(*columns, File.code).outerjoin(File)
         with self.reading() as session:
             return {
@@ -60,7 +66,7 @@ class Music(Database):
         with self.writing() as session:
             left: set[int] = set()
             for path, member in places:
-                place = session.get(Place, (path, member))
+                place = session.get(Location, (path, member))
                 if place is not None:
                     left |= {place.file_id} if place.file_id is not None else set()
                     session.delete(place)
@@ -78,7 +84,7 @@ class Music(Database):
         with self.writing() as session:
             names = Names(session)
             for (path, member), name in composers.items():
-                place = session.get(Place, (path, member))
+                place = session.get(Location, (path, member))
                 if place is not None and place.file_id is not None:
                     owner = names.id(name)
                     session.execute(

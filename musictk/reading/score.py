@@ -24,10 +24,10 @@ from symusic.core import (
     TimeSignatureTick,
 )
 
-from musictk.ingest.events import Events, Ints
-from musictk.ingest.parts import TEXTS, tracks
-from musictk.ingest.reasons import Reason, RejectedError
-from musictk.ingest.text import decoder
+from musictk.reading.events import Events, Ints
+from musictk.reading.parts import TEXTS, tracks
+from musictk.reading.reasons import Reason, RejectedError
+from musictk.reading.text import decoder
 
 _MARKER, _TEMPO, _METRE, _KEY = 0x06, 0x51, 0x58, 0x59  # types of meta events
 _HIGHEST_DENOMINATOR = 6  # as a power of two: 1/64

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from musictk.ingest.events import Bytes, Events, Ints
+from musictk.reading.events import Bytes, Events, Ints
 
 _PORT = 0x21  # type of a meta event
 

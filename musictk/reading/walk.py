@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import Reason, RejectedError
-from musictk.ingest.tables import DATA, OTHER, TEMPO, Bytes, Ints, Tables
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import Reason, RejectedError
+from musictk.reading.tables import DATA, OTHER, TEMPO, Bytes, Ints, Tables
 
 SLACK = 16  # bytes that may be missing at the end of a track before it counts as truncated
 END_OF_TRACK = 0x2F

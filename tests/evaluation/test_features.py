@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.errors import MusictkError
-from musictk.evaluation import music
+from musictk.evaluation import features
 from musictk.music import bars, notes
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
@@ -31,7 +31,7 @@ CHROMATIC = score_of(*((index, 1, 60 + index) for index in range(12)))
 
 
 def test_features_of_a_scale() -> None:
-    found = music.features(C_MAJOR)
+    found = features.features(C_MAJOR)
     assert found["scale consistency"] == pytest.approx(1.0)
     assert found["polyphony"] == pytest.approx(1.0)
     assert found["pitch range"] == 11
@@ -41,35 +41,35 @@ def test_features_of_a_scale() -> None:
 
 
 def test_features_of_all_twelve_tones() -> None:
-    found = music.features(CHROMATIC)
+    found = features.features(CHROMATIC)
     assert found["pitch class entropy"] == pytest.approx(np.log2(12))
     assert found["scale consistency"] == pytest.approx(7 / 12)
 
 
 def test_polyphony_counts_what_sounds_together() -> None:
     chord = score_of((0, 4, 60), (0, 4, 64), (0, 4, 67), (8, 2, 60))
-    assert music.polyphony(notes(chord)) == pytest.approx(14 / 6)
+    assert features.polyphony(notes(chord)) == pytest.approx(14 / 6)
 
 
 def test_a_bar_is_empty_where_nothing_sounds() -> None:
     score = score_of((0, 4, 60), (8, 1, 60), (16, 8, 60))  # bars 1, 3, 5 and 6 of 6
-    assert music.empty_bars(notes(score), bars(score)) == pytest.approx(2 / 6)
+    assert features.empty_bars(notes(score), bars(score)) == pytest.approx(2 / 6)
 
 
 @given(st.integers(-12, 12))
 def test_transposition_changes_no_relative_feature(semitones: int) -> None:
     score = ScoreTick(MIDIS / "Bach" / "musette_anh126.mid")
-    before, after = music.features(score), music.features(score.shift_pitch(semitones))
+    before, after = features.features(score), features.features(score.shift_pitch(semitones))
     for name in ("pitch class entropy", "scale consistency", "polyphony", "pitch range", "steps"):
         assert np.allclose(before[name], after[name])
 
 
 def test_identical_samples_overlap_wholly_and_distant_ones_not_at_all() -> None:
     sample = np.random.default_rng(0).normal(size=500)
-    area, divergence = music.overlap(sample, sample)
+    area, divergence = features.overlap(sample, sample)
     assert area == pytest.approx(1.0)
     assert divergence == pytest.approx(0.0)
-    area, divergence = music.overlap(sample, sample + 50)
+    area, divergence = features.overlap(sample, sample + 50)
     assert area < 0.01
     assert divergence > 5
 
@@ -79,15 +79,15 @@ def test_bach_is_nearer_to_bach_than_noise_is() -> None:
     rng = np.random.default_rng(0)
     onsets, pitches = np.sort(rng.uniform(0, 60, 400)), rng.integers(21, 108, 400)
     noise = score_of(*((a, 0.07, int(b)) for a, b in zip(onsets, pitches, strict=True)))
-    real = music.compare(bach[::5], [score for i, score in enumerate(bach) if i % 5])["features"]
-    fake = music.compare([noise], bach)["features"]
+    real = features.compare(bach[::5], [score for i, score in enumerate(bach) if i % 5])["features"]
+    fake = features.compare([noise], bach)["features"]
     for name in ("pitch class entropy", "scale consistency", "pitch range", "onsets in the beat"):
         assert real[name]["overlap"] > fake[name]["overlap"], name
 
 
 def test_the_report_is_json() -> None:
     scores = [ScoreTick(path) for path in sorted((MIDIS / "Bach").glob("*.mid"))[:4]]
-    report = music.compare(scores[:1], scores[1:])
+    report = features.compare(scores[:1], scores[1:])
     assert json.loads(json.dumps(report)) == report
     assert report["generated"] == 1
     assert report["corpus"] == 3
@@ -95,6 +95,6 @@ def test_the_report_is_json() -> None:
 
 def test_nothing_to_measure_is_said() -> None:
     with pytest.raises(MusictkError, match="no pitched notes"):
-        music.features(ScoreTick(480))
+        features.features(ScoreTick(480))
     with pytest.raises(MusictkError, match="at least 3"):
-        music.compare([C_MAJOR], [C_MAJOR])
+        features.compare([C_MAJOR], [C_MAJOR])

@@ -16,14 +16,17 @@ from typing import IO, Any
 import numpy as np
 from symusic.core import ScoreTick
 
+from musictk.config import build
 from musictk.files import open_regular
-from musictk.ingest.facts import measure, pitched
-from musictk.ingest.fingerprint import sketch_music, sketch_text
-from musictk.ingest.limits import Limits
-from musictk.ingest.read import read_midi, read_text
-from musictk.ingest.reasons import Reason, RejectedError
-from musictk.ingest.wire import Message, receive, send
 from musictk.music import Clock, notes
+from musictk.plugin import registry
+from musictk.reading.facts import measure, pitched
+from musictk.reading.fingerprint import sketch_music, sketch_text
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi, read_text
+from musictk.reading.reasons import Reason, RejectedError
+from musictk.reading.wire import Message, receive, send
+from musictk.tokens.augment import stretched, transposed
 
 
 class Worker:
@@ -79,9 +82,6 @@ class Worker:
         self._limits = Limits(**setup["limits"])
         _limit_memory(self._limits.memory)
         if (tokenizer := setup.get("tokenizer")) is not None:
-            from musictk.config import build
-            from musictk.plugin import registry
-
             kind = registry().load("tokenizer", tokenizer["name"])
             config = build(kind.Config, tokenizer["config"], tokenizer["name"])
             self._tokenizer = kind(config, tokenizer["learned"])
@@ -91,8 +91,6 @@ def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
     """The piece in another key or tempo. Raises ValueError where it cannot be."""
     if stretch == 1 and not semitones:
         return score
-    from musictk.tokens.augment import stretched, transposed  # not needed to examine files
-
     slower = stretched(score, stretch) if stretch != 1 else score
     moved = transposed(slower, semitones) if semitones else slower
     if moved is None:

@@ -61,9 +61,9 @@ class TrainingBar:
                 " it continues with windows that hold every position equally often"
             )
         if idle := facts["idle"]:
-            mend = "; --set 'keys=[-2, 2]' moves whole pieces" if "transpose" in idle else ""
+            hint = "; --set 'keys=[-2, 2]' moves whole pieces" if "transpose" in idle else ""
             self._output.note(
-                f"no effect on {facts['tokenizer']} as it is set: {', '.join(idle)}{mend}"
+                f"no effect on {facts['tokenizer']} as it is set: {', '.join(idle)}{hint}"
             )
 
     def stepped(self, report: Report) -> None:

@@ -9,8 +9,8 @@ import zlib
 from collections.abc import Callable
 from typing import IO, Protocol
 
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import Reason, RejectedError
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import Reason, RejectedError
 
 _CHUNK = 1 << 16
 _DICTIONARY = 128 << 20  # bytes of memory for xz; its own highest preset takes 65 MiB

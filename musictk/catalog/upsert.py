@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from musictk.catalog.models import Alias, Composer, File, Place
+from musictk.catalog.models import Alias, Composer, File, Location
 from musictk.catalog.names import fold
 from musictk.catalog.records import Finding, Newcomer
 
@@ -123,7 +123,9 @@ def record_places(
     """Insert or renew the places found; returns the files that lay there before."""
     known: dict[tuple[str, str], int | None] = {}
     for chunk in _chunks(sorted({finding.path for finding in findings})):
-        query = select(Place.path, Place.member, Place.file_id).where(Place.path.in_(chunk))
+        query = select(Location.path, Location.member, Location.file_id).where(
+            Location.path.in_(chunk)
+        )
         known |= {(path, member): file_id for path, member, file_id in session.execute(query)}
     rows = {
         (finding.path, finding.member): {
@@ -137,9 +139,9 @@ def record_places(
         for finding, file_id in zip(findings, ids, strict=True)
     }
     if new := [row for key, row in rows.items() if key not in known]:
-        session.execute(insert(Place), new)
+        session.execute(insert(Location), new)
     if old := [row for key, row in rows.items() if key in known]:
-        session.execute(update(Place), old)
+        session.execute(update(Location), old)
     before = (known.get(key) for key, row in rows.items() if known.get(key) != row["file_id"])
     return {file_id for file_id in before if file_id is not None}
 
@@ -189,7 +191,7 @@ def drop_placeless(session: Session, ids: Iterable[int]) -> None:
     file that only moved stays where it was, and a twin that comes meanwhile joins it.
     """
     for chunk in _chunks(sorted(ids)):
-        nowhere = File.id.in_(chunk) & ~exists().where(Place.file_id == File.id)
+        nowhere = File.id.in_(chunk) & ~exists().where(Location.file_id == File.id)
         session.execute(delete(File).where(File.sha256.is_(None), nowhere))
         session.execute(
             update(File).where(nowhere).values(status="missing"),

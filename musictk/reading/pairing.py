@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTickList
 
-from musictk.ingest.events import Ints
-from musictk.ingest.messages import Messages
+from musictk.reading.events import Ints
+from musictk.reading.messages import Messages
 
 _SPAN = 1 << 33  # more than any tick
 

@@ -14,10 +14,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from symusic.core import ScoreTick
 
-from musictk.ingest import Limits, Reason, RejectedError
-from musictk.ingest.events import SLACK, Events, read_events, variable_length
-from musictk.ingest.read import Music, read_midi
 from musictk.music import duration
+from musictk.reading import Limits, Reason, RejectedError
+from musictk.reading.events import SLACK, Events, read_events, variable_length
+from musictk.reading.read import ParsedMidi, read_midi
 
 ROOT = Path(__file__).parents[2]
 CASES = ROOT / "tests" / "data" / "cases"
@@ -25,7 +25,7 @@ EXAMPLES = sorted((ROOT / "examples" / "midis").rglob("*.mid"))
 NOTE = b"\x90\x3c\x40"  # middle C, channel 1
 
 
-def case(name: str) -> Music:
+def case(name: str) -> ParsedMidi:
     return read_midi((CASES / f"{name}.mid").read_bytes(), Limits())
 
 
@@ -34,7 +34,7 @@ def midi(*tracks: bytes, division: int = 96, form: int = 1) -> bytes:
     return head + b"".join(b"MTrk" + struct.pack(">I", len(track)) + track for track in tracks)
 
 
-def read(*tracks: bytes, form: int = 1) -> Music:
+def read(*tracks: bytes, form: int = 1) -> ParsedMidi:
     """Tracks of events, each ended properly."""
     return read_midi(midi(*(track + b"\0\xff\x2f\0" for track in tracks), form=form), Limits())
 

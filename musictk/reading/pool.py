@@ -16,9 +16,9 @@ from typing import Any
 
 from musictk.errors import MusictkError
 from musictk.files import cause
-from musictk.ingest.limits import Limits
-from musictk.ingest.reasons import Reason
-from musictk.ingest.wire import Message, receive, send
+from musictk.reading.limits import Limits
+from musictk.reading.reasons import Reason
+from musictk.reading.wire import Message, receive, send
 
 _AHEAD = 8  # tasks a worker is given before it has answered the first
 _WINDOW = 512  # answers that may wait for an earlier one
@@ -137,7 +137,7 @@ class Pool:
             "TOKENIZERS_PARALLELISM": "false",
         }
         popen = subprocess.Popen(
-            [sys.executable, "-P", "-m", "musictk.ingest.worker"],
+            [sys.executable, "-P", "-m", "musictk.reading.worker"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,

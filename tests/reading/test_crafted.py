@@ -9,8 +9,8 @@ from contextlib import suppress
 
 import pytest
 
-from musictk.ingest import Limits, Reason, RejectedError
-from musictk.ingest.read import Music, read_midi
+from musictk.reading import Limits, Reason, RejectedError
+from musictk.reading.read import ParsedMidi, read_midi
 
 END = b"\0\xff\x2f\0"
 NOTE = b"\0\x90\x3c\x40\1\x3c\0"
@@ -24,7 +24,7 @@ def midi(*tracks: bytes) -> bytes:
     return head + b"".join(chunks)
 
 
-def read(data: bytes) -> tuple[Music, float]:
+def read(data: bytes) -> tuple[ParsedMidi, float]:
     """The music, and the CPU seconds it took to read."""
     began = time.process_time()
     music = read_midi(data, Limits())

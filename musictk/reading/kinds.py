@@ -1,0 +1,25 @@
+"""The kinds of file, by name."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+KINDS = {
+    ".mid": "midi",
+    ".midi": "midi",
+    ".smf": "midi",
+    ".kar": "midi",
+    ".rmi": "midi",
+    ".midi2": "midi",  # rejected with a reason
+    ".txt": "text",
+    ".abc": "abc",
+}
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
+
+
+def kind_of(name: str) -> str | None:
+    """The kind of a file by its name; None for a file that ingest skips."""
+    lower = name.lower()
+    if lower.endswith(ARCHIVES):
+        return "archive"
+    return KINDS.get(PurePosixPath(lower).suffix)
