@@ -71,7 +71,7 @@ def test_importing_the_package_is_free(tmp_path: Path) -> None:
         "musictk.plugin",
         "musictk.tokens",
         "musictk.tokens.shards",
-        "musictk.tokens.windows",
+        "musictk.tokens.crops",
         "musictk.model.manifest",
         "musictk.catalog",
         "musictk.ingest",

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from musictk.files import read_json
 from musictk.tokens import Tokens
+from musictk.tokens.crops import Batch, Crops
 from musictk.tokens.shards import Shard
-from musictk.tokens.windows import Batch, Windows
 
 VOICES, LOW, HIGH = 4, 36, 81  # the corpus's own range
 STRIDE = HIGH - LOW + 2  # ids of a voice: silence, then each pitch
@@ -25,7 +25,7 @@ SPACE = Tokens(size=3 + VOICES * STRIDE)
 BAR = 16 * VOICES  # tokens of a 4/4 bar
 
 
-class Chorales(Windows):
+class Chorales(Crops):
     """A split. Training windows begin at a bar of 16 frames and may be transposed.
 
     Only the notes are predicted, as in the literature: not the end of a piece.

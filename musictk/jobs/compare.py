@@ -15,7 +15,7 @@ from musictk.evaluation.compare import Scored, comparable, compare_scores
 from musictk.jobs.bundles import best_of
 from musictk.jobs.corpus import DataSettings, require_pieces
 from musictk.jobs.plan import Plan
-from musictk.jobs.shards import windows
+from musictk.jobs.shards import crops
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.training import bands
@@ -111,7 +111,7 @@ def _score(
     network, manifest = bundle.read(directory)
     tokenizer = manifest.make_tokenizer()
     plan = Plan.read(catalog.run(name).settings)
-    held = windows(catalog, workspace, tokenizer, split, manifest.conditions, DataSettings())
+    held = crops(catalog, workspace, tokenizer, split, manifest.conditions, DataSettings())
     if not held.positions:
         kinds = " or ".join(sorted(tokenizer.reads))
         raise MusictkError(f"there are no {split} pieces of kind {kinds}", "ingest more files")

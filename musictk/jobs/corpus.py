@@ -1,4 +1,4 @@
-"""The catalog's pieces as windows to train and score on."""
+"""The catalog's pieces as crops to train and score on."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from musictk.model.conditions import Conditions
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer, Tokens
 from musictk.tokens.augment import AugmentSettings
+from musictk.tokens.crops import Draw
 from musictk.tokens.shards import Shard
-from musictk.tokens.windows import Draw
 
 _PIECES, _LOOKED_AT = 8, 1024  # pieces, and positions of each, that `idle` tries
 

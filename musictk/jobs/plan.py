@@ -61,7 +61,7 @@ class Plan:
     sample: Mapping[str, Any] = field(default_factory=dict)  # kept in the bundle
     export: tuple[str, ...] = ()
     shards: Mapping[str, str] = field(default_factory=dict)  # split -> its file in the workspace
-    windows: int = 1  # musictk.tokens.windows.VERSION where the run began; 1 where nothing says
+    windows: int = 1  # musictk.tokens.crops.VERSION where the run began; 1 where nothing says
 
     @staticmethod
     def read(value: Mapping[str, Any]) -> Plan:
@@ -84,7 +84,7 @@ class Plan:
     def suited(self, positions: int, pieces: int, device: str, rows: Rows | None = None) -> Plan:
         """With a size and a length of training that suit the machine and so much music.
 
-        `rows` says how many windows of a length hold the music once. Without it every window is
+        `rows` says how many crops of a length hold the music once. Without it every crop is
         taken to be full.
         """
         chosen = suit(self.arch, positions, device, self.size, self.model, self.train, rows)
@@ -94,12 +94,12 @@ class Plan:
         train = {**chosen.train, **self.train}
         train["length"] = min(int(train["length"]), int(config.max_length))
         length = train["length"]
-        windows = rows(length) if rows is not None else positions / length
+        crops = rows(length) if rows is not None else positions / length
         if self.shown.draw == "pieces":
-            windows = pieces
+            crops = pieces
         a_step = train["batch"] * train.get("accumulation", 1)
         counted = {
-            steps: max(ceil(passes * windows / a_step), 1)
+            steps: max(ceil(passes * crops / a_step), 1)
             for name, steps in IN_EPOCHS.items()
             if (passes := getattr(self, name)) is not None
         }

@@ -1,4 +1,4 @@
-"""The catalog's pieces, encoded and cut into windows."""
+"""The catalog's pieces, encoded and cut into crops."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from musictk.model.conditions import Conditions
 from musictk.plugin import registry
 from musictk.tokens import Frames, Tokenizer
 from musictk.tokens.augment import Augment, AugmentSettings
+from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard, open_shard
-from musictk.tokens.windows import Windows
 from musictk.workspace import Workspace
 
 
@@ -33,7 +33,7 @@ def fitted(
     return learn(catalog, workspace, tokenizer)
 
 
-def windows(
+def crops(
     catalog: Catalog,
     workspace: Workspace,
     tokenizer: Tokenizer,
@@ -41,10 +41,10 @@ def windows(
     conditions: Conditions,
     data: DataSettings,
     listener: EncodeListener | None = None,
-) -> Windows:
-    """A split as it is now, as windows. Only training is weighted and varied."""
+) -> Crops:
+    """A split as it is now, as crops. Only training is weighted and varied."""
     shards = make_shards(catalog, workspace, tokenizer, data, (split,), listener)
-    return open_windows(catalog, workspace, tokenizer, shards, split, conditions, data)
+    return open_crops(catalog, workspace, tokenizer, shards, split, conditions, data)
 
 
 def make_shards(
@@ -65,7 +65,7 @@ def make_shards(
     return shards
 
 
-def open_windows(
+def open_crops(
     catalog: Catalog,
     workspace: Workspace,
     tokenizer: Tokenizer,
@@ -73,8 +73,8 @@ def open_windows(
     split: str,
     conditions: Conditions,
     data: DataSettings,
-) -> Windows:
-    """One of the `shards` as windows, whatever the catalog has come to hold since they were made.
+) -> Crops:
+    """One of the `shards` as crops, whatever the catalog has come to hold since they were made.
 
     Raises MusictkError where a shard, or one of its pieces, is gone.
     """
@@ -91,7 +91,7 @@ def open_windows(
         )
     augment = AugmentSettings(data.transpose, data.velocity) if training else AugmentSettings()
     shown = data if training else DataSettings(balance=0)
-    return Windows(
+    return Crops(
         shard,
         condition_ids(pieces, shard, conditions),
         weighted(pieces, shard, shown),

@@ -19,15 +19,15 @@ from musictk.jobs.export import export
 from musictk.jobs.plan import Plan, TrainRequest
 from musictk.jobs.runs import close, close_abandoned, keep
 from musictk.jobs.settle import plan_for
-from musictk.jobs.shards import fitted, make_shards, open_windows
+from musictk.jobs.shards import fitted, make_shards, open_crops
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component
 from musictk.model.network import Network, NetworkConfig
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer, Tokens
+from musictk.tokens.crops import VERSION, Crops
 from musictk.tokens.cuts import cut
-from musictk.tokens.windows import VERSION, Windows
 from musictk.training import checkpoint
 from musictk.training.directory import CheckpointError, hold, resumable
 from musictk.training.distributed import World, join
@@ -66,8 +66,8 @@ class _Ready:
     settings: TrainSettings
     network: Network
     manifest: Manifest
-    train: Windows
-    valid: Windows
+    train: Crops
+    valid: Crops
     facts: Mapping[str, Any]
     exports: tuple[str, ...]
 
@@ -181,7 +181,7 @@ def _prepare(
         manifest = replace(manifest, sampling=plan.sample)
         settings = plan.settings
     shown, held = (
-        open_windows(
+        open_crops(
             catalog, workspace, tokenizer, plan.shards, split, manifest.conditions, plan.shown
         )
         for split in SHOWN
@@ -268,9 +268,7 @@ def _require_checkpoint(workspace: Workspace, name: str) -> None:
         )
 
 
-def _facts(
-    plan: Plan, network: Network, shown: Windows, held: Windows, world: World
-) -> dict[str, Any]:
+def _facts(plan: Plan, network: Network, shown: Crops, held: Crops, world: World) -> dict[str, Any]:
     if not shown.positions:
         raise MusictkError(
             "nothing in the training split can be tokenized", "see `musictk catalog rejected`"

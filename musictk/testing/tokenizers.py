@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.testing.windows import check_windows as check_windows
+from musictk.testing.crops import check_crops as check_crops
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import transposed
 
@@ -30,7 +30,7 @@ def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> No
     check_total_decode(tokenizer)
     check_transposition(tokenizer, pieces)
     check_grammar(tokenizer, pieces)
-    check_windows(tokenizer, pieces)
+    check_crops(tokenizer, pieces)
     if tokenizer.grammar() is not None:
         check_sampled(tokenizer, bars)
         check_fork(tokenizer)

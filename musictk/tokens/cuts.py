@@ -36,7 +36,7 @@ class Cuts:
 
     @property
     def rows(self) -> int:
-        """Windows that hold every position of every piece once."""
+        """Crops that hold every position of every piece once."""
         return int(self.count.sum())
 
     def starts(self, pieces: NDArray[np.int64], choices: NDArray[np.int64]) -> NDArray[np.int64]:

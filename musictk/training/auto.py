@@ -34,7 +34,7 @@ FEWEST_STEPS, MOST_STEPS = 100, 20_000
 RATES = {"tiny": 3e-3, "small": 1e-3, "base": 5e-4, "large": 3e-4}
 ACTIVATION_BYTES = 0.05  # kept for the backward pass per position and parameter, bf16
 
-Rows = Callable[[int], int]  # windows of a length -> how many of them hold the corpus once
+Rows = Callable[[int], int]  # crops of a length -> how many of them hold the corpus once
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,7 @@ def choose(
 ) -> Suited:
     """`suit`, as a pure function; `parameters` says how many a body of a size multiplies by.
 
-    `rows` says how many windows of a length hold the corpus once: more than `positions` fill,
+    `rows` says how many crops of a length hold the corpus once: more than `positions` fill,
     because the ends of pieces leave some of them partly empty.
     """
     given = given or {}

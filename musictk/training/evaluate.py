@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musictk.model.network import Network
-from musictk.tokens.windows import Batch, Windows
+from musictk.tokens.crops import Batch, Crops
 from musictk.training import bands
 from musictk.training.objective import Objective
 
@@ -54,7 +54,7 @@ class Scores:
 
 def nll(
     network: Network,
-    windows: Windows,
+    crops: Crops,
     batch: int,
     length: int,
     device: torch.device | str | None = None,
@@ -63,16 +63,16 @@ def nll(
     batches: int = 0,
     precision: str = "fp32",
 ) -> Scores:
-    """Score every position of every piece once, in windows of `length`.
+    """Score every position of every piece once, in crops of `length`.
 
     All but a piece's first window repeat `context` positions that were scored before, so each is
     predicted from at least that many. `batches` > 0 scores only so many batches, evenly spread.
     """
     where = torch.device(device) if device else next(network.parameters()).device
     training = network.training
-    objective = Objective(network, windows.shard.space).to(where).eval()
+    objective = Objective(network, crops.shard.space).to(where).eval()
     try:
-        return score(objective, windows, batch, length, where, context, batches, precision)
+        return score(objective, crops, batch, length, where, context, batches, precision)
     finally:
         network.train(training)
 
@@ -80,7 +80,7 @@ def nll(
 @torch.no_grad()
 def score(
     objective: Callable[..., Tensor],
-    windows: Windows,
+    crops: Crops,
     batch: int,
     length: int,
     device: torch.device,
@@ -89,11 +89,11 @@ def score(
     precision: str = "fp32",
 ) -> Scores:
     """`nll` of anything that turns a batch into (B, T) nats; it must be in evaluation mode."""
-    shape = len(windows.shard.files), len(bands.NAMES)
+    shape = len(crops.shard.files), len(bands.NAMES)
     cells = shape[0] * shape[1]  # flat: bincount adds much faster than add.at
     nats, positions = np.zeros(cells), np.zeros(cells, np.int64)
-    stride = -(-windows.covering(length, context) // (batch * batches)) if batches else 1
-    for part in islice(windows.cover(batch, length, context), 0, None, max(stride, 1)):
+    stride = -(-crops.covering(length, context) // (batch * batches)) if batches else 1
+    for part in islice(crops.cover(batch, length, context), 0, None, max(stride, 1)):
         with autocast(device, precision):
             each = objective(*tensors(part, device))
         band = bands.of(part.starts[:, None] + np.arange(length))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens.windows import Batch, Windows
+from musictk.tokens.crops import Batch, Crops
 from musictk.training.settings import TrainSettings
 
 
@@ -23,8 +23,8 @@ class StepData:
 class Feed:
     """`feed[step]`, with the next step's data being made meanwhile. Use it in a `with`."""
 
-    def __init__(self, windows: Windows, settings: TrainSettings, rows: slice) -> None:
-        self._windows, self._settings, self._rows = windows, settings, rows
+    def __init__(self, crops: Crops, settings: TrainSettings, rows: slice) -> None:
+        self._windows, self._settings, self._rows = crops, settings, rows
         self._pool = ThreadPoolExecutor(1, "feed")
         self._ahead: tuple[int, Future[StepData]] | None = None
 

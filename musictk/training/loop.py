@@ -11,7 +11,7 @@ import torch
 from musictk.errors import MusictkError, UsageError
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
-from musictk.tokens.windows import Windows
+from musictk.tokens.crops import Crops
 from musictk.training import checkpoint
 from musictk.training.directory import hold, resumable
 from musictk.training.distributed import join
@@ -28,8 +28,8 @@ def train(
     settings: TrainSettings,
     network: Network,
     manifest: Manifest,
-    train: Windows,
-    valid: Windows,
+    train: Crops,
+    valid: Crops,
     directory: Path,
     listener: TrainListener | None = None,
     resume: bool = False,
@@ -113,11 +113,11 @@ def _check(settings: TrainSettings, network: Network, directory: Path, resume: b
         )
 
 
-def _check_data(manifest: Manifest, *splits: Windows) -> None:
-    for windows in splits:
-        made_by = windows.shard.fingerprint
-        if len(windows.shard.files) and made_by != manifest.tokenizer_fingerprint:
+def _check_data(manifest: Manifest, *splits: Crops) -> None:
+    for crops in splits:
+        made_by = crops.shard.fingerprint
+        if len(crops.shard.files) and made_by != manifest.tokenizer_fingerprint:
             raise UsageError(
-                f"shard {windows.shard.path} was not made by this network's tokenizer",
+                f"shard {crops.shard.path} was not made by this network's tokenizer",
                 f"use {manifest.tokenizer!r} with the settings in its manifest",
             )

@@ -18,7 +18,7 @@ from musictk.model.bundle import weights_digest, with_progress
 from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
-from musictk.tokens.windows import Windows
+from musictk.tokens.crops import Crops
 from musictk.training import checkpoint
 from musictk.training.baseline import baseline_nll
 from musictk.training.directory import DAMAGED, LAST, CheckpointError
@@ -81,7 +81,7 @@ class Trainer:
         self.progress = Progress.read(trainer["progress"])
         self._scale = trainer["scaler"]
 
-    def prepare(self, train: Windows, valid: Windows) -> None:
+    def prepare(self, train: Crops, valid: Crops) -> None:
         """Wrap the network, make the optimizers, count the baseline."""
         precision = self.settings.precision
         self.valid = valid
@@ -282,6 +282,6 @@ class Trainer:
         )
 
 
-def _pieces(windows: Windows) -> Iterator[NDArray[Any]]:
-    shard = windows.shard
+def _pieces(crops: Crops) -> Iterator[NDArray[Any]]:
+    shard = crops.shard
     return (shard.piece(index) for index in range(len(shard.files)) if shard.lengths[index])

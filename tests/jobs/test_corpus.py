@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from musictk.config import build
 from musictk.ingest import tokenize
 from musictk.jobs.corpus import DataSettings, count_conditions, require_pieces, weighted
-from musictk.jobs.shards import fitted, windows
+from musictk.jobs.shards import crops, fitted
 from tests.jobs.conftest import Room
 
 
@@ -22,7 +22,7 @@ def drawn(room: Room, **data: Any) -> tuple[NDArray[np.float64], NDArray[np.floa
     pieces = require_pieces(room.catalog, tokenizer.reads).values()
     conditions = count_conditions(pieces, ("composer",), 1)
     settings = build(DataSettings, data, "data")
-    shown = windows(room.catalog, room.workspace, tokenizer, "train", conditions, settings)
+    shown = crops(room.catalog, room.workspace, tokenizer, "train", conditions, settings)
     chosen = np.concatenate([shown.batch(0, step, 256, 16).pieces for step in range(40)])
     counts = np.bincount(chosen, minlength=len(shown.shard.files))
     return counts / counts.sum(), shown.shard.lengths / shown.shard.lengths.sum()

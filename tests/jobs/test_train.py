@@ -17,8 +17,8 @@ from symusic.core import NoteTick, ScoreTick, TrackTick
 from musictk.errors import MusictkError, UsageError
 from musictk.ingest import Options, ingest
 from musictk.model.manifest import Manifest
+from musictk.tokens.crops import VERSION
 from musictk.tokens.cuts import cut
-from musictk.tokens.windows import VERSION
 from musictk.training.outcome import Report
 from musictk.training.preset import load_preset, preset_names
 from tests.jobs.conftest import SMALL, Heard, Room
@@ -69,9 +69,9 @@ def test_two_epochs_draw_each_position_twice_on_average(room: Room) -> None:
     heard = Heard()
     room.train(heard, arch="gpt", tokenizer="events", steps=None, epochs=2.0)
     spans = room.catalog.spans_at(room.catalog.run("gpt-2").settings["shards"]["train"])
-    windows = cut(np.array([span.length + 1 for span in spans]), 64).rows
-    assert heard.facts["steps"] == ceil(2 * windows / 2)
-    assert windows * 64 > 1.01 * heard.facts["train_positions"]
+    crops = cut(np.array([span.length + 1 for span in spans]), 64).rows
+    assert heard.facts["steps"] == ceil(2 * crops / 2)
+    assert crops * 64 > 1.01 * heard.facts["train_positions"]
 
 
 def test_an_older_run_that_is_resumed_says_that_its_windows_are_others(room: Room) -> None:

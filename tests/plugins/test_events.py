@@ -52,7 +52,7 @@ def test_it_keeps_the_laws(variant: dict[str, Any]) -> None:
     laws.check_total_decode(tokenizer)
     laws.check_transposition(tokenizer, pieces()[::4])
     laws.check_grammar(tokenizer, pieces()[::2])
-    laws.check_windows(tokenizer, pieces()[::4])
+    laws.check_crops(tokenizer, pieces()[::4])
     laws.check_sampled(tokenizer, 2_000, closing=closing(tokenizer))
     laws.check_fork(tokenizer)
 

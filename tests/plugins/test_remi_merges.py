@@ -35,7 +35,7 @@ def test_merges_shorten_and_decode_to_the_same() -> None:
     laws.check_bar_starts(tokenizer, some)
     laws.check_total_decode(tokenizer)
     laws.check_grammar(tokenizer, some)
-    laws.check_windows(tokenizer, some)
+    laws.check_crops(tokenizer, some)
     laws.check_sampled(tokenizer, bars=100, one_spelling=False)
     laws.check_fork(tokenizer)
     for piece in some:

@@ -21,8 +21,8 @@ from musictk.model.conditions import Conditions
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
 from musictk.tokens import Frames, Space, Tokens
+from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard
-from musictk.tokens.windows import Windows
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome, Quiet, Report
 from musictk.training.settings import TrainSettings
@@ -55,20 +55,20 @@ def melodies(space: Space) -> list[np.ndarray]:
     return pieces
 
 
-def windows(pieces: list[np.ndarray], space: Space) -> Windows:
-    """Windows over pieces; composers take turns 2, 3, 4."""
+def crops(pieces: list[np.ndarray], space: Space) -> Crops:
+    """Crops over pieces; composers take turns 2, 3, 4."""
     sequence = np.concatenate(pieces)
     stored = np.packbits(sequence, 1) if isinstance(space, Frames) else sequence.astype(np.uint16)
     offsets = np.cumsum([0, *map(len, pieces)])
     shard = Shard(Path("none"), "test", space, stored, offsets, np.arange(len(pieces)))
     composers = (np.arange(len(pieces)) % 3 + 2)[:, None]
-    return Windows(shard, composers, np.ones(len(pieces)))
+    return Crops(shard, composers, np.ones(len(pieces)))
 
 
-def splits(space: Space = TOKENS) -> tuple[Windows, Windows]:
+def splits(space: Space = TOKENS) -> tuple[Crops, Crops]:
     """Training and validation."""
     pieces = melodies(space)
-    return windows(pieces[:-3], space), windows(pieces[-3:], space)
+    return crops(pieces[:-3], space), crops(pieces[-3:], space)
 
 
 def fresh(

@@ -45,10 +45,10 @@ class Ears(Quiet):
 
 def test_a_run_learns_more_than_a_bigram(small: SimpleNamespace, tmp_path: Path) -> None:
     pieces = small.melodies(small.TOKENS)[:1]
-    windows = small.windows(pieces, small.TOKENS)
+    crops = small.crops(pieces, small.TOKENS)
     network, manifest = small.fresh(dropout=0.0)
     settings = small.SMALL.but(steps=300, lr=1e-2, evaluate_every=300, evaluate_batches=0)
-    outcome = train(settings, network, manifest, windows, windows, tmp_path, device="cpu")
+    outcome = train(settings, network, manifest, crops, crops, tmp_path, device="cpu")
     assert outcome.ended == "finished"
     assert outcome.best_nll is not None
     assert outcome.baseline is not None
@@ -233,7 +233,7 @@ def test_skipping_for_ever_is_a_divergence_without_validation_too(
 ) -> None:
     network, manifest = small.fresh()
     split, _ = small.splits()
-    none = small.windows([split.shard.piece(0)[:0]], small.TOKENS)
+    none = small.crops([split.shard.piece(0)[:0]], small.TOKENS)
     poison = Poison(network, 6)
     settings = small.SMALL.but(steps=60)
     outcome = train(settings, network, manifest, split, none, tmp_path, poison, device="cpu")
@@ -314,7 +314,7 @@ def test_without_validation_music_the_last_is_the_best(
 ) -> None:
     network, manifest = small.fresh()
     split, _ = small.splits()
-    none = small.windows([split.shard.piece(0)[:0]], small.TOKENS)
+    none = small.crops([split.shard.piece(0)[:0]], small.TOKENS)
     outcome = train(small.SMALL, network, manifest, split, none, tmp_path, device="cpu")
     assert (outcome.best_nll, outcome.baseline) == (None, None)
     assert outcome.best.samefile(outcome.last)

@@ -1,8 +1,8 @@
-"""The law of training windows: every position of a piece is drawn equally often.
+"""The law of training crops: every position of a piece is drawn equally often.
 
-from musictk.testing.windows import check_windows
+from musictk.testing.crops import check_crops
 
-check_windows(MyTokenizer(MyConfig()), pieces)
+check_crops(MyTokenizer(MyConfig()), pieces)
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens import Piece, Tokenizer, Tokens
+from musictk.tokens.crops import Crops, Draw
 from musictk.tokens.shards import Shard, open_shard, write_shard
-from musictk.tokens.windows import Draw, Windows
 
-LENGTHS = (1, 7, 64)  # of windows
+LENGTHS = (1, 7, 64)  # of crops
 _STEPS, _BATCH = 40, 64
 _SIGMAS = 5.0
 
 
-def check_windows(
+def check_crops(
     tokenizer: Tokenizer, pieces: Iterable[Piece], lengths: Sequence[int] = LENGTHS
 ) -> None:
     """Every position is drawn equally often, for both ways of drawing and pieces of any length.
@@ -45,13 +45,13 @@ def check_windows(
 
 
 def check_draws(shard: Shard, draw: Draw, length: int) -> None:
-    """`check_windows` of one shard, one way of drawing and one length."""
+    """`check_crops` of one shard, one way of drawing and one length."""
     count = len(shard.files)
     weights = np.asarray(1.0 + np.arange(count) % 3, np.float64)
-    windows = Windows(shard, np.zeros((count, 0), np.int64), weights, draw=draw)
+    crops = Crops(shard, np.zeros((count, 0), np.int64), weights, draw=draw)
     positions = shard.lengths + isinstance(shard.space, Tokens)
-    chances = windows.chances(length)
-    covered = [_covered(windows, piece, length, positions[piece]) for piece in range(count)]
+    chances = crops.chances(length)
+    covered = [_covered(crops, piece, length, positions[piece]) for piece in range(count)]
     if draw == "positions":
         shares = chances * [each.mean() for each in covered] / weights
         what = "a position is likelier in one piece than in another of its weight"
@@ -59,12 +59,12 @@ def check_draws(shard: Shard, draw: Draw, length: int) -> None:
         shares, what = chances / weights, "a piece is likelier than another of its weight"
     assert np.allclose(shares, shares[0]), what
     expected = [chance * each for chance, each in zip(chances, covered, strict=True)]
-    _check_drawn(windows, length, positions, expected)
+    _check_drawn(crops, length, positions, expected)
 
 
-def _covered(windows: Windows, piece: int, length: int, positions: int) -> NDArray[np.float64]:
-    """(P,) the share of a piece's windows that hold each of its positions: all equal."""
-    starts = windows.starts(piece, length)
+def _covered(crops: Crops, piece: int, length: int, positions: int) -> NDArray[np.float64]:
+    """(P,) the share of a piece's crops that hold each of its positions: all equal."""
+    starts = crops.starts(piece, length)
     assert (starts > -length).all(), "a window lies before its piece"
     assert (starts < positions).all(), "a window lies after its piece"
     edges = np.zeros(positions + 1, np.int64)
@@ -72,23 +72,23 @@ def _covered(windows: Windows, piece: int, length: int, positions: int) -> NDArr
     np.add.at(edges, np.minimum(starts + length, positions), -1)
     covered = np.cumsum(edges[:-1])
     assert (covered == covered[0]).all(), (
-        f"of {len(starts)} windows of {length}, {covered.min()} to {covered.max()} hold a position"
+        f"of {len(starts)} crops of {length}, {covered.min()} to {covered.max()} hold a position"
     )
     return covered / len(starts)
 
 
 def _check_drawn(
-    windows: Windows,
+    crops: Crops,
     length: int,
     positions: NDArray[np.int64],
     expected: Sequence[NDArray[np.float64]],
 ) -> None:
-    """What `batch` draws are those windows, about as often as they are to be."""
+    """What `batch` draws are those crops, about as often as they are to be."""
     seen = [np.zeros(many, np.int64) for many in positions.tolist()]
-    wholes = [_whole(windows.shard, piece) for piece in range(len(positions))]
-    allowed = [set(np.maximum(windows.starts(p, length), 0).tolist()) for p in range(len(seen))]
+    wholes = [_whole(crops.shard, piece) for piece in range(len(positions))]
+    allowed = [set(np.maximum(crops.starts(p, length), 0).tolist()) for p in range(len(seen))]
     for step in range(_STEPS):
-        batch = windows.batch(0, step, _BATCH, length)
+        batch = crops.batch(0, step, _BATCH, length)
         for row, (piece, start) in enumerate(
             zip(batch.pieces.tolist(), batch.starts.tolist(), strict=True)
         ):

@@ -1,4 +1,4 @@
-"""Windows are pure functions of (seed, step), and cover predicts everything once."""
+"""Crops are pure functions of (seed, step), and cover predicts everything once."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from musictk.errors import MusictkError
-from musictk.testing.windows import check_draws
+from musictk.testing.crops import check_draws
 from musictk.tokens import Tokens
 from musictk.tokens.augment import Augment, AugmentSettings
+from musictk.tokens.crops import Batch, Crops, Draw
 from musictk.tokens.cuts import cut
 from musictk.tokens.shards import Shard
-from musictk.tokens.windows import Batch, Draw, Windows
 
 from .examples import Plain, frames_shard, tokens_shard
 
 
-def windows(shard: Shard, cache: int = 0, augment: Augment | None = None) -> Windows:
+def crops(shard: Shard, cache: int = 0, augment: Augment | None = None) -> Crops:
     pieces = len(shard.files)
     conditions = np.arange(2 * pieces).reshape(pieces, 2)
-    return Windows(shard, conditions, np.ones(pieces), augment, cache)
+    return Crops(shard, conditions, np.ones(pieces), augment, cache)
 
 
 def equal(one: Batch, other: Batch) -> bool:
@@ -32,14 +32,14 @@ def equal(one: Batch, other: Batch) -> bool:
 
 def test_equal_seeds_and_steps_give_equal_batches(tmp_path: Path) -> None:
     shard = tokens_shard(tmp_path / "a", [80, 20, 90])
-    first = windows(shard).batch(7, 3, 8, 16)
-    assert equal(first, windows(shard).batch(7, 3, 8, 16))
-    assert not equal(first, windows(shard).batch(7, 4, 8, 16))
-    assert not equal(first, windows(shard).batch(8, 3, 8, 16))
+    first = crops(shard).batch(7, 3, 8, 16)
+    assert equal(first, crops(shard).batch(7, 3, 8, 16))
+    assert not equal(first, crops(shard).batch(7, 4, 8, 16))
+    assert not equal(first, crops(shard).batch(8, 3, 8, 16))
 
 
 def test_targets_are_inputs_one_later(tmp_path: Path) -> None:
-    batch = windows(tokens_shard(tmp_path / "a", [80, 20, 90])).batch(0, 0, 32, 16)
+    batch = crops(tokens_shard(tmp_path / "a", [80, 20, 90])).batch(0, 0, 32, 16)
     assert batch.inputs.shape == batch.targets.shape == batch.mask.shape == (32, 16)
     assert np.array_equal(batch.inputs[:, 1:], batch.targets[:, :-1])
     assert np.array_equal(batch.conditions, np.stack([2 * batch.pieces, 2 * batch.pieces + 1], 1))
@@ -47,7 +47,7 @@ def test_targets_are_inputs_one_later(tmp_path: Path) -> None:
 
 def test_bos_and_eos_stand_only_at_the_ends_of_a_piece(tmp_path: Path) -> None:
     shard = tokens_shard(tmp_path / "a", [30])
-    source = windows(shard)
+    source = crops(shard)
     whole = np.concatenate([[1], shard.piece(0), [2]])
     for step in range(60):
         batch = source.batch(0, step, 4, 8)
@@ -60,8 +60,8 @@ def test_bos_and_eos_stand_only_at_the_ends_of_a_piece(tmp_path: Path) -> None:
 
 
 def test_the_first_position_is_drawn_as_often_as_any(tmp_path: Path) -> None:
-    """Windows that stayed inside the piece drew it 128 times less often than a middle one."""
-    source = windows(tokens_shard(tmp_path / "a", [1000], size=2000))
+    """Crops that stayed inside the piece drew it 128 times less often than a middle one."""
+    source = crops(tokens_shard(tmp_path / "a", [1000], size=2000))
     drawn = np.zeros(1001)
     for step in range(200):
         batch = source.batch(0, step, 64, 128)
@@ -74,7 +74,7 @@ def test_the_first_position_is_drawn_as_often_as_any(tmp_path: Path) -> None:
 
 def test_a_short_piece_is_drawn_by_its_length_once_not_twice(tmp_path: Path) -> None:
     """Its positions are as likely as those of a long one: a window of it holds all of them."""
-    source = windows(tokens_shard(tmp_path / "a", [9, 89]))
+    source = crops(tokens_shard(tmp_path / "a", [9, 89]))
     assert source.chances(20) == pytest.approx([1 / 6, 5 / 6])  # 1 window, and 5
 
 
@@ -102,7 +102,7 @@ def test_any_cut_holds_each_position_equally_often(sizes: list[int], length: int
             assert len(held), "an empty window"
             held += 1
         assert (covered == cuts.phases[piece]).all()
-        # No more windows than an eighth of one beyond the fewest; a piece that fits is not cut.
+        # No more crops than an eighth of one beyond the fewest; a piece that fits is not cut.
         fewest = -(-size // length)
         assert fewest <= cuts.count[piece] <= (-(-(size + length // 8) // length) if size else 0)
         assert cuts.count[piece] == fewest or size > length
@@ -110,7 +110,7 @@ def test_any_cut_holds_each_position_equally_often(sizes: list[int], length: int
 
 
 def test_a_short_piece_is_padded_and_masked(tmp_path: Path) -> None:
-    batch = windows(tokens_shard(tmp_path / "a", [3])).batch(0, 0, 1, 8)
+    batch = crops(tokens_shard(tmp_path / "a", [3])).batch(0, 0, 1, 8)
     assert batch.inputs.tolist() == [[1, 3, 4, 5, 2, 0, 0, 0]]
     assert batch.targets.tolist() == [[3, 4, 5, 2, 0, 0, 0, 0]]
     assert batch.mask.tolist() == [[True] * 4 + [False] * 4]
@@ -118,7 +118,7 @@ def test_a_short_piece_is_padded_and_masked(tmp_path: Path) -> None:
 
 def test_frames_begin_with_an_empty_one_and_have_no_end(tmp_path: Path) -> None:
     shard = frames_shard(tmp_path / "a", [5])
-    batch = windows(shard).batch(0, 0, 1, 8)
+    batch = crops(shard).batch(0, 0, 1, 8)
     assert batch.inputs.dtype == np.uint8
     assert not batch.inputs[0, 0].any()
     assert np.array_equal(batch.inputs[0, 1:6], shard.piece(0))
@@ -129,14 +129,14 @@ def test_frames_begin_with_an_empty_one_and_have_no_end(tmp_path: Path) -> None:
 @pytest.mark.parametrize("cache", [1, 2, 9])
 def test_a_cache_of_frames_changes_nothing(tmp_path: Path, cache: int) -> None:
     shard = frames_shard(tmp_path / "a", [40, 5, 60, 33])
-    plain, cached = windows(shard), windows(shard, cache)
+    plain, cached = crops(shard), crops(shard, cache)
     for step in range(10):
         assert equal(plain.batch(1, step, 6, 12), cached.batch(1, step, 6, 12))
 
 
 def test_pieces_are_drawn_by_weight_and_length(tmp_path: Path) -> None:
     shard = tokens_shard(tmp_path / "a", [99, 49, 49, 0])
-    source = Windows(shard, np.zeros((4, 0), np.int64), np.array([1.0, 0.0, 4.0, 9.0]))
+    source = Crops(shard, np.zeros((4, 0), np.int64), np.array([1.0, 0.0, 4.0, 9.0]))
     drawn = np.concatenate([source.batch(0, step, 100, 8).pieces for step in range(40)])
     shares = np.bincount(drawn, minlength=4) / len(drawn)
     assert shares[1] == shares[3] == 0
@@ -145,7 +145,7 @@ def test_pieces_are_drawn_by_weight_and_length(tmp_path: Path) -> None:
 
 def test_nothing_to_draw_from_is_said(tmp_path: Path) -> None:
     for lengths in ([], [0, 0]):
-        source = windows(tokens_shard(tmp_path / "a", lengths))
+        source = crops(tokens_shard(tmp_path / "a", lengths))
         assert source.positions == 0
         assert list(source.cover(4, 8)) == []
         with pytest.raises(MusictkError, match="no music"):
@@ -164,7 +164,7 @@ def test_cover_predicts_each_position_once(
     tmp_path: Path, lengths: list[int], batch: int, length: int, context: int, frames: bool
 ) -> None:
     shard = (frames_shard if frames else tokens_shard)(tmp_path / "a", lengths)
-    source = windows(shard)
+    source = crops(shard)
     found: dict[int, list[int]] = {}
     for item in source.cover(batch, length, min(context, length - 1)):
         for row, piece in enumerate(item.pieces.tolist()):
@@ -183,14 +183,14 @@ def test_cover_predicts_each_position_once(
 def test_augmentation_moves_the_crop_and_is_recorded(tmp_path: Path) -> None:
     shard = tokens_shard(tmp_path / "a", [80])
     augment = Augment(Plain(Tokens(1000)), AugmentSettings(transpose=3))
-    batch = windows(shard, augment=augment).batch(0, 0, 64, 8)
+    batch = crops(shard, augment=augment).batch(0, 0, 64, 8)
     assert set(batch.shifts.tolist()) == set(range(-3, 4))
-    plain = windows(shard).batch(0, 0, 64, 8)
+    plain = crops(shard).batch(0, 0, 64, 8)
     moved = plain.inputs > 2  # not pad, bos and eos
     expected = plain.inputs + batch.shifts[:, None] * moved
     assert np.array_equal(batch.inputs, expected)
     assert np.array_equal(batch.starts, plain.starts)
-    again = windows(shard, augment=augment).batch(0, 0, 64, 8)
+    again = crops(shard, augment=augment).batch(0, 0, 64, 8)
     assert equal(batch, again)
-    covered = next(windows(shard, augment=augment).cover(1, 8))
+    covered = next(crops(shard, augment=augment).cover(1, 8))
     assert covered.inputs[0].tolist() == [1, *range(3, 10)]

@@ -1,8 +1,8 @@
-"""Windows: batches of crops, each a pure function of (seed, step), so resume needs no loader state.
+"""Crops of pieces to train and score on: batches are pure functions of (seed, step).
 
-Every piece is read as `bos x₀ … xₙ₋₁ eos` (frames: `empty f₀ … fₙ₋₁`). A window is a run of it:
+Every piece is read as `bos x₀ … xₙ₋₁ eos` (frames: `empty f₀ … fₙ₋₁`). A crop is a run of it:
 inputs are its positions, targets the positions one later. So bos stands before a piece's first
-position only, eos after its last, and neither on a crop from the middle. A window that begins
+position only, eos after its last, and neither on a crop from the middle. A crop that begins
 before its piece begins the row with bos, as sampling does, and is padded at its end.
 """
 
@@ -22,13 +22,13 @@ from musictk.tokens.cuts import Cuts, cut
 from musictk.tokens.shards import Shard
 from musictk.tokens.space import Tokens
 
-VERSION = 2  # of the way windows are drawn; 1 kept them inside the piece, and so missed its ends
+VERSION = 2  # of the way crops are drawn; 1 kept them inside the piece, and so missed its ends
 Draw = Literal["positions", "pieces"]
 
 
 @dataclass(frozen=True)
 class Batch:
-    """B windows of T positions. Padding is `pad` (frames: empty) and masked out."""
+    """B crops of T positions. Padding is `pad` (frames: empty) and masked out."""
 
     inputs: NDArray[Any]  # (B, T) int64 | (B, T, width) uint8
     targets: NDArray[Any]  # alike, one position later
@@ -39,7 +39,7 @@ class Batch:
     shifts: NDArray[np.int64]  # (B,) semitones each row was transposed by
 
 
-class Windows:
+class Crops:
     """Crops of a shard's pieces, with the condition ids of each.
 
     `conditions` is (P, K). `weights` (P,) says how likely a position of each piece is to be drawn,
@@ -81,7 +81,7 @@ class Windows:
         return np.asarray(chances / (chances.sum() or 1.0))
 
     def starts(self, piece: int, length: int) -> NDArray[np.int64]:
-        """Where the windows that `batch` draws of a piece begin, each of them equally likely.
+        """Where the crops that `batch` draws of a piece begin, each of them equally likely.
 
         A start below 0 leaves fewer than `length` positions: the row begins with the piece.
         """
@@ -90,7 +90,7 @@ class Windows:
         return cuts.starts(np.full(len(choices), piece), choices)
 
     def batch(self, seed: int, step: int, batch: int, length: int) -> Batch:
-        """`batch` windows of `length` positions: equal arguments give equal windows."""
+        """`batch` crops of `length` positions: equal arguments give equal crops."""
         cuts, cumulative = self._cuts(length)
         if not len(cumulative) or not cumulative[-1] > 0:
             raise MusictkError("there is no music to draw from", "ingest more files")
@@ -115,7 +115,7 @@ class Windows:
             yield self._gather(chosen, begins, stops, length, None, context)
 
     def covering(self, length: int, context: int = 0) -> int:
-        """How many windows `cover` takes."""
+        """How many crops `cover` takes."""
         return len(self._covering(length, context)[0])
 
     def _covering(self, length: int, context: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -133,8 +133,8 @@ class Windows:
         """How the pieces are cut, and the (P,) cumulative chances of a window being of each."""
         if self._cut is None or self._cut[0].length != length:
             cuts = cut(self._predicted, length)
-            windows = np.minimum(cuts.count, 1) if self._draw == "pieces" else cuts.count
-            self._cut = cuts, np.cumsum(self._weights * windows)
+            crops = np.minimum(cuts.count, 1) if self._draw == "pieces" else cuts.count
+            self._cut = cuts, np.cumsum(self._weights * crops)
         return self._cut
 
     def _gather(
