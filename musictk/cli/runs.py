@@ -115,7 +115,7 @@ def compare(
     here.output.table(found.rows if here.output.json else [_line(row) for row in found.rows])
     if len({row["tokenizer"] for row in found.rows}) > 1:
         here.output.note(TOKENIZERS_DIFFER)
-    for name, many in found.heard.items():
+    for name, many in found.seen.items():
         pieces = counted(many, "piece")
         here.output.warn(
             f"{name} was trained on {pieces} of this split as it is now: left out for all"

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from musictk.cli.export import describe
 from musictk.cli.output import Output, counted
 from musictk.errors import MusictkError
 from musictk.jobs.export import plain
-from musictk.jobs.train import Result
+from musictk.jobs.facts import RunFacts
+from musictk.jobs.train import RunResult
 from musictk.training import bands
 from musictk.training.outcome import Evaluation, Report
 from musictk.training.progress import lower_rate
@@ -37,33 +37,37 @@ class TrainingBar:
     def tokenized(self, done: int, total: int) -> None:
         self._bar.update(done, total, "tokenizing")
 
-    def began(self, run: str, facts: Mapping[str, Any]) -> None:
-        self._unit = facts["unit"]
+    def began(self, run: str, facts: RunFacts) -> None:
+        self._unit = facts.unit
         self._output.note(
-            f"{run}: {facts['arch']} {facts['size']}, {facts['parameters'] / 1e6:.1f} M parameters"
-            f" on {facts['tokenizer']}, {facts['train_positions']:,} {facts['unit']}s to learn"
-            f" from, {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
-            f" on {facts['device']}"
+            f"{run}: {facts.arch} {facts.size}, {facts.parameters / 1e6:.1f} M parameters"
+            f" on {facts.tokenizer}, {facts.train_positions:,} {facts.unit}s to learn"
+            f" from, {facts.steps:,} steps of {facts.batch} x {facts.length}"
+            f" on {facts.device}"
         )
-        for category, labels in facts["shared"].items():
+        for category, labels in facts.shared.items():
             which = "composers" if category == "composer" else f"labels of {category}"
             named = ", ".join(labels[:_NAMED]) + (", …" if len(labels) > _NAMED else "")
             self._output.note(
-                f"{which} with fewer than {counted(facts['threshold'], 'training piece')}"
+                f"{which} with fewer than {counted(facts.threshold, 'training piece')}"
                 f" share one vector: {named}"
             )
-        if refused := facts["refused"]:
+        if refused := facts.refused:
             left = counted(len(refused), "piece")
-            self._output.warn(f"{left} left out by {facts['tokenizer']}; the first: {refused[0]}")
-        if facts["redrawn"]:
+            self._output.warn(f"{left} left out by {facts.tokenizer}; the first: {refused[0]}")
+        if facts.redrawn:
             self._output.note(
                 "this run began with windows that left out the beginnings and endings of pieces;"
                 " it continues with windows that hold every position equally often"
             )
-        if idle := facts["idle"]:
-            hint = "; --set 'keys=[-2, 2]' moves whole pieces" if "transpose" in idle else ""
+        if facts.no_effect:
+            hint = (
+                "; --set 'keys=[-2, 2]' moves whole pieces"
+                if "transpose" in facts.no_effect
+                else ""
+            )
             self._output.note(
-                f"no effect on {facts['tokenizer']} as it is set: {', '.join(idle)}{hint}"
+                f"no effect on {facts.tokenizer} as it is set: {', '.join(facts.no_effect)}{hint}"
             )
 
     def stepped(self, report: Report) -> None:
@@ -88,19 +92,19 @@ class TrainingBar:
         self._bar.update(0, 1, f"export: {name}", loss="", speed="")
 
 
-def diverged(result: Result) -> MusictkError:
+def diverged(result: RunResult) -> MusictkError:
     """What is wrong with a run that diverged, and what to do about it."""
     outcome = result.outcome
     what = f"{result.run} diverged at step {outcome.step:,}: {outcome.why}"
     kept = ""
     if outcome.best_nll is not None:
         kept = f"; its best is that of step {outcome.best_step:,}"
-    return MusictkError(what + kept, lower_rate(result.facts["lr"]))
+    return MusictkError(what + kept, lower_rate(result.facts.lr))
 
 
-def report(output: Output, result: Result) -> None:
+def report(output: Output, result: RunResult) -> None:
     """What came of it, and the next command."""
-    outcome, unit = result.outcome, result.facts["unit"]
+    outcome, unit = result.outcome, result.facts.unit
     data = {
         "run": result.run,
         "ended": outcome.ended,
@@ -115,7 +119,7 @@ def report(output: Output, result: Result) -> None:
         "skipped": outcome.skipped,
         "peak_bytes": outcome.peak_bytes,
         "digest": outcome.digest,
-        "shared_labels": result.facts["shared"],
+        "shared_labels": result.facts.shared,
         "best": str(outcome.best),
         "exports": [plain(each) for each in result.exports],
     }
@@ -135,7 +139,7 @@ def report(output: Output, result: Result) -> None:
         skipped = counted(outcome.skipped, "step")
         output.warn(f"{skipped} {were} skipped: the gradient was not finite")
     if outcome.kept_start:
-        start = result.facts["start"]
+        start = result.facts.start
         lines.append(f"nothing beat the start: the best is {start} as it was")
     if outcome.interrupted:
         lines.append(f"go on with: musictk train --resume {result.run}")

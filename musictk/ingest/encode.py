@@ -55,15 +55,19 @@ def tokenize(
     listener: EncodeListener | None = None,
     workers: int | None = None,
     variations: Sequence[Variation] = (),
+    pieces: Sequence[PieceInfo] | None = None,
 ) -> Shard:
     """The shard of one split, made unless there is one of just these pieces.
+
+    `pieces` are those of the split that the tokenizer reads, if they were read already.
 
     Each piece stands in it as it is, and once more for each of the `variations`; spans say which.
     A tokenizer that learns does so first, see `learn`. A piece that it refuses is recorded as
     skipped. Raises MusictkError where no piece is left.
     """
     tokenizer = learn(catalog, workspace, tokenizer)
-    pieces = catalog.pieces(split, tokenizer.reads)
+    if pieces is None:
+        pieces = catalog.pieces(split, tokenizer.reads)
     wanted = _digest(pieces)
     augment = ", ".join(map(str, variations))
     row = catalog.shard(tokenizer.fingerprint, split, augment, wanted)
@@ -100,14 +104,21 @@ def tokenize(
     return shard
 
 
-def learn(catalog: Catalog, workspace: Workspace, tokenizer: Tokenizer) -> Tokenizer:
+def learn(
+    catalog: Catalog,
+    workspace: Workspace,
+    tokenizer: Tokenizer,
+    pieces: Sequence[PieceInfo] | None = None,
+) -> Tokenizer:
     """The tokenizer, having learned from the training pieces if it is one that learns.
 
-    What it learned from the same pieces before is taken from the catalog.
+    What it learned from the same pieces before is taken from the catalog. `pieces` are the
+    training pieces that it reads, if they were read already.
     """
     if not tokenizer.learns or tokenizer.learned is not None:
         return tokenizer
-    pieces = catalog.pieces("train", tokenizer.reads)
+    if pieces is None:
+        pieces = catalog.pieces("train", tokenizer.reads)
     if not pieces:
         kinds = " or ".join(sorted(tokenizer.reads))
         raise MusictkError(

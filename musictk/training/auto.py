@@ -1,12 +1,12 @@
-"""What to train when nobody says: a size, a batch and a length that suit machine and corpus.
+"""Choose the size, batch, length and steps of a run for a machine and a corpus.
 
-    device  length  rows at a time              seconds or passes            precision
+    device  length  rows at a time              budget                       precision
     cpu     256     4                           120 s, 1,800 s at the most   fp32
     cuda    2048    what half the memory takes  20 passes over the corpus    bf16
 
 On a CPU the size is the largest that sees as many positions as it has parameters in that time, and
 at least tiny; on CUDA it is base. No more than `PASSES` passes are made over any corpus. Speed is
-reckoned, not measured, from 6 FLOPs per parameter and position (Kaplan et al. 2020), so equal
+estimated, not measured, from 6 FLOPs per parameter and position (Kaplan et al. 2020), so equal
 machines choose equally. On a CPU, where a corpus is passed over a few times only, there is no
 dropout: a third faster, and better (1.588 against 1.625 nats after 350 steps of the demo).
 """
@@ -25,7 +25,7 @@ from musictk.model.cost import multiplied
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
 
-CPU_FLOPS = 12e9  # a second and core, forward and backward; 24e9 measured where all is quiet
+CPU_FLOPS = 12e9  # per second and core, forward and backward; 24e9 measured on an idle machine
 SECONDS, MOST_SECONDS = 120.0, 1800.0
 SMALL_CORPUS = 150_000  # positions that get SECONDS; more get time in proportion
 FEWEST_BETWEEN = 20  # steps between two evaluations of a short run
@@ -34,12 +34,12 @@ FEWEST_STEPS, MOST_STEPS = 100, 20_000
 RATES = {"tiny": 3e-3, "small": 1e-3, "base": 5e-4, "large": 3e-4}
 ACTIVATION_BYTES = 0.05  # kept for the backward pass per position and parameter, bf16
 
-Rows = Callable[[int], int]  # crops of a length -> how many of them hold the corpus once
+Rows = Callable[[int], int]  # length of a crop -> crops that cover the corpus once
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to train on."""
+    """The machine to train on."""
 
     device: str  # "cpu" or "cuda"
     cores: int = 1
@@ -47,15 +47,15 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Suited:
-    """What was chosen; `train` goes to `Settings().but(**train)`, `model` under what is given."""
+class Choice:
+    """The chosen settings: `train` are training settings, `model` are defaults of the body."""
 
-    size: str | None  # a key of `musictk.model.sizes.SIZES`; None where the model is given whole
+    size: str  # a key of `musictk.model.sizes.SIZES`
     train: Mapping[str, Any]
     model: Mapping[str, Any]
 
 
-def suit(
+def choose(
     arch: str,
     positions: int,
     device: str,
@@ -63,31 +63,32 @@ def suit(
     model: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
-) -> Suited:
-    """What suits an architecture on this machine's `device`, and a corpus of so many positions.
+) -> Choice:
+    """Choose for an architecture on this machine's `device` and a corpus of so many positions.
 
-    What `size`, `model` and `train` say already is kept, and reckoned with. `rows` as in `choose`.
+    `size`, `model` and `train` are settings that are given; the others are chosen to fit them.
+    `rows` is as in `choose_for`.
     """
     kind = registry().load("architecture", arch)
 
     def parameters(name: str | None) -> int:
         return multiplied(kind, config_for(kind, name, model))
 
-    return choose(this_machine(device), positions, parameters, size, train or {}, rows)
+    return choose_for(this_machine(device), positions, parameters, size, train or {}, rows)
 
 
-def choose(
+def choose_for(
     machine: Machine,
     positions: int,
     parameters: Callable[[str | None], int],
     size: str | None = None,
     given: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
-) -> Suited:
-    """`suit`, as a pure function; `parameters` says how many a body of a size multiplies by.
+) -> Choice:
+    """`choose` as a pure function; `parameters` gives the number of weights in matrix products.
 
-    `rows` says how many crops of a length hold the corpus once: more than `positions` fill,
-    because the ends of pieces leave some of them partly empty.
+    `rows` gives the number of crops of a length that cover the corpus once: more than
+    `positions` / length, because crops at the ends of pieces are partly empty.
     """
     given = given or {}
     if machine.device == "cuda":
@@ -103,16 +104,16 @@ def choose(
         model = {"dropout": 0.0}
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
     length = int(shape["length"])
-    a_step = int(shape["batch"]) * length * int(shape.get("accumulation", 1))
-    once = positions if rows is None else rows(length) * length  # padding included: it takes time
+    per_step = int(shape["batch"]) * length * int(shape.get("accumulation", 1))
+    once = positions if rows is None else rows(length) * length  # padding too: it takes time
     seen = min(affordable, PASSES * once)
-    steps = int(given.get("steps", min(max(ceil(seen / a_step), FEWEST_STEPS), MOST_STEPS)))
-    chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **spaced(steps)}
-    return Suited(size, shape | chosen, model)
+    steps = int(given.get("steps", min(max(ceil(seen / per_step), FEWEST_STEPS), MOST_STEPS)))
+    chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **intervals(steps)}
+    return Choice(size, shape | chosen, model)
 
 
-def spaced(steps: int) -> dict[str, int]:
-    """How often a run of so many steps looks up."""
+def intervals(steps: int) -> dict[str, int]:
+    """The steps between evaluations, and between checkpoints, of a run of so many steps."""
     every = max(steps // 10, min(steps, FEWEST_BETWEEN))
     return {"evaluate_every": every, "checkpoint_every": every}
 
@@ -127,13 +128,13 @@ def this_machine(device: str = "cpu") -> Machine:
 
 
 def _affordable(work: float, parameters: Callable[[str | None], int]) -> str:
-    """The largest size that sees as many positions as it has parameters; at least tiny."""
+    """The largest size that sees at least as many positions as it has parameters, or tiny."""
     fitting = [size for size in ("small", "base") if work / 6 >= parameters(size) ** 2]
     return fitting[-1] if fitting else "tiny"
 
 
 def _cuda_shape(machine: Machine, positions: int, parameters: int) -> dict[str, Any]:
-    """Rows that fill half the memory, fewer where a small corpus would make too few steps."""
+    """As many rows as fill half the memory; fewer where a small corpus would make too few steps."""
     length = 2048
     fitting = int(machine.memory / 2 / (ACTIVATION_BYTES * parameters * length))
     batch = 1 << min(max(fitting, 1).bit_length() - 1, 6)

@@ -1,8 +1,8 @@
-"""Named sets of settings, kept as TOML beside this file. Free of torch.
+"""Presets: named sets of settings, as TOML files in `presets/`. Free of torch.
 
-arch, tokenizer, size, summary                       what, and in words
-epochs, evaluate_epochs, checkpoint_epochs           steps, counted in passes over the corpus
-export                                               what the best model is written for at the end
+arch, tokenizer, size, summary                       what is trained, and a description
+epochs, evaluate_epochs, checkpoint_epochs           steps and intervals, as passes over the corpus
+export                                               kinds of export to end with
 [model] [tokens] [network] [train] [data] [sample]   the groups of `--set`
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from musictk.errors import UnknownNameError, UsageError
 from musictk.training.settings import TrainSettings
 
-IN_EPOCHS: Mapping[str, str] = {  # what may be said in passes, and the steps that it becomes
+IN_EPOCHS: Mapping[str, str] = {  # given in passes over the corpus -> the same in steps
     "epochs": "steps",
     "evaluate_epochs": "evaluate_every",
     "checkpoint_epochs": "checkpoint_every",
@@ -25,18 +25,19 @@ IN_EPOCHS: Mapping[str, str] = {  # what may be said in passes, and the steps th
 TEXTS = ("arch", "tokenizer", "size", "summary")
 NAMES = (*TEXTS, *IN_EPOCHS, "export")
 GROUPS = ("model", "tokens", "network", "train", "data", "sample")
+RENAMED: Mapping[str, str] = {}  # old name -> current one, of NAMES
 FOLDER = files("musictk.training") / "presets"
 
 
 def preset_names() -> list[str]:
-    """Every preset there is."""
+    """The names of all presets."""
     return sorted(item.name.removesuffix(".toml") for item in FOLDER.iterdir())
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """The preset called `name`: its names, and its groups of settings.
+    """The values of the preset called `name`: see the module.
 
-    Raises UnknownNameError with the nearest known name.
+    Raises UnknownNameError with the most similar known name.
     """
     known = preset_names()
     if name not in known:
@@ -45,25 +46,26 @@ def load_preset(name: str) -> dict[str, Any]:
 
 
 def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
-    """A preset from TOML; raises UnknownNameError for a key or training setting that is not.
+    """The values of a preset from TOML. `owner` names it in messages.
 
-    Raises UsageError for text that is no TOML, and for a value that is not of its key's kind.
+    Raises UnknownNameError for an unknown key or training setting, UsageError for text that is not
+    TOML and for a value of the wrong type.
     """
     try:
         values = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{owner} is not valid TOML: {error}") from error
     for key, value in values.items():
-        if key not in NAMES + GROUPS:
+        if key not in (*NAMES, *GROUPS, *RENAMED):
             raise UnknownNameError(f"key of {owner}", key, NAMES + GROUPS)
-        if (wanted := _misfit(key, value)) is not None:
+        if (wanted := _expected(RENAMED.get(key, key), value)) is not None:
             raise UsageError(f"{key}={value!r} in {owner} is not {wanted}")
     TrainSettings().but(**values.get("train", {}))
     return values
 
 
-def _misfit(key: str, value: Any) -> str | None:
-    """What the value of a key should be and is not."""
+def _expected(key: str, value: Any) -> str | None:
+    """The type that the value of a key should have, if it has another one."""
     if key in GROUPS:
         return None if isinstance(value, dict) else f"a table of settings, such as [{key}]"
     if key in TEXTS:
