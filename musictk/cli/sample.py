@@ -116,7 +116,7 @@ def sample(
         "prompt_tokens": prompt_tokens,
         "max_tokens": max_tokens,
     }
-    asked = job.Asked(
+    asked = job.SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
         form=form,
@@ -131,7 +131,7 @@ def sample(
     )
     with here.catalog() as catalog, CompositionBar(here.output) as bar:
         if like is not None:
-            batch = job.again(catalog, here.workspace, like, out, bar)
+            batch = job.repeat_sample(catalog, here.workspace, like, out, bar)
         else:
             batch = job.sample(catalog, here.workspace, asked, out, bar)
     report(here.output, batch)

@@ -23,8 +23,7 @@ from musictk.training.preset import GROUPS, IN_EPOCHS
 from musictk.training.settings import GROUP_OF, TrainSettings
 
 Notice = Callable[[str], None]
-NAMES = frozenset(field.name for field in fields(RunConfig)) - set(GROUPS)  # without a group
-_WEIGHTS = ("model", "tokens", "network")  # the groups that weights depend on
+NAMES = tuple(field.name for field in fields(RunConfig) if field.name not in GROUPS)
 
 
 def merge(sources: Iterable[Source], notice: Notice = lambda text: None) -> RunConfig:
@@ -80,12 +79,14 @@ class _Merge:
             if epochs in source.values:
                 train.pop(steps, None)
         for name, value in source.values.items():
-            if name in NAMES:
+            if isinstance(value, Mapping):
+                for key, each in value.items():
+                    self._set(source, name, key, each)
+            elif name in NAMES:
                 self._names[name] = value
                 self._origins["", name] = source.name
             elif name != "summary":
-                for key, each in value.items():
-                    self._set(source, name, key, each)
+                raise UnknownNameError(f"key of {source.name}", name, (*NAMES, *GROUPS))
         for epochs, steps in IN_EPOCHS.items():
             if steps in train:
                 self._names.pop(epochs, None)
@@ -102,20 +103,23 @@ class _Merge:
         tokens = self._checked("tokens", partial(self._build, "tokens"))
         train = self._checked("train", lambda values: TrainSettings().but(**values)).flat()
         with _naming(self._origins.get(("", "export"), "")):
-            export = known_kinds(self._names.pop("export", ()))
+            export = known_kinds(self._names.get("export", ()))
         for group in ("data", "network", "sample"):
             self._checked(group, partial(self._build, group))
-        groups = self._groups | {
+        values: dict[str, Any] = {
+            **self._names,
+            **self._groups,
             "tokens": plain(tokens),
             "train": {key: train[key] for key in self._groups["train"]},
+            "export": export,
         }
-        return RunConfig(**self._names, **groups, export=export)
+        return RunConfig(**values)
 
     def _set(self, source: Source, group: str, key: str, value: Any) -> None:
         with _naming(source.name):
             group = group or self._group_of(key)
             if group not in GROUPS:
-                raise UnknownNameError("group of settings", group, (*GROUPS, *NAMES))
+                raise UnknownNameError("group of settings", group, GROUPS)
             old = renamed(self._kinds[group])
             if key in old:
                 if source.weights is None:
@@ -175,8 +179,10 @@ def _current_names(source: Source, notice: Notice) -> Source:
 
 
 def _last(sources: Sequence[Source], name: str) -> str:
-    found = [str(source.values[name]) for source in sources if name in source.values]
-    return found[-1] if found else str(getattr(RunConfig(), name))
+    """The last value of a name that is text, by default that of `RunConfig`."""
+    found = [source.values[name] for source in sources if name in source.values]
+    texts = [value for value in found if isinstance(value, str)]
+    return texts[-1] if texts else str(getattr(RunConfig, name))
 
 
 def _keep_fixed(base: Source, source: Source) -> Source:

@@ -179,6 +179,8 @@ def test_a_seed_is_trained_as_published(room: Room, name: str) -> None:
     [
         ({"groups": {"": {"clipp": 1}}}, "no setting 'clipp' (from --set)"),
         ({"groups": {"": {"lr": "fast"}}}, "(from --set)"),
+        ({"groups": {"shards": {"train": "x"}}}, "no group of settings 'shards' (from --set)"),
+        ({"groups": {"arch": {"gpt": 1}}}, "no group of settings 'arch' (from --set)"),
         ({"groups": {"train": {"batch": 0}}}, "must be above 0 (from --set)"),
         ({"preset": "seed-001", "tokenizer": "events"}, "(from preset seed-001)"),
         ({"epochs": 0}, "epochs=0 must be above 0 (from flags)"),
