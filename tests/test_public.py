@@ -18,7 +18,7 @@ from musictk.plugin import Hooks
 
 ROOT = Path(__file__).parents[1]
 GENERATED = re.compile(r"<!-- generated: .*?<!-- end -->", re.S)
-CODE = re.compile(r"```.*?```|`[^`\n]+`|^    .+$", re.S | re.M)
+CODE = re.compile(r"```.*?```|`[^`\n]+`|^    [^\n]+$", re.S | re.M)
 
 
 @cache

@@ -11,13 +11,14 @@ import pytest
 
 from tests.cli.shell import Shell
 
-SAMPLING = {"min_p": 0.05, "blend": 0.25, "contrast": 0.5, "ramp": 3}
+SAMPLING = {"min_p": 0.05, "blend": 0.25, "contrast": 0.5, "ramp": 3, "guidance": 2.5}
 
 
 def test_sampling_options_are_kept_with_the_sample(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ("--min-p", "0.05", "--blend", "0.25", "--contrast", "0.5", "--ramp", "3")
+    first = ("--min-p", "0.05", "--blend", "0.25", "--contrast", "0.5")
+    asked = (*first, "--ramp", "3", "--guidance", "2.5")
     given = ("sample", "--form", "AB", "--bars", "1", "--seed", "1", "-o", "a.mid")
     ended, _, said = shell.here(capsys, *given, *asked)
     assert ended == 0, said
