@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 SOURCES = sorted(
     path
-    for folder in ("musictk", "plugins", "benchmarks", "examples", "tests", "docs")
+    for folder in ("musictk", "plugins", "benchmarks", "examples", "tests", "docs", "tools")
     for path in (ROOT / folder).rglob("*.py")
 )
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve"}
