@@ -8,5 +8,5 @@ def register_architectures(register: Register) -> None:
     register(
         "roll",
         "musictk_roll.model:Roll",
-        "encoder-style body with sinusoidal positions",
+        "post-norm transformer with sinusoidal positions",
     )

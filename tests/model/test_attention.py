@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from musictk.model.attention import CausalAttention, WindowedAttention, WindowMask
+from musictk.model.decoder import CausalAttention
 from musictk.model.relative import RelativeAttention
+from musictk.model.windowed import WindowedAttention, WindowMask
 
 HEADS, WIDTH = 2, 8
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from musictk.model.cost import multiplied
+from musictk.model.cost import matmul_weights
 from musictk.model.sizes import SIZES, config_for
 from musictk.plugin import registry
 
@@ -13,7 +13,7 @@ from musictk.plugin import registry
 def test_a_feed_forward_is_so_many_times_as_wide(name: str) -> None:
     """Up and down again; a conformer has two halves of it in each block."""
     kind = registry().load("architecture", name)
-    usual, slim = (multiplied(kind, config_for(kind, "tiny", each)) for each in ({}, SLIM))
+    usual, slim = (matmul_weights(kind, config_for(kind, "tiny", each)) for each in ({}, SLIM))
     dim, depth = SIZES["tiny"]["dim"], SIZES["tiny"]["depth"]
     halves = 2 if name == "conformer" else 1
     assert usual - slim == halves * depth * 2 * (4 - 2) * dim**2

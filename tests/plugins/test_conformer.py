@@ -15,7 +15,7 @@ from musictk.testing.architectures import LAWS, SPACES, Law, tiny
 from musictk.tokens import Space, Tokens
 from musictk_conformer.config import ConformerConfig
 from musictk_conformer.model import Conformer
-from musictk_conformer.streams import HyperConnection
+from musictk_conformer.residuals import HyperConnection
 
 # Windows and kernel that the laws' 70 positions reach far beyond.
 SHORT: dict[str, Any] = {"windows": (4, 8, 16), "kernel": 7, "max_length": 1024}
@@ -49,10 +49,10 @@ def test_hyper_connections_begin_as_a_plain_residual() -> None:
     torch.manual_seed(0)
     connection = HyperConnection(8, 4, index=2)
     streams = torch.randn(2, 5, 4, 8)
-    read, kept, gain = connection.split(streams)
-    torch.testing.assert_close(read, streams[:, :, 2])
+    branch, residual, gain = connection.branch(streams)
+    torch.testing.assert_close(branch, streams[:, :, 2])
     out = torch.randn(2, 5, 8)
-    torch.testing.assert_close(connection.join(kept, gain, out), streams + out.unsqueeze(2))
+    torch.testing.assert_close(connection.merge(residual, gain, out), streams + out.unsqueeze(2))
 
 
 def test_hyper_connections_follow_the_formula() -> None:
@@ -65,11 +65,11 @@ def test_hyper_connections_follow_the_formula() -> None:
     alpha = connection.alpha + connection.alpha_scale * (norm @ connection.alpha_weight).tanh()
     beta = connection.beta + connection.beta_scale * (norm @ connection.beta_weight).tanh()[:, 0]
     mixed = torch.einsum("sk,sd->kd", alpha, h)
-    read, kept, gain = connection.split(h[None, None])
-    torch.testing.assert_close(read[0, 0], mixed[0])
+    branch, residual, gain = connection.branch(h[None, None])
+    torch.testing.assert_close(branch[0, 0], mixed[0])
     out = torch.randn(1, 1, 8)
     torch.testing.assert_close(
-        connection.join(kept, gain, out)[0, 0], mixed[1:] + beta[:, None] * out[0]
+        connection.merge(residual, gain, out)[0, 0], mixed[1:] + beta[:, None] * out[0]
     )
 
 
