@@ -1,4 +1,4 @@
-"""The piano-roll transformer body."""
+"""The piano-roll transformer."""
 
 from musictk.plugin import Register, hookimpl
 
