@@ -1,4 +1,4 @@
-"""How big a body is."""
+"""Model sizes."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from musictk.plugin import registry
 
 
 @pytest.mark.parametrize("name", ["gpt", "conformer", "relative", "roll"])
-def test_a_feed_forward_is_so_many_times_as_wide(name: str) -> None:
-    """Up and down again; a conformer has two halves of it in each block."""
+def test_feedforward_is_a_multiple_of_dim(name: str) -> None:
+    """Two matrices each; a conformer has two half feed-forwards in each block."""
     kind = registry().load("architecture", name)
     usual, slim = (matmul_weights(kind, config_for(kind, "tiny", each)) for each in ({}, SLIM))
     dim, depth = SIZES["tiny"]["dim"], SIZES["tiny"]["depth"]
