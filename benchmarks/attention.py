@@ -20,10 +20,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.keep import keep
-from musictk.model.attention import WindowedAttention, WindowMask
 from musictk.model.cost import flops_per_position, parameters
 from musictk.model.network import Network, NetworkConfig, loss
 from musictk.model.sizes import SIZES, config_for
+from musictk.model.windowed import WindowedAttention, WindowMask
 from musictk.plugin import registry
 from musictk.tokens import Tokens
 

@@ -22,10 +22,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from benchmarks.keep import keep
-from musictk.model.attention import WindowedAttention
 from musictk.model.cost import flops_per_position, parameters
 from musictk.model.network import Network, NetworkConfig
 from musictk.model.sizes import SIZES, config_for
+from musictk.model.windowed import WindowedAttention
 from musictk.plugin import registry
 from musictk.tokens import Tokens
 from musictk.training.objective import Objective, blocks

@@ -17,9 +17,9 @@ from musictk.export import compress
 from musictk.export.report import ExportListener, ExportReport, Silent
 from musictk.export.rounding import Excerpt
 from musictk.export.writing import ROUNDED, write_export
-from musictk.model.attention import LEAST_EXPORTED, WindowedAttention
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
+from musictk.model.windowed import MIN_EXPORTED_WINDOW, WindowedAttention
 from musictk.runtime.onnx import CONDITION, LOGITS, MODEL, SEQUENCE, past, present
 from musictk.tokens import Frames, Space
 
@@ -66,10 +66,10 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
             "use `musictk export --torchscript`",
         )
     for each in network.modules():
-        if isinstance(each, WindowedAttention) and each.xpos and each.window < LEAST_EXPORTED:
+        if isinstance(each, WindowedAttention) and each.xpos and each.window < MIN_EXPORTED_WINDOW:
             raise UsageError(
                 f"windows of {each.window} with xpos cannot be exported to ONNX",
-                f"train with windows of {LEAST_EXPORTED} or more, or dynamic_bias=true",
+                f"train with windows of {MIN_EXPORTED_WINDOW} or more, or dynamic_bias=true",
             )
     # Sizes 0 and 1 would be taken for constants, and equal sizes for the same dimension.
     state = network.begin(2, 7)

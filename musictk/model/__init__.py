@@ -1,4 +1,4 @@
-"""The network: stem + conditions + body + head, and the bundle it is kept in.
+"""The network (stem + conditions + backbone + head), and the bundle that stores it.
 
 `manifest` and `conditions` are free of torch, so that an exported bundle can be sampled without it.
 """

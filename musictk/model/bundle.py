@@ -24,7 +24,7 @@ from musictk.tokens import Tokenizer
 def describe(
     network: Network, tokenizer: Tokenizer, conditions: Conditions, config: NetworkConfig
 ) -> Manifest:
-    """The manifest of a network that is not trained yet."""
+    """The manifest of an untrained network."""
     body = network.body
     return Manifest(
         architecture=body.name,
@@ -43,7 +43,7 @@ def describe(
 
 
 def build_network(manifest: Manifest) -> Network:
-    """The network a manifest describes, with fresh weights."""
+    """The network a manifest describes, with newly initialised weights."""
     kind = registry().load("architecture", manifest.architecture)
     body: Architecture = make_component(kind, manifest.architecture_config)
     config = build(NetworkConfig, manifest.network_config, "network")
@@ -51,14 +51,17 @@ def build_network(manifest: Manifest) -> Network:
 
 
 def write(directory: Path, network: Network, manifest: Manifest) -> None:
-    """Write the bundle; weights first, so a directory with a manifest is whole."""
+    """Write the bundle; weights first, so that a directory with a manifest is complete."""
     with atomic(directory / WEIGHTS, SafetensorError) as temporary:
         save_model(network, str(temporary))
     manifest.write(directory)
 
 
 def read(directory: Path) -> tuple[Network, Manifest]:
-    """The network with its weights, in evaluation mode, and its manifest."""
+    """The network with its weights, in evaluation mode, and its manifest.
+
+    Raises MusictkError for a missing, damaged or mismatched file.
+    """
     manifest = Manifest.read(directory)
     network = build_network(manifest)
     try:
@@ -72,24 +75,23 @@ def read(directory: Path) -> tuple[Network, Manifest]:
 
 
 def slots(body: Architecture) -> tuple[Slot, ...]:
-    """What the state looks like, read off two states of different size."""
-    small, large = body.begin(1, 2), body.begin(1, 3)
-    described = []
-    for one, other in zip(small, large, strict=True):
+    """The shapes of the state, inferred from two states of different capacity."""
+    result = []
+    for small, large in zip(body.begin(1, 2), body.begin(1, 3), strict=True):
         shape: list[int | str] = ["batch"]
-        for a, b in zip(one.shape[1:], other.shape[1:], strict=True):
+        for a, b in zip(small.shape[1:], large.shape[1:], strict=True):
             shape.append(int(a) if a == b else "capacity")
-        described.append(Slot(tuple(shape), str(one.dtype).removeprefix("torch.")))
-    return tuple(described)
+        result.append(Slot(tuple(shape), str(small.dtype).removeprefix("torch.")))
+    return tuple(result)
 
 
 def with_progress(manifest: Manifest, **trained: object) -> Manifest:
-    """The manifest with more said about its training."""
+    """The manifest with `trained` added to its facts about training."""
     return replace(manifest, trained={**manifest.trained, **trained})
 
 
 def weights_digest(network: torch.nn.Module) -> str:
-    """SHA-256 over every parameter and buffer, by name: equal weights, equal digest."""
+    """SHA-256 over the names and values of all parameters and buffers."""
     import hashlib
 
     digest = hashlib.sha256()

@@ -1,4 +1,4 @@
-"""Which labels a model can be steered by. Free of torch."""
+"""The labels a model can be conditioned on. Free of torch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from musictk.errors import UnknownNameError, UsageError
 
 NONE = ""  # id 0: unconditional
-OTHER = "OTHER"  # id 1: every label with too few pieces for a vector of its own
+OTHER = "OTHER"  # id 1: shared by all labels with too few pieces
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Conditions:
     """The categories a network knows ("composer", "period", …) and the labels of each.
 
     `labels[category][id]` is a label: id 0 is unconditional, 1 is OTHER. `folded[category]` are the
-    labels that share OTHER. Ids never change once given: new labels are appended.
+    labels that share OTHER. Ids never change: new labels are appended.
     """
 
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -29,7 +29,7 @@ class Conditions:
 
     @staticmethod
     def count(category: Mapping[str, Mapping[str, int]], threshold: int) -> Conditions:
-        """From {category: {label: pieces}}: those under `threshold` are folded."""
+        """From {category: {label: pieces}}; labels with under `threshold` pieces are folded."""
         labels, folded = {}, {}
         for name, counts in category.items():
             own = sorted(label for label, pieces in counts.items() if pieces >= threshold)
@@ -39,11 +39,11 @@ class Conditions:
 
     @property
     def sizes(self) -> dict[str, int]:
-        """How many vectors each category has."""
+        """The number of vectors of each category."""
         return {name: len(labels) for name, labels in self.labels.items()}
 
     def id(self, category: str, label: str) -> int:
-        """The id of `label`; folded ones are OTHER. Raises UnknownNameError for one never seen."""
+        """The id of `label`, or of OTHER if it is folded. Raises UnknownNameError if unknown."""
         if category not in self.labels:
             raise UnknownNameError("condition", category, self.labels)
         own, folded = self.labels[category], self.folded.get(category, ())
@@ -53,12 +53,12 @@ class Conditions:
         return own.index(found) if found in own else 1
 
     def knows(self, category: str, label: str) -> bool:
-        """Whether `id` would find it."""
+        """Whether `id` finds the label."""
         names = (*self.labels[category][1:], *self.folded.get(category, ()))
         return _same(label, names) is not None
 
     def ids(self, chosen: Mapping[str, str]) -> NDArray[np.int64]:
-        """(K,) ids, one per category in order; a category not chosen is unconditional (0)."""
+        """(K,) ids, one per category in order; 0 (unconditional) for categories not in `chosen`."""
         for category in chosen:
             if category not in self.labels:
                 raise UnknownNameError("condition", category, self.labels)
@@ -69,7 +69,7 @@ class Conditions:
     def mixture(self, chosen: Mapping[str, Sequence[tuple[str, float]]]) -> Mixture:
         """Weighted labels per category ({"composer": [("Bach", 0.6), ("Chopin", 0.4)]}).
 
-        Weights are relative. Raises UnknownNameError for a label never seen, UsageError for a
+        Weights are relative. Raises UnknownNameError for an unknown label, UsageError for a
         weight that is not a finite number above 0.
         """
         rows: list[list[tuple[int, float]]] = []
@@ -80,8 +80,10 @@ class Conditions:
             weighted = chosen.get(name, [])
             for label, weight in weighted:
                 if not 0 < weight < inf:
-                    said = f"{name} {label}:{weight:g} has no weight that can be mixed"
-                    raise UsageError(said, "give a number above 0, such as 0.6, or leave it out")
+                    raise UsageError(
+                        f"the weight in {name} {label}:{weight:g} must be a number above 0",
+                        "give one such as 0.6, or leave the label out",
+                    )
             total = sum(weight for _, weight in weighted)
             rows.append([(self.id(name, label), weight / total) for label, weight in weighted])
         return rows
@@ -103,7 +105,7 @@ class Conditions:
 
 
 def _same(label: str, names: Sequence[str]) -> str | None:
-    """The one of `names` that is `label`, whatever the case of its letters."""
+    """The element of `names` that equals `label`, ignoring case if there is no exact match."""
     if label in names:
         return label
     return next((name for name in names if name.casefold() == label.casefold()), None)
@@ -113,9 +115,9 @@ Mixture = list[list[tuple[int, float]]]  # per category, (id, weight); empty mea
 
 
 def vector(tables: Sequence[NDArray[np.float32]], mixture: Mixture) -> NDArray[np.float32]:
-    """(D,) the condition of one row: the weighted vectors of every category, summed.
+    """(D,) the condition of one row: the weighted sum of its vectors over all categories.
 
-    `tables[k]` is (labels, D). The same sum the network takes in training, weight 1 on one label.
+    `tables[k]` is (labels, D). With weight 1 on one label it equals `Network.condition`.
     """
     total = np.zeros(tables[0].shape[1] if tables else 0, np.float32)
     for table, weighted in zip(tables, mixture, strict=True):

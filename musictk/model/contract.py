@@ -1,4 +1,4 @@
-"""The Architecture contract: a causal sequence body, hidden to hidden, with explicit state."""
+"""The Architecture contract: a causal backbone, hidden to hidden, with explicit state."""
 
 # No `from __future__ import annotations`: torch.jit.script reads a class's annotations as types.
 
@@ -8,31 +8,34 @@ from torch import Tensor, nn
 
 
 class Architecture(nn.Module):
-    """A causal body. It knows neither vocabularies nor composers; positions are its own affair.
+    """A causal backbone: the sequence model between the stem and the head of a `Network`.
+
+    It sees hidden vectors only, no vocabulary and no labels, and encodes positions itself. A
+    network calls it `body`, and so do the names of stored weights.
 
     A subclass sets `name` and `Config`, a frozen dataclass with at least `dim`, `depth`, `heads`
-    and `dropout`, and writes `begin` and `forward` so that they compile with `torch.jit.script`.
+    and `dropout`, and implements `begin` and `forward` so that `torch.jit.script` compiles them.
 
-    State is a list of tensors, each (B, …) and of fixed shape, so rows can be stacked, selected and
-    repeated along dimension 0, and rows may stand at different positions. `forward` may write into
-    the state it is given: use only what it returns. One `forward` serves training (a state begun
-    with capacity 0 keeps no past), prefill, stepping, TorchScript and ONNX. Keep the repeated
-    layers in one `nn.ModuleList`, so that training can recompute or shard them one at a time.
+    The state is a list of tensors (B, …) of fixed shape. Rows can be stacked, selected and repeated
+    along dimension 0, and may be at different positions. `forward` may write into the state it is
+    given: use only the state it returns. One `forward` serves training (with capacity 0 the state
+    keeps no past), prefill, stepping, TorchScript and ONNX. Keep the repeated layers in one
+    `nn.ModuleList`, so that training can recompute or shard them one at a time.
     """
 
     Config: ClassVar[type]
     name: ClassVar[str]
-    input_std: ClassVar[float] = 1.0  # standard deviation of what comes in, before any training
+    input_std: ClassVar[float] = 1.0  # standard deviation of the input before training
 
-    dim: int  # D, the width of what goes in and comes out
-    max_length: int  # the most positions one row may reach
+    dim: int  # D, the width of input and output
+    max_length: int  # the maximum number of positions of a row
 
     def __init__(self, config: Any) -> None:
         super().__init__()
         self.config = config
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
-        """The state before the first position, with room for `capacity` positions a row."""
+        """The state before the first position, with room for `capacity` positions per row."""
         raise NotImplementedError
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:

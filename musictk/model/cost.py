@@ -1,4 +1,4 @@
-"""What a network costs: the limit that a measured speed is set against."""
+"""The size and the cost of a network: parameters, weights, floating-point operations."""
 
 from __future__ import annotations
 
@@ -14,30 +14,30 @@ from musictk.tokens import Frames, Space
 
 
 def parameters(network: Network) -> int:
-    """How many numbers are learned; a tied matrix counts once."""
+    """The number of learned parameters; a tied matrix counts once."""
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def multiplied(architecture: type, config: Any) -> int:
-    """How many weights of a body each position is multiplied by; reckoned without making them."""
+def matmul_weights(architecture: type, config: Any) -> int:
+    """The number of weights in matrix products per position. Allocates none of them."""
     with torch.device("meta"):
         body: nn.Module = architecture(config)
     kinds = (nn.Linear, nn.Conv1d)
-    return sum(each.weight.numel() for each in body.modules() if isinstance(each, kinds))
+    return sum(module.weight.numel() for module in body.modules() if isinstance(module, kinds))
 
 
 def flops_per_position(network: Network, space: Space, length: int) -> float:
-    """Floating-point operations of a forward pass over `length` positions, for each of them.
+    """Floating-point operations per position of a forward pass over `length` positions.
 
-    A multiply-add counts as two; training costs about three times as much. Counted by a run that
-    computes nothing, so it is what the kernels do: masked keys and the padding of blocks included,
-    causal attention as the full square, though a fused kernel may skip half of it.
+    A multiply-add counts as two; a training step costs about three times as much. Counted on the
+    meta device, so masked keys and padded blocks are included, and causal attention counts as the
+    full square, though a fused kernel may skip half of it.
     """
-    ghost = copy.deepcopy(network).to("meta")
+    meta = copy.deepcopy(network).to("meta")
     shape = (1, length, space.width) if isinstance(space, Frames) else (1, length)
     kind = torch.uint8 if isinstance(space, Frames) else torch.int64
     sequence = torch.zeros(shape, dtype=kind, device="meta")
     condition = torch.zeros(1, network.body.dim, device="meta")
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        ghost(sequence, condition, ghost.begin(1, 0))
+        meta(sequence, condition, meta.begin(1, 0))
     return counter.get_total_flops() / length

@@ -1,4 +1,4 @@
-"""Look inside a network without another forward path."""
+"""Attention maps of a network, recorded during its usual forward pass."""
 
 from __future__ import annotations
 
@@ -7,19 +7,20 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from musictk.model.attention import CausalAttention, WindowedAttention
+from musictk.model.decoder import CausalAttention
 from musictk.model.network import Network
 from musictk.model.relative import RelativeAttention
+from musictk.model.windowed import WindowedAttention
 
 KERNELS = (CausalAttention, WindowedAttention, RelativeAttention)
 
 
 @torch.no_grad()
 def attention_maps(network: Network, sequence: Tensor, condition: Tensor) -> list[Tensor]:
-    """What each kernel attends to, in the order they ran: (H, T, T), row i the weights of query i.
+    """The attention weights of each kernel, in the order they ran: (H, T, T), one row per query.
 
-    `sequence` (1, T) ids or (1, T, W) frames, `condition` (1, D). A body of several windows gives
-    one map for each; one that attends by other means than `musictk.model`'s kernels gives none.
+    `sequence` (1, T) ids or (1, T, W) frames, `condition` (1, D). A backbone with several windows
+    per layer gives a map for each; one that uses no kernel of `musictk.model` gives none.
     """
     maps: list[Tensor] = []
     running = False
@@ -28,9 +29,9 @@ def attention_maps(network: Network, sequence: Tensor, condition: Tensor) -> lis
         nonlocal running
         if running:
             return
-        running = True  # the call below runs this hook as well
+        running = True  # the call below runs this hook too
         q, k, v, *rest = args
-        # Attention to the identity: the sum of one-hot values is the weights themselves.
+        # With the identity as values, the output of attention is its weights.
         ones = torch.eye(v.shape[2], dtype=v.dtype, device=v.device).expand(*v.shape[:2], -1, -1)
         maps.append(kernel(q, k, ones, *rest)[0][0].float().cpu())
         running = False

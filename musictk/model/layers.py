@@ -1,21 +1,21 @@
-"""Small parts that several bodies use."""
+"""Stateless layers: position encodings, normalisation, heads and feed-forwards."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Generic, TypeVar
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
-
-from musictk.model.positions import rotate
 
 M = TypeVar("M", bound=nn.Module)
 
 if TYPE_CHECKING:
 
     class Stack(nn.ModuleList, Generic[M]):
-        """An `nn.ModuleList` that knows what it holds."""
+        """An `nn.ModuleList` with a typed element."""
 
         def __init__(self, modules: Iterable[M]) -> None: ...
         def __iter__(self) -> Iterator[M]: ...
@@ -25,12 +25,95 @@ else:
     Stack = nn.ModuleList
 
 
+def positions(position: Tensor, length: int) -> Tensor:
+    """(B,) first positions -> (B, length): `length` consecutive positions in each row."""
+    return position.unsqueeze(1) + torch.arange(length, device=position.device)
+
+
+class LearnedPositions(nn.Module):
+    """One learned vector per position (Radford et al. 2019)."""
+
+    def __init__(self, max_length: int, dim: int, std: float = 0.02) -> None:
+        super().__init__()
+        self.embedding = nn.Embedding(max_length, dim)
+        nn.init.normal_(self.embedding.weight, std=std)
+
+    def forward(self, position: Tensor, length: int) -> Tensor:
+        """(B,) -> (B, length, D)."""
+        return self.embedding(positions(position, length))
+
+
+class SinusoidalPositions(nn.Module):
+    """Sines and cosines of geometric wavelengths (Vaswani et al. 2017, section 3.5)."""
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        rates = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
+        self.register_buffer("rates", rates, persistent=False)
+        self.rates: Tensor
+
+    def forward(self, position: Tensor, length: int) -> Tensor:
+        """(B,) -> (B, length, D)."""
+        angle = positions(position, length).unsqueeze(-1) * self.rates
+        return torch.stack([angle.sin(), angle.cos()], -1).flatten(2)
+
+
+class Rotary(nn.Module):
+    """The angles of rotary position encodings (Su et al. 2021, arXiv 2104.09864)."""
+
+    def __init__(self, head_dim: int, base: float = 10000.0) -> None:
+        super().__init__()
+        rates = base ** (-torch.arange(0, head_dim, 2) / head_dim)
+        self.register_buffer("rates", rates, persistent=False)
+        self.rates: Tensor
+
+    def forward(self, position: Tensor, length: int) -> Tensor:
+        """(B,) -> (2, B, 1, length, Dh): the cosines and the sines that `rotate` takes."""
+        angle = positions(position, length)[:, None, :, None] * self.rates
+        angle = torch.cat([angle, angle], -1)
+        return torch.stack([angle.cos(), angle.sin()])
+
+
+def rotate(x: Tensor, rotary: Tensor) -> Tensor:
+    """Rotate `x` (B, H, T, Dh) by the output of `Rotary`, pairing dimension i with i + Dh/2."""
+    one, two = x.chunk(2, -1)
+    rotated = x * rotary[0] + torch.cat([-two, one], -1) * rotary[1]
+    return rotated.to(x.dtype)
+
+
 class RMSNorm(nn.RMSNorm):
-    """In the precision of its weight, whatever autocast makes of its input."""
+    """Root-mean-square normalisation (Zhang & Sennrich 2019), computed in the weight's dtype.
+
+    Autocast may hand it a lower precision.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, D) -> (…, D)."""
         return F.rms_norm(x.to(self.weight.dtype), self.normalized_shape, self.weight).to(x.dtype)
+
+
+class Heads(nn.Module):
+    """Split a projection into heads; optionally normalise and rotate queries and keys."""
+
+    def __init__(self, heads: int, head_dim: int, qk_norm: bool = False) -> None:
+        super().__init__()
+        self.heads = heads
+        self.q_norm = RMSNorm(head_dim) if qk_norm else nn.Identity()
+        self.k_norm = RMSNorm(head_dim) if qk_norm else nn.Identity()
+
+    def forward(self, x: Tensor, rotary: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """(B, T, 3 D), and the output of `Rotary` -> queries, keys and values (B, H, T, Dh)."""
+        batch, length, width = x.shape
+        x = x.view(batch, length, 3, self.heads, width // (3 * self.heads)).transpose(1, 3)
+        q, k = self.q_norm(x[:, :, 0]), self.k_norm(x[:, :, 1])
+        if rotary is not None:
+            q, k = rotate(q, rotary), rotate(k, rotary)
+        return q, k, x[:, :, 2]
+
+
+def merge_heads(x: Tensor) -> Tensor:
+    """(B, H, T, Dh) -> (B, T, D)."""
+    return x.transpose(1, 2).flatten(2)
 
 
 class FeedForward(nn.Module):
@@ -57,7 +140,7 @@ class FeedForward(nn.Module):
 
 
 class SwiGLU(nn.Module):
-    """A gated feed-forward (Shazeer 2020, arXiv 2002.05202) of the same size as a plain one."""
+    """A gated feed-forward (Shazeer 2020, arXiv 2002.05202) with as many weights as a plain one."""
 
     def __init__(self, dim: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -70,27 +153,3 @@ class SwiGLU(nn.Module):
         """(…, D) -> (…, D)."""
         gate, value = self.up(x).chunk(2, -1)
         return self.dropout(self.down(F.silu(gate) * value))
-
-
-class Heads(nn.Module):
-    """Splits a projection into heads; queries and keys may be normalised and turned."""
-
-    def __init__(self, heads: int, head_dim: int, qk_norm: bool = False) -> None:
-        super().__init__()
-        self.heads = heads
-        self.q_norm = RMSNorm(head_dim) if qk_norm else nn.Identity()
-        self.k_norm = RMSNorm(head_dim) if qk_norm else nn.Identity()
-
-    def forward(self, x: Tensor, turn: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, 3 D), and a `Rotary`'s turn -> queries, keys, values, each (B, H, T, Dh)."""
-        batch, length, width = x.shape
-        x = x.view(batch, length, 3, self.heads, width // (3 * self.heads)).transpose(1, 3)
-        q, k = self.q_norm(x[:, :, 0]), self.k_norm(x[:, :, 1])
-        if turn is not None:
-            q, k = rotate(q, turn), rotate(k, turn)
-        return q, k, x[:, :, 2]
-
-
-def merge_heads(x: Tensor) -> Tensor:
-    """(B, H, T, Dh) -> (B, T, D)."""
-    return x.transpose(1, 2).flatten(2)

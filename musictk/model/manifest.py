@@ -1,7 +1,7 @@
 """The manifest of a bundle: everything but the weights. Free of torch.
 
 A bundle is a directory: `manifest.json` + `weights.safetensors`, and in an export also `model.onnx`
-or `model.ts`. Checkpoints and exports share it, so sampling needs no catalog.
+or `model.ts`. Checkpoints and exports are both bundles, so sampling needs no catalog.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class Slot:
     dtype: str
 
     def concrete(self, batch: int, capacity: int) -> tuple[int, ...]:
-        """The shape for so many rows with room for so many positions."""
+        """The shape for `batch` rows with room for `capacity` positions each."""
         sizes = {"batch": batch, "capacity": capacity}
         return tuple(sizes[size] if isinstance(size, str) else size for size in self.shape)
 
@@ -47,20 +47,23 @@ class Manifest:
     tokenizer_fingerprint: str
     space: Space
     conditions: Conditions
-    max_length: int  # the most positions one row may reach
+    max_length: int  # the maximum number of positions of a row
     slots: tuple[Slot, ...] = ()
-    sampling: Mapping[str, Any] = field(default_factory=dict)  # dials of its own, see `Sampling`
+    sampling: Mapping[str, Any] = field(default_factory=dict)  # saved defaults
     trained: Mapping[str, Any] = field(default_factory=dict)  # step, data, metrics, settings
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def trained_length(self) -> int | None:
-        """Positions of the windows it was trained on; further ones it has never seen."""
+        """The length of the training crops, in positions; None if not recorded."""
         length = self.trained.get("settings", {}).get("length")
         return int(length) if length else None
 
     def make_tokenizer(self) -> Tokenizer:
-        """The tokenizer the model was trained with; refuses one that reads its ids differently."""
+        """The tokenizer the model was trained with.
+
+        Raises MusictkError if it no longer decodes ids as it did then.
+        """
         kind = registry().load("tokenizer", self.tokenizer)
         tokenizer: Tokenizer = make_component(kind, self.tokenizer_config, self.tokenizer_learned)
         if not tokenizer.decodes(self.tokenizer_fingerprint):
@@ -81,7 +84,7 @@ class Manifest:
 
     @staticmethod
     def read(directory: Path) -> Manifest:
-        """Read `manifest.json`; raises MusictkError where it is missing, broken or too new."""
+        """Read `manifest.json`; raises MusictkError if it is missing, invalid or too new."""
         value = read_json(directory / MANIFEST)
         try:
             if value.pop("format") > FORMAT:
@@ -94,7 +97,7 @@ class Manifest:
             manifest = Manifest(**value)
             for name in _TABLES:
                 if not isinstance(getattr(manifest, name), Mapping):
-                    raise TypeError(f"{name} is no table")
+                    raise TypeError(f"{name} is not a table")
             return manifest
         except (KeyError, TypeError, AttributeError) as error:
             raise MusictkError(

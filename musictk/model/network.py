@@ -1,4 +1,4 @@
-"""The network around a body: stem, conditions, head. Any body meets any space."""
+"""The network: stem, conditions, backbone (`body`) and head. Any backbone works with any space."""
 
 from __future__ import annotations
 
@@ -14,21 +14,20 @@ from musictk.config import require
 from musictk.model.contract import Architecture
 from musictk.tokens import Frames, Space
 
-_SOUNDING = 4  # pitches of a frame, roughly: what frames begin from before any training
+_SOUNDING = 4  # typical number of pitches in a frame; sets the initial scale and odds of frames
 
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """What surrounds the body.
+    """Settings of the parts around the backbone.
 
-    `condition_scale` is about the beginning only: condition vectors are drawn with a standard
-    deviation of `condition_scale` times the body's `stream`, which is that of token embeddings.
-    They are added as they are, and training may make them of any length. (Seed 001 multiplies the
-    vector by 0.25 wherever it adds it, in training too.)
+    Condition vectors are drawn with a standard deviation of `condition_scale` times the backbone's
+    `input_std`, that of token embeddings. The scale applies to initialisation only: vectors are
+    added unscaled, and training may change their length.
     """
 
-    tied: bool = False  # the head shares the token embedding (Press & Wolf 2017)
-    condition_scale: float = 0.25  # of fresh condition vectors, beside token embeddings
+    tied: bool = False  # head and token embedding share weights (Press & Wolf 2017)
+    condition_scale: float = 0.25  # initial std of condition vectors, relative to token embeddings
 
     def __post_init__(self) -> None:
         scale = self.condition_scale
@@ -48,7 +47,7 @@ class TokenStem(nn.Module):
 
 
 class FrameStem(nn.Module):
-    """(B, T, W) zeros and ones -> (B, T, D), of about unit variance."""
+    """(B, T, W) zeros and ones -> (B, T, D), with about unit variance."""
 
     def __init__(self, width: int, dim: int) -> None:
         super().__init__()
@@ -62,8 +61,7 @@ class FrameStem(nn.Module):
 class Head(nn.Module):
     """(B, T, D) -> (B, T, V) logits: of a softmax over tokens, or of one Bernoulli per pitch.
 
-    With `frames` they begin at the odds of a few pitches in all, which training would otherwise
-    have to find step by step.
+    For `frames` the bias starts at the log-odds of a few sounding pitches.
     """
 
     def __init__(self, dim: int, size: int, scale: float, frames: bool) -> None:
@@ -80,10 +78,10 @@ class Head(nn.Module):
 
 
 class Network(nn.Module):
-    """Stem + conditions + body + head; the one forward path of training and generation.
+    """Stem + conditions + body + head: the one forward pass of training and generation.
 
     `conditions` maps each category to its number of vectors; `condition` turns ids into one vector
-    per row, which `forward` adds to every position. Vector 0 is 'unconditional'.
+    per row, which `forward` adds to the input at every position. Vector 0 is 'unconditional'.
     """
 
     def __init__(
@@ -100,7 +98,7 @@ class Network(nn.Module):
             nn.Embedding(labels, body.dim) for labels in conditions.values()
         )
         self.body = body
-        # Logits that are products with embeddings are to have unit variance too.
+        # Logits have about unit variance, also if they are products with embeddings.
         scale = body.dim**-0.5 / body.input_std if tied else 1.0
         self.head = Head(body.dim, size, scale, frames)
         if tied and isinstance(self.stem, TokenStem):
@@ -111,7 +109,7 @@ class Network(nn.Module):
 
     @torch.jit.export
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
-        """The state before the first position, with room for `capacity` positions a row."""
+        """The state before the first position, with room for `capacity` positions per row."""
         return self.body.begin(batch, capacity)
 
     def forward(
@@ -138,9 +136,9 @@ def loss(
     smoothing: float = 0.0,
     mask: Tensor | None = None,
 ) -> Tensor:
-    """(B, T) nats per position: cross entropy of a token, or summed BCE of a frame's pitches.
+    """(B, T) nats per position: cross-entropy of a token, or summed BCE of a frame's pitches.
 
-    Positions whose target is `pad`, or where `mask` (B, T) is False, cost nothing (0).
+    0 where the target is `pad` or `mask` (B, T) is False.
     """
     if isinstance(space, Frames):
         each = F.binary_cross_entropy_with_logits(

@@ -8,14 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musictk.model.attention import grouped_query_attention, reach, write
+from musictk.model.decoder import write
+from musictk.model.grouped_query import grouped_query_attention
+from musictk.model.layers import positions
 
 
 class RelativeAttention(nn.Module):
-    """softmax((q · k + q · e) / √Dh), with a vector e for each head and distance.
+    """softmax((q · k + q · e) / √Dh), with a learned vector e for each head and distance.
 
     Distances beyond the table share its last vector, so a piece may be longer than the table.
-    State as of `CausalAttention`.
+    The state is that of `CausalAttention`.
     """
 
     def __init__(self, heads: int, head_dim: int, distances: int, dropout: float = 0.0) -> None:
@@ -27,16 +29,16 @@ class RelativeAttention(nn.Module):
     def forward(
         self, q: Tensor, k: Tensor, v: Tensor, position: Tensor, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """Attend from T new positions to all before them and themselves.
+        """Attend from T new positions to the cached ones and to themselves.
 
-        `q`, `k`, `v` (B, H, T, Dh); `position` (B,) where each row stands; `keys`, `values`
-        (B, H, capacity, Dh), capacity 0 keeping no past. Returns (B, H, T, Dh) and both buffers.
+        `q`, `k`, `v` (B, H, T, Dh); `position` (B,) of the first new one in each row; `keys`,
+        `values` (B, H, capacity, Dh). Returns (B, H, T, Dh), and the keys and values to go on with.
         """
         length, capacity = q.shape[2], keys.shape[2]
         if not torch.jit.is_scripting():  # type: ignore[attr-defined]
             exporting = torch.onnx.is_in_onnx_export()
             if exporting:
-                index = reach(position, length)
+                index = positions(position, length)
                 end: Any = index.max().item() + 1  # int() would make it a constant
                 torch._check(end > 0)  # type: ignore[no-untyped-call]
                 bias = self.gather(q, index, end)
@@ -45,11 +47,11 @@ class RelativeAttention(nn.Module):
             later = torch.ones(length, length, dtype=torch.bool, device=q.device).triu(1)
             bias = self.skew(q).masked_fill(later, float("-inf"))
             return self.attend(q, k, v, bias), keys, values
-        index = reach(position, length)
+        index = positions(position, length)
         write(keys, k, index)
         write(values, v, index)
         end = capacity
-        if not keys.is_cuda:  # on CUDA reading the position would stall, and a graph could not
+        if not keys.is_cuda:  # on CUDA, reading the position would stall and break CUDA graphs
             end = int(index.max()) + 1
         later = torch.arange(end, device=q.device) > index[:, None, :, None]
         bias = self.gather(q, index, end).masked_fill(later, float("-inf"))
@@ -64,9 +66,10 @@ class RelativeAttention(nn.Module):
         )
 
     def skew(self, q: Tensor) -> Tensor:
-        """(B, H, L, Dh) -> (B, H, L, L): q_i · e of distance i - j, where j <= i; scaled.
+        """(B, H, L, Dh) -> (B, H, L, L): scaled q_i · e of distance i - j; valid where j <= i.
 
-        Needs O(L · Dh) beside its result: a column of padding shifts row i of Q Eᵀ into place.
+        Takes O(L · Dh) memory beside its result: a column of padding shifts row i of Q Eᵀ into
+        place ("skewing" in the paper).
         """
         length = q.shape[2]
         distance = torch.arange(length - 1, -1, -1, device=q.device)  # of column c: L - 1 - c
@@ -76,7 +79,7 @@ class RelativeAttention(nn.Module):
         return padded[:, :, 1:]
 
     def gather(self, q: Tensor, index: Tensor, end: int) -> Tensor:
-        """(B, H, T, Dh) at `index` (B, T) -> (B, H, T, end): q · e of the distance to each key."""
+        """(B, H, T, Dh) at `index` (B, T) -> (B, H, T, end): scaled q · e of each distance."""
         logits = (q * self.scale) @ self.table.transpose(1, 2)  # (B, H, T, distances)
         distance = index.unsqueeze(-1) - torch.arange(end, device=q.device)  # (B, T, end)
         distance = distance.clamp(0, self.table.shape[1] - 1).unsqueeze(1)

@@ -1,4 +1,4 @@
-"""The one dial: how big a body is. Free of torch."""
+"""Model sizes, and checks that backbone configs share. Free of torch."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
 def config_for(
     architecture: type, size: str | None = None, values: Mapping[str, Any] | None = None
 ) -> Any:
-    """The `Config` of an architecture class at a size; `values` go before it.
+    """The `Config` of an architecture class at a size; `values` override the size.
 
-    Without a size the class's own defaults hold. Raises UnknownNameError for a size or a setting
-    that does not exist, UsageError for a value that does not fit.
+    Without a size, the class's defaults apply. Raises UnknownNameError for an unknown size or
+    setting, UsageError for an invalid value.
     """
     if size is not None and size not in SIZES:
         raise UnknownNameError("size", size, SIZES)
@@ -33,11 +33,11 @@ def config_for(
     return build(architecture.Config, chosen, architecture.name)  # type: ignore[attr-defined]
 
 
-def check_body(config: Any, owner: str, even_heads: bool = False) -> None:
-    """Raise UsageError for a `dim`, `depth`, `heads`, `max_length` or `dropout` that cannot work.
+def check_backbone(config: Any, owner: str, even_heads: bool = False) -> None:
+    """Raise UsageError for an invalid `dim`, `depth`, `heads`, `max_length` or `dropout`.
 
-    For the `__post_init__` of a body's `Config`; a `feedforward` may be among its fields.
-    `even_heads`: rotary positions turn pairs.
+    For `__post_init__` of a backbone's `Config`. Checks `feedforward` too where the config has it.
+    `even_heads`: dim / heads must be even, as rotary positions rotate pairs of dimensions.
     """
     for key in ("dim", "depth", "heads", "max_length", "feedforward"):
         value = getattr(config, key, 1)
@@ -45,12 +45,12 @@ def check_body(config: Any, owner: str, even_heads: bool = False) -> None:
     dim, heads, dropout = config.dim, config.heads, config.dropout
     require(dim % heads == 0, owner, "heads", heads, f"a divisor of dim={dim}")
     if even_heads:
-        allowed = f"an even number times heads={heads}: rotary positions turn pairs"
+        allowed = f"an even number times heads={heads}: rotary positions rotate pairs of dimensions"
         require(dim // heads % 2 == 0, owner, "dim", dim, allowed)
     require(0 <= dropout < 1, owner, "dropout", dropout, "at least 0 and below 1")
 
 
 def check_even(config: Any, owner: str) -> None:
-    """Raise UsageError for a `dim` that sinusoidal positions cannot fill."""
+    """Raise UsageError for an odd `dim`, which sinusoidal positions cannot fill."""
     allowed = "even: sinusoidal positions are pairs of a sine and a cosine"
     require(config.dim % 2 == 0, owner, "dim", config.dim, allowed)

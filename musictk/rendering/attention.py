@@ -1,4 +1,4 @@
-"""Pictures of attention: what each head of each layer looks at."""
+"""Heat maps of attention, one for each layer and head."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ def draw(
 ) -> None:
     """Write a PNG: one row of heat maps per layer, one column per head.
 
-    `maps[layer]` is (H, T, T): row i says how much position i looks at each position before it.
-    `starts` are positions to rule lines at, such as the beginnings of bars. Every map has its own
-    scale, and weights are drawn by their square root, so that faint bands can be seen.
+    `maps[layer]` is (H, T, T): row i has the attention weights of query i. Lines are drawn at the
+    positions in `starts`, such as bar lines. Each map has its own colour scale, over the square
+    root of the weights so that faint bands are visible. Raises MusictkError if there are no maps.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     if not maps or any(layer.ndim != 3 or 0 in layer.shape for layer in maps):
-        raise MusictkError("there is no attention to draw", "choose a model that attends")
+        raise MusictkError("the model has no attention to draw", "choose a model with attention")
     rows, columns = len(maps), max(len(layer) for layer in maps)
-    side = float(np.clip(14 / columns, 1.5, 3.2))  # inches of one map
+    side = float(np.clip(14 / columns, 1.5, 3.2))  # of one map, in inches
     size = (side * columns + 0.9, side * rows + 1.1)
     figure = Figure(figsize=size, dpi=150, facecolor="#fdfcfa")
     FigureCanvasAgg(figure)
@@ -63,7 +63,7 @@ def draw(
 
 
 def _draw_map(axes: Axes, weights: NDArray[np.floating], starts: Sequence[int]) -> None:
-    """One (T, T) map; the future, which a causal model never sees, is left blank."""
+    """One (T, T) map; the masked future is left blank."""
     from matplotlib.colors import PowerNorm
 
     seen = np.ma.masked_array(weights, np.triu(np.ones(weights.shape, np.bool_), 1))

@@ -1,11 +1,11 @@
-"""The laws of an architecture: chunking, causality, independent rows, and what they rest on.
+"""The laws of an architecture: chunking, causality, independent rows and what these rest on.
 
     @pytest.mark.parametrize("space", SPACES)
     @pytest.mark.parametrize("law", LAWS)
-    def test_my_body(law: Law, space: Space) -> None:
-        law(tiny(MyBody, space), space)
+    def test_laws(law: Law, space: Space) -> None:
+        law(tiny(MyArchitecture, space), space)
 
-Parity of the exports is in `musictk.testing.exports`.
+Parity of exports is in `musictk.testing.exports`.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ Law = Callable[[Network, Space], None]
 SPACES: tuple[Space, ...] = (Tokens(61), Frames(16))
 SMALL = {"dim": 32, "depth": 2, "heads": 4}
 LENGTH = 70
-CLOSE = 1e-5  # in single precision, between ways of cutting the same sequence
-STEPS = 1024
+CLOSE = 1e-5  # single precision, between ways to cut the same sequence into chunks
+STEPS = 1024  # of greedy decoding
 
 
 def tiny(architecture: type[Architecture], space: Space, **options: Any) -> Network:
-    """A small untrained network in evaluation mode, no weight of it at rest at zero or one."""
+    """A small untrained network in evaluation mode; noise is added so that no weight is 0 or 1."""
     torch.manual_seed(0)
     config: Any = build(architecture.Config, SMALL | options, architecture.name)
     network = Network(architecture(config), space, {"composer": 3}, NetworkConfig()).eval()
@@ -43,87 +43,88 @@ def tiny(architecture: type[Architecture], space: Space, **options: Any) -> Netw
 
 
 def chunking(network: Network, space: Space) -> None:
-    """One shot = step by step = ragged chunks = rows that stand at different positions."""
+    """One pass = step by step = ragged chunks = rows at different positions."""
     sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2)
-    whole = _play(network, sequence, condition)
+    whole = _run(network, sequence, condition)
     for chunks in ([LENGTH], [1] * LENGTH, [7, 1, 1, 40, 2, 19], [33, 37]):
-        played = _play(network, sequence, condition, chunks, network.begin(2, LENGTH + 3))
-        _assert_close(played, whole, f"chunks of {chunks}")
-    apart = _apart(network, sequence, condition, (3, 50))
-    _assert_close(apart, torch.stack([whole[0, 3:12], whole[1, 50:59]]), "rows apart")
+        logits = _run(network, sequence, condition, chunks, network.begin(2, LENGTH + 3))
+        _assert_close(logits, whole, f"chunks of {chunks}")
+    staggered = _staggered(network, sequence, condition, (3, 50))
+    expected = torch.stack([whole[0, 3:12], whole[1, 50:59]])
+    _assert_close(staggered, expected, "rows at different positions")
 
 
 def fixed_state(network: Network, space: Space) -> None:
-    """The state keeps its shapes, its rows lie along dimension 0, and it can be begun anew."""
+    """The state keeps its shapes, has its rows along dimension 0, and `begin` gives a fresh one."""
     sequence, condition = _noise(space, 3, 5), _condition(network, 3)
     with torch.no_grad():
         before = network.begin(3, 9)
         shapes = [(tensor.shape, tensor.dtype) for tensor in before]
         _, after = network(sequence, condition, before)
     assert [(tensor.shape, tensor.dtype) for tensor in after] == shapes, "the state changed shape"
-    assert all(tensor.shape[0] == 3 for tensor in after), "a state tensor has no row for each row"
-    assert not any(tensor.any() for tensor in network.begin(3, 9)), "begin() gave a used state"
+    assert all(tensor.shape[0] == 3 for tensor in after), "a state tensor lacks the batch dimension"
+    assert not any(tensor.any() for tensor in network.begin(3, 9)), "begin() returned a used state"
 
 
 def causality(network: Network, space: Space) -> None:
-    """A changed future changes nothing before it, not by one bit."""
+    """Changing the future changes no logit before it, bit for bit."""
     sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2)
     changed = torch.cat([sequence[:, :41], _noise(space, 2, LENGTH)[:, 41:]], 1)
     for capacity in (0, LENGTH):
-        one = _play(network, sequence, condition, state=network.begin(2, capacity))
-        two = _play(network, changed, condition, state=network.begin(2, capacity))
-        assert torch.equal(one[:, :41], two[:, :41]), "the future shows in the past"
-        assert not torch.equal(one[:, 41:], two[:, 41:]), "the sequence does not show at all"
+        one = _run(network, sequence, condition, state=network.begin(2, capacity))
+        two = _run(network, changed, condition, state=network.begin(2, capacity))
+        assert torch.equal(one[:, :41], two[:, :41]), "logits depend on the future"
+        assert not torch.equal(one[:, 41:], two[:, 41:]), "logits do not depend on the sequence"
 
 
 def rows(network: Network, space: Space) -> None:
-    """What stands in one row changes nothing in another, not by one bit."""
+    """Changing one row changes no other, bit for bit."""
     sequence, condition = _noise(space, 3, LENGTH), _condition(network, 3)
     changed = sequence.clone()
     changed[1] = _noise(space, 3, LENGTH)[1]
     for capacity, chunks in ((0, [LENGTH]), (LENGTH, [30, 1, 39])):
-        one = _play(network, sequence, condition, chunks, network.begin(3, capacity))
-        two = _play(network, changed, condition, chunks, network.begin(3, capacity))
-        assert torch.equal(one[::2], two[::2]), "rows touch each other"
-        assert not torch.equal(one[1], two[1]), "the sequence does not show at all"
+        one = _run(network, sequence, condition, chunks, network.begin(3, capacity))
+        two = _run(network, changed, condition, chunks, network.begin(3, capacity))
+        assert torch.equal(one[::2], two[::2]), "rows depend on each other"
+        assert not torch.equal(one[1], two[1]), "logits do not depend on the sequence"
 
 
 def gradients(network: Network, space: Space) -> None:
-    """Every weight learns: its gradient is finite and not zero."""
+    """Every parameter gets a gradient that is finite and not zero."""
     sequence, condition = _noise(space, 2, LENGTH), network.condition(torch.tensor([[0], [2]]))
     logits, _ = network.train()(sequence[:, :-1], condition, network.begin(2, 0))
     loss(logits, sequence[:, 1:], space).mean().backward()  # type: ignore[no-untyped-call]
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, f"{name} is not used"
         assert parameter.grad.isfinite().all(), f"{name} has a gradient that is not finite"
-        assert parameter.grad.any(), f"{name} does not learn"
+        assert parameter.grad.any(), f"{name} has a gradient of zero"
 
 
 def half_precision(network: Network, space: Space) -> None:
-    """Under bfloat16 autocast it trains and steps, and says nearly the same."""
+    """Under bfloat16 autocast, whole passes and steps give nearly the same logits."""
     sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2)
-    whole = _play(network, sequence, condition)
+    whole = _run(network, sequence, condition)
     with torch.autocast("cpu", torch.bfloat16):
         for capacity, chunks in ((0, [LENGTH]), (LENGTH, [LENGTH - 3, 1, 1, 1])):
             state = network.begin(2, capacity)
-            rounded = _play(network, sequence, condition, chunks, state).float()
-            assert (rounded - whole).abs().mean() < 0.1 * whole.std(), "far off in bfloat16"
+            rounded = _run(network, sequence, condition, chunks, state).float()
+            assert (rounded - whole).abs().mean() < 0.1 * whole.std(), "logits differ in bfloat16"
 
 
 def scripted(network: Network, space: Space) -> None:
-    """TorchScript compiles it, and plays the same 1,024 greedy steps as eager PyTorch."""
+    """TorchScript compiles it, and 1,024 greedy steps agree with eager PyTorch."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         compiled = torch.jit.script(network)
     sequence, condition = _noise(space, 3, LENGTH), _condition(network, 3)
     for batch, chunks in ((3, [31, 1, 38]), (1, [1, 69])):
-        heard, under = sequence[:batch], condition[:batch]
-        one = _play(compiled, heard, under, chunks, compiled.begin(batch, LENGTH))
-        _assert_close(one, _play(network, heard, under), f"{batch} scripted rows", 1e-4)
-    heard, said = _greedy(compiled, space, condition[:1], STEPS)
-    alone = _play(network, heard, condition[:1])
-    _assert_close(said, alone, f"{STEPS} scripted steps", 1e-4)
-    assert torch.equal(_choice(said, space), _choice(alone, space)), "greedy choices differ"
+        some, theirs = sequence[:batch], condition[:batch]
+        logits = _run(compiled, some, theirs, chunks, compiled.begin(batch, LENGTH))
+        _assert_close(logits, _run(network, some, theirs), f"{batch} scripted rows", 1e-4)
+    inputs, logits = _greedy(compiled, space, condition[:1], STEPS)
+    eager = _run(network, inputs, condition[:1])
+    _assert_close(logits, eager, f"{STEPS} scripted steps", 1e-4)
+    assert torch.equal(_choice(logits, space), _choice(eager, space)), "greedy choices differ"
 
 
 LAWS: tuple[Law, ...] = (
@@ -132,14 +133,14 @@ LAWS: tuple[Law, ...] = (
 
 
 @torch.no_grad()
-def _play(
+def _run(
     network: Any,
     sequence: Tensor,
     condition: Tensor,
     chunks: Sequence[int] = (),
     state: list[Tensor] | None = None,
 ) -> Tensor:
-    """(B, T, V) logits of `sequence`, in one shot or cut into `chunks` that go on from `state`."""
+    """(B, T, V) logits of `sequence`, in one pass or in `chunks`, starting from `state`."""
     state = network.begin(len(sequence), 0) if state is None else state
     parts, at = [], 0
     for size in chunks or [sequence.shape[1]]:
@@ -150,28 +151,30 @@ def _play(
 
 
 @torch.no_grad()
-def _apart(network: Network, sequence: Tensor, condition: Tensor, starts: Iterable[int]) -> Tensor:
-    """(B, 9, V): rows that have heard their sequence up to `starts`, going on together."""
-    ends = list(enumerate(starts))
+def _staggered(
+    network: Network, sequence: Tensor, condition: Tensor, starts: Iterable[int]
+) -> Tensor:
+    """(B, 9, V): logits of rows that start at different positions and are stepped together."""
+    starting = list(enumerate(starts))
     states = [
-        network(sequence[[row], :end], condition[[row]], network.begin(1, LENGTH))[1]
-        for row, end in ends
+        network(sequence[[row], :start], condition[[row]], network.begin(1, LENGTH))[1]
+        for row, start in starting
     ]
     state = [torch.cat(slots) for slots in zip(*states, strict=True)]
-    coming = torch.stack([sequence[row, end : end + 9] for row, end in ends])
-    return _play(network, coming, condition, [1, 1, 1, 6], state)
+    following = torch.stack([sequence[row, start : start + 9] for row, start in starting])
+    return _run(network, following, condition, [1, 1, 1, 6], state)
 
 
 @torch.no_grad()
 def _greedy(network: Any, space: Space, condition: Tensor, steps: int) -> tuple[Tensor, Tensor]:
-    """What was fed, beginning with the start, and the logits of each step."""
+    """The inputs of greedy decoding from the start token or frame, and the logits of each step."""
     state = network.begin(1, steps)
-    fed, said = [torch.from_numpy(space.start(1))], []
+    inputs, outputs = [torch.from_numpy(space.start(1))], []
     for _ in range(steps):
-        logits, state = network(fed[-1], condition, state)
-        said.append(logits)
-        fed.append(_choice(logits, space))
-    return torch.cat(fed[:-1], 1), torch.cat(said, 1)
+        logits, state = network(inputs[-1], condition, state)
+        outputs.append(logits)
+        inputs.append(_choice(logits, space))
+    return torch.cat(inputs[:-1], 1), torch.cat(outputs, 1)
 
 
 def _choice(logits: Tensor, space: Space) -> Tensor:
@@ -179,7 +182,7 @@ def _choice(logits: Tensor, space: Space) -> Tensor:
 
 
 def _noise(space: Space, batch: int, length: int) -> Tensor:
-    """A random sequence; each call gives another."""
+    """A random sequence, different on each call."""
     if isinstance(space, Frames):
         return (torch.rand(batch, length, space.width) < 0.2).to(torch.uint8)
     return torch.randint(3, space.size, (batch, length))

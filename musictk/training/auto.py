@@ -21,7 +21,7 @@ from typing import Any
 
 import torch
 
-from musictk.model.cost import multiplied
+from musictk.model.cost import matmul_weights
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
 
@@ -72,7 +72,7 @@ def choose(
     kind = registry().load("architecture", arch)
 
     def parameters(name: str | None) -> int:
-        return multiplied(kind, config_for(kind, name, model))
+        return matmul_weights(kind, config_for(kind, name, model))
 
     return choose_for(this_machine(device), positions, parameters, size, train or {}, rows)
 

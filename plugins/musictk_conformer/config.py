@@ -5,28 +5,28 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from musictk.config import require
-from musictk.model.sizes import check_body
+from musictk.model.sizes import check_backbone
 
 
 @dataclass(frozen=True)
 class ConformerConfig:
-    """The published defaults."""
+    """The published settings."""
 
     dim: int = 512
     depth: int = 4
     heads: int = 8
-    feedforward: int = 4  # times as wide as the body, inside
+    feedforward: int = 4  # hidden width of a feed-forward, as a multiple of dim
     dropout: float = 0.1
     max_length: int = 8192
-    windows: tuple[int, ...] = (64, 256, 512)  # query i of a scale sees keys i - window … i
-    kernel: int = 31  # frames the convolution sees
-    dynamic_bias: bool = False  # a learned bias by distance instead of xpos rotary positions
+    windows: tuple[int, ...] = (64, 256, 512)  # of each scale: query i sees keys i - window … i
+    kernel: int = 31  # width of the convolution, in positions
+    dynamic_bias: bool = False  # a learned bias by distance instead of rotary positions with xpos
     qk_norm: bool = True
-    global_layers: tuple[int, ...] = ()  # blocks that attend to everything first
-    streams: int = 4  # residual streams of the hyper-connections; 1 is a plain residual
+    global_layers: tuple[int, ...] = ()  # indices of blocks that start with full attention
+    streams: int = 4  # of the hyper-connections; 1 is a plain residual connection
 
     def __post_init__(self) -> None:
-        check_body(self, "conformer", even_heads=not self.dynamic_bias)
+        check_backbone(self, "conformer", even_heads=not self.dynamic_bias)
         scales, layers = self.windows, self.global_layers
         some = len(scales) > 0 and min(scales) > 0
         require(some, "conformer", "windows", scales, "one or more numbers above 0")

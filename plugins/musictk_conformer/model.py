@@ -1,6 +1,6 @@
 """The conformer with multi-scale local attention.
 
-After imbulana/coma-gen; the block is that of Gulati et al. 2020 (arXiv 2005.08100), made causal.
+After imbulana/coma-gen; a causal version of the block of Gulati et al. 2020 (arXiv 2005.08100).
 """
 
 from __future__ import annotations
@@ -8,12 +8,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from musictk.model.attention import WindowMask
 from musictk.model.contract import Architecture
-from musictk.model.layers import Stack
-from musictk.model.positions import DynamicBias, LearnedPositions, Rotary
+from musictk.model.layers import LearnedPositions, Rotary, Stack
+from musictk.model.windowed import DynamicBias, WindowMask
 from musictk_conformer.config import ConformerConfig
-from musictk_conformer.streams import HyperConnection, Residual
+from musictk_conformer.residuals import HyperConnection, Residual
 from musictk_conformer.sublayers import (
     Convolution,
     GlobalAttention,
@@ -25,7 +24,7 @@ from musictk_conformer.sublayers import (
 class Conformer(Architecture):
     """Blocks of half a feed-forward, multi-scale local attention, convolution, half a feed-forward.
 
-    State: position (B,), then of each block the last frames of its convolution
+    State: position (B,), then for each block the last inputs of its convolution
     (B, kernel - 1, 2 D), keys and values (B, H, window, Dh) of each scale and, in a global layer,
     keys and values (B, H, capacity, Dh).
     """
@@ -39,7 +38,7 @@ class Conformer(Architecture):
         self.dim, self.max_length = config.dim, config.max_length
         self.streams = config.streams
         self.positions = LearnedPositions(config.max_length, config.dim)
-        self.turns = None if config.dynamic_bias else Rotary(head_dim)
+        self.rotary = None if config.dynamic_bias else Rotary(head_dim)
         self.bias = DynamicBias(config.dim // 2, config.heads) if config.dynamic_bias else None
         self.masks: Stack[WindowMask] = Stack(WindowMask(window) for window in config.windows)
         self.dropout = nn.Dropout(config.dropout)
@@ -55,10 +54,10 @@ class Conformer(Architecture):
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         position, length = state[0], x.shape[1]
         x = self.dropout(x + self.positions(position, length))
-        turn: Tensor | None = None
-        if self.turns is not None:
-            turn = self.turns(position, length)
-        past = state[2].shape[2] > 0  # of the first scale
+        rotary: Tensor | None = None
+        if self.rotary is not None:
+            rotary = self.rotary(position, length)
+        past = state[2].shape[2] > 0  # keys of the first scale
         masks: list[Tensor] = []
         for mask in self.masks:
             bias: Tensor | None = None
@@ -69,16 +68,20 @@ class Conformer(Architecture):
             x = x.unsqueeze(2).expand(-1, -1, self.streams, -1)
         after = [position + length]
         for block in self.blocks:
-            own = state[len(after) : len(after) + block.slots]
-            x, own = block(x, position, turn, masks, own)
-            after += own
+            old = state[len(after) : len(after) + block.slots]
+            x, new = block(x, position, rotary, masks, old)
+            after += new
         if self.streams > 1:
             x = x.sum(2)
         return x, after
 
 
 class Block(nn.Module):
-    """One layer: an optional global attention, then the four sublayers, each in its residual."""
+    """Optional global attention, then the four sublayers, each with a residual connection.
+
+    `everything` is the global attention and `around` are the residual connections: stored weights
+    have these names.
+    """
 
     def __init__(self, config: ConformerConfig, index: int) -> None:
         super().__init__()
@@ -94,7 +97,7 @@ class Block(nn.Module):
         self.slots = 1 + 2 * len(config.windows) + (0 if self.everything is None else 2)
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
-        """This block's part of the state."""
+        """The state of this block."""
         state = self.convolution.begin(batch, capacity)
         state += self.local.begin(batch, capacity)
         if self.everything is not None:
@@ -105,24 +108,24 @@ class Block(nn.Module):
         self,
         x: Tensor,
         position: Tensor,
-        turn: Tensor | None,
+        rotary: Tensor | None,
         masks: list[Tensor],
         state: list[Tensor],
     ) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) or (B, T, streams, D) -> the same, and the new state."""
-        whole: list[Tensor] = []
+        global_state: list[Tensor] = []
         if self.everything is not None:
-            read, kept, gain = self.around[-1].split(x)
-            out, whole = self.everything(read, position, turn, state[-2:])
-            x = self.around[-1].join(kept, gain, out)
-        read, kept, gain = self.around[0].split(x)
-        x = self.around[0].join(kept, gain, self.first(read))
-        read, kept, gain = self.around[1].split(x)
-        out, near = self.local(read, turn, masks, state[1:])
-        x = self.around[1].join(kept, gain, out)
-        read, kept, gain = self.around[2].split(x)
-        out, tail = self.convolution(read, state[:1])
-        x = self.around[2].join(kept, gain, out)
-        read, kept, gain = self.around[3].split(x)
-        x = self.around[3].join(kept, gain, self.second(read))
-        return x, tail + near + whole
+            branch, residual, gain = self.around[-1].branch(x)
+            out, global_state = self.everything(branch, position, rotary, state[-2:])
+            x = self.around[-1].merge(residual, gain, out)
+        branch, residual, gain = self.around[0].branch(x)
+        x = self.around[0].merge(residual, gain, self.first(branch))
+        branch, residual, gain = self.around[1].branch(x)
+        out, local_state = self.local(branch, rotary, masks, state[1:])
+        x = self.around[1].merge(residual, gain, out)
+        branch, residual, gain = self.around[2].branch(x)
+        out, convolution_state = self.convolution(branch, state[:1])
+        x = self.around[2].merge(residual, gain, out)
+        branch, residual, gain = self.around[3].branch(x)
+        x = self.around[3].merge(residual, gain, self.second(branch))
+        return x, convolution_state + local_state + global_state

@@ -1,4 +1,4 @@
-"""What a conformer block is made of. Each sublayer normalises its input and has no residual."""
+"""The sublayers of a conformer block. Each normalises its input; none has a residual connection."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musictk.model.attention import CausalAttention, WindowedAttention, buffers, slide
+from musictk.model.decoder import CausalAttention, buffers
 from musictk.model.layers import FeedForward, Heads, Stack, merge_heads
+from musictk.model.windowed import WindowedAttention, append_past
 from musictk_conformer.config import ConformerConfig
 
 
 class HalfFeedForward(nn.Module):
-    """Half a feed-forward, with Swish."""
+    """Half of a feed-forward with Swish, as in Macaron nets (Lu et al. 2019)."""
 
     def __init__(self, config: ConformerConfig) -> None:
         super().__init__()
@@ -26,7 +27,10 @@ class HalfFeedForward(nn.Module):
 
 
 class Convolution(nn.Module):
-    """Pointwise, GLU, causal depthwise, Swish, norm, pointwise. Its past is its last frames."""
+    """Pointwise, GLU, causal depthwise, Swish, norm, pointwise.
+
+    The state is the last kernel - 1 inputs of the depthwise convolution.
+    """
 
     def __init__(self, dim: int, kernel: int, dropout: float) -> None:
         super().__init__()
@@ -39,19 +43,19 @@ class Convolution(nn.Module):
         self.dropout = nn.Dropout(dropout)
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
-        """(B, kernel - 1, 2 D) of silence."""
+        """Zeros (B, kernel - 1, 2 D)."""
         length = self.past if capacity > 0 else 0
         return [self.up.weight.new_zeros(batch, length, self.depthwise.in_channels)]
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """(B, T, D) -> (B, T, D), and the last frames that went into the convolution."""
-        frames, tail = slide(state[0], F.glu(self.up(self.norm(x)), -1), self.past)
+        """(B, T, D) -> (B, T, D), and the new state."""
+        frames, tail = append_past(state[0], F.glu(self.up(self.norm(x)), -1), self.past)
         x = self.depthwise(frames.transpose(1, 2)).transpose(1, 2)
         return self.dropout(self.down(self.channel_norm(F.silu(x)))), [tail]
 
 
 class Scale(nn.Module):
-    """Windowed attention at one scale, between its projections."""
+    """Windowed attention at one scale, without its projections."""
 
     def __init__(self, config: ConformerConfig, window: int) -> None:
         super().__init__()
@@ -62,18 +66,18 @@ class Scale(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, turn: Tensor | None, mask: Tensor, keys: Tensor, values: Tensor
+        self, x: Tensor, rotary: Tensor | None, mask: Tensor, keys: Tensor, values: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, 3 D) -> (B, T, D), and the new keys and values."""
-        q, k, v = self.split(x, turn)
+        q, k, v = self.split(x, rotary)
         out, keys, values = self.attention(q, k, v, mask, keys, values)
         return merge_heads(out), keys, values
 
 
 class LocalAttention(nn.Module):
-    """Windowed attention at several scales, mixed by softmax(w).
+    """Windowed attention at several scales, weighted by softmax(mix).
 
-    Each scale has its own projections; they lie side by side in one matrix.
+    The projections of all scales are one matrix.
     """
 
     def __init__(self, config: ConformerConfig) -> None:
@@ -86,7 +90,7 @@ class LocalAttention(nn.Module):
         self.scales = Stack(Scale(config, window) for window in config.windows)
         self.mix = nn.Parameter(torch.zeros(scales))
         self.out = nn.Linear(scales * dim, dim, bias=False)
-        nn.init.uniform_(self.out.weight, -(dim**-0.5), dim**-0.5)  # as of one scale
+        nn.init.uniform_(self.out.weight, -(dim**-0.5), dim**-0.5)  # as for one scale
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
         """Keys and values of each scale."""
@@ -97,7 +101,7 @@ class LocalAttention(nn.Module):
         return state
 
     def forward(
-        self, x: Tensor, turn: Tensor | None, masks: list[Tensor], state: list[Tensor]
+        self, x: Tensor, rotary: Tensor | None, masks: list[Tensor], state: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) -> (B, T, D), and the keys and values of each scale."""
         projected = self.qkv(self.norm(x)).chunk(len(self.windows), -1)
@@ -105,14 +109,16 @@ class LocalAttention(nn.Module):
         mixed: list[Tensor] = []
         after: list[Tensor] = []
         for i, scale in enumerate(self.scales):
-            out, keys, values = scale(projected[i], turn, masks[i], state[2 * i], state[2 * i + 1])
+            out, keys, values = scale(
+                projected[i], rotary, masks[i], state[2 * i], state[2 * i + 1]
+            )
             mixed.append(out * share[i])
             after += [keys, values]
         return self.out(torch.cat(mixed, -1)), after
 
 
 class GlobalAttention(nn.Module):
-    """Full causal attention."""
+    """Full causal attention with its projections."""
 
     def __init__(self, config: ConformerConfig) -> None:
         super().__init__()
@@ -129,14 +135,14 @@ class GlobalAttention(nn.Module):
         return buffers(self.out.weight, 1, batch, self.heads, capacity, self.head_dim)
 
     def forward(
-        self, x: Tensor, position: Tensor, turn: Tensor | None, state: list[Tensor]
+        self, x: Tensor, position: Tensor, rotary: Tensor | None, state: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) -> (B, T, D), and the keys and values."""
-        q, k, v = self.split(self.qkv(self.norm(x)), turn)
+        q, k, v = self.split(self.qkv(self.norm(x)), rotary)
         mixed, keys, values = self.attention(q, k, v, position, state[0], state[1])
         return self.out(merge_heads(mixed)), [keys, values]
 
 
 def logit_scale(config: ConformerConfig) -> float | None:
-    """8 times the cosine where queries and keys are normalised: RMSNorm makes them √Dh long."""
+    """With qk_norm, 8 times the cosine: RMSNorm gives queries and keys the length √Dh."""
     return 8 / (config.dim // config.heads) if config.qk_norm else None

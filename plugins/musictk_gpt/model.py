@@ -1,17 +1,27 @@
-"""GPT-2 (Radford et al. 2019), with later findings as options."""
+"""GPT-2 (Radford et al. 2019), with later findings as options.
+
+The whole forward pass is this file, `musictk/model/decoder.py` (state, loop over the blocks, causal
+attention) and `musictk/model/layers.py` (positions, norms, heads, feed-forwards). Shapes: B rows,
+T positions, D = `dim`, H heads of Dh = D / H.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor, nn
 
-from musictk.model.attention import CausalAttention, buffers
-from musictk.model.contract import Architecture
-from musictk.model.layers import FeedForward, Heads, RMSNorm, Stack, SwiGLU, merge_heads
-from musictk.model.positions import LearnedPositions, Rotary
-from musictk.model.sizes import check_body
+from musictk.model.decoder import CausalAttention, Decoder
+from musictk.model.layers import (
+    FeedForward,
+    Heads,
+    LearnedPositions,
+    RMSNorm,
+    Rotary,
+    SwiGLU,
+    merge_heads,
+)
+from musictk.model.sizes import check_backbone
 
 
 @dataclass(frozen=True)
@@ -21,94 +31,69 @@ class GPTConfig:
     dim: int = 512
     depth: int = 8
     heads: int = 8
-    feedforward: int = 4  # times as wide as the body, inside
+    feedforward: int = 4  # hidden width of the feed-forward, as a multiple of dim
     dropout: float = 0.1
     max_length: int = 8192
-    rotary: bool = False  # instead of learned absolute positions
-    rmsnorm: bool = False  # instead of LayerNorm
-    swiglu: bool = False  # instead of GELU
-    qk_norm: bool = False  # RMSNorm on queries and keys (Henry et al. 2020)
+    rotary: bool = False  # rotary instead of learned positions (Su et al. 2021, arXiv 2104.09864)
+    rmsnorm: bool = False  # instead of LayerNorm (Zhang & Sennrich 2019, arXiv 1910.07467)
+    swiglu: bool = False  # instead of GELU (Shazeer 2020, arXiv 2002.05202)
+    qk_norm: bool = False  # RMSNorm on queries and keys (Henry et al. 2020, arXiv 2010.04245)
 
     def __post_init__(self) -> None:
-        check_body(self, "gpt", even_heads=self.rotary)
-
-
-class GPT(Architecture):
-    """Pre-norm decoder: x + attention(norm(x)), x + feedforward(norm(x)).
-
-    State: position (B,), then keys and values (B, H, capacity, Dh) of each block.
-    """
-
-    Config = GPTConfig
-    name = "gpt"
-    input_std = 0.02  # what its other weights begin with; 2.66 against 2.79 nats after 120 steps
-
-    def __init__(self, config: GPTConfig) -> None:
-        super().__init__(config)
-        self.dim, self.max_length = config.dim, config.max_length
-        self.heads, self.head_dim = config.heads, config.dim // config.heads
-        self.rotary = config.rotary
-        self.positions = None if config.rotary else LearnedPositions(config.max_length, config.dim)
-        self.turns = Rotary(self.head_dim) if config.rotary else None
-        self.dropout = nn.Dropout(config.dropout)
-        self.blocks: Stack[Block] = Stack(Block(config) for _ in range(config.depth))
-        self._initialise(config.depth)
-
-    def begin(self, batch: int, capacity: int) -> list[Tensor]:
-        like = self.blocks[0].qkv.weight
-        state = [torch.zeros(batch, dtype=torch.int64, device=like.device)]
-        depth = len(self.blocks)
-        state += buffers(like, depth, batch, self.heads, capacity, self.head_dim)
-        return state
-
-    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        position, length = state[0], x.shape[1]
-        turn: Tensor | None = None
-        if self.positions is not None:
-            x = x + self.positions(position, length)
-        if self.turns is not None:
-            turn = self.turns(position, length)
-        x = self.dropout(x)
-        after = [position + length]
-        for i, block in enumerate(self.blocks):
-            x, keys, values = block(x, position, state[2 * i + 1], state[2 * i + 2], turn)
-            after += [keys, values]
-        return x, after
-
-    def _initialise(self, depth: int) -> None:
-        for name, weight in self.blocks.named_parameters():
-            if name.endswith("bias"):
-                nn.init.zeros_(weight)
-            elif weight.dim() == 2:
-                # What adds to the residual stream is scaled by the number of additions.
-                into_residual = name.endswith(("down.weight", "out.weight"))
-                nn.init.normal_(weight, std=0.02 / (2 * depth) ** 0.5 if into_residual else 0.02)
+        check_backbone(self, "gpt", even_heads=self.rotary)
 
 
 class Block(nn.Module):
-    """One layer."""
+    """One pre-norm layer: x + attention(norm(x)), then x + feedforward(norm(x))."""
 
     def __init__(self, config: GPTConfig) -> None:
         super().__init__()
-        dim, hidden = config.dim, config.feedforward * config.dim
+        dim, hidden, dropout = config.dim, config.feedforward * config.dim, config.dropout
         norm = RMSNorm if config.rmsnorm else nn.LayerNorm
         self.norm1, self.norm2 = norm(dim), norm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.split = Heads(config.heads, dim // config.heads, config.qk_norm)
-        self.attention = CausalAttention(config.dropout)
+        self.attention = CausalAttention(dropout)
         self.out = nn.Linear(dim, dim)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = nn.Dropout(dropout)
         self.feedforward = (
-            SwiGLU(dim, hidden, config.dropout)
+            SwiGLU(dim, hidden, dropout)
             if config.swiglu
-            else FeedForward(dim, hidden, nn.GELU(), config.dropout)
+            else FeedForward(dim, hidden, nn.GELU(), dropout)
         )
 
     def forward(
-        self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, turn: Tensor | None
+        self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, rotary: Tensor | None
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """(B, T, D) -> (B, T, D), and the new keys and values."""
-        q, k, v = self.split(self.qkv(self.norm1(x)), turn)
+        """(B, T, D) -> (B, T, D), and the new keys and values (B, H, capacity, Dh)."""
+        q, k, v = self.split(self.qkv(self.norm1(x)), rotary)  # (B, H, T, Dh)
         mixed, keys, values = self.attention(q, k, v, position, keys, values)
         x = x + self.dropout(self.out(merge_heads(mixed)))
         return x + self.feedforward(self.norm2(x)), keys, values
+
+
+class GPT(Decoder):
+    """A stack of pre-norm blocks with learned or rotary positions."""
+
+    Config = GPTConfig
+    name = "gpt"
+    input_std = 0.02  # as its other weights; 2.66 against 2.79 nats after 120 steps
+
+    def __init__(self, config: GPTConfig) -> None:
+        super().__init__(
+            config,
+            Block,
+            absolute=None if config.rotary else LearnedPositions(config.max_length, config.dim),
+            rotary=Rotary(config.dim // config.heads) if config.rotary else None,
+        )
+        self._initialise(config.depth)
+
+    def _initialise(self, depth: int) -> None:
+        """Weights from N(0, 0.02²); biases 0; norms as they are."""
+        for name, weight in self.blocks.named_parameters():
+            if name.endswith("bias"):
+                nn.init.zeros_(weight)
+            elif weight.dim() == 2:
+                # Projections into the residual stream are scaled by the number of additions to it.
+                into_residual = name.endswith(("down.weight", "out.weight"))
+                nn.init.normal_(weight, std=0.02 / (2 * depth) ** 0.5 if into_residual else 0.02)

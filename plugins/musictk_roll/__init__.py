@@ -1,4 +1,4 @@
-"""The piano-roll transformer body."""
+"""The piano-roll transformer."""
 
 from musictk.plugin import Register, hookimpl
 
@@ -8,5 +8,5 @@ def register_architectures(register: Register) -> None:
     register(
         "roll",
         "musictk_roll.model:Roll",
-        "encoder-style body with sinusoidal positions",
+        "post-norm transformer with sinusoidal positions",
     )

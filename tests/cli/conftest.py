@@ -23,8 +23,8 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Shell:
     shell = Shell(tmp_path_factory.mktemp("trained"))
     for composer in ("Bach", "Chopin", "Satie", "Schumann"):
         shutil.copytree(EXAMPLES / composer, shell.directory / "midis" / composer)
-    shell("ingest", "./midis")
-    shell("train", "--arch", "conformer", "--size", "tiny", "--steps", "12", *SMALL)
+    shell.fresh("ingest", "./midis")
+    shell.fresh("train", "--arch", "conformer", "--size", "tiny", "--steps", "12", *SMALL)
     return shell
 
 

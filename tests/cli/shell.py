@@ -6,13 +6,14 @@ import json
 import os
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from musictk.cli.main import main
+from tests.cli import forks
 
 # A model that trains in seconds; everything else is as the user would have it.
 SMALL = [
@@ -26,6 +27,12 @@ class Shell:
     """The `musictk` program in a directory, as a user would run it."""
 
     directory: Path
+    forked: bool = forks.THERE
+
+    @property
+    def fresh(self) -> Shell:
+        """The same, each command in an interpreter of its own that imports for itself."""
+        return replace(self, forked=False)
 
     def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:
         done = self.run(*arguments)
@@ -34,13 +41,16 @@ class Shell:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """Whatever it ends with."""
+        env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
+        if self.forked:
+            return forks.run("musictk", list(arguments), self.directory, env, timeout=600)
         return subprocess.run(
             [sys.executable, "-m", "musictk", *arguments],
             cwd=self.directory,
             capture_output=True,
             text=True,
             timeout=600,
-            env={**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"},
+            env=env,
             check=False,
         )
 

@@ -16,6 +16,7 @@ from tests.cli.shell import SMALL, Shell
 
 def test_the_main_job(shell: Shell) -> None:
     """sample and export after ingest and train (which the fixture typed)."""
+    shell = shell.fresh
     said = shell("sample", "--composer", "Bach", "--form", "AABA", "--bars", "2", "-o", "out.mid")
     assert "out.mid" in said.stdout
     assert "conformer-1" in said.stdout
@@ -30,6 +31,7 @@ def test_the_main_job(shell: Shell) -> None:
 
 
 def test_a_sample_is_made_again_bit_for_bit(shell: Shell) -> None:
+    shell = shell.fresh  # where hashes differ too
     made = shell.json("sample", "--form", "AB", "--bars", "1", "--count", "2", "-o", "a.mid")
     assert [Path(row["path"]).name for row in made] == ["a-1.mid", "a-2.mid"]
     shell("sample", "--like", str(made[1]["id"]), "-o", "again.mid")

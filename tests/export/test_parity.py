@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from musictk.model.attention import LEAST_EXPORTED
+from musictk.model.windowed import MIN_EXPORTED_WINDOW
 from musictk.plugin import registry
 from musictk.testing.exports import check_parity
 from musictk.tokens import Frames, Space, Tokens
@@ -25,7 +25,7 @@ def test_three_engines_play_alike(name: str, space: Space, tmp_path: Path) -> No
     [
         ("gpt", {"rotary": True, "rmsnorm": True, "swiglu": True, "qk_norm": True}),
         ("conformer", {"dynamic_bias": True, "global_layers": (1,), "windows": (8, 32)}),
-        ("conformer", {"depth": 1, "windows": (LEAST_EXPORTED,)}),
+        ("conformer", {"depth": 1, "windows": (MIN_EXPORTED_WINDOW,)}),
     ],
 )
 def test_with_every_option_on(name: str, setting: dict[str, object], tmp_path: Path) -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from musictk.model.attention import CausalAttention, WindowedAttention, WindowMask
+from musictk.model.decoder import CausalAttention
 from musictk.model.relative import RelativeAttention
+from musictk.model.windowed import WindowedAttention, WindowMask
 
 HEADS, WIDTH = 2, 8
 
@@ -24,7 +25,7 @@ def qkv(length: int, batch: int = 2) -> list[Tensor]:
 def spelled_out(
     q: Tensor, k: Tensor, v: Tensor, window: int, extra: Tensor, scale: float = WIDTH**-0.5
 ) -> Tensor:
-    """Attention of all to the `window` before them; `extra` (B, H, L, L) is added to the logits."""
+    """Attention to the `window` positions before; `extra` (B, H, L, L) is added to the logits."""
     length = q.shape[2]
     logits = q @ k.transpose(2, 3) * scale + extra
     i, j = torch.arange(length)[:, None], torch.arange(length)
@@ -70,7 +71,7 @@ def test_windowed_with_a_bias_by_distance(window: int) -> None:
 
 
 @pytest.mark.parametrize("window", [3, 16, 64])
-def test_xpos_decays_with_distance_and_with_nothing_else(window: int) -> None:
+def test_xpos_decays_with_distance_only(window: int) -> None:
     q, k, v = qkv(50)
     kernel = WindowedAttention(window, WIDTH, xpos=True)
     distance = (torch.arange(50)[:, None] - torch.arange(50)).clamp(0, window)
@@ -113,7 +114,7 @@ def test_relative_attention_adds_q_times_e_of_the_distance(distances: int, capac
 
 
 class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Notes the most elements that any intermediate result has."""
+    """Records the size of the largest intermediate result, in elements."""
 
     elements = 0
 
@@ -125,7 +126,7 @@ class Largest(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
-def test_skewing_needs_no_vector_for_each_pair() -> None:
+def test_skewing_stores_no_vector_per_pair() -> None:
     kernel, length = relative(64), 64
     q, _, _ = qkv(length, batch=1)
     with Largest() as largest, torch.no_grad():  # type: ignore[no-untyped-call]
@@ -133,7 +134,7 @@ def test_skewing_needs_no_vector_for_each_pair() -> None:
     assert largest.elements <= HEADS * length * (length + 1)  # not length² · Dh
 
 
-def test_dropout_is_wired_into_every_kernel() -> None:
+def test_every_kernel_applies_dropout() -> None:
     q, k, v = qkv(20)
     start = torch.zeros(2, dtype=torch.int64)
     runs = [

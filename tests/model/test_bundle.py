@@ -1,4 +1,4 @@
-"""Bundles: what is written is what is read, and nothing else is believed."""
+"""Bundles: a round trip changes nothing, and invalid ones are refused."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every body is one graph for torch.compile."""
+"""Every backbone is one graph for torch.compile."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from musictk.testing.architectures import LAWS, SPACES, Law, tiny
 from musictk.tokens import Space, Tokens
 from musictk_conformer.config import ConformerConfig
 from musictk_conformer.model import Conformer
-from musictk_conformer.streams import HyperConnection
+from musictk_conformer.residuals import HyperConnection
 
-# Windows and kernel that the laws' 70 positions reach far beyond.
+# Windows and kernel far shorter than the 70 positions of the laws.
 SHORT: dict[str, Any] = {"windows": (4, 8, 16), "kernel": 7, "max_length": 1024}
 VARIANTS: dict[str, dict[str, Any]] = {
     "plain residual": {"streams": 1},
@@ -45,14 +45,14 @@ def test_as_large_as_published() -> None:
     assert parameters(network) == pytest.approx(36.8e6, rel=0.005)
 
 
-def test_hyper_connections_begin_as_a_plain_residual() -> None:
+def test_hyper_connections_start_as_a_plain_residual() -> None:
     torch.manual_seed(0)
     connection = HyperConnection(8, 4, index=2)
     streams = torch.randn(2, 5, 4, 8)
-    read, kept, gain = connection.split(streams)
-    torch.testing.assert_close(read, streams[:, :, 2])
+    branch, residual, gain = connection.branch(streams)
+    torch.testing.assert_close(branch, streams[:, :, 2])
     out = torch.randn(2, 5, 8)
-    torch.testing.assert_close(connection.join(kept, gain, out), streams + out.unsqueeze(2))
+    torch.testing.assert_close(connection.merge(residual, gain, out), streams + out.unsqueeze(2))
 
 
 def test_hyper_connections_follow_the_formula() -> None:
@@ -65,21 +65,21 @@ def test_hyper_connections_follow_the_formula() -> None:
     alpha = connection.alpha + connection.alpha_scale * (norm @ connection.alpha_weight).tanh()
     beta = connection.beta + connection.beta_scale * (norm @ connection.beta_weight).tanh()[:, 0]
     mixed = torch.einsum("sk,sd->kd", alpha, h)
-    read, kept, gain = connection.split(h[None, None])
-    torch.testing.assert_close(read[0, 0], mixed[0])
+    branch, residual, gain = connection.branch(h[None, None])
+    torch.testing.assert_close(branch[0, 0], mixed[0])
     out = torch.randn(1, 1, 8)
     torch.testing.assert_close(
-        connection.join(kept, gain, out)[0, 0], mixed[1:] + beta[:, None] * out[0]
+        connection.merge(residual, gain, out)[0, 0], mixed[1:] + beta[:, None] * out[0]
     )
 
 
-def test_scales_begin_with_equal_shares() -> None:
+def test_scales_start_with_equal_shares() -> None:
     body = Conformer(ConformerConfig(dim=16, depth=1, heads=2))
     assert body.blocks[0].local.mix.softmax(0).tolist() == pytest.approx([1 / 3] * 3)
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"windows": ()}, r"windows=\(\)"),
         ({"windows": (64, 0)}, r"windows=\(64, 0\)"),
@@ -89,6 +89,6 @@ def test_scales_begin_with_equal_shares() -> None:
         ({"depth": 2, "global_layers": (7,)}, r"global_layers=\(7,\) .* from 0 to 1"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=f"setting of conformer {said}"):
+def test_an_invalid_setting_is_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=f"setting of conformer {message}"):
         config_for(Conformer, "tiny", values)

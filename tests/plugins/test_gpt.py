@@ -28,7 +28,7 @@ def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "said"),
+    ("values", "message"),
     [
         ({"dim": 30, "heads": 4}, "heads=4 must be a divisor of dim=30"),
         ({"dim": 36, "heads": 4, "rotary": True}, "dim=36 .* even number times heads=4"),
@@ -39,8 +39,8 @@ def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
         ({"max_length": 0}, "max_length=0"),
     ],
 )
-def test_a_setting_that_cannot_work_is_named(values: dict[str, Any], said: str) -> None:
-    with pytest.raises(UsageError, match=f"setting of gpt {said}"):
+def test_an_invalid_setting_is_named(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=f"setting of gpt {message}"):
         config_for(GPT, "tiny", values)
 
 

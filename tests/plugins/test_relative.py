@@ -1,4 +1,4 @@
-"""Music Transformer and its vanilla twin."""
+"""Music Transformer and its vanilla baseline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from musictk_relative.model import Relative
 VARIANTS: dict[str, dict[str, Any]] = {
     "relative": {},
     "few distances": {"distances": 13},
-    "vanilla twin": {"relative": False},
+    "vanilla baseline": {"relative": False},
 }
 
 
@@ -30,7 +30,7 @@ def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
     law(tiny(Relative, space, **options), space)
 
 
-def test_a_setting_that_cannot_work_is_named() -> None:
+def test_an_invalid_setting_is_named() -> None:
     with pytest.raises(UsageError, match="setting of relative distances=0 must be above 0"):
         config_for(Relative, "tiny", {"distances": 0})
     odd = {"dim": 33, "heads": 3}
@@ -39,14 +39,14 @@ def test_a_setting_that_cannot_work_is_named() -> None:
     assert config_for(Relative, "tiny", odd).dim == 33
 
 
-def test_knows_distance_where_its_twin_knows_position() -> None:
+def test_attention_depends_on_distance_and_in_the_baseline_on_position() -> None:
     """On a constant sequence only positions differ: rows of the map are shifts of each other."""
     for relative in (True, False):
         network = tiny(Relative, Tokens(61), relative=relative)
         condition = torch.zeros(1, network.body.dim)
         maps = attention_maps(network, torch.full((1, 40), 5), condition)
         logits = maps[0].clamp(min=1e-9).log()
-        # How much more one looks 3 back than 7 back must not depend on where one stands.
+        # The ratio of the weights at distances 3 and 7 must not depend on the position.
         contrast = logits.diagonal(-3, 1, 2)[:, 4:] - logits.diagonal(-7, 1, 2)
         spread = (contrast - contrast.mean(1, keepdim=True)).abs().max().item()
         assert (spread < 1e-4) == relative

@@ -1,4 +1,4 @@
-"""Gated recurrent units (Cho et al. 2014) with a residual stream."""
+"""Gated recurrent units (Cho et al. 2014, arXiv 1406.1078) with residual connections."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from musictk.model.contract import Architecture
 
 @dataclass(frozen=True)
 class GRUConfig:
-    """`heads` is a setting that every architecture has; a recurrent one has no use for it."""
+    """`heads` is required of every architecture; a recurrent one ignores it."""
 
     dim: int = 512
     depth: int = 3
     heads: int = 1
     dropout: float = 0.1
-    max_length: int = 65_536  # any number would do: the state does not grow
+    max_length: int = 65_536  # any number works: the state does not grow
 
 
 class GRU(Architecture):
-    """Each layer adds to the stream: x + gru(norm(x)).
+    """A stack of layers, each x + gru(norm(x)).
 
-    State: one hidden vector per layer, (B, depth, D). There is no position and no past to keep, so
-    `capacity` changes nothing, and training, prefill and stepping are the same call.
+    State: one hidden vector per layer, (B, depth, D). It has no position and no cache, so
+    `capacity` is ignored, and training, prefill and stepping are the same call.
     """
 
     Config = GRUConfig
@@ -51,7 +51,7 @@ class GRU(Architecture):
 
 
 class Layer(nn.Module):
-    """One recurrent layer, (B, T, D) and hidden (B, D) -> the same."""
+    """One recurrent layer: (B, T, D) and hidden (B, D) -> the same."""
 
     def __init__(self, dim: int) -> None:
         super().__init__()
@@ -69,9 +69,9 @@ class Layer(nn.Module):
 
     @torch.jit.unused
     def _as_onnx(self, x: Tensor, hidden: Tensor) -> tuple[Tensor, Tensor]:
-        """ONNX's own GRU node: torch.export would take T for a constant.
+        """The GRU node of ONNX, as torch.export would make T a constant.
 
-        Where torch keeps its gates as reset, update, new, ONNX has update, reset, new.
+        torch orders the gates reset, update, new; ONNX orders them update, reset, new.
         """
         batch, length, dim = x.shape
         gates = [weight.reshape(3, dim, -1) for weight in self.gru.parameters()]

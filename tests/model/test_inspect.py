@@ -14,12 +14,14 @@ from musictk.plugin import registry
 from musictk.testing.architectures import tiny
 from musictk.tokens import Frames, Tokens
 
-BODIES = {name: registry().load("architecture", name) for name in ("gpt", "conformer", "relative")}
+ARCHITECTURES = {
+    name: registry().load("architecture", name) for name in ("gpt", "conformer", "relative")
+}
 
 
-@pytest.mark.parametrize("name", BODIES)
+@pytest.mark.parametrize("name", ARCHITECTURES)
 def test_maps_are_causal_distributions(name: str) -> None:
-    network = tiny(BODIES[name], Frames(16)).train()
+    network = tiny(ARCHITECTURES[name], Frames(16)).train()
     sequence = torch.randint(0, 2, (1, 40, 16), dtype=torch.uint8)
     maps = attention_maps(network, sequence, torch.zeros(1, 32))
     assert len(maps) == (6 if name == "conformer" else 2)
@@ -31,20 +33,20 @@ def test_maps_are_causal_distributions(name: str) -> None:
 
 
 def test_maps_of_a_window_end_where_it_ends() -> None:
-    network = tiny(BODIES["conformer"], Tokens(61), depth=1, windows=(6,))
+    network = tiny(ARCHITECTURES["conformer"], Tokens(61), depth=1, windows=(6,))
     (each,) = attention_maps(network, torch.randint(0, 61, (1, 40)), torch.zeros(1, 32))
     assert not each.tril(-7).any()
     assert each.diagonal(-6, 1, 2).all()
 
 
 def test_local_attention_costs_the_same_per_position_at_any_length() -> None:
-    network = tiny(BODIES["conformer"], Tokens(61))
+    network = tiny(ARCHITECTURES["conformer"], Tokens(61))
     short, long = (flops_per_position(network, Tokens(61), length) for length in (2048, 8192))
     assert long == pytest.approx(short, rel=0.01)
 
 
 def test_a_matrix_product_costs_two_operations_a_weight() -> None:
-    network = tiny(BODIES["gpt"], Frames(16))
+    network = tiny(ARCHITECTURES["gpt"], Frames(16))
     body = 2 * 12 * 32 * 32  # weights of 2 layers: qkv 3, out 1, feed-forward 8 times D²
     attention = 2 * 2 * 10 * 32  # two products over 10 keys in 2 layers
     expected = 2 * (body + attention + 2 * 16 * 32)
@@ -52,24 +54,24 @@ def test_a_matrix_product_costs_two_operations_a_weight() -> None:
 
 
 @pytest.mark.parametrize("size", SIZES)
-@pytest.mark.parametrize("name", BODIES)
-def test_every_size_fits_every_body(name: str, size: str) -> None:
-    config = config_for(BODIES[name], size, {"dropout": "0.2"})
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_every_size_fits_every_architecture(name: str, size: str) -> None:
+    config = config_for(ARCHITECTURES[name], size, {"dropout": "0.2"})
     with torch.device("meta"):
-        body = BODIES[name](config)
+        body = ARCHITECTURES[name](config)
     assert (config.dim, config.depth, config.heads) == tuple(SIZES[size].values())
     assert (body.dim, config.dropout) == (config.dim, 0.2)
 
 
-def test_an_unknown_size_is_answered_with_the_known() -> None:
+def test_an_unknown_size_suggests_a_known_one() -> None:
     with pytest.raises(UnknownNameError, match=r"(?s)smal.*small"):
-        config_for(BODIES["gpt"], "smal")
+        config_for(ARCHITECTURES["gpt"], "smal")
 
 
 def test_a_tied_matrix_counts_once() -> None:
-    config = config_for(BODIES["gpt"], "tiny", {"max_length": 8})
+    config = config_for(ARCHITECTURES["gpt"], "tiny", {"max_length": 8})
     tied, untied = (
-        Network(BODIES["gpt"](config), Tokens(61), {}, NetworkConfig(tied=tied))
+        Network(ARCHITECTURES["gpt"](config), Tokens(61), {}, NetworkConfig(tied=tied))
         for tied in (True, False)
     )
     assert parameters(untied) - parameters(tied) == 61 * config.dim
