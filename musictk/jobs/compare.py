@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
-from musictk.evaluation.compare import Scored, comparable, compare_scores
+from musictk.evaluation.compare import ComparedRun, Scored, comparable, compare_scores
 from musictk.jobs.bundles import best_of
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
@@ -30,9 +30,14 @@ Progress = Callable[[float, float, str], None]
 class RunComparison:
     """The compared runs, best first, and why others are left out."""
 
-    rows: list[dict[str, Any]]
+    runs: list[ComparedRun]
+    by_position: Mapping[str, Mapping[str, float]]  # run -> band in a piece -> nats per position
     left_out: Mapping[str, str]
     seen: Mapping[str, int]  # run -> pieces of the split that it was trained on; no run is scored
+
+    def plain(self) -> list[dict[str, Any]]:
+        """JSON-able values of each run."""
+        return [run.plain() | {"by_position": self.by_position[run.run]} for run in self.runs]
 
 
 @dataclass(frozen=True)
@@ -83,12 +88,16 @@ def compare(
     for run in scored:
         if all(run is not each for each in kept):
             left_out[run.name] = f"no {split} piece in common with {kept[0].name}"
-    rows = compare_scores(kept)
+    names = [run.name for run in kept]
     common = set.intersection(*(run.scored for run in kept))
-    by_name = {run.scored.name: run for run in found}
-    for row in rows:
-        row["by_position"] = _by_position(by_name[row["run"]], common)
-    return RunComparison(rows, left_out, {run.scored.name: run.seen for run in found if run.seen})
+    return RunComparison(
+        runs=compare_scores(kept),
+        by_position={
+            run.scored.name: _by_position(run, common) for run in found if run.scored.name in names
+        },
+        left_out=left_out,
+        seen={run.scored.name: run.seen for run in found if run.seen},
+    )
 
 
 def _by_position(run: _RunScores, pieces: Collection[int]) -> dict[str, float]:

@@ -83,7 +83,7 @@ def test_samples_of_bundles_are_made_again(
     (shell.directory / "exports/conformer-1-onnx/model.onnx").write_bytes(b"another model")
     code, _, said = shell.here(capsys, "sample", "--like", "1")
     assert code == 1
-    assert "sample 1 came from other weights" in said
+    assert "sample 1 was made with other weights" in said
 
 
 def test_a_rounded_export_is_measured_on_validation_music(

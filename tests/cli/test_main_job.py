@@ -136,7 +136,7 @@ def test_what_is_left_out_of_a_prompt_is_told_and_not_kept(shell: Shell) -> None
     prompt = ("--prompt", "midis/Satie/gymnopedie_3.mid", "--prompt-tokens", "40", "--bars", "1")
     said = shell("sample", *prompt, "-o", "on.mid")
     assert re.search(r"the last \d+ of the prompt's", said.stderr)
-    assert "the model does not hear: " in said.stderr
+    assert "the model cannot represent " in said.stderr
     (sample,) = shell.json("runs", "show", "conformer-1")["samples"]
     assert 0 < len(sample["request"]["prompt"]) <= 40
     shown = shell("runs", "show", "conformer-1").stdout
@@ -195,7 +195,7 @@ def test_a_prompt_without_music_is_one_line(
 def test_a_prompt_is_continued(shell: Shell) -> None:
     given = "midis/Bach/musette_anh126.mid"
     said = shell("sample", "--prompt", given, "--bars", "2", "--seed", "1", "-o", "on.mid")
-    assert said.stderr.count("the model does not hear: ") == 1
+    assert said.stderr.count("the model cannot represent ") == 1
     before, after = (mido.MidiFile(shell.directory / path) for path in (given, "on.mid"))
     assert before.ticks_per_beat == after.ticks_per_beat
     for track, longer in zip(before.tracks, after.tracks, strict=True):

@@ -18,7 +18,7 @@ def test_no_run_is_scored_on_what_it_was_trained_on(room: Room) -> None:
     split = {piece.id for piece in room.catalog.pieces("valid")}
     assert split & second
     found = compare(room.catalog, room.workspace, ["gpt-1", "gpt-2", "gpt-3"])
-    assert {row["pieces"] for row in found.rows} == {len(split - first - second)}
+    assert {run.pieces for run in found.runs} == {len(split - first - second)}
     seen = {
         "gpt-1": len(split & first),
         "gpt-2": len(split & second),
@@ -30,7 +30,7 @@ def test_no_run_is_scored_on_what_it_was_trained_on(room: Room) -> None:
 def test_nats_by_position_are_over_the_pieces_compared(room: Room) -> None:
     room.ingest_more(15)
     room.train(arch="gpt", tokenizer="events")
-    (row,) = compare(room.catalog, room.workspace, ["gpt-2"]).rows
+    (row,) = compare(room.catalog, room.workspace, ["gpt-2"]).plain()
     assert set(row["by_position"]) == {"0", "1-7", "8-63", "later"}
     # Almost all positions are later ones.
     assert row["by_position"]["later"] == pytest.approx(row["per_token"], rel=0.05)

@@ -63,7 +63,7 @@ def test_a_run_that_diverged_is_no_model(room: Room) -> None:
         room.train(start=made.run)
     with pytest.raises(UsageError, match=r"would diverge again; .* --set lr=0.001"):
         room.resume(made.run)
-    assert [row["run"] for row in compare(room.catalog, room.workspace, []).rows] == ["gpt-1"]
+    assert [row.run for row in compare(room.catalog, room.workspace, []).runs] == ["gpt-1"]
     assert statuses(room) == {"gpt-1": "finished", "gpt-2": "diverged"}
 
 

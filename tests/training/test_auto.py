@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from musictk.training.auto import Machine, Choice, choose, choose_for
+from musictk.training.auto import Choice, Machine, choose, choose_for
 from musictk.training.settings import TrainSettings
 
 LAPTOP, SERVER = Machine("cpu", 2), Machine("cpu", 128)
