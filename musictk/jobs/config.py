@@ -1,4 +1,4 @@
-"""All settings of a training run, as they are stored with it."""
+"""All settings of a training run, which are stored with it."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class RunConfig:
     def fill(self, positions: int, pieces: int, device: str, rows: Rows | None = None) -> RunConfig:
         """Choose the size, length, batch and steps that are left open, and turn epochs into steps.
 
-        They suit this machine's `device` ("cpu" or "cuda") and a training split of so many
+        They fit this machine's `device` ("cpu" or "cuda") and a training split of that number of
         `positions` and `pieces`. `rows` gives the number of crops of a length that cover it; by
         default all crops are full.
         """

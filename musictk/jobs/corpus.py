@@ -123,7 +123,7 @@ class Corpus:
         """The crops of a split. Only train is weighted and augmented.
 
         They are cut from the split's shard in `shards`, by default from its current pieces. Raises
-        MusictkError if the shard, or one of its pieces, is gone.
+        MusictkError if the shard, or one of its pieces, is missing.
         """
         if shards is None:
             shards = self.shards(tokenizer, data, (split,))

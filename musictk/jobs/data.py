@@ -25,8 +25,8 @@ class DataSettings:
     threshold: int = 10  # pieces that a label needs for its own vector; others share OTHER's
     draw: Draw = "positions"  # what is drawn uniformly: positions, or pieces of any length
     balance: float = 0.5  # 0 draws composers in proportion to their music; 1 all equally often
-    transpose: int = 3  # each crop by up to so many semitones, up or down
-    velocity: int = 0  # each crop by up to so many velocity steps, up or down
+    transpose: int = 3  # each crop by up to this number of semitones, up or down
+    velocity: int = 0  # each crop by up to this number of velocity steps
     stretch: tuple[float, ...] = ()  # add a copy of each piece, at these multiples of its duration
     keys: tuple[int, ...] = ()  # add a copy of each piece, transposed by these semitones
     cache: int = 0  # unpacked pieces of frames to keep in memory

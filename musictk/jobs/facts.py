@@ -1,4 +1,4 @@
-"""Typed facts about training runs: what one will do, and what it has reached."""
+"""Typed facts about training runs: their plans and their results."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RunFacts:
 
 @dataclass(frozen=True)
 class RunMetrics:
-    """What a run has reached, as it is stored in the catalog.
+    """The results of a run, which are stored in the catalog.
 
     Only `ended` is known of a run without a checkpoint.
     """

@@ -71,7 +71,7 @@ class Prepared:
 def start(job: Job, config: RunConfig, claim: Claim) -> str:
     """Tokenize what is missing, fill the settings, open a new run; returns its name.
 
-    `claim` locks the run's directory before its row says that it is running.
+    `claim` locks the run's directory before the run is in the catalog.
     """
     if config.start is not None:
         if job.catalog.run(config.start).status != "diverged" and not job.catalog.checkpoints(

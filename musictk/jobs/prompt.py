@@ -55,7 +55,7 @@ class PromptMusic:
 
     @staticmethod
     def read(workspace: Workspace, stored: Mapping[str, Any]) -> PromptMusic:
-        """The inverse of `store`. Raises MusictkError if the copy is gone or has changed."""
+        """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
         path = workspace.resolve(str(stored["path"]))
         try:
             data = path.read_bytes()
@@ -90,7 +90,7 @@ class Prompt:
     bars: int = 0  # of the music
 
     def for_bars(self, bars: int) -> PromptMusic | None:
-        """The music, limiting `bars` new bars (0: any number) to the length of its own bars."""
+        """The music, with `bars` new bars (0: any number) limited to the length of its bars."""
         if self.music is None or self.ratio == 1 or not bars:
             return self.music
         (over, under), quarter = self.music.place.metre, self.music.place.quarter

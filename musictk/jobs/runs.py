@@ -24,7 +24,9 @@ def status_of(workspace: Workspace, run: Run) -> str:
     Free of torch.
     """
     directory = workspace.runs / run.name
-    return run.status if run.status != "running" or held(directory) else _cut_short(directory)
+    if run.status != "running" or held(directory):
+        return run.status
+    return _abandoned_status(directory)
 
 
 def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
@@ -38,11 +40,11 @@ def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
                 stack.enter_context(hold(directory))
                 checkpoint.clean(directory)
             if catalog.run(run.name).status == "running":  # still, now that it cannot change
-                close(catalog, workspace, run.name, _cut_short(directory))
+                close(catalog, workspace, run.name, _abandoned_status(directory))
 
 
 def close(catalog: Catalog, workspace: Workspace, name: str, status: str) -> None:
-    """Close a run that was cut short, with the checkpoints that it wrote."""
+    """Close a run that did not reach its end, with the checkpoints that it wrote."""
     from musictk.training import checkpoint
     from musictk.training.progress import Progress
 
@@ -96,6 +98,6 @@ def add_checkpoints(
     return metrics
 
 
-def _cut_short(directory: Path) -> str:
-    """The status of a run whose process is gone."""
+def _abandoned_status(directory: Path) -> str:
+    """The status of a run whose process has ended."""
     return "interrupted" if resumable(directory) else "failed"

@@ -33,7 +33,7 @@ class Source:
 def base_sources(
     catalog: Catalog, start: str | None = None, preset: str | None = None, file: Path | None = None
 ) -> Iterator[Source]:
-    """The run to fine-tune, a preset and a file, as far as they are given, in their order."""
+    """Those of the run to fine-tune, the preset and the file that are given, in this order."""
     if start is not None:
         yield run_source(catalog, start)
     if preset is not None:

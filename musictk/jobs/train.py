@@ -133,7 +133,7 @@ def _export(job: Job, name: str, prepared: Prepared, outcome: Outcome) -> RunRes
 
 
 def _close(catalog: Catalog, workspace: Workspace, name: str, error: BaseException) -> None:
-    """Close a run that an error ended; the error's hint says how to resume it."""
+    """Close a run that an error ended; add to the error's hint how to resume it."""
     directory = workspace.runs / name
     saved = resumable(directory)
     interrupted = saved and isinstance(error, KeyboardInterrupt)

@@ -64,7 +64,7 @@ def choose(
     train: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
 ) -> Choice:
-    """Choose for an architecture on this machine's `device` and a corpus of so many positions.
+    """Choose for an architecture on this machine's `device` and a corpus of that many positions.
 
     `size`, `model` and `train` are settings that are given; the others are chosen to fit them.
     `rows` is as in `choose_for`.
@@ -113,7 +113,7 @@ def choose_for(
 
 
 def intervals(steps: int) -> dict[str, int]:
-    """The steps between evaluations, and between checkpoints, of a run of so many steps."""
+    """The steps between evaluations, and between checkpoints, of a run of that many steps."""
     every = max(steps // 10, min(steps, FEWEST_BETWEEN))
     return {"evaluate_every": every, "checkpoint_every": every}
 

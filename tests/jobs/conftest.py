@@ -50,7 +50,7 @@ class Room:
     workspace: Workspace
 
     def train(self, listener: Listener | None = None, **given: Any) -> RunResult:
-        """Train a small model on the CPU, for two steps unless `given` says otherwise."""
+        """Train a small model on the CPU, for two steps by default."""
         groups = {**SMALL, **given.pop("groups", {})}
         config = self.config(**{"steps": 2, "groups": groups, **given})
         return run(self.catalog, self.workspace, config, listener or Listener(), "cpu")

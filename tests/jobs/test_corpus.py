@@ -1,4 +1,4 @@
-"""The corpus: read once, and drawn from with the weights that the settings say."""
+"""The corpus: read once, and drawn from with the weights of the settings."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The user's own music comes back as it was, with new bars behind it."""
+"""A prompt is written unchanged, and new bars after it."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TOKENIZERS = ("remi", "events", "pianoroll")
 
 
 class Ear:
-    """Keeps what is said before composing."""
+    """Keeps the notices before composing."""
 
     def __init__(self) -> None:
         self.said: list[str] = []

@@ -151,7 +151,7 @@ def test_a_directory_that_is_in_use_makes_no_run(room: Room) -> None:
 
 
 def test_settings_of_other_versions(room: Room) -> None:
-    """A setting that was not there yet takes its default; one that is not there yet is named."""
+    """A setting that an older version lacks takes its default; one of a newer version is named."""
     whole = room.train(**FOUR)
     cut = room.train(Stopper(), **FOUR)
     trainer = room.workspace.runs / cut.run / "last" / "trainer.json"
