@@ -44,7 +44,7 @@ def test_a_bundle_is_run_as_asked_or_not_at_all(
     assert "did you mean 'torch'" in refusal(shell, capsys, *best, "--runtime", "troch")
     assert shell.here(capsys, *ONE_BAR, *best, "--runtime", "torch", "-o", "yes.mid")[0] == 0
     both = refusal(shell, capsys, *best, "--run", "conformer-1")
-    assert "--run and --bundle name two models" in both
+    assert "--run and --bundle cannot both be given" in both
 
 
 def test_a_torchscript_file_is_not_run_unasked(
