@@ -199,9 +199,9 @@ def check(context: typer.Context) -> None:
 
 def export(
     context: typer.Context,
-    path: Annotated[Path, typer.Argument(metavar="PATH", help="CSV file to write.")],
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="File to write.")],
 ) -> None:
-    """Export the list of files as a CSV table."""
+    """Export all rows of the catalog as JSON lines."""
     here = session(context)
     with here.catalog() as catalog:
         count = catalog.export(path)
