@@ -12,7 +12,7 @@ from musictk.cli.output import counted, no_file
 from musictk.errors import UsageError
 
 COLUMNS = ("id", "path", "composer", "split", "notes", "bars", "metre", "key", "seconds")
-Limit = Annotated[int, typer.Option(help="Maximum number of rows (0: all).")]
+Limit = Annotated[int, typer.Option(metavar="N", help="Maximum number of rows (0: all).")]
 
 
 def app() -> typer.Typer:
@@ -90,7 +90,7 @@ def show(
         str, typer.Argument(metavar="FILE", help="Id, path, title or first digits of the sha256.")
     ],
 ) -> None:
-    """Show everything the catalog knows about one file."""
+    """Show all data about one file."""
     here = session(context)
     with here.catalog() as catalog:
         found = catalog.show(file)

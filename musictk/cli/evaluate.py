@@ -20,7 +20,8 @@ def evaluate(
     context: typer.Context,
     file: MidiFile,
     form: Annotated[
-        bool, typer.Option("--form", help="Compare the sections, as set by the file's markers.")
+        bool,
+        typer.Option("--form", help="Compare the sections marked in the file with each other."),
     ] = False,
     as_form: Annotated[
         str,

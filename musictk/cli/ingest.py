@@ -14,14 +14,15 @@ from musictk.cli.output import no_file
 def ingest(
     context: typer.Context,
     paths: Annotated[
-        list[Path], typer.Argument(metavar="PATHS", help="Folders, files, .zip or .tar archives.")
+        list[Path], typer.Argument(metavar="PATH", help="Folders, files, .zip or .tar archives.")
     ],
     composers: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="CSV table with the columns file and composer."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Worker processes.", show_default="one per core")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Worker processes.", show_default="one per core"),
     ] = None,
 ) -> None:
     """Read music files into the catalog.

@@ -107,7 +107,7 @@ def compare(
     runs: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="RUNS",
+            metavar="RUN",
             help="Names of runs.",
             show_default="all finished runs with pieces in common",
         ),

@@ -40,7 +40,8 @@ def sample(
         typer.Option(metavar="FILE", help="MIDI or ABC file to continue; its bars are kept."),
     ] = None,
     theme: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="File to use as section A of the form.")
+        Path | None,
+        typer.Option(metavar="FILE", help="MIDI or ABC file to use as section A of the form."),
     ] = None,
     new_only: Annotated[
         bool, typer.Option("--new-only", help="Write only the new bars, without the given file's.")
