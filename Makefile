@@ -1,12 +1,12 @@
-# `make demo` lets you hear it, `make test` proves it. Both make their own environment in .venv and
-# need nothing but Python 3.11, 3.12 or 3.13.
+# `make demo` composes a piece, `make test` runs every check. Both create the environment .venv and
+# need only Python 3.11, 3.12 or 3.13.
 
 SHELL := /bin/bash
 VENV := .venv
 BIN := $(VENV)/bin
 WORKERS ?= 2
 
-# PyPI's Linux build of torch brings gigabytes of CUDA: without a GPU the CPU build is taken, where
+# PyPI's Linux build of torch includes gigabytes of CUDA. Without a GPU the CPU build is installed, if
 # its index can be reached. Override with `make demo TORCH=torch==2.12.0`.
 TORCH ?= torch==2.13.0
 CPU_INDEX ?= https://download.pytorch.org/whl/cpu
@@ -28,11 +28,11 @@ check: $(VENV)/dev.stamp
 	$(BIN)/python docs/generate.py --check
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-format: $(VENV)/dev.stamp ## put every file into shape
+format: $(VENV)/dev.stamp ## format every file
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-docs: $(VENV)/dev.stamp ## write the generated parts of docs/ anew
+docs: $(VENV)/dev.stamp ## regenerate the generated parts of docs/
 	$(BIN)/python docs/generate.py
 
 clean:
@@ -51,7 +51,7 @@ $(VENV)/torch.stamp: $(BIN)/python
 	if [ "$$(uname -s)" = Linux ] && ! command -v nvidia-smi >/dev/null && $(BIN)/python -c \
 	  "import urllib.request as web; web.urlopen('$(CPU_INDEX)/torch/', timeout=5)" 2>/dev/null; \
 	then index="--extra-index-url $(CPU_INDEX)"; fi; \
-	echo "installing $(TORCH) and all that musictk needs (about 1.3 GB, a minute or more)"; \
+	echo "installing $(TORCH) and the other dependencies (about 1.3 GB, a minute or more)"; \
 	$(BIN)/pip install --quiet $$index '$(TORCH)'
 	touch $@
 
