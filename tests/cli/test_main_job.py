@@ -104,7 +104,7 @@ STOPS = [name for name in ("SIGINT", "SIGHUP") if hasattr(signal, name)]
 
 
 @pytest.mark.parametrize("name", STOPS)
-def test_a_signal_saves_and_says_how_to_go_on(shell: Shell, name: str) -> None:
+def test_a_signal_saves_and_prints_how_to_resume(shell: Shell, name: str) -> None:
     command = [sys.executable, "-m", "musictk", "train", "--arch", "gpt", "--size", "tiny"]
     with subprocess.Popen(
         [*command, "--steps", "100000", "--set", "length=64", "--set", "evaluate_every=2"],
@@ -223,7 +223,11 @@ def _strikes(file: mido.MidiFile) -> list[bool]:
         (["sample", "--composer", "Bach:x"], 2, "LABEL:WEIGHT"),
         (["sample", "--like", "1", "--top-k", "3"], 2, "cannot be combined with --top-k"),
         (["train", "--epochs", "0"], 2, "above 0"),
-        (["sample", "--composer", "Bach", "--label", "composer=Satie"], 2, "chosen twice"),
+        (
+            ["sample", "--composer", "Bach", "--label", "composer=Satie"],
+            2,
+            "composer is given twice",
+        ),
         (["sample", "-o", "out.wav"], 2, "musictk render"),
         (["sample", "--sampler", "top_k:k=4"], 2, "did you mean 'top-k'"),
         (["sample", "--sampler", "top-k:4"], 2, "NAME:key=value"),
@@ -246,8 +250,12 @@ def _strikes(file: mido.MidiFile) -> list[bool]:
             "cannot be combined with --steps",
         ),
         (["train", "--from", "conformer-1", "--arch", "gpt"], 2, "leave arch=gpt out"),
-        (["tokenize", "remi", "--set", "modle.dim=3"], 2, "no setting modle.dim"),
-        (["tokenize", "remi", "--set", "data.stretch=[1.1]"], 2, "no setting data.stretch"),
+        (["tokenize", "remi", "--set", "modle.dim=3"], 2, "does not use the setting modle.dim"),
+        (
+            ["tokenize", "remi", "--set", "data.stretch=[1.1]"],
+            2,
+            "does not use the setting data.stretch",
+        ),
         (["catalog", "show", "no-such-file"], 2, "no file"),
         (["catalog", "files", "--split", "tests"], 2, "did you mean 'test'"),
         (["catalog", "files", "--status", "good"], 2, "accepted"),
@@ -259,7 +267,7 @@ def _strikes(file: mido.MidiFile) -> list[bool]:
         (["sample", "--metre", "17/32"], 2, "17/32"),
     ],
 )
-def test_an_error_names_the_thing_and_the_mend(
+def test_an_error_names_the_thing_and_the_hint(
     trained: Shell,
     capsys: pytest.CaptureFixture[str],
     arguments: list[str],
