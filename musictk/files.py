@@ -113,7 +113,7 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def point(link: Path, target: Path) -> None:
+def symlink(link: Path, target: Path) -> None:
     """Make `link` a relative symbolic link to the directory `target`, atomically."""
     with writing(link):
         fresh = link.with_name(f".{link.name}.link")

@@ -112,7 +112,7 @@ def _flush() -> None:
     except (MusictkError, BrokenPipeError):
         # The interpreter flushes again when it exits, and would report the same error.
         with suppress(OSError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
         raise

@@ -1,4 +1,4 @@
-"""The four commands, as they are typed, and what they leave behind."""
+"""The four main commands, and the files they write."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_a_sample_is_made_again_bit_for_bit(shell: Shell) -> None:
     assert first == again
 
 
-def test_a_composer_with_few_pieces_works_and_is_told_so(shell: Shell) -> None:
+def test_a_composer_with_few_pieces_works_with_a_warning(shell: Shell) -> None:
     said = shell("sample", "--composer", "satie", "--bars", "1", "-o", "s.mid")
     assert "satie has too few training pieces" in said.stderr
 
@@ -59,7 +59,7 @@ def test_a_sampler_is_named_and_set(shell: Shell) -> None:
     assert written[0] == written[1]
 
 
-def test_a_model_is_sampled_as_it_was_told_in_training(shell: Shell) -> None:
+def test_a_model_is_sampled_with_its_saved_defaults(shell: Shell) -> None:
     dials = ("--set", "sample.top_k=2", "--set", "sample.max_tokens=64")
     told = ("train", "--steps", "2", "--size", "tiny", *SMALL, *dials, "--export", "torchscript")
     assert [each["kind"] for each in shell.json(*told)["exports"]] == ["torchscript"]
@@ -76,7 +76,7 @@ def test_a_model_is_sampled_as_it_was_told_in_training(shell: Shell) -> None:
     assert own == said != free
 
 
-def test_a_form_that_is_assumed_stands_over_the_markers(shell: Shell) -> None:
+def test_an_assumed_form_overrides_the_markers(shell: Shell) -> None:
     shell("sample", "--bars", "4", "-o", "one.mid")  # one section, and one marker
     found = shell.json("evaluate", "one.mid", "--form", "--as", "AB")
     assert found["labels"] == ["A", "B"]
@@ -92,7 +92,7 @@ def test_how_well_a_run_begins_pieces_is_shown(shell: Shell) -> None:
     assert list(metrics["by_position"]) == ["0", "1-7", "8-63", "later"]
 
 
-def test_a_run_that_was_stopped_goes_on(shell: Shell) -> None:
+def test_an_interrupted_run_is_resumed(shell: Shell) -> None:
     shell("train", "--arch", "gpt", "--size", "tiny", "--steps", "4", "--set", "length=64")
     rows = {row["name"]: row for row in shell.json("runs", "list")}
     assert rows["gpt-1"]["status"] == "finished"
@@ -130,7 +130,7 @@ def test_a_setting_of_the_file_that_is_not_is_named(
     assert "did you mean 'train.arch'" in said
 
 
-def test_what_is_left_out_of_a_prompt_is_told_and_not_kept(shell: Shell) -> None:
+def test_the_unused_part_of_a_prompt_is_noted_and_not_kept(shell: Shell) -> None:
     prompt = ("--prompt", "midis/Satie/gymnopedie_3.mid", "--prompt-tokens", "40", "--bars", "1")
     said = shell("sample", *prompt, "-o", "on.mid")
     assert re.search(r"the last \d+ of the prompt's", said.stderr)
@@ -289,7 +289,7 @@ def test_an_error_names_the_thing_and_the_hint(
         (["ingest", "nothing here"], 2, "nothing here"),
     ],
 )
-def test_an_empty_catalog_says_what_to_do(
+def test_an_empty_catalog_has_a_hint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, hint: str
 ) -> None:
     ended, _, said = Shell(tmp_path).here(capsys, *arguments)

@@ -1,4 +1,4 @@
-"""`train` says which labels have too few pieces to be learned one by one."""
+"""`train` lists the labels with too few pieces for an embedding of their own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Catalogs that are not as they were written: a line that says so, never a traceback."""
+"""Corrupt catalogs: one line of error or warning, never a traceback."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `musictk train` says when a run ends otherwise than well."""
+"""Output of `musictk train` when a run fails or does not improve."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_run_that_diverges_ends_in_one_line(
     assert not (shell.directory / "x.mid").exists()
 
 
-def test_what_did_not_beat_its_start_says_so(
+def test_a_run_no_better_than_its_start_has_a_note(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ("train", "--from", "conformer-1", "--steps", "3", *TINY)
