@@ -124,7 +124,7 @@ def train(
     )
     if resume is not None:
         # Environment variables and musictk.toml apply to new runs only.
-        hint = "to train on with other settings: musictk train --from RUN"
+        hint = "to fine-tune with other settings: musictk train --from RUN"
         require_alone(context, "--resume", hint, but=("resume", "device"))
         request = TrainRequest(resume=resume, device=device)
     leads = os.environ.get("RANK", "0") == "0"  # under torchrun one process prints for all
