@@ -45,7 +45,7 @@ def export_onnx(
     Raises MusictkError, and leaves nothing, where that is not so.
     """
     if precision not in PRECISIONS:
-        raise UsageError(f"no precision {precision!r}", f"there is: {', '.join(PRECISIONS)}")
+        raise UsageError(f"no precision {precision!r}", f"choose from: {', '.join(PRECISIONS)}")
     shrink = PRECISIONS[precision]
 
     def write(network: Network, manifest: Manifest, directory: Path) -> None:

@@ -24,10 +24,10 @@ from torch.distributed.tensor import DTensor
 from musictk.files import (
     atomic,
     cause,
-    point,
     read_json,
     require_regular,
     staged,
+    symlink,
     write_json,
     writing,
 )
@@ -67,8 +67,8 @@ def save(
                     save_file(tensors, temporary)
                 write_json(part / TRAINER, trainer)
         if best:
-            point(directory / BEST, final)
-        point(directory / LAST, final)
+            symlink(directory / BEST, final)
+        symlink(directory / LAST, final)
     _prune(directory, keep_every)
     return final
 

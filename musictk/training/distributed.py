@@ -147,7 +147,7 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     name = str(device or ("cuda" if gpus else "cpu"))
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
-        raise UnknownNameError("device", name, (), "there is: cpu, cuda (cuda:1, …), auto")
+        raise UnknownNameError("device", name, (), "choose from: cpu, cuda (cuda:1, …), auto")
     if kind == "cuda" and int(index or 0) >= gpus:
         hint = "say cpu or auto"
         if torch.version.cuda or torch.version.hip:

@@ -181,9 +181,9 @@ def test_an_export_replaces_an_export_and_nothing_else(source: Path, tmp_path: P
 
 
 def test_unknown_precision_and_missing_source(source: Path, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="there is: fp32, int8, fp16"):
+    with pytest.raises(UsageError, match="choose from: fp32, int8, fp16"):
         export_onnx(source, tmp_path / "out", "int4")  # type: ignore[arg-type]
-    with pytest.raises(MusictkError, match="is not there"):
+    with pytest.raises(MusictkError, match="does not exist"):
         export_onnx(tmp_path / "nowhere", tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
