@@ -13,7 +13,7 @@ from musictk.catalog.columns import unreadable
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, Composer, File, Location, Span
 from musictk.catalog.names import fold
-from musictk.catalog.records import Finding, PieceInfo, Seen, Sketch
+from musictk.catalog.records import ExaminedFile, PieceInfo, Seen, Sketch
 from musictk.catalog.splits import Fractions, Member, deal, fill, wished
 from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
 from musictk.errors import UnknownNameError
@@ -41,7 +41,7 @@ class Pieces(Database):
                 for path, member, size, mtime_ns, checks, code in session.execute(query)
             }
 
-    def record(self, findings: Sequence[Finding], fractions: Fractions = DEAL) -> None:
+    def record(self, findings: Sequence[ExaminedFile], fractions: Fractions = DEAL) -> None:
         """Keep what was found, all of it or nothing. Once this returns it survives a crash.
 
         Accepted files get their cluster and split in the same transaction: new ones are compared

@@ -11,7 +11,7 @@ STATUSES = ("accepted", "rejected", "missing")
 
 
 @dataclass(frozen=True)
-class Finding:
+class ExaminedFile:
     """What examining one place on disk showed; `Catalog.record` keeps it."""
 
     path: str  # relative to the workspace, as names.store_path gives it

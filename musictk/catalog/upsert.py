@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.models import Alias, Composer, File, Location
 from musictk.catalog.names import fold
-from musictk.catalog.records import Finding, Newcomer
+from musictk.catalog.records import ExaminedFile, Newcomer
 
 _CHUNK = 500  # values in one IN (...)
 _T = TypeVar("_T")
@@ -41,7 +41,7 @@ class Names:
 
 
 def record_files(
-    session: Session, findings: Sequence[Finding], owners: Sequence[int | None]
+    session: Session, findings: Sequence[ExaminedFile], owners: Sequence[int | None]
 ) -> tuple[list[int | None], list[Newcomer]]:
     """Insert or renew the files found; returns each finding's file id, and the files to group."""
     plan = _Plan(_by_sha(session, {finding.sha256 for finding in findings if finding.sha256}))
@@ -75,9 +75,9 @@ class _Plan:
         self.fresh: list[dict[str, Any]] = []  # rows to insert
         self.stale: list[dict[str, Any]] = []  # rows to renew
         self.regrouped: list[int] = []  # in a cluster, by a sketch or a status that is another now
-        self.joining: list[tuple[int, Finding, str | None]] = []  # and the split it stays in
+        self.joining: list[tuple[int, ExaminedFile, str | None]] = []  # and the split it stays in
 
-    def slot(self, finding: Finding, owner: int | None) -> int | None:
+    def slot(self, finding: ExaminedFile, owner: int | None) -> int | None:
         """The file's id; -1 - its index among the fresh; None for what is no file."""
         if finding.kind == "archive" and finding.code is None:
             return None
@@ -90,7 +90,7 @@ class _Plan:
             self.stale.append({"id": file.id, "composer_id": owner})
         return file.id
 
-    def _add(self, finding: Finding, owner: int | None) -> int:
+    def _add(self, finding: ExaminedFile, owner: int | None) -> int:
         slot = -1 - len(self.fresh)
         self.fresh.append(_columns(finding) | {"title": finding.title, "composer_id": owner})
         if finding.sha256:
@@ -99,7 +99,7 @@ class _Plan:
             self.joining.append((slot, finding, None))
         return slot
 
-    def _renew(self, file: _Known, finding: Finding) -> None:
+    def _renew(self, file: _Known, finding: ExaminedFile) -> None:
         self.stale.append({"id": file.id} | _columns(finding))
         moved = file.cluster is not None and file.checks == finding.checks and finding.code is None
         if file.cluster is not None and not moved:
@@ -118,7 +118,7 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
 
 
 def record_places(
-    session: Session, findings: Sequence[Finding], ids: Sequence[int | None]
+    session: Session, findings: Sequence[ExaminedFile], ids: Sequence[int | None]
 ) -> set[int]:
     """Insert or renew the places found; returns the files that lay there before."""
     known: dict[tuple[str, str], int | None] = {}
@@ -169,7 +169,7 @@ def _chunks(values: list[_T]) -> Iterable[list[_T]]:
     return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
 
 
-def _columns(finding: Finding) -> dict[str, Any]:
+def _columns(finding: ExaminedFile) -> dict[str, Any]:
     return {
         "sha256": finding.sha256,
         "kind": finding.kind,

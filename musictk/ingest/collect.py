@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from musictk.catalog import Catalog, Finding, Fractions, Seen, fold, load_path, store_path
+from musictk.catalog import Catalog, ExaminedFile, Fractions, Seen, fold, load_path, store_path
 from musictk.catalog.labels import read_table
 from musictk.errors import UsageError
 from musictk.ingest.find import FoundFile, composer_of, find, title_of
@@ -146,10 +146,10 @@ class _Ingest:
         self._report.missing = len(gone)
 
     def _record(self, pool: Pool, places: Sequence[FoundFile]) -> None:
-        batch: list[Finding] = []
+        batch: list[ExaminedFile] = []
         done, written = 0, time.monotonic()
         for task, (answer, blob) in pool.run(self._tasks(places)):
-            finding: Finding = task.tag(answer, blob)
+            finding: ExaminedFile = task.tag(answer, blob)
             batch.append(finding)
             done += 1
             if len(batch) >= self._options.batch or time.monotonic() - written > _PAUSE:
@@ -158,7 +158,7 @@ class _Ingest:
         if batch:
             self._write(batch, done)
 
-    def _write(self, batch: list[Finding], done: int) -> None:
+    def _write(self, batch: list[ExaminedFile], done: int) -> None:
         self._catalog.record(batch, self._options.fractions)
         for finding in batch:
             if finding.code is not None:
@@ -210,10 +210,10 @@ class _Ingest:
             "composer": store_path(composer) if composer else None,
         }
 
-        def conclude(answer: Mapping[str, Any], blob: bytes) -> Finding:
+        def conclude(answer: Mapping[str, Any], blob: bytes) -> ExaminedFile:
             if refused is not None:
                 answer = {"code": refused.reason, "detail": refused.detail}
-            return Finding(**finding, **answer, sketch=blob or None)
+            return ExaminedFile(**finding, **answer, sketch=blob or None)
 
         if kind == "archive" or refused is not None:
             return Task({}, tag=conclude, answer=({}, b""))

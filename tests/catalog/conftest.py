@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musictk.catalog import Catalog, Finding, Fractions
+from musictk.catalog import Catalog, ExaminedFile, Fractions
 from musictk.sketches import SIZE
 
-Find = Callable[..., Finding]
+Find = Callable[..., ExaminedFile]
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def sketch(runs: Iterable[int], signature: int | None = None) -> bytes:
     return np.array([0, whole % 2**32, len(held), *held[:SIZE]], "<u4").tobytes()
 
 
-def make(number: int, **fields: object) -> Finding:
+def make(number: int, **fields: object) -> ExaminedFile:
     """A finding for content `number`; every field can be set."""
     values: dict[str, object] = {
         "path": f"midis/Bach/{number}.mid",
@@ -42,7 +42,7 @@ def make(number: int, **fields: object) -> Finding:
         "facts": {"notes": 10 * number, "seconds": 60.0, "bars": 8, "key": "C major"},
         "sketch": sketch(range(number * 1000, number * 1000 + 100)),
     }
-    return Finding(**(values | fields))  # type: ignore[arg-type]
+    return ExaminedFile(**(values | fields))  # type: ignore[arg-type]
 
 
 @pytest.fixture

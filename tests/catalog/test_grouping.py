@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musictk.catalog import Catalog, Finding, Fractions
+from musictk.catalog import Catalog, ExaminedFile, Fractions
 from tests.catalog.conftest import sketch
 
-Find = Callable[..., Finding]
+Find = Callable[..., ExaminedFile]
 TENTH = Fractions(0.1, 0.1)
 
 
@@ -93,7 +93,7 @@ def test_a_file_that_returns_meets_the_twin_that_came_meanwhile(
     assert faults(catalog) == []
 
 
-def version_of(finding: Finding) -> bytes:
+def version_of(finding: ExaminedFile) -> bytes:
     """Another version of the same piece."""
     held = np.frombuffer(finding.sketch or b"", "<u4")[3:].tolist()
     return sketch({*held[20:], *hashes(99_999, 30)})

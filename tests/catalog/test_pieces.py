@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from musictk.catalog import Catalog, Finding, Fractions
+from musictk.catalog import Catalog, ExaminedFile, Fractions
 from musictk.errors import UnknownNameError, UsageError
 
-Find = Callable[..., Finding]
+Find = Callable[..., ExaminedFile]
 
 
 def test_one_content_in_two_places_is_one_file(catalog: Catalog, find: Find) -> None:
