@@ -13,7 +13,7 @@ from musictk.catalog.columns import unreadable
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, Composer, File, Location, Span
 from musictk.catalog.names import fold
-from musictk.catalog.records import ExaminedFile, PieceInfo, Seen, Sketch
+from musictk.catalog.records import ExaminedFile, KnownLocation, PieceInfo, Sketch
 from musictk.catalog.splits import Fractions, Member, deal, fill, wished
 from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
 from musictk.errors import UnknownNameError
@@ -25,7 +25,7 @@ _grouped = (File.status == "accepted") & File.cluster.is_not(None)
 class Pieces(Database):
     """What `ingest` writes and `training` reads."""
 
-    def seen(self) -> dict[tuple[str, str], Seen]:
+    def seen(self) -> dict[tuple[str, str], KnownLocation]:
         """Every known place, by (path, member)."""
         columns = (
             Location.path,
@@ -37,7 +37,7 @@ class Pieces(Database):
         query = select(*columns, File.code).outerjoin(File)
         with self.reading() as session:
             return {
-                (path, member): Seen(size, mtime_ns, checks, code)
+                (path, member): KnownLocation(size, mtime_ns, checks, code)
                 for path, member, size, mtime_ns, checks, code in session.execute(query)
             }
 

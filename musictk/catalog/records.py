@@ -49,7 +49,7 @@ class PieceInfo:
 
 
 @dataclass(frozen=True)
-class Seen:
+class KnownLocation:
     """What the catalog knows of one place, to tell whether it must be read again."""
 
     size: int

@@ -10,7 +10,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from musictk.catalog import Catalog, ExaminedFile, Fractions, Seen, fold, load_path, store_path
+from musictk.catalog import (
+    Catalog,
+    ExaminedFile,
+    Fractions,
+    KnownLocation,
+    fold,
+    load_path,
+    store_path,
+)
 from musictk.catalog.labels import read_table
 from musictk.errors import UsageError
 from musictk.ingest.find import FoundFile, composer_of, find, title_of
@@ -88,7 +96,7 @@ class _Ingest:
         self._listener = listener
         self._report = IngestReport()
         self._composers: set[str] = set()
-        self._seen: dict[tuple[str, str], Seen] = {}
+        self._seen: dict[tuple[str, str], KnownLocation] = {}
         self._table: dict[str, str] = {}  # the user's own: path below the root, or name
         self._used: set[str] = set()  # its rows that meant a file
         self._known: dict[str, str] = {}  # composers of the catalog, by folded name
