@@ -13,7 +13,7 @@ from musictk.catalog.models import (
     TokenizerRow,
 )
 from musictk.catalog.names import fold, load_path, store_path
-from musictk.catalog.records import SPLITS, ExaminedFile, KnownLocation, PieceInfo, Sketch
+from musictk.catalog.records import SPLITS, ExaminedFile, FileSketch, KnownLocation, PieceInfo
 from musictk.catalog.shards import SpanInfo
 from musictk.catalog.splits import Fractions
 

@@ -13,7 +13,7 @@ from musictk.catalog.columns import unreadable
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, Composer, File, Location, Span
 from musictk.catalog.names import fold
-from musictk.catalog.records import ExaminedFile, KnownLocation, PieceInfo, Sketch
+from musictk.catalog.records import ExaminedFile, FileSketch, KnownLocation, PieceInfo
 from musictk.catalog.splits import Fractions, Member, deal, fill, wished
 from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
 from musictk.errors import UnknownNameError
@@ -108,13 +108,13 @@ class Pieces(Database):
         with self.reading() as session:
             return [piece for file in session.scalars(query) if (piece := _piece(file))]
 
-    def sketches(self) -> list[Sketch]:
+    def sketches(self) -> list[FileSketch]:
         """The musical fingerprint of every accepted file, by content hash."""
         columns = (File.id, File.sha256, File.kind, File.sketch, File.split)
         query = select(*columns).where(File.status == "accepted").order_by(File.sha256)
         with self.reading() as session:
             return [
-                Sketch(id, sha256 or "", kind, data or b"", split)
+                FileSketch(id, sha256 or "", kind, data or b"", split)
                 for id, sha256, kind, data, split in session.execute(query)
             ]
 

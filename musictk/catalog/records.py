@@ -59,7 +59,7 @@ class KnownLocation:
 
 
 @dataclass(frozen=True)
-class Sketch:
+class FileSketch:
     """The musical fingerprint of one accepted file."""
 
     file_id: int

@@ -7,14 +7,14 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.catalog.records import Sketch
+from musictk.catalog.records import FileSketch
 from musictk.sketches import Fingerprint, alike, is_whole, keys, unpack
 
 _SHARED = 2  # keys in common that make a pair worth comparing
 _CROWD = 64  # pieces under one key above which each is compared with one of every split
 
 
-def leaks(sketches: Sequence[Sketch]) -> list[tuple[Sketch, Sketch]]:
+def leaks(sketches: Sequence[FileSketch]) -> list[tuple[FileSketch, FileSketch]]:
     """Pairs of one piece in two splits; of many versions, only pairs that connect them."""
     parent = list(range(len(sketches)))
 
@@ -34,7 +34,7 @@ def leaks(sketches: Sequence[Sketch]) -> list[tuple[Sketch, Sketch]]:
     return found
 
 
-def _unpacked(sketch: Sketch) -> Fingerprint | None:
+def _unpacked(sketch: FileSketch) -> Fingerprint | None:
     try:
         return unpack(sketch.data)
     except ValueError:
@@ -42,7 +42,7 @@ def _unpacked(sketch: Sketch) -> Fingerprint | None:
 
 
 def _candidates(
-    sketches: Sequence[Sketch], prints: Sequence[Fingerprint | None]
+    sketches: Sequence[FileSketch], prints: Sequence[Fingerprint | None]
 ) -> Iterator[tuple[int, int]]:
     """Index pairs of one kind in two splits that share two keys, or all of their music."""
     held = [[] if found is None else keys(found) for found in prints]
