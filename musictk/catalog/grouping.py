@@ -17,7 +17,7 @@ from sqlalchemy import delete, func, insert, or_, select, update
 from sqlalchemy.orm import Session
 
 from musictk.catalog.models import File, Posting
-from musictk.catalog.records import Newcomer
+from musictk.catalog.records import FileToGroup
 from musictk.catalog.splits import Fractions, by_hash, majority
 from musictk.sketches import Fingerprint, alike, is_whole, keys, unpack
 
@@ -32,7 +32,7 @@ _BATCH = 256  # files compared at a time where many are
 _T = TypeVar("_T")
 
 
-def group(session: Session, files: Sequence[Newcomer], fractions: Fractions) -> None:
+def group(session: Session, files: Sequence[FileToGroup], fractions: Fractions) -> None:
     """Give every file a cluster and a split, merging the clusters that it connects."""
     for start in range(0, len(files), _BATCH):
         _Grouping(session, files[start : start + _BATCH], fractions).run()
@@ -70,14 +70,14 @@ def group_all(session: Session, fractions: Fractions) -> None:
         group(session, newcomers(session, ids[start : start + _BATCH]), fractions)
 
 
-def newcomers(session: Session, ids: Sequence[int]) -> list[Newcomer]:
+def newcomers(session: Session, ids: Sequence[int]) -> list[FileToGroup]:
     """Files of the catalog as `group` wants them, in the order of their ids."""
     columns = (File.id, File.sha256, File.kind, File.sketch, File.split)
     found = []
     for chunk in _chunks(sorted(ids)):
         query = select(*columns).where(File.id.in_(chunk)).order_by(File.id)
         for file_id, sha256, kind, sketch, split in session.execute(query):
-            found.append(Newcomer(file_id, str(sha256), kind, sketch, split))
+            found.append(FileToGroup(file_id, str(sha256), kind, sketch, split))
     return found
 
 
@@ -92,7 +92,9 @@ def fingerprint(sketch: object) -> Fingerprint | None:
 class _Grouping:
     """One batch: what it is compared with is read first, then written once."""
 
-    def __init__(self, session: Session, files: Sequence[Newcomer], fractions: Fractions) -> None:
+    def __init__(
+        self, session: Session, files: Sequence[FileToGroup], fractions: Fractions
+    ) -> None:
         self._session, self._files, self._fractions = session, files, fractions
         self._prints = {file.id: fingerprint(file.sketch) for file in files}
         self._keys = {file.id: _keys(self._prints[file.id]) for file in files}
@@ -145,7 +147,7 @@ class _Grouping:
             cluster = self._merged[cluster]
         return cluster
 
-    def _near(self, file: Newcomer) -> list[int]:
+    def _near(self, file: FileToGroup) -> list[int]:
         """Files worth comparing with, the likest first; of each cluster no more than TRIES."""
         lists = self._lists
         held = self._keys[file.id]
@@ -165,7 +167,7 @@ class _Grouping:
                 break
         return near
 
-    def _place(self, file: Newcomer) -> None:
+    def _place(self, file: FileToGroup) -> None:
         """Join the file with its twins: all their clusters become one, of the smallest key."""
         mine = self._prints[file.id]
         named = self._root(file.sha256)  # others may still have the name that is this file's

@@ -70,7 +70,7 @@ class FileSketch:
 
 
 @dataclass(frozen=True)
-class Newcomer:
+class FileToGroup:
     """A file to be grouped. `split` is the one it stays in where it has no twin."""
 
     id: int

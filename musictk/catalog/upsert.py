@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.models import Alias, Composer, File, Location
 from musictk.catalog.names import fold
-from musictk.catalog.records import ExaminedFile, Newcomer
+from musictk.catalog.records import ExaminedFile, FileToGroup
 
 _CHUNK = 500  # values in one IN (...)
 _T = TypeVar("_T")
@@ -42,7 +42,7 @@ class Names:
 
 def record_files(
     session: Session, findings: Sequence[ExaminedFile], owners: Sequence[int | None]
-) -> tuple[list[int | None], list[Newcomer]]:
+) -> tuple[list[int | None], list[FileToGroup]]:
     """Insert or renew the files found; returns each finding's file id, and the files to group."""
     plan = _Plan(_by_sha(session, {finding.sha256 for finding in findings if finding.sha256}))
     slots = [plan.slot(finding, owner) for finding, owner in zip(findings, owners, strict=True)]
@@ -55,7 +55,7 @@ def record_files(
         session.execute(update(File).where(File.id == row.pop("id")).values(row))
     ids = [made[-1 - slot] if slot is not None and slot < 0 else slot for slot in slots]
     joining = [
-        Newcomer(
+        FileToGroup(
             made[-1 - slot] if slot < 0 else slot,
             str(found.sha256),
             found.kind,
