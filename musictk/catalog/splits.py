@@ -19,14 +19,14 @@ class Fractions:
 
 
 @dataclass(frozen=True)
-class Member:
+class ClusterMember:
     """A file's cluster, and the split it was dealt to before (None: new)."""
 
     cluster: str
     split: str | None
 
 
-def deal(members: Iterable[Member], fractions: Fractions) -> dict[str, str]:
+def deal(members: Iterable[ClusterMember], fractions: Fractions) -> dict[str, str]:
     """The split of every cluster. Deterministic; a cluster is never divided.
 
     A cluster dealt before stays where most of its files are, training first on a tie: a new file
