@@ -14,7 +14,7 @@ from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, Composer, File, Location, Span
 from musictk.catalog.names import fold
 from musictk.catalog.records import ExaminedFile, FileSketch, KnownLocation, PieceInfo
-from musictk.catalog.splits import ClusterMember, Fractions, deal, fill, wished
+from musictk.catalog.splits import ClusterMember, Fractions, assign_splits, fill, wished
 from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
 from musictk.errors import UnknownNameError
 
@@ -130,7 +130,7 @@ class Pieces(Database):
             fill_splits(session, fractions)
 
     def split(self, fractions: Fractions) -> dict[str, int]:
-        """Group every file anew by its sketch, and deal every cluster, whatever was dealt before;
+        """Group every file anew by its sketch, and assign_splits every cluster, whatever was dealt before;
         returns files per split.
         """
         from musictk.catalog.grouping import group_all
@@ -138,7 +138,9 @@ class Pieces(Database):
         with self.writing() as session:
             group_all(session, fractions)
             files = session.execute(select(File.id, File.cluster).where(_grouped)).all()
-            dealt = deal([ClusterMember(cluster or "", None) for _, cluster in files], fractions)
+            dealt = assign_splits(
+                [ClusterMember(cluster or "", None) for _, cluster in files], fractions
+            )
             rows = [{"id": id, "split": dealt[cluster or ""]} for id, cluster in files]
             if rows:
                 session.execute(update(File), rows)

@@ -26,7 +26,7 @@ class ClusterMember:
     split: str | None
 
 
-def deal(members: Iterable[ClusterMember], fractions: Fractions) -> dict[str, str]:
+def assign_splits(members: Iterable[ClusterMember], fractions: Fractions) -> dict[str, str]:
     """The split of every cluster. Deterministic; a cluster is never divided.
 
     A cluster dealt before stays where most of its files are, training first on a tie: a new file
@@ -51,7 +51,7 @@ def majority(votes: Mapping[str | None, int]) -> str | None:
 
 
 def fill(dealt: Mapping[str, str], fractions: Fractions, fresh: Collection[str]) -> dict[str, str]:
-    """The same deal, with no wanted split empty where there are clusters enough; `fresh` ones
+    """The same assign_splits, with no wanted split empty where there are clusters enough; `fresh` ones
     move before others.
     """
     filled = dict(dealt)
