@@ -14,7 +14,13 @@ from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, Composer, File, Location, Span
 from musictk.catalog.names import fold
 from musictk.catalog.records import ExaminedFile, FileSketch, KnownLocation, PieceInfo
-from musictk.catalog.splits import ClusterMember, Fractions, assign_splits, fill, wished
+from musictk.catalog.splits import (
+    ClusterMember,
+    Fractions,
+    assign_splits,
+    fill_empty_splits,
+    wished,
+)
 from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
 from musictk.errors import UnknownNameError
 
@@ -175,7 +181,7 @@ def fill_splits(session: Session, fractions: Fractions) -> None:
     dealt = {str(cluster): str(split) for cluster, split in session.execute(query)}
     heard = select(File.cluster).where(File.id.in_(select(Span.file_id)))
     fresh = dealt.keys() - set(map(str, session.scalars(heard)))
-    for cluster, split in fill(dealt, fractions, fresh).items():
+    for cluster, split in fill_empty_splits(dealt, fractions, fresh).items():
         if split != dealt[cluster]:
             session.execute(update(File).where(File.cluster == cluster).values(split=split))
 

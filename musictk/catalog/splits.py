@@ -41,7 +41,7 @@ def assign_splits(members: Iterable[ClusterMember], fractions: Fractions) -> dic
         if member.split is not None:
             ballot[member.split] += 1
     dealt = {key: majority(votes[key]) or by_hash(key, fractions) for key in votes}
-    return fill(dealt, fractions, {key for key, ballot in votes.items() if not ballot})
+    return fill_empty_splits(dealt, fractions, {key for key, ballot in votes.items() if not ballot})
 
 
 def majority(votes: Mapping[str | None, int]) -> str | None:
@@ -50,7 +50,9 @@ def majority(votes: Mapping[str | None, int]) -> str | None:
     return best if votes.get(best) else None
 
 
-def fill(dealt: Mapping[str, str], fractions: Fractions, fresh: Collection[str]) -> dict[str, str]:
+def fill_empty_splits(
+    dealt: Mapping[str, str], fractions: Fractions, fresh: Collection[str]
+) -> dict[str, str]:
     """The same assign_splits, with no wanted split empty where there are clusters enough; `fresh` ones
     move before others.
     """
