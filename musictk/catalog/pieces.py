@@ -19,7 +19,7 @@ from musictk.catalog.splits import (
     Fractions,
     assign_splits,
     fill_empty_splits,
-    wished,
+    wanted_splits,
 )
 from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
 from musictk.errors import UnknownNameError
@@ -175,7 +175,7 @@ def fill_splits(session: Session, fractions: Fractions) -> None:
         query = select(File.id).where(File.status == "accepted", File.split == split).limit(1)
         return session.scalar(query) is None
 
-    if not any(map(is_empty, wished(fractions))):
+    if not any(map(is_empty, wanted_splits(fractions))):
         return
     query = select(File.cluster, func.min(File.split)).where(_grouped).group_by(File.cluster)
     dealt = {str(cluster): str(split) for cluster, split in session.execute(query)}

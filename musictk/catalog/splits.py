@@ -64,7 +64,7 @@ def fill_empty_splits(
     return filled
 
 
-def wished(fractions: Fractions) -> list[str]:
+def wanted_splits(fractions: Fractions) -> list[str]:
     """The splits that are to hold anything."""
     shares = {"train": 1.0, "valid": fractions.valid, "test": fractions.test}
     return [split for split in SPLITS if shares[split] > 0]
@@ -84,7 +84,7 @@ def by_hash(key: str, fractions: Fractions) -> str:
 
 
 def _wanted(clusters: int, fractions: Fractions) -> list[str]:
-    return wished(fractions)[:clusters]
+    return wanted_splits(fractions)[:clusters]
 
 
 def _donor(dealt: Mapping[str, str], wanted: Collection[str], fresh: Collection[str]) -> str:
