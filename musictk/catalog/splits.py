@@ -70,14 +70,14 @@ def wanted_splits(fractions: Fractions) -> list[str]:
     return [split for split in SPLITS if shares[split] > 0]
 
 
-def position(key: str) -> float:
+def hash_position(key: str) -> float:
     """Where the hash of a cluster's key falls in [0, 1)."""
     return int.from_bytes(hashlib.sha256(f"split:{key}".encode()).digest()[:8]) / 2**64
 
 
 def by_hash(key: str, fractions: Fractions) -> str:
     """The split that a new cluster goes to, whatever else is in the corpus."""
-    place = position(key)
+    place = hash_position(key)
     if place < fractions.valid:
         return "valid"
     return "test" if place < fractions.valid + fractions.test else "train"
@@ -93,4 +93,4 @@ def _donor(dealt: Mapping[str, str], wanted: Collection[str], fresh: Collection[
     spare = [split for split in counts if counts[split] > 1 or split not in wanted]
     fullest = max(spare, key=lambda split: (counts[split], split))
     inside = [key for key, split in dealt.items() if split == fullest]
-    return min(inside, key=lambda key: (key not in fresh, position(key), key))
+    return min(inside, key=lambda key: (key not in fresh, hash_position(key), key))
