@@ -40,7 +40,7 @@ def assign_splits(members: Iterable[ClusterMember], fractions: Fractions) -> dic
         ballot = votes.setdefault(member.cluster, Counter())
         if member.split is not None:
             ballot[member.split] += 1
-    dealt = {key: majority(votes[key]) or by_hash(key, fractions) for key in votes}
+    dealt = {key: majority(votes[key]) or split_by_hash(key, fractions) for key in votes}
     return fill_empty_splits(dealt, fractions, {key for key, ballot in votes.items() if not ballot})
 
 
@@ -75,7 +75,7 @@ def hash_position(key: str) -> float:
     return int.from_bytes(hashlib.sha256(f"split:{key}".encode()).digest()[:8]) / 2**64
 
 
-def by_hash(key: str, fractions: Fractions) -> str:
+def split_by_hash(key: str, fractions: Fractions) -> str:
     """The split that a new cluster goes to, whatever else is in the corpus."""
     place = hash_position(key)
     if place < fractions.valid:
