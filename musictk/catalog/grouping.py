@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.models import File, Posting
 from musictk.catalog.records import FileToGroup
-from musictk.catalog.splits import Fractions, majority, split_by_hash
+from musictk.catalog.splits import Fractions, majority_split, split_by_hash
 from musictk.sketches import Fingerprint, alike, is_whole, keys, unpack
 
 SHARED = 2  # keys in common that make a pair worth comparing
@@ -186,7 +186,7 @@ class _Grouping:
         )
         for cluster in joined - {key}:
             self._merged[cluster] = key
-        split = majority(ballot) or file.split or split_by_hash(file.sha256, self._fractions)
+        split = majority_split(ballot) or file.split or split_by_hash(file.sha256, self._fractions)
         self._votes[key] = Counter({split: ballot.total() + 1})
         self._cluster[file.id] = key
         self._post(file.id, key)
@@ -212,11 +212,11 @@ class _Grouping:
         rows = []
         for file in self._files:
             cluster = self._root(self._cluster[file.id])
-            split = majority(self._votes[cluster])
+            split = majority_split(self._votes[cluster])
             rows.append({"id": file.id, "cluster": cluster, "split": split})
         for cluster in sorted(self._grown):
             final = self._root(cluster)
-            split = majority(self._votes[final])
+            split = majority_split(self._votes[final])
             stale = or_(File.cluster != final, File.split.is_distinct_from(split))
             session.execute(
                 update(File)

@@ -40,11 +40,11 @@ def assign_splits(members: Iterable[ClusterMember], fractions: Fractions) -> dic
         ballot = votes.setdefault(member.cluster, Counter())
         if member.split is not None:
             ballot[member.split] += 1
-    dealt = {key: majority(votes[key]) or split_by_hash(key, fractions) for key in votes}
+    dealt = {key: majority_split(votes[key]) or split_by_hash(key, fractions) for key in votes}
     return fill_empty_splits(dealt, fractions, {key for key, ballot in votes.items() if not ballot})
 
 
-def majority(votes: Mapping[str | None, int]) -> str | None:
+def majority_split(votes: Mapping[str | None, int]) -> str | None:
     """The split of most files, training first on a tie; None where no file has one."""
     best = max(SPLITS, key=lambda split: votes.get(split, 0))
     return best if votes.get(best) else None
