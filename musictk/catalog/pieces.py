@@ -24,7 +24,7 @@ from musictk.catalog.splits import (
 from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
 from musictk.errors import UnknownNameError
 
-DEAL = Fractions()  # where nobody says how
+DEFAULT_FRACTIONS = Fractions()  # where nobody says how
 _grouped = (File.status == "accepted") & File.cluster.is_not(None)
 
 
@@ -47,7 +47,9 @@ class Pieces(Database):
                 for path, member, size, mtime_ns, checks, code in session.execute(query)
             }
 
-    def record(self, findings: Sequence[ExaminedFile], fractions: Fractions = DEAL) -> None:
+    def record(
+        self, findings: Sequence[ExaminedFile], fractions: Fractions = DEFAULT_FRACTIONS
+    ) -> None:
         """Keep what was found, all of it or nothing. Once this returns it survives a crash.
 
         Accepted files get their cluster and split in the same transaction: new ones are compared
