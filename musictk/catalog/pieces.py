@@ -21,7 +21,7 @@ from musictk.catalog.splits import (
     fill_empty_splits,
     wanted_splits,
 )
-from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
+from musictk.catalog.upsert import Names, drop_orphaned, record_files, record_places
 from musictk.errors import UnknownNameError
 
 DEFAULT_FRACTIONS = Fractions()  # where nobody says how
@@ -62,7 +62,7 @@ class Pieces(Database):
             names = Names(session)
             owners = [names.id(finding.composer) for finding in findings]
             ids, joining = record_files(session, findings, owners)
-            drop_placeless(session, record_places(session, findings, ids))
+            drop_orphaned(session, record_places(session, findings, ids))
             group(session, joining, fractions)
 
     def forget(self, places: Iterable[tuple[str, str]]) -> None:
@@ -79,7 +79,7 @@ class Pieces(Database):
                     left |= {place.file_id} if place.file_id is not None else set()
                     session.delete(place)
             session.flush()
-            drop_placeless(session, left)
+            drop_orphaned(session, left)
             query = select(File.id).where(File.status == "missing", File.cluster.is_not(None))
             missing = session.scalars(query).all()
             if missing:

@@ -184,7 +184,7 @@ def _columns(finding: ExaminedFile) -> dict[str, Any]:
     }
 
 
-def drop_placeless(session: Session, ids: Iterable[int]) -> None:
+def drop_orphaned(session: Session, ids: Iterable[int]) -> None:
     """Of these files, those that lie nowhere: unknown bytes are dropped, others are `missing`.
 
     They keep cluster and split until `Catalog.forget` is called at the end of an ingest, so that a
