@@ -21,7 +21,7 @@ from musictk.catalog.splits import (
     fill_empty_splits,
     wanted_splits,
 )
-from musictk.catalog.upsert import Names, drop_orphaned, record_files, record_places
+from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_places
 from musictk.errors import UnknownNameError
 
 DEFAULT_FRACTIONS = Fractions()  # where nobody says how
@@ -59,7 +59,7 @@ class Pieces(Database):
         from musictk.catalog.grouping import group  # numpy: readers do without
 
         with self.writing() as session:
-            names = Names(session)
+            names = ComposerIds(session)
             owners = [names.id(finding.composer) for finding in findings]
             ids, joining = record_files(session, findings, owners)
             drop_orphaned(session, record_places(session, findings, ids))
@@ -90,7 +90,7 @@ class Pieces(Database):
     def attribute(self, composers: Mapping[tuple[str, str], str]) -> None:
         """Say whose the files at these places, (path, member), are, whatever was said before."""
         with self.writing() as session:
-            names = Names(session)
+            names = ComposerIds(session)
             for (path, member), name in composers.items():
                 place = session.get(Location, (path, member))
                 if place is not None and place.file_id is not None:
@@ -198,7 +198,7 @@ def find_composer(session: Session, name: str) -> Composer:
 
 def named_composer(session: Session, name: str) -> Composer:
     """The composer known under `name`, made where there is none."""
-    return session.get_one(Composer, Names(session).id(name))
+    return session.get_one(Composer, ComposerIds(session).id(name))
 
 
 def _merge(session: Session, source: int, target: int) -> None:

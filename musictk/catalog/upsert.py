@@ -16,7 +16,7 @@ _CHUNK = 500  # values in one IN (...)
 _T = TypeVar("_T")
 
 
-class Names:
+class ComposerIds:
     """Composer ids by name, for the length of one transaction."""
 
     def __init__(self, session: Session) -> None:
