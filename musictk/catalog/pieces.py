@@ -21,7 +21,7 @@ from musictk.catalog.splits import (
     fill_empty_splits,
     wanted_splits,
 )
-from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_places
+from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_locations
 from musictk.errors import UnknownNameError
 
 DEFAULT_FRACTIONS = Fractions()  # where nobody says how
@@ -62,7 +62,7 @@ class Pieces(Database):
             names = ComposerIds(session)
             owners = [names.id(finding.composer) for finding in findings]
             ids, joining = record_files(session, findings, owners)
-            drop_orphaned(session, record_places(session, findings, ids))
+            drop_orphaned(session, record_locations(session, findings, ids))
             group(session, joining, fractions)
 
     def forget(self, places: Iterable[tuple[str, str]]) -> None:

@@ -117,7 +117,7 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     return list(session.scalars(query, [everything | row for row in rows]))
 
 
-def record_places(
+def record_locations(
     session: Session, findings: Sequence[ExaminedFile], ids: Sequence[int | None]
 ) -> set[int]:
     """Insert or renew the places found; returns the files that lay there before."""
