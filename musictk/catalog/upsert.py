@@ -70,7 +70,7 @@ def record_files(
 class _Plan:
     """What a batch of findings makes of the files that are known."""
 
-    def __init__(self, known: dict[str, _Known]) -> None:
+    def __init__(self, known: dict[str, _KnownFile]) -> None:
         self._known = known
         self.fresh: list[dict[str, Any]] = []  # rows to insert
         self.stale: list[dict[str, Any]] = []  # rows to renew
@@ -94,12 +94,12 @@ class _Plan:
         slot = -1 - len(self.fresh)
         self.fresh.append(_columns(finding) | {"title": finding.title, "composer_id": owner})
         if finding.sha256:
-            self._known[finding.sha256] = _Known(slot, finding.checks, "", owner, None, None)
+            self._known[finding.sha256] = _KnownFile(slot, finding.checks, "", owner, None, None)
         if finding.code is None:
             self.joining.append((slot, finding, None))
         return slot
 
-    def _renew(self, file: _Known, finding: ExaminedFile) -> None:
+    def _renew(self, file: _KnownFile, finding: ExaminedFile) -> None:
         self.stale.append({"id": file.id} | _columns(finding))
         moved = file.cluster is not None and file.checks == finding.checks and finding.code is None
         if file.cluster is not None and not moved:
@@ -146,7 +146,7 @@ def record_locations(
     return {file_id for file_id in before if file_id is not None}
 
 
-class _Known(NamedTuple):
+class _KnownFile(NamedTuple):
     id: int
     checks: int
     status: str
@@ -155,13 +155,13 @@ class _Known(NamedTuple):
     split: str | None
 
 
-def _by_sha(session: Session, hashes: set[str]) -> dict[str, _Known]:
-    found: dict[str, _Known] = {}
+def _by_sha(session: Session, hashes: set[str]) -> dict[str, _KnownFile]:
+    found: dict[str, _KnownFile] = {}
     for chunk in _chunks(sorted(hashes)):
         columns = (File.id, File.checks, File.status, File.composer_id, File.cluster, File.split)
         query = select(File.sha256, *columns)
         for sha256, *rest in session.execute(query.where(File.sha256.in_(chunk))):
-            found[str(sha256)] = _Known._make(rest)
+            found[str(sha256)] = _KnownFile._make(rest)
     return found
 
 
