@@ -24,7 +24,7 @@ from musictk.catalog.models import (
 )
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
-from musictk.catalog.queries import describe
+from musictk.catalog.queries import file_to_dict
 from musictk.files import write_bytes
 
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
@@ -84,7 +84,11 @@ class Audit(Pieces):
             )
             lines = sorted(
                 json.dumps(
-                    {key: value for key, value in describe(file).items() if key not in _IDENTITY}
+                    {
+                        key: value
+                        for key, value in file_to_dict(file).items()
+                        if key not in _IDENTITY
+                    }
                     | {"places": [[place.path, place.member] for place in file.places]},
                     sort_keys=True,
                 )
@@ -99,7 +103,7 @@ class Audit(Pieces):
                 selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
             )
             rows: list[dict[str, Any]] = [
-                {"table": "files"} | describe(file) for file in session.scalars(query)
+                {"table": "files"} | file_to_dict(file) for file in session.scalars(query)
             ]
             for table in (Run, Checkpoint, Export, Sample, ShardRow):
                 name = table.__tablename__

@@ -150,7 +150,7 @@ class Queries(Database):
                 .where(File.cluster == file.cluster, File.id != file.id)
                 .order_by(File.title)
             )
-            return describe(file) | {
+            return file_to_dict(file) | {
                 "checks": file.checks,
                 "added_at": when(file.added_at),
                 "places": [_where(place) for place in file.places],
@@ -174,7 +174,7 @@ class Queries(Database):
             ]
 
 
-def describe(file: File) -> dict[str, Any]:
+def file_to_dict(file: File) -> dict[str, Any]:
     """A file as plain values."""
     place = file.places[0] if file.places else None
     return {
@@ -241,7 +241,7 @@ def _described(session: Session, query: Any, limit: int | None) -> list[Any]:
         raise UsageError(f"{limit} is no number of rows", f"give one from 0 to {_MOST:,}")
     first = select(func.min(Location.path)).where(Location.file_id == File.id).scalar_subquery()
     ordered = query.options(*_EAGER).order_by(first, File.id).limit(limit)
-    return [describe(file) for file in session.scalars(ordered)]
+    return [file_to_dict(file) for file in session.scalars(ordered)]
 
 
 def _mentions(word: str) -> ColumnElement[bool]:
