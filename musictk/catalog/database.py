@@ -39,7 +39,7 @@ class Database:
     def reading(self) -> Iterator[Session]:
         """A session that sees one consistent state and writes nothing."""
         with (
-            _mended(self._name),
+            _typed_errors(self._name),
             Session(self._engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -49,7 +49,7 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A session that holds the write lock from its first statement; commits on success."""
         with (
-            _mended(self._name),
+            _typed_errors(self._name),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -72,7 +72,7 @@ def connect(url: str) -> Engine:
     if engine.dialect.name == "sqlite":
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
-    with _mended(url):
+    with _typed_errors(url):
         _migrate(engine, url)
     return engine
 
@@ -163,7 +163,7 @@ def _migrate(engine: Engine, url: str) -> None:
 
 
 @contextmanager
-def _mended(url: str = "") -> Iterator[None]:
+def _typed_errors(url: str = "") -> Iterator[None]:
     """Turn what the database driver says into a typed error with a hint."""
     what = f"the catalog {url}".strip()
     try:
