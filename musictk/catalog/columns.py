@@ -44,7 +44,7 @@ class Unreadable:
 unreadable = Unreadable()
 
 
-class Checked(TypeDecorator[Any]):
+class CheckedType(TypeDecorator[Any]):
     """A type that reads what its column may hold; `missing` stands for anything else."""
 
     impl: Any = String
@@ -82,7 +82,7 @@ class Checked(TypeDecorator[Any]):
         return self.missing
 
 
-class Text(Checked):
+class Text(CheckedType):
     """Text; bytes are shown as far as they are text."""
 
     impl = String
@@ -101,7 +101,7 @@ class Text(Checked):
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-class Whole(Checked):
+class Whole(CheckedType):
     """A whole number; a sum over a column with text in it comes as a float."""
 
     impl = Integer
@@ -126,7 +126,7 @@ class Large(Whole):
     cache_ok = True
 
 
-class Real(Checked):
+class Real(CheckedType):
     """A finite number."""
 
     impl = Double
@@ -138,7 +138,7 @@ class Real(Checked):
         return value
 
 
-class Flag(Checked):
+class Flag(CheckedType):
     """Yes or no."""
 
     impl = Boolean
@@ -153,7 +153,7 @@ class Flag(Checked):
         return None if value is None else bool(value)
 
 
-class Blob(Checked):
+class Blob(CheckedType):
     """Bytes."""
 
     impl = LargeBinary
@@ -165,7 +165,7 @@ class Blob(Checked):
         return value
 
 
-class Document(Checked):
+class Document(CheckedType):
     """A JSON object."""
 
     impl = JSON
@@ -180,7 +180,7 @@ class Document(Checked):
         return {}
 
 
-class Numbers(Checked):
+class Numbers(CheckedType):
     """A JSON list of whole numbers."""
 
     impl = JSON
@@ -192,7 +192,7 @@ class Numbers(Checked):
         return value
 
 
-class Moment(Checked):
+class Moment(CheckedType):
     """An aware UTC time. SQLite keeps no zone, so it is given back on the way out."""
 
     impl = DateTime(timezone=True)

@@ -9,7 +9,7 @@ from sqlalchemy import Table, select, type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
-from musictk.catalog.columns import Checked
+from musictk.catalog.columns import CheckedType
 from musictk.catalog.models import Base, File, Posting
 from musictk.catalog.records import SPLITS, STATUSES
 from musictk.sketches import unpack
@@ -30,11 +30,11 @@ def unreadable_rows(session: Session) -> Iterator[tuple[str, str]]:
 def _values(session: Session, table: Table) -> Iterator[tuple[str, str]]:
     dialect = session.get_bind().dialect
     keys = list(table.primary_key.columns)
-    columns = [column for column in table.columns if isinstance(column.type, Checked)]
+    columns = [column for column in table.columns if isinstance(column.type, CheckedType)]
     readers = []
     for column in columns:
         adapted = column.type.dialect_impl(dialect)
-        assert isinstance(adapted, Checked)
+        assert isinstance(adapted, CheckedType)
         readers.append(adapted.strict(dialect))
     wanted = [type_coerce(column, NullType()) for column in (*keys, *columns)]
     query = select(*wanted).execution_options(yield_per=500)
