@@ -82,7 +82,7 @@ class CheckedType(TypeDecorator[Any]):
         return self.missing
 
 
-class Text(CheckedType):
+class CheckedText(CheckedType):
     """Text; bytes are shown as far as they are text."""
 
     impl = String

@@ -8,7 +8,17 @@ from typing import Any
 from sqlalchemy import ForeignKey, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, relationship
 
-from musictk.catalog.columns import Blob, Document, Flag, Large, Moment, Numbers, Real, Text, Whole
+from musictk.catalog.columns import (
+    Blob,
+    CheckedText,
+    Document,
+    Flag,
+    Large,
+    Moment,
+    Numbers,
+    Real,
+    Whole,
+)
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -32,7 +42,7 @@ class Base(DeclarativeBase):
 
     metadata = MetaData(naming_convention=_NAMING)
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as it stands)
-        str: Text,
+        str: CheckedText,
         int: Whole,
         float: Real,
         bool: Flag,
