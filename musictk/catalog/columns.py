@@ -101,7 +101,7 @@ class CheckedText(CheckedType):
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-class Whole(CheckedType):
+class CheckedInteger(CheckedType):
     """A whole number; a sum over a column with text in it comes as a float."""
 
     impl = Integer
@@ -119,7 +119,7 @@ class Whole(CheckedType):
         return lambda value: value if type(value) is int else lenient(value)  # nearly always
 
 
-class Large(Whole):
+class Large(CheckedInteger):
     """A whole number of 64 bits."""
 
     impl = BigInteger

@@ -10,6 +10,7 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, rel
 
 from musictk.catalog.columns import (
     Blob,
+    CheckedInteger,
     CheckedText,
     Document,
     Flag,
@@ -17,7 +18,6 @@ from musictk.catalog.columns import (
     Moment,
     Numbers,
     Real,
-    Whole,
 )
 
 _NAMING = {
@@ -43,7 +43,7 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=_NAMING)
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as it stands)
         str: CheckedText,
-        int: Whole,
+        int: CheckedInteger,
         float: Real,
         bool: Flag,
         bytes: Blob,
