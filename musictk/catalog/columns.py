@@ -119,7 +119,7 @@ class CheckedInteger(CheckedType):
         return lambda value: value if type(value) is int else lenient(value)  # nearly always
 
 
-class Large(CheckedInteger):
+class CheckedBigInteger(CheckedInteger):
     """A whole number of 64 bits."""
 
     impl = BigInteger

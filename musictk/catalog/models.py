@@ -10,11 +10,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, rel
 
 from musictk.catalog.columns import (
     Blob,
+    CheckedBigInteger,
     CheckedInteger,
     CheckedText,
     Document,
     Flag,
-    Large,
     Moment,
     Numbers,
     Real,
@@ -96,7 +96,7 @@ class File(Base):
     detail: Mapped[str | None]
     repair: Mapped[str | None]  # what was put right in memory before it could be read
     checks: Mapped[int]  # version of the checks it went through
-    size: Mapped[int] = mapped_column(Large)  # bytes
+    size: Mapped[int] = mapped_column(CheckedBigInteger)  # bytes
     title: Mapped[str]
     composer_id: Mapped[int | None] = mapped_column(ForeignKey("composers.id"), index=True)
     cluster: Mapped[str | None] = mapped_column(index=True)  # smallest sha256 of its twins
@@ -130,8 +130,8 @@ class Location(Base):
 
     path: Mapped[str] = mapped_column(primary_key=True)  # names.store_path, forward slashes
     member: Mapped[str] = mapped_column(primary_key=True, default="")
-    size: Mapped[int] = mapped_column(Large)
-    mtime_ns: Mapped[int] = mapped_column(Large)
+    size: Mapped[int] = mapped_column(CheckedBigInteger)
+    mtime_ns: Mapped[int] = mapped_column(CheckedBigInteger)
     checks: Mapped[int]  # version of the checks it was seen by
     file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"), index=True)
     file: Mapped[File | None] = relationship(back_populates="places")
@@ -158,7 +158,7 @@ class Posting(Base):
     __tablename__ = "postings"
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 (the rows are their own index)
 
-    key: Mapped[int] = mapped_column(Large, primary_key=True, autoincrement=False)
+    key: Mapped[int] = mapped_column(CheckedBigInteger, primary_key=True, autoincrement=False)
     file_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
@@ -186,7 +186,7 @@ class ShardRow(Base):
     augment: Mapped[str] = mapped_column(default="")  # how pieces were varied; "" is not at all
     pieces: Mapped[str]  # digest of the pieces that were asked for
     path: Mapped[str] = mapped_column(unique=True)
-    length: Mapped[int] = mapped_column(Large)  # tokens or frames in all
+    length: Mapped[int] = mapped_column(CheckedBigInteger)  # tokens or frames in all
     made_at: Mapped[datetime] = mapped_column(default=now)
     tokenizer: Mapped[TokenizerRow] = relationship()
     __table_args__ = (UniqueConstraint("tokenizer_id", "split", "augment", "pieces"),)
@@ -200,8 +200,8 @@ class Span(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     shard_id: Mapped[int] = mapped_column(ForeignKey("shards.id"), index=True)
     file_id: Mapped[int] = mapped_column(ForeignKey("files.id"))
-    offset: Mapped[int] = mapped_column(Large)
-    length: Mapped[int] = mapped_column(Large)
+    offset: Mapped[int] = mapped_column(CheckedBigInteger)
+    length: Mapped[int] = mapped_column(CheckedBigInteger)
     augment: Mapped[str] = mapped_column(default="")
     skipped: Mapped[str | None]
 
@@ -262,6 +262,6 @@ class Sample(Base):
     sha256: Mapped[str] = mapped_column(index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
     bundle: Mapped[str]  # digest of the weights it came from
-    seed: Mapped[int] = mapped_column(Large)
+    seed: Mapped[int] = mapped_column(CheckedBigInteger)
     request: Mapped[dict[str, Any]]
     made_at: Mapped[datetime] = mapped_column(default=now)
