@@ -126,7 +126,7 @@ class CheckedBigInteger(CheckedInteger):
     cache_ok = True
 
 
-class Real(CheckedType):
+class CheckedFloat(CheckedType):
     """A finite number."""
 
     impl = Double

@@ -11,13 +11,13 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, rel
 from musictk.catalog.columns import (
     Blob,
     CheckedBigInteger,
+    CheckedFloat,
     CheckedInteger,
     CheckedText,
     Document,
     Flag,
     Moment,
     Numbers,
-    Real,
 )
 
 _NAMING = {
@@ -44,7 +44,7 @@ class Base(DeclarativeBase):
     type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as it stands)
         str: CheckedText,
         int: CheckedInteger,
-        float: Real,
+        float: CheckedFloat,
         bool: Flag,
         bytes: Blob,
         dict[str, Any]: Document,
