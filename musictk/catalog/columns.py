@@ -138,7 +138,7 @@ class CheckedFloat(CheckedType):
         return value
 
 
-class Flag(CheckedType):
+class CheckedBoolean(CheckedType):
     """Yes or no."""
 
     impl = Boolean

@@ -11,11 +11,11 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, rel
 from musictk.catalog.columns import (
     Blob,
     CheckedBigInteger,
+    CheckedBoolean,
     CheckedFloat,
     CheckedInteger,
     CheckedText,
     Document,
-    Flag,
     Moment,
     Numbers,
 )
@@ -45,7 +45,7 @@ class Base(DeclarativeBase):
         str: CheckedText,
         int: CheckedInteger,
         float: CheckedFloat,
-        bool: Flag,
+        bool: CheckedBoolean,
         bytes: Blob,
         dict[str, Any]: Document,
         list[int]: Numbers,
