@@ -153,7 +153,7 @@ class CheckedBoolean(CheckedType):
         return None if value is None else bool(value)
 
 
-class Blob(CheckedType):
+class CheckedBytes(CheckedType):
     """Bytes."""
 
     impl = LargeBinary

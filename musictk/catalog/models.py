@@ -9,9 +9,9 @@ from sqlalchemy import ForeignKey, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, relationship
 
 from musictk.catalog.columns import (
-    Blob,
     CheckedBigInteger,
     CheckedBoolean,
+    CheckedBytes,
     CheckedFloat,
     CheckedInteger,
     CheckedText,
@@ -46,7 +46,7 @@ class Base(DeclarativeBase):
         int: CheckedInteger,
         float: CheckedFloat,
         bool: CheckedBoolean,
-        bytes: Blob,
+        bytes: CheckedBytes,
         dict[str, Any]: Document,
         list[int]: Numbers,
         datetime: Moment,
@@ -57,7 +57,7 @@ class Base(DeclarativeBase):
         values = {
             column.name: getattr(self, column.name)
             for column in self.__table__.columns
-            if not isinstance(column.type, Blob)
+            if not isinstance(column.type, CheckedBytes)
         }
         return {
             key: value.isoformat() if isinstance(value, datetime) else value
