@@ -165,7 +165,7 @@ class CheckedBytes(CheckedType):
         return value
 
 
-class Document(CheckedType):
+class JsonObject(CheckedType):
     """A JSON object."""
 
     impl = JSON

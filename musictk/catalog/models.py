@@ -15,7 +15,7 @@ from musictk.catalog.columns import (
     CheckedFloat,
     CheckedInteger,
     CheckedText,
-    Document,
+    JsonObject,
     Moment,
     Numbers,
 )
@@ -47,7 +47,7 @@ class Base(DeclarativeBase):
         float: CheckedFloat,
         bool: CheckedBoolean,
         bytes: CheckedBytes,
-        dict[str, Any]: Document,
+        dict[str, Any]: JsonObject,
         list[int]: Numbers,
         datetime: Moment,
     }

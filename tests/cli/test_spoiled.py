@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog, Fractions, SpanInfo, store_path
-from musictk.catalog.columns import Document, Moment, Numbers
+from musictk.catalog.columns import JsonObject, Moment, Numbers
 from musictk.catalog.models import Base
 from musictk.errors import MusictkError
 from tests.catalog.conftest import make
@@ -117,7 +117,9 @@ def spoil(root: Path, table: str, column: str, value: object) -> bool:
 def test_any_column_may_be_spoiled(sound: Path, tmp_path: Path, table: str, column: str) -> None:
     shutil.copy(sound / "catalog.db", tmp_path)
     kind = Base.metadata.tables[table].c[column].type
-    spoil(tmp_path, table, column, TEXT if isinstance(kind, Document | Numbers | Moment) else BYTES)
+    spoil(
+        tmp_path, table, column, TEXT if isinstance(kind, JsonObject | Numbers | Moment) else BYTES
+    )
     with Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path) as catalog:
         named = [fault["where"] for fault in catalog.check()]
         assert any(where.startswith(table) for where in named), named
