@@ -180,7 +180,7 @@ class JsonObject(CheckedType):
         return {}
 
 
-class Numbers(CheckedType):
+class IntegerList(CheckedType):
     """A JSON list of whole numbers."""
 
     impl = JSON

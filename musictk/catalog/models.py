@@ -15,9 +15,9 @@ from musictk.catalog.columns import (
     CheckedFloat,
     CheckedInteger,
     CheckedText,
+    IntegerList,
     JsonObject,
     Moment,
-    Numbers,
 )
 
 _NAMING = {
@@ -48,7 +48,7 @@ class Base(DeclarativeBase):
         bool: CheckedBoolean,
         bytes: CheckedBytes,
         dict[str, Any]: JsonObject,
-        list[int]: Numbers,
+        list[int]: IntegerList,
         datetime: Moment,
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog, Fractions, SpanInfo, store_path
-from musictk.catalog.columns import JsonObject, Moment, Numbers
+from musictk.catalog.columns import IntegerList, JsonObject, Moment
 from musictk.catalog.models import Base
 from musictk.errors import MusictkError
 from tests.catalog.conftest import make
@@ -118,7 +118,10 @@ def test_any_column_may_be_spoiled(sound: Path, tmp_path: Path, table: str, colu
     shutil.copy(sound / "catalog.db", tmp_path)
     kind = Base.metadata.tables[table].c[column].type
     spoil(
-        tmp_path, table, column, TEXT if isinstance(kind, JsonObject | Numbers | Moment) else BYTES
+        tmp_path,
+        table,
+        column,
+        TEXT if isinstance(kind, JsonObject | IntegerList | Moment) else BYTES,
     )
     with Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path) as catalog:
         named = [fault["where"] for fault in catalog.check()]
