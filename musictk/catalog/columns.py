@@ -192,7 +192,7 @@ class IntegerList(CheckedType):
         return value
 
 
-class Moment(CheckedType):
+class UtcDateTime(CheckedType):
     """An aware UTC time. SQLite keeps no zone, so it is given back on the way out."""
 
     impl = DateTime(timezone=True)

@@ -17,7 +17,7 @@ from musictk.catalog.columns import (
     CheckedText,
     IntegerList,
     JsonObject,
-    Moment,
+    UtcDateTime,
 )
 
 _NAMING = {
@@ -49,7 +49,7 @@ class Base(DeclarativeBase):
         bytes: CheckedBytes,
         dict[str, Any]: JsonObject,
         list[int]: IntegerList,
-        datetime: Moment,
+        datetime: UtcDateTime,
     }
 
     def to_dict(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog, Fractions, SpanInfo, store_path
-from musictk.catalog.columns import IntegerList, JsonObject, Moment
+from musictk.catalog.columns import IntegerList, JsonObject, UtcDateTime
 from musictk.catalog.models import Base
 from musictk.errors import MusictkError
 from tests.catalog.conftest import make
@@ -121,7 +121,7 @@ def test_any_column_may_be_spoiled(sound: Path, tmp_path: Path, table: str, colu
         tmp_path,
         table,
         column,
-        TEXT if isinstance(kind, JsonObject | IntegerList | Moment) else BYTES,
+        TEXT if isinstance(kind, JsonObject | IntegerList | UtcDateTime) else BYTES,
     )
     with Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path) as catalog:
         named = [fault["where"] for fault in catalog.check()]
