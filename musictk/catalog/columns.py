@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 
-class Unreadable:
+class UnreadableCounter:
     """How many values were not as their columns say, since it was last asked."""
 
     def __init__(self) -> None:
@@ -41,7 +41,7 @@ class Unreadable:
         return count
 
 
-unreadable = Unreadable()
+unreadable = UnreadableCounter()
 
 
 class CheckedType(TypeDecorator[Any]):
