@@ -31,7 +31,7 @@ _grouped = (File.status == "accepted") & File.cluster.is_not(None)
 class Pieces(Database):
     """What `ingest` writes and `training` reads."""
 
-    def seen(self) -> dict[tuple[str, str], KnownLocation]:
+    def known_locations(self) -> dict[tuple[str, str], KnownLocation]:
         """Every known place, by (path, member)."""
         columns = (
             Location.path,

@@ -108,7 +108,7 @@ class _Ingest:
         self._table = _read_composers(self._options.composers)
         self._known = {fold(row["name"]): row["name"] for row in self._catalog.composers()}
         places = list({place.path: place for place in find(paths)}.values())
-        self._seen = self._catalog.seen()
+        self._seen = self._catalog.known_locations()
         self._total = len(places)
         fresh = [place for place in places if not self._unchanged(place)]
         workers = self._options.workers or cpus()
@@ -245,7 +245,7 @@ class _Ingest:
         by_path = {self._stored(place.path): place for place in places}
         told = {
             (path, member): self._told(_below(by_path[path], load_path(member)))
-            for path, member in self._catalog.seen()
+            for path, member in self._catalog.known_locations()
             if path in by_path
         }
         self._catalog.attribute({key: name for key, name in told.items() if name})

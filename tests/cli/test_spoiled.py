@@ -46,7 +46,7 @@ MUSIC: list[Question] = [
     lambda catalog: catalog.show("1"),
     lambda catalog: catalog.rejected(),
     lambda catalog: [str(piece) for piece in catalog.pieces()],
-    lambda catalog: [list(place) for place in catalog.seen()],
+    lambda catalog: [list(place) for place in catalog.known_locations()],
     lambda catalog: catalog.digest(),
     lambda catalog: catalog.label("Piece 2", "mood", "calm"),
     lambda catalog: catalog.forget([("midis/Bach/3.mid", "")]),

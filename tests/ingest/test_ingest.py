@@ -301,6 +301,6 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(midis: Path, tmp_path: P
         process.kill()
         process.wait()
         with Catalog.open(f"sqlite:///{root}/catalog.db", root) as catalog:
-            assert len(catalog.seen()) >= safe
+            assert len(catalog.known_locations()) >= safe
     last, _ = start(root).communicate(timeout=120)
     assert last.split()[-1] == clean.split()[-1]
