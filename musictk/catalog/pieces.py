@@ -126,7 +126,7 @@ class Pieces(Database):
                 for id, sha256, kind, data, split in session.execute(query)
             ]
 
-    def complete(self, fractions: Fractions) -> None:
+    def complete_splits(self, fractions: Fractions) -> None:
         """Group accepted files that have no split yet, and let no wanted split stay empty."""
         with self.writing() as session:
             query = select(File.id).where(File.status == "accepted", File.split.is_(None))

@@ -116,7 +116,7 @@ class _Ingest:
             self._record(pool, fresh)
         self._forget(paths, places)  # after the new places: a file that moved is never missing
         self._attribute(places)
-        self._catalog.complete(self._options.fractions)
+        self._catalog.complete_splits(self._options.fractions)
         self._report.composers = sorted(self._composers)
         self._report.seconds = time.perf_counter() - began
         return self._report

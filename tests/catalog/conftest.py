@@ -64,5 +64,5 @@ def filled(catalog: Catalog, find: Find) -> Catalog:
     broken = find(9, path="midis/x.mid", code="corrupt", detail="a", composer=None, facts={})
     fractions = Fractions(0.2, 0.2)
     catalog.record([*pieces, broken], fractions)
-    catalog.complete(fractions)
+    catalog.complete_splits(fractions)
     return catalog

@@ -107,7 +107,7 @@ def _alone(catalog: Catalog, find: Find, number: int) -> str | None:
 
 def test_a_file_that_only_moves_keeps_its_split(catalog: Catalog, find: Find) -> None:
     catalog.record([find(number) for number in range(1, 9)])
-    catalog.complete(TENTH)
+    catalog.complete_splits(TENTH)
     before = clusters(catalog)
     catalog.record([find(10, path="midis/Bach/1.mid")])  # other music at its place
     catalog.record([find(1, path="midis/moved.mid")])
@@ -172,7 +172,7 @@ def test_the_smallest_pieces_are_twins_when_they_are_the_same(catalog: Catalog, 
 
 def test_a_renewed_sketch_regroups_and_keeps_the_split(catalog: Catalog, find: Find) -> None:
     catalog.record([find(number) for number in range(1, 30)])
-    catalog.complete(TENTH)
+    catalog.complete_splits(TENTH)
     before = clusters(catalog)
     renewed = [find(number, checks=2, sketch=sketch(hashes(number))) for number in range(1, 30)]
     catalog.record(renewed)
@@ -185,7 +185,7 @@ def test_a_renewed_sketch_regroups_and_keeps_the_split(catalog: Catalog, find: F
 def test_no_wanted_split_stays_empty(catalog: Catalog, find: Find) -> None:
     for number in range(1, 5):
         catalog.record([find(number)])
-        catalog.complete(TENTH)
+        catalog.complete_splits(TENTH)
         splits = {piece.split for piece in catalog.pieces()}
         assert len(splits) == min(number, 3)
         assert "train" in splits
@@ -258,7 +258,7 @@ def test_a_catalog_of_the_first_schema_keeps_its_splits(tmp_path: Path, find: Fi
     path = tmp_path / "catalog.db"
     with Catalog.open(f"sqlite:///{path}", tmp_path) as catalog:
         catalog.record([find(number, sketch=version(number % 9, number)) for number in range(30)])
-        catalog.complete(TENTH)
+        catalog.complete_splits(TENTH)
         before = clusters(catalog)
     with sqlite3.connect(path) as connection:  # as the first version wrote it
         connection.execute("DROP TABLE postings")

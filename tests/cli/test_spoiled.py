@@ -51,7 +51,7 @@ MUSIC: list[Question] = [
     lambda catalog: catalog.label("Piece 2", "mood", "calm"),
     lambda catalog: catalog.forget([("midis/Bach/3.mid", "")]),
     lambda catalog: catalog.record([make(3), make(20)]),
-    lambda catalog: catalog.complete(Fractions()),
+    lambda catalog: catalog.complete_splits(Fractions()),
     lambda catalog: catalog.split(Fractions()),
 ]
 RUNS: list[Question] = [
