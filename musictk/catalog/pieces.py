@@ -87,7 +87,7 @@ class Pieces(Database):
 
                 ungroup(session, missing)
 
-    def attribute(self, composers: Mapping[tuple[str, str], str]) -> None:
+    def set_composers(self, composers: Mapping[tuple[str, str], str]) -> None:
         """Say whose the files at these places, (path, member), are, whatever was said before."""
         with self.writing() as session:
             names = ComposerIds(session)

@@ -248,7 +248,7 @@ class _Ingest:
             for path, member in self._catalog.known_locations()
             if path in by_path
         }
-        self._catalog.attribute({key: name for key, name in told.items() if name})
+        self._catalog.set_composers({key: name for key, name in told.items() if name})
         rest = {key: name for key, name in self._table.items() if key not in self._used}
         if rest and not self._options.composer:
             rows = [{"file": key, "composer": name} for key, name in rest.items()]
