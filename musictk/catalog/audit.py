@@ -80,7 +80,7 @@ class Audit(Pieces):
         """One hash over all that ingest knows, whatever the order it came in: the ingest law's."""
         with self.reading() as session:
             query = select(File).options(
-                selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
+                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
             )
             lines = sorted(
                 json.dumps(
@@ -89,7 +89,7 @@ class Audit(Pieces):
                         for key, value in file_to_dict(file).items()
                         if key not in _IDENTITY
                     }
-                    | {"places": [[place.path, place.member] for place in file.places]},
+                    | {"places": [[place.path, place.member] for place in file.locations]},
                     sort_keys=True,
                 )
                 for file in session.scalars(query)
@@ -100,7 +100,7 @@ class Audit(Pieces):
         """Write every table's rows as JSON lines to `path`; returns how many."""
         with self.reading() as session:
             query = select(File).options(
-                selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
+                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
             )
             rows: list[dict[str, Any]] = [
                 {"table": "files"} | file_to_dict(file) for file in session.scalars(query)

@@ -114,7 +114,7 @@ class File(Base):
     sketch: Mapped[bytes | None] = deferred(mapped_column())
     added_at: Mapped[datetime] = mapped_column(default=now)
     composer: Mapped[Composer | None] = relationship()
-    places: Mapped[list[Location]] = relationship(
+    locations: Mapped[list[Location]] = relationship(
         back_populates="file", order_by="Location.path, Location.member"
     )
     labels: Mapped[list[Label]] = relationship(order_by="Label.category")
@@ -134,7 +134,7 @@ class Location(Base):
     mtime_ns: Mapped[int] = mapped_column(CheckedBigInteger)
     checks: Mapped[int]  # version of the checks it was seen by
     file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"), index=True)
-    file: Mapped[File | None] = relationship(back_populates="places")
+    file: Mapped[File | None] = relationship(back_populates="locations")
 
 
 class Label(Base):

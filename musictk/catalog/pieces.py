@@ -107,7 +107,7 @@ class Pieces(Database):
             select(File)
             .where(File.status == "accepted", File.kind.in_(sorted(reads)))
             .options(
-                selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
+                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
             )
             .order_by(File.id)
         )
@@ -209,10 +209,10 @@ def _merge(session: Session, source: int, target: int) -> None:
 
 def _piece(file: File) -> PieceInfo | None:
     """None for a file whose place cannot be read: there is nothing to load then."""
-    if not file.places:
+    if not file.locations:
         unreadable.note()
         return None
-    place = file.places[0]
+    place = file.locations[0]
     labels: dict[str, Any] = {label.category: label.value for label in file.labels}
     return PieceInfo(
         id=file.id,

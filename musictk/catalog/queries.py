@@ -26,7 +26,7 @@ from musictk.catalog.records import SPLITS, STATUSES
 from musictk.errors import UnknownNameError, UsageError
 
 _MOST = 2**31 - 1  # rows that can be asked for
-_EAGER = (selectinload(File.composer), selectinload(File.places), selectinload(File.labels))
+_EAGER = (selectinload(File.composer), selectinload(File.locations), selectinload(File.labels))
 
 
 class Queries(Database):
@@ -153,7 +153,7 @@ class Queries(Database):
             return file_to_dict(file) | {
                 "checks": file.checks,
                 "added_at": when(file.added_at),
-                "places": [_where(place) for place in file.places],
+                "places": [_where(place) for place in file.locations],
                 "near_duplicates": list(twins),
             }
 
@@ -176,7 +176,7 @@ class Queries(Database):
 
 def file_to_dict(file: File) -> dict[str, Any]:
     """A file as plain values."""
-    place = file.places[0] if file.places else None
+    place = file.locations[0] if file.locations else None
     return {
         "id": file.id,
         "path": place.path if place else None,
@@ -223,11 +223,11 @@ def select_files(session: Session, key: str) -> list[File]:
     if key.isdecimal() and len(key) < 10:
         tries.append(File.id == int(key))
     names = spellings(key)
-    tries.append(File.places.any(or_(Location.path.in_(names), Location.member.in_(names))))
+    tries.append(File.locations.any(or_(Location.path.in_(names), Location.member.in_(names))))
     if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
         tries.append(File.sha256.startswith(key.lower()))
     ends = [Location.path.endswith("/" + name, autoescape=True) for name in names]
-    tries.append(File.places.any(or_(*ends)))
+    tries.append(File.locations.any(or_(*ends)))
     tries.append(File.title.in_(names))
     for condition in tries:
         found = session.scalars(select(File).where(condition).options(*_EAGER)).all()
@@ -252,7 +252,7 @@ def _mentions(word: str) -> ColumnElement[bool]:
     return or_(
         within(File.title),
         within(File.key),
-        File.places.any(or_(within(Location.path), within(Location.member))),
+        File.locations.any(or_(within(Location.path), within(Location.member))),
         File.labels.any(within(Label.value)),
         File.composer_id.in_(select(Alias.composer_id).where(within(Alias.spelling))),
     )
