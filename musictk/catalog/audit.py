@@ -41,7 +41,7 @@ class Audit(Pieces):
         nor twins lie in two splits; spans lie within their shards; shards, checkpoints and exports
         exist.
         """
-        from musictk.catalog.inspect import unreadable_rows  # numpy: for this check alone
+        from musictk.catalog.row_checks import unreadable_rows  # numpy: for this check alone
 
         with self.reading() as session:
             faults = [_fault(what, where, _RESTORE) for what, where in unreadable_rows(session)]
@@ -129,9 +129,9 @@ class Audit(Pieces):
 
     def _leaks(self) -> list[dict[str, str]]:
         """Twins in two splits: what is learned from one would be scored on the other."""
-        from musictk.catalog.twins import leaks
+        from musictk.catalog.leaks import find_leaks
 
-        pairs = leaks(self.sketches())
+        pairs = find_leaks(self.sketches())
         names = self._names({sketch.file_id for pair in pairs for sketch in pair})
         return [
             _fault(

@@ -14,7 +14,7 @@ _SHARED = 2  # keys in common that make a pair worth comparing
 _CROWD = 64  # pieces under one key above which each is compared with one of every split
 
 
-def leaks(sketches: Sequence[FileSketch]) -> list[tuple[FileSketch, FileSketch]]:
+def find_leaks(sketches: Sequence[FileSketch]) -> list[tuple[FileSketch, FileSketch]]:
     """Pairs of one piece in two splits; of many versions, only pairs that connect them."""
     parent = list(range(len(sketches)))
 
