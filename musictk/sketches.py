@@ -24,7 +24,7 @@ _WORD = 2**32
 
 
 @dataclass(frozen=True)
-class Fingerprint:
+class Sketch:
     """A sketch as numbers: equal signatures are the same music; else hashes are compared."""
 
     signature: int
@@ -32,7 +32,7 @@ class Fingerprint:
     hashes: NDArray[np.uint32]  # (≤ SIZE,) the smallest, ascending
 
 
-def unpack(sketch: bytes) -> Fingerprint:
+def unpack(sketch: bytes) -> Sketch:
     """The numbers of a sketch; raises ValueError where the bytes are no sketch."""
     if len(sketch) < 4 * _HEAD or len(sketch) % 4:
         raise ValueError(f"a sketch of {len(sketch)} bytes")
@@ -40,10 +40,10 @@ def unpack(sketch: bytes) -> Fingerprint:
     hashes = values[_HEAD:]
     if len(hashes) != min(SIZE, int(values[2])) or bool(np.any(hashes[1:] <= hashes[:-1])):
         raise ValueError("a sketch whose hashes do not ascend, or of another number than it says")
-    return Fingerprint(int(values[0]) << 32 | int(values[1]), int(values[2]), hashes)
+    return Sketch(int(values[0]) << 32 | int(values[1]), int(values[2]), hashes)
 
 
-def keys(found: Fingerprint) -> list[int]:
+def keys(found: Sketch) -> list[int]:
     """The keys under which a piece is indexed: its whole first, then a sample of its hashes.
 
     The sample is by the hash's own value, so that two pieces keep the same part of what they share.
@@ -56,7 +56,7 @@ def is_whole(key: int) -> bool:
     return key >= _WORD
 
 
-def alike(one: Fingerprint, other: Fingerprint) -> bool:
+def alike(one: Sketch, other: Sketch) -> bool:
     """Whether enough of the smaller piece stands in the larger one.
 
     A short piece must share a larger part: its few runs are met elsewhere by chance. Where sketches
@@ -71,7 +71,7 @@ def alike(one: Fingerprint, other: Fingerprint) -> bool:
     return share * sample >= EVIDENCE and share - error >= enough
 
 
-def containment(one: Fingerprint, other: Fingerprint) -> tuple[float, int]:
+def containment(one: Sketch, other: Sketch) -> tuple[float, int]:
     """The estimated share of the smaller piece's runs in the larger, and how many were compared.
 
     Below the smaller of both sketches' largest hash each sketch is complete, so what they share

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog.records import FileSketch
-from musictk.sketches import Fingerprint, alike, is_whole, keys, unpack
+from musictk.sketches import Sketch, alike, is_whole, keys, unpack
 
 _SHARED = 2  # keys in common that make a pair worth comparing
 _CROWD = 64  # pieces under one key above which each is compared with one of every split
@@ -34,7 +34,7 @@ def find_leaks(sketches: Sequence[FileSketch]) -> list[tuple[FileSketch, FileSke
     return found
 
 
-def _unpacked(sketch: FileSketch) -> Fingerprint | None:
+def _unpacked(sketch: FileSketch) -> Sketch | None:
     try:
         return unpack(sketch.data)
     except ValueError:
@@ -42,7 +42,7 @@ def _unpacked(sketch: FileSketch) -> Fingerprint | None:
 
 
 def _candidates(
-    sketches: Sequence[FileSketch], prints: Sequence[Fingerprint | None]
+    sketches: Sequence[FileSketch], prints: Sequence[Sketch | None]
 ) -> Iterator[tuple[int, int]]:
     """Index pairs of one kind in two splits that share two keys, or all of their music."""
     held = [[] if found is None else keys(found) for found in prints]
