@@ -32,7 +32,7 @@ class Sketch:
     hashes: NDArray[np.uint32]  # (≤ SIZE,) the smallest, ascending
 
 
-def unpack(sketch: bytes) -> Sketch:
+def parse_sketch(sketch: bytes) -> Sketch:
     """The numbers of a sketch; raises ValueError where the bytes are no sketch."""
     if len(sketch) < 4 * _HEAD or len(sketch) % 4:
         raise ValueError(f"a sketch of {len(sketch)} bytes")

@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from musictk.catalog.models import File, Posting
 from musictk.catalog.records import FileToGroup
 from musictk.catalog.splits import Fractions, majority_split, split_by_hash
-from musictk.sketches import Sketch, alike, is_whole, keys, unpack
+from musictk.sketches import Sketch, alike, is_whole, keys, parse_sketch
 
 SHARED = 2  # keys in common that make a pair worth comparing
 LISTED = 200  # pieces kept under one key: more than that is a commonplace
@@ -84,7 +84,7 @@ def newcomers(session: Session, ids: Sequence[int]) -> list[FileToGroup]:
 def fingerprint(sketch: object) -> Sketch | None:
     """The numbers of a sketch; None where there is none, or its bytes are no sketch."""
     try:
-        return unpack(sketch) if isinstance(sketch, bytes) else None
+        return parse_sketch(sketch) if isinstance(sketch, bytes) else None
     except ValueError:
         return None
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog.records import FileSketch
-from musictk.sketches import Sketch, alike, is_whole, keys, unpack
+from musictk.sketches import Sketch, alike, is_whole, keys, parse_sketch
 
 _SHARED = 2  # keys in common that make a pair worth comparing
 _CROWD = 64  # pieces under one key above which each is compared with one of every split
@@ -36,7 +36,7 @@ def find_leaks(sketches: Sequence[FileSketch]) -> list[tuple[FileSketch, FileSke
 
 def _unpacked(sketch: FileSketch) -> Sketch | None:
     try:
-        return unpack(sketch.data)
+        return parse_sketch(sketch.data)
     except ValueError:
         return None  # `Catalog.check` names it
 

@@ -12,7 +12,7 @@ from sqlalchemy.types import NullType
 from musictk.catalog.columns import CheckedType
 from musictk.catalog.models import Base, File, Posting
 from musictk.catalog.records import SPLITS, STATUSES
-from musictk.sketches import unpack
+from musictk.sketches import parse_sketch
 
 _CHOICES = {File.__table__.c.status: STATUSES, File.__table__.c.split: (None, *SPLITS)}
 
@@ -65,7 +65,7 @@ def _sketches(session: Session) -> Iterator[tuple[str, str]]:
     query = select(*columns).where(File.status == "accepted", File.sketch.is_not(None))
     for file_id, sketch in session.execute(query.execution_options(yield_per=500)):
         try:
-            unpack(sketch or b"")
+            parse_sketch(sketch or b"")
         except ValueError:
             yield "a value cannot be read", _where("files", (file_id,), "sketch")
 

@@ -15,7 +15,7 @@ from musictk.reading import Limits
 from musictk.reading.facts import estimate_key, measure, pitched
 from musictk.reading.fingerprint import sketch_music, sketch_text
 from musictk.reading.read import read_midi
-from musictk.sketches import alike, containment, unpack
+from musictk.sketches import alike, containment, parse_sketch
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 PIECES = sorted(MIDIS.glob("*/*.mid"))
@@ -57,11 +57,11 @@ def test_a_performance_is_found_to_be_the_same_piece(path: Path) -> None:
     keep = random.random(len(ticks)) > 0.01  # and a wrong note here and there
     performance = sketch_music(ticks[keep], line.pitch[keep], 480, lambda times: times / 960)
     assert performance != sketch(path)
-    assert alike(unpack(performance), unpack(sketch(path)))
+    assert alike(parse_sketch(performance), parse_sketch(sketch(path)))
 
 
 def test_different_pieces_are_kept_apart() -> None:
-    prints = [unpack(sketch(path)) for path in PIECES]
+    prints = [parse_sketch(sketch(path)) for path in PIECES]
     assert [pair for pair in itertools.combinations(prints, 2) if alike(*pair)] == []
 
 
@@ -69,8 +69,8 @@ def test_a_piece_is_found_inside_a_longer_one() -> None:
     (one, _, quarter), (other, _, _) = read(PIECES[3]), read(PIECES[20])
     both = np.concatenate([one.start, other.start + one.end.max()])
     pitch = np.concatenate([one.pitch, other.pitch])
-    medley = unpack(sketch_music(both, pitch, quarter, lambda ticks: ticks / quarter))
-    share, sample = containment(unpack(sketch(PIECES[3])), medley)
+    medley = parse_sketch(sketch_music(both, pitch, quarter, lambda ticks: ticks / quarter))
+    share, sample = containment(parse_sketch(sketch(PIECES[3])), medley)
     assert share > 0.8
     assert sample > 50
 
@@ -79,8 +79,8 @@ def test_texts_with_the_same_words_are_twins() -> None:
     words = " ".join(f"word{number}" for number in range(200))
     assert sketch_text(words) == sketch_text(words.upper().replace(" ", ",\n"))
     edited, other = sketch_text(words + " and a line more"), sketch_text("nothing " * 50)
-    assert alike(unpack(sketch_text(words)), unpack(edited))
-    assert not alike(unpack(sketch_text(words)), unpack(other))
+    assert alike(parse_sketch(sketch_text(words)), parse_sketch(edited))
+    assert not alike(parse_sketch(sketch_text(words)), parse_sketch(other))
 
 
 @pytest.mark.parametrize(
