@@ -56,7 +56,7 @@ def is_whole(key: int) -> bool:
     return key >= _WORD
 
 
-def alike(one: Sketch, other: Sketch) -> bool:
+def are_near_duplicates(one: Sketch, other: Sketch) -> bool:
     """Whether enough of the smaller piece stands in the larger one.
 
     A short piece must share a larger part: its few runs are met elsewhere by chance. Where sketches

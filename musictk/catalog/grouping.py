@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from musictk.catalog.models import File, Posting
 from musictk.catalog.records import FileToGroup
 from musictk.catalog.splits import Fractions, majority_split, split_by_hash
-from musictk.sketches import Sketch, alike, is_whole, keys, parse_sketch
+from musictk.sketches import Sketch, are_near_duplicates, is_whole, keys, parse_sketch
 
 SHARED = 2  # keys in common that make a pair worth comparing
 LISTED = 200  # pieces kept under one key: more than that is a commonplace
@@ -177,7 +177,7 @@ class _Grouping:
         for owner in near:
             cluster = self._root(self._cluster[owner])
             other = self._prints.get(owner)
-            if cluster not in joined and mine and other and alike(mine, other):
+            if cluster not in joined and mine and other and are_near_duplicates(mine, other):
                 joined.add(cluster)
         key = min(joined | {file.sha256})
         self._grown |= joined

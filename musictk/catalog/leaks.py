@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog.records import FileSketch
-from musictk.sketches import Sketch, alike, is_whole, keys, parse_sketch
+from musictk.sketches import Sketch, are_near_duplicates, is_whole, keys, parse_sketch
 
 _SHARED = 2  # keys in common that make a pair worth comparing
 _CROWD = 64  # pieces under one key above which each is compared with one of every split
@@ -28,7 +28,7 @@ def find_leaks(sketches: Sequence[FileSketch]) -> list[tuple[FileSketch, FileSke
     found = []
     for left, right in _candidates(sketches, prints):
         one, other = prints[left], prints[right]
-        if root(left) != root(right) and one and other and alike(one, other):
+        if root(left) != root(right) and one and other and are_near_duplicates(one, other):
             parent[root(right)] = root(left)
             found.append((sketches[left], sketches[right]))
     return found

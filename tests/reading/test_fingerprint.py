@@ -15,7 +15,7 @@ from musictk.reading import Limits
 from musictk.reading.facts import estimate_key, measure, pitched
 from musictk.reading.fingerprint import sketch_music, sketch_text
 from musictk.reading.read import read_midi
-from musictk.sketches import alike, containment, parse_sketch
+from musictk.sketches import are_near_duplicates, containment, parse_sketch
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 PIECES = sorted(MIDIS.glob("*/*.mid"))
@@ -57,12 +57,12 @@ def test_a_performance_is_found_to_be_the_same_piece(path: Path) -> None:
     keep = random.random(len(ticks)) > 0.01  # and a wrong note here and there
     performance = sketch_music(ticks[keep], line.pitch[keep], 480, lambda times: times / 960)
     assert performance != sketch(path)
-    assert alike(parse_sketch(performance), parse_sketch(sketch(path)))
+    assert are_near_duplicates(parse_sketch(performance), parse_sketch(sketch(path)))
 
 
 def test_different_pieces_are_kept_apart() -> None:
     prints = [parse_sketch(sketch(path)) for path in PIECES]
-    assert [pair for pair in itertools.combinations(prints, 2) if alike(*pair)] == []
+    assert [pair for pair in itertools.combinations(prints, 2) if are_near_duplicates(*pair)] == []
 
 
 def test_a_piece_is_found_inside_a_longer_one() -> None:
@@ -79,8 +79,8 @@ def test_texts_with_the_same_words_are_twins() -> None:
     words = " ".join(f"word{number}" for number in range(200))
     assert sketch_text(words) == sketch_text(words.upper().replace(" ", ",\n"))
     edited, other = sketch_text(words + " and a line more"), sketch_text("nothing " * 50)
-    assert alike(parse_sketch(sketch_text(words)), parse_sketch(edited))
-    assert not alike(parse_sketch(sketch_text(words)), parse_sketch(other))
+    assert are_near_duplicates(parse_sketch(sketch_text(words)), parse_sketch(edited))
+    assert not are_near_duplicates(parse_sketch(sketch_text(words)), parse_sketch(other))
 
 
 @pytest.mark.parametrize(
