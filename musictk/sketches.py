@@ -18,7 +18,7 @@ SIZE = 512  # hashes kept of a piece
 SHARE, MARGIN = 0.07, 45
 CERTAIN = 0.9  # a share that is enough for the smallest piece
 EVIDENCE = 12  # hashes in common below which no share is believed
-EVERY = 8  # one hash in so many is a key: of 1,444 twin pairs in 3,319 files, 1,444 share two keys
+EVERY = 8  # one hash in so many is a key: of 1,444 twin pairs in 3,319 files, 1,444 share two index_keys
 _HEAD = 3  # words before the hashes
 _WORD = 2**32
 
@@ -43,8 +43,8 @@ def parse_sketch(sketch: bytes) -> Sketch:
     return Sketch(int(values[0]) << 32 | int(values[1]), int(values[2]), hashes)
 
 
-def keys(found: Sketch) -> list[int]:
-    """The keys under which a piece is indexed: its whole first, then a sample of its hashes.
+def index_keys(found: Sketch) -> list[int]:
+    """The index_keys under which a piece is indexed: its whole first, then a sample of its hashes.
 
     The sample is by the hash's own value, so that two pieces keep the same part of what they share.
     """

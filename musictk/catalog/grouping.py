@@ -1,6 +1,6 @@
 """Near-duplicates joined into clusters, and clusters dealt, inside the write that adds the files.
 
-A new file is compared with the files that share two keys of its sketch (`musictk.sketches.keys`),
+A new file is compared with the files that share two index_keys of its sketch (`musictk.sketches.keys`),
 found through the index `postings`: what it costs does not grow with the catalog. Files are taken
 one after the other, so that the result depends on their order alone, not on how many are written
 at once.
@@ -19,12 +19,12 @@ from sqlalchemy.orm import Session
 from musictk.catalog.models import File, Posting
 from musictk.catalog.records import FileToGroup
 from musictk.catalog.splits import Fractions, majority_split, split_by_hash
-from musictk.sketches import Sketch, are_near_duplicates, is_whole, keys, parse_sketch
+from musictk.sketches import Sketch, are_near_duplicates, index_keys, is_whole, parse_sketch
 
-SHARED = 2  # keys in common that make a pair worth comparing
+SHARED = 2  # index_keys in common that make a pair worth comparing
 LISTED = 200  # pieces kept under one key: more than that is a commonplace
 TWINS = 4  # of them, twins: what one of them holds finds the others too
-RAREST = 8  # keys of a piece that are kept however common they are, so that a twin finds it
+RAREST = 8  # index_keys of a piece that are kept however common they are, so that a twin finds it
 TRIES = 8  # members of one cluster that a piece is compared with, the likest first
 COMPARED = 64  # pieces that one is compared with in all, the likest first
 _CHUNK = 1000  # values in one IN (...)
@@ -229,11 +229,11 @@ class _Grouping:
 
 
 def _keys(found: Sketch | None) -> list[int]:
-    return keys(found) if found else []
+    return index_keys(found) if found else []
 
 
 def _postings(session: Session, wanted: Iterable[int]) -> dict[int, list[int]]:
-    """The files under each key. Tens of thousands of keys a batch: written as they are, because
+    """The files under each key. Tens of thousands of index_keys a batch: written as they are, because
     binding them would take as long as finding them.
     """
     found: dict[int, list[int]] = {}

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog.records import FileSketch
-from musictk.sketches import Sketch, are_near_duplicates, is_whole, keys, parse_sketch
+from musictk.sketches import Sketch, are_near_duplicates, index_keys, is_whole, parse_sketch
 
-_SHARED = 2  # keys in common that make a pair worth comparing
+_SHARED = 2  # index_keys in common that make a pair worth comparing
 _CROWD = 64  # pieces under one key above which each is compared with one of every split
 
 
@@ -44,8 +44,8 @@ def _unpacked(sketch: FileSketch) -> Sketch | None:
 def _candidates(
     sketches: Sequence[FileSketch], prints: Sequence[Sketch | None]
 ) -> Iterator[tuple[int, int]]:
-    """Index pairs of one kind in two splits that share two keys, or all of their music."""
-    held = [[] if found is None else keys(found) for found in prints]
+    """Index pairs of one kind in two splits that share two index_keys, or all of their music."""
+    held = [[] if found is None else index_keys(found) for found in prints]
     owners = np.repeat(np.arange(len(held)), [len(some) for some in held])
     flat = np.fromiter((key for some in held for key in some), np.int64, len(owners))
     splits = np.unique([sketch.split or "" for sketch in sketches], return_inverse=True)[1]
