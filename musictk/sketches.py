@@ -51,7 +51,7 @@ def index_keys(found: Sketch) -> list[int]:
     return [_WORD + found.signature % _WORD, *found.hashes[found.hashes % EVERY == 0].tolist()]
 
 
-def is_whole(key: int) -> bool:
+def is_whole_piece(key: int) -> bool:
     """Whether a key stands for a whole piece, not for one run of intervals."""
     return key >= _WORD
 

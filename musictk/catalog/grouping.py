@@ -19,7 +19,7 @@ from sqlalchemy.orm import Session
 from musictk.catalog.models import File, Posting
 from musictk.catalog.records import FileToGroup
 from musictk.catalog.splits import Fractions, majority_split, split_by_hash
-from musictk.sketches import Sketch, are_near_duplicates, index_keys, is_whole, parse_sketch
+from musictk.sketches import Sketch, are_near_duplicates, index_keys, is_whole_piece, parse_sketch
 
 SHARED = 2  # index_keys in common that make a pair worth comparing
 LISTED = 200  # pieces kept under one key: more than that is a commonplace
@@ -152,7 +152,9 @@ class _Grouping:
         lists = self._lists
         held = self._keys[file.id]
         shared = Counter(chain.from_iterable(lists.get(key, ()) for key in held))
-        shared.update(chain.from_iterable(lists.get(key, ()) for key in held if is_whole(key)))
+        shared.update(
+            chain.from_iterable(lists.get(key, ()) for key in held if is_whole_piece(key))
+        )
         likely = [(-count, owner) for owner, count in shared.items() if count >= SHARED]
         tried: Counter[str] = Counter()
         near = []

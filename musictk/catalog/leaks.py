@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog.records import FileSketch
-from musictk.sketches import Sketch, are_near_duplicates, index_keys, is_whole, parse_sketch
+from musictk.sketches import Sketch, are_near_duplicates, index_keys, is_whole_piece, parse_sketch
 
 _SHARED = 2  # index_keys in common that make a pair worth comparing
 _CROWD = 64  # pieces under one key above which each is compared with one of every split
@@ -57,7 +57,7 @@ def _candidates(
     for end in ends.tolist():
         if end - start > 1:
             left, right = _across(owners[start:end], splits)
-            weight = _SHARED if is_whole(int(flat[start])) else 1
+            weight = _SHARED if is_whole_piece(int(flat[start])) else 1
             codes += [left.astype(np.int64) * len(held) + right] * weight
         start = end
     if codes:
