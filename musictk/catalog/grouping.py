@@ -45,7 +45,7 @@ def ungroup(session: Session, ids: Sequence[int]) -> None:
         rows = session.execute(select(File.cluster, File.id, File.sketch).where(File.id.in_(chunk)))
         for cluster, file_id, sketch in rows.all():
             left |= {cluster} if cluster else set()
-            held = _keys(fingerprint(sketch))
+            held = _keys(read_sketch(sketch))
             for some in _chunks(held):
                 query = delete(Posting).where(Posting.key.in_(some), Posting.file_id == file_id)
                 session.execute(query)
@@ -81,7 +81,7 @@ def newcomers(session: Session, ids: Sequence[int]) -> list[FileToGroup]:
     return found
 
 
-def fingerprint(sketch: object) -> Sketch | None:
+def read_sketch(sketch: object) -> Sketch | None:
     """The numbers of a sketch; None where there is none, or its bytes are no sketch."""
     try:
         return parse_sketch(sketch) if isinstance(sketch, bytes) else None
@@ -96,7 +96,7 @@ class _Grouping:
         self, session: Session, files: Sequence[FileToGroup], fractions: Fractions
     ) -> None:
         self._session, self._files, self._fractions = session, files, fractions
-        self._prints = {file.id: fingerprint(file.sketch) for file in files}
+        self._prints = {file.id: read_sketch(file.sketch) for file in files}
         self._keys = {file.id: _keys(self._prints[file.id]) for file in files}
         self._kinds = {file.id: file.kind for file in files}
         self._cluster: dict[int, str] = {}  # of each file, before merging
@@ -140,7 +140,7 @@ class _Grouping:
         for chunk in _chunks(sorted(set(ids) - self._prints.keys())):
             query = select(File.id, File.sketch).where(File.id.in_(chunk))
             for file_id, sketch in self._session.execute(query):
-                self._prints[file_id] = fingerprint(sketch)
+                self._prints[file_id] = read_sketch(sketch)
 
     def _root(self, cluster: str) -> str:
         while cluster in self._merged:
@@ -264,7 +264,7 @@ def _repost(session: Session, clusters: Sequence[str]) -> None:
     """Index what the members that are left hold: one that is gone may have spoken for them."""
     for cluster in clusters:
         query = select(File.id, File.sketch).where(File.cluster == cluster).order_by(File.id)
-        members = [(id, _keys(fingerprint(sketch))) for id, sketch in session.execute(query)]
+        members = [(id, _keys(read_sketch(sketch))) for id, sketch in session.execute(query)]
         ids = {id for id, _ in members}
         lists = defaultdict(list, _postings(session, {key for _, held in members for key in held}))
         rows = []
