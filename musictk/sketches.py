@@ -1,7 +1,7 @@
 """Sketches of pieces, and when two of them are one piece.
 
 A sketch is a bottom-k sketch (Cohen & Kaplan 2007) of the runs of intervals in a piece, made by
-`musictk.reading.fingerprint`: a signature of the whole (two words), the number of distinct runs,
+`musictk.reading.sketching`: a signature of the whole (two words), the number of distinct runs,
 and the smallest hashes in ascending order, all little-endian uint32.
 """
 

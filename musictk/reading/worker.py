@@ -21,10 +21,10 @@ from musictk.files import open_regular
 from musictk.music import Clock, notes
 from musictk.plugin import registry
 from musictk.reading.facts import measure, pitched
-from musictk.reading.fingerprint import sketch_music, sketch_text
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
+from musictk.reading.sketching import sketch_music, sketch_text
 from musictk.reading.wire import Message, receive, send
 from musictk.tokens.augment import stretched, transposed
 

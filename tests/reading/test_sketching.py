@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from musictk.music import Clock, Notes, notes
 from musictk.reading import Limits
 from musictk.reading.facts import estimate_key, measure, pitched
-from musictk.reading.fingerprint import sketch_music, sketch_text
 from musictk.reading.read import read_midi
+from musictk.reading.sketching import sketch_music, sketch_text
 from musictk.sketches import are_near_duplicates, containment, parse_sketch
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
