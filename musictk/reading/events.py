@@ -17,7 +17,7 @@ import numpy as np
 
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.smf import Layout, read_layout
+from musictk.reading.smf import FileChunks, read_layout
 from musictk.reading.tables import KIND, TEMPO, Bytes, Ints
 from musictk.reading.walk import END_OF_TRACK, SLACK, Walk
 
@@ -51,7 +51,7 @@ class Tempos:
 class Events:
     """All events of a file, in the order of its bytes; `order` merges the kinds again."""
 
-    layout: Layout
+    layout: FileChunks
     order: Ints  # (N,) the byte at which each channel message begins
     track: Ints  # (N,) index of its track
     tick: Ints  # (N,) ticks since the beginning of its track
@@ -102,7 +102,7 @@ def variable_length(value: int) -> bytes:
     return bytes(reversed(parts))
 
 
-def _events(walk: Walk, layout: Layout, limits: Limits) -> Events:
+def _events(walk: Walk, layout: FileChunks, limits: Limits) -> Events:
     """What a walk has found, in arrays."""
     starts, tables = walk.starts(), walk.tables
     # The events between one of `found` and the next have one track and one offset in time.

@@ -16,7 +16,7 @@ _HEADER = struct.Struct(">HHH")
 
 
 @dataclass
-class Layout:
+class FileChunks:
     """Where things are in a file, and what had to be overlooked to find them."""
 
     format: int
@@ -40,7 +40,7 @@ def find_header(data: bytes) -> int:
     return start
 
 
-def read_layout(data: bytes, limits: Limits) -> Layout:
+def read_layout(data: bytes, limits: Limits) -> FileChunks:
     """Header and chunks of a file. Raises RejectedError for what cannot be read at all."""
     start = find_header(data)
     notes = [f"{start} bytes before the header"] if start else []
@@ -58,7 +58,7 @@ def read_layout(data: bytes, limits: Limits) -> Layout:
         notes.append(f"format {kind} read as 1")
     if division & 0x8000:
         notes.append("SMPTE division")
-    layout = Layout(kind, division, [], notes)
+    layout = FileChunks(kind, division, [], notes)
     _read_chunks(data, start + 8 + (length if start + 8 + length <= len(data) else 6), layout)
     if len(layout.tracks) > limits.tracks:
         raise RejectedError(Reason.TOO_MANY_TRACKS, f"{len(layout.tracks)} > {limits.tracks}")
@@ -68,7 +68,7 @@ def read_layout(data: bytes, limits: Limits) -> Layout:
     return layout
 
 
-def _read_chunks(data: bytes, place: int, layout: Layout) -> None:
+def _read_chunks(data: bytes, place: int, layout: FileChunks) -> None:
     while place + 8 <= len(data):
         name, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8])
         stop, missing = place + 8 + length, 0
