@@ -17,7 +17,7 @@ import numpy as np
 
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.smf import FileChunks, read_layout
+from musictk.reading.smf import FileChunks, read_chunks
 from musictk.reading.tables import KIND, TEMPO, Bytes, Ints
 from musictk.reading.walk import END_OF_TRACK, SLACK, Walk
 
@@ -87,7 +87,7 @@ def read_events(data: bytes, limits: Limits) -> Events:
     """The events of a file, checked. Raises RejectedError for a file that is not accepted."""
     if len(data) > limits.size:
         raise RejectedError(Reason.TOO_LARGE, f"{len(data)} bytes")
-    layout = read_layout(data, limits)
+    layout = read_chunks(data, limits)
     walk = Walk(data, limits)
     for track, (start, stop, missing) in enumerate(layout.tracks):
         walk.track(track, start, stop, missing)

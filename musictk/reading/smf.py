@@ -40,7 +40,7 @@ def find_header(data: bytes) -> int:
     return start
 
 
-def read_layout(data: bytes, limits: Limits) -> FileChunks:
+def read_chunks(data: bytes, limits: Limits) -> FileChunks:
     """Header and chunks of a file. Raises RejectedError for what cannot be read at all."""
     start = find_header(data)
     notes = [f"{start} bytes before the header"] if start else []
