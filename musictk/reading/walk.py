@@ -16,7 +16,7 @@ _SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages, which ha
 _AFTER_SPECIAL = "running status after a system exclusive or meta event"
 
 
-class Found(NamedTuple):
+class FoundEvent(NamedTuple):
     """The beginning of a track (status 0), or an event that is no channel message."""
 
     track: int
@@ -35,13 +35,13 @@ class Walk:
         self._singles: list[int] = []  # those taken one by one
         self.places: list[int] = []  # of each one in `found`: where its delta time begins
         self.deltas: list[int] = []  # and that time
-        self.found: list[Found] = []
+        self.found: list[FoundEvent] = []
         self.notes: list[str] = []  # what had to be overlooked
 
     def track(self, index: int, start: int, stop: int, missing: int) -> None:
         """Read the events of one track, as far as they can be read. Raises RejectedError."""
         fault: RejectedError | None = None
-        self._take(start, 0, Found(index, 0, -1, b""))
+        self._take(start, 0, FoundEvent(index, 0, -1, b""))
         try:
             ended = self._walk(index, start, stop)
         except RejectedError as error:
@@ -154,10 +154,10 @@ class Walk:
         else:
             self.note(f"system message {status:02x}")
             place = min(stop, place + _SYSTEM.get(status, 0))
-        self._take(begin, delta, Found(index, status, kind, content))
+        self._take(begin, delta, FoundEvent(index, status, kind, content))
         return place, kind == END_OF_TRACK
 
-    def _take(self, place: int, delta: int, found: Found) -> None:
+    def _take(self, place: int, delta: int, found: FoundEvent) -> None:
         self.places.append(place)
         self.deltas.append(delta)
         self.found.append(found)
