@@ -26,7 +26,7 @@ __all__ = ["SLACK", "Bytes", "Events", "Ints", "Special", "Tempos", "read_events
 _TEMPO = 0x51  # type of a meta event
 
 
-class Special(NamedTuple):
+class NonChannelEvent(NamedTuple):
     """A meta event (status 0xFF) or a system exclusive message (0xF0, 0xF7)."""
 
     order: int  # the byte of the file at which it begins, its delta time included
@@ -59,7 +59,7 @@ class Events:
     first: Bytes  # (N,) first data byte
     second: Bytes  # (N,) second data byte; 0 where the message has one
     tempos: Tempos
-    specials: tuple[Special, ...]  # those that are not in `tempos`
+    specials: tuple[NonChannelEvent, ...]  # those that are not in `tempos`
     ends: Ints  # (tracks,) the tick at which each track ends
     notes: list[str] = field(default_factory=list)  # what had to be overlooked
 
@@ -124,7 +124,7 @@ def _events(walk: Walk, layout: FileChunks, limits: Limits) -> Events:
     tick += np.repeat(since - began, between)
     track = np.repeat(owner, between)
     others = [
-        Special(place, index, when, status, kind, data)
+        NonChannelEvent(place, index, when, status, kind, data)
         for place, when, (index, status, kind, data) in zip(
             walk.places, (passed - began).tolist(), walk.found, strict=True
         )
@@ -139,12 +139,12 @@ def _events(walk: Walk, layout: FileChunks, limits: Limits) -> Events:
     )
 
 
-def _is_tempo(special: Special) -> bool:
+def _is_tempo(special: NonChannelEvent) -> bool:
     return special.kind == _TEMPO and len(special.data) == 3
 
 
 def _split(
-    walk: Walk, starts: Ints, track: Ints, tick: Ints, others: list[Special]
+    walk: Walk, starts: Ints, track: Ints, tick: Ints, others: list[NonChannelEvent]
 ) -> tuple[Tempos, Ints, Ints, Ints]:
     """The tempos, and starts, tracks and ticks of the channel messages."""
     taken = [

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musictk.reading.events import Special
+from musictk.reading.events import NonChannelEvent
 from musictk.reading.messages import Messages
 
 _TENTH = 9
@@ -19,7 +19,7 @@ _RESETS = {_GM2: "GM2", _XG: "XG", _GS: "GS"}
 _DRUM_BANKS = {"GM2": {120: True, 121: False}, "XG": {126: True, 127: True}, "GS": {}}
 
 
-def drum_channels(specials: Sequence[Special], messages: Messages) -> set[int]:
+def drum_channels(specials: Sequence[NonChannelEvent], messages: Messages) -> set[int]:
     """The channels (16 × port + channel) that sound as drums."""
     drums = set(range(_TENTH, messages.width, 16))
     exclusive = [_plain(special.data) for special in specials if special.status == 0xF0]
