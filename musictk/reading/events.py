@@ -38,7 +38,7 @@ class NonChannelEvent(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tempos:
+class TempoEvents:
     """The tempo events of three bytes, which may be many, in the order of the file."""
 
     order: Ints  # (T,) the byte at which each begins
@@ -58,7 +58,7 @@ class Events:
     status: Bytes  # (N,) 0x80 to 0xEF, running status resolved
     first: Bytes  # (N,) first data byte
     second: Bytes  # (N,) second data byte; 0 where the message has one
-    tempos: Tempos
+    tempos: TempoEvents
     specials: tuple[NonChannelEvent, ...]  # those that are not in `tempos`
     ends: Ints  # (tracks,) the tick at which each track ends
     notes: list[str] = field(default_factory=list)  # what had to be overlooked
@@ -145,7 +145,7 @@ def _is_tempo(special: NonChannelEvent) -> bool:
 
 def _split(
     walk: Walk, starts: Ints, track: Ints, tick: Ints, others: list[NonChannelEvent]
-) -> tuple[Tempos, Ints, Ints, Ints]:
+) -> tuple[TempoEvents, Ints, Ints, Ints]:
     """The tempos, and starts, tracks and ticks of the channel messages."""
     taken = [
         (special.order, special.track, special.tick, int.from_bytes(special.data))
@@ -154,7 +154,7 @@ def _split(
     ]
     rows = np.array(taken, np.int64).reshape(len(taken), 4)
     if not walk.tables.tempos:
-        return Tempos(*rows.T), starts, track, tick
+        return TempoEvents(*rows.T), starts, track, tick
     kinds = walk.tables.kinds(starts)
     walk.check_running_status(kinds)
     at, kept = np.flatnonzero(kinds == TEMPO), np.flatnonzero(kinds != TEMPO)
@@ -162,4 +162,4 @@ def _split(
     if taken:
         passed = np.concatenate([passed, rows])
         passed = passed[np.argsort(passed[:, 0])]
-    return Tempos(*passed.T), starts[kept], track[kept], tick[kept]
+    return TempoEvents(*passed.T), starts[kept], track[kept], tick[kept]
