@@ -26,7 +26,7 @@ _DOUBLINGS = 4  # a jump is sixteen events
 _FEW = 8  # tempos that are read one by one
 
 
-class Tables:
+class EventTables:
     """For each byte: what begins there (`own`), where the next event would begin (`step`), and
     where the sixteenth would (`jump`). Both stay in place at an event without a known length."""
 

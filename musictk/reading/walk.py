@@ -8,7 +8,7 @@ import numpy as np
 
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.tables import DATA, OTHER, TEMPO, Bytes, Ints, Tables
+from musictk.reading.tables import DATA, OTHER, TEMPO, Bytes, EventTables, Ints
 
 SLACK = 16  # bytes that may be missing at the end of a track before it counts as truncated
 END_OF_TRACK = 0x2F
@@ -30,7 +30,7 @@ class Walk:
 
     def __init__(self, data: bytes, limits: Limits) -> None:
         self._data, self._limits = data, limits
-        self.tables = Tables(data)
+        self.tables = EventTables(data)
         self._anchors: list[int] = []  # every sixteenth event that a jump has passed by
         self._singles: list[int] = []  # those taken one by one
         self.places: list[int] = []  # of each one in `found`: where its delta time begins
