@@ -13,7 +13,7 @@ _PORT = 0x21  # type of a meta event
 
 
 @dataclass(frozen=True)
-class Messages:
+class ChannelMessages:
     """Channel messages in the order of the file, (N,) each; the channels of all ports apart."""
 
     width: int  # channels of all ports together: 16 of each
@@ -31,13 +31,13 @@ class Messages:
         """(N,) 16 × port + channel."""
         return self.part % self.width
 
-    def take(self, rows: Ints) -> Messages:
+    def take(self, rows: Ints) -> ChannelMessages:
         """The messages at these indices."""
         names = ("part", "tick", "command", "first", "second")
         return replace(self, **{name: getattr(self, name).take(rows) for name in names})
 
 
-def messages_of(events: Events, offsets: Ints) -> Messages:
+def messages_of(events: Events, offsets: Ints) -> ChannelMessages:
     """The messages of a file whose tracks begin at `offsets`."""
     ports = np.zeros(len(offsets), np.int64)
     for special in events.specials:
@@ -48,7 +48,7 @@ def messages_of(events: Events, offsets: Ints) -> Messages:
     part += events.status & 0xF
     if width > 16:
         part += 16 * ports[events.track]
-    return Messages(
+    return ChannelMessages(
         width=width,
         part=part,
         tick=events.tick + offsets[events.track] if offsets.any() else events.tick,

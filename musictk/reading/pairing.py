@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from symusic.core import NoteTickList
 
 from musictk.reading.events import Ints
-from musictk.reading.messages import Messages
+from musictk.reading.messages import ChannelMessages
 
 _SPAN = 1 << 33  # more than any tick
 
@@ -33,7 +33,7 @@ class Paired:
         )
 
 
-def pair(messages: Messages, ends: Ints) -> Paired:
+def pair(messages: ChannelMessages, ends: Ints) -> Paired:
     """The notes of note-on and note-off messages; `ends` (tracks,) says when each track ends.
 
     Pitches of one track and channel whose strikes are all released: first in, first out. Of others
@@ -64,7 +64,7 @@ def pair(messages: Messages, ends: Ints) -> Paired:
     return Paired(rows, begin.astype(np.int32), length.astype(np.int32), first, second, unended)
 
 
-def _keys(messages: Messages) -> NDArray[Any]:
+def _keys(messages: ChannelMessages) -> NDArray[Any]:
     """(N,) one number for each track, channel and pitch, small enough to sort by radix."""
     part = messages.part
     if (highest := int(part.max(initial=0))) >= 512:

@@ -15,7 +15,7 @@ from symusic.core import (
 )
 
 from musictk.reading.events import Events, Ints
-from musictk.reading.messages import Messages, messages_of
+from musictk.reading.messages import ChannelMessages, messages_of
 from musictk.reading.pairing import pair
 from musictk.reading.percussion import drum_channels
 from musictk.reading.text import decoder
@@ -51,7 +51,7 @@ def tracks(events: Events, offsets: Ints, notes: list[str]) -> list[TrackTick]:
     return [track for _, track in sorted(made.items())]
 
 
-def _groups(messages: Messages, kind: int) -> Ints:
+def _groups(messages: ChannelMessages, kind: int) -> Ints:
     """The (N,) group of each message, part << 7 | program: that which is then in force."""
     part = messages.part
     changes = np.flatnonzero(messages.command == 0xC)
@@ -120,7 +120,9 @@ def _distinct(values: Ints) -> list[int]:
     return np.flatnonzero(seen).tolist()
 
 
-def _controls(made: dict[int, TrackTick], messages: Messages, group: Ints, ends: Ints) -> None:
+def _controls(
+    made: dict[int, TrackTick], messages: ChannelMessages, group: Ints, ends: Ints
+) -> None:
     """Controllers, pedals and pitch bends, each to the track whose notes they shape.
 
     Where none has their program, that is another of their channel; without any they are dropped.
@@ -152,7 +154,7 @@ def _firsts(made: Iterable[int], of: Callable[[int], int]) -> dict[int, int]:
     return found
 
 
-def _put_controls(track: TrackTick, messages: Messages, end: int) -> None:
+def _put_controls(track: TrackTick, messages: ChannelMessages, end: int) -> None:
     time = messages.tick.astype(np.int32)
     number, value = messages.first.astype(np.uint8), messages.second.astype(np.uint8)
     track.controls = ControlChangeTickList.from_numpy(time, number, value)
@@ -173,7 +175,7 @@ def _pedals(
     return np.ascontiguousarray(time[::2]), np.ascontiguousarray(time[1::2] - time[::2])
 
 
-def _put_bends(track: TrackTick, messages: Messages, end: int) -> None:
+def _put_bends(track: TrackTick, messages: ChannelMessages, end: int) -> None:
     value = (messages.second.astype(np.int64) << 7 | messages.first) - 0x2000
     track.pitch_bends = PitchBendTickList.from_numpy(
         messages.tick.astype(np.int32), value.astype(np.int32)

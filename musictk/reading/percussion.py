@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from musictk.reading.events import NonChannelEvent
-from musictk.reading.messages import Messages
+from musictk.reading.messages import ChannelMessages
 
 _TENTH = 9
 _BANK = 0  # controller number of the bank's upper byte
@@ -19,7 +19,7 @@ _RESETS = {_GM2: "GM2", _XG: "XG", _GS: "GS"}
 _DRUM_BANKS = {"GM2": {120: True, 121: False}, "XG": {126: True, 127: True}, "GS": {}}
 
 
-def drum_channels(specials: Sequence[NonChannelEvent], messages: Messages) -> set[int]:
+def drum_channels(specials: Sequence[NonChannelEvent], messages: ChannelMessages) -> set[int]:
     """The channels (16 × port + channel) that sound as drums."""
     drums = set(range(_TENTH, messages.width, 16))
     exclusive = [_plain(special.data) for special in specials if special.status == 0xF0]
@@ -42,7 +42,7 @@ def drum_channels(specials: Sequence[NonChannelEvent], messages: Messages) -> se
     return drums
 
 
-def _meant(channel: int, messages: Messages) -> int:
+def _meant(channel: int, messages: ChannelMessages) -> int:
     """The channel a rhythm part is for: some writers count the upper ones one too high.
 
     That is so where the channel named has no notes, and the one below has some but no program
@@ -77,7 +77,7 @@ def _part(data: bytes, system: str) -> tuple[int, bool] | None:
     return None
 
 
-def _banks(messages: Messages, meanings: dict[int, bool]) -> dict[int, bool]:
+def _banks(messages: ChannelMessages, meanings: dict[int, bool]) -> dict[int, bool]:
     """Channels whose bank, as it is when their first note sounds, says what they are."""
     found: dict[int, bool] = {}
     chosen = (messages.command == 0xB) & (messages.first == _BANK)
