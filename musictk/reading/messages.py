@@ -37,7 +37,7 @@ class ChannelMessages:
         return replace(self, **{name: getattr(self, name).take(rows) for name in names})
 
 
-def messages_of(events: Events, offsets: Ints) -> ChannelMessages:
+def channel_messages(events: Events, offsets: Ints) -> ChannelMessages:
     """The messages of a file whose tracks begin at `offsets`."""
     ports = np.zeros(len(offsets), np.int64)
     for special in events.specials:

@@ -15,7 +15,7 @@ from symusic.core import (
 )
 
 from musictk.reading.events import Events, Ints
-from musictk.reading.messages import ChannelMessages, messages_of
+from musictk.reading.messages import ChannelMessages, channel_messages
 from musictk.reading.pairing import pair
 from musictk.reading.percussion import drum_channels
 from musictk.reading.text import decoder
@@ -28,7 +28,7 @@ _FEW = 64  # program changes that are set one by one
 
 def tracks(events: Events, offsets: Ints, notes: list[str]) -> list[TrackTick]:
     """The tracks in the order of the file; what had to be repaired joins `notes`."""
-    messages = messages_of(events, offsets)
+    messages = channel_messages(events, offsets)
     ends, width = events.ends + offsets, messages.width
     group = _groups(messages, events.layout.format)
     played = np.flatnonzero(messages.command <= 0x9)
