@@ -16,7 +16,7 @@ from musictk.reading.kinds import kind_of
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.tar import Tar
-from musictk.reading.unpack import Meter, Unpacked
+from musictk.reading.unpack import ArchiveBudget, Unpacked
 from musictk.reading.zips import check_directory
 
 _CHUNK = 1 << 16
@@ -41,7 +41,7 @@ def members(path: Path, limits: Limits) -> Iterator[Entry]:
     Links, devices and folders are passed over; archives in archives too. Raises RejectedError for
     an archive that is broken, no regular file, or beyond the limits: what came before it stands.
     """
-    meter = Meter(limits)
+    meter = ArchiveBudget(limits)
     try:
         stream = open_regular(path)
     except OSError as error:
@@ -70,7 +70,7 @@ def read_member(path: Path, name: str, limits: Limits) -> bytes:
     raise RejectedError(Reason.UNREADABLE, f"no member {name!r}")
 
 
-def _zip(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
+def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Entry]:
     size = check_directory(source, limits, meter)
     with zipfile.ZipFile(source) as archive:
         for info in archive.infolist():
@@ -95,7 +95,7 @@ def _zip(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
             yield entry
 
 
-def _tar(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
+def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Entry]:
     archive = Tar(Unpacked(source, meter))
     for header in archive:
         kind = _kind(header.name)
@@ -112,7 +112,7 @@ def _kind(name: str) -> str | None:
     return None if kind == "archive" else kind
 
 
-def _unpacked(stream: IO[bytes], limits: Limits, meter: Meter, packed: int) -> bytes:
+def _unpacked(stream: IO[bytes], limits: Limits, meter: ArchiveBudget, packed: int) -> bytes:
     """No more than a byte above the limit, whatever size the archive claims."""
     parts, room = [], limits.size + 1
     while room and (part := stream.read(min(room, _CHUNK))):

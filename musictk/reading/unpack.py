@@ -16,7 +16,7 @@ _CHUNK = 1 << 16
 _DICTIONARY = 128 << 20  # bytes of memory for xz; its own highest preset takes 65 MiB
 
 
-class Meter:
+class ArchiveBudget:
     """Counts what one archive costs; raises RejectedError beyond the limits.
 
     Processor time counts only between `resume` and `pause`: what is done with a member meanwhile
@@ -114,7 +114,7 @@ _KINDS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
 class Unpacked:
     """The bytes of a file, decompressed if it begins like a compressed one. Read forwards only."""
 
-    def __init__(self, source: IO[bytes], meter: Meter) -> None:
+    def __init__(self, source: IO[bytes], meter: ArchiveBudget) -> None:
         self._source, self._meter = source, meter
         self._input = source.read(_CHUNK)
         self._packed = len(self._input)

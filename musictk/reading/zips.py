@@ -7,7 +7,7 @@ from typing import IO
 
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.unpack import Meter
+from musictk.reading.unpack import ArchiveBudget
 
 _END, _END64 = b"PK\5\6", b"PK\6\6"
 _MEMBER = struct.Struct("<4s16x2L3H12x")  # signature, packed and unpacked size, three lengths
@@ -17,7 +17,7 @@ _BEFORE = 20 + 56  # bytes of what a large archive has before its end record
 _WHOLE = 0xFFFFFFFF  # stands in the end record where the size needs more than 32 bits
 
 
-def check_directory(source: IO[bytes], limits: Limits, meter: Meter) -> int:
+def check_directory(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> int:
     """The size of the archive. Raises RejectedError where its list of members is too long.
 
     The list is walked, not the number in the end record believed.
@@ -46,7 +46,7 @@ def check_directory(source: IO[bytes], limits: Limits, meter: Meter) -> int:
     return size
 
 
-def _walk(source: IO[bytes], start: int, stop: int, limits: Limits, meter: Meter) -> None:
+def _walk(source: IO[bytes], start: int, stop: int, limits: Limits, meter: ArchiveBudget) -> None:
     """Count the members; raises RejectedError where there are too many."""
     source.seek(start)
     count = unpacked = 0
