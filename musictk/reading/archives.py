@@ -16,7 +16,7 @@ from musictk.reading.kinds import kind_of
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.tar import Tar
-from musictk.reading.unpack import ArchiveBudget, Unpacked
+from musictk.reading.unpack import ArchiveBudget, DecompressedStream
 from musictk.reading.zips import check_directory
 
 _CHUNK = 1 << 16
@@ -96,7 +96,7 @@ def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[En
 
 
 def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Entry]:
-    archive = Tar(Unpacked(source, meter))
+    archive = Tar(DecompressedStream(source, meter))
     for header in archive:
         kind = _kind(header.name)
         if not header.plain or kind is None:

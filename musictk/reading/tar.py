@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.unpack import Unpacked
+from musictk.reading.unpack import DecompressedStream
 
 _BLOCK = 512
 _LONGEST = 1 << 20  # bytes of an extended header; a path has a few thousand
@@ -31,7 +31,7 @@ class Header:
 class Tar:
     """Members one after the other; `read` what is wanted of one before the next is asked for."""
 
-    def __init__(self, stream: Unpacked) -> None:
+    def __init__(self, stream: DecompressedStream) -> None:
         self._stream = stream
         self._left = 0  # bytes to the next header
         self._began = False

@@ -111,7 +111,7 @@ _KINDS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
 )
 
 
-class Unpacked:
+class DecompressedStream:
     """The bytes of a file, decompressed if it begins like a compressed one. Read forwards only."""
 
     def __init__(self, source: IO[bytes], meter: ArchiveBudget) -> None:
