@@ -26,7 +26,7 @@ _STRANGE = (*_BROKEN, ValueError, OverflowError, NotImplementedError, RuntimeErr
 
 
 @dataclass(frozen=True)
-class Entry:
+class ArchiveMember:
     """One file inside an archive: its bytes, or why they could not be had."""
 
     name: str
@@ -35,7 +35,7 @@ class Entry:
     refused: RejectedError | None = None
 
 
-def members(path: Path, limits: Limits) -> Iterator[Entry]:
+def members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
     """The files worth examining in an archive, in its own order.
 
     Links, devices and folders are passed over; archives in archives too. Raises RejectedError for
@@ -70,7 +70,7 @@ def read_member(path: Path, name: str, limits: Limits) -> bytes:
     raise RejectedError(Reason.UNREADABLE, f"no member {name!r}")
 
 
-def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Entry]:
+def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[ArchiveMember]:
     size = check_directory(source, limits, meter)
     with zipfile.ZipFile(source) as archive:
         for info in archive.infolist():
@@ -79,23 +79,23 @@ def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[En
                 continue
             if info.flag_bits & 1:
                 refused = RejectedError(Reason.ENCRYPTED, "has a password")
-                yield Entry(info.filename, kind, b"", refused)
+                yield ArchiveMember(info.filename, kind, b"", refused)
                 continue
             try:
                 with archive.open(info) as stream:
                     data = _unpacked(stream, limits, meter, size)
                 entry = _too_large(info.filename, kind, limits)
                 if len(data) <= limits.size:
-                    entry = Entry(info.filename, kind, data)
+                    entry = ArchiveMember(info.filename, kind, data)
             except RejectedError:
                 raise
             except _STRANGE as error:
                 refused = RejectedError(Reason.UNREADABLE, cause(error)[:200])
-                entry = Entry(info.filename, kind, b"", refused)
+                entry = ArchiveMember(info.filename, kind, b"", refused)
             yield entry
 
 
-def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Entry]:
+def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[ArchiveMember]:
     archive = Tar(DecompressedStream(source, meter))
     for header in archive:
         kind = _kind(header.name)
@@ -104,7 +104,7 @@ def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[En
         if header.size > limits.size:
             yield _too_large(header.name, kind, limits)
         else:
-            yield Entry(header.name, kind, archive.read(header.size))
+            yield ArchiveMember(header.name, kind, archive.read(header.size))
 
 
 def _kind(name: str) -> str | None:
@@ -122,6 +122,6 @@ def _unpacked(stream: IO[bytes], limits: Limits, meter: ArchiveBudget, packed: i
     return b"".join(parts)
 
 
-def _too_large(name: str, kind: str, limits: Limits) -> Entry:
+def _too_large(name: str, kind: str, limits: Limits) -> ArchiveMember:
     refused = RejectedError(Reason.TOO_LARGE, f"more than {limits.size} bytes")
-    return Entry(name, kind, b"", refused)
+    return ArchiveMember(name, kind, b"", refused)
