@@ -22,7 +22,7 @@ from musictk.catalog import (
 from musictk.catalog.labels import read_table
 from musictk.errors import UsageError
 from musictk.ingest.find import FoundFile, composer_of, find, title_of
-from musictk.reading.archives import members
+from musictk.reading.archives import read_members
 from musictk.reading.limits import Limits
 from musictk.reading.pool import Pool, Task, cpus
 from musictk.reading.reasons import Reason, RejectedError
@@ -191,7 +191,7 @@ class _Ingest:
     def _unpack(self, place: FoundFile) -> Iterator[Task]:
         refused: RejectedError | None = None
         try:
-            for entry in members(place.path, self._options.limits):
+            for entry in read_members(place.path, self._options.limits):
                 yield self._task(place, entry.name, entry.kind, entry.data, entry.refused)
         except RejectedError as error:
             refused = error

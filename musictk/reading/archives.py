@@ -35,7 +35,7 @@ class ArchiveMember:
     refused: RejectedError | None = None
 
 
-def members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
+def read_members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
     """The files worth examining in an archive, in its own order.
 
     Links, devices and folders are passed over; archives in archives too. Raises RejectedError for
@@ -62,7 +62,7 @@ def members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
 
 def read_member(path: Path, name: str, limits: Limits) -> bytes:
     """The bytes of one member. Raises RejectedError where it is not there or cannot be read."""
-    for entry in members(path, limits):
+    for entry in read_members(path, limits):
         if entry.name == name:
             if entry.refused is not None:
                 raise entry.refused
