@@ -20,7 +20,7 @@ _GNU_NAME, _GNU_LINK, _PAX, _PAX_GLOBAL, _GNU_SPARSE = b"L", b"K", b"x", b"g", b
 
 
 @dataclass(frozen=True)
-class Header:
+class TarHeader:
     """One member: what lies behind it is `size` bytes, padded to whole blocks."""
 
     name: str
@@ -36,7 +36,7 @@ class Tar:
         self._left = 0  # bytes to the next header
         self._began = False
 
-    def __iter__(self) -> Iterator[Header]:
+    def __iter__(self) -> Iterator[TarHeader]:
         name: str | None = None
         fields: dict[str, bytes] = {}
         while (block := self._block()) is not None:
@@ -56,7 +56,7 @@ class Tar:
                 said = _text(fields["path"]) if "path" in fields else name or _name(block)
                 sparse = kind == _GNU_SPARSE or any(key.startswith("GNU.sparse") for key in fields)
                 plain = kind in _FILES and not sparse and not said.endswith("/")
-                yield Header(said, size, plain)
+                yield TarHeader(said, size, plain)
                 name, fields = None, {}
 
     def read(self, size: int) -> bytes:
