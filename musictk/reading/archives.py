@@ -15,7 +15,7 @@ from musictk.files import cause, open_regular
 from musictk.reading.kinds import kind_of
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.tar import Tar
+from musictk.reading.tar import TarReader
 from musictk.reading.unpack import ArchiveBudget, DecompressedStream
 from musictk.reading.zips import check_directory
 
@@ -96,7 +96,7 @@ def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Ar
 
 
 def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[ArchiveMember]:
-    archive = Tar(DecompressedStream(source, meter))
+    archive = TarReader(DecompressedStream(source, meter))
     for header in archive:
         kind = _kind(header.name)
         if not header.plain or kind is None:

@@ -28,7 +28,7 @@ class TarHeader:
     plain: bool  # a file with data of its own, as it is
 
 
-class Tar:
+class TarReader:
     """Members one after the other; `read` what is wanted of one before the next is asked for."""
 
     def __init__(self, stream: DecompressedStream) -> None:
