@@ -30,7 +30,7 @@ _CENTRED /= np.linalg.norm(_CENTRED, axis=1, keepdims=True)
 _ROTATED = np.stack([np.roll(profile, tonic) for profile in _CENTRED for tonic in range(12)])
 
 
-def measure(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) -> dict[str, Any]:
+def piece_facts(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) -> dict[str, Any]:
     """The facts as columns of the catalog. Raises RejectedError for a piece beyond the limits.
 
     `notes` are all notes of the score in any order, at least one.

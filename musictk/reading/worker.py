@@ -20,7 +20,7 @@ from musictk.config import build
 from musictk.files import open_regular
 from musictk.music import Clock, notes
 from musictk.plugin import registry
-from musictk.reading.facts import measure, pitched
+from musictk.reading.facts import piece_facts, pitched
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
@@ -56,7 +56,7 @@ class Worker:
         music = read_midi(data, self._limits)
         score, clock = music.score, Clock(music.score)
         sounding = notes(score, ordered=False)
-        facts = measure(score, sounding, clock, self._limits)
+        facts = piece_facts(score, sounding, clock, self._limits)
         found |= {"repair": music.repair, "facts": facts}
         line, quarter = pitched(score, sounding), facts["ticks_per_quarter"]
         return found, sketch_music(line.start, line.pitch, quarter, clock.seconds)

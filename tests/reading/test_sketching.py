@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from musictk.music import Clock, Notes, notes
 from musictk.reading import Limits
-from musictk.reading.facts import estimate_key, measure, pitched
+from musictk.reading.facts import estimate_key, piece_facts, pitched
 from musictk.reading.read import read_midi
 from musictk.reading.sketching import sketch_music, sketch_text
 from musictk.sketches import are_near_duplicates, containment, parse_sketch
@@ -93,7 +93,7 @@ def test_texts_with_the_same_words_are_twins() -> None:
 )
 def test_facts_of_known_pieces(name: str, facts: dict[str, object]) -> None:
     score = read_midi((MIDIS / name).read_bytes(), Limits()).score
-    found = measure(score, notes(score), Clock(score), Limits())
+    found = piece_facts(score, notes(score), Clock(score), Limits())
     assert {key: found[key] for key in facts} == facts
     ends = [note.end for track in score.to("second").tracks for note in track.notes]  # type: ignore[attr-defined]
     assert found["seconds"] == pytest.approx(max(ends), abs=0.01)
