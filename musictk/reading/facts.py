@@ -55,14 +55,14 @@ def piece_facts(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) ->
         "bars": bars,
         "metre": _metre(found, end),
         "tempo": round(end / quarter / seconds * 60, 2) if seconds > 0 else None,
-        "key": _key(score, pitched(score, notes)),
+        "key": _key(score, pitched_notes(score, notes)),
         "ticks_per_quarter": quarter,
         "programs": sorted({-1 if track.is_drum else int(track.program) for track in tracks}),
         "has_pedal": any(len(track.pedals) for track in score.tracks),
     }
 
 
-def pitched(score: ScoreTick, notes: Notes) -> Notes:
+def pitched_notes(score: ScoreTick, notes: Notes) -> Notes:
     """The notes without those of drum tracks; all of them where there are only drums."""
     drums = np.array([track.is_drum for track in score.tracks], bool)
     if not drums.any() or drums[notes.track].all():

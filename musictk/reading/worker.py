@@ -20,7 +20,7 @@ from musictk.config import build
 from musictk.files import open_regular
 from musictk.music import Clock, notes
 from musictk.plugin import registry
-from musictk.reading.facts import piece_facts, pitched
+from musictk.reading.facts import piece_facts, pitched_notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
@@ -58,7 +58,7 @@ class Worker:
         sounding = notes(score, ordered=False)
         facts = piece_facts(score, sounding, clock, self._limits)
         found |= {"repair": music.repair, "facts": facts}
-        line, quarter = pitched(score, sounding), facts["ticks_per_quarter"]
+        line, quarter = pitched_notes(score, sounding), facts["ticks_per_quarter"]
         return found, sketch_music(line.start, line.pitch, quarter, clock.seconds)
 
     def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from musictk.music import Clock, Notes, notes
 from musictk.reading import Limits
-from musictk.reading.facts import estimate_key, piece_facts, pitched
+from musictk.reading.facts import estimate_key, piece_facts, pitched_notes
 from musictk.reading.read import read_midi
 from musictk.reading.sketching import sketch_music, sketch_text
 from musictk.sketches import are_near_duplicates, containment, parse_sketch
@@ -23,7 +23,7 @@ PIECES = sorted(MIDIS.glob("*/*.mid"))
 
 def read(path: Path) -> tuple[Notes, Clock, int]:
     score = read_midi(path.read_bytes(), Limits()).score
-    return pitched(score, notes(score)), Clock(score), score.ticks_per_quarter
+    return pitched_notes(score, notes(score)), Clock(score), score.ticks_per_quarter
 
 
 def sketch(path: Path) -> bytes:
