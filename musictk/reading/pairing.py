@@ -33,7 +33,7 @@ class Paired:
         )
 
 
-def pair(messages: ChannelMessages, ends: Ints) -> Paired:
+def pair_notes(messages: ChannelMessages, ends: Ints) -> Paired:
     """The notes of note-on and note-off messages; `ends` (tracks,) says when each track ends.
 
     Pitches of one track and channel whose strikes are all released: first in, first out. Of others

@@ -16,7 +16,7 @@ from symusic.core import (
 
 from musictk.reading.events import Events, Ints
 from musictk.reading.messages import ChannelMessages, channel_messages
-from musictk.reading.pairing import pair
+from musictk.reading.pairing import pair_notes
 from musictk.reading.percussion import drum_channels
 from musictk.reading.text import decoder
 
@@ -33,7 +33,7 @@ def tracks(events: Events, offsets: Ints, notes: list[str]) -> list[TrackTick]:
     group = _groups(messages, events.layout.format)
     played = np.flatnonzero(messages.command <= 0x9)
     only = len(played) == len(messages)
-    paired = pair(messages if only else messages.take(played), ends)
+    paired = pair_notes(messages if only else messages.take(played), ends)
     if paired.unended:
         notes.append(f"{paired.unended} notes never end")
     found = _members(group.take(paired.rows if only else played.take(paired.rows)))
