@@ -1,4 +1,4 @@
-"""The tracks of a Score: one for each track, channel and program of a file that has notes."""
+"""The build_tracks of a Score: one for each track, channel and program of a file that has notes."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ _PEDAL = 64  # controller number
 _FEW = 64  # program changes that are set one by one
 
 
-def tracks(events: Events, offsets: Ints, notes: list[str]) -> list[TrackTick]:
-    """The tracks in the order of the file; what had to be repaired joins `notes`."""
+def build_tracks(events: Events, offsets: Ints, notes: list[str]) -> list[TrackTick]:
+    """The build_tracks in the order of the file; what had to be repaired joins `notes`."""
     messages = channel_messages(events, offsets)
     ends, width = events.ends + offsets, messages.width
     group = _groups(messages, events.layout.format)

@@ -5,7 +5,7 @@ Where files disagree with the standard, or the standard leaves a choice:
 - Strikes and releases of one pitch are paired first in, first out, as long as there are as many of
   each. Where releases are lacking, a note ends at the next release or strike of its pitch, the last
   one with its track.
-- A track that changes programs itself keeps them; one that does not takes those that other tracks
+- A track that changes programs itself keeps them; one that does not takes those that other build_tracks
   set on its channel.
 - Channel 10 is drums. After a GS, XG or GM2 reset so are the channels that the file makes rhythm
   parts, and a channel 10 that it makes melodic is not.
@@ -25,7 +25,7 @@ from symusic.core import (
 )
 
 from musictk.reading.events import Events, Ints
-from musictk.reading.parts import TEXTS, tracks
+from musictk.reading.parts import TEXTS, build_tracks
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.text import decoder
 
@@ -47,10 +47,10 @@ def to_score(events: Events) -> tuple[ScoreTick, list[str]]:
     if not timed:
         score.tempos = _tempos(events, offsets, notes)
     _marks(score, events, offsets, notes)
-    for track in tracks(events, offsets, notes):
+    for track in build_tracks(events, offsets, notes):
         score.tracks.append(track)
     if not score.note_num():
-        raise RejectedError(Reason.NO_NOTES, f"{len(events.ends)} tracks without a note")
+        raise RejectedError(Reason.NO_NOTES, f"{len(events.ends)} build_tracks without a note")
     return score, list(dict.fromkeys(notes))
 
 
@@ -70,7 +70,7 @@ def _quarter(division: int) -> tuple[int, bool]:
 
 
 def _offsets(events: Events, notes: list[str]) -> Ints:
-    """The (tracks,) tick at which each track begins: those of format 2 follow one another."""
+    """The (build_tracks,) tick at which each track begins: those of format 2 follow one another."""
     if events.layout.format != 2 or len(events.ends) < 2:
         return np.zeros(len(events.ends), np.int64)
     notes.append(f"{len(events.ends)} sequences of format 2, one after the other")
