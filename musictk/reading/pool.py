@@ -18,7 +18,7 @@ from musictk.errors import MusictkError
 from musictk.files import cause
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason
-from musictk.reading.wire import Message, receive, send
+from musictk.reading.wire import WorkerMessage, receive, send
 
 _AHEAD = 8  # tasks a worker is given before it has answered the first
 _WINDOW = 512  # answers that may wait for an earlier one
@@ -32,7 +32,7 @@ class Task:
     message: dict[str, Any]
     blob: bytes | None = None
     tag: Any = None  # the caller's own
-    answer: Message | None = None  # known already: no worker is asked
+    answer: WorkerMessage | None = None  # known already: no worker is asked
 
 
 @dataclass
@@ -63,11 +63,11 @@ class Pool:
     ) -> None:
         self._limits = limits
         self._setup = {"limits": asdict(limits), "tokenizer": tokenizer}
-        self._events: queue.SimpleQueue[tuple[_Process, Message | None]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[_Process, WorkerMessage | None]] = queue.SimpleQueue()
         self._count = max(1, workers)
         self._processes: list[_Process] = []
         self._tasks: dict[int, Task] = {}
-        self._answers: dict[int, Message] = {}
+        self._answers: dict[int, WorkerMessage] = {}
         self._todo: deque[int] = deque()  # drawn from the source, not given to a worker
         self._next = 0
 
@@ -78,7 +78,7 @@ class Pool:
         for process in self._processes:
             _end(process.popen)
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Message]]:
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, WorkerMessage]]:
         """Each task with its answer, in the order given."""
         source = enumerate(tasks)
         emitted = 0

@@ -7,7 +7,7 @@ import struct
 from typing import IO, Any
 
 _HEAD = struct.Struct("<II")
-Message = tuple[dict[str, Any], bytes]
+WorkerMessage = tuple[dict[str, Any], bytes]
 
 
 def send(stream: IO[bytes], value: dict[str, Any], blob: bytes = b"") -> None:
@@ -18,7 +18,7 @@ def send(stream: IO[bytes], value: dict[str, Any], blob: bytes = b"") -> None:
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> Message | None:
+def receive(stream: IO[bytes]) -> WorkerMessage | None:
     """Read one message; None where the other side is gone."""
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:

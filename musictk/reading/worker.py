@@ -25,7 +25,7 @@ from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.sketching import sketch_music, sketch_text
-from musictk.reading.wire import Message, receive, send
+from musictk.reading.wire import WorkerMessage, receive, send
 from musictk.tokens.augment import stretched, transposed
 
 
@@ -36,7 +36,7 @@ class Worker:
         self._limits = Limits()
         self._tokenizer: Any = None
 
-    def answer(self, task: dict[str, Any], blob: bytes) -> Message:
+    def answer(self, task: dict[str, Any], blob: bytes) -> WorkerMessage:
         """Do one task; every failure that Python can see becomes a reject."""
         found: dict[str, Any] = {}
         try:
@@ -49,7 +49,7 @@ class Worker:
         except MemoryError:
             return found | {"code": Reason.MEMORY, "detail": "out of memory"}, b""
 
-    def _examine(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
+    def _examine(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> WorkerMessage:
         if task["kind"] != "midi":
             text = read_text(data, self._limits)
             return found | {"facts": {}}, sketch_text(text)
@@ -61,7 +61,7 @@ class Worker:
         line, quarter = pitched_notes(score, sounding), facts["ticks_per_quarter"]
         return found, sketch_music(line.start, line.pitch, quarter, clock.seconds)
 
-    def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
+    def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> WorkerMessage:
         if task["kind"] == "midi":
             piece: Any = read_midi(data, self._limits).score
         else:
