@@ -18,7 +18,7 @@ from musictk.reading.events import Events, Ints
 from musictk.reading.messages import ChannelMessages, channel_messages
 from musictk.reading.pairing import pair_notes
 from musictk.reading.percussion import drum_channels
-from musictk.reading.text import decoder
+from musictk.reading.text import text_decoder
 
 _NAME, _LYRIC, _MARKER = 0x03, 0x05, 0x06  # types of meta events
 TEXTS = frozenset({_NAME, _LYRIC, _MARKER})
@@ -186,7 +186,7 @@ class _Texts:
     """Track names and lyrics."""
 
     def __init__(self, events: Events, offsets: Ints) -> None:
-        text = decoder(special.data for special in events.specials if special.kind in TEXTS)
+        text = text_decoder(special.data for special in events.specials if special.kind in TEXTS)
         self._names: dict[int, str] = {}
         self._lyrics: dict[int, list[TextMetaTick]] = {}
         for special in events.specials:

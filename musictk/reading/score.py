@@ -27,7 +27,7 @@ from symusic.core import (
 from musictk.reading.events import Events, Ints
 from musictk.reading.parts import TEXTS, build_tracks
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.text import decoder
+from musictk.reading.text import text_decoder
 
 _MARKER, _TEMPO, _METRE, _KEY = 0x06, 0x51, 0x58, 0x59  # types of meta events
 _HIGHEST_DENOMINATOR = 6  # as a power of two: 1/64
@@ -82,7 +82,7 @@ def _offsets(events: Events, notes: list[str]) -> Ints:
 
 def _marks(score: ScoreTick, events: Events, offsets: Ints, notes: list[str]) -> None:
     """Time and key signatures, markers."""
-    text = decoder(special.data for special in events.specials if special.kind in TEXTS)
+    text = text_decoder(special.data for special in events.specials if special.kind in TEXTS)
     metres: dict[int, tuple[int, int]] = {}
     keys: dict[int, tuple[int, int]] = {}
     ignored: dict[str, list[bytes]] = {}

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 
-def decoder(texts: Iterable[bytes]) -> Callable[[bytes], str]:
+def text_decoder(texts: Iterable[bytes]) -> Callable[[bytes], str]:
     """How to decode the texts of one file, chosen by all of them together.
 
     UTF-8 where all are; else Shift-JIS where that gives Japanese; else Windows-1252, and Latin-1
