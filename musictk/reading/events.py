@@ -21,7 +21,7 @@ from musictk.reading.smf import FileChunks, read_chunks
 from musictk.reading.tables import KIND, TEMPO, Bytes, Ints
 from musictk.reading.walk import END_OF_TRACK, SLACK, Walk
 
-__all__ = ["SLACK", "Bytes", "Events", "Ints", "Special", "Tempos", "read_events"]
+__all__ = ["SLACK", "Bytes", "Events", "Ints", "NonChannelEvent", "TempoEvents", "read_events"]
 
 _TEMPO = 0x51  # type of a meta event
 
