@@ -15,9 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from musictk.reading.chunks import FileChunks, read_chunks
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.smf import FileChunks, read_chunks
 from musictk.reading.tables import KIND, TEMPO, Bytes, Ints
 from musictk.reading.walk import END_OF_TRACK, SLACK, Walk
 
