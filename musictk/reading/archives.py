@@ -12,11 +12,11 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from musictk.files import cause, open_regular
+from musictk.reading.decompress import ArchiveBudget, DecompressedStream
 from musictk.reading.kinds import kind_of
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.tar import TarReader
-from musictk.reading.unpack import ArchiveBudget, DecompressedStream
 from musictk.reading.zips import check_directory
 
 _CHUNK = 1 << 16

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from musictk.reading.decompress import DecompressedStream
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.unpack import DecompressedStream
 
 _BLOCK = 512
 _LONGEST = 1 << 20  # bytes of an extended header; a path has a few thousand

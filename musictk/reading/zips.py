@@ -5,9 +5,9 @@ from __future__ import annotations
 import struct
 from typing import IO
 
+from musictk.reading.decompress import ArchiveBudget
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.unpack import ArchiveBudget
 
 _END, _END64 = b"PK\5\6", b"PK\6\6"
 _MEMBER = struct.Struct("<4s16x2L3H12x")  # signature, packed and unpacked size, three lengths
