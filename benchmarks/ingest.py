@@ -24,7 +24,7 @@ from shutil import copy
 
 from benchmarks.keep import keep
 from musictk.catalog import Catalog
-from musictk.ingest import Options, ingest
+from musictk.ingest import IngestOptions, ingest
 from musictk.workspace import here
 
 
@@ -40,9 +40,9 @@ def ours(folder: Path) -> tuple[float, float]:
         workspace = here(Path(name))
         with Catalog.open(workspace.catalog_url, workspace.root) as catalog:
             began = cpu()
-            ingest(catalog, workspace, [folder], Options(workers=1))
+            ingest(catalog, workspace, [folder], IngestOptions(workers=1))
             spent, again = cpu() - began, time.perf_counter()
-            ingest(catalog, workspace, [folder], Options(workers=1))
+            ingest(catalog, workspace, [folder], IngestOptions(workers=1))
             return spent, time.perf_counter() - again
 
 

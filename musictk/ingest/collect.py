@@ -34,7 +34,7 @@ _RETRY = {Reason.UNREADABLE, Reason.TIMEOUT, Reason.WORKER_DIED}  # may go bette
 
 
 @dataclass(frozen=True)
-class Options:
+class IngestOptions:
     """How `ingest` goes about it."""
 
     workers: int | None = None  # by default one for each CPU this process may use
@@ -72,7 +72,7 @@ def ingest(
     catalog: Catalog,
     workspace: Workspace,
     paths: Sequence[Path],
-    options: Options = Options(),
+    options: IngestOptions = IngestOptions(),
     listener: IngestListener | None = None,
 ) -> IngestReport:
     """Take every file under `paths` into the catalog; what is known and unchanged is passed over.
@@ -89,7 +89,7 @@ class _Ingest:
         self,
         catalog: Catalog,
         workspace: Workspace,
-        options: Options,
+        options: IngestOptions,
         listener: IngestListener | None,
     ) -> None:
         self._catalog, self._workspace, self._options = catalog, workspace, options

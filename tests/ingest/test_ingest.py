@@ -268,13 +268,13 @@ INGEST = textwrap.dedent(
     import sys
     from pathlib import Path
     from musictk.catalog import Catalog
-    from musictk.ingest import Options, ingest
+    from musictk.ingest import IngestOptions, ingest
     from musictk.workspace import here
     class Tell:
         def ingested(self, done, total): print(done, flush=True)
     space = here(Path(sys.argv[1]))
     with Catalog.open(space.catalog_url, space.root) as catalog:
-        ingest(catalog, space, [Path(sys.argv[2])], Options(workers=1, batch=5), Tell())
+        ingest(catalog, space, [Path(sys.argv[2])], IngestOptions(workers=1, batch=5), Tell())
         print(catalog.digest(), flush=True)
     """
 )
