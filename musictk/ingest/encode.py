@@ -38,7 +38,7 @@ class Variation:
         return " ".join([*shift, *([f"stretch={self.stretch:g}"] if self.stretch != 1 else [])])
 
 
-AS_IT_IS = Variation()
+UNCHANGED = Variation()
 
 
 class EncodeListener(Protocol):
@@ -78,7 +78,7 @@ def tokenize(
     path = workspace.shards / f"{name}.safetensors"
     skipped: list[SpanInfo] = []
     varied: list[str] = []  # of each piece that is kept
-    tasks = [_task(workspace, piece, each) for piece in pieces for each in (AS_IT_IS, *variations)]
+    tasks = [_task(workspace, piece, each) for piece in pieces for each in (UNCHANGED, *variations)]
     encoded = _encoded(tokenizer, tasks, skipped, varied, listener, workers)
     write_shard(path, tokenizer, encoded)
     shard = open_shard(path)
