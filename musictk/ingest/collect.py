@@ -28,7 +28,9 @@ from musictk.reading.pool import Pool, Task, cpus
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.workspace import Workspace
 
-CHECKS = 2  # raise it when files should be examined again: other checks, facts or fingerprints
+CHECKS_VERSION = (
+    2  # raise it when files should be examined again: other checks, facts or fingerprints
+)
 _PAUSE = 2.0  # seconds after which a smaller batch is written too
 _RETRY = {Reason.UNREADABLE, Reason.TIMEOUT, Reason.WORKER_DIED}  # may go better next time
 
@@ -133,7 +135,7 @@ class _Ingest:
         same = (
             seen is not None
             and (seen.size, seen.mtime_ns) == (place.size, place.mtime_ns)
-            and seen.checks >= CHECKS
+            and seen.checks >= CHECKS_VERSION
             and seen.code not in _RETRY
         )
         self._report.unchanged += same
@@ -213,7 +215,7 @@ class _Ingest:
             "size": place.size,
             "mtime_ns": place.mtime_ns,
             "kind": kind,
-            "checks": CHECKS,
+            "checks": CHECKS_VERSION,
             "title": store_path(title_of(below[-1])),
             "composer": store_path(composer) if composer else None,
         }
