@@ -92,7 +92,7 @@ def append(
     return smf.dump(pen.file(new, sections))
 
 
-def voices(file: smf.File) -> list[Voice]:
+def voices(file: smf.MidiFile) -> list[Voice]:
     """The parts of a file that have notes, by track and channel."""
     programs: dict[int, int] = {}
     found: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -112,7 +112,7 @@ def voices(file: smf.File) -> list[Voice]:
 class _Pen:
     """Writes behind a given file."""
 
-    def __init__(self, file: smf.File, place: JoinPoint) -> None:
+    def __init__(self, file: smf.MidiFile, place: JoinPoint) -> None:
         self._given, self._place = file, place
         self._voices = voices(file)
         self._new: dict[int, list[Timed]] = {}  # track -> events
@@ -123,7 +123,7 @@ class _Pen:
             if 0x80 <= message[0] < 0xF0
         }
 
-    def file(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> smf.File:
+    def file(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> smf.MidiFile:
         """All of it."""
         file, last = self._given, max([0, *(section.end for section in sections)])
         end = self._at(last, new)

@@ -66,7 +66,7 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
     tracks = [tracks[0], *(track for track in tracks[1:] if len(track) > 2)]
     ordered = tuple(tuple(in_order(track)) for track in tracks)
     ends = (end, *(max(end, track[-1][0]) for track in ordered[1:]))
-    return smf.dump(smf.File(1, clock.quarter, ordered, ends)), notices
+    return smf.dump(smf.MidiFile(1, clock.quarter, ordered, ends)), notices
 
 
 def sections(score: ScoreTick) -> list[SectionSpan]:

@@ -21,7 +21,7 @@ _MOST = 0x0FFFFFFF  # ticks that one delta time can hold
 
 
 @dataclass(frozen=True)
-class File:
+class MidiFile:
     """A MIDI file. The events of a track are in order of time, without its end-of-track event."""
 
     format: int
@@ -40,7 +40,7 @@ def text(kind: int, words: str) -> bytes:
     return meta(kind, words.encode("utf-8", "replace"))
 
 
-def read(data: bytes) -> File:
+def read(data: bytes) -> MidiFile:
     """The events of a file, as the reader of `ingest` finds and repairs them.
 
     Raises RejectedError for a file that it does not accept.
@@ -48,10 +48,10 @@ def read(data: bytes) -> File:
     events = read_events(data, Limits())
     tracks = tuple(tuple(events.raw(track)) for track in range(len(events.layout.tracks)))
     ends = tuple(int(end) for end in events.ends)
-    return File(min(events.layout.format, 2), events.layout.division, tracks, ends)
+    return MidiFile(min(events.layout.format, 2), events.layout.division, tracks, ends)
 
 
-def dump(file: File) -> bytes:
+def dump(file: MidiFile) -> bytes:
     """The file as bytes. Events of one tick stay in the order they are given in."""
     head = struct.pack(">4sIHHH", b"MThd", 6, file.format, len(file.tracks), file.division)
     pairs = zip(file.tracks, file.ends, strict=True)
