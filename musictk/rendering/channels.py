@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Seat:
+class ChannelAssignment:
     """How a track is played."""
 
     channel: int
@@ -48,7 +48,7 @@ class Sounds:
         return Sounds(*(column[chosen] for column in columns))
 
 
-def seats(score: ScoreTick) -> tuple[list[Seat], list[str]]:
+def seats(score: ScoreTick) -> tuple[list[ChannelAssignment], list[str]]:
     """The seat of each track, and in words which instruments had to give way."""
     pitched = [track for track in score.tracks if not track.is_drum]
     counts: Counter[int] = Counter()
@@ -66,9 +66,9 @@ def seats(score: ScoreTick) -> tuple[list[Seat], list[str]]:
     for track in score.tracks:
         program = stand_in.get(track.program, track.program)
         if track.is_drum:
-            found.append(Seat(DRUM_CHANNEL, kit))
+            found.append(ChannelAssignment(DRUM_CHANNEL, kit))
         else:
-            found.append(Seat(shared[program] if own is None else next(own), program))
+            found.append(ChannelAssignment(shared[program] if own is None else next(own), program))
     return found, notices
 
 

@@ -17,7 +17,7 @@ from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.files import write_bytes
 from musictk.rendering import smf
-from musictk.rendering.channels import Seat, Sounds, parted, seats
+from musictk.rendering.channels import ChannelAssignment, Sounds, parted, seats
 from musictk.rendering.instruments import name as instrument_name
 
 QUARTER = 480  # ticks of a quarter note in a generated file
@@ -187,12 +187,12 @@ def opening(name: str, channel: int, program: int) -> list[Timed]:
     ]
 
 
-def _opening(track: TrackTick, seat: Seat) -> list[Timed]:
+def _opening(track: TrackTick, seat: ChannelAssignment) -> list[Timed]:
     own = "" if _PLACEHOLDER.fullmatch(track.name) else plain(track.name)
     return opening(own or instrument_name(seat.program, track.is_drum), seat.channel, seat.program)
 
 
-def _gestures(track: TrackTick, seat: Seat, clock: _Clock) -> list[Timed]:
+def _gestures(track: TrackTick, seat: ChannelAssignment, clock: _Clock) -> list[Timed]:
     """Controllers, pedal, pitch bend and lyrics."""
     channel = seat.channel
     controls = [(each.time, each.number, each.value) for each in track.controls]
