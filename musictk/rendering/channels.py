@@ -48,7 +48,7 @@ class Sounds:
         return Sounds(*(column[chosen] for column in columns))
 
 
-def seats(score: ScoreTick) -> tuple[list[ChannelAssignment], list[str]]:
+def assign_channels(score: ScoreTick) -> tuple[list[ChannelAssignment], list[str]]:
     """The seat of each track, and in words which instruments had to give way."""
     pitched = [track for track in score.tracks if not track.is_drum]
     counts: Counter[int] = Counter()
