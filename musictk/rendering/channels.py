@@ -32,7 +32,7 @@ class ChannelAssignment:
 
 
 @dataclass(frozen=True)
-class Sounds:
+class ChannelNotes:
     """Notes that are played together, (N,) each."""
 
     start: Ints  # ticks
@@ -42,10 +42,10 @@ class Sounds:
     channel: Ints
     track: Ints
 
-    def where(self, chosen: Ints | NDArray[np.bool_]) -> Sounds:
+    def where(self, chosen: Ints | NDArray[np.bool_]) -> ChannelNotes:
         """Those that are `chosen`, by a mask or by index."""
         columns = (self.start, self.end, self.pitch, self.velocity, self.channel, self.track)
-        return Sounds(*(column[chosen] for column in columns))
+        return ChannelNotes(*(column[chosen] for column in columns))
 
 
 def assign_channels(score: ScoreTick) -> tuple[list[ChannelAssignment], list[str]]:
@@ -86,7 +86,7 @@ def _reduced(counts: Counter[int]) -> dict[int, int]:
     return stand_in
 
 
-def parted(sounds: Sounds) -> Sounds:
+def parted(sounds: ChannelNotes) -> ChannelNotes:
     """Of one pitch on one channel only one note sounds at a time: it ends where the next begins.
 
     Of those that begin together the longest stays. Every note lasts at least a tick.
@@ -100,4 +100,4 @@ def parted(sounds: Sounds) -> Sounds:
     kept, end, key = kept.where(fresh), end[fresh], key[fresh]
     same = key[1:] == key[:-1]
     end[:-1] = np.where(same, np.minimum(end[:-1], kept.start[1:]), end[:-1])
-    return Sounds(kept.start, end, kept.pitch, kept.velocity, kept.channel, kept.track)
+    return ChannelNotes(kept.start, end, kept.pitch, kept.velocity, kept.channel, kept.track)

@@ -17,7 +17,7 @@ from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.files import write_bytes
 from musictk.rendering import smf
-from musictk.rendering.channels import ChannelAssignment, Sounds, assign_channels, parted
+from musictk.rendering.channels import ChannelAssignment, ChannelNotes, assign_channels, parted
 from musictk.rendering.instruments import name as instrument_name
 
 QUARTER = 480  # ticks of a quarter note in a generated file
@@ -113,7 +113,7 @@ def in_order(events: Iterable[Timed]) -> list[smf.Event]:
     return [(tick, message) for tick, _, message in ordered]
 
 
-def gather(score: ScoreTick, channels: Sequence[int], clock: Any) -> Sounds:
+def gather(score: ScoreTick, channels: Sequence[int], clock: Any) -> ChannelNotes:
     """The notes of all tracks, at the ticks of the file."""
     columns: list[list[Any]] = [[np.zeros(0, np.int64)] for _ in range(6)]
     for index, (track, channel) in enumerate(zip(score.tracks, channels, strict=True)):
@@ -129,10 +129,10 @@ def gather(score: ScoreTick, channels: Sequence[int], clock: Any) -> Sounds:
         )
         for column, values in zip(columns, found, strict=True):
             column.append(values)
-    return Sounds(*(np.concatenate(column) for column in columns))
+    return ChannelNotes(*(np.concatenate(column) for column in columns))
 
 
-def played(notes: Sounds) -> list[Timed]:
+def played(notes: ChannelNotes) -> list[Timed]:
     """Note-ons and note-offs."""
     events: list[Timed] = []
     columns = (notes.start, notes.end, notes.pitch, notes.velocity, notes.channel)
