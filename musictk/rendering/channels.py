@@ -86,7 +86,7 @@ def _reduced(counts: Counter[int]) -> dict[int, int]:
     return stand_in
 
 
-def parted(sounds: ChannelNotes) -> ChannelNotes:
+def without_overlaps(sounds: ChannelNotes) -> ChannelNotes:
     """Of one pitch on one channel only one note sounds at a time: it ends where the next begins.
 
     Of those that begin together the longest stays. Every note lasts at least a tick.

@@ -16,7 +16,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
 from musictk.rendering import smf
-from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, Ints, parted
+from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, Ints, without_overlaps
 from musictk.rendering.instruments import distance
 from musictk.rendering.instruments import name as instrument_name
 from musictk.rendering.midi import (
@@ -187,7 +187,7 @@ class _Pen:
                 chosen[mine] = known[np.argmin(far, axis=0)]
         channel = np.array([voice.channel for voice in self._voices], np.int64)[chosen]
         columns = (found.start, found.end, found.pitch, found.velocity)
-        notes = parted(ChannelNotes(*columns, channel, chosen))
+        notes = without_overlaps(ChannelNotes(*columns, channel, chosen))
         for number, voice in enumerate(self._voices):
             mine_only = notes.where(notes.track == number)
             self._new.setdefault(voice.track, []).extend(played(mine_only))

@@ -17,7 +17,12 @@ from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.files import write_bytes
 from musictk.rendering import smf
-from musictk.rendering.channels import ChannelAssignment, ChannelNotes, assign_channels, parted
+from musictk.rendering.channels import (
+    ChannelAssignment,
+    ChannelNotes,
+    assign_channels,
+    without_overlaps,
+)
 from musictk.rendering.instruments import name as instrument_name
 
 QUARTER = 480  # ticks of a quarter note in a generated file
@@ -54,7 +59,7 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
     sections = list(sections)
     clock = _Clock(score.ticks_per_quarter)
     chosen, notices = assign_channels(score)
-    sounds = parted(gather(score, [seat.channel for seat in chosen], clock))
+    sounds = without_overlaps(gather(score, [seat.channel for seat in chosen], clock))
     end = max(
         int(sounds.end.max(initial=0)), *(clock.at(section.end) for section in sections), 0, 0
     )
