@@ -22,7 +22,7 @@ from musictk.rendering.instruments import name as instrument_name
 from musictk.rendering.midi import (
     SectionSpan,
     Timed,
-    gather,
+    channel_notes,
     in_order,
     marker_event,
     metre_event,
@@ -176,7 +176,7 @@ class _Pen:
         """Put the notes of `new` on the parts."""
         quarter = new.ticks_per_quarter
         clock = _Clock(self._place, quarter)
-        found = gather(new, [0] * len(new.tracks), clock)
+        found = channel_notes(new, [0] * len(new.tracks), clock)
         chosen = np.zeros(len(found.pitch), np.int64)
         for index, track in enumerate(new.tracks):
             mine = np.flatnonzero(found.track == index)

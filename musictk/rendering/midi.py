@@ -59,7 +59,7 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
     sections = list(sections)
     clock = _Clock(score.ticks_per_quarter)
     chosen, notices = assign_channels(score)
-    sounds = without_overlaps(gather(score, [seat.channel for seat in chosen], clock))
+    sounds = without_overlaps(channel_notes(score, [seat.channel for seat in chosen], clock))
     end = max(
         int(sounds.end.max(initial=0)), *(clock.at(section.end) for section in sections), 0, 0
     )
@@ -118,7 +118,7 @@ def in_order(events: Iterable[Timed]) -> list[smf.Event]:
     return [(tick, message) for tick, _, message in ordered]
 
 
-def gather(score: ScoreTick, channels: Sequence[int], clock: Any) -> ChannelNotes:
+def channel_notes(score: ScoreTick, channels: Sequence[int], clock: Any) -> ChannelNotes:
     """The notes of all tracks, at the ticks of the file."""
     columns: list[list[Any]] = [[np.zeros(0, np.int64)] for _ in range(6)]
     for index, (track, channel) in enumerate(zip(score.tracks, channels, strict=True)):
