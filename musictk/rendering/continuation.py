@@ -26,8 +26,8 @@ from musictk.rendering.midi import (
     in_order,
     marker_event,
     metre_event,
+    note_events,
     opening,
-    played,
 )
 
 _LATEST = 32  # notes of a part that say which register it has reached
@@ -190,7 +190,7 @@ class _Pen:
         notes = without_overlaps(ChannelNotes(*columns, channel, chosen))
         for number, voice in enumerate(self._voices):
             mine_only = notes.where(notes.track == number)
-            self._new.setdefault(voice.track, []).extend(played(mine_only))
+            self._new.setdefault(voice.track, []).extend(note_events(mine_only))
 
     def mark(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> None:
         """Markers, and the metre where it is another than the file's."""

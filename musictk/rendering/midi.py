@@ -66,7 +66,7 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
     tracks = [conductor(score, sections, clock)]
     for index, (track, seat) in enumerate(zip(score.tracks, chosen, strict=True)):
         notes = sounds.where(sounds.track == index)
-        tracks.append([*_opening(track, seat), *_gestures(track, seat, clock), *played(notes)])
+        tracks.append([*_opening(track, seat), *_gestures(track, seat, clock), *note_events(notes)])
     # Tracks that hold no note are of no use beside the conductor.
     tracks = [tracks[0], *(track for track in tracks[1:] if len(track) > 2)]
     ordered = tuple(tuple(in_order(track)) for track in tracks)
@@ -137,7 +137,7 @@ def channel_notes(score: ScoreTick, channels: Sequence[int], clock: Any) -> Chan
     return ChannelNotes(*(np.concatenate(column) for column in columns))
 
 
-def played(notes: ChannelNotes) -> list[Timed]:
+def note_events(notes: ChannelNotes) -> list[Timed]:
     """Note-ons and note-offs."""
     events: list[Timed] = []
     columns = (notes.start, notes.end, notes.pitch, notes.velocity, notes.channel)
