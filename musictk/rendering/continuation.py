@@ -21,7 +21,7 @@ from musictk.rendering.instruments import distance
 from musictk.rendering.instruments import name as instrument_name
 from musictk.rendering.midi import (
     SectionSpan,
-    Timed,
+    TimedEvent,
     channel_notes,
     in_order,
     marker_event,
@@ -115,7 +115,7 @@ class _Pen:
     def __init__(self, file: smf.MidiFile, place: JoinPoint) -> None:
         self._given, self._place = file, place
         self._voices = voices(file)
-        self._new: dict[int, list[Timed]] = {}  # track -> events
+        self._new: dict[int, list[TimedEvent]] = {}  # track -> events
         self._used = {
             message[0] & 15
             for track in file.tracks

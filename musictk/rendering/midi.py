@@ -109,10 +109,10 @@ class _Clock:
         return np.clip((2 * tick * self.quarter + self._from) // (2 * self._from), 0, _LAST)
 
 
-Timed = tuple[int, int, bytes]  # tick, what it is among those of its tick, message
+TimedEvent = tuple[int, int, bytes]  # tick, what it is among those of its tick, message
 
 
-def in_order(events: Iterable[Timed]) -> list[smf.Event]:
+def in_order(events: Iterable[TimedEvent]) -> list[smf.Event]:
     """Events by tick, and within one tick in the order in which they have to take effect."""
     ordered = sorted(events, key=lambda event: event[:2])
     return [(tick, message) for tick, _, message in ordered]
@@ -137,9 +137,9 @@ def channel_notes(score: ScoreTick, channels: Sequence[int], clock: Any) -> Chan
     return ChannelNotes(*(np.concatenate(column) for column in columns))
 
 
-def note_events(notes: ChannelNotes) -> list[Timed]:
+def note_events(notes: ChannelNotes) -> list[TimedEvent]:
     """Note-ons and note-offs."""
-    events: list[Timed] = []
+    events: list[TimedEvent] = []
     columns = (notes.start, notes.end, notes.pitch, notes.velocity, notes.channel)
     for start, end, pitch, velocity, channel in zip(*(c.tolist() for c in columns), strict=True):
         events.append((start, _ON, bytes((0x90 | channel, pitch, velocity))))
@@ -147,7 +147,7 @@ def note_events(notes: ChannelNotes) -> list[Timed]:
     return events
 
 
-def conductor(score: ScoreTick, sections: Iterable[SectionSpan], clock: Any) -> list[Timed]:
+def conductor(score: ScoreTick, sections: Iterable[SectionSpan], clock: Any) -> list[TimedEvent]:
     """Tempo and metre from tick 0, keys and markers."""
     tempos, metres = list(score.tempos), list(score.time_signatures)
     if not any(tempo.time <= 0 for tempo in tempos):
@@ -184,7 +184,7 @@ def marker_event(label: str) -> bytes:
     return smf.text(6, plain(label))
 
 
-def opening(name: str, channel: int, program: int) -> list[Timed]:
+def opening(name: str, channel: int, program: int) -> list[TimedEvent]:
     """What a new track begins with: its name and its instrument."""
     return [
         (0, _SETUP, smf.text(3, name)),
@@ -192,12 +192,12 @@ def opening(name: str, channel: int, program: int) -> list[Timed]:
     ]
 
 
-def _opening(track: TrackTick, seat: ChannelAssignment) -> list[Timed]:
+def _opening(track: TrackTick, seat: ChannelAssignment) -> list[TimedEvent]:
     own = "" if _PLACEHOLDER.fullmatch(track.name) else plain(track.name)
     return opening(own or instrument_name(seat.program, track.is_drum), seat.channel, seat.program)
 
 
-def _gestures(track: TrackTick, seat: ChannelAssignment, clock: _Clock) -> list[Timed]:
+def _gestures(track: TrackTick, seat: ChannelAssignment, clock: _Clock) -> list[TimedEvent]:
     """Controllers, pedal, pitch bend and lyrics."""
     channel = seat.channel
     controls = [(each.time, each.number, each.value) for each in track.controls]
