@@ -82,7 +82,7 @@ def sections(score: ScoreTick) -> list[SectionSpan]:
     end = max(int(score.end()), markers[-1][0] + 1)
     stops = [time for time, _ in markers[1:]] + [end]
     return [
-        SectionSpan(plain(text), start, stop)
+        SectionSpan(printable(text), start, stop)
         for (start, text), stop in zip(markers, stops, strict=True)
         if stop > start
     ]
@@ -93,7 +93,7 @@ def labels(sections: Sequence[SectionSpan]) -> list[str]:
     return list(dict.fromkeys(section.label for section in sections))
 
 
-def plain(text: str) -> str:
+def printable(text: str) -> str:
     """Without control characters, which a file from elsewhere may hold."""
     return "".join(char for char in text if unicodedata.category(char)[0] != "C")
 
@@ -181,7 +181,7 @@ def key_event(sharps: int, minor: int) -> bytes:
 
 def marker_event(label: str) -> bytes:
     """A marker: the name of a section."""
-    return smf.text(6, plain(label))
+    return smf.text(6, printable(label))
 
 
 def opening(name: str, channel: int, program: int) -> list[TimedEvent]:
@@ -193,7 +193,7 @@ def opening(name: str, channel: int, program: int) -> list[TimedEvent]:
 
 
 def _opening(track: TrackTick, seat: ChannelAssignment) -> list[TimedEvent]:
-    own = "" if _PLACEHOLDER.fullmatch(track.name) else plain(track.name)
+    own = "" if _PLACEHOLDER.fullmatch(track.name) else printable(track.name)
     return opening(own or instrument_name(seat.program, track.is_drum), seat.channel, seat.program)
 
 
@@ -211,5 +211,5 @@ def _gestures(track: TrackTick, seat: ChannelAssignment, clock: _Clock) -> list[
     for bend in track.pitch_bends:
         value = min(max(bend.value + 8192, 0), 16383)
         found.append((bend.time, _CONTROL, bytes((0xE0 | channel, value & 0x7F, value >> 7))))
-    found += [(each.time, _SETUP, smf.text(5, plain(each.text))) for each in track.lyrics]
+    found += [(each.time, _SETUP, smf.text(5, printable(each.text))) for each in track.lyrics]
     return [(int(clock.at(tick)), kind, message) for tick, kind, message in found]
