@@ -1,6 +1,6 @@
 """MIDI files with their form written in: a marker event where each section begins.
 
-One conductor track with tempo, metre, key and markers comes first, then a track for each part,
+One conductor_events track with tempo, metre, key and markers comes first, then a track for each part,
 named after its instrument in General MIDI where it has no name of its own.
 """
 
@@ -63,11 +63,11 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
     end = max(
         int(sounds.end.max(initial=0)), *(clock.at(section.end) for section in sections), 0, 0
     )
-    tracks = [conductor(score, sections, clock)]
+    tracks = [conductor_events(score, sections, clock)]
     for index, (track, seat) in enumerate(zip(score.tracks, chosen, strict=True)):
         notes = sounds.where(sounds.track == index)
         tracks.append([*_opening(track, seat), *_gestures(track, seat, clock), *note_events(notes)])
-    # Tracks that hold no note are of no use beside the conductor.
+    # Tracks that hold no note are of no use beside the conductor_events.
     tracks = [tracks[0], *(track for track in tracks[1:] if len(track) > 2)]
     ordered = tuple(tuple(in_order(track)) for track in tracks)
     ends = (end, *(max(end, track[-1][0]) for track in ordered[1:]))
@@ -147,7 +147,9 @@ def note_events(notes: ChannelNotes) -> list[TimedEvent]:
     return events
 
 
-def conductor(score: ScoreTick, sections: Iterable[SectionSpan], clock: Any) -> list[TimedEvent]:
+def conductor_events(
+    score: ScoreTick, sections: Iterable[SectionSpan], clock: Any
+) -> list[TimedEvent]:
     """Tempo and metre from tick 0, keys and markers."""
     tempos, metres = list(score.tempos), list(score.time_signatures)
     if not any(tempo.time <= 0 for tempo in tempos):
