@@ -27,7 +27,7 @@ from musictk.rendering.midi import (
     marker_event,
     metre_event,
     note_events,
-    opening,
+    opening_events,
 )
 
 _LATEST = 32  # notes of a part that say which register it has reached
@@ -221,7 +221,7 @@ class _Pen:
         voice = Voice(index, free[0], program, [60])
         self._used.add(free[0])
         self._voices.append(voice)
-        begins = opening(instrument_name(program, is_drum), free[0], program)
+        begins = opening_events(instrument_name(program, is_drum), free[0], program)
         kept = begins if index else [(self._place.tick, *event[1:]) for event in begins[1:]]
         self._new.setdefault(index, []).extend(kept)
         return voice

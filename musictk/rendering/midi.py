@@ -186,7 +186,7 @@ def marker_event(label: str) -> bytes:
     return smf.text(6, printable(label))
 
 
-def opening(name: str, channel: int, program: int) -> list[TimedEvent]:
+def opening_events(name: str, channel: int, program: int) -> list[TimedEvent]:
     """What a new track begins with: its name and its instrument."""
     return [
         (0, _SETUP, smf.text(3, name)),
@@ -196,7 +196,9 @@ def opening(name: str, channel: int, program: int) -> list[TimedEvent]:
 
 def _opening(track: TrackTick, seat: ChannelAssignment) -> list[TimedEvent]:
     own = "" if _PLACEHOLDER.fullmatch(track.name) else printable(track.name)
-    return opening(own or instrument_name(seat.program, track.is_drum), seat.channel, seat.program)
+    return opening_events(
+        own or instrument_name(seat.program, track.is_drum), seat.channel, seat.program
+    )
 
 
 def _gestures(track: TrackTick, seat: ChannelAssignment, clock: _Clock) -> list[TimedEvent]:
