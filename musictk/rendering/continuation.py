@@ -39,7 +39,7 @@ _CENTRE = (0, 64)  # a pitch bend of nothing
 
 
 @dataclass
-class Voice:
+class Part:
     """A part of the given file: one channel on one track."""
 
     track: int
@@ -92,7 +92,7 @@ def append(
     return smf.dump(pen.file(new, sections))
 
 
-def voices(file: smf.MidiFile) -> list[Voice]:
+def voices(file: smf.MidiFile) -> list[Part]:
     """The parts of a file that have notes, by track and channel."""
     programs: dict[int, int] = {}
     found: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -104,7 +104,7 @@ def voices(file: smf.MidiFile) -> list[Voice]:
             elif kind == 0x9 and message[2]:
                 found.setdefault((index, channel), []).append((tick, message[1]))
     return [
-        Voice(track, channel, programs.get(channel, 0), [pitch for _, pitch in notes])
+        Part(track, channel, programs.get(channel, 0), [pitch for _, pitch in notes])
         for (track, channel), notes in found.items()
     ]
 
@@ -205,20 +205,20 @@ class _Pen:
             tick = 0 if section.start < 0 else self._at(section.start, new)
             self._put(0, marker_event(section.label), tick)
 
-    def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Voice]:
+    def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Part]:
         """The parts that could play this instrument; a new one where there is none."""
         kind = [voice for voice in self._voices if (voice.channel == DRUM_CHANNEL) == is_drum]
         same = [voice for voice in kind if voice.program == program]
         able = kind if is_drum or not by_program else same
         return able or [self._added(program, is_drum, kind)]
 
-    def _added(self, program: int, is_drum: bool, kind: list[Voice]) -> Voice:
+    def _added(self, program: int, is_drum: bool, kind: list[Part]) -> Part:
         free = [DRUM_CHANNEL] if is_drum else [each for each in PITCHED if each not in self._used]
         if not free:  # every channel is taken: the most similar instrument plays it
             return min(kind, key=lambda voice: distance(voice.program, program))
         tracks = len(self._given.tracks)
         index = 0 if self._given.format == 0 else max([tracks, *(n + 1 for n in self._new)])
-        voice = Voice(index, free[0], program, [60])
+        voice = Part(index, free[0], program, [60])
         self._used.add(free[0])
         self._voices.append(voice)
         begins = opening_events(instrument_name(program, is_drum), free[0], program)
