@@ -92,7 +92,7 @@ def append(
     return smf.dump(pen.file(new, sections))
 
 
-def voices(file: smf.MidiFile) -> list[Part]:
+def parts_of(file: smf.MidiFile) -> list[Part]:
     """The parts of a file that have notes, by track and channel."""
     programs: dict[int, int] = {}
     found: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -114,7 +114,7 @@ class _Pen:
 
     def __init__(self, file: smf.MidiFile, place: JoinPoint) -> None:
         self._given, self._place = file, place
-        self._voices = voices(file)
+        self._voices = parts_of(file)
         self._new: dict[int, list[TimedEvent]] = {}  # track -> events
         self._used = {
             message[0] & 15
