@@ -85,7 +85,7 @@ def append(
             "a file of format 2 holds several songs one after the other",
             "save the song to go on from as a file of its own",
         )
-    pen = _Pen(file, place)
+    pen = _Continuation(file, place)
     pen.rest()
     pen.play(new, by_program)
     pen.mark(new, sections)
@@ -109,7 +109,7 @@ def parts_of(file: smf.MidiFile) -> list[Part]:
     ]
 
 
-class _Pen:
+class _Continuation:
     """Writes behind a given file."""
 
     def __init__(self, file: smf.MidiFile, place: JoinPoint) -> None:
