@@ -13,7 +13,7 @@ from symusic.core import ScoreTick
 from musictk.files import atomic
 from musictk.music import duration
 from musictk.rendering.midi import SectionSpan, labels
-from musictk.rendering.roll import PALETTE, Roll, braille, name
+from musictk.rendering.roll import PALETTE, RollView, braille, name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -32,7 +32,7 @@ def draw(score: ScoreTick, sections: Sequence[SectionSpan], path: Path, title: s
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    roll = Roll.of(score, sections)
+    roll = RollView.of(score, sections)
     spans = _systems(roll)
     longest = max(stop - start for start, stop in spans)
     tallest = 3.4 if len(spans) == 1 else 2.6
@@ -69,7 +69,7 @@ def text(
     One dot is one pitch (or two, where there is room) and a slice of time. Labels stand above,
     bar numbers below. With `colour`, each section wears its own, through ANSI escapes.
     """
-    roll = Roll.of(score, sections)
+    roll = RollView.of(score, sections)
     columns = max(20, width - 4)
     dots = max(1, min(2, 4 * height // (roll.high - roll.low + 1)))  # per pitch
     grid = roll.grid(columns, dots)
@@ -88,7 +88,7 @@ def text(
     return "\n".join(f"{side:>3} {body}".rstrip() for side, body in painted)
 
 
-def _systems(roll: Roll) -> list[tuple[int, int]]:
+def _systems(roll: RollView) -> list[tuple[int, int]]:
     """(start, stop) ticks of each line; lines hold equally many bars."""
     count = len(roll.bars) - 1
     if count <= SYSTEM_BARS * 5 // 4:
@@ -101,7 +101,7 @@ def _systems(roll: Roll) -> list[tuple[int, int]]:
     return list(pairwise(edges))
 
 
-def _draw_system(axes: Axes, roll: Roll, start: int, stop: int) -> None:
+def _draw_system(axes: Axes, roll: RollView, start: int, stop: int) -> None:
     axes.set_xlim(start, stop)
     axes.set_ylim(roll.low - 0.5, roll.high + 0.5)
     axes.set_facecolor("white")
@@ -131,7 +131,7 @@ def _draw_system(axes: Axes, roll: Roll, start: int, stop: int) -> None:
         spine.set_color(RULE)
 
 
-def _draw_notes(axes: Axes, roll: Roll, start: int, stop: int) -> None:
+def _draw_notes(axes: Axes, roll: RollView, start: int, stop: int) -> None:
     """Rounded bars: the louder, the more opaque. Cut at the line's end, like a tie."""
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgba
@@ -154,7 +154,7 @@ def _draw_notes(axes: Axes, roll: Roll, start: int, stop: int) -> None:
     )
 
 
-def _draw_sections(axes: Axes, roll: Roll, start: int, stop: int) -> None:
+def _draw_sections(axes: Axes, roll: RollView, start: int, stop: int) -> None:
     """A tint behind each section and its label in a strip above; paler where it goes on."""
     order = labels(roll.sections)
     for section in roll.sections:
@@ -183,7 +183,7 @@ def _draw_sections(axes: Axes, roll: Roll, start: int, stop: int) -> None:
 
 
 def _draw_heading(
-    figure: Figure, score: ScoreTick, roll: Roll, title: str, left: float, height: float
+    figure: Figure, score: ScoreTick, roll: RollView, title: str, left: float, height: float
 ) -> None:
     seconds = duration(score)
     facts = [f"{len(roll.bars) - 1} bars", f"{len(roll.notes):,} notes"]
@@ -234,7 +234,7 @@ def _rule(marks: list[tuple[int, str]], ticks: float, columns: int) -> str:
     return line[:columns]
 
 
-def _paint(line: str, roll: Roll, ticks: float) -> str:
+def _paint(line: str, roll: RollView, ticks: float) -> str:
     """The line with ANSI colours, one run for each section."""
     order = labels(roll.sections)
     painted, done = "", 0

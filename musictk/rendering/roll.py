@@ -18,7 +18,7 @@ PALETTE = ("#3566a8", "#d0572f", "#2f8f6b", "#8553a6", "#c58a1b", "#b8406f", "#3
 
 
 @dataclass(frozen=True)
-class Roll:
+class RollView:
     """What is drawn: the notes, the bars, and whose colour each note has."""
 
     notes: Notes
@@ -29,7 +29,7 @@ class Roll:
     high: int  # highest pitch shown
 
     @staticmethod
-    def of(score: ScoreTick, sections: Sequence[SectionSpan]) -> Roll:
+    def of(score: ScoreTick, sections: Sequence[SectionSpan]) -> RollView:
         """Colours follow the sections; without any, the tracks."""
         found = notes(score, drums=False)
         if not len(found):
@@ -44,7 +44,7 @@ class Roll:
         low, high = int(found.pitch.min()), int(found.pitch.max())
         spare = max(0, 16 - (high - low)) // 2  # a piece of few pitches is not blown up
         end = max((section.end for section in sections), default=0)
-        return Roll(
+        return RollView(
             found,
             bars(score, least=end),
             sections,
