@@ -13,7 +13,7 @@ from symusic.core import ScoreTick
 from musictk.files import atomic
 from musictk.music import duration
 from musictk.rendering.midi import SectionSpan, labels
-from musictk.rendering.roll import PALETTE, RollView, braille, name
+from musictk.rendering.roll import PALETTE, RollView, braille, pitch_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,7 +80,7 @@ def text(
     lines = [("", _rule(named, ticks, columns))] if sections else []
     for row, cells in enumerate(braille(grid)):
         pitches = range(roll.high - 4 * row // dots, roll.high - (4 * row + 4) // dots, -1)
-        octave = next((name(pitch) for pitch in pitches if pitch % 12 == 0), "")
+        octave = next((pitch_name(pitch) for pitch in pitches if pitch % 12 == 0), "")
         body = "".join(chr(0x2800 + cell) if cell else " " for cell in cells).rstrip()
         lines.append((octave, body))
     painted = [(side, _paint(body, roll, ticks) if colour else body) for side, body in lines]
@@ -115,7 +115,7 @@ def _draw_system(axes: Axes, roll: RollView, start: int, stop: int) -> None:
     _draw_sections(axes, roll, start, stop)
     _draw_notes(axes, roll, start, stop)
     octaves = [pitch for pitch in range(roll.low, roll.high + 1) if pitch % 12 == 0]
-    axes.set_yticks(octaves, [name(pitch) for pitch in octaves], fontsize=8, color=INK)
+    axes.set_yticks(octaves, [pitch_name(pitch) for pitch in octaves], fontsize=8, color=INK)
     every = _bar_step(len(roll.bars) - 1, 20 * SYSTEMS)
     first = int(np.searchsorted(roll.bars, start))
     shown = [

@@ -74,7 +74,7 @@ def braille(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
     return packed
 
 
-def name(pitch: int) -> str:
+def pitch_name(pitch: int) -> str:
     """60 -> "C4"."""
     letters = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
     return f"{letters[pitch % 12]}{pitch // 12 - 1}"
