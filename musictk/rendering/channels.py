@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.rendering.instruments import distance, name
+from musictk.rendering.instruments import distance, instrument_name
 
 DRUM_CHANNEL = 9
 PITCHED = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
@@ -55,7 +55,10 @@ def assign_channels(score: ScoreTick) -> tuple[list[ChannelAssignment], list[str
     for track in pitched:
         counts[track.program] += len(track.notes)
     stand_in = _reduced(counts)
-    notices = [f"{name(one)} is played as {name(other)}" for one, other in stand_in.items()]
+    notices = [
+        f"{instrument_name(one)} is played as {instrument_name(other)}"
+        for one, other in stand_in.items()
+    ]
     if notices:
         notices = [f"{len(counts)} instruments are more than 15 channels: {', '.join(notices)}"]
     programs = [program for program in counts if program not in stand_in]

@@ -17,8 +17,7 @@ from symusic.core import ScoreTick
 from musictk.errors import UsageError
 from musictk.rendering import smf
 from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, Ints, without_overlaps
-from musictk.rendering.instruments import distance
-from musictk.rendering.instruments import name as instrument_name
+from musictk.rendering.instruments import distance, instrument_name
 from musictk.rendering.midi import (
     SectionSpan,
     TimedEvent,

@@ -42,7 +42,7 @@ NAMES: tuple[str, ...] = (
 )
 
 
-def name(program: int, is_drum: bool = False) -> str:
+def instrument_name(program: int, is_drum: bool = False) -> str:
     """What a program is called."""
     return DRUMS if is_drum else NAMES[program % len(NAMES)]
 

@@ -23,7 +23,7 @@ from musictk.rendering.channels import (
     assign_channels,
     without_overlaps,
 )
-from musictk.rendering.instruments import name as instrument_name
+from musictk.rendering.instruments import instrument_name
 
 QUARTER = 480  # ticks of a quarter note in a generated file
 _COARSE = 96  # below so many ticks a quarter note, times are rounded to QUARTER
