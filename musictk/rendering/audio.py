@@ -18,7 +18,7 @@ from musictk.errors import MusictkError, UsageError
 from musictk.files import atomic, cause, open_regular, write_bytes
 from musictk.music import duration
 
-PLACES = (
+SOUNDFONT_FOLDERS = (
     "/usr/share/sounds/sf2",
     "/usr/share/sounds/sf3",
     "/usr/share/soundfonts",
@@ -84,7 +84,7 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
 
 def find_soundfont() -> Path:
     """The first soundfont in the places where systems keep them; none is a MusictkError."""
-    for place in PLACES:
+    for place in SOUNDFONT_FOLDERS:
         for path in sorted(Path(place).expanduser().glob("*.sf[23]")):
             return path
     raise MusictkError(
