@@ -16,7 +16,7 @@ UNITS = ("token", "note", "second")
 
 
 @dataclass(frozen=True)
-class Scored:
+class ScoredRun:
     """What a run's best checkpoint costs on each piece of a split."""
 
     name: str
@@ -36,7 +36,7 @@ class Scored:
         counted = zip(self.pieces, self.positions.tolist(), strict=True)
         return {piece for piece, count in counted if count > 0}
 
-    def on(self, pieces: Sequence[int]) -> Scored:
+    def on(self, pieces: Sequence[int]) -> ScoredRun:
         """The same for these pieces only, in this order."""
         place = {piece: index for index, piece in enumerate(self.pieces)}
         rows = np.array([place[piece] for piece in pieces], np.int64)
@@ -56,7 +56,7 @@ class Scored:
         return np.asarray(counts[name], np.float64)
 
 
-def compare_scores(scored: Sequence[Scored]) -> list[dict[str, Any]]:
+def compare_scores(scored: Sequence[ScoredRun]) -> list[dict[str, Any]]:
     """One row a run, the best (per second of music) first.
 
     Nats per token mean something only under one tokenizer. Per note and per second compare any,
@@ -73,15 +73,15 @@ def compare_scores(scored: Sequence[Scored]) -> list[dict[str, Any]]:
     return [_row(run, ranked[0]) for run in ranked]
 
 
-def _cost(run: Scored) -> float:
+def _cost(run: ScoredRun) -> float:
     """Nats per second of music; per token where the pieces are text and last no time."""
     return float(run.nats.sum() / (run.seconds.sum() or run.positions.sum()))
 
 
-def comparable(scored: Sequence[Scored]) -> list[Scored]:
+def comparable(scored: Sequence[ScoredRun]) -> list[ScoredRun]:
     """Those that have pieces in common: as many runs as can be, with the last where it is even."""
 
-    def peers(run: Scored) -> int:
+    def peers(run: ScoredRun) -> int:
         return sum(not run.scored.isdisjoint(other.scored) for other in scored)
 
     common = max(reversed(scored), key=peers).scored if scored else set()
@@ -93,7 +93,7 @@ def comparable(scored: Sequence[Scored]) -> list[Scored]:
     return kept
 
 
-def _common(scored: Sequence[Scored]) -> list[int]:
+def _common(scored: Sequence[ScoredRun]) -> list[int]:
     kept = [run.name for run in comparable(scored)]
     others = ", ".join(run.name for run in scored if run.name not in kept)
     if others:
@@ -104,7 +104,7 @@ def _common(scored: Sequence[Scored]) -> list[int]:
     return sorted(set.intersection(*(run.scored for run in scored)))
 
 
-def _row(run: Scored, best: Scored) -> dict[str, Any]:
+def _row(run: ScoredRun, best: ScoredRun) -> dict[str, Any]:
     works = len(set(run.clusters)) if run.clusters else len(run.pieces)
     row: dict[str, Any] = {"run": run.name, "tokenizer": run.tokenizer}
     row |= {"pieces": len(run.pieces), "works": works}
@@ -119,7 +119,7 @@ def _row(run: Scored, best: Scored) -> dict[str, Any]:
     return row | {"parameters": run.parameters, "positions_per_second": round(run.speed, 1)}
 
 
-def _per(run: Scored, counts: NDArray[np.float64]) -> Interval:
+def _per(run: ScoredRun, counts: NDArray[np.float64]) -> Interval:
     return per_unit(run.nats, counts, clusters=run.clusters)
 
 

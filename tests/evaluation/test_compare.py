@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from musictk.errors import MusictkError
-from musictk.evaluation.compare import Scored, comparable, compare_scores
+from musictk.evaluation.compare import ScoredRun, comparable, compare_scores
 from musictk.evaluation.nll import difference, per_unit
 
 
-def _scored(name: str, pieces: list[int], per_note: float, noise: float = 0.0) -> Scored:
+def _scored(name: str, pieces: list[int], per_note: float, noise: float = 0.0) -> ScoredRun:
     rng = np.random.default_rng(5)
     notes = rng.integers(100, 1000, 100)[pieces]
     hard = 1 + rng.normal(0, 0.3, 100)[pieces]  # a piece is hard for every run alike
     jitter = np.random.default_rng(len(name)).normal(0, noise, len(pieces))
-    return Scored(
+    return ScoredRun(
         name,
         "remi",
         tuple(pieces),
@@ -139,6 +139,6 @@ def test_text_has_neither_notes_nor_seconds() -> None:
     assert all(row[name] is None for row in rows for name in ("per_note", "per_second", "behind"))
 
 
-def _silent(name: str, per_note: float) -> Scored:
+def _silent(name: str, per_note: float) -> ScoredRun:
     scored = _scored(name, [1, 2, 3], per_note)
     return replace(scored, notes=scored.notes * 0, seconds=scored.seconds * 0)
