@@ -78,7 +78,7 @@ def _cost(run: ScoredRun) -> float:
     return float(run.nats.sum() / (run.seconds.sum() or run.positions.sum()))
 
 
-def comparable(scored: Sequence[ScoredRun]) -> list[ScoredRun]:
+def comparable_runs(scored: Sequence[ScoredRun]) -> list[ScoredRun]:
     """Those that have pieces in common: as many runs as can be, with the last where it is even."""
 
     def peers(run: ScoredRun) -> int:
@@ -94,7 +94,7 @@ def comparable(scored: Sequence[ScoredRun]) -> list[ScoredRun]:
 
 
 def _common(scored: Sequence[ScoredRun]) -> list[int]:
-    kept = [run.name for run in comparable(scored)]
+    kept = [run.name for run in comparable_runs(scored)]
     others = ", ".join(run.name for run in scored if run.name not in kept)
     if others:
         theirs = f"with {', '.join(kept)}" if kept else "to score"

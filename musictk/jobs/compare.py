@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
-from musictk.evaluation.compare import ScoredRun, comparable, compare_scores
+from musictk.evaluation.compare import ScoredRun, comparable_runs, compare_scores
 from musictk.jobs.bundles import best_of
 from musictk.jobs.corpus import DataSettings, require_pieces
 from musictk.jobs.plan import Plan
@@ -70,7 +70,7 @@ def compare(
             left_out[name] = str(error)
     if not scored:
         raise MusictkError(f"no run can be compared: {next(iter(left_out.values()))}")
-    kept = scored if runs else comparable(scored)
+    kept = scored if runs else comparable_runs(scored)
     for run in scored:
         if all(run is not each for each in kept):
             left_out[run.name] = f"no {split} piece in common with {kept[0].name}"

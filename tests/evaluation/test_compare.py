@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from musictk.errors import MusictkError
-from musictk.evaluation.compare import ScoredRun, comparable, compare_scores
+from musictk.evaluation.compare import ScoredRun, comparable_runs, compare_scores
 from musictk.evaluation.nll import difference, per_unit
 
 
@@ -50,11 +50,11 @@ def test_only_pieces_that_all_scored_count_in_any_order() -> None:
 def test_most_runs_are_compared_and_the_last_where_it_is_even() -> None:
     text = _scored("text", [11, 12], 2.0)
     first, second = _scored("first", [1, 2, 3], 2.0), _scored("second", [3, 4], 2.0)
-    assert [run.name for run in comparable([text, first, second])] == ["first", "second"]
-    assert [run.name for run in comparable([first, text])] == ["text"]
+    assert [run.name for run in comparable_runs([text, first, second])] == ["first", "second"]
+    assert [run.name for run in comparable_runs([first, text])] == ["text"]
     nothing = replace(first, positions=first.positions * 0)
-    assert [run.name for run in comparable([text, nothing])] == ["text"]
-    assert comparable([nothing]) == []
+    assert [run.name for run in comparable_runs([text, nothing])] == ["text"]
+    assert comparable_runs([nothing]) == []
     with pytest.raises(MusictkError, match="first: no piece in common"):
         compare_scores([nothing])
 
