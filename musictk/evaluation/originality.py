@@ -76,7 +76,7 @@ class _Line:
         return _Line(found.start[first], pitch, symbols, grams)
 
 
-def examine(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]]) -> Originality:
+def measure_originality(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]]) -> Originality:
     """Compare `score` with every piece, taken one at a time. 3,000 pieces take some seconds.
 
     Raises MusictkError where it has fewer than 9 pitched notes, or there is no piece.

@@ -12,7 +12,7 @@ from musictk.catalog import Catalog
 from musictk.errors import UsageError
 from musictk.evaluation.features import compare
 from musictk.evaluation.form import FormReport, assume, form_report
-from musictk.evaluation.originality import Originality, examine
+from musictk.evaluation.originality import Originality, measure_originality
 from musictk.generation.form import parse
 from musictk.ingest import load_piece, read_piece
 from musictk.rendering.midi import sections
@@ -39,7 +39,7 @@ def originality(
     catalog: Catalog, workspace: Workspace, file: Path, progress: Progress
 ) -> Originality:
     """The nearest piece of the whole corpus, and the longest passage in common with any."""
-    return examine(read_score(file), _corpus(catalog, workspace, None, progress))
+    return measure_originality(read_score(file), _corpus(catalog, workspace, None, progress))
 
 
 def read_score(file: Path) -> ScoreTick:
