@@ -54,7 +54,7 @@ class Originality:
 
 
 @dataclass(frozen=True)
-class _Line:
+class _IntervalSequence:
     """A piece as a line of intervals."""
 
     onset: NDArray[np.int64]  # (N,) ticks
@@ -63,7 +63,7 @@ class _Line:
     grams: NDArray[np.uint64]  # (N - GRAM,) hash of the symbols from each on
 
     @staticmethod
-    def of(score: ScoreTick) -> _Line:
+    def of(score: ScoreTick) -> _IntervalSequence:
         found = notes(score, drums=False)
         place = (2 * found.start * GRID + score.ticks_per_quarter) // (2 * score.ticks_per_quarter)
         _, first = np.unique(place * 128 + found.pitch, return_index=True)  # sorted by both
@@ -73,7 +73,7 @@ class _Line:
         grams = np.zeros(count, np.uint64)
         for offset in range(GRAM):
             grams = grams * _MULTIPLIER + symbols[offset : offset + count].astype(np.uint64)
-        return _Line(found.start[first], pitch, symbols, grams)
+        return _IntervalSequence(found.start[first], pitch, symbols, grams)
 
 
 def measure_originality(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]]) -> Originality:
@@ -81,7 +81,7 @@ def measure_originality(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]
 
     Raises MusictkError where it has fewer than 9 pitched notes, or there is no piece.
     """
-    line = _Line.of(score)
+    line = _IntervalSequence.of(score)
     if not len(line.grams):
         raise MusictkError(
             f"the piece has only {len(line.pitch)} notes", f"give at least {GRAM + 1}"
@@ -92,7 +92,7 @@ def measure_originality(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]
     copied = np.zeros(len(line.pitch), np.bool_)
     for name, other_score in pieces:
         count += 1
-        other = _Line.of(other_score)
+        other = _IntervalSequence.of(other_score)
         here, there = _matches(ordered, order, other.grams)
         found = len(np.unique(here)) / len(line.grams)
         if found > share:
