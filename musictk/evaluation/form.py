@@ -80,7 +80,7 @@ def form_report(score: ScoreTick, sections: Sequence[TickSection]) -> FormReport
     )
 
 
-def assume(score: ScoreTick, form: Form) -> list[TickSection]:
+def sections_from_form(score: ScoreTick, form: Form) -> list[TickSection]:
     """The sections of a score without markers: `form` laid over its bars, in proportion."""
     lines = bars(score)
     fitted = form.fit(max(len(lines) - 1, len(form.sections)))

@@ -11,7 +11,7 @@ from symusic.core import ScoreTick
 from musictk.catalog import Catalog
 from musictk.errors import UsageError
 from musictk.evaluation.features import compare
-from musictk.evaluation.form import FormReport, assume, form_report
+from musictk.evaluation.form import FormReport, form_report, sections_from_form
 from musictk.evaluation.originality import Originality, measure_originality
 from musictk.generation.form import parse
 from musictk.ingest import load_piece, read_piece
@@ -32,7 +32,9 @@ def music(
 def form(file: Path, assumed: str = "") -> FormReport:
     """How alike the sections are: of the form that is assumed, or else of the file's markers."""
     score = read_score(file)
-    return form_report(score, assume(score, parse(assumed)) if assumed else sections(score))
+    return form_report(
+        score, sections_from_form(score, parse(assumed)) if assumed else sections(score)
+    )
 
 
 def originality(
