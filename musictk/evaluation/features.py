@@ -71,7 +71,7 @@ def features(score: ScoreTick) -> dict[str, Feature]:
     }
 
 
-def compare(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]) -> dict[str, Any]:
+def compare_features(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]) -> dict[str, Any]:
     """{"generated": pieces, "corpus": pieces, "features": {name: FeatureComparison as a dict}}.
 
     One generated piece is enough. Raises MusictkError for a corpus of fewer than 3 pieces.

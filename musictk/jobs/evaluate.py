@@ -10,7 +10,7 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.errors import UsageError
-from musictk.evaluation.features import compare
+from musictk.evaluation.features import compare_features
 from musictk.evaluation.form import FormReport, form_report, sections_from_form
 from musictk.evaluation.originality import Originality, measure_originality
 from musictk.generation.form import parse
@@ -26,7 +26,7 @@ def music(
 ) -> dict[str, Any]:
     """Music statistics of a MIDI file beside those of the corpus (of one composer)."""
     corpus = (score for _, score in _corpus(catalog, workspace, composer, progress))
-    return compare([read_score(file)], corpus)
+    return compare_features([read_score(file)], corpus)
 
 
 def form(file: Path, assumed: str = "") -> FormReport:
