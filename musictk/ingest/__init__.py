@@ -6,8 +6,8 @@ from musictk.ingest.load import load_piece, read_piece
 
 __all__ = [
     "IngestListener",
+    "IngestOptions",
     "IngestReport",
-    "Options",
     "ingest",
     "learn",
     "load_piece",
