@@ -1,4 +1,4 @@
-"""The catalog: what music there is, and all that was made from it. The only home of SQL."""
+"""The catalog of music files and of everything made from them. The only package that uses SQL."""
 
 from musictk.catalog.catalog import Catalog
 from musictk.catalog.columns import unreadable

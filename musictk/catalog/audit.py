@@ -1,4 +1,4 @@
-"""What holds the catalog together: check, digest, export."""
+"""Integrity checks, digest and export of the catalog."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ _IDENTITY = ("id", "path", "member")  # what may differ between two catalogs of 
 
 
 class Audit(Pieces):
-    """Is the catalog true, and is it the same as another?"""
+    """Check a catalog, compare it with another, export it."""
 
     def check(self) -> list[dict[str, str]]:
-        """Every fault found, as {what, where, hint}; an empty list is a sound catalog.
+        """Every fault found, as {what, where, hint}; empty if no problems were found.
 
-        Values are such as their columns hold; files exist and hash as recorded; neither a cluster
-        nor twins lie in two splits; spans lie within their shards; shards, checkpoints and exports
-        exist.
+        Checks that values match their column types; that files exist and have the recorded SHA-256;
+        that neither a cluster nor a pair of near-duplicates is in two splits; that spans are inside
+        their shards; that shards, checkpoints and exports exist.
         """
         from musictk.catalog.row_checks import unreadable_rows  # numpy: for this check alone
 
@@ -73,11 +73,11 @@ class Audit(Pieces):
             for what, path in kept
             if not self._at(path).exists()
         ]
-        unreadable.take()  # each is named
+        unreadable.take()  # every one is among the faults
         return faults
 
     def digest(self) -> str:
-        """One hash over all that ingest knows, whatever the order it came in: the ingest law's."""
+        """SHA-256 over everything ingest recorded, independent of the order of files."""
         with self.reading() as session:
             query = select(File).options(
                 selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
@@ -97,7 +97,7 @@ class Audit(Pieces):
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def export(self, path: Path) -> int:
-        """Write every table's rows as JSON lines to `path`; returns how many."""
+        """Write the rows of every table as JSON lines to `path`; return their number."""
         with self.reading() as session:
             query = select(File).options(
                 selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
@@ -128,14 +128,14 @@ class Audit(Pieces):
         return faults
 
     def _leaks(self) -> list[dict[str, str]]:
-        """Twins in two splits: what is learned from one would be scored on the other."""
+        """Near-duplicates in two splits: the model would be scored on music it was trained on."""
         from musictk.catalog.leaks import find_leaks
 
         pairs = find_leaks(self.sketches())
         names = self._names({sketch.file_id for pair in pairs for sketch in pair})
         return [
             _fault(
-                "one piece in two splits",
+                "near-duplicates in two splits",
                 " and ".join(f"{names[each.file_id]} ({each.split})" for each in pair),
                 "run: musictk catalog split",
             )
@@ -143,7 +143,7 @@ class Audit(Pieces):
         ]
 
     def _names(self, ids: set[int]) -> dict[int, str]:
-        """Where each file lies, or its id."""
+        """The path of each file, or its id where it has none."""
         names = {file_id: f"file {file_id}" for file_id in ids}
         with self.reading() as session:
             for place in session.scalars(select(Location).where(Location.file_id.in_(ids))):
@@ -156,7 +156,7 @@ class Audit(Pieces):
         if not self._at(shard.path).is_file():
             return [_fault("a shard is gone", shard.path, hint)]
         if any(span.offset < 0 or span.offset + span.length > shard.length for span in spans):
-            return [_fault("a span lies outside its shard", shard.path, hint)]
+            return [_fault("a span is outside its shard", shard.path, hint)]
         return []
 
 

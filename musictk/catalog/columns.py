@@ -1,8 +1,8 @@
-"""Column types that survive what is not as it was written.
+"""Column types that tolerate damaged values.
 
-SQLite keeps whatever it is given: a date that is none, JSON cut short, bytes for text. A value of
-another type than its column's counts as missing here, so that the rest of the catalog can be used;
-`unreadable` counts them, and `Catalog.check` names each with its row.
+SQLite does not enforce column types: a value may be an invalid date, truncated JSON, or bytes
+instead of text. Such a value is read as missing, so that the rest of the catalog stays usable;
+`unreadable` counts them, and `Catalog.check` reports each with its row.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from sqlalchemy import (
 
 
 class UnreadableCounter:
-    """How many values were not as their columns say, since it was last asked."""
+    """Counts values that did not match their column types."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -36,7 +36,7 @@ class UnreadableCounter:
         self._count += 1
 
     def take(self) -> int:
-        """The number, and begin again."""
+        """Return the count and reset it to 0."""
         count, self._count = self._count, 0
         return count
 
@@ -45,18 +45,18 @@ unreadable = UnreadableCounter()
 
 
 class CheckedType(TypeDecorator[Any]):
-    """A type that reads what its column may hold; `missing` stands for anything else."""
+    """A column type that validates on reading; `missing` replaces an invalid value."""
 
     impl: Any = String
     cache_ok = True
     missing: Any = None
 
     def read(self, value: Any) -> Any:
-        """The value, or raise ValueError where it is not of this type."""
+        """Return the value; raise ValueError or TypeError where it is not of this type."""
         raise NotImplementedError
 
     def strict(self, dialect: Dialect) -> Callable[[Any], Any]:
-        """What turns a stored value into one of this type, or raises."""
+        """A converter from a stored value to this type, which raises for an invalid one."""
         inner = super().result_processor(dialect, None) or (lambda value: value)
 
         def process(value: Any) -> Any:
@@ -78,12 +78,12 @@ class CheckedType(TypeDecorator[Any]):
         return lenient
 
     def fallback(self, value: Any) -> Any:
-        """What stands for a value that cannot be read."""
+        """The replacement for a value that cannot be read."""
         return self.missing
 
 
 class CheckedText(CheckedType):
-    """Text; bytes are shown as far as they are text."""
+    """Text; bytes are decoded as UTF-8 with replacement characters."""
 
     impl = String
     cache_ok = True
@@ -95,14 +95,14 @@ class CheckedText(CheckedType):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         lenient = super().result_processor(dialect, coltype)
-        return lambda value: value if type(value) is str else lenient(value)  # nearly always
+        return lambda value: value if type(value) is str else lenient(value)  # the fast path
 
     def fallback(self, value: Any) -> str:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 class CheckedInteger(CheckedType):
-    """A whole number; a sum over a column with text in it comes as a float."""
+    """An integer; a sum over a column that contains text is a float in SQLite."""
 
     impl = Integer
     cache_ok = True
@@ -116,11 +116,11 @@ class CheckedInteger(CheckedType):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         lenient = super().result_processor(dialect, coltype)
-        return lambda value: value if type(value) is int else lenient(value)  # nearly always
+        return lambda value: value if type(value) is int else lenient(value)  # the fast path
 
 
 class CheckedBigInteger(CheckedInteger):
-    """A whole number of 64 bits."""
+    """A 64-bit integer."""
 
     impl = BigInteger
     cache_ok = True
@@ -139,13 +139,13 @@ class CheckedFloat(CheckedType):
 
 
 class CheckedBoolean(CheckedType):
-    """Yes or no."""
+    """A boolean."""
 
     impl = Boolean
     cache_ok = True
 
     def strict(self, dialect: Dialect) -> Callable[[Any], Any]:
-        return self.read  # the driver's own takes anything for a yes
+        return self.read  # SQLAlchemy's own accepts any value as true
 
     def read(self, value: Any) -> bool | None:
         if value not in (None, 0, 1):
@@ -181,7 +181,7 @@ class JsonObject(CheckedType):
 
 
 class IntegerList(CheckedType):
-    """A JSON list of whole numbers."""
+    """A JSON list of integers."""
 
     impl = JSON
     cache_ok = True
@@ -193,7 +193,7 @@ class IntegerList(CheckedType):
 
 
 class UtcDateTime(CheckedType):
-    """An aware UTC time. SQLite keeps no zone, so it is given back on the way out."""
+    """A timezone-aware UTC time. SQLite stores no time zone; reading adds it."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from musictk.catalog import Catalog, ExaminedFile, Fractions
+from musictk.sketches import EVERY
 from tests.catalog.conftest import sketch
 
 Find = Callable[..., ExaminedFile]
@@ -140,6 +141,50 @@ def test_a_piece_that_connects_two_clusters_makes_them_one(catalog: Catalog, fin
     assert {groups[name] for name in names} == {(min(names), "train")}
 
 
+def split_runs(seed: int, keys: int, others: int) -> tuple[list[int], list[int]]:
+    """Runs that are keys of the index, and runs that are not."""
+    drawn = np.random.default_rng(seed).permutation(2**20)
+    runs = drawn.astype(np.int64) * 4096 + seed * EVERY
+    return runs[:keys].tolist(), (runs[keys : keys + others] + 1).tolist()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_near_duplicate_of_a_member_that_is_not_indexed_is_found(
+    catalog: Catalog, find: Find, at_once: bool
+) -> None:
+    """Each key of `hub` is indexed for four members that share next to nothing with `newcomer`."""
+    drawn, plain = split_runs(1, 8, 500)
+    keys, core = drawn[:4], drawn[4:]
+    shared, rest = [*keys, *plain[:90]], [*core, *plain[90:400]]
+    members = [
+        find(number, sketch=sketch({keys[number % 4], *rest[:250], *hashes(number, 20)}))
+        for number in range(1, 21)
+    ]
+    hub = find(30, sketch=sketch({*shared, *rest}))
+    newcomer = find(31, sketch=sketch({*shared, *hashes(99, 200)}))
+    if at_once:
+        catalog.record([*members, hub, newcomer])
+    else:
+        for found in [*members, hub, newcomer]:
+            catalog.record([found])
+    assert len(set(clusters(catalog).values())) == 1
+
+
+def test_check_finds_near_duplicates_among_commonplace_keys(catalog: Catalog, find: Find) -> None:
+    """All that two versions share of the index is shared by a hundred other pieces too."""
+    keys, plain = split_runs(1, 4, 500)
+    others = [find(n, sketch=sketch({*keys, *hashes(n, 300)})) for n in range(1, 101)]
+    versions = [find(n, sketch=sketch({*keys, *plain[:200], *hashes(n, 50)})) for n in (201, 202)]
+    catalog.record([*others, *versions])
+    with catalog.writing() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE files SET cluster = sha256, split = iif(id % 2, 'valid', 'train')"
+        )
+    (fault,) = faults(catalog)
+    assert "midis/Bach/201.mid (valid)" in fault["where"]
+    assert "midis/Bach/202.mid (train)" in fault["where"]
+
+
 def test_how_many_are_written_at_once_does_not_matter(
     catalog: Catalog, find: Find, tmp_path: Path
 ) -> None:
@@ -200,7 +245,7 @@ def test_check_names_twins_in_two_splits_and_split_joins_them(catalog: Catalog, 
             "UPDATE files SET cluster = sha256, split = iif(id = 2, 'valid', 'train')"
         )
     (fault, *others) = faults(catalog)
-    assert fault["what"] == "one piece in two splits"
+    assert fault["what"] == "near-duplicates in two splits"
     assert "midis/Bach/1.mid (valid)" in fault["where"]
     assert " and midis/Bach/" in fault["where"]
     assert "catalog split" in fault["hint"]
