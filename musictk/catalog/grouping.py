@@ -102,7 +102,8 @@ class _Grouping:
         self._lists: dict[int, list[int]] = defaultdict(list)  # the part of the index in use
         self._posted: list[tuple[int, int]] = []
         self._grown: set[str] = set()  # existing clusters that got a new member
-        self._read_clusters: set[str] = set()  # all of their files are in `_keys`
+        self._files_of: dict[str, set[int]] = defaultdict(set)  # by cluster, before merging
+        self._read_clusters: set[str] = set()  # those whose stored files are in `_files_of`
 
     def run(self) -> None:
         wanted = {key for held in self._keys.values() for key in held}
@@ -197,6 +198,7 @@ class _Grouping:
         split = majority_split(ballot) or file.split or split_by_hash(file.sha256, self._fractions)
         self._votes[key] = Counter({split: ballot.total() + 1})
         self._cluster[file.id] = key
+        self._files_of[key].add(file.id)
 
     def _unindexed(self, file: FileToGroup, joined: set[str], compared: Sequence[int]) -> list[int]:
         """Files worth comparing with that the index does not show, at most TRIES of a cluster.
@@ -204,7 +206,7 @@ class _Grouping:
         Under one key no more than PER_CLUSTER files of a cluster are indexed. Where they are that
         many, and none of them is a near-duplicate, another file of the cluster still may be.
         """
-        full = self._full_clusters(file) - joined
+        full = self._full_clusters(file, joined)
         held = set(self._keys[file.id])
         found: list[int] = []
         for cluster in sorted(full):
@@ -216,17 +218,25 @@ class _Grouping:
             found += [member for _, member in sorted(counts)[:TRIES]]
         return found
 
-    def _full_clusters(self, file: FileToGroup) -> set[str]:
-        """The clusters that have PER_CLUSTER files indexed under a key of this file."""
+    def _full_clusters(self, file: FileToGroup, joined: set[str]) -> set[str]:
+        """The clusters not yet joined that have PER_CLUSTER files under one of the file's keys,
+        and share SHARED keys with it."""
+        owners = {key: self._lists.get(key, ()) for key in self._keys[file.id]}
         full: set[str] = set()
-        for key in self._keys[file.id]:
-            owners = self._lists.get(key, ())
-            if len(owners) >= PER_CLUSTER:
-                known = [owner for owner in owners if owner in self._cluster]
-                same = [owner for owner in known if self._kinds[owner] == file.kind]
-                counts = Counter(self._root(self._cluster[owner]) for owner in same)
+        for listed in owners.values():
+            if len(listed) >= PER_CLUSTER:
+                counts = Counter(self._clusters_of(listed, file.kind))
                 full |= {cluster for cluster, count in counts.items() if count >= PER_CLUSTER}
-        return full
+        full -= joined
+        shared: Counter[str] = Counter()
+        for key, listed in owners.items() if full else ():
+            for cluster in full.intersection(self._clusters_of(listed, file.kind)):
+                shared[cluster] += 1 + is_whole_piece(key)
+        return {cluster for cluster in full if shared[cluster] >= SHARED}
+
+    def _clusters_of(self, owners: Sequence[int], kind: str) -> list[str]:
+        known = [owner for owner in owners if owner in self._cluster]
+        return [self._root(self._cluster[owner]) for owner in known if self._kinds[owner] == kind]
 
     def _members(self, cluster: str) -> set[int]:
         """All files of a cluster, with their keys in `_keys`."""
@@ -238,10 +248,9 @@ class _Grouping:
                     self._kinds[file_id], self._cluster[file_id] = kind, name
                     self._sketches[file_id] = read_sketch(sketch)
                     self._keys[file_id] = keys_of(self._sketches[file_id])
+                    self._files_of[name].add(file_id)
         self._read_clusters |= names
-        return {
-            member for member in self._keys if self._root(self._cluster.get(member, "")) == cluster
-        }
+        return set().union(*(self._files_of[name] for name in names))
 
     def _post(self, file_id: int, cluster: str) -> None:
         """Index the keys of the file that its cluster does not cover yet."""
