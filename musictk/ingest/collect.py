@@ -263,11 +263,11 @@ def _below(place: FoundFile, member: str) -> tuple[str, ...]:
 
 
 def _read_composers(path: Path | None) -> dict[str, str]:
-    """The user's own table, by path or file name."""
+    """Composer by path or file name, from the CSV file given with --composers."""
     if path is None:
         return {}
-    rows = read_table(path)
-    key = next((key for key in ("path", "file") if rows and key in rows[0]), None)
-    if key is None or "composer" not in rows[0]:
-        raise UsageError(f"{path} lacks a column", "head its columns: path,composer")
+    columns, rows = read_table(path)
+    key = next((key for key in ("path", "file") if key in columns), None)
+    if key is None or "composer" not in columns:
+        raise UsageError(f"{path} lacks a column", "name its columns: path,composer")
     return {row[key]: row["composer"] for row in rows if row["composer"]}

@@ -36,7 +36,7 @@ def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
     together = _one_collection(roots)
     for root in roots:
         if not root.exists():
-            raise UsageError(f"{root} is not there", "name a folder, a file, a zip or a tar")
+            raise UsageError(f"{root} does not exist", "name a folder, a file, a zip or a tar")
         if root.is_dir():
             yield from _walk(root, root.parent if together else root)
         else:

@@ -118,8 +118,22 @@ def test_whose_a_file_is(run: Run, catalog: Catalog, midis: Path, tmp_path: Path
     (tmp_path / "bad.csv").write_text("a,b\n1,2\n")
     with pytest.raises(UsageError, match="path,composer"):
         run(loose, composers=tmp_path / "bad.csv")
-    with pytest.raises(UsageError, match="is not there"):
+    with pytest.raises(UsageError, match="does not exist"):
         run(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize("header", ["path,composer", "composer,file\n"])
+def test_a_table_may_have_no_rows(
+    run: Run, catalog: Catalog, midis: Path, tmp_path: Path, header: str
+) -> None:
+    table = tmp_path / "who.csv"
+    table.write_text(header, "utf-8")
+    assert run(midis / "Joplin", composers=table).unknown == []
+    assert {row["composer"] for row in catalog.files()} == {"Joplin"}
+    assert catalog.label_csv(table) == {"labels": 0, "rows": 0, "unknown": []}
+    table.write_text("", "utf-8")
+    with pytest.raises(UsageError, match="path,composer"):
+        run(midis / "Joplin", composers=table)
 
 
 def test_rows_of_a_table_match_or_are_named(
