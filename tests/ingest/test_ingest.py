@@ -128,8 +128,8 @@ def test_a_table_may_have_no_rows(
 ) -> None:
     table = tmp_path / "who.csv"
     table.write_text(header, "utf-8")
-    assert run(midis / "Joplin", composers=table).unknown == []
-    assert {row["composer"] for row in catalog.files()} == {"Joplin"}
+    assert run(midis / "Joplin", midis / "Grieg", composers=table).unknown == []
+    assert {row["composer"] for row in catalog.files()} == {"Joplin", "Grieg"}
     assert catalog.label_csv(table) == {"labels": 0, "rows": 0, "unknown": []}
     table.write_text("", "utf-8")
     with pytest.raises(UsageError, match="path,composer"):
