@@ -1,4 +1,4 @@
-"""Rows that are not as they were written: found one by one, and named."""
+"""Find values in the catalog that do not match their columns."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _CHOICES = {File.__table__.c.status: STATUSES, File.__table__.c.split: (None, *S
 
 
 def unreadable_rows(session: Session) -> Iterator[tuple[str, str]]:
-    """(what is wrong, table, row and column) of every value that its column cannot hold."""
+    """(what is wrong, where) of every value that its column cannot hold."""
     for table in Base.metadata.sorted_tables:
-        if table is not Posting.__table__:  # an index: what is wrong in it is passed over
+        if table is not Posting.__table__:  # an index whose rows are checked when used
             yield from _values(session, table)
     yield from _sketches(session)
     if session.get_bind().dialect.name == "sqlite":
@@ -56,7 +56,7 @@ def _problem(column: Any, read: Any, value: Any) -> str | None:
     except (ValueError, TypeError, OverflowError, RecursionError):
         return "a value cannot be read"
     if column in _CHOICES and found not in _CHOICES[column]:
-        return "a value is none of those there are"
+        return "a value is not one of the choices"
     return None
 
 
@@ -72,7 +72,7 @@ def _sketches(session: Session) -> Iterator[tuple[str, str]]:
 
 def _references(session: Session) -> Iterator[tuple[str, str]]:
     for table, row, parent, _ in session.connection().exec_driver_sql("PRAGMA foreign_key_check"):
-        yield f"a row refers to {parent} that are not there", f"{table} {row}"
+        yield f"a row refers to missing {parent}", f"{table} {row}"
 
 
 def _where(table: str, identity: Any, column: str) -> str:

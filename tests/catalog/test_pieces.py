@@ -124,7 +124,7 @@ def test_a_file_is_found_by_any_name_it_has(filled: Catalog, key: str) -> None:
 
 
 def test_what_cannot_be_shown_says_why(filled: Catalog) -> None:
-    with pytest.raises(UsageError, match="means 7 files"):
+    with pytest.raises(UsageError, match="matches 7 files"):
         filled.show("00000000")
     with pytest.raises(UnknownNameError, match="Piece 3"):
         filled.show("Piece 33")
