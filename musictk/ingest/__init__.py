@@ -1,4 +1,4 @@
-"""From a folder of files to pieces in the catalog, and from pieces to shards."""
+"""Add files to the catalog, and encode its pieces into shards."""
 
 from musictk.ingest.collect import IngestListener, IngestOptions, IngestReport, ingest
 from musictk.ingest.encode import learn, tokenize

@@ -1,4 +1,4 @@
-"""Zip and tar archives, streamed member by member into memory; nothing is ever extracted."""
+"""Read zip and tar archives member by member into memory; nothing is extracted to disk."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from musictk.reading.tar import TarReader
 from musictk.reading.zips import check_directory
 
 _CHUNK = 1 << 16
-# zipfile raises ValueError and its kin for fields that no archive can have.
+# zipfile raises ValueError and others for invalid fields.
 _BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, struct.error)
 _STRANGE = (*_BROKEN, ValueError, OverflowError, NotImplementedError, RuntimeError, LookupError)
 
 
 @dataclass(frozen=True)
 class ArchiveMember:
-    """One file inside an archive: its bytes, or why they could not be had."""
+    """One file in an archive: its bytes, or why it is rejected."""
 
     name: str
     kind: str
@@ -36,10 +36,10 @@ class ArchiveMember:
 
 
 def read_members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
-    """The files worth examining in an archive, in its own order.
+    """Yield the files of known kinds in an archive, in the order of the archive.
 
-    Links, devices and folders are passed over; archives in archives too. Raises RejectedError for
-    an archive that is broken, no regular file, or beyond the limits: what came before it stands.
+    Links, devices, folders and nested archives are skipped. Raises RejectedError for an archive
+    that is damaged, not a regular file, or beyond the limits; members yielded before are valid.
     """
     meter = ArchiveBudget(limits)
     try:
@@ -61,7 +61,7 @@ def read_members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
 
 
 def read_member(path: Path, name: str, limits: Limits) -> bytes:
-    """The bytes of one member. Raises RejectedError where it is not there or cannot be read."""
+    """The bytes of one member. Raises RejectedError where it is missing or unreadable."""
     for entry in read_members(path, limits):
         if entry.name == name:
             if entry.refused is not None:
@@ -113,7 +113,7 @@ def _kind(name: str) -> str | None:
 
 
 def _unpacked(stream: IO[bytes], limits: Limits, meter: ArchiveBudget, packed: int) -> bytes:
-    """No more than a byte above the limit, whatever size the archive claims."""
+    """At most one byte above the limit, whatever size the archive declares."""
     parts, room = [], limits.size + 1
     while room and (part := stream.read(min(room, _CHUNK))):
         meter.count(len(part), packed)

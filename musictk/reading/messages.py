@@ -1,4 +1,4 @@
-"""Channel messages as columns."""
+"""Channel messages as numpy columns."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ _PORT = 0x21  # type of a meta event
 
 @dataclass(frozen=True)
 class ChannelMessages:
-    """Channel messages in the order of the file, (N,) each; the channels of all ports apart."""
+    """Channel messages in the order of the file, (N,) each; channels of all ports are distinct."""
 
-    width: int  # channels of all ports together: 16 of each
+    width: int  # number of channels: 16 per port
     part: Ints  # track × width + channel
     tick: Ints  # in the score
     command: Bytes  # 0x8 to 0xE
@@ -38,7 +38,7 @@ class ChannelMessages:
 
 
 def channel_messages(events: Events, offsets: Ints) -> ChannelMessages:
-    """The messages of a file whose tracks begin at `offsets`."""
+    """The channel messages of a file; `offsets` (tracks,) are the ticks at which tracks begin."""
     ports = np.zeros(len(offsets), np.int64)
     for special in events.specials:
         if special.kind == _PORT and len(special.data) == 1:

@@ -1,4 +1,4 @@
-"""Messages between a process and its workers: JSON, and raw bytes beside it."""
+"""The protocol between the main process and its workers: JSON messages with raw bytes attached."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def send(stream: IO[bytes], value: dict[str, Any], blob: bytes = b"") -> None:
 
 
 def receive(stream: IO[bytes]) -> WorkerMessage | None:
-    """Read one message; None where the other side is gone."""
+    """Read one message; None at the end of the stream."""
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None

@@ -46,9 +46,9 @@ def read(data: bytes) -> MidiFile:
     Raises RejectedError for a file that it does not accept.
     """
     events = read_events(data, Limits())
-    tracks = tuple(tuple(events.raw(track)) for track in range(len(events.layout.tracks)))
+    tracks = tuple(tuple(events.raw(track)) for track in range(len(events.chunks.tracks)))
     ends = tuple(int(end) for end in events.ends)
-    return MidiFile(min(events.layout.format, 2), events.layout.division, tracks, ends)
+    return MidiFile(min(events.chunks.format, 2), events.chunks.division, tracks, ends)
 
 
 def dump(file: MidiFile) -> bytes:
