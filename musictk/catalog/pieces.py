@@ -24,7 +24,7 @@ from musictk.catalog.splits import (
 from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_locations
 from musictk.errors import UnknownNameError
 
-DEFAULT_FRACTIONS = Fractions()  # where nobody says how
+DEFAULT_FRACTIONS = Fractions()  # the default
 _grouped = (File.status == "accepted") & File.cluster.is_not(None)
 
 

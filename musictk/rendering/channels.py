@@ -1,9 +1,8 @@
-"""Which channel each track of a piece plays on: never two instruments on one channel.
+"""Assign a MIDI channel to each track of a piece: never two instruments on one channel.
 
 A MIDI file has sixteen channels, one of them for drums. Up to fifteen pitched tracks get a channel
-each. Where there are more, tracks of one instrument share a channel. Where there are more than
-fifteen instruments, the one with the fewest notes is played as the most similar of the others,
-again and again, until fifteen are left.
+each. With more, tracks of one instrument share a channel. With more than fifteen instruments, the
+one with the fewest notes is replaced by the most similar other one, until fifteen are left.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class ChannelAssignment:
-    """How a track is played."""
+    """The channel (0–15) and the program (0–127) of a track."""
 
     channel: int
     program: int
@@ -33,7 +32,7 @@ class ChannelAssignment:
 
 @dataclass(frozen=True)
 class ChannelNotes:
-    """Notes that are played together, (N,) each."""
+    """The notes of all tracks with their channels, (N,) each."""
 
     start: Ints  # ticks
     end: Ints  # ticks
@@ -43,13 +42,13 @@ class ChannelNotes:
     track: Ints
 
     def where(self, chosen: Ints | NDArray[np.bool_]) -> ChannelNotes:
-        """Those that are `chosen`, by a mask or by index."""
+        """The notes selected by a mask, (N,), or by indices."""
         columns = (self.start, self.end, self.pitch, self.velocity, self.channel, self.track)
         return ChannelNotes(*(column[chosen] for column in columns))
 
 
 def assign_channels(score: ScoreTick) -> tuple[list[ChannelAssignment], list[str]]:
-    """The seat of each track, and in words which instruments had to give way."""
+    """The channel and program of each track, and notices about replaced instruments."""
     pitched = [track for track in score.tracks if not track.is_drum]
     counts: Counter[int] = Counter()
     for track in pitched:
@@ -76,7 +75,7 @@ def assign_channels(score: ScoreTick) -> tuple[list[ChannelAssignment], list[str
 
 
 def _reduced(counts: Counter[int]) -> dict[int, int]:
-    """Which programs are played as which others, so that fifteen are left."""
+    """The replacement of each replaced program, so that fifteen are left."""
     left = Counter(counts)
     stand_in: dict[int, int] = {}
     while len(left) > len(PITCHED):
@@ -90,9 +89,10 @@ def _reduced(counts: Counter[int]) -> dict[int, int]:
 
 
 def without_overlaps(sounds: ChannelNotes) -> ChannelNotes:
-    """Of one pitch on one channel only one note sounds at a time: it ends where the next begins.
+    """Shorten notes so that no pitch of a channel sounds twice at a time: a note ends where the
+    next one of its pitch begins.
 
-    Of those that begin together the longest stays. Every note lasts at least a tick.
+    Of notes that begin together the longest is kept. Every note lasts at least a tick.
     """
     end = np.maximum(sounds.end, sounds.start + 1)
     order = np.lexsort((-end, sounds.start, sounds.pitch, sounds.channel))

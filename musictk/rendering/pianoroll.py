@@ -1,4 +1,4 @@
-"""The piano roll of a piece, coloured by section: a PNG picture, or text for a terminal."""
+"""Draw the piano roll of a piece, coloured by section: as PNG, or as text for a terminal."""
 
 from __future__ import annotations
 
@@ -25,9 +25,9 @@ SYSTEM_BARS, SYSTEMS = 16, 6  # bars in one line of the picture, and the most li
 
 
 def draw(score: ScoreTick, sections: Sequence[SectionSpan], path: Path, title: str = "") -> None:
-    """Write a PNG: lines of bars like a score, notes coloured by section, labels on top.
+    """Write a PNG: systems of bars as in a score, notes coloured by section, labels on top.
 
-    Raises MusictkError where the piece has no pitched notes.
+    Raises MusictkError for a piece with no pitched notes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
@@ -64,10 +64,11 @@ def text(
     height: int = 24,
     colour: bool = False,
 ) -> str:
-    """The whole piece as lines of braille, at most `width` characters by about `height`.
+    """The whole piece as lines of braille, at most `width` characters by about `height` lines.
 
-    One dot is one pitch (or two, where there is room) and a slice of time. Labels stand above,
-    bar numbers below. With `colour`, each section wears its own, through ANSI escapes.
+    A pitch is one dot high, or two where there is room. Section labels are above, bar numbers
+    below. With `colour` sections are coloured by ANSI escapes. Raises MusictkError for a piece with
+    no pitched notes.
     """
     roll = RollView.of(score, sections)
     columns = max(20, width - 4)
@@ -89,14 +90,14 @@ def text(
 
 
 def _systems(roll: RollView) -> list[tuple[int, int]]:
-    """(start, stop) ticks of each line; lines hold equally many bars."""
+    """(start, stop) ticks of each line; all lines have equally many bars."""
     count = len(roll.bars) - 1
     if count <= SYSTEM_BARS * 5 // 4:
         return [(0, int(roll.bars[-1]))]
     each = max(SYSTEM_BARS, 8 * -(-count // (8 * SYSTEMS)))
     starts = roll.bars[:-1:each].tolist()
     if count % each and count % each <= each // 4:
-        starts.pop()  # a few bars too many are squeezed into the line before
+        starts.pop()  # a short last line is merged into the line before
     edges = [*starts, int(roll.bars[-1])]
     return list(pairwise(edges))
 
@@ -132,7 +133,7 @@ def _draw_system(axes: Axes, roll: RollView, start: int, stop: int) -> None:
 
 
 def _draw_notes(axes: Axes, roll: RollView, start: int, stop: int) -> None:
-    """Rounded bars: the louder, the more opaque. Cut at the line's end, like a tie."""
+    """Draw notes as bars, louder ones more opaque; they are cut at the ends of lines."""
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgba
 
@@ -155,7 +156,8 @@ def _draw_notes(axes: Axes, roll: RollView, start: int, stop: int) -> None:
 
 
 def _draw_sections(axes: Axes, roll: RollView, start: int, stop: int) -> None:
-    """A tint behind each section and its label in a strip above; paler where it goes on."""
+    """Draw a tint for each section and a strip above it with its label, in brackets where the
+    section continues from the line before."""
     order = labels(roll.sections)
     for section in roll.sections:
         left, right = max(section.start, start), min(section.end, stop)
@@ -225,7 +227,7 @@ def _bar_step(count: int, most: int) -> int:
 
 
 def _rule(marks: list[tuple[int, str]], ticks: float, columns: int) -> str:
-    """A line with each mark's text at its tick, where the one before leaves room."""
+    """A line with the text of each mark at its tick; marks that would overlap are left out."""
     line = ""
     for tick, label in marks:
         at = int(tick / ticks)
