@@ -91,5 +91,5 @@ def test_the_report_is_json() -> None:
 def test_too_little_to_examine_is_said() -> None:
     with pytest.raises(MusictkError, match="only 3 notes"):
         measure_originality(melody([60, 62, 64]), OTHERS)
-    with pytest.raises(MusictkError, match="no piece to compare"):
+    with pytest.raises(MusictkError, match="no pieces to compare"):
         measure_originality(QUERY, [])
