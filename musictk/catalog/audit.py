@@ -20,7 +20,7 @@ from musictk.catalog.models import (
     Run,
     Sample,
     ShardRow,
-    Span,
+    SpanRow,
 )
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
@@ -61,7 +61,7 @@ class Audit(Pieces):
                         _fault("a cluster in two splits", cluster, "run: musictk catalog split")
                     )
             for shard in session.scalars(select(ShardRow)):
-                spans = list(session.scalars(select(Span).where(Span.shard_id == shard.id)))
+                spans = list(session.scalars(select(SpanRow).where(SpanRow.shard_id == shard.id)))
                 faults += self._shard(shard, spans)
             kept = [
                 *(("checkpoint", row.path) for row in session.scalars(select(Checkpoint))),
@@ -151,7 +151,7 @@ class Audit(Pieces):
                     names[place.file_id] = f"{place.path}/{place.member}".rstrip("/")
         return names
 
-    def _shard(self, shard: ShardRow, spans: list[Span]) -> list[dict[str, str]]:
+    def _shard(self, shard: ShardRow, spans: list[SpanRow]) -> list[dict[str, str]]:
         hint = "tokenize again"
         if not self._at(shard.path).is_file():
             return [_fault("a shard is gone", shard.path, hint)]

@@ -194,7 +194,7 @@ class ShardRow(Base):
     __table_args__ = (UniqueConstraint("tokenizer_id", "split", "augment", "pieces"),)
 
 
-class Span(Base):
+class SpanRow(Base):
     """Where one piece is in a shard; a skipped piece has length 0 and a reason."""
 
     __tablename__ = "spans"

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from musictk.catalog.columns import unreadable
 from musictk.catalog.database import Database
-from musictk.catalog.models import Alias, Composer, File, Location, Span
+from musictk.catalog.models import Alias, Composer, File, Location, SpanRow
 from musictk.catalog.names import fold
 from musictk.catalog.records import ExaminedFile, FileSketch, KnownLocation, PieceInfo
 from musictk.catalog.splits import (
@@ -181,7 +181,7 @@ def fill_splits(session: Session, fractions: Fractions) -> None:
         return
     query = select(File.cluster, func.min(File.split)).where(_grouped).group_by(File.cluster)
     assigned = {str(cluster): str(split) for cluster, split in session.execute(query)}
-    encoded = select(File.cluster).where(File.id.in_(select(Span.file_id)))
+    encoded = select(File.cluster).where(File.id.in_(select(SpanRow.file_id)))
     fresh = assigned.keys() - set(map(str, session.scalars(encoded)))
     for cluster, split in fill_empty_splits(assigned, fractions, fresh).items():
         if split != assigned[cluster]:

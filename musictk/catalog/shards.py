@@ -10,7 +10,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from musictk.catalog.database import Database
-from musictk.catalog.models import ShardRow, Span, TokenizerRow
+from musictk.catalog.models import ShardRow, SpanRow, TokenizerRow
 from musictk.errors import MusictkError
 
 
@@ -105,7 +105,7 @@ class Shards(Database):
                 raise MusictkError(f"no tokenizer {fingerprint} in this catalog")
             old = session.scalar(select(ShardRow).where(ShardRow.path == path))
             if old is not None:
-                for span in session.scalars(select(Span).where(Span.shard_id == old.id)):
+                for span in session.scalars(select(SpanRow).where(SpanRow.shard_id == old.id)):
                     session.delete(span)
                 session.delete(old)
                 session.flush()
@@ -120,7 +120,7 @@ class Shards(Database):
             )
             session.add(row)
             session.flush()
-            session.add_all(Span(shard_id=row.id, **vars(span)) for span in spans)
+            session.add_all(SpanRow(shard_id=row.id, **vars(span)) for span in spans)
         return row
 
     def shards(self) -> list[ShardRow]:
@@ -137,7 +137,7 @@ class Shards(Database):
 
     def spans(self, shard_id: int) -> list[SpanInfo]:
         """The spans of a shard, skipped pieces included, in the order of the shard."""
-        query = select(Span).where(Span.shard_id == shard_id).order_by(Span.id)
+        query = select(SpanRow).where(SpanRow.shard_id == shard_id).order_by(SpanRow.id)
         with self.reading() as session:
             return [
                 SpanInfo(span.file_id, span.offset, span.length, span.augment, span.skipped)
