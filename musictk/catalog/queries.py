@@ -22,7 +22,7 @@ from musictk.catalog.models import (
 )
 from musictk.catalog.names import store_path
 from musictk.catalog.pieces import find_composer
-from musictk.catalog.records import SPLITS, STATUSES
+from musictk.catalog.records import FILE_STATUSES, SPLITS
 from musictk.errors import UnknownNameError, UsageError
 
 _MAX_LIMIT = 2**31 - 1  # rows
@@ -77,7 +77,7 @@ class Queries(Database):
     ) -> list[dict[str, Any]]:
         """Files that match every given condition, by path. Raises UnknownNameError."""
         _known("split", split, SPLITS)
-        _known("status", status, STATUSES)
+        _known("status", status, FILE_STATUSES)
         with self.reading() as session:
             conditions = []
             if composer is not None:

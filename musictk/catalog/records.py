@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SPLITS = ("train", "valid", "test")
-STATUSES = ("accepted", "rejected", "missing")
+FILE_STATUSES = ("accepted", "rejected", "missing")
 
 
 @dataclass(frozen=True)

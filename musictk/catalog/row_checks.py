@@ -11,10 +11,10 @@ from sqlalchemy.types import NullType
 
 from musictk.catalog.columns import CheckedType
 from musictk.catalog.models import Base, File, Posting
-from musictk.catalog.records import SPLITS, STATUSES
+from musictk.catalog.records import FILE_STATUSES, SPLITS
 from musictk.sketches import parse_sketch
 
-_CHOICES = {File.__table__.c.status: STATUSES, File.__table__.c.split: (None, *SPLITS)}
+_CHOICES = {File.__table__.c.status: FILE_STATUSES, File.__table__.c.split: (None, *SPLITS)}
 
 
 def unreadable_rows(session: Session) -> Iterator[tuple[str, str]]:
