@@ -13,7 +13,7 @@ from musictk.catalog.database import Database
 from musictk.catalog.models import Checkpoint, Export, Run, Sample, now
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 
-STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
+RUN_STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 _NO_RUNS = "train one with: musictk train --arch conformer"
 
 
@@ -56,7 +56,7 @@ class Runs(Database):
     def finish_run(
         self, name: str, status: str = "finished", metrics: Mapping[str, Any] | None = None
     ) -> Run:
-        """Close a run with one of `STATUSES`, and add to its metrics."""
+        """Close a run with one of `RUN_STATUSES`, and add to its metrics."""
         with self.writing() as session:
             run = _run(session, name)
             run.status, run.ended_at = status, now()
