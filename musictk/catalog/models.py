@@ -218,7 +218,7 @@ class Run(Base):
     architecture: Mapped[str]
     tokenizer: Mapped[str]  # its fingerprint
     settings: Mapped[dict[str, Any]]
-    status: Mapped[str] = mapped_column(index=True)  # one of runs.STATUSES
+    status: Mapped[str] = mapped_column(index=True)  # one of runs.RUN_STATUSES
     directory: Mapped[str]
     metrics: Mapped[dict[str, Any]]
     started_at: Mapped[datetime] = mapped_column(default=now)
