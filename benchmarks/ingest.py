@@ -4,7 +4,7 @@
     python -m benchmarks.ingest FOLDER [--files 150] [--rounds 3]
 
 Both read the same files in turns. `musictk ingest` does all of its work: bytes checked, parsed in a
-worker, measured, fingerprinted, recorded in a catalog on disk, grouped, dealt into splits; the CPU
+worker, measured, sketched, recorded in a catalog on disk, grouped and assigned to splits; the CPU
 time of every process counts, its start too. `pretty_midi` parses. Medians are printed,
 and how long a second ingest takes that finds nothing to do.
 """

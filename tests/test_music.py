@@ -1,4 +1,4 @@
-"""One definition of notes, metres, bars and time: the catalog's facts count by it too."""
+"""Notes, metres, bars and time of a Score, and the facts that are computed from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A catalog on disk, and findings to fill it with."""
+"""A catalog on disk, and examined files to add to it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def sketch(runs: Iterable[int], signature: int | None = None) -> bytes:
 
 
 def make(number: int, **fields: object) -> ExaminedFile:
-    """A finding for content `number`; every field can be set."""
+    """An examined file with content `number`; every field can be set."""
     values: dict[str, object] = {
         "path": f"midis/Bach/{number}.mid",
         "member": "",
@@ -52,7 +52,7 @@ def find() -> Find:
 
 @pytest.fixture
 def filled(catalog: Catalog, find: Find) -> Catalog:
-    """Six pieces by two composers in five clusters (1 and 2 are twins), dealt; and one reject."""
+    """Six pieces by two composers in five clusters (1 and 2 are near-duplicates), and a reject."""
     pieces = [
         find(
             number,

@@ -1,4 +1,4 @@
-"""Twins end in one cluster and one split: however many, in whatever order, however written."""
+"""Near-duplicates are in one cluster and one split, for any number, order and size of batches."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ TENTH = Fractions(0.1, 0.1)
 
 
 def hashes(seed: int, count: int = 400) -> set[int]:
-    """The runs of a piece of its own."""
+    """The runs of an unrelated piece."""
     return set(np.random.default_rng(seed).integers(0, 2**32, count, np.uint32).tolist())
 
 
 def version(work: int, number: int, count: int = 400) -> bytes:
-    """One of many versions of a work: four fifths of its runs, and others of its own."""
+    """One of many versions of a work: four fifths of its runs, and some others."""
     kept = random.Random(number).sample(sorted(hashes(work, count)), count * 4 // 5)
     return sketch({*kept, *hashes(10_000 + number, count // 5)})
 
@@ -68,28 +68,30 @@ def test_commonplaces_join_nothing(catalog: Catalog, find: Find) -> None:
     ]
     catalog.record(found)
     assert len(set(clusters(catalog).values())) == 300
-    catalog.record([find(999, sketch=sketch({*scales, *hashes(252, 300)}))])  # a twin of 250
+    catalog.record(
+        [find(999, sketch=sketch({*scales, *hashes(252, 300)}))]
+    )  # a near-duplicate of 250
     groups = clusters(catalog)
     assert groups[f"{999:064x}"] == groups[f"{250:064x}"]
 
 
-def test_a_file_that_returns_meets_the_twin_that_came_meanwhile(
+def test_a_file_that_returns_meets_the_near_duplicate_that_came_meanwhile(
     catalog: Catalog, find: Find
 ) -> None:
     first = {number: find(number, sketch=sketch(hashes(number))) for number in range(1, 40)}
     catalog.record(list(first.values()))
     before = clusters(catalog)
     train = next(n for n in first if before[f"{n:064x}"][1] == "train")
-    twin = next(  # one that would be dealt to another split by itself
+    duplicate = next(  # alone it would be in another split
         number for number in range(100, 200) if _alone(catalog, find, number) not in ("train", None)
     )
     catalog.forget([(first[train].path, "")])
     row = catalog.show(first[train].sha256 or "")
     assert (row["status"], row["cluster"], row["split"]) == ("missing", None, None)
-    catalog.record([find(twin, sketch=version_of(first[train]))])
+    catalog.record([find(duplicate, sketch=version_of(first[train]))])
     catalog.record([first[train]])
     groups = clusters(catalog)
-    assert groups[f"{train:064x}"] == groups[f"{twin:064x}"]
+    assert groups[f"{train:064x}"] == groups[f"{duplicate:064x}"]
     assert groups[f"{train:064x}"][1] != "train"
     assert faults(catalog) == []
 
@@ -198,7 +200,7 @@ def test_how_many_are_written_at_once_does_not_matter(
             assert other.digest() == catalog.digest()
 
 
-def test_other_kinds_and_empty_pieces_are_no_twins(catalog: Catalog, find: Find) -> None:
+def test_other_kinds_and_empty_pieces_are_no_near_duplicates(catalog: Catalog, find: Find) -> None:
     same = sketch(hashes(1))
     catalog.record(
         [find(1, sketch=same), find(2, sketch=same, kind="text"), find(3, sketch=b""), find(4)]
@@ -209,7 +211,9 @@ def test_other_kinds_and_empty_pieces_are_no_twins(catalog: Catalog, find: Find)
     assert all(split for _, split in rows)
 
 
-def test_the_smallest_pieces_are_twins_when_they_are_the_same(catalog: Catalog, find: Find) -> None:
+def test_the_smallest_pieces_are_near_duplicates_when_they_are_the_same(
+    catalog: Catalog, find: Find
+) -> None:
     catalog.record([find(number, sketch=sketch([], signature=5)) for number in (1, 2)])
     catalog.record([find(3, sketch=sketch([], signature=6))])
     assert [piece.cluster == f"{1:064x}" for piece in catalog.pieces()] == [True, True, False]
@@ -236,7 +240,9 @@ def test_no_wanted_split_stays_empty(catalog: Catalog, find: Find) -> None:
         assert "train" in splits
 
 
-def test_check_names_twins_in_two_splits_and_split_joins_them(catalog: Catalog, find: Find) -> None:
+def test_check_names_near_duplicates_in_two_splits_and_split_joins_them(
+    catalog: Catalog, find: Find
+) -> None:
     catalog.record([find(number, sketch=version(1, number)) for number in range(3)])
     catalog.record([find(number) for number in range(10, 20)])
     assert faults(catalog) == []
@@ -272,7 +278,7 @@ RECORD = textwrap.dedent(
 )
 
 
-def test_two_that_write_at_once_find_each_others_twins(tmp_path: Path) -> None:
+def test_two_that_write_at_once_find_each_others_near_duplicates(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/catalog.db"
     writers = [
         subprocess.Popen(

@@ -1,4 +1,4 @@
-"""Files by content, places, composers, labels: what ingest writes and others read."""
+"""Files, locations, composers and labels: written by ingest, read by others."""
 
 from __future__ import annotations
 

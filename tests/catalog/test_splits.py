@@ -1,4 +1,4 @@
-"""The assign_splits: deterministic, stable, never divides a cluster, leaves no split empty."""
+"""Splits: deterministic, stable, never divide a cluster, none stays empty."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ TENTH = Fractions(0.1, 0.1)
 
 @given(KEYS)
 def test_no_split_is_empty_where_there_are_clusters_enough(keys: list[str]) -> None:
-    dealt = assign_splits([ClusterMember(key, None) for key in keys], TENTH)
-    assert set(dealt) == set(keys)
-    assert len(set(dealt.values())) == min(3, len(keys))
+    assigned = assign_splits([ClusterMember(key, None) for key in keys], TENTH)
+    assert set(assigned) == set(keys)
+    assert len(set(assigned.values())) == min(3, len(keys))
     if keys:
-        assert "train" in dealt.values()
+        assert "train" in assigned.values()
 
 
 @given(KEYS, KEYS)
@@ -51,16 +51,16 @@ def test_a_file_that_joins_two_clusters_moves_as_few_as_it_can() -> None:
 
 
 def test_fractions_are_met_on_average() -> None:
-    dealt = assign_splits(
+    assigned = assign_splits(
         [ClusterMember(f"{number:x}", None) for number in range(4000)], Fractions(0.2, 0.05)
     )
-    counts = [list(dealt.values()).count(split) / 4000 for split in ("train", "valid", "test")]
+    counts = [list(assigned.values()).count(split) / 4000 for split in ("train", "valid", "test")]
     assert abs(counts[1] - 0.2) < 0.03
     assert abs(counts[2] - 0.05) < 0.02
 
 
 def test_a_split_that_is_not_wanted_stays_empty() -> None:
-    dealt = assign_splits(
+    assigned = assign_splits(
         [ClusterMember(f"{number:x}", None) for number in range(50)], Fractions(0.2, 0.0)
     )
-    assert set(dealt.values()) == {"train", "valid"}
+    assert set(assigned.values()) == {"train", "valid"}

@@ -1,4 +1,4 @@
-"""Archives from anywhere: each is read to its end or refused with a reason, at a bounded cost."""
+"""Untrusted archives: each is read to its end or rejected with a reason, at a bounded cost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Folders, archives and tables into the catalog, again and again, through crashes."""
+"""Folders, archives and tables are ingested, repeatedly and through crashes."""
 
 from __future__ import annotations
 

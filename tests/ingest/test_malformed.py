@@ -1,4 +1,4 @@
-"""Broken and odd files: each is accepted, with what was put right, or rejected with its reason."""
+"""Damaged and unusual files: each is accepted with its repairs, or rejected with a reason."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Our own MIDI reader: what legal, odd and broken events mean, checked against mido and by hand."""
+"""The MIDI reader: valid, unusual and damaged events, checked against mido and by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fingerprint: the same music in another key, tempo, file or hand; and nothing else."""
+"""Sketches match for the same music in another key, tempo, file or performance, and no other."""
 
 from __future__ import annotations
 
