@@ -7,8 +7,8 @@ its tokenizer. Half of the samples have no condition, the others each composer o
 with the default guidance. Outside are a tempo beyond those that pieces begin with, a metre that no
 piece begins with, and a note lower or higher than any of the corpus. Stricter, and not counted as
 outside: a tempo that no piece begins with, a note lower or higher than any of a first bar. Notes
-may exceed the range by `data.transpose`. (Of 256 pieces by the composers themselves some 15 would have a
-first bar lower or higher than those of 34 others.)
+may exceed the range by `data.transpose`. (Of 256 pieces by the composers themselves some 15 would
+have a first bar lower or higher than those of 34 others.)
 """
 
 from __future__ import annotations
