@@ -32,11 +32,11 @@ def ingest(
     `musictk catalog rejected`.
     """
     from musictk.cli.ingest_progress import IngestBar, report
-    from musictk.ingest import Options
+    from musictk.ingest import IngestOptions
     from musictk.ingest import ingest as run
 
     here = session(context)
-    options = Options(composers=composers, workers=workers)
+    options = IngestOptions(composers=composers, workers=workers)
     with here.catalog() as catalog, IngestBar(here.output) as bar:
         found = run(catalog, here.workspace, paths, options, bar)
     report(here.output, found)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
-from musictk.evaluation.compare import Scored, comparable, compare_scores
+from musictk.evaluation.compare import ScoredRun, comparable_runs, compare_scores
 from musictk.jobs.bundles import best_of
 from musictk.jobs.corpus import DataSettings, require_pieces
 from musictk.jobs.plan import Plan
@@ -53,7 +53,7 @@ def compare(
     names = list(runs) or [run.name for run in catalog.runs("finished")]
     if not names:
         raise MusictkError("there is no finished run yet", "train one with: musictk train")
-    scored: list[Scored] = []
+    scored: list[ScoredRun] = []
     costs: dict[str, Costs] = {}
     heard: dict[str, int] = {}
     left_out: dict[str, str] = {}
@@ -70,7 +70,7 @@ def compare(
             left_out[name] = str(error)
     if not scored:
         raise MusictkError(f"no run can be compared: {next(iter(left_out.values()))}")
-    kept = scored if runs else comparable(scored)
+    kept = scored if runs else comparable_runs(scored)
     for run in scored:
         if all(run is not each for each in kept):
             left_out[run.name] = f"no {split} piece in common with {kept[0].name}"
@@ -104,7 +104,7 @@ def _heard(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[i
 
 def _score(
     catalog: Catalog, workspace: Workspace, run: str, split: str
-) -> tuple[Scored, Costs, int]:
+) -> tuple[ScoredRun, Costs, int]:
     """What a run costs on each piece it has not heard, in whole and by position, and how many
     pieces of the split it has heard."""
     name, directory = best_of(catalog, workspace, run)
@@ -127,7 +127,7 @@ def _score(
         raise MusictkError(
             f"{name} was trained on every piece of this split", "deal no splits between runs"
         )
-    scored = Scored(
+    scored = ScoredRun(
         name=name,
         tokenizer=tokenizer.name,
         pieces=tuple(files),

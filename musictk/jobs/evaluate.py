@@ -10,9 +10,9 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.errors import UsageError
-from musictk.evaluation.features import compare
-from musictk.evaluation.form import FormReport, assume, form_report
-from musictk.evaluation.originality import Originality, examine
+from musictk.evaluation.features import compare_features
+from musictk.evaluation.form import FormReport, form_report, sections_from_form
+from musictk.evaluation.originality import Originality, measure_originality
 from musictk.generation.form import parse
 from musictk.ingest import load_piece, read_piece
 from musictk.rendering.midi import sections
@@ -26,20 +26,22 @@ def music(
 ) -> dict[str, Any]:
     """Music statistics of a MIDI file beside those of the corpus (of one composer)."""
     corpus = (score for _, score in _corpus(catalog, workspace, composer, progress))
-    return compare([read_score(file)], corpus)
+    return compare_features([read_score(file)], corpus)
 
 
 def form(file: Path, assumed: str = "") -> FormReport:
     """How alike the sections are: of the form that is assumed, or else of the file's markers."""
     score = read_score(file)
-    return form_report(score, assume(score, parse(assumed)) if assumed else sections(score))
+    return form_report(
+        score, sections_from_form(score, parse(assumed)) if assumed else sections(score)
+    )
 
 
 def originality(
     catalog: Catalog, workspace: Workspace, file: Path, progress: Progress
 ) -> Originality:
     """The nearest piece of the whole corpus, and the longest passage in common with any."""
-    return examine(read_score(file), _corpus(catalog, workspace, None, progress))
+    return measure_originality(read_score(file), _corpus(catalog, workspace, None, progress))
 
 
 def read_score(file: Path) -> ScoreTick:

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog, Fractions, SpanInfo, store_path
-from musictk.catalog.columns import Document, Moment, Numbers
+from musictk.catalog.columns import IntegerList, JsonObject, UtcDateTime
 from musictk.catalog.models import Base
 from musictk.errors import MusictkError
 from tests.catalog.conftest import make
@@ -46,12 +46,12 @@ MUSIC: list[Question] = [
     lambda catalog: catalog.show("1"),
     lambda catalog: catalog.rejected(),
     lambda catalog: [str(piece) for piece in catalog.pieces()],
-    lambda catalog: [list(place) for place in catalog.seen()],
+    lambda catalog: [list(place) for place in catalog.known_locations()],
     lambda catalog: catalog.digest(),
     lambda catalog: catalog.label("Piece 2", "mood", "calm"),
     lambda catalog: catalog.forget([("midis/Bach/3.mid", "")]),
     lambda catalog: catalog.record([make(3), make(20)]),
-    lambda catalog: catalog.complete(Fractions()),
+    lambda catalog: catalog.complete_splits(Fractions()),
     lambda catalog: catalog.split(Fractions()),
 ]
 RUNS: list[Question] = [
@@ -117,7 +117,12 @@ def spoil(root: Path, table: str, column: str, value: object) -> bool:
 def test_any_column_may_be_spoiled(sound: Path, tmp_path: Path, table: str, column: str) -> None:
     shutil.copy(sound / "catalog.db", tmp_path)
     kind = Base.metadata.tables[table].c[column].type
-    spoil(tmp_path, table, column, TEXT if isinstance(kind, Document | Numbers | Moment) else BYTES)
+    spoil(
+        tmp_path,
+        table,
+        column,
+        TEXT if isinstance(kind, JsonObject | IntegerList | UtcDateTime) else BYTES,
+    )
     with Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path) as catalog:
         named = [fault["where"] for fault in catalog.check()]
         assert any(where.startswith(table) for where in named), named

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from musictk.catalog import Catalog
-from musictk.ingest import Options, ingest
+from musictk.ingest import IngestOptions, ingest
 from musictk.jobs.plan import TrainRequest
 from musictk.jobs.train import Result, run
 from musictk.training.outcome import Quiet
@@ -56,7 +56,7 @@ class Room:
         folder.mkdir()
         for path in sorted(BACH.glob("*.mid"))[FIRST : FIRST + count]:
             shutil.copy(path, folder)
-        ingest(self.catalog, self.workspace, [folder], Options(workers=1))
+        ingest(self.catalog, self.workspace, [folder], IngestOptions(workers=1))
 
 
 def small(**asked: Any) -> TrainRequest:
@@ -76,7 +76,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, root / "midis")
     workspace = Workspace(root)
     with Catalog.open(workspace.catalog_url, root) as catalog:
-        ingest(catalog, workspace, [root / "midis"], Options(workers=1))
+        ingest(catalog, workspace, [root / "midis"], IngestOptions(workers=1))
         Room(catalog, workspace).train(arch="gpt", tokenizer="events")
     return root
 
