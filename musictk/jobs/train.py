@@ -31,6 +31,7 @@ from musictk.tokens.cuts import cut
 from musictk.training import checkpoint
 from musictk.training.directory import CheckpointError, hold, resumable
 from musictk.training.distributed import World, join
+from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome, TrainListener
 from musictk.training.progress import lower_rate, stored_settings
@@ -94,16 +95,13 @@ def run(
             if world.is_main:
                 listener.began(name, ready.facts)
             outcome = train(
+                LanguageModeling(ready.network, ready.manifest, ready.train, ready.valid),
                 ready.settings,
-                ready.network,
-                ready.manifest,
-                ready.train,
-                ready.valid,
                 workspace.runs / name,
                 listener,
                 resume=request.resume is not None,
                 device=world.device,
-                held=True,
+                locked=True,
             )
             if world.is_main:
                 keep(catalog, workspace, name, ready.facts["parameters"], outcome)

@@ -18,6 +18,7 @@ import torch.distributed as dist
 
 from musictk.tokens import Frames
 from musictk.training.adapters import adapt
+from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome
 
@@ -60,7 +61,8 @@ def trained(
     split, valid = small.splits(space)
     settings = small.SMALL.but(**STEPS, **values)
     listener = small.Stopper(stop) if stop else None
-    return train(settings, network, manifest, split, valid, directory, listener, resume, "cpu")
+    task = LanguageModeling(network, manifest, split, valid)
+    return train(task, settings, directory, listener, resume, "cpu")
 
 
 def main(directory: Path) -> None:
