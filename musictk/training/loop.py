@@ -34,10 +34,11 @@ def train(
     """Train `task.network` in place, leaving bundles in `directory`/best and `directory`/last.
 
     Deterministic on one kind of machine with one number of threads: a run that was stopped and
-    resumed, however often, ends with the same weights as one that was not. Ctrl-C finishes the step, writes a checkpoint and
-    returns an interrupted Outcome. A run that diverges ends early and keeps the checkpoints it has.
-    Fine-tuning (`manifest.trained["from"]`) first scores the weights it starts from; they are the
-    best until others are better. Under torchrun every process calls this with equal arguments.
+    resumed, however often, ends with the same weights as one that was not. Ctrl-C finishes the
+    step, writes a checkpoint and returns an interrupted Outcome. A run that diverges ends early and
+    keeps the checkpoints it has. Fine-tuning (`manifest.trained["from"]`) first scores the weights
+    it starts from; they are the best until others are better. Under torchrun every process calls
+    this with equal arguments.
 
     `locked` means that the caller has locked the directory (`musictk.training.directory`). Raises
     UsageError for settings that do not fit together, HeldError where another process trains in
