@@ -19,7 +19,7 @@ from musictk.files import atomic
 from musictk.model.bundle import with_progress
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
-from musictk.runtime import EngineName, Runtime, load
+from musictk.runtime import Runtime, load
 from musictk.runtime.torch import Torch
 
 EXACT = 1e-4  # the most a logit may move where nothing was rounded
@@ -29,7 +29,7 @@ ROUNDED = 0.98  # greedy agreement below which a rounded model is no longer the 
 def write_export(
     source: Path,
     target: Path,
-    engine: EngineName,
+    runtime: str,
     kind: str,
     write: Callable[[Network, Manifest, Path], None],
     listener: ExportListener,
@@ -38,8 +38,8 @@ def write_export(
 ) -> ExportReport:
     """Export the checkpoint in `source` to the directory `target`; refuse one that plays otherwise.
 
-    `write` puts the engine's file into a directory. The bundle's `weights.safetensors` keeps only
-    what the engine's file lacks: condition tables, and initial states that are not zero. A kind
+    `write` puts the runtime's file into a directory. The bundle's `weights.safetensors` keeps only
+    what that file lacks: condition tables, and initial states that are not zero. A kind
     that is rounded has to make `least` of the original's greedy choices over `music`.
     """
     reference = Torch(source, threads=1, device="cpu")
@@ -57,7 +57,7 @@ def write_export(
             ) from error
         _write_tables(network, directory / WEIGHTS)
         manifest.write(directory)
-        candidate = load(directory, engine, device="cpu")
+        candidate = load(directory, runtime, device="cpu")
         listener.stage("replaying")
         replayed = replay(candidate, reference, EXACT)
         measured: dict[str, Any] = {"greedy_agreement": replayed.agreement}
