@@ -87,7 +87,7 @@ def _run(trainer: Trainer, feed: Feed, stop: Stop) -> Outcome:
         better = False
         if trainer.finished() or progress.step % loop.evaluate_every == 0:
             better = trainer.evaluate()
-        stopping = trainer.world.any(stop.asked)
+        stopping = trainer.world.any(stop.requested)
         if trainer.diverged():
             break  # the checkpoints written before are better than the current weights
         due = progress.step % loop.checkpoint_every == 0 and not progress.skipped_in_row

@@ -15,6 +15,7 @@ from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
 from musictk.model.manifest import Manifest
 from musictk.plugin import CORE, Registry, registry
+from musictk.tokens import Tokens
 
 
 @pytest.fixture
@@ -26,8 +27,9 @@ def bigram(bundles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pa
     monkeypatch.setattr(runtime, "registry", lambda: found)
     for name in ("manifest.json", "weights.safetensors"):
         shutil.copy(bundles / "onnx" / name, tmp_path)
-    size = Manifest.read(tmp_path).space.size
-    table = np.random.default_rng(0).normal(size=(size, size)).astype(np.float32)
+    space = Manifest.read(tmp_path).space
+    assert isinstance(space, Tokens)
+    table = np.random.default_rng(0).normal(size=(space.size, space.size)).astype(np.float32)
     np.save(tmp_path / "model.npy", table)
     return tmp_path
 

@@ -25,7 +25,8 @@ Make = Callable[[SimpleNamespace], Task]
 def preference(small: SimpleNamespace) -> Task:
     network, manifest = small.fresh(dropout=0.0)
     reference, _ = small.fresh(dropout=0.0)
-    return Preference(network, manifest, *small.splits(), reference)
+    split, valid = small.splits()
+    return Preference(network, manifest, split, valid, reference)
 
 
 def regression(small: SimpleNamespace) -> Task:
