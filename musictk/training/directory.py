@@ -17,10 +17,10 @@ from musictk.errors import MusictkError
 LOCK = "lock"
 LAST, TRAINER = "last", "trainer.json"  # the last checkpoint, and its state for resuming
 DAMAGED = "put it back from a copy, or start from the best: musictk train --from RUN"
-HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # a lock that another process holds
+REFUSED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # a lock that another process holds
 
 
-class HeldError(MusictkError):
+class LockedError(MusictkError):
     """Another process holds the lock."""
 
 
@@ -29,8 +29,8 @@ class CheckpointError(MusictkError):
 
 
 @contextmanager
-def hold(directory: Path) -> Iterator[None]:
-    """Lock `directory` for this process. Raises HeldError if another one has locked it.
+def lock(directory: Path) -> Iterator[None]:
+    """Lock `directory` for this process. Raises LockedError if another one has locked it.
 
     On a file system without locks, nothing is locked.
     """
@@ -45,20 +45,20 @@ def hold(directory: Path) -> Iterator[None]:
         try:
             _lock(handle)
         except OSError as error:
-            if error.errno in HELD:
+            if error.errno in REFUSED:
                 message = f"another process is training {directory.name!r}"
-                raise HeldError(message, "wait until it has ended") from error
+                raise LockedError(message, "wait until it has ended") from error
         yield
     finally:
         os.close(handle)
 
 
-def held(directory: Path) -> bool:
+def is_locked(directory: Path) -> bool:
     """Whether a process has locked `directory`."""
     if not (directory / LOCK).exists():
         return False
     try:
-        with hold(directory):
+        with lock(directory):
             return False
     except MusictkError:  # also if it cannot be opened: it may be another user's
         return True

@@ -10,7 +10,7 @@ import torch
 
 from musictk.errors import MusictkError, UsageError
 from musictk.training import checkpoint
-from musictk.training.directory import hold, resumable
+from musictk.training.directory import lock, resumable
 from musictk.training.distributed import join
 from musictk.training.feed import Feed
 from musictk.training.log import Log
@@ -41,7 +41,7 @@ def train(
     this with equal arguments.
 
     `locked` means that the caller has locked the directory (`musictk.training.directory`). Raises
-    UsageError for settings that do not fit together, HeldError where another process trains in
+    UsageError for settings that do not fit together, LockedError where another process trains in
     `directory`.
     """
     task.check(settings)
@@ -51,7 +51,7 @@ def train(
 
         def enter() -> str:
             if not locked:
-                stack.enter_context(hold(directory))
+                stack.enter_context(lock(directory))
             _check_directory(directory, resume)
             checkpoint.clean(directory)
             return "entered"
