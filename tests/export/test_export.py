@@ -29,10 +29,10 @@ class Stages:
     """A listener that remembers."""
 
     def __init__(self) -> None:
-        self.heard: list[str] = []
+        self.stages: list[str] = []
 
     def stage(self, name: str) -> None:
-        self.heard.append(name)
+        self.stages.append(name)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def report(source: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportRepo
 
 
 def test_a_report_says_what_was_measured(report: ExportReport, source: Path) -> None:
-    assert STAGES.heard == ["writing", "replaying", "timing"]
+    assert STAGES.stages == ["writing", "replaying", "timing"]
     assert report.kind == "onnx"
     assert report.steps > 256
     assert report.max_logit_difference <= 1e-4

@@ -24,8 +24,8 @@ from musictk.training.outcome import Evaluation, Report, SilentListener
 from musictk.training.schedule import rate
 
 
-class Ears(SilentListener):
-    """Remembers all it hears; asks the process to stop after a step."""
+class Recorder(SilentListener):
+    """Records every event; signals the process to stop after a step."""
 
     def __init__(self, stop_after: int = 0, number: int = signal.SIGINT) -> None:
         self.steps: list[Report] = []
@@ -74,9 +74,9 @@ def test_checkpoints_may_be_kept_from_every_stage(small: SimpleNamespace, tmp_pa
 def test_best_and_last_are_bundles_that_score_as_reported(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
-    ears = Ears()
+    recorder = Recorder()
     settings = small.SMALL.but(evaluate_batches=0)
-    outcome = small.run(tmp_path, settings, listener=ears)
+    outcome = small.run(tmp_path, settings, listener=recorder)
     trained_on, valid = small.splits()
     for path, expected in ((outcome.best, outcome.best_nll), (outcome.last, None)):
         network, manifest = bundle.read(path)
@@ -84,18 +84,18 @@ def test_best_and_last_are_bundles_that_score_as_reported(
         assert manifest.trained["data"] == trained_on.shard.digest
         assert manifest.trained["parameters"] == sum(p.numel() for p in network.parameters())
         mean = nll(network, valid, settings.loop.batch, settings.loop.length).mean
-        assert mean == pytest.approx(expected or ears.evaluations[-1].nll, abs=1e-6)
+        assert mean == pytest.approx(expected or recorder.evaluations[-1].nll, abs=1e-6)
     assert bundle.weights_digest(bundle.read(outcome.last)[0]) == outcome.digest
-    assert outcome.best_nll == min(each.nll for each in ears.evaluations)
+    assert outcome.best_nll == min(each.nll for each in recorder.evaluations)
 
 
 def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path: Path) -> None:
-    ears = Ears()
-    outcome = small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=ears)
+    recorder = Recorder()
+    outcome = small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=recorder)
     lines = read_log(tmp_path)
     steps = [line for line in lines if line["kind"] == "step"]
-    assert [line["step"] for line in steps] == [report.step for report in ears.steps]
-    assert [line["loss"] for line in steps] == [report.loss for report in ears.steps]
+    assert [line["step"] for line in steps] == [report.step for report in recorder.steps]
+    assert [line["loss"] for line in steps] == [report.loss for report in recorder.steps]
     held = [line for line in lines if line["kind"] == "evaluation"]
     assert [line["step"] for line in held] == [5, 10, 12]
     assert all(line["baseline"] == held[0]["baseline"] for line in held)
@@ -103,9 +103,9 @@ def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path:
         {name.removeprefix("nll_"): line[name] for name in line if name.startswith("nll_")}
         for line in held
     ]
-    assert by_position == [each.by_position for each in ears.evaluations]
+    assert by_position == [each.by_position for each in recorder.evaluations]
     assert {"0", "1-7", "8-63"} <= set(by_position[0])
-    best = next(each for each in ears.evaluations if each.step == outcome.best_step)
+    best = next(each for each in recorder.evaluations if each.step == outcome.best_step)
     assert outcome.by_position == best.by_position
     assert list((tmp_path / "tensorboard").glob("events*"))
 
@@ -135,7 +135,7 @@ def test_interrupted_and_resumed_is_as_if_never(
     small: SimpleNamespace, tmp_path: Path, number: int, step: int
 ) -> None:
     whole = small.run(tmp_path / "whole")
-    outcome = small.run(tmp_path / "cut", listener=Ears(step, number))
+    outcome = small.run(tmp_path / "cut", listener=Recorder(step, number))
     assert outcome.interrupted
     assert outcome.step == step
     resumed = small.run(tmp_path / "cut", resume=True)
@@ -154,7 +154,7 @@ def test_interrupted_and_resumed_is_as_if_never(
 def test_a_resumed_frames_run_ends_alike_too(small: SimpleNamespace, tmp_path: Path) -> None:
     space = Frames(width=128)
     whole = small.run(tmp_path / "whole", space=space)
-    assert small.run(tmp_path / "cut", space=space, listener=Ears(6)).step == 6
+    assert small.run(tmp_path / "cut", space=space, listener=Recorder(6)).step == 6
     assert small.run(tmp_path / "cut", space=space, resume=True).digest == whole.digest
 
 
@@ -180,7 +180,7 @@ def test_every_way_of_stepping_resumes_exactly(
 ) -> None:
     settings = small.SMALL.but(steps=8, **values)
     whole = small.run(tmp_path / "whole", settings)
-    small.run(tmp_path / "cut", settings, listener=Ears(4))
+    small.run(tmp_path / "cut", settings, listener=Recorder(4))
     resumed = small.run(tmp_path / "cut", settings, resume=True)
     assert resumed.digest == whole.digest
     assert (resumed.skipped, whole.skipped) == (0, 0)
@@ -204,7 +204,7 @@ def test_steps_whose_gradient_is_no_number_are_skipped_and_counted(
     assert outcome.digest == before
 
 
-class Poison(Ears):
+class Poison(Recorder):
     """Breaks the network after a step."""
 
     def __init__(self, network: torch.nn.Module, step: int) -> None:
@@ -264,7 +264,7 @@ def test_a_run_is_resumed_that_another_version_began(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
     expected = small.run(tmp_path / "whole").digest
-    small.run(tmp_path / "cut", listener=Ears(4))
+    small.run(tmp_path / "cut", listener=Recorder(4))
     path = tmp_path / "cut/last/trainer.json"
     stored = json.loads(path.read_text())
     path.write_text(json.dumps(stored | {"settings": stored["settings"] | {"moon": 1}}))
