@@ -79,8 +79,8 @@ def run(
     """Train (or go on training) and keep what came of it in the catalog.
 
     Under torchrun every process calls this; the first keeps the catalog. Raises UnknownNameError
-    for a name that nothing answers to, MusictkError for an empty catalog, LockedError for a run that
-    another process is training.
+    for a name that nothing answers to, MusictkError for an empty catalog, LockedError for a run
+    that another process is training.
     """
     device = None if request.device == "auto" else request.device
     with ExitStack() as stack:
