@@ -14,7 +14,7 @@ from musictk.errors import MusictkError, UnknownNameError
 from musictk.jobs.corpus import DataSettings
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
-from musictk.training.auto import Rows, spaced, suit
+from musictk.training.auto import Rows, choose_settings, intervals
 from musictk.training.preset import IN_EPOCHS
 from musictk.training.settings import TrainSettings
 
@@ -82,12 +82,14 @@ class Plan:
             return build(DataSettings, self.data, "data")
 
     def suited(self, positions: int, pieces: int, device: str, rows: Rows | None = None) -> Plan:
-        """With a size and a length of training that suit the machine and so much music.
+        """With a size and a length of training that fit the machine and so much music.
 
         `rows` says how many crops of a length hold the music once. Without it every crop is
         taken to be full.
         """
-        chosen = suit(self.arch, positions, device, self.size, self.model, self.train, rows)
+        chosen = choose_settings(
+            self.arch, positions, device, self.size, self.model, self.train, rows
+        )
         kind = registry().load("architecture", self.arch)
         size = self.size or (None if "dim" in self.model else chosen.size)
         config = config_for(kind, size, {**chosen.model, **self.model})
@@ -103,7 +105,7 @@ class Plan:
             for name, steps in IN_EPOCHS.items()
             if (passes := getattr(self, name)) is not None
         }
-        every = spaced(counted["steps"]) if "steps" in counted else {}
+        every = intervals(counted["steps"]) if "steps" in counted else {}
         train = {**train, **every, **self.train, **counted, "length": train["length"]}
         return replace(self, size=size, model=plain(config), train=train)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from musictk.catalog import Catalog, Run
 from musictk.errors import MusictkError
-from musictk.training.directory import HeldError, held, hold, resumable
+from musictk.training.directory import LockedError, is_locked, lock, resumable
 from musictk.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ FIGURES = ("step", "best_step", "best_nll", "baseline", "by_position", "skipped"
 def status_of(workspace: Workspace, run: Run) -> str:
     """A run's status. One that is marked `running` may have been killed. Free of torch."""
     directory = workspace.runs / run.name
-    return run.status if run.status != "running" or held(directory) else _cut_short(directory)
+    return run.status if run.status != "running" or is_locked(directory) else _cut_short(directory)
 
 
 def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
@@ -30,9 +30,9 @@ def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
 
     for run in catalog.runs("running"):
         directory = workspace.runs / run.name
-        with suppress(HeldError), ExitStack() as stack:
+        with suppress(LockedError), ExitStack() as stack:
             if directory.is_dir():
-                stack.enter_context(hold(directory))
+                stack.enter_context(lock(directory))
                 checkpoint.clean(directory)
             if catalog.run(run.name).status == "running":  # still, now that it cannot change
                 close(catalog, workspace, run.name, _cut_short(directory))

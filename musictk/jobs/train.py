@@ -29,8 +29,9 @@ from musictk.tokens import Tokenizer, Tokens
 from musictk.tokens.crops import VERSION, Crops
 from musictk.tokens.cuts import cut
 from musictk.training import checkpoint
-from musictk.training.directory import CheckpointError, hold, resumable
+from musictk.training.directory import CheckpointError, lock, resumable
 from musictk.training.distributed import World, join
+from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome, TrainListener
 from musictk.training.progress import lower_rate, stored_settings
@@ -78,15 +79,15 @@ def run(
     """Train (or go on training) and keep what came of it in the catalog.
 
     Under torchrun every process calls this; the first keeps the catalog. Raises UnknownNameError
-    for a name that nothing answers to, MusictkError for an empty catalog, HeldError for a run that
-    another process is training.
+    for a name that nothing answers to, MusictkError for an empty catalog, LockedError for a run
+    that another process is training.
     """
     device = None if request.device == "auto" else request.device
     with ExitStack() as stack:
         world = stack.enter_context(join(device, "ddp"))
 
         def claim(name: str) -> None:
-            stack.enter_context(hold(workspace.runs / name))
+            stack.enter_context(lock(workspace.runs / name))
 
         name = world.run_on_main(lambda: _open(catalog, workspace, request, listener, world, claim))
         try:
@@ -94,16 +95,13 @@ def run(
             if world.is_main:
                 listener.began(name, ready.facts)
             outcome = train(
+                LanguageModeling(ready.network, ready.manifest, ready.train, ready.valid),
                 ready.settings,
-                ready.network,
-                ready.manifest,
-                ready.train,
-                ready.valid,
                 workspace.runs / name,
                 listener,
                 resume=request.resume is not None,
                 device=world.device,
-                held=True,
+                locked=True,
             )
             if world.is_main:
                 keep(catalog, workspace, name, ready.facts["parameters"], outcome)

@@ -1,14 +1,14 @@
-"""What to train when nobody says: a size, a batch and a length that suit machine and corpus.
+"""Defaults for the machine and the corpus: the size, batch, length and number of steps.
 
-    device  length  rows at a time              seconds or passes            precision
-    cpu     256     4                           120 s, 1,800 s at the most   fp32
-    cuda    2048    what half the memory takes  20 passes over the corpus    bf16
+    device  length  batch                       budget                       precision
+    cpu     256     4                           120 s, at most 1,800 s       fp32
+    cuda    2048    as fits half the memory     20 passes over the corpus    bf16
 
-On a CPU the size is the largest that sees as many positions as it has parameters in that time, and
-at least tiny; on CUDA it is base. No more than `PASSES` passes are made over any corpus. Speed is
-reckoned, not measured, from 6 FLOPs per parameter and position (Kaplan et al. 2020), so equal
-machines choose equally. On a CPU, where a corpus is passed over a few times only, there is no
-dropout: a third faster, and better (1.588 against 1.625 nats after 350 steps of the demo).
+On a CPU the size is the largest that trains on at least as many positions as it has parameters
+within the budget, and at least tiny; on CUDA it is base. No corpus is passed over more than
+`PASSES` times. Speed is estimated, not measured, from 6 FLOPs per parameter and position (Kaplan et
+al. 2020), so equal machines choose equal settings. On a CPU, where few passes are made, dropout is
+off: a third faster, and better (1.588 against 1.625 nats after 350 steps of the demo).
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from musictk.model.cost import matmul_weights
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
 
-CPU_FLOPS = 12e9  # a second and core, forward and backward; 24e9 measured where all is quiet
+CPU_FLOPS = 12e9  # per second and core, forward and backward; 24e9 measured on an idle machine
 SECONDS, MOST_SECONDS = 120.0, 1800.0
-SMALL_CORPUS = 150_000  # positions that get SECONDS; more get time in proportion
+SMALL_CORPUS = 150_000  # positions for which SECONDS are budgeted; for more, in proportion
 FEWEST_BETWEEN = 20  # steps between two evaluations of a short run
 PASSES = 20
 FEWEST_STEPS, MOST_STEPS = 100, 20_000
 RATES = {"tiny": 3e-3, "small": 1e-3, "base": 5e-4, "large": 3e-4}
-ACTIVATION_BYTES = 0.05  # kept for the backward pass per position and parameter, bf16
+ACTIVATION_BYTES = 0.05  # for the backward pass, per position and parameter, bf16
 
-Rows = Callable[[int], int]  # crops of a length -> how many of them hold the corpus once
+Rows = Callable[[int], int]  # length of a crop -> number of crops in one pass over the corpus
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What there is to train on."""
+    """The hardware to train on."""
 
     device: str  # "cpu" or "cuda"
     cores: int = 1
@@ -47,15 +47,15 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Suited:
-    """What was chosen; `train` goes to `Settings().but(**train)`, `model` under what is given."""
+class Choice:
+    """Chosen defaults: `train` is for `TrainSettings().but(**train)`, `model` for the config."""
 
-    size: str | None  # a key of `musictk.model.sizes.SIZES`; None where the model is given whole
+    size: str | None  # a key of `musictk.model.sizes.SIZES`; None if its dimensions were given
     train: Mapping[str, Any]
     model: Mapping[str, Any]
 
 
-def suit(
+def choose_settings(
     arch: str,
     positions: int,
     device: str,
@@ -63,10 +63,11 @@ def suit(
     model: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
-) -> Suited:
-    """What suits an architecture on this machine's `device`, and a corpus of so many positions.
+) -> Choice:
+    """Defaults for an architecture, this machine's `device` and a corpus of `positions`.
 
-    What `size`, `model` and `train` say already is kept, and reckoned with. `rows` as in `choose`.
+    Given values (`size`, `model`, `train`) are kept, and the rest is chosen to fit them. `rows` as
+    in `choose`.
     """
     kind = registry().load("architecture", arch)
 
@@ -83,11 +84,12 @@ def choose(
     size: str | None = None,
     given: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
-) -> Suited:
-    """`suit`, as a pure function; `parameters` says how many a body of a size multiplies by.
+) -> Choice:
+    """`choose_settings` as a pure function.
 
-    `rows` says how many crops of a length hold the corpus once: more than `positions` fill,
-    because the ends of pieces leave some of them partly empty.
+    `parameters` maps a size to the number of parameters that a body multiplies by. `rows` maps a
+    length to the number of crops in one pass: more than `positions` / length, because the crops at
+    the ends of pieces are padded. By default every crop is full.
     """
     given = given or {}
     if machine.device == "cuda":
@@ -103,16 +105,18 @@ def choose(
         model = {"dropout": 0.0}
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
     length = int(shape["length"])
-    a_step = int(shape["batch"]) * length * int(shape.get("accumulation", 1))
-    once = positions if rows is None else rows(length) * length  # padding included: it takes time
+    per_step = int(shape["batch"]) * length * int(shape.get("accumulation", 1))
+    once = (
+        positions if rows is None else rows(length) * length
+    )  # with padding, which takes time too
     seen = min(affordable, PASSES * once)
-    steps = int(given.get("steps", min(max(ceil(seen / a_step), FEWEST_STEPS), MOST_STEPS)))
-    chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **spaced(steps)}
-    return Suited(size, shape | chosen, model)
+    steps = int(given.get("steps", min(max(ceil(seen / per_step), FEWEST_STEPS), MOST_STEPS)))
+    chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **intervals(steps)}
+    return Choice(size, shape | chosen, model)
 
 
-def spaced(steps: int) -> dict[str, int]:
-    """How often a run of so many steps looks up."""
+def intervals(steps: int) -> dict[str, int]:
+    """The evaluation and checkpoint intervals of a run of so many steps."""
     every = max(steps // 10, min(steps, FEWEST_BETWEEN))
     return {"evaluate_every": every, "checkpoint_every": every}
 
@@ -127,13 +131,13 @@ def this_machine(device: str = "cpu") -> Machine:
 
 
 def _affordable(work: float, parameters: Callable[[str | None], int]) -> str:
-    """The largest size that sees as many positions as it has parameters; at least tiny."""
+    """The largest size that trains on as many positions as it has parameters; at least tiny."""
     fitting = [size for size in ("small", "base") if work / 6 >= parameters(size) ** 2]
     return fitting[-1] if fitting else "tiny"
 
 
 def _cuda_shape(machine: Machine, positions: int, parameters: int) -> dict[str, Any]:
-    """Rows that fill half the memory, fewer where a small corpus would make too few steps."""
+    """A batch that fills half the memory; smaller if a small corpus would give too few steps."""
     length = 2048
     fitting = int(machine.memory / 2 / (ACTIVATION_BYTES * parameters * length))
     batch = 1 << min(max(fitting, 1).bit_length() - 1, 6)

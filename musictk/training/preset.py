@@ -1,8 +1,8 @@
-"""Named sets of settings, kept as TOML beside this file. Free of torch.
+"""Presets: named sets of settings, in TOML files. Free of torch.
 
-arch, tokenizer, size, summary                       what, and in words
+arch, tokenizer, size, summary                       names, and a description
 epochs, evaluate_epochs, checkpoint_epochs           steps, counted in passes over the corpus
-export                                               what the best model is written for at the end
+export                                               kinds of export of the best model at the end
 [model] [tokens] [network] [train] [data] [sample]   the groups of `--set`
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from musictk.errors import UnknownNameError, UsageError
 from musictk.training.settings import TrainSettings
 
-IN_EPOCHS: Mapping[str, str] = {  # what may be said in passes, and the steps that it becomes
+IN_EPOCHS: Mapping[str, str] = {  # a number of passes -> the setting in steps that it becomes
     "epochs": "steps",
     "evaluate_epochs": "evaluate_every",
     "checkpoint_epochs": "checkpoint_every",
@@ -34,7 +34,7 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """The preset called `name`: its names, and its groups of settings.
+    """The preset called `name`: its top-level keys and its groups of settings.
 
     Raises UnknownNameError with the nearest known name.
     """
@@ -45,9 +45,10 @@ def load_preset(name: str) -> dict[str, Any]:
 
 
 def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
-    """A preset from TOML; raises UnknownNameError for a key or training setting that is not.
+    """A preset from TOML; `owner` is what errors call it.
 
-    Raises UsageError for text that is no TOML, and for a value that is not of its key's kind.
+    Raises UnknownNameError for an unknown key or training setting, UsageError for invalid TOML or a
+    value of the wrong type.
     """
     try:
         values = tomllib.loads(text)
@@ -63,7 +64,7 @@ def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
 
 
 def _misfit(key: str, value: Any) -> str | None:
-    """What the value of a key should be and is not."""
+    """What the value of a key should be; None if it is."""
     if key in GROUPS:
         return None if isinstance(value, dict) else f"a table of settings, such as [{key}]"
     if key in TEXTS:

@@ -14,7 +14,7 @@ from musictk.catalog import Catalog
 from musictk.ingest import IngestOptions, ingest
 from musictk.jobs.plan import TrainRequest
 from musictk.jobs.train import Result, run
-from musictk.training.outcome import Quiet
+from musictk.training.outcome import SilentListener
 from musictk.workspace import Workspace
 
 BACH = Path(__file__).parents[2] / "examples" / "midis" / "Bach"
@@ -26,7 +26,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass
-class Heard(Quiet):
+class Heard(SilentListener):
     """Keeps the facts of the run that began."""
 
     facts: Mapping[str, Any] = field(default_factory=dict)

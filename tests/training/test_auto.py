@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from musictk.training.auto import Machine, Suited, choose, suit
+from musictk.training.auto import Choice, Machine, choose, choose_settings
 from musictk.training.settings import TrainSettings
 
 LAPTOP, SERVER = Machine("cpu", 2), Machine("cpu", 128)
@@ -14,17 +14,17 @@ def _parameters(size: str | None) -> int:
     return SIZES[size or "tiny"]
 
 
-def _positions(suited: Suited) -> int:
-    loop = TrainSettings().but(**suited.train).loop
-    return loop.batch * loop.accumulation * loop.length * int(suited.train["steps"])
+def _positions(chosen: Choice) -> int:
+    loop = TrainSettings().but(**chosen.train).loop
+    return loop.batch * loop.accumulation * loop.length * int(chosen.train["steps"])
 
 
 def test_two_cores_and_few_pieces_take_minutes() -> None:
-    suited = choose(LAPTOP, 130_000, _parameters)
-    assert suited.size == "tiny"
-    seconds = 6 * SIZES["tiny"] * _positions(suited) / (2 * 12e9)
+    chosen = choose(LAPTOP, 130_000, _parameters)
+    assert chosen.size == "tiny"
+    seconds = 6 * SIZES["tiny"] * _positions(chosen) / (2 * 12e9)
     assert 60 < seconds < 180
-    assert suited == choose(LAPTOP, 130_000, _parameters)
+    assert chosen == choose(LAPTOP, 130_000, _parameters)
 
 
 def test_more_of_anything_is_used() -> None:
@@ -39,8 +39,8 @@ def test_more_of_anything_is_used() -> None:
 
 def test_a_small_corpus_is_not_passed_over_for_ever() -> None:
     for machine in (SERVER, GPU):
-        suited = choose(machine, 10_000, _parameters)
-        assert _positions(suited) <= max(20 * 10_000 * 1.1, 100 * 2048 * suited.train["batch"])
+        chosen = choose(machine, 10_000, _parameters)
+        assert _positions(chosen) <= max(20 * 10_000 * 1.1, 100 * 2048 * chosen.train["batch"])
 
 
 def test_a_pass_over_short_pieces_takes_as_many_windows_as_they_do() -> None:
@@ -53,16 +53,16 @@ def test_a_pass_over_short_pieces_takes_as_many_windows_as_they_do() -> None:
     assert padded.train["steps"] == 20 * 1000 // 8
 
 
-def test_what_is_given_is_kept_and_reckoned_with() -> None:
-    suited = choose(LAPTOP, 130_000, _parameters, "small", {"length": 512, "batch": 8})
-    assert suited.size == "small"
-    assert (suited.train["batch"], suited.train["length"]) == (8, 512)
-    assert suited.train["steps"] == 100  # the fewest there are
+def test_given_settings_are_kept() -> None:
+    chosen = choose(LAPTOP, 130_000, _parameters, "small", {"length": 512, "batch": 8})
+    assert chosen.size == "small"
+    assert (chosen.train["batch"], chosen.train["length"]) == (8, 512)
+    assert chosen.train["steps"] == 100  # the fewest there are
     assert choose(LAPTOP, 130_000, _parameters, None, {"steps": 7}).train["steps"] == 7
 
 
 @pytest.mark.parametrize("arch", ["gpt", "conformer", "relative", "roll"])
 def test_every_architecture_is_suited(arch: str) -> None:
-    suited = suit(arch, 130_000, "cpu")
-    assert suited.size in SIZES
-    TrainSettings().but(**suited.train)
+    chosen = choose_settings(arch, 130_000, "cpu")
+    assert chosen.size in SIZES
+    TrainSettings().but(**chosen.train)
