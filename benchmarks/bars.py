@@ -3,9 +3,9 @@
     python -m benchmarks.bars FOLDER [--files N] [--tokenizer remi ...] [--show 10]
 
 Every MIDI file under FOLDER is encoded and decoded. A bar line of the score up to its last onset is
-wrong where no Bar token stands, and so is a Bar token where the score has no bar line; an opening
-bar that was made whole moves all of them by the same time. What stands within a 32nd note is at
-its place.
+wrong if there is no Bar token at it, and so is a Bar token without a bar line in the score. An
+opening bar that is completed shifts all of them by the same time. Differences of up to a 32nd note
+are ignored.
 """
 
 from __future__ import annotations

@@ -63,7 +63,7 @@ def row(path: Path, composer: str, count: int) -> dict[str, Any]:
 def reports(
     model: Runtime, composer: str, count: int, dials: dict[str, Any]
 ) -> Sequence[FormReport]:
-    """What one hears of the form of each piece."""
+    """The form report of each piece."""
     tokenizer = model.manifest.make_tokenizer()
     asked = {"form": "AABA", "seed": 1, "count": count, "sampling": dials}
     asked["conditions"] = {"composer": [[composer, 1.0]]}

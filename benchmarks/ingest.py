@@ -4,7 +4,7 @@
     python -m benchmarks.ingest FOLDER [--files 150] [--rounds 3]
 
 Both read the same files in turns. `musictk ingest` does all of its work: bytes checked, parsed in a
-worker, measured, fingerprinted, recorded in a catalog on disk, grouped, dealt into splits; the CPU
+worker, measured, sketched, recorded in a catalog on disk, grouped and assigned to splits; the CPU
 time of every process counts, its start too. `pretty_midi` parses. Medians are printed,
 and how long a second ingest takes that finds nothing to do.
 """
@@ -24,7 +24,7 @@ from shutil import copy
 
 from benchmarks.keep import keep
 from musictk.catalog import Catalog
-from musictk.ingest import Options, ingest
+from musictk.ingest import IngestOptions, ingest
 from musictk.workspace import here
 
 
@@ -40,9 +40,9 @@ def ours(folder: Path) -> tuple[float, float]:
         workspace = here(Path(name))
         with Catalog.open(workspace.catalog_url, workspace.root) as catalog:
             began = cpu()
-            ingest(catalog, workspace, [folder], Options(workers=1))
+            ingest(catalog, workspace, [folder], IngestOptions(workers=1))
             spent, again = cpu() - began, time.perf_counter()
-            ingest(catalog, workspace, [folder], Options(workers=1))
+            ingest(catalog, workspace, [folder], IngestOptions(workers=1))
             return spent, time.perf_counter() - again
 
 

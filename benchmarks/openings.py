@@ -3,12 +3,12 @@
     python -m benchmarks.openings WORKSPACE [--run RUN] [--count 256] [--bars 2] [--save]
 
 Every sample's first bar is compared with the pieces that the run was trained on, both read through
-its tokenizer. Half of the samples ask for no label, the others for each composer of the run in
-turn, under the usual guidance. Outside is a tempo beyond those that pieces begin with, a metre that
-no piece begins with, and a note lower or higher than any of the corpus. Stricter, and not counted
-as outside: a tempo that no piece begins with, a note lower or higher than any of a first bar. Notes
-may lie `data.transpose` further. (Of 256 pieces by the composers themselves some 15 would have a
-first bar lower or higher than those of 34 others.)
+its tokenizer. Half of the samples have no condition, the others each composer of the run in turn,
+with the default guidance. Outside are a tempo beyond those that pieces begin with, a metre that no
+piece begins with, and a note lower or higher than any of the corpus. Stricter, and not counted as
+outside: a tempo that no piece begins with, a note lower or higher than any of a first bar. Notes
+may exceed the range by `data.transpose`. (Of 256 pieces by the composers themselves some 15 would
+have a first bar lower or higher than those of 34 others.)
 """
 
 from __future__ import annotations
@@ -145,8 +145,8 @@ def opening(tokenizer: Tokenizer, sequence: Any) -> Opening:
     tempo = next((round(each.qpm, 2) for each in score.tempos if each.time == 0), None)
     signs = score.time_signatures
     metre = next(((each.numerator, each.denominator) for each in signs if each.time == 0), None)
-    heard = notes(score, drums=False)
-    pitches = heard.pitch[heard.start < bars(score)[1]]
+    found = notes(score, drums=False)
+    pitches = found.pitch[found.start < bars(score)[1]]
     extremes = (int(pitches.min()), int(pitches.max())) if len(pitches) else (None, None)
     return Opening(tempo, metre, *extremes)
 

@@ -28,7 +28,7 @@ from musictk.model.sizes import SIZES, config_for
 from musictk.model.windowed import WindowedAttention
 from musictk.plugin import registry
 from musictk.tokens import Tokens
-from musictk.training.objective import Objective, blocks
+from musictk.training.objective import NextPosition, blocks
 from musictk.training.optimizer import make_optimizers
 from musictk.training.settings import Optimisation
 
@@ -80,7 +80,7 @@ class Plain(nn.Module):
 
 def our_step(network: Network, sequence: Tensor) -> Step:
     """What `musictk.training` does in a step."""
-    objective = Objective(network, SPACE)
+    objective = NextPosition(network, SPACE)
     (optimizer,) = make_optimizers(network, Optimisation())
     mask = torch.ones(sequence[:, 1:].shape, dtype=torch.bool)
     none = torch.zeros(len(sequence), 0, dtype=torch.int64)

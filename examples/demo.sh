@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# The main job, from a folder of MIDI files to a piece and two exported models, in ./demo.
-# `make demo` runs it inside its own environment; it needs nothing but the `musictk` command.
+# From a folder of MIDI files to a piece and two exported models, in ./demo. `make demo` runs it in
+# its own environment; it needs only the `musictk` command.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 rm -rf demo
@@ -30,11 +30,11 @@ cat <<END
 Done. In $PWD:
   out.mid        a piece in the form AABA; open it in any player or DAW, the sections are markers
   out.png        its piano roll, coloured by section
-  onnx.mid       another, made by the ONNX export
+  onnx.mid       another piece, sampled with the ONNX export
   exports/       the exported models; their speeds:
 $(grep -hv '^$' onnx.txt torchscript.txt | sed 's/^/    /')
 
-Next, your own files. Put them into a folder for each composer and type:
+Next, your own files. Put them into one folder per composer and run:
   source $(dirname "$PWD")/.venv/bin/activate
   mkdir ~/music && cd ~/music
   musictk ingest /path/to/your/midis

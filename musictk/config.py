@@ -1,4 +1,4 @@
-"""Build a component's frozen dataclass `Config` from plain values, and turn it back into them."""
+"""Convert between plain values and the frozen dataclass `Config` of a component."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Rules = tuple[tuple[str, Callable[[Any], bool], str], ...]
 def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
     """`config(**values)` with every value checked against its annotation.
 
-    Strings are read as the annotated type ("8" for an int), so `--set` needs no rules of its own.
-    Old names (see `renamed`) are read as the current ones.
-    Raises UnknownNameError for a key that `config` lacks, UsageError for a value that does not fit.
+    Strings are parsed as the annotated type ("8" for an int), so `--set` needs no rules of its own.
+    Old names (see `renamed`) are translated. Raises UnknownNameError for an unknown key, UsageError
+    for an invalid value.
     """
     from pydantic import TypeAdapter, ValidationError
 
@@ -51,21 +51,21 @@ def translate(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
     return old | {key: value for key, value in values.items() if key not in names}
 
 
-def require(good: bool, owner: str, key: str, value: object, allowed: str) -> None:
-    """Raise UsageError unless `good`: "setting of gpt depth=0 must be above 0"."""
-    if not good:
+def require(valid: bool, owner: str, key: str, value: object, allowed: str) -> None:
+    """Raise UsageError unless `valid`: "setting of gpt depth=0 must be above 0"."""
+    if not valid:
         raise UsageError(f"setting of {owner} {key}={value!r} must be {allowed}")
 
 
 def require_all(rules: Rules, values: Mapping[str, Any], owner: str) -> None:
-    """Raise UsageError for the first value that a rule, (names, works, allowed), does not allow."""
-    for keys, works, allowed in rules:
+    """Raise UsageError for the first value that breaks a rule (keys, valid, allowed)."""
+    for keys, valid, allowed in rules:
         for key in keys.split():
-            require(works(values[key]), owner, key, values[key], allowed)
+            require(valid(values[key]), owner, key, values[key], allowed)
 
 
 def plain(config: Any) -> dict[str, Any]:
-    """The JSON-able values of a `Config`; `build(type(config), plain(config)) == config`."""
+    """The values of a `Config`, ready for JSON; `build(type(config), plain(config)) == config`."""
     return {key: _plain(value) for key, value in asdict(config).items()}
 
 

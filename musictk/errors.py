@@ -1,4 +1,4 @@
-"""Errors a user can act on: each says what is wrong, how to fix it, and has an exit code."""
+"""Errors for the user: each has a message, a hint that says how to fix it, and an exit code."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from collections.abc import Iterable
 
 
 class MusictkError(Exception):
-    """Something failed for a reason the user can fix.
+    """A failure that the user can fix.
 
-    `message` names the thing that is wrong; `hint` says what to do about it.
+    `message` says what is wrong; `hint` says how to fix it.
     """
 
     exit_code = 1
@@ -23,13 +23,13 @@ class MusictkError(Exception):
 
 
 class UsageError(MusictkError):
-    """The command was typed in a way that cannot work (exit code 2)."""
+    """The command line or its settings are invalid (exit code 2)."""
 
     exit_code = 2
 
 
 class UnknownNameError(UsageError):
-    """A name that nothing answers to. Says which names exist, the nearest one first."""
+    """An unknown name. The hint suggests the most similar known name, or lists the known ones."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
         choices = sorted(known)
@@ -38,12 +38,14 @@ class UnknownNameError(UsageError):
 
 
 def _suggestion(name: str, known: list[str]) -> str:
-    from rapidfuzz import fuzz, process  # only a failing command pays for this import
+    from rapidfuzz import fuzz, process  # imported only when a command fails
 
     if not known:
         return "there are none yet"
     fold = str.casefold
     near = process.extractOne(name, known, scorer=fuzz.ratio, processor=fold, score_cutoff=60)
-    near = near or process.extractOne(name, known, processor=fold, score_cutoff=80)  # a part of one
+    near = near or process.extractOne(
+        name, known, processor=fold, score_cutoff=80
+    )  # as part of a longer name
     listed = ", ".join(known[:12]) + (f", … ({len(known)} in all)" if len(known) > 12 else "")
-    return f"did you mean {near[0]!r}?" if near else f"there is: {listed}"
+    return f"did you mean {near[0]!r}?" if near else f"choose from: {listed}"

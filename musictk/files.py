@@ -1,7 +1,7 @@
-"""Files and directories that are either wholly written or not there, and files safe to read.
+"""Atomic writes of files and directories, and bounded reads of regular files.
 
-Whatever the system raises while something is written (a full disk, a read-only one, too many open
-files) becomes one MusictkError here, which names the path and the cause.
+An OSError while writing (a full disk, a read-only file system, too many open files) becomes a
+MusictkError that names the path and the cause.
 """
 
 from __future__ import annotations
@@ -21,24 +21,24 @@ from typing import Any
 
 from musictk.errors import MusictkError
 
-_MOST = 64 << 20  # bytes of a settings file; a device or a mistaken name could hold far more
-_SPACE = "free some space or choose another place, then run the same command again"
-_PLACE = "choose a place that can be written to, then run the same command again"
-_HANDLES = "raise the limit on open files (ulimit -n), then run the same command again"
+_LIMIT = 64 << 20  # bytes of a settings file; a wrong path could name a far larger file
+_SPACE = "free disk space or choose another path, then run the command again"
+_PLACE = "choose a writable path, then run the command again"
+_HANDLES = "raise the limit on open files (ulimit -n), then run the command again"
 _HINTS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _PLACE),
     **dict.fromkeys((errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG), _PLACE),
     errno.EMFILE: _HANDLES,
     errno.ENFILE: _HANDLES,
-    errno.EIO: "check the disk, then run the same command again",
+    errno.EIO: "check the disk, then run the command again",
 }
 
 
 @contextmanager
 def writing(path: Path, *native: type[Exception]) -> Iterator[None]:
-    """Turn what the system raises while `path` is written into MusictkError.
+    """Turn an OSError while `path` is written into a MusictkError.
 
-    `native`: what a library that writes files by itself raises in the place of OSError.
+    `native`: exceptions that a library with its own file access raises instead of OSError.
     """
     refusals: tuple[type[Exception], ...] = (OSError, *native)
     try:
@@ -49,19 +49,19 @@ def writing(path: Path, *native: type[Exception]) -> Iterator[None]:
 
 
 def cause(error: BaseException) -> str:
-    """What an error of the system says, in one line and without the path."""
+    """The message of a system error: one line, without the path."""
     lines = (getattr(error, "strerror", None) or str(error)).splitlines()
     return lines[0] if lines else type(error).__name__
 
 
 @contextmanager
 def atomic(path: Path, *native: type[Exception]) -> Iterator[Path]:
-    """Yield a temporary path beside `path`; on success it takes `path`'s place, else it is gone.
+    """Yield a temporary path; it replaces `path` on success and is removed on failure.
 
-    Raises MusictkError where it cannot be written; see `writing` for `native`.
+    Raises MusictkError if it cannot be written; see `writing` for `native`.
     """
     with writing(path, *native):
-        if path.exists() and not path.is_file():  # renaming would put a file where a device was
+        if path.exists() and not path.is_file():  # renaming would replace a device by a file
             raise OSError(errno.EINVAL, "not a regular file")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
@@ -79,10 +79,10 @@ def atomic(path: Path, *native: type[Exception]) -> Iterator[Path]:
 
 @contextmanager
 def staged(directory: Path, *native: type[Exception]) -> Iterator[Path]:
-    """Yield a temporary directory beside `directory`; on success it takes `directory`'s place.
+    """Yield a temporary directory; it replaces `directory` on success.
 
-    On any error nothing is left, and what was there before is as it was. Raises MusictkError where
-    it cannot be written; see `writing` for `native`.
+    On failure it is removed, and an existing `directory` is unchanged. Raises MusictkError if it
+    cannot be written; see `writing` for `native`.
     """
     with writing(directory, *native):
         directory.parent.mkdir(parents=True, exist_ok=True)
@@ -100,12 +100,12 @@ def staged(directory: Path, *native: type[Exception]) -> Iterator[Path]:
 
 @contextmanager
 def scratch() -> Iterator[Path]:
-    """A temporary directory, gone afterwards. Raises MusictkError where there can be none."""
+    """A temporary directory, removed on exit. Raises MusictkError if none can be created."""
     try:
         place = tempfile.gettempdir()
     except OSError as error:
-        message = "there is no temporary directory that can be written to"
-        raise MusictkError(message, "free some space, or name another with TMPDIR") from error
+        message = "no temporary directory is writable"
+        raise MusictkError(message, "free disk space, or set TMPDIR to another path") from error
     with (
         writing(Path(place)),
         tempfile.TemporaryDirectory(dir=place, ignore_cleanup_errors=True) as folder,
@@ -113,8 +113,8 @@ def scratch() -> Iterator[Path]:
         yield Path(folder)
 
 
-def point(link: Path, target: Path) -> None:
-    """Make `link` a relative symbolic link to the directory `target`, in one move."""
+def symlink(link: Path, target: Path) -> None:
+    """Make `link` a relative symbolic link to the directory `target`, atomically."""
     with writing(link):
         fresh = link.with_name(f".{link.name}.link")
         fresh.unlink(missing_ok=True)
@@ -127,7 +127,7 @@ def point(link: Path, target: Path) -> None:
 
 
 class Appender:
-    """Appends to a file without a buffer, so that a failure shows where it happens."""
+    """Appends to a file without a buffer, so that a failing write raises at once."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -135,33 +135,33 @@ class Appender:
             self._stream = path.open("ab", buffering=0)
 
     def write(self, data: bytes) -> None:
-        """Write all of `data`. Raises MusictkError where it cannot be written."""
+        """Write all of `data`. Raises MusictkError if it cannot be written."""
         rest = memoryview(data)
         with writing(self._path):
             while rest:
                 rest = rest[self._stream.write(rest) :]
 
     def close(self) -> None:
-        """Close the file. Raises MusictkError where the system reports a late failure."""
+        """Close the file. Raises MusictkError if the system reports a delayed failure."""
         with writing(self._path):
             self._stream.close()
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write `data` to `path`, wholly or not at all."""
+    """Write `data` to `path` atomically."""
     with atomic(path) as temporary:
         temporary.write_bytes(data)
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write `value` as indented JSON, wholly or not at all."""
+    """Write `value` as indented JSON atomically."""
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
 def open_regular(path: Path) -> BufferedReader:
     """Open a regular file, or a link to one, for reading bytes.
 
-    Raises OSError for anything else: a pipe could block for ever, a device could never end.
+    Raises OSError for anything else: reading a pipe may block, and a device may have no end.
     """
     # Without O_NONBLOCK, opening a pipe waits for a writer.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
@@ -178,44 +178,44 @@ def open_regular(path: Path) -> BufferedReader:
         raise
 
 
-def read_bytes(path: Path, most: int = _MOST) -> bytes:
-    """The bytes of a regular file. Raises OSError for another kind, or more than `most` bytes."""
+def read_bytes(path: Path, limit: int = _LIMIT) -> bytes:
+    """The content of a regular file. Raises OSError for other kinds and above `limit` bytes."""
     with open_regular(path) as stream:
-        data = stream.read(most + 1)
-    if len(data) > most:
-        raise OSError(errno.EFBIG, f"more than {most} bytes", str(path))
+        data = stream.read(limit + 1)
+    if len(data) > limit:
+        raise OSError(errno.EFBIG, f"more than {limit} bytes", str(path))
     return data
 
 
 def require_regular(path: Path) -> None:
-    """Raise OSError unless `path` is a regular file: for libraries that open files themselves."""
+    """Raise OSError unless `path` is a regular file; for libraries that open files themselves."""
     open_regular(path).close()
 
 
 def read_json(path: Path) -> Any:
-    """Read JSON; a missing or broken file raises MusictkError naming it."""
+    """Read a JSON file. Raises MusictkError if it is missing or invalid."""
     try:
         return json.loads(read_bytes(path).decode("utf-8"))
     except FileNotFoundError as error:
-        raise MusictkError(f"{path} is not there") from error
+        raise MusictkError(f"{path} does not exist") from error
     except OSError as error:
         raise MusictkError(f"cannot read {path}: {cause(error)}") from error
     except (ValueError, RecursionError) as error:
-        raise MusictkError(f"{path} is not readable JSON: {cause(error)}") from error
+        raise MusictkError(f"{path} is not valid JSON: {cause(error)}") from error
 
 
 def digest(value: Any) -> str:
-    """A stable 16-hex-digit name for any JSON-able value."""
+    """A stable hash (16 hex digits) of a JSON-serializable value."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
 def _take_place(temporary: Path, directory: Path) -> None:
-    """Rename `temporary` to `directory`; what is there steps aside, and back where that fails."""
+    """Rename `temporary` to `directory`. An existing one is moved aside, and back on failure."""
     if not directory.exists():
         temporary.rename(directory)
         return
-    # A directory cannot be renamed onto a full one.
+    # A directory cannot be renamed onto one that is not empty.
     prefix = f".{directory.name}.old."
     aside = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=directory.parent))
     old = aside / directory.name
@@ -228,12 +228,12 @@ def _take_place(temporary: Path, directory: Path) -> None:
             raise
         shutil.rmtree(old, ignore_errors=True)
     finally:
-        with suppress(OSError):  # where the old one could not move back, it stays there
+        with suppress(OSError):  # not empty where the old directory could not be moved back
             aside.rmdir()
 
 
 def _remove(path: Path) -> None:
-    """Remove a temporary file; where that fails too, the first error says more."""
+    """Remove a temporary file. A failure is ignored: the first error is the one to report."""
     with suppress(OSError):
         path.unlink(missing_ok=True)
 

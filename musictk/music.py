@@ -1,7 +1,7 @@
-"""What several rooms ask of a Score: its notes as arrays, its metres and bars, and its time.
+"""Notes, metres, bars and time of a Score, as numpy arrays.
 
-This is the one definition of bars and of duration: the catalog's facts, every tokenizer, evaluation
-and rendering count by it.
+The one definition of bars and duration, used by the catalog's facts, tokenizers, evaluation and
+rendering.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
 
-MOST_BARS = 20_000  # more than any piece has; a crafted file can ask for billions
+MOST_BARS = 20_000  # a crafted file can have billions
 LONGEST_DENOMINATOR = 128  # of a metre: a power of two up to this, as in MIDI files
 DEFAULT_TEMPO = 500_000  # microseconds per quarter note, until the score says otherwise
 
@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Notes:
-    """All notes of a score, (N,) int64 each, ordered by onset and then pitch."""
+    """The notes of a score, (N,) int64 each, ordered by onset and then pitch."""
 
     start: Ints  # ticks
     end: Ints  # ticks
@@ -36,15 +36,15 @@ class Notes:
         return len(self.start)
 
     def where(self, chosen: NDArray[np.bool_] | Ints) -> Notes:
-        """Those that are `chosen`: by a mask, (N,), or by their indices, in that order."""
+        """The notes selected by a mask, (N,), or by indices, in the order of the indices."""
         columns = (self.start, self.end, self.pitch, self.velocity, self.track)
         return Notes(*(column[chosen] for column in columns))
 
 
 def notes(score: ScoreTick, drums: bool = True, ordered: bool = True) -> Notes:
-    """The notes of every track; without those of drum tracks where `drums` is False.
+    """The notes of every track; with `drums=False` without those of drum tracks.
 
-    Where the order does not matter, half of the time is saved without it.
+    `ordered=False` leaves them in the order of tracks, in half of the time.
     """
     found = [
         (index, track.notes.numpy())
@@ -69,10 +69,9 @@ def notes(score: ScoreTick, drums: bool = True, ordered: bool = True) -> Notes:
 class Metres:
     """The metres of a score, (S,) int64 each, ascending in time; the first is at tick 0.
 
-    4/4 holds until the first time signature. One that stands inside a bar ends that bar there, even
-    where it repeats the metre in force: scores write partial bars so. Of several at one tick the
-    last counts. One that no MIDI file can hold, or whose bars are shorter than a tick, counts not
-    at all.
+    The metre is 4/4 until the first time signature. A time signature inside a bar ends that bar,
+    even if it repeats the current metre: scores write partial bars so. Of several at one tick the
+    last counts. One that MIDI files cannot hold, or whose bars are shorter than a tick, is ignored.
     """
 
     start: Ints  # ticks
@@ -84,27 +83,27 @@ class Metres:
         return len(self.start)
 
     def before(self, end: int) -> Metres:
-        """Those that begin before the tick `end`, at least the first."""
+        """The metres that begin before the tick `end`, at least the first."""
         count = max(int(np.searchsorted(self.start, end)), 1)
         columns = (self.start[:count], self.numerator[:count], self.denominator[:count])
         return Metres(*columns, self.quarter)
 
     def counts(self, end: int) -> Ints:
-        """(S,) how many bars begin in each, up to the tick `end`, which is after all of them.
+        """(S,) number of bars that begin in each metre, up to the tick `end` after all of them.
 
-        A bar line that falls between two ticks makes no bar of less than a tick.
+        A bar line between two ticks makes no bar shorter than a tick.
         """
         spans = np.append(self.start[1:], max(end, 1)) - self.start
         return (spans - 1) * self.denominator // (4 * self.quarter * self.numerator) + 1
 
     def line(self, section: Ints, number: Ints) -> Ints:
-        """The tick of the bar line `number` of `section`, counted from 0, rounded down."""
+        """Ticks of the bar lines `number`, counted from 0, of metres `section`, rounded down."""
         bar = 4 * self.quarter * self.numerator[section]
         return self.start[section] + number * bar // self.denominator[section]
 
 
 def metres(score: ScoreTick) -> Metres:
-    """The metres of a score, by its time signatures."""
+    """The metres of a score, from its time signatures."""
     quarter = max(score.ticks_per_quarter, 1)
     if not len(score.time_signatures):
         one = np.ones(1, np.int64)
@@ -122,9 +121,9 @@ def metres(score: ScoreTick) -> Metres:
 
 
 def bars(score: ScoreTick, least: int = 0) -> Ints:
-    """(N + 1,) ticks: where each bar begins, and where the last one ends.
+    """(N + 1,) ticks: the beginning of each of N bars, and the end of the last.
 
-    Covers every note and at least the tick `least`. Raises MusictkError past MOST_BARS.
+    Covers every note and at least the tick `least`. Raises MusictkError for more than MOST_BARS.
     """
     end = max(last_tick(score), least, 1)
     found = metres(score).before(end)
@@ -140,7 +139,7 @@ def bars(score: ScoreTick, least: int = 0) -> Ints:
 
 
 def last_tick(score: ScoreTick) -> int:
-    """When the last note ends; 0 without notes."""
+    """The tick at which the last note ends; 0 without notes."""
     ends = [0]
     for track in score.tracks:
         if len(track.notes):
@@ -150,15 +149,18 @@ def last_tick(score: ScoreTick) -> int:
 
 
 class Clock:
-    """Ticks to seconds, by the tempos of a score: 120 a minute until the first."""
+    """Converts ticks to seconds by the tempos of a score: 120 bpm until the first.
+
+    Of several tempos at one tick the last counts; one that is not positive is ignored.
+    """
 
     def __init__(self, score: ScoreTick) -> None:
         quarter = max(1, score.ticks_per_quarter)
         tempos = score.tempos.numpy()
         ticks = tempos["time"].astype(np.int64)
-        sound = (tempos["mspq"] > 0) & (ticks >= 0)
-        order = np.argsort(ticks[sound], kind="stable")  # of several at one tick the last counts
-        ticks, mspq = ticks[sound][order], tempos["mspq"][sound][order].astype(np.float64)
+        valid = (tempos["mspq"] > 0) & (ticks >= 0)
+        order = np.argsort(ticks[valid], kind="stable")
+        ticks, mspq = ticks[valid][order], tempos["mspq"][valid][order].astype(np.float64)
         if not len(ticks) or ticks[0] > 0:
             ticks, mspq = np.append(0, ticks), np.append(DEFAULT_TEMPO, mspq)
         self._ticks: Ints = ticks
@@ -167,13 +169,13 @@ class Clock:
         self._start: Floats = np.append(0.0, passed)
 
     def seconds(self, ticks: Ints) -> Floats:
-        """Seconds since the beginning, of each tick."""
+        """(N,) seconds from the beginning of the score to each of (N,) ticks."""
         index = np.searchsorted(self._ticks, ticks, side="right") - 1
         return self._start[index] + (ticks - self._ticks[index]) * self._pace[index]
 
 
 def duration(score: ScoreTick) -> float:
-    """Seconds until the last note ends, by the score's tempos."""
+    """Seconds from the beginning of the score to the end of its last note."""
     return float(Clock(score).seconds(np.array([last_tick(score)]))[0])
 
 

@@ -1,8 +1,8 @@
 """The hooks, and the registry of what they offer. Loads neither torch nor miditok.
 
 A plugin is any object with functions marked `@hookimpl`, found through the entry point group
-`musictk`. It offers components as strings (`"musictk_gpt.model:GPT"`); nothing behind an offer is
-imported until the component is used. The built-ins come in by the same door.
+`musictk`. It offers components as strings (`"musictk_gpt.model:GPT"`); a component is imported only
+when it is used. The built-in components are offered through the same hooks.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
+from musictk import __version__
 from musictk.errors import MusictkError, UnknownNameError
 
 if TYPE_CHECKING:
     import typer
 
 GROUP = "musictk"
-KINDS = ("tokenizer", "architecture", "sampler")
+KINDS = ("tokenizer", "architecture", "sampler", "runtime")
+
+CORE = EntryPoint("core", f"{__name__}:Core", GROUP)
 
 hookspec = pluggy.HookspecMarker(GROUP)
 hookimpl = pluggy.HookimplMarker(GROUP)
@@ -50,8 +53,25 @@ class Hooks:
         """Offer samplers: subclasses of `musictk.generation.Sampler`."""
 
     @hookspec
+    def register_runtimes(self, register: Register) -> None:
+        """Offer runtimes: subclasses of `musictk.runtime.Loader`."""
+
+    @hookspec
     def register_commands(self, app: typer.Typer) -> None:
         """Add commands to the command line: `@app.command()` on your functions."""
+
+
+class Core:
+    """What musictk offers itself, without a plugin."""
+
+    @staticmethod
+    @hookimpl
+    def register_runtimes(register: Register) -> None:
+        """The runtimes that `musictk export` writes for, and eager PyTorch."""
+        home = "musictk.runtime.builtin"
+        register("onnx", f"{home}:OnnxLoader", "ONNX Runtime; needs no torch")
+        register("torch", f"{home}:TorchLoader", "eager PyTorch, for checkpoints")
+        register("torchscript", f"{home}:TorchScriptLoader", "TorchScript: PyTorch programs")
 
 
 @dataclass(frozen=True)
@@ -78,14 +98,14 @@ class Offer:
 
 @dataclass(frozen=True)
 class Failure:
-    """A plugin that could not be loaded, and why. The others go on without it."""
+    """A plugin that could not be loaded, and why. The others work without it."""
 
     origin: str
     reason: str
 
 
 class Registry:
-    """What all plugins offer, by kind and name."""
+    """The offers of all plugins, by kind and name."""
 
     def __init__(self, points: Iterable[EntryPoint]) -> None:
         self.failures: list[Failure] = []
@@ -108,7 +128,7 @@ class Registry:
         return offer.load()
 
     def add_commands(self, app: typer.Typer) -> None:
-        """Let every plugin add its commands; one that fails is noted and left out."""
+        """Add every plugin's commands; a plugin that fails is recorded in `failures`."""
         for origin, manager in self._plugins:
             self._guarded(origin, partial(manager.hook.register_commands, app=app))
 
@@ -151,8 +171,8 @@ class Registry:
 
 @cache
 def registry() -> Registry:
-    """The registry of every plugin installed in this environment."""
-    return Registry(entry_points(group=GROUP))
+    """The registry of musictk itself and every plugin installed in this environment."""
+    return Registry([CORE, *entry_points(group=GROUP)])
 
 
 def _collector(kind: str, origin: str, found: list[Offer]) -> Register:
@@ -163,6 +183,8 @@ def _collector(kind: str, origin: str, found: list[Offer]) -> Register:
 
 
 def _origin(point: EntryPoint) -> str:
+    if point == CORE:
+        return f"core (musictk {__version__})"
     if point.dist is None:
         return point.name
     return f"{point.name} ({point.dist.name} {point.dist.version})"

@@ -1,8 +1,8 @@
-"""Where things are: one folder holds the catalog and all that is made from it.
+"""The workspace: the folder of the catalog and of everything made from it.
 
     catalog.db   shards/   runs/   exports/   prompts/
 
-The first command makes it. Paths kept in the catalog are relative to this folder, so the whole
+The first command creates it. Paths stored in the catalog are relative to this folder, so the whole
 workspace can be moved or copied.
 """
 
@@ -44,7 +44,7 @@ class Workspace:
         return self.root / "prompts"
 
     def relative(self, path: Path) -> str:
-        """`path` as the catalog keeps it: relative to the root, with forward slashes."""
+        """`path` as the catalog stores it: relative to the root, with forward slashes."""
         return Path(os.path.relpath(path.absolute(), self.root.absolute())).as_posix()
 
     def resolve(self, relative: str) -> Path:
@@ -53,5 +53,5 @@ class Workspace:
 
 
 def here(root: Path | None = None) -> Workspace:
-    """The workspace at `root`, or the one of the current directory."""
+    """The workspace at `root`, by default the current directory."""
     return Workspace((root or Path.cwd()).absolute())

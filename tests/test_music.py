@@ -1,4 +1,4 @@
-"""One definition of notes, metres, bars and time: the catalog's facts count by it too."""
+"""Notes, metres, bars and time of a Score, and the facts that are computed from them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from symusic.core import (
 from musictk.errors import MusictkError
 from musictk.music import Clock, bars, duration, metres, notes
 from musictk.reading import Limits
-from musictk.reading.facts import measure
+from musictk.reading.facts import piece_facts
 from musictk.reading.reasons import RejectedError
 
 MIDIS = sorted((Path(__file__).parents[1] / "examples" / "midis").glob("*/*.mid"))
@@ -103,7 +103,7 @@ def test_the_catalog_counts_the_same_bars_and_seconds(
     assert (lines[1:] > lines[:-1]).all()
     assert lines[-2] < end <= lines[-1]
     assert set(metres(score).before(end).start.tolist()) <= set(lines.tolist())
-    found = measure(score, notes(score), Clock(score), Limits())
+    found = piece_facts(score, notes(score), Clock(score), Limits())
     assert found["bars"] == len(lines) - 1
     assert found["seconds"] == pytest.approx(duration(score), abs=0.001)
 
@@ -111,7 +111,7 @@ def test_the_catalog_counts_the_same_bars_and_seconds(
 def test_the_catalog_counts_the_same_on_real_music() -> None:
     for path in MIDIS:
         score = ScoreTick.from_file(path)
-        found = measure(score, notes(score), Clock(score), Limits())
+        found = piece_facts(score, notes(score), Clock(score), Limits())
         assert (found["bars"], found["seconds"]) == (
             len(bars(score)) - 1,
             pytest.approx(duration(score), abs=0.001),
@@ -121,4 +121,4 @@ def test_the_catalog_counts_the_same_on_real_music() -> None:
 def test_the_catalog_refuses_what_has_too_many_bars() -> None:
     score = music((0, 1, 128), end=2**30, ticks=32)
     with pytest.raises(RejectedError, match="bars"):
-        measure(score, notes(score), Clock(score), Limits())
+        piece_facts(score, notes(score), Clock(score), Limits())

@@ -99,7 +99,7 @@ def test_a_component_that_does_not_import_names_its_plugin(folder: Path) -> None
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'conformer'"):
         registry().load("architecture", "confomer")
-    with pytest.raises(UnknownNameError, match=r"there is: .*gpt"):
+    with pytest.raises(UnknownNameError, match=r"choose from: .*gpt"):
         registry().load("architecture", "zzzz")
     with pytest.raises(UnknownNameError, match="there are none yet"):
         Registry([]).load("architecture", "gpt")

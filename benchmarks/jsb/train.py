@@ -30,15 +30,16 @@ from musictk.model.network import Network
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
 from musictk.training.evaluate import Scores, nll
+from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
-from musictk.training.outcome import Evaluation, Quiet, Report
+from musictk.training.outcome import Evaluation, Report, SilentListener
 from musictk.training.settings import GROUP_OF, TrainSettings
 
 SPLITS = ("valid", "test")
 RESULTS = Path(__file__).parents[1] / "results"
 
 
-class Printer(Quiet):
+class Printer(SilentListener):
     """A line now and then."""
 
     def stepped(self, report: Report) -> None:
@@ -73,7 +74,10 @@ def fit(
     began = time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         outcome = train(
-            settings, network, manifest, splits["train"], splits["valid"], Path(folder), Printer()
+            LanguageModeling(network, manifest, splits["train"], splits["valid"]),
+            settings,
+            Path(folder),
+            Printer(),
         )
     if outcome.interrupted:
         raise SystemExit(f"stopped at step {outcome.step}: no figure of a whole run")

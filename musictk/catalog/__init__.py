@@ -1,4 +1,4 @@
-"""The catalog: what music there is, and all that was made from it. The only home of SQL."""
+"""The catalog of music files and of everything made from them. The only package that uses SQL."""
 
 from musictk.catalog.catalog import Catalog
 from musictk.catalog.columns import unreadable
@@ -13,7 +13,7 @@ from musictk.catalog.models import (
     TokenizerRow,
 )
 from musictk.catalog.names import fold, load_path, store_path
-from musictk.catalog.records import SPLITS, Finding, PieceInfo, Seen, Sketch
+from musictk.catalog.records import SPLITS, ExaminedFile, FileSketch, KnownLocation, PieceInfo
 from musictk.catalog.shards import SpanInfo
 from musictk.catalog.splits import Fractions
 
@@ -22,16 +22,16 @@ __all__ = [
     "Catalog",
     "Checkpoint",
     "Composer",
+    "ExaminedFile",
     "Export",
     "File",
-    "Finding",
+    "FileSketch",
     "Fractions",
+    "KnownLocation",
     "PieceInfo",
     "Run",
     "Sample",
-    "Seen",
     "ShardRow",
-    "Sketch",
     "SpanInfo",
     "TokenizerRow",
     "fold",

@@ -1,4 +1,4 @@
-"""What holds the catalog together: check, digest, export."""
+"""Integrity checks, digest and export of the catalog."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from musictk.catalog.models import (
     Run,
     Sample,
     ShardRow,
-    Span,
+    SpanRow,
 )
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
-from musictk.catalog.queries import describe
+from musictk.catalog.queries import file_to_dict
 from musictk.files import write_bytes
 
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
@@ -32,16 +32,16 @@ _IDENTITY = ("id", "path", "member")  # what may differ between two catalogs of 
 
 
 class Audit(Pieces):
-    """Is the catalog true, and is it the same as another?"""
+    """Check a catalog, compare it with another, export it."""
 
     def check(self) -> list[dict[str, str]]:
-        """Every fault found, as {what, where, hint}; an empty list is a sound catalog.
+        """Every fault found, as {what, where, hint}; empty if no problems were found.
 
-        Values are such as their columns hold; files exist and hash as recorded; neither a cluster
-        nor twins lie in two splits; spans lie within their shards; shards, checkpoints and exports
-        exist.
+        Checks that values match their column types; that files exist and have the recorded SHA-256;
+        that neither a cluster nor a pair of near-duplicates is in two splits; that spans are inside
+        their shards; that shards, checkpoints and exports exist.
         """
-        from musictk.catalog.inspect import unreadable_rows  # numpy: for this check alone
+        from musictk.catalog.row_checks import unreadable_rows  # numpy: for this check alone
 
         with self.reading() as session:
             faults = [_fault(what, where, _RESTORE) for what, where in unreadable_rows(session)]
@@ -61,7 +61,7 @@ class Audit(Pieces):
                         _fault("a cluster in two splits", cluster, "run: musictk catalog split")
                     )
             for shard in session.scalars(select(ShardRow)):
-                spans = list(session.scalars(select(Span).where(Span.shard_id == shard.id)))
+                spans = list(session.scalars(select(SpanRow).where(SpanRow.shard_id == shard.id)))
                 faults += self._shard(shard, spans)
             kept = [
                 *(("checkpoint", row.path) for row in session.scalars(select(Checkpoint))),
@@ -73,19 +73,23 @@ class Audit(Pieces):
             for what, path in kept
             if not self._at(path).exists()
         ]
-        unreadable.take()  # each is named
+        unreadable.take()  # every one is among the faults
         return faults
 
     def digest(self) -> str:
-        """One hash over all that ingest knows, whatever the order it came in: the ingest law's."""
+        """SHA-256 over everything ingest recorded, independent of the order of files."""
         with self.reading() as session:
             query = select(File).options(
-                selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
+                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
             )
             lines = sorted(
                 json.dumps(
-                    {key: value for key, value in describe(file).items() if key not in _IDENTITY}
-                    | {"places": [[place.path, place.member] for place in file.places]},
+                    {
+                        key: value
+                        for key, value in file_to_dict(file).items()
+                        if key not in _IDENTITY
+                    }
+                    | {"places": [[place.path, place.member] for place in file.locations]},
                     sort_keys=True,
                 )
                 for file in session.scalars(query)
@@ -93,13 +97,13 @@ class Audit(Pieces):
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def export(self, path: Path) -> int:
-        """Write every table's rows as JSON lines to `path`; returns how many."""
+        """Write the rows of every table as JSON lines to `path`; return their number."""
         with self.reading() as session:
             query = select(File).options(
-                selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
+                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
             )
             rows: list[dict[str, Any]] = [
-                {"table": "files"} | describe(file) for file in session.scalars(query)
+                {"table": "files"} | file_to_dict(file) for file in session.scalars(query)
             ]
             for table in (Run, Checkpoint, Export, Sample, ShardRow):
                 name = table.__tablename__
@@ -124,14 +128,14 @@ class Audit(Pieces):
         return faults
 
     def _leaks(self) -> list[dict[str, str]]:
-        """Twins in two splits: what is learned from one would be scored on the other."""
-        from musictk.catalog.twins import leaks
+        """Near-duplicates in two splits: the model would be scored on music it was trained on."""
+        from musictk.catalog.leaks import find_leaks
 
-        pairs = leaks(self.sketches())
+        pairs = find_leaks(self.sketches())
         names = self._names({sketch.file_id for pair in pairs for sketch in pair})
         return [
             _fault(
-                "one piece in two splits",
+                "near-duplicates in two splits",
                 " and ".join(f"{names[each.file_id]} ({each.split})" for each in pair),
                 "run: musictk catalog split",
             )
@@ -139,7 +143,7 @@ class Audit(Pieces):
         ]
 
     def _names(self, ids: set[int]) -> dict[int, str]:
-        """Where each file lies, or its id."""
+        """The path of each file, or its id where it has none."""
         names = {file_id: f"file {file_id}" for file_id in ids}
         with self.reading() as session:
             for place in session.scalars(select(Location).where(Location.file_id.in_(ids))):
@@ -147,12 +151,12 @@ class Audit(Pieces):
                     names[place.file_id] = f"{place.path}/{place.member}".rstrip("/")
         return names
 
-    def _shard(self, shard: ShardRow, spans: list[Span]) -> list[dict[str, str]]:
+    def _shard(self, shard: ShardRow, spans: list[SpanRow]) -> list[dict[str, str]]:
         hint = "tokenize again"
         if not self._at(shard.path).is_file():
             return [_fault("a shard is gone", shard.path, hint)]
         if any(span.offset < 0 or span.offset + span.length > shard.length for span in spans):
-            return [_fault("a span lies outside its shard", shard.path, hint)]
+            return [_fault("a span is outside its shard", shard.path, hint)]
         return []
 
 

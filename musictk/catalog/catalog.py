@@ -1,4 +1,4 @@
-"""The Catalog: one door to every table."""
+"""The Catalog: the one interface to every table."""
 
 from __future__ import annotations
 
@@ -14,14 +14,18 @@ from musictk.catalog.shards import Shards
 
 
 class Catalog(Audit, Pieces, Queries, Labels, Shards, Runs):
-    """Composers, files, labels, tokenizers, shards, runs and what they made. The only home of SQL.
+    """Composers, files, labels, tokenizers, shards, runs, checkpoints, exports and samples.
 
-    Used as a context manager. Paths in it are relative to `root`. A second writer waits.
+    A context manager. Stored paths are relative to `root`. Concurrent writers wait for each other.
     """
 
     @classmethod
     def open(cls, url: str, root: Path) -> Catalog:
-        """Open the catalog at an SQLAlchemy URL, made or migrated to the newest form if needed."""
+        """Open the catalog at an SQLAlchemy URL; create it or migrate it to head if needed.
+
+        Raises UsageError for a URL that cannot be used, MusictkError for a database that cannot be
+        opened or was written by a newer version.
+        """
         return cls(connect(url), root)
 
     def __enter__(self) -> Catalog:

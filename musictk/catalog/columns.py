@@ -1,8 +1,8 @@
-"""Column types that survive what is not as it was written.
+"""Column types that tolerate damaged values.
 
-SQLite keeps whatever it is given: a date that is none, JSON cut short, bytes for text. A value of
-another type than its column's counts as missing here, so that the rest of the catalog can be used;
-`unreadable` counts them, and `Catalog.check` names each with its row.
+SQLite does not enforce column types: a value may be an invalid date, truncated JSON, or bytes
+instead of text. Such a value is read as missing, so that the rest of the catalog stays usable;
+`unreadable` counts them, and `Catalog.check` reports each with its row.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ from sqlalchemy import (
 )
 
 
-class Unreadable:
-    """How many values were not as their columns say, since it was last asked."""
+class UnreadableCounter:
+    """Counts values that did not match their column types."""
 
     def __init__(self) -> None:
         self._count = 0
@@ -36,27 +36,27 @@ class Unreadable:
         self._count += 1
 
     def take(self) -> int:
-        """The number, and begin again."""
+        """Return the count and reset it to 0."""
         count, self._count = self._count, 0
         return count
 
 
-unreadable = Unreadable()
+unreadable = UnreadableCounter()
 
 
-class Checked(TypeDecorator[Any]):
-    """A type that reads what its column may hold; `missing` stands for anything else."""
+class CheckedType(TypeDecorator[Any]):
+    """A column type that validates on reading; `missing` replaces an invalid value."""
 
     impl: Any = String
     cache_ok = True
     missing: Any = None
 
     def read(self, value: Any) -> Any:
-        """The value, or raise ValueError where it is not of this type."""
+        """Return the value; raise ValueError or TypeError where it is not of this type."""
         raise NotImplementedError
 
     def strict(self, dialect: Dialect) -> Callable[[Any], Any]:
-        """What turns a stored value into one of this type, or raises."""
+        """A converter from a stored value to this type, which raises for an invalid one."""
         inner = super().result_processor(dialect, None) or (lambda value: value)
 
         def process(value: Any) -> Any:
@@ -78,12 +78,12 @@ class Checked(TypeDecorator[Any]):
         return lenient
 
     def fallback(self, value: Any) -> Any:
-        """What stands for a value that cannot be read."""
+        """The replacement for a value that cannot be read."""
         return self.missing
 
 
-class Text(Checked):
-    """Text; bytes are shown as far as they are text."""
+class CheckedText(CheckedType):
+    """Text; bytes are decoded as UTF-8 with replacement characters."""
 
     impl = String
     cache_ok = True
@@ -95,14 +95,14 @@ class Text(Checked):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         lenient = super().result_processor(dialect, coltype)
-        return lambda value: value if type(value) is str else lenient(value)  # nearly always
+        return lambda value: value if type(value) is str else lenient(value)  # the fast path
 
     def fallback(self, value: Any) -> str:
         return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
-class Whole(Checked):
-    """A whole number; a sum over a column with text in it comes as a float."""
+class CheckedInteger(CheckedType):
+    """An integer; a sum over a column that contains text is a float in SQLite."""
 
     impl = Integer
     cache_ok = True
@@ -116,17 +116,17 @@ class Whole(Checked):
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
         lenient = super().result_processor(dialect, coltype)
-        return lambda value: value if type(value) is int else lenient(value)  # nearly always
+        return lambda value: value if type(value) is int else lenient(value)  # the fast path
 
 
-class Large(Whole):
-    """A whole number of 64 bits."""
+class CheckedBigInteger(CheckedInteger):
+    """A 64-bit integer."""
 
     impl = BigInteger
     cache_ok = True
 
 
-class Real(Checked):
+class CheckedFloat(CheckedType):
     """A finite number."""
 
     impl = Double
@@ -138,14 +138,14 @@ class Real(Checked):
         return value
 
 
-class Flag(Checked):
-    """Yes or no."""
+class CheckedBoolean(CheckedType):
+    """A boolean."""
 
     impl = Boolean
     cache_ok = True
 
     def strict(self, dialect: Dialect) -> Callable[[Any], Any]:
-        return self.read  # the driver's own takes anything for a yes
+        return self.read  # SQLAlchemy's own accepts any value as true
 
     def read(self, value: Any) -> bool | None:
         if value not in (None, 0, 1):
@@ -153,7 +153,7 @@ class Flag(Checked):
         return None if value is None else bool(value)
 
 
-class Blob(Checked):
+class CheckedBytes(CheckedType):
     """Bytes."""
 
     impl = LargeBinary
@@ -165,7 +165,7 @@ class Blob(Checked):
         return value
 
 
-class Document(Checked):
+class JsonObject(CheckedType):
     """A JSON object."""
 
     impl = JSON
@@ -180,8 +180,8 @@ class Document(Checked):
         return {}
 
 
-class Numbers(Checked):
-    """A JSON list of whole numbers."""
+class IntegerList(CheckedType):
+    """A JSON list of integers."""
 
     impl = JSON
     cache_ok = True
@@ -192,8 +192,8 @@ class Numbers(Checked):
         return value
 
 
-class Moment(Checked):
-    """An aware UTC time. SQLite keeps no zone, so it is given back on the way out."""
+class UtcDateTime(CheckedType):
+    """A timezone-aware UTC time. SQLite stores no time zone; reading adds it."""
 
     impl = DateTime(timezone=True)
     cache_ok = True

@@ -1,8 +1,9 @@
-"""The connection: WAL, writers that wait, migrations to head."""
+"""The connection: WAL, writers that wait for each other, migrations to head."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -10,20 +11,21 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError, StatementError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
 from musictk.catalog.migrations import HEAD, REVISIONS
 from musictk.errors import MusictkError, UsageError
 from musictk.files import cause, writing
 
-_PATIENCE = 600.0  # seconds a writer waits for another to finish
+_TIMEOUT = 600.0  # seconds a writer waits for another to finish
+_FULL = 64 << 10  # bytes free on a disk below which SQLite cannot open a database in WAL mode
 _COPY = "restore it from a copy, or move it away and ingest again"
-_text = partial(str, encoding="utf-8", errors="surrogateescape")  # bytes that are no text come too
+_text = partial(str, encoding="utf-8", errors="surrogateescape")  # keeps invalid UTF-8
 
 
 class Database:
@@ -32,14 +34,14 @@ class Database:
     def __init__(self, engine: Engine, root: Path) -> None:
         self._engine = engine
         self._writer = engine.execution_options(writes=True)
-        self._name = engine.url.database or engine.url.render_as_string()
+        self._name, self._file = _name_of(engine.url), _file_of(engine.url)
         self.root = root
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
         """A session that sees one consistent state and writes nothing."""
         with (
-            _mended(self._name),
+            _typed_errors(self._name, self._file),
             Session(self._engine, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -49,7 +51,7 @@ class Database:
     def writing(self) -> Iterator[Session]:
         """A session that holds the write lock from its first statement; commits on success."""
         with (
-            _mended(self._name),
+            _typed_errors(self._name, self._file),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
@@ -60,25 +62,54 @@ class Database:
 
 
 def connect(url: str) -> Engine:
-    """Open the database at `url` (any SQLAlchemy URL), making or migrating it where needed."""
+    """Open the database at `url` (any SQLAlchemy URL); create it or migrate it to head if needed.
+
+    A SQLite database that can only be read is opened read-only: in a folder without write
+    permission, or on a full disk.
+    """
+    hint = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
     try:
         parsed = make_url(url)
-        if parsed.get_backend_name() == "sqlite" and parsed.database not in (None, "", ":memory:"):
-            _make_room(Path(parsed.database or ""))
-        engine = create_engine(_for_reading(parsed) or parsed)
+        file = _file_of(parsed)
+        if file is not None:
+            _make_folder(file)
+        engine = _engine(_immutable(parsed) if _is_protected(file) else parsed)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        hint = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
         raise UsageError(f"cannot use the catalog URL {url!r}: {error}", hint) from error
-    if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
-    with _mended(url):
-        _migrate(engine, url)
+    with _typed_errors(url, file):
+        try:
+            _migrate(engine, url)
+        except OperationalError as error:
+            if not _is_write_failure(error) or _has_pending_writes(file):
+                raise
+            engine.dispose()
+            engine = _engine(_immutable(parsed))
+            _migrate(engine, url)
     return engine
 
 
-def _make_room(path: Path) -> None:
-    """The folder of a database file. Raises MusictkError where the file can be none."""
+def _engine(url: URL) -> Engine:
+    engine = create_engine(url)
+    if engine.dialect.name == "sqlite":
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    return engine
+
+
+def _name_of(url: URL) -> str:
+    return url.database or url.render_as_string()
+
+
+def _file_of(url: URL) -> Path | None:
+    """The file of a SQLite database; None for any other."""
+    name = url.database
+    if url.get_backend_name() != "sqlite" or name in (None, "", ":memory:"):
+        return None
+    return Path(unquote(name.removeprefix("file:")) if "uri" in url.query else name)
+
+
+def _make_folder(path: Path) -> None:
+    """Create the folder of a database file. Raises UsageError where the path is not a file."""
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         usable = path.is_file() or not path.exists()
@@ -86,47 +117,65 @@ def _make_room(path: Path) -> None:
         raise UsageError(f"the catalog {path} is not a regular file", "name another: --catalog URL")
 
 
-def _for_reading(url: URL) -> URL | None:
-    """The URL that reads a SQLite file in a place that cannot be written; None where it can.
+def _immutable(url: URL) -> URL:
+    """The URL that reads a SQLite file without writing anything beside it.
 
-    WAL needs a file beside the database even for reading, unless it is opened as immutable. What
-    another process has not yet put into the database itself could not be seen then.
+    In WAL mode SQLite creates a file even for reading, unless the database is declared immutable.
     """
-    path = Path(url.database or "")
-    if url.get_backend_name() != "sqlite" or url.query or not path.is_file():
-        return None
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        return None
-    pending = path.with_name(path.name + "-wal")
-    if pending.exists() and pending.stat().st_size:
-        return None
+    path = _file_of(url)
+    assert path is not None
+    if url.query:
+        return url
     database = f"file:{quote(str(path.absolute()))}"
     return url.set(database=database, query={"immutable": "1", "uri": "true"})
 
 
+def _is_protected(path: Path | None) -> bool:
+    """Whether permissions allow only reading, and everything committed is in the file itself."""
+    if path is None or not path.is_file():
+        return False
+    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
+        return False
+    return not _has_pending_writes(path)
+
+
+def _has_pending_writes(path: Path | None) -> bool:
+    """Whether an immutable database would hide commits that are still in its WAL file."""
+    if path is None or not path.is_file():
+        return True
+    pending = path.with_name(path.name + "-wal")
+    return pending.exists() and pending.stat().st_size > 0
+
+
+def _is_write_failure(error: OperationalError) -> bool:
+    """Whether SQLite could not create or extend a file that it needs, as on a full disk."""
+    code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
+    return code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
+
+
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
     connection.text_factory = _text
-    connection.isolation_level = None  # the driver begins nothing by itself, see _begin_sqlite
-    connection.execute(f"PRAGMA busy_timeout = {int(_PATIENCE * 1000)}")
+    connection.isolation_level = None  # transactions begin in _begin_sqlite
+    connection.execute(f"PRAGMA busy_timeout = {int(_TIMEOUT * 1000)}")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.execute("PRAGMA synchronous = FULL")
-    deadline = time.monotonic() + _PATIENCE
+    deadline = time.monotonic() + _TIMEOUT
     while connection.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
-        # Changing the mode ignores busy_timeout: two first openers would trip over each other.
+        # Changing the mode ignores busy_timeout, so two processes may collide at the first opening.
         try:
             connection.execute("PRAGMA journal_mode = WAL")
-            return  # a file system without shared memory stays in the mode it can do
+            return  # a file system without shared memory keeps its mode
         except sqlite3.OperationalError as error:
             busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
             if "readonly" in str(error):
                 return
             if not busy or time.monotonic() > deadline:
-                raise  # a full disk gets no better by waiting
+                raise
             time.sleep(0.05)
 
 
 def _begin_sqlite(connection: Connection) -> None:
-    # A reader that turns writer half-way can be refused at once, so writers say so from the start.
+    # Upgrading a read transaction fails at once if another writer is active: lock from the start.
     writes = connection.get_execution_options().get("writes", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
@@ -149,12 +198,12 @@ def _migrate(engine: Engine, url: str) -> None:
                 f"the catalog {url} was made by a newer musictk (revision {found}, known: {HEAD})",
                 "upgrade musictk",
             )
-        raise MusictkError(f"the catalog {url} says revision {found!r}, and there is none", _COPY)
-    from alembic import command  # only a catalog that is not at head pays for this import
+        raise MusictkError(f"the catalog {url} has an unknown revision {found!r}", _COPY)
+    from alembic import command  # imported only for a catalog that is not at head
     from alembic.config import Config
 
     with engine.execution_options(writes=True).begin() as connection:
-        if _revision(connection) == HEAD:  # another process was first
+        if _revision(connection) == HEAD:  # another process migrated it meanwhile
             return
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
@@ -163,28 +212,38 @@ def _migrate(engine: Engine, url: str) -> None:
 
 
 @contextmanager
-def _mended(url: str = "") -> Iterator[None]:
-    """Turn what the database driver says into a typed error with a hint."""
-    what = f"the catalog {url}".strip()
+def _typed_errors(name: str, file: Path | None) -> Iterator[None]:
+    """Turn errors of the database driver into typed errors with a hint."""
+    what = f"the catalog {name}"
     try:
         yield
     except (StatementError, sqlite3.Error) as error:
         origin = getattr(error, "orig", None) or error
-        raise MusictkError(f"{what} does not answer: {cause(origin)}", _advice(origin)) from error
+        if isinstance(origin, sqlite3.Error) and file is not None and _disk_is_full(file):
+            hint = f"free some space on the disk of {file.absolute().parent}"
+            raise MusictkError(f"cannot use {what}: the disk is full", hint) from error
+        raise MusictkError(f"cannot use {what}: {cause(origin)}", _hint(origin)) from error
     except UnicodeEncodeError as error:
         raise UsageError(f"{error.object!r} is not valid text", "type it in UTF-8") from error
     except OverflowError as error:
         raise UsageError(f"a number is too large for {what}", "give a smaller one") from error
 
 
-def _advice(error: BaseException) -> str:
-    said = str(error)
+def _disk_is_full(file: Path) -> bool:
+    try:
+        return shutil.disk_usage(file.absolute().parent).free < _FULL
+    except OSError:
+        return False
+
+
+def _hint(error: BaseException) -> str:
+    text = str(error)
     if isinstance(error, UnicodeEncodeError):
         return "type it in UTF-8"
-    if any(word in said for word in ("malformed", "not a database", "no such", "constraint")):
+    if any(word in text for word in ("malformed", "not a database", "no such", "constraint")):
         return _COPY
-    if "readonly" in said:
-        return "make it and its folder writable, or copy the workspace to where you may write"
-    if "locked" in said:
-        return "end the program that holds it, or try again later"
+    if "readonly" in text:
+        return "make it and its folder writable, or copy the workspace to a writable folder"
+    if "locked" in text:
+        return "close the program that uses it, or try again later"
     return "free some space, check its permissions, or name another with --catalog URL"

@@ -1,4 +1,4 @@
-"""Labels: any categorical fact about a file, set by hand or from a table."""
+"""Labels: categorical facts about files, set one by one or from a CSV file."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ from musictk.catalog.queries import select_files
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import cause, read_bytes
 
-_KEYS = ("file", "path", "sha256", "composer")  # columns that say which files a row is about
+_KEYS = ("file", "path", "sha256", "composer")  # columns that select files
 
 
 class Labels(Database):
-    """Every way to label files. An empty value takes the label away."""
+    """Set labels of files. An empty value removes the label."""
 
     def label(self, selection: str, category: str, value: str) -> int:
-        """Label the files that `selection` means; returns how many.
+        """Label the files that `selection` matches; return their number.
 
-        It is an id, a path, a title, the beginning of a sha256, or a composer's name. The category
-        `composer` sets the composer itself. Raises UnknownNameError where nothing is meant.
+        `selection` is an id, a path, a title, a prefix of a SHA-256 (8 digits or more), or the name
+        of a composer. The category `composer` sets the composer itself. Raises UnknownNameError
+        where nothing matches, UsageError for the categories `split` and `cluster`.
         """
         with self.writing() as session:
             files = _selected(session, selection)
@@ -39,19 +40,22 @@ class Labels(Database):
             return len(files)
 
     def label_csv(self, path: Path) -> dict[str, Any]:
-        """Label by a table: one column says which (file, path, sha256, composer), each other column
-        is a category. Returns how many labels were set, and which rows meant no file.
+        """Label by a CSV file with a header: one column (file, path, sha256 or composer) selects
+        files, each other column is a category.
+
+        Returns {"labels": labels set, "rows": rows, "unknown": keys that matched no file}. Raises
+        UsageError where no column selects files.
         """
-        rows = read_table(path)
-        key = next((key for key in _KEYS if rows and key in rows[0]), None)
+        columns, rows = read_table(path)
+        key = next((key for key in _KEYS if key in columns), None)
         if key is None:
             raise UsageError(
-                f"{path} has no column that names files", f"head one column {' or '.join(_KEYS)}"
+                f"{path} has no column that names files", f"name one column {' or '.join(_KEYS)}"
             )
         return self.label_rows(rows, key)
 
     def label_rows(self, rows: Sequence[Mapping[str, str]], key: str) -> dict[str, Any]:
-        """Label by rows whose column `key` says which files; see `label_csv`."""
+        """Label by rows whose column `key` selects files; see `label_csv`."""
         count = 0
         unknown: list[str] = []
         by = "composer" if key == "composer" else "file"
@@ -68,16 +72,21 @@ class Labels(Database):
         return {"labels": count, "rows": len(rows), "unknown": unknown}
 
 
-def read_table(path: Path) -> list[dict[str, str]]:
-    """The rows of a CSV file with a heading; raises UsageError where it cannot be read."""
+def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
+    """The column names and the rows of a CSV file with a header.
+
+    Raises UsageError for a missing file, MusictkError for one that is not CSV in UTF-8.
+    """
     try:
         text = read_bytes(path).decode("utf-8-sig")
-        rows = list(csv.DictReader(io.StringIO(text, newline="")))
+        reader = csv.DictReader(io.StringIO(text, newline=""))
+        rows = list(reader)
     except FileNotFoundError as error:
-        raise UsageError(f"{path} is not there") from error
+        raise UsageError(f"{path} does not exist") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise MusictkError(f"{path} is not a CSV file in UTF-8: {cause(error)}") from error
-    return [{(key or "").strip(): value for key, value in row.items()} for row in rows]
+    columns = [name.strip() for name in reader.fieldnames or ()]
+    return columns, [{(key or "").strip(): value for key, value in row.items()} for row in rows]
 
 
 def _meant(session: Session, key: str, by: str) -> list[File]:
@@ -104,7 +113,7 @@ def _set(session: Session, file: File, category: str, value: str) -> None:
         file.composer_id = named_composer(session, value).id if value else None
         return
     if category in ("split", "cluster") or not category:
-        raise UsageError(f"{category!r} cannot be a label", "deal splits with: catalog split")
+        raise UsageError(f"{category!r} cannot be a label", "assign splits with: catalog split")
     found = session.get(Label, (file.id, category))
     if not value:
         if found is not None:

@@ -8,7 +8,17 @@ from typing import Any
 from sqlalchemy import ForeignKey, MetaData, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, relationship
 
-from musictk.catalog.columns import Blob, Document, Flag, Large, Moment, Numbers, Real, Text, Whole
+from musictk.catalog.columns import (
+    CheckedBigInteger,
+    CheckedBoolean,
+    CheckedBytes,
+    CheckedFloat,
+    CheckedInteger,
+    CheckedText,
+    IntegerList,
+    JsonObject,
+    UtcDateTime,
+)
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -19,7 +29,7 @@ _NAMING = {
 
 
 def when(moment: datetime | None, timespec: str = "auto") -> str | None:
-    """A time as text; None where the catalog's cannot be read."""
+    """A time in ISO 8601; None for a value that could not be read."""
     return moment.isoformat(timespec=timespec) if moment else None
 
 
@@ -28,18 +38,18 @@ def now() -> datetime:
 
 
 class Base(DeclarativeBase):
-    """All tables hang on this."""
+    """Base class of all tables."""
 
     metadata = MetaData(naming_convention=_NAMING)
-    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it as it stands)
-        str: Text,
-        int: Whole,
-        float: Real,
-        bool: Flag,
-        bytes: Blob,
-        dict[str, Any]: Document,
-        list[int]: Numbers,
-        datetime: Moment,
+    type_annotation_map = {  # noqa: RUF012 (SQLAlchemy reads it at class creation)
+        str: CheckedText,
+        int: CheckedInteger,
+        float: CheckedFloat,
+        bool: CheckedBoolean,
+        bytes: CheckedBytes,
+        dict[str, Any]: JsonObject,
+        list[int]: IntegerList,
+        datetime: UtcDateTime,
     }
 
     def to_dict(self) -> dict[str, Any]:
@@ -47,7 +57,7 @@ class Base(DeclarativeBase):
         values = {
             column.name: getattr(self, column.name)
             for column in self.__table__.columns
-            if not isinstance(column.type, Blob)
+            if not isinstance(column.type, CheckedBytes)
         }
         return {
             key: value.isoformat() if isinstance(value, datetime) else value
@@ -64,7 +74,7 @@ class Composer(Base):
 
 
 class Alias(Base):
-    """Every spelling under which a composer is known, the canonical one included."""
+    """A spelling of a composer's name; the canonical one has a row too."""
 
     __tablename__ = "aliases"
 
@@ -74,28 +84,30 @@ class Alias(Base):
 
 
 class File(Base):
-    """One content, however many places hold it."""
+    """One content, at any number of locations."""
 
     __tablename__ = "files"
 
     id: Mapped[int] = mapped_column(primary_key=True)
-    sha256: Mapped[str | None] = mapped_column(unique=True)  # None: its bytes could not be had
+    sha256: Mapped[str | None] = mapped_column(unique=True)  # None: its bytes could not be read
     kind: Mapped[str]  # midi | text | abc
     status: Mapped[str] = mapped_column(index=True)  # accepted | rejected | missing
-    code: Mapped[str | None]  # why it was rejected, see musictk.reading.reasons
+    code: Mapped[str | None]  # reject reason, see musictk.reading.reasons
     detail: Mapped[str | None]
-    repair: Mapped[str | None]  # what was put right in memory before it could be read
-    checks: Mapped[int]  # version of the checks it went through
-    size: Mapped[int] = mapped_column(Large)  # bytes
+    repair: Mapped[str | None]  # what was repaired in memory when it was read
+    checks: Mapped[int]  # version of the checks it passed
+    size: Mapped[int] = mapped_column(CheckedBigInteger)  # bytes
     title: Mapped[str]
     composer_id: Mapped[int | None] = mapped_column(ForeignKey("composers.id"), index=True)
-    cluster: Mapped[str | None] = mapped_column(index=True)  # smallest sha256 of its twins
+    cluster: Mapped[str | None] = mapped_column(
+        index=True
+    )  # smallest sha256 of its near-duplicates
     split: Mapped[str | None] = mapped_column(index=True)  # train | valid | test
     notes: Mapped[int | None]
     tracks: Mapped[int | None]
     seconds: Mapped[float | None]
     bars: Mapped[int | None]
-    metre: Mapped[str | None]  # the one that holds longest, such as "3/4"
+    metre: Mapped[str | None]  # the one in force longest, such as "3/4"
     tempo: Mapped[float | None]  # mean quarters per minute
     key: Mapped[str | None]  # such as "F# minor"
     ticks_per_quarter: Mapped[int | None]
@@ -104,31 +116,31 @@ class File(Base):
     sketch: Mapped[bytes | None] = deferred(mapped_column())
     added_at: Mapped[datetime] = mapped_column(default=now)
     composer: Mapped[Composer | None] = relationship()
-    places: Mapped[list[Location]] = relationship(
+    locations: Mapped[list[Location]] = relationship(
         back_populates="file", order_by="Location.path, Location.member"
     )
     labels: Mapped[list[Label]] = relationship(order_by="Label.category")
 
 
 class Location(Base):
-    """Where a content lies: a path, and the member's name where that is an archive.
+    """Where a content is: a path, and the name of the member where that is an archive.
 
-    An archive read to its end has a row of its own, with an empty member and no file.
+    An archive that was read to its end has its own row, with an empty member and no file.
     """
 
     __tablename__ = "places"
 
     path: Mapped[str] = mapped_column(primary_key=True)  # names.store_path, forward slashes
     member: Mapped[str] = mapped_column(primary_key=True, default="")
-    size: Mapped[int] = mapped_column(Large)
-    mtime_ns: Mapped[int] = mapped_column(Large)
-    checks: Mapped[int]  # version of the checks it was seen by
+    size: Mapped[int] = mapped_column(CheckedBigInteger)
+    mtime_ns: Mapped[int] = mapped_column(CheckedBigInteger)
+    checks: Mapped[int]  # version of the checks it was examined with
     file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"), index=True)
-    file: Mapped[File | None] = relationship(back_populates="places")
+    file: Mapped[File | None] = relationship(back_populates="locations")
 
 
 class Label(Base):
-    """Any categorical fact about a file; a condition the model can be trained with."""
+    """A categorical fact about a file; models can be conditioned on it."""
 
     __tablename__ = "labels"
 
@@ -140,20 +152,20 @@ class Label(Base):
 
 
 class Posting(Base):
-    """An index of the sketches: which pieces hold a key, see `musictk.sketches.keys`.
+    """Inverted index of the sketches: which files have a key, see `musictk.sketches.index_keys`.
 
-    A key of a file that was taken out may stay behind: what it says is verified when it is used.
+    A row of a removed file may remain; it is checked when used.
     """
 
     __tablename__ = "postings"
     __table_args__ = {"sqlite_with_rowid": False}  # noqa: RUF012 (the rows are their own index)
 
-    key: Mapped[int] = mapped_column(Large, primary_key=True, autoincrement=False)
+    key: Mapped[int] = mapped_column(CheckedBigInteger, primary_key=True, autoincrement=False)
     file_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
 class TokenizerRow(Base):
-    """One exact encoding: name + config + what was learned."""
+    """One exact encoding: name, config and learned state of a tokenizer."""
 
     __tablename__ = "tokenizers"
 
@@ -162,42 +174,42 @@ class TokenizerRow(Base):
     name: Mapped[str]
     config: Mapped[dict[str, Any]]
     learned: Mapped[str | None]
-    learned_from: Mapped[str | None]  # digest of the training pieces it learned from
+    learned_from: Mapped[str | None]  # digest of the pieces it was trained on
 
 
 class ShardRow(Base):
-    """The pieces of one split, encoded by one tokenizer, in one file."""
+    """The pieces of one split encoded by one tokenizer, in one file."""
 
     __tablename__ = "shards"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     tokenizer_id: Mapped[int] = mapped_column(ForeignKey("tokenizers.id"))
     split: Mapped[str]
-    augment: Mapped[str] = mapped_column(default="")  # how pieces were varied; "" is not at all
-    pieces: Mapped[str]  # digest of the pieces that were asked for
+    augment: Mapped[str] = mapped_column(default="")  # augmentation of the pieces; "": none
+    pieces: Mapped[str]  # digest of the requested pieces
     path: Mapped[str] = mapped_column(unique=True)
-    length: Mapped[int] = mapped_column(Large)  # tokens or frames in all
+    length: Mapped[int] = mapped_column(CheckedBigInteger)  # tokens or frames in total
     made_at: Mapped[datetime] = mapped_column(default=now)
     tokenizer: Mapped[TokenizerRow] = relationship()
     __table_args__ = (UniqueConstraint("tokenizer_id", "split", "augment", "pieces"),)
 
 
-class Span(Base):
-    """Where one piece lies in a shard; a piece that was skipped has length 0 and a reason."""
+class SpanRow(Base):
+    """Where one piece is in a shard; a skipped piece has length 0 and a reason."""
 
     __tablename__ = "spans"
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shard_id: Mapped[int] = mapped_column(ForeignKey("shards.id"), index=True)
     file_id: Mapped[int] = mapped_column(ForeignKey("files.id"))
-    offset: Mapped[int] = mapped_column(Large)
-    length: Mapped[int] = mapped_column(Large)
+    offset: Mapped[int] = mapped_column(CheckedBigInteger)
+    length: Mapped[int] = mapped_column(CheckedBigInteger)
     augment: Mapped[str] = mapped_column(default="")
     skipped: Mapped[str | None]
 
 
 class Run(Base):
-    """One training."""
+    """One training run."""
 
     __tablename__ = "runs"
 
@@ -206,7 +218,7 @@ class Run(Base):
     architecture: Mapped[str]
     tokenizer: Mapped[str]  # its fingerprint
     settings: Mapped[dict[str, Any]]
-    status: Mapped[str] = mapped_column(index=True)  # one of runs.STATUSES
+    status: Mapped[str] = mapped_column(index=True)  # one of runs.RUN_STATUSES
     directory: Mapped[str]
     metrics: Mapped[dict[str, Any]]
     started_at: Mapped[datetime] = mapped_column(default=now)
@@ -214,7 +226,7 @@ class Run(Base):
 
 
 class Checkpoint(Base):
-    """A bundle that a run wrote: its best, or its last."""
+    """A bundle written by a run: the best or the last."""
 
     __tablename__ = "checkpoints"
 
@@ -230,7 +242,7 @@ class Checkpoint(Base):
 
 
 class Export(Base):
-    """A bundle written for another runtime, and what replaying it showed."""
+    """A bundle written for another runtime, and the report of its verification."""
 
     __tablename__ = "exports"
 
@@ -243,7 +255,7 @@ class Export(Base):
 
 
 class Sample(Base):
-    """A generated file with all that made it."""
+    """A generated file, and everything needed to generate it again."""
 
     __tablename__ = "samples"
 
@@ -251,7 +263,7 @@ class Sample(Base):
     path: Mapped[str]
     sha256: Mapped[str] = mapped_column(index=True)
     run_id: Mapped[int | None] = mapped_column(ForeignKey("runs.id"), index=True)
-    bundle: Mapped[str]  # digest of the weights it came from
-    seed: Mapped[int] = mapped_column(Large)
+    bundle: Mapped[str]  # digest of the model's weights
+    seed: Mapped[int] = mapped_column(CheckedBigInteger)
     request: Mapped[dict[str, Any]]
     made_at: Mapped[datetime] = mapped_column(default=now)

@@ -1,4 +1,4 @@
-"""Composer names and file names, as the catalog keeps them."""
+"""Composer names and file names as the catalog stores them."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|\\)")
 
 
 def fold(name: str) -> str:
-    """The key under which two spellings are one name: NFC, casefold, `_` as a space, one space.
+    """The key by which spellings are equal: NFC, case folded, `_` as space, spaces collapsed.
 
-    Nothing fuzzier: `Schumann` and `Schumann_Clara` are two composers.
+    There is no fuzzy matching: `Schumann` and `Schumann_Clara` are two composers.
     """
     spaced = unicodedata.normalize("NFC", name).replace("_", " ")
     return unicodedata.normalize("NFC", " ".join(spaced.split()).casefold())
 
 
 def store_path(path: str) -> str:
-    r"""A path as valid Unicode: bytes that do not decode become `\xNN`, and `\` doubles."""
+    r"""A path as valid Unicode: bytes that do not decode become `\xNN`, and `\` is doubled."""
     return _AWKWARD.sub(
         lambda match: "\\\\" if match[0] == "\\" else f"\\x{ord(match[0]) - 0xDC00:02x}", path
     )

@@ -1,4 +1,4 @@
-"""The music in the catalog: places, files, composers, clusters and splits."""
+"""The music in the catalog: files, locations, composers, clusters and splits."""
 
 from __future__ import annotations
 
@@ -11,22 +11,28 @@ from sqlalchemy.orm import Session, selectinload
 
 from musictk.catalog.columns import unreadable
 from musictk.catalog.database import Database
-from musictk.catalog.models import Alias, Composer, File, Location, Span
+from musictk.catalog.models import Alias, Composer, File, Location, SpanRow
 from musictk.catalog.names import fold
-from musictk.catalog.records import Finding, PieceInfo, Seen, Sketch
-from musictk.catalog.splits import Fractions, Member, deal, fill, wished
-from musictk.catalog.upsert import Names, drop_placeless, record_files, record_places
+from musictk.catalog.records import ExaminedFile, FileSketch, KnownLocation, PieceInfo
+from musictk.catalog.splits import (
+    ClusterMember,
+    Fractions,
+    assign_splits,
+    fill_empty_splits,
+    wanted_splits,
+)
+from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_locations
 from musictk.errors import UnknownNameError
 
-DEAL = Fractions()  # where nobody says how
+DEFAULT_FRACTIONS = Fractions()  # the default
 _grouped = (File.status == "accepted") & File.cluster.is_not(None)
 
 
 class Pieces(Database):
-    """What `ingest` writes and `training` reads."""
+    """Files and their splits: written by `ingest`, read by training."""
 
-    def seen(self) -> dict[tuple[str, str], Seen]:
-        """Every known place, by (path, member)."""
+    def known_locations(self) -> dict[tuple[str, str], KnownLocation]:
+        """Every known location, by (path, member)."""
         columns = (
             Location.path,
             Location.member,
@@ -37,31 +43,32 @@ class Pieces(Database):
         query = select(*columns, File.code).outerjoin(File)
         with self.reading() as session:
             return {
-                (path, member): Seen(size, mtime_ns, checks, code)
+                (path, member): KnownLocation(size, mtime_ns, checks, code)
                 for path, member, size, mtime_ns, checks, code in session.execute(query)
             }
 
-    def record(self, findings: Sequence[Finding], fractions: Fractions = DEAL) -> None:
-        """Keep what was found, all of it or nothing. Once this returns it survives a crash.
+    def record(
+        self, files: Sequence[ExaminedFile], fractions: Fractions = DEFAULT_FRACTIONS
+    ) -> None:
+        """Record examined files in one durable transaction.
 
-        Accepted files get their cluster and split in the same transaction: new ones are compared
-        with what is there. Content that was examined before is not changed by another place that
-        holds it.
+        New accepted files are compared with known ones and get their cluster and split in the same
+        transaction. A further location of known content does not change the content's row.
         """
-        from musictk.catalog.grouping import group  # numpy: readers do without
+        from musictk.catalog.grouping import group  # numpy: not needed for reading
 
         with self.writing() as session:
-            names = Names(session)
-            owners = [names.id(finding.composer) for finding in findings]
-            ids, joining = record_files(session, findings, owners)
-            drop_placeless(session, record_places(session, findings, ids))
+            names = ComposerIds(session)
+            owners = [names.id(found.composer) for found in files]
+            ids, joining = record_files(session, files, owners)
+            drop_orphaned(session, record_locations(session, files, ids))
             group(session, joining, fractions)
 
     def forget(self, places: Iterable[tuple[str, str]]) -> None:
-        """Places that hold nothing any more; a file without a place becomes `missing`.
+        """Delete locations, as (path, member); a file without a location becomes `missing`.
 
-        What is missing loses cluster and split: twins may come in the meantime, so that it is
-        grouped again when it returns.
+        A missing file loses its cluster and split: it is grouped again when it returns, because
+        near-duplicates may have been added in the meantime.
         """
         with self.writing() as session:
             left: set[int] = set()
@@ -71,7 +78,7 @@ class Pieces(Database):
                     left |= {place.file_id} if place.file_id is not None else set()
                     session.delete(place)
             session.flush()
-            drop_placeless(session, left)
+            drop_orphaned(session, left)
             query = select(File.id).where(File.status == "missing", File.cluster.is_not(None))
             missing = session.scalars(query).all()
             if missing:
@@ -79,10 +86,10 @@ class Pieces(Database):
 
                 ungroup(session, missing)
 
-    def attribute(self, composers: Mapping[tuple[str, str], str]) -> None:
-        """Say whose the files at these places, (path, member), are, whatever was said before."""
+    def set_composers(self, composers: Mapping[tuple[str, str], str]) -> None:
+        """Set the composers of the files at these locations, (path, member)."""
         with self.writing() as session:
-            names = Names(session)
+            names = ComposerIds(session)
             for (path, member), name in composers.items():
                 place = session.get(Location, (path, member))
                 if place is not None and place.file_id is not None:
@@ -94,12 +101,12 @@ class Pieces(Database):
     def pieces(
         self, split: str | None = None, reads: Collection[str] = frozenset({"midi"})
     ) -> list[PieceInfo]:
-        """Accepted files of the given kinds (and split), by id."""
+        """Accepted files of the given kinds, of all splits or of one, ordered by id."""
         query = (
             select(File)
             .where(File.status == "accepted", File.kind.in_(sorted(reads)))
             .options(
-                selectinload(File.places), selectinload(File.labels), selectinload(File.composer)
+                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
             )
             .order_by(File.id)
         )
@@ -108,18 +115,18 @@ class Pieces(Database):
         with self.reading() as session:
             return [piece for file in session.scalars(query) if (piece := _piece(file))]
 
-    def sketches(self) -> list[Sketch]:
-        """The musical fingerprint of every accepted file, by content hash."""
+    def sketches(self) -> list[FileSketch]:
+        """The sketch of every accepted file, ordered by content hash."""
         columns = (File.id, File.sha256, File.kind, File.sketch, File.split)
         query = select(*columns).where(File.status == "accepted").order_by(File.sha256)
         with self.reading() as session:
             return [
-                Sketch(id, sha256 or "", kind, data or b"", split)
+                FileSketch(id, sha256 or "", kind, data or b"", split)
                 for id, sha256, kind, data, split in session.execute(query)
             ]
 
-    def complete(self, fractions: Fractions) -> None:
-        """Group accepted files that have no split yet, and let no wanted split stay empty."""
+    def complete_splits(self, fractions: Fractions) -> None:
+        """Group accepted files without a split, and move clusters to empty wanted splits."""
         with self.writing() as session:
             query = select(File.id).where(File.status == "accepted", File.split.is_(None))
             strays = session.scalars(query).all()
@@ -130,16 +137,16 @@ class Pieces(Database):
             fill_splits(session, fractions)
 
     def split(self, fractions: Fractions) -> dict[str, int]:
-        """Group every file anew by its sketch, and deal every cluster, whatever was dealt before;
-        returns files per split.
-        """
+        """Group all files and assign all splits from scratch; return the files per split."""
         from musictk.catalog.grouping import group_all
 
         with self.writing() as session:
             group_all(session, fractions)
             files = session.execute(select(File.id, File.cluster).where(_grouped)).all()
-            dealt = deal([Member(cluster or "", None) for _, cluster in files], fractions)
-            rows = [{"id": id, "split": dealt[cluster or ""]} for id, cluster in files]
+            assigned = assign_splits(
+                [ClusterMember(cluster or "", None) for _, cluster in files], fractions
+            )
+            rows = [{"id": id, "split": assigned[cluster or ""]} for id, cluster in files]
             if rows:
                 session.execute(update(File), rows)
             return dict(Counter(str(row["split"]) for row in rows))
@@ -150,7 +157,10 @@ class Pieces(Database):
             return find_composer(session, name)
 
     def alias(self, composer: str, alias: str) -> None:
-        """Let `alias` mean `composer` too. A composer of that name is merged into it."""
+        """Make `alias` another name of `composer`; a composer of that name is merged into it.
+
+        Raises UnknownNameError where `composer` is unknown.
+        """
         with self.writing() as session:
             target = find_composer(session, composer)
             taken = session.get(Alias, fold(alias))
@@ -161,20 +171,20 @@ class Pieces(Database):
 
 
 def fill_splits(session: Session, fractions: Fractions) -> None:
-    """Move a cluster to each wanted split that is empty, those no model was trained on first."""
+    """Move a cluster to each empty wanted split; clusters that were never encoded move first."""
 
     def is_empty(split: str) -> bool:
         query = select(File.id).where(File.status == "accepted", File.split == split).limit(1)
         return session.scalar(query) is None
 
-    if not any(map(is_empty, wished(fractions))):
+    if not any(map(is_empty, wanted_splits(fractions))):
         return
     query = select(File.cluster, func.min(File.split)).where(_grouped).group_by(File.cluster)
-    dealt = {str(cluster): str(split) for cluster, split in session.execute(query)}
-    heard = select(File.cluster).where(File.id.in_(select(Span.file_id)))
-    fresh = dealt.keys() - set(map(str, session.scalars(heard)))
-    for cluster, split in fill(dealt, fractions, fresh).items():
-        if split != dealt[cluster]:
+    assigned = {str(cluster): str(split) for cluster, split in session.execute(query)}
+    encoded = select(File.cluster).where(File.id.in_(select(SpanRow.file_id)))
+    fresh = assigned.keys() - set(map(str, session.scalars(encoded)))
+    for cluster, split in fill_empty_splits(assigned, fractions, fresh).items():
+        if split != assigned[cluster]:
             session.execute(update(File).where(File.cluster == cluster).values(split=split))
 
 
@@ -187,8 +197,8 @@ def find_composer(session: Session, name: str) -> Composer:
 
 
 def named_composer(session: Session, name: str) -> Composer:
-    """The composer known under `name`, made where there is none."""
-    return session.get_one(Composer, Names(session).id(name))
+    """The composer known under `name`; added if there is none."""
+    return session.get_one(Composer, ComposerIds(session).id(name))
 
 
 def _merge(session: Session, source: int, target: int) -> None:
@@ -198,11 +208,11 @@ def _merge(session: Session, source: int, target: int) -> None:
 
 
 def _piece(file: File) -> PieceInfo | None:
-    """None for a file whose place cannot be read: there is nothing to load then."""
-    if not file.places:
+    """None for a file without a readable location: it cannot be loaded."""
+    if not file.locations:
         unreadable.note()
         return None
-    place = file.places[0]
+    place = file.locations[0]
     labels: dict[str, Any] = {label.category: label.value for label in file.labels}
     return PieceInfo(
         id=file.id,

@@ -1,4 +1,4 @@
-"""What the command line shows of the catalog: everything here returns JSON-able values."""
+"""Queries of the command line; all of them return JSON-able values."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ from musictk.catalog.models import (
 )
 from musictk.catalog.names import store_path
 from musictk.catalog.pieces import find_composer
-from musictk.catalog.records import SPLITS, STATUSES
+from musictk.catalog.records import FILE_STATUSES, SPLITS
 from musictk.errors import UnknownNameError, UsageError
 
-_MOST = 2**31 - 1  # rows that can be asked for
-_EAGER = (selectinload(File.composer), selectinload(File.places), selectinload(File.labels))
+_MAX_LIMIT = 2**31 - 1  # rows
+_EAGER = (selectinload(File.composer), selectinload(File.locations), selectinload(File.labels))
 
 
 class Queries(Database):
-    """Questions about the music."""
+    """Summaries, lists and searches of files and composers."""
 
     def summary(self) -> dict[str, Any]:
-        """How much there is, by status, split, kind and reason; and names that look alike."""
+        """Counts by status, split, kind and reject reason; and similar composer names."""
         accepted = File.status == "accepted"
         with self.reading() as session:
             totals = session.execute(
@@ -75,9 +75,9 @@ class Queries(Database):
         label: tuple[str, str] | None = None,
         limit: int | None = None,
     ) -> list[dict[str, Any]]:
-        """Files that meet every condition given, by path. Raises UnknownNameError for a bad one."""
+        """Files that match every given condition, by path. Raises UnknownNameError."""
         _known("split", split, SPLITS)
-        _known("status", status, STATUSES)
+        _known("status", status, FILE_STATUSES)
         with self.reading() as session:
             conditions = []
             if composer is not None:
@@ -95,7 +95,7 @@ class Queries(Database):
             return _described(session, select(File).where(*conditions), limit)
 
     def composers(self) -> list[dict[str, Any]]:
-        """Every composer with spellings and how much there is, the largest first."""
+        """All composers with spellings and amounts of music, the largest first."""
         query = (
             select(
                 Composer,
@@ -126,15 +126,15 @@ class Queries(Database):
         return sorted(rows, key=lambda row: (-row["files"], row["name"]))
 
     def search(self, text: str, limit: int | None = 100) -> list[dict[str, Any]]:
-        """Files in whose title, path, composer, key or labels every word of `text` stands."""
+        """Files whose title, path, composer, key or labels contain every word of `text`."""
         conditions = [or_(*map(_mentions, spellings(word))) for word in text.split()]
         with self.reading() as session:
             return _described(session, select(File).where(*conditions), limit)
 
     def show(self, key: str) -> dict[str, Any]:
-        """All about one file, by id, path, title, or the beginning of its sha256.
+        """All facts about one file, by id, path, title or prefix of its SHA-256.
 
-        Raises UnknownNameError for none, UsageError for several.
+        Raises UnknownNameError where no file matches, UsageError where several do.
         """
         with self.reading() as session:
             found = select_files(session, key)
@@ -142,23 +142,23 @@ class Queries(Database):
                 raise UnknownNameError("file", key, session.scalars(select(File.title).limit(9999)))
             if len(found) > 1:
                 raise UsageError(
-                    f"{key!r} means {len(found)} files", "give an id, or more of the path or hash"
+                    f"{key!r} matches {len(found)} files", "give an id, or more of the path or hash"
                 )
             file = found[0]
-            twins = session.scalars(
+            duplicates = session.scalars(
                 select(File.title)
                 .where(File.cluster == file.cluster, File.id != file.id)
                 .order_by(File.title)
             )
-            return describe(file) | {
+            return file_to_dict(file) | {
                 "checks": file.checks,
                 "added_at": when(file.added_at),
-                "places": [_where(place) for place in file.places],
-                "near_duplicates": list(twins),
+                "places": [_where(place) for place in file.locations],
+                "near_duplicates": list(duplicates),
             }
 
     def rejected(self, code: str | None = None) -> list[dict[str, Any]]:
-        """Files that were not accepted (for one reason), with code and detail, by path."""
+        """Rejected files with reason code and detail, by path; with `code`, only those."""
         query = select(File).where(File.status == "rejected")
         with self.reading() as session:
             if code is not None:
@@ -174,9 +174,9 @@ class Queries(Database):
             ]
 
 
-def describe(file: File) -> dict[str, Any]:
-    """A file as plain values."""
-    place = file.places[0] if file.places else None
+def file_to_dict(file: File) -> dict[str, Any]:
+    """A file as JSON-able values."""
+    place = file.locations[0] if file.locations else None
     return {
         "id": file.id,
         "path": place.path if place else None,
@@ -207,9 +207,9 @@ def describe(file: File) -> dict[str, Any]:
 
 
 def spellings(text: str) -> list[str]:
-    """`text` as it stands, and as the catalog keeps names: see `names.store_path`.
+    """`text` as given and as the catalog stores paths, see `names.store_path`.
 
-    What is no valid Unicode can only be the name of a file.
+    Only stored paths may come from text that is not valid Unicode.
     """
     both = dict.fromkeys((text, store_path(text)))
     return [
@@ -218,16 +218,16 @@ def spellings(text: str) -> list[str]:
 
 
 def select_files(session: Session, key: str) -> list[File]:
-    """The files that `key` means: an id, a path, a title, a hash's beginning (8 digits or more)."""
+    """The files that match an id, a path, a title or a prefix of a SHA-256 (8 digits or more)."""
     tries: list[ColumnElement[bool]] = []
     if key.isdecimal() and len(key) < 10:
         tries.append(File.id == int(key))
     names = spellings(key)
-    tries.append(File.places.any(or_(Location.path.in_(names), Location.member.in_(names))))
+    tries.append(File.locations.any(or_(Location.path.in_(names), Location.member.in_(names))))
     if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
         tries.append(File.sha256.startswith(key.lower()))
     ends = [Location.path.endswith("/" + name, autoescape=True) for name in names]
-    tries.append(File.places.any(or_(*ends)))
+    tries.append(File.locations.any(or_(*ends)))
     tries.append(File.title.in_(names))
     for condition in tries:
         found = session.scalars(select(File).where(condition).options(*_EAGER)).all()
@@ -237,11 +237,11 @@ def select_files(session: Session, key: str) -> list[File]:
 
 
 def _described(session: Session, query: Any, limit: int | None) -> list[Any]:
-    if limit is not None and not 0 <= limit <= _MOST:
-        raise UsageError(f"{limit} is no number of rows", f"give one from 0 to {_MOST:,}")
+    if limit is not None and not 0 <= limit <= _MAX_LIMIT:
+        raise UsageError(f"{limit} is not a valid limit", f"give one from 0 to {_MAX_LIMIT:,}")
     first = select(func.min(Location.path)).where(Location.file_id == File.id).scalar_subquery()
     ordered = query.options(*_EAGER).order_by(first, File.id).limit(limit)
-    return [describe(file) for file in session.scalars(ordered)]
+    return [file_to_dict(file) for file in session.scalars(ordered)]
 
 
 def _mentions(word: str) -> ColumnElement[bool]:
@@ -252,7 +252,7 @@ def _mentions(word: str) -> ColumnElement[bool]:
     return or_(
         within(File.title),
         within(File.key),
-        File.places.any(or_(within(Location.path), within(Location.member))),
+        File.locations.any(or_(within(Location.path), within(Location.member))),
         File.labels.any(within(Label.value)),
         File.composer_id.in_(select(Alias.composer_id).where(within(Alias.spelling))),
     )
@@ -283,8 +283,8 @@ def _where(place: Location) -> dict[str, str | None]:
 
 
 def _similar(names: Sequence[str]) -> list[list[str]]:
-    """Pairs of names so near that one may be a slip of the other; never merged by themselves."""
-    from rapidfuzz import fuzz, process  # only the summary pays for this import
+    """Pairs of names so similar that one may be a misspelling; never merged automatically."""
+    from rapidfuzz import fuzz, process  # imported only for the summary
 
     if len(names) < 2:
         return []

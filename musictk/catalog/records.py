@@ -1,4 +1,4 @@
-"""What goes into the catalog and what comes out of it, as plain values."""
+"""Input and output of the catalog as plain dataclasses."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from dataclasses import dataclass, field
 from typing import Any
 
 SPLITS = ("train", "valid", "test")
-STATUSES = ("accepted", "rejected", "missing")
+FILE_STATUSES = ("accepted", "rejected", "missing")
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What examining one place on disk showed; `Catalog.record` keeps it."""
+class ExaminedFile:
+    """The result of examining one location on disk; input of `Catalog.record`."""
 
     path: str  # relative to the workspace, as names.store_path gives it
-    member: str  # name inside the archive, "" outside of one
+    member: str  # name inside an archive, else ""
     size: int  # of the file on disk (the archive's, for a member)
     mtime_ns: int
     sha256: str | None = None
@@ -33,7 +33,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class PieceInfo:
-    """An accepted file: all that training needs to know of it, and where to read it again."""
+    """An accepted file: its facts, and where to read it."""
 
     id: int
     path: str  # relative to the workspace, as names.store_path gives it
@@ -45,12 +45,12 @@ class PieceInfo:
     labels: dict[str, str]
     seconds: float
     notes: int
-    cluster: str | None = None  # of near-duplicates: equal for twins
+    cluster: str | None = None  # equal for near-duplicates
 
 
 @dataclass(frozen=True)
-class Seen:
-    """What the catalog knows of one place, to tell whether it must be read again."""
+class KnownLocation:
+    """What the catalog knows of one location; tells whether it has to be read again."""
 
     size: int
     mtime_ns: int
@@ -59,8 +59,8 @@ class Seen:
 
 
 @dataclass(frozen=True)
-class Sketch:
-    """The musical fingerprint of one accepted file."""
+class FileSketch:
+    """The sketch of one accepted file; see `musictk.sketches`."""
 
     file_id: int
     sha256: str
@@ -70,8 +70,8 @@ class Sketch:
 
 
 @dataclass(frozen=True)
-class Newcomer:
-    """A file to be grouped. `split` is the one it stays in where it has no twin."""
+class FileToGroup:
+    """A file to group. `split` is kept if it has no near-duplicate."""
 
     id: int
     sha256: str

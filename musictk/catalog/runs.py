@@ -1,4 +1,4 @@
-"""Runs and what they leave: checkpoints, exports, samples."""
+"""Runs and their results: checkpoints, exports, samples."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from musictk.catalog.database import Database
 from musictk.catalog.models import Checkpoint, Export, Run, Sample, now
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 
-STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
+RUN_STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 _NO_RUNS = "train one with: musictk train --arch conformer"
 
 
 class Runs(Database):
-    """Rows come back detached: read them, change them only through these methods."""
+    """Runs, checkpoints, exports and samples. Returned rows are detached and read-only."""
 
     def start_run(
         self,
@@ -28,17 +28,17 @@ class Runs(Database):
         name: str | None = None,
         claim: Callable[[str], None] | None = None,
     ) -> Run:
-        """A new run, `running`, in a directory of its own under `runs/` (not made yet).
+        """Add a run with status `running` and the directory `runs/<name>`, which is not created.
 
-        `tokenizer` is a fingerprint. Without a `name` it is called `<architecture>-<number>`.
-        `claim` is called with the name before any other process can see the run; if it raises,
-        there is no run.
+        `tokenizer` is a fingerprint. The default name is `<architecture>-<number>`. `claim` is
+        called with the name before any other process can see the run; if it raises, no run is
+        added. Raises UsageError where the name is taken.
         """
         with self.writing() as session:
             taken = set(session.scalars(select(Run.name)))
             chosen = name or _next_name(architecture, taken)
             if chosen in taken:
-                raise UsageError(f"there is a run {chosen!r} already", "choose another name")
+                raise UsageError(f"a run {chosen!r} exists already", "choose another name")
             if claim is not None:
                 claim(chosen)
             run = Run(
@@ -56,7 +56,7 @@ class Runs(Database):
     def finish_run(
         self, name: str, status: str = "finished", metrics: Mapping[str, Any] | None = None
     ) -> Run:
-        """Close a run with one of `STATUSES`, adding to its metrics."""
+        """Close a run with one of `RUN_STATUSES`, and add to its metrics."""
         with self.writing() as session:
             run = _run(session, name)
             run.status, run.ended_at = status, now()
@@ -76,7 +76,7 @@ class Runs(Database):
             return _run(session, name)
 
     def runs(self, status: str | None = None) -> list[Run]:
-        """Every run (of one status), oldest first."""
+        """All runs, or those of one status, oldest first."""
         query = select(Run).order_by(Run.id)
         if status is not None:
             query = query.where(Run.status == status)
@@ -84,9 +84,9 @@ class Runs(Database):
             return list(session.scalars(query))
 
     def newest_run(self, status: str | None = "finished") -> Run:
-        """The run of that status that began last; raises MusictkError where there is none.
+        """The newest run of a status; raises MusictkError where there is none.
 
-        Older versions closed runs that had diverged as finished: those are passed over.
+        Older versions closed diverged runs as finished: those are skipped.
         """
         found = [run for run in self.runs(status) if status is None or not has_diverged(run)]
         if not found:
@@ -97,7 +97,7 @@ class Runs(Database):
     def add_checkpoint(
         self, run: str, kind: str, step: int, path: str, digest: str, metrics: Mapping[str, Any]
     ) -> Checkpoint:
-        """The run's `best` or `last` bundle; takes the place of the one before."""
+        """Record the run's `best` or `last` bundle; replaces the previous one."""
         with self.writing() as session:
             owner = _run(session, run)
             found = session.scalar(
@@ -118,7 +118,7 @@ class Runs(Database):
     def checkpoint(self, run: str) -> Checkpoint:
         """The run's best checkpoint, else its last; raises MusictkError where it has none.
 
-        Of a run that diverged that is the best before it did.
+        For a diverged run it is the best before divergence.
         """
         found, row = self.checkpoints(run), self.run(run)
         if has_diverged(row) and (not found or not _number(row.metrics.get("best_nll"))):
@@ -128,18 +128,18 @@ class Runs(Database):
                 "train another with a lower lr, or name another run",
             )
         if not found:
-            hint = f"go on training it: musictk train --resume {run}"
+            hint = f"resume it: musictk train --resume {run}"
             raise MusictkError(f"run {run!r} has no checkpoint yet", hint)
         return found[0]
 
     def drop_checkpoints(self, run: str) -> None:
-        """Forget the run's checkpoints; their files stay."""
+        """Delete the run's checkpoint rows; their files stay."""
         with self.writing() as session:
             owner = _run(session, run)
             session.execute(delete(Checkpoint).where(Checkpoint.run_id == owner.id))
 
     def add_export(self, run: str, kind: str, path: str, report: Mapping[str, Any]) -> Export:
-        """A bundle written for another runtime."""
+        """Record a bundle written for another runtime."""
         with self.writing() as session:
             owner = _run(session, run)
             export = Export(run_id=owner.id, kind=kind, path=path, report=dict(report))
@@ -147,7 +147,7 @@ class Runs(Database):
         return export
 
     def exports(self, run: str | None = None) -> list[Export]:
-        """Every export (of one run), oldest first."""
+        """All exports, or those of one run, oldest first."""
         query = select(Export).order_by(Export.id)
         with self.reading() as session:
             if run is not None:
@@ -163,7 +163,7 @@ class Runs(Database):
         request: Mapping[str, Any],
         run: str | None = None,
     ) -> Sample:
-        """A generated file; `request` is everything needed to make it again."""
+        """Record a generated file; `request` is everything needed to generate it again."""
         with self.writing() as session:
             owner = _run(session, run).id if run is not None else None
             sample = Sample(
@@ -192,7 +192,7 @@ class Runs(Database):
             return found
 
     def samples(self, run: str | None = None) -> list[Sample]:
-        """Every sample (of one run), oldest first."""
+        """All samples, or those of one run, oldest first."""
         query = select(Sample).order_by(Sample.id)
         with self.reading() as session:
             if run is not None:
@@ -201,7 +201,7 @@ class Runs(Database):
 
 
 def has_diverged(run: Run) -> bool:
-    """Whether its weights ceased to be numbers, or its validation did."""
+    """Whether the run's weights or its validation loss became non-finite."""
     score = run.metrics.get("best_nll")
     return run.status == "diverged" or (score is not None and not _number(score))
 

@@ -1,4 +1,4 @@
-"""Tokenizers, and the shards they made."""
+"""Tokenizers, and the shards they encoded."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from musictk.catalog.database import Database
-from musictk.catalog.models import ShardRow, Span, TokenizerRow
+from musictk.catalog.models import ShardRow, SpanRow, TokenizerRow
 from musictk.errors import MusictkError
 
 
 @dataclass(frozen=True)
 class SpanInfo:
-    """Where one piece lies in a shard; a skipped one has length 0 and a reason."""
+    """Where one piece is in a shard; a skipped one has length 0 and a reason."""
 
     file_id: int
     offset: int
@@ -26,7 +26,7 @@ class SpanInfo:
 
 
 class Shards(Database):
-    """Which pieces are encoded, by what, and where."""
+    """Which pieces are encoded, by which tokenizer, and where."""
 
     def add_tokenizer(
         self,
@@ -36,7 +36,7 @@ class Shards(Database):
         learned: str | None = None,
         learned_from: str | None = None,
     ) -> TokenizerRow:
-        """Keep a tokenizer; one that is known already stays as it is."""
+        """Record a tokenizer; one that is known already is unchanged."""
         with self.writing() as session:
             found = _tokenizer(session, fingerprint)
             if found is None:
@@ -61,7 +61,7 @@ class Shards(Database):
         return found
 
     def learned(self, name: str, config: Mapping[str, Any], learned_from: str) -> str | None:
-        """What that tokenizer learned from just these pieces before, if it did."""
+        """The state a tokenizer learned from exactly these pieces before; else None."""
         query = select(TokenizerRow).where(
             TokenizerRow.name == name, TokenizerRow.learned_from == learned_from
         )
@@ -72,7 +72,7 @@ class Shards(Database):
     def shard(
         self, fingerprint: str, split: str, augment: str = "", pieces: str | None = None
     ) -> ShardRow | None:
-        """The newest such shard, of just the pieces with that digest where it is given."""
+        """The newest such shard; with `pieces`, only one of the pieces with that digest."""
         query = (
             select(ShardRow)
             .join(TokenizerRow)
@@ -95,14 +95,17 @@ class Shards(Database):
         spans: Sequence[SpanInfo],
         augment: str = "",
     ) -> ShardRow:
-        """Keep a shard that was written to `path`; takes the place of one like it."""
+        """Record a shard written to `path`; replaces the previous one at that path.
+
+        Raises MusictkError for an unknown tokenizer.
+        """
         with self.writing() as session:
             tokenizer = _tokenizer(session, fingerprint)
             if tokenizer is None:
                 raise MusictkError(f"no tokenizer {fingerprint} in this catalog")
             old = session.scalar(select(ShardRow).where(ShardRow.path == path))
             if old is not None:
-                for span in session.scalars(select(Span).where(Span.shard_id == old.id)):
+                for span in session.scalars(select(SpanRow).where(SpanRow.shard_id == old.id)):
                     session.delete(span)
                 session.delete(old)
                 session.flush()
@@ -117,7 +120,7 @@ class Shards(Database):
             )
             session.add(row)
             session.flush()
-            session.add_all(Span(shard_id=row.id, **vars(span)) for span in spans)
+            session.add_all(SpanRow(shard_id=row.id, **vars(span)) for span in spans)
         return row
 
     def shards(self) -> list[ShardRow]:
@@ -134,7 +137,7 @@ class Shards(Database):
 
     def spans(self, shard_id: int) -> list[SpanInfo]:
         """The spans of a shard, skipped pieces included, in the order of the shard."""
-        query = select(Span).where(Span.shard_id == shard_id).order_by(Span.id)
+        query = select(SpanRow).where(SpanRow.shard_id == shard_id).order_by(SpanRow.id)
         with self.reading() as session:
             return [
                 SpanInfo(span.file_id, span.offset, span.length, span.augment, span.skipped)

@@ -1,4 +1,4 @@
-"""Findings into rows: files by content, places by path, composers by folded name."""
+"""Insert or update rows: files by content, locations by path, composers by folded name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.models import Alias, Composer, File, Location
 from musictk.catalog.names import fold
-from musictk.catalog.records import Finding, Newcomer
+from musictk.catalog.records import ExaminedFile, FileToGroup
 
 _CHUNK = 500  # values in one IN (...)
 _T = TypeVar("_T")
 
 
-class Names:
-    """Composer ids by name, for the length of one transaction."""
+class ComposerIds:
+    """Composer ids by name, within one transaction."""
 
     def __init__(self, session: Session) -> None:
         self._session = session
@@ -41,13 +41,13 @@ class Names:
 
 
 def record_files(
-    session: Session, findings: Sequence[Finding], owners: Sequence[int | None]
-) -> tuple[list[int | None], list[Newcomer]]:
-    """Insert or renew the files found; returns each finding's file id, and the files to group."""
-    plan = _Plan(_by_sha(session, {finding.sha256 for finding in findings if finding.sha256}))
-    slots = [plan.slot(finding, owner) for finding, owner in zip(findings, owners, strict=True)]
+    session: Session, examined: Sequence[ExaminedFile], owners: Sequence[int | None]
+) -> tuple[list[int | None], list[FileToGroup]]:
+    """Insert or update the examined files; return the id of each, and the files to group."""
+    plan = _Plan(_by_sha(session, {found.sha256 for found in examined if found.sha256}))
+    slots = [plan.slot(found, owner) for found, owner in zip(examined, owners, strict=True)]
     if plan.regrouped:
-        from musictk.catalog.grouping import ungroup  # numpy: readers do without
+        from musictk.catalog.grouping import ungroup  # numpy: not needed for reading
 
         ungroup(session, plan.regrouped)
     made = _insert_files(session, plan.fresh)
@@ -55,7 +55,7 @@ def record_files(
         session.execute(update(File).where(File.id == row.pop("id")).values(row))
     ids = [made[-1 - slot] if slot is not None and slot < 0 else slot for slot in slots]
     joining = [
-        Newcomer(
+        FileToGroup(
             made[-1 - slot] if slot < 0 else slot,
             str(found.sha256),
             found.kind,
@@ -68,45 +68,45 @@ def record_files(
 
 
 class _Plan:
-    """What a batch of findings makes of the files that are known."""
+    """The inserts and updates that a batch of examined files leads to."""
 
-    def __init__(self, known: dict[str, _Known]) -> None:
+    def __init__(self, known: dict[str, _KnownFile]) -> None:
         self._known = known
         self.fresh: list[dict[str, Any]] = []  # rows to insert
-        self.stale: list[dict[str, Any]] = []  # rows to renew
-        self.regrouped: list[int] = []  # in a cluster, by a sketch or a status that is another now
-        self.joining: list[tuple[int, Finding, str | None]] = []  # and the split it stays in
+        self.stale: list[dict[str, Any]] = []  # rows to update
+        self.regrouped: list[int] = []  # in a cluster by an old sketch or status
+        self.joining: list[tuple[int, ExaminedFile, str | None]] = []  # and its current split
 
-    def slot(self, finding: Finding, owner: int | None) -> int | None:
-        """The file's id; -1 - its index among the fresh; None for what is no file."""
-        if finding.kind == "archive" and finding.code is None:
+    def slot(self, found: ExaminedFile, owner: int | None) -> int | None:
+        """The file's id; -1 - index in `fresh` for a new one; None for an archive."""
+        if found.kind == "archive" and found.code is None:
             return None
-        file = self._known.get(finding.sha256 or "")
+        file = self._known.get(found.sha256 or "")
         if file is None:
-            return self._add(finding, owner)
-        if file.id > 0 and (file.checks < finding.checks or file.status == "missing"):
-            self._renew(file, finding)
+            return self._add(found, owner)
+        if file.id > 0 and (file.checks < found.checks or file.status == "missing"):
+            self._update(file, found)
         if file.id > 0 and file.composer_id is None and owner is not None:
             self.stale.append({"id": file.id, "composer_id": owner})
         return file.id
 
-    def _add(self, finding: Finding, owner: int | None) -> int:
+    def _add(self, found: ExaminedFile, owner: int | None) -> int:
         slot = -1 - len(self.fresh)
-        self.fresh.append(_columns(finding) | {"title": finding.title, "composer_id": owner})
-        if finding.sha256:
-            self._known[finding.sha256] = _Known(slot, finding.checks, "", owner, None, None)
-        if finding.code is None:
-            self.joining.append((slot, finding, None))
+        self.fresh.append(_columns(found) | {"title": found.title, "composer_id": owner})
+        if found.sha256:
+            self._known[found.sha256] = _KnownFile(slot, found.checks, "", owner, None, None)
+        if found.code is None:
+            self.joining.append((slot, found, None))
         return slot
 
-    def _renew(self, file: _Known, finding: Finding) -> None:
-        self.stale.append({"id": file.id} | _columns(finding))
-        moved = file.cluster is not None and file.checks == finding.checks and finding.code is None
+    def _update(self, file: _KnownFile, found: ExaminedFile) -> None:
+        self.stale.append({"id": file.id} | _columns(found))
+        moved = file.cluster is not None and file.checks == found.checks and found.code is None
         if file.cluster is not None and not moved:
             self.regrouped.append(file.id)
-        if finding.code is None and not moved:
-            self.joining.append((file.id, finding, file.split))
-        self._known[str(finding.sha256)] = file._replace(checks=finding.checks, status="")
+        if found.code is None and not moved:
+            self.joining.append((file.id, found, file.split))
+        self._known[str(found.sha256)] = file._replace(checks=found.checks, status="")
 
 
 def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
@@ -117,26 +117,26 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     return list(session.scalars(query, [everything | row for row in rows]))
 
 
-def record_places(
-    session: Session, findings: Sequence[Finding], ids: Sequence[int | None]
+def record_locations(
+    session: Session, examined: Sequence[ExaminedFile], ids: Sequence[int | None]
 ) -> set[int]:
-    """Insert or renew the places found; returns the files that lay there before."""
+    """Insert or update the locations; return the ids of files that were there before."""
     known: dict[tuple[str, str], int | None] = {}
-    for chunk in _chunks(sorted({finding.path for finding in findings})):
+    for chunk in _chunks(sorted({found.path for found in examined})):
         query = select(Location.path, Location.member, Location.file_id).where(
             Location.path.in_(chunk)
         )
         known |= {(path, member): file_id for path, member, file_id in session.execute(query)}
     rows = {
-        (finding.path, finding.member): {
-            "path": finding.path,
-            "member": finding.member,
-            "size": finding.size,
-            "mtime_ns": finding.mtime_ns,
-            "checks": finding.checks,
+        (found.path, found.member): {
+            "path": found.path,
+            "member": found.member,
+            "size": found.size,
+            "mtime_ns": found.mtime_ns,
+            "checks": found.checks,
             "file_id": file_id,
         }
-        for finding, file_id in zip(findings, ids, strict=True)
+        for found, file_id in zip(examined, ids, strict=True)
     }
     if new := [row for key, row in rows.items() if key not in known]:
         session.execute(insert(Location), new)
@@ -146,7 +146,7 @@ def record_places(
     return {file_id for file_id in before if file_id is not None}
 
 
-class _Known(NamedTuple):
+class _KnownFile(NamedTuple):
     id: int
     checks: int
     status: str
@@ -155,13 +155,13 @@ class _Known(NamedTuple):
     split: str | None
 
 
-def _by_sha(session: Session, hashes: set[str]) -> dict[str, _Known]:
-    found: dict[str, _Known] = {}
+def _by_sha(session: Session, hashes: set[str]) -> dict[str, _KnownFile]:
+    found: dict[str, _KnownFile] = {}
     for chunk in _chunks(sorted(hashes)):
         columns = (File.id, File.checks, File.status, File.composer_id, File.cluster, File.split)
         query = select(File.sha256, *columns)
         for sha256, *rest in session.execute(query.where(File.sha256.in_(chunk))):
-            found[str(sha256)] = _Known._make(rest)
+            found[str(sha256)] = _KnownFile._make(rest)
     return found
 
 
@@ -169,26 +169,26 @@ def _chunks(values: list[_T]) -> Iterable[list[_T]]:
     return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
 
 
-def _columns(finding: Finding) -> dict[str, Any]:
+def _columns(found: ExaminedFile) -> dict[str, Any]:
     return {
-        "sha256": finding.sha256,
-        "kind": finding.kind,
-        "size": finding.length,
-        "checks": finding.checks,
-        "status": "accepted" if finding.code is None else "rejected",
-        "code": finding.code,
-        "detail": finding.detail,
-        "repair": finding.repair,
-        "sketch": finding.sketch,
-        **finding.facts,
+        "sha256": found.sha256,
+        "kind": found.kind,
+        "size": found.length,
+        "checks": found.checks,
+        "status": "accepted" if found.code is None else "rejected",
+        "code": found.code,
+        "detail": found.detail,
+        "repair": found.repair,
+        "sketch": found.sketch,
+        **found.facts,
     }
 
 
-def drop_placeless(session: Session, ids: Iterable[int]) -> None:
-    """Of these files, those that lie nowhere: unknown bytes are dropped, others are `missing`.
+def drop_orphaned(session: Session, ids: Iterable[int]) -> None:
+    """Delete orphaned files without a hash; mark other orphaned files as `missing`.
 
-    They keep cluster and split until `Catalog.forget` is called at the end of an ingest, so that a
-    file that only moved stays where it was, and a twin that comes meanwhile joins it.
+    A file is orphaned if it has no location. It keeps cluster and split until `Catalog.forget` is
+    called at the end of an ingest, so that a file that was only moved keeps its split.
     """
     for chunk in _chunks(sorted(ids)):
         nowhere = File.id.in_(chunk) & ~exists().where(Location.file_id == File.id)

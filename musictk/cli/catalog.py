@@ -12,12 +12,12 @@ from musictk.cli.output import counted, no_file
 from musictk.errors import UsageError
 
 COLUMNS = ("id", "path", "composer", "split", "notes", "bars", "metre", "key", "seconds")
-Limit = Annotated[int, typer.Option(help="At most so many rows; 0 for all.")]
+Limit = Annotated[int, typer.Option(metavar="N", help="Maximum number of rows (0: all).")]
 
 
 def app() -> typer.Typer:
-    """The group of commands that look into the catalog and label it."""
-    group = typer.Typer(no_args_is_help=True, help="Look into the catalog, and label it.")
+    """The `catalog` commands."""
+    group = typer.Typer(no_args_is_help=True, help="Inspect and label the catalog.")
     for command in (summary, files, composers, search, show, rejected, label, alias, split, check):
         group.command(command.__name__)(command)
     group.command("export")(export)
@@ -25,7 +25,7 @@ def app() -> typer.Typer:
 
 
 def summary(context: typer.Context) -> None:
-    """How much music there is, in which splits, and what was rejected."""
+    """Show how much music the catalog has, by status, kind and split."""
     here = session(context)
     with here.catalog() as catalog:
         found = catalog.summary()
@@ -35,15 +35,27 @@ def summary(context: typer.Context) -> None:
     ]
     here.output.result(found, *lines)
     for pair in () if here.output.json else similar:
-        here.output.note(f"{pair[0]!r} and {pair[1]!r} look alike; if they are one: catalog alias")
+        here.output.note(
+            f"composers {pair[0]!r} and {pair[1]!r} have similar names;"
+            " to merge them: musictk catalog alias COMPOSER SPELLING"
+        )
 
 
 def files(
     context: typer.Context,
-    composer: Annotated[str | None, typer.Option(help="Of this composer.")] = None,
-    split: Annotated[str | None, typer.Option(help="train, valid or test.")] = None,
-    status: Annotated[str | None, typer.Option(help="accepted, rejected or missing.")] = None,
-    label: Annotated[str | None, typer.Option(help="CATEGORY=VALUE.")] = None,
+    composer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Only files by this composer.")
+    ] = None,
+    split: Annotated[
+        str | None, typer.Option(metavar="SPLIT", help="Only this split: train, valid or test.")
+    ] = None,
+    status: Annotated[
+        str | None,
+        typer.Option(metavar="STATUS", help="Only this status: accepted, rejected or missing."),
+    ] = None,
+    label: Annotated[
+        str | None, typer.Option(metavar="CATEGORY=VALUE", help="Only files with this label.")
+    ] = None,
     limit: Limit = 0,
 ) -> None:
     """List files."""
@@ -55,21 +67,30 @@ def files(
 
 
 def composers(context: typer.Context) -> None:
-    """List composers, the largest first."""
+    """List composers and how much music each has."""
     here = session(context)
     with here.catalog() as catalog:
         here.output.table(catalog.composers(), ("name", "files", "notes", "hours", "aliases"))
 
 
-def search(context: typer.Context, text: str, limit: Limit = 100) -> None:
-    """Find files by words of their title, path, composer, key or labels."""
+def search(
+    context: typer.Context,
+    text: Annotated[str, typer.Argument(metavar="TEXT", help="Words to search for.")],
+    limit: Limit = 100,
+) -> None:
+    """Search files by title, path, composer, key or label."""
     here = session(context)
     with here.catalog() as catalog:
         here.output.table(catalog.search(text, limit or None), COLUMNS)
 
 
-def show(context: typer.Context, file: str) -> None:
-    """All about one file: by id, path, title or the beginning of its sha256."""
+def show(
+    context: typer.Context,
+    file: Annotated[
+        str, typer.Argument(metavar="FILE", help="Id, path, title or first digits of the sha256.")
+    ],
+) -> None:
+    """Show all data about one file."""
     here = session(context)
     with here.catalog() as catalog:
         found = catalog.show(file)
@@ -78,9 +99,11 @@ def show(context: typer.Context, file: str) -> None:
 
 def rejected(
     context: typer.Context,
-    code: Annotated[str | None, typer.Option(help="For this reason only.")] = None,
+    code: Annotated[
+        str | None, typer.Option(metavar="CODE", help="Only files rejected with this code.")
+    ] = None,
 ) -> None:
-    """List what was not accepted, and why."""
+    """List rejected files and the reason for each."""
     here = session(context)
     with here.catalog() as catalog:
         here.output.table(catalog.rejected(code), ("id", "path", "code", "detail"))
@@ -89,19 +112,31 @@ def rejected(
 def label(
     context: typer.Context,
     selection: Annotated[
-        str | None, typer.Argument(help="File (id, path, title, sha256) or composer.")
+        str | None,
+        typer.Argument(metavar="SELECTION", help="A file (id, path, title, sha256) or a composer."),
     ] = None,
     value: Annotated[
-        str | None, typer.Argument(help="CATEGORY=VALUE; an empty value takes it away.")
+        str | None,
+        typer.Argument(metavar="CATEGORY=VALUE", help="The label; an empty value removes it."),
     ] = None,
     csv: Annotated[
-        Path | None, typer.Option(help="A table: a column file or composer, and one per category.")
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="CSV table: a file or composer column, and one column per category.",
+        ),
     ] = None,
 ) -> None:
-    """Label files: any category can be trained on and steered by."""
+    """Label files, one by one or from a CSV table.
+
+    A model can be conditioned on any category: `train --condition composer,period`.
+    """
     here = session(context)
     if (csv is None) == (selection is None or value is None):
-        raise UsageError("say what to label", "catalog label Bach period=Baroque, or --csv FILE")
+        raise UsageError(
+            "catalog label needs a selection and a label, or --csv",
+            "such as: musictk catalog label Bach period=Baroque",
+        )
     with here.catalog() as catalog:
         if csv is not None:
             found = catalog.label_csv(csv)
@@ -112,20 +147,32 @@ def label(
     here.output.result(found, f"{counted(found['labels'], 'label')} set")
 
 
-def alias(context: typer.Context, composer: str, spelling: str) -> None:
-    """Say that another spelling means this composer; files under it move over."""
+def alias(
+    context: typer.Context,
+    composer: Annotated[str, typer.Argument(metavar="COMPOSER", help="The composer to keep.")],
+    spelling: Annotated[
+        str, typer.Argument(metavar="SPELLING", help="Another spelling of that composer's name.")
+    ],
+) -> None:
+    """Register another spelling of a composer's name; its files move to that composer."""
     here = session(context)
     with here.catalog() as catalog:
         catalog.alias(composer, spelling)
-    here.output.result({"composer": composer, "alias": spelling}, f"{spelling} is {composer}")
+    here.output.result(
+        {"composer": composer, "alias": spelling}, f"{spelling} is now an alias of {composer}"
+    )
 
 
 def split(
     context: typer.Context,
-    valid: Annotated[float, typer.Option(min=0, max=0.5, help="Share of validation.")] = 0.1,
-    test: Annotated[float, typer.Option(min=0, max=0.5, help="Share of the test split.")] = 0.1,
+    valid: Annotated[
+        float, typer.Option(metavar="FRACTION", min=0, max=0.5, help="Fraction used for valid.")
+    ] = 0.1,
+    test: Annotated[
+        float, typer.Option(metavar="FRACTION", min=0, max=0.5, help="Fraction used for test.")
+    ] = 0.1,
 ) -> None:
-    """Deal train, valid and test anew, by near-duplicate cluster."""
+    """Re-split into train, valid and test; near-duplicates stay in one split."""
     from musictk.catalog import Fractions
 
     here = session(context)
@@ -135,24 +182,32 @@ def split(
 
 
 def check(context: typer.Context) -> None:
-    """Check that files, shards, runs and splits are as the catalog says; exit 1 where not."""
+    """Check files, shards, runs and splits against the catalog.
+
+    Exit code 1 means that there are problems.
+    """
     here = session(context)
     with here.catalog() as catalog:
         found = catalog.check()
     if not found:
-        here.output.note("all is as the catalog says")
+        here.output.note("no problems found")
     if found or here.output.json:
         here.output.table(found)
     if found:
         raise typer.Exit(1)
 
 
-def export(context: typer.Context, path: Path) -> None:
-    """Write the catalog's files as a CSV table."""
+def export(
+    context: typer.Context,
+    path: Annotated[Path, typer.Argument(metavar="PATH", help="File to write.")],
+) -> None:
+    """Export all rows of the catalog as JSON lines."""
     here = session(context)
     with here.catalog() as catalog:
         count = catalog.export(path)
-    here.output.result({"path": str(path), "rows": count}, f"{counted(count, 'row')} in {path}")
+    here.output.result(
+        {"path": str(path), "rows": count}, f"{counted(count, 'row')} written to {path}"
+    )
 
 
 def _pair(text: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""Which commands there are, in the order the data flows."""
+"""The built-in commands, in the order of the data flow."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from musictk.errors import UnknownNameError
 
 
 def config(context: typer.Context) -> None:
-    """Show every setting that is not at its default, and where it came from.
+    """Show the settings from environment variables and musictk.toml.
 
     Precedence: flag, then MUSICTK_COMMAND_FLAG, then musictk.toml, then the default.
     """
@@ -23,13 +23,13 @@ def config(context: typer.Context) -> None:
     paths = [path for path, _ in options(context.find_root().command)]
     rows = [row for path in paths if (row := _origin(path, file))]
     if not rows:
-        output.note("every setting is at its default")
+        output.note("all settings have their default values")
     if rows or output.json:
         output.table(rows, ("setting", "value", "from"))
 
 
 def check_file(context: typer.Context) -> None:
-    """Raises UnknownNameError for what is in the file but is no option of any command."""
+    """Raise UnknownNameError for a key in musictk.toml that is not an option of any command."""
     named = list(_leaves(defaults()))
     if named:
         known = {".".join(path) for path, _ in options(context.find_root().command)}
@@ -52,6 +52,8 @@ def _origin(path: tuple[str, ...], file: dict[str, Any]) -> dict[str, Any] | Non
     value: Any = file
     for part in path:
         value = value.get(part) if isinstance(value, dict) else None
-    if value is None or isinstance(value, dict):  # a table of commands, called as an option is
+    if value is None or isinstance(
+        value, dict
+    ):  # a table of settings with the same name as an option
         return None
     return {"setting": setting, "value": value, "from": FILE}

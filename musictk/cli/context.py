@@ -1,4 +1,4 @@
-"""What every command is given: where to work, how to print."""
+"""The session that every command gets: workspace, catalog and output."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Session:
-    """The global flags, resolved."""
+    """The resolved global options."""
 
     workspace: Workspace
     url: str
@@ -27,37 +27,37 @@ class Session:
 
     @contextmanager
     def catalog(self) -> Iterator[Catalog]:
-        """The catalog, opened (made, where there is none yet) for the time of the command."""
+        """Open the catalog for the duration of the command; create it if there is none."""
         from musictk.catalog import Catalog, unreadable
 
         with Catalog.open(self.url, self.workspace.root) as catalog:
             yield catalog
         if count := unreadable.take():
             self.output.warn(
-                f"{counted(count, 'value')} of the catalog cannot be read and count as missing: "
-                "see musictk catalog check"
+                f"{counted(count, 'catalog value')} cannot be read and are treated as missing; "
+                "run: musictk catalog check"
             )
 
 
 def rank(context: typer.Context, parameter: str) -> int:
-    """Where the value of a parameter came from: flag 3, variable 2, musictk.toml 1, default 0."""
+    """The precedence of a value's source: flag 3, variable 2, musictk.toml 1, default 0."""
     source = getattr(context.get_parameter_source(parameter), "name", "")
     return {"COMMANDLINE": 3, "ENVIRONMENT": 2, "DEFAULT_MAP": 1}.get(source, 0)
 
 
-def require_alone(context: typer.Context, why: str, hint: str, but: tuple[str, ...]) -> None:
-    """Raise UsageError for flags typed beside those of the parameters `but`, unheeded there."""
+def require_alone(context: typer.Context, flag: str, hint: str, but: tuple[str, ...]) -> None:
+    """Raise UsageError for flags given with `flag`, except those of the parameters `but`."""
     typed = [
         parameter.opts[0]
         for parameter in context.command.params
         if parameter.name not in but and rank(context, parameter.name or "") == 3
     ]
     if typed:
-        raise UsageError(f"{why}, without {' and '.join(typed)}", hint)
+        raise UsageError(f"{flag} cannot be combined with {' and '.join(typed)}", hint)
 
 
 def session(context: typer.Context) -> Session:
-    """The session that the top-level callback made."""
+    """The session created by the top-level callback."""
     found = context.find_object(Session)
     assert found is not None, "the top-level callback always sets it"
     return found

@@ -22,7 +22,10 @@ WAL_FIXED = (3, 51, 3)  # SQLite before this has a WAL-reset bug with several co
 
 
 def doctor(context: typer.Context) -> None:
-    """Say what this machine can do, and what stands in the way."""
+    """Check this installation and machine.
+
+    Exit code 1 means that something has to be fixed.
+    """
     here = session(context)
     rows: list[dict[str, Any]] = [
         _row("python", platform.python_version(), sys.version_info < (3, 14)),
@@ -56,7 +59,7 @@ def _packages() -> list[dict[str, Any]]:
 
 def _sqlite() -> dict[str, Any]:
     fine = sqlite3.sqlite_version_info >= WAL_FIXED
-    return _row("sqlite", sqlite3.sqlite_version, fine, "ok with one writing process at a time")
+    return _row("sqlite", sqlite3.sqlite_version, fine, "ok, but use one writing process at a time")
 
 
 def _devices() -> list[dict[str, Any]]:

@@ -13,23 +13,29 @@ from musictk.cli.context import session
 if TYPE_CHECKING:
     from musictk.evaluation.form import FormReport
 
-MidiFile = Annotated[Path, typer.Argument(help="A MIDI file.")]
+MidiFile = Annotated[Path, typer.Argument(metavar="FILE", help="MIDI file.")]
 
 
 def evaluate(
     context: typer.Context,
     file: MidiFile,
     form: Annotated[
-        bool, typer.Option("--form", help="How alike its sections are, by its markers.")
+        bool,
+        typer.Option("--form", help="Compare the sections marked in the file with each other."),
     ] = False,
     as_form: Annotated[
-        str, typer.Option("--as", help="The form to assume of a file without markers.")
+        str,
+        typer.Option("--as", metavar="FORM", help="Form to assume if the file has no markers."),
     ] = "",
     composer: Annotated[
-        str | None, typer.Option(help="Against this composer only, not the whole corpus.")
+        str | None,
+        typer.Option(metavar="NAME", help="Compare with this composer only, not the whole corpus."),
     ] = None,
 ) -> None:
-    """Set a piece beside the corpus: music statistics, or with --form its self-similarity."""
+    """Compare the statistics of a piece with the corpus.
+
+    With --form, measure how similar its sections are to each other instead.
+    """
     from musictk.jobs import evaluate as job
 
     here = session(context)
@@ -50,7 +56,7 @@ def evaluate(
 
 
 def originality(context: typer.Context, file: MidiFile) -> None:
-    """The nearest training piece, and the longest passage copied, in any key and tempo."""
+    """Find the nearest training piece and the longest copied passage, in any key and tempo."""
     from musictk.jobs import evaluate as job
 
     here = session(context)
@@ -58,14 +64,14 @@ def originality(context: typer.Context, file: MidiFile) -> None:
         found = job.originality(catalog, here.workspace, file, bar.update)
     lines = [
         f"nearest of {found.pieces:,} pieces: {found.nearest}"
-        f" ({found.share:.1%} of its {found.gram}-note figures)",
-        f"{found.copied:.1%} of {found.notes:,} notes stand in long copied passages",
+        f" ({found.share:.1%} of this piece's {found.gram}-note patterns)",
+        f"{found.copied:.1%} of {found.notes:,} notes are in long copied passages",
     ]
     if found.longest is not None:
         passage = found.longest
         lines.append(
-            f"longest: {passage.notes} notes from bar {passage.bar}, as in {passage.piece}"
-            f" from bar {passage.piece_bar}, {passage.semitones:+d} semitones"
+            f"longest copied passage: {passage.notes} notes from bar {passage.bar},"
+            f" as in {passage.piece} from bar {passage.piece_bar}, {passage.semitones:+d} semitones"
         )
     here.output.result(found.plain(), *lines)
 
@@ -89,22 +95,21 @@ def _form_text(found: FormReport) -> str:
         lines.append(f"{label:>{width}} " + " ".join(f"{value:{width}.2f}" for value in row))
     lines += [
         "",
-        f"same letter   {_said(found.same)}",
-        f"other letter  {_said(found.other)}"
-        f"   (single bars paired at random: {_said(found.chance)})",
-        f"ratio         {_said(found.ratio, 1)}",
+        f"same letter   {_text(found.same)}",
+        f"other letter  {_text(found.other)}   (random pairs of bars: {_text(found.chance)})",
+        f"ratio         {_text(found.ratio, 1)}",
     ]
     if math.isfinite(found.copied):
         lines.append(f"copied bars   {found.copied:.0%} of returning sections")
     return "\n".join(lines)
 
 
-def _said(value: float, digits: int = 3) -> str:
+def _text(value: float, digits: int = 3) -> str:
     if math.isnan(value):
         return "–"  # no two sections to compare
     return f"{value:.{digits}f}" if math.isfinite(value) else "∞"
 
 
 def _number(value: float) -> float | None:
-    """JSON knows neither NaN nor infinity."""
+    """JSON has neither NaN nor infinity."""
     return round(value, 4) if math.isfinite(value) else None

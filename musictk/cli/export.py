@@ -15,13 +15,21 @@ if TYPE_CHECKING:
 
 def export(
     context: typer.Context,
-    onnx: Annotated[bool, typer.Option("--onnx", help="For ONNX Runtime (the default).")] = False,
-    torchscript: Annotated[bool, typer.Option("--torchscript", help="For TorchScript.")] = False,
-    int8: Annotated[bool, typer.Option("--int8", help="ONNX with 8-bit weights.")] = False,
-    fp16: Annotated[bool, typer.Option("--fp16", help="ONNX with 16-bit weights.")] = False,
-    run: Annotated[str | None, typer.Option(help="A run; by default the newest.")] = None,
+    onnx: Annotated[bool, typer.Option("--onnx", help="Export to ONNX (the default).")] = False,
+    torchscript: Annotated[
+        bool, typer.Option("--torchscript", help="Export to TorchScript.")
+    ] = False,
+    int8: Annotated[bool, typer.Option("--int8", help="ONNX with int8 weights.")] = False,
+    fp16: Annotated[bool, typer.Option("--fp16", help="ONNX with fp16 weights.")] = False,
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Run to export.", show_default="newest finished run"),
+    ] = None,
 ) -> None:
-    """Write a run's best model for another runtime, replay it against the original, and time it."""
+    """Export a run's best model to another runtime.
+
+    Each export is checked against the original model and timed.
+    """
     from musictk.jobs import export as job
 
     here = session(context)
@@ -35,7 +43,7 @@ def export(
 
 
 class Stages:
-    """Shows which stage an export is in."""
+    """Shows the current stage of an export."""
 
     def __init__(self, bar: Bar) -> None:
         self._bar = bar
@@ -45,14 +53,14 @@ class Stages:
 
 
 def describe(report: ExportReport) -> list[str]:
-    """What was written, how true it is, how fast it is."""
-    agreed = f"{report.greedy_agreement:.1%} of choices the same"
-    said = f"  replayed {report.steps:,} steps: largest logit difference"
-    lines = [f"{said} {report.max_logit_difference:.2g}, {agreed}"]
+    """What was written, how closely it matches the original, and its speed."""
+    agreed = f"{report.greedy_agreement:.1%} of greedy choices equal"
+    largest = f"largest logit difference {report.max_logit_difference:.2g}"
+    lines = [f"  checked over {report.steps:,} steps: {largest}, {agreed}"]
     if report.nats_difference is not None:
         lines = [
-            f"  over {report.music_positions:,} positions of {report.music}: {agreed},"
-            f" {report.nats_difference:+.4f} nats each"
+            f"  checked over {report.music_positions:,} positions of {report.music}: {agreed},"
+            f" {report.nats_difference:+.4f} nats per position"
         ]
     return [
         f"{report.path}  {report.kind}, {report.bytes / 2**20:.1f} MiB",

@@ -13,25 +13,30 @@ from musictk.cli.output import no_file
 
 def ingest(
     context: typer.Context,
-    paths: Annotated[list[Path], typer.Argument(help="Folders, files, .zip or .tar archives.")],
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH", help="Folders, files, .zip or .tar archives.")
+    ],
     composers: Annotated[
-        Path | None, typer.Option(help="A CSV table: columns file and composer.")
+        Path | None,
+        typer.Option(metavar="FILE", help="CSV table with the columns file and composer."),
     ] = None,
     workers: Annotated[
-        int | None, typer.Option(min=1, help="Processes; by default one for each core.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Worker processes.", show_default="one per core"),
     ] = None,
 ) -> None:
-    """Read music into the catalog: facts, composers, near-duplicates, splits.
+    """Read music files into the catalog.
 
-    Run it again whenever files were added; what is known already costs nothing. Exit code 3 says
-    that some files were rejected: see `musictk catalog rejected`.
+    Detects composers and near-duplicates, and assigns each file to a split. Run it again after
+    adding files; unchanged files are skipped. Exit code 3 means that some files were rejected: see
+    `musictk catalog rejected`.
     """
     from musictk.cli.ingest_progress import IngestBar, report
-    from musictk.ingest import Options
+    from musictk.ingest import IngestOptions
     from musictk.ingest import ingest as run
 
     here = session(context)
-    options = Options(composers=composers, workers=workers)
+    options = IngestOptions(composers=composers, workers=workers)
     with here.catalog() as catalog, IngestBar(here.output) as bar:
         found = run(catalog, here.workspace, paths, options, bar)
     report(here.output, found)

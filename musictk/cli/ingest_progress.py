@@ -1,4 +1,4 @@
-"""How ingest and tokenize look while they go."""
+"""Progress and results of ingest and tokenize."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from musictk.ingest import IngestReport
 
 
 class IngestBar:
-    """Draws files being examined, or encoded."""
+    """A progress bar of the files read or encoded."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -31,17 +31,19 @@ class IngestBar:
 
 
 def report(output: Output, found: IngestReport) -> None:
-    """What was taken in, what was not and why, and the next command."""
-    lines = [f"{counted(found.accepted, 'file')} read, {found.unchanged:,} known already"]
+    """Print what was accepted, what was rejected and why, and the next command."""
+    lines = [f"{counted(found.accepted, 'file')} read, {found.unchanged:,} unchanged"]
     if found.missing:
-        lines.append(f"{found.missing:,} are not there any more")
+        lines.append(f"{counted(found.missing, 'file')} missing: moved or deleted")
     if found.repaired:
-        lines.append(f"{found.repaired:,} of them were repaired in memory")
+        lines.append(f"{counted(found.repaired, 'file')} repaired in memory")
     if found.composers:
         such_as = ", ".join(found.composers[:6]) + ", …" * (len(found.composers) > 6)
         lines.append(f"{counted(len(found.composers), 'composer')}: {such_as}")
     if found.rejected:
         reasons = ", ".join(f"{count} {code}" for code, count in found.rejected.most_common())
-        lines.append(f"{found.rejected.total():,} rejected ({reasons}): musictk catalog rejected")
+        lines.append(
+            f"{found.rejected.total():,} rejected ({reasons}); see: musictk catalog rejected"
+        )
     lines.append(f"{found.seconds:.1f} s; next: musictk train")
     output.result(found.to_dict(), *lines)

@@ -21,7 +21,7 @@ from musictk.workspace import here
 
 
 def build_command() -> Any:
-    """The whole command line, with the commands of every plugin."""
+    """The whole command line, including the commands of plugins."""
     from typer.main import get_command
 
     from musictk.cli import commands
@@ -49,10 +49,13 @@ def _version(asked: bool) -> None:
 def _root(
     context: typer.Context,
     catalog: Annotated[
-        str, typer.Option(help="Catalog URL; by default ./catalog.db.", show_default=False)
+        str,
+        typer.Option(
+            metavar="URL", help="Catalog URL.", show_default="catalog.db in this directory"
+        ),
     ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print data as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress, no notes.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress and notes.")] = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
     ] = False,
@@ -67,7 +70,7 @@ def _root(
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """Run the program; whatever the user or the system can be blamed for ends in one line."""
+    """Run the program. An error of the user or of the system ends it with one line."""
     _print_anything()
     try:
         try:
@@ -76,19 +79,19 @@ def main(arguments: list[str] | None = None) -> Any:
             _flush()
     except MusictkError as error:
         _fail(str(error), error.exit_code)
-    except BrokenPipeError:  # whoever read our output has read enough
+    except BrokenPipeError:  # the reader of our output closed it
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
-        _fail(f"the system refused: {where}{cause(error)}")
-    except ImportError as error:  # too many open files look like a missing module
-        _fail(f"a part of musictk cannot be loaded: {cause(error)}; run: musictk doctor")
+        _fail(f"system error: {where}{cause(error)}")
+    except ImportError as error:  # with too many open files, imports fail like this
+        _fail(f"cannot import a part of musictk: {cause(error)}; run: musictk doctor")
     except MemoryError:
-        _fail("there is not enough memory; give less at once, or close other programs")
+        _fail("not enough memory; use smaller inputs or settings, or close other programs")
 
 
 def _fail(message: str, code: int = 1) -> NoReturn:
-    with suppress(OSError):  # nobody may be there to read it
+    with suppress(OSError):  # standard error may be closed
         Output().error(message)
     sys.exit(code)
 
@@ -107,9 +110,9 @@ def _flush() -> None:
             if sys.stdout is not None:
                 sys.stdout.flush()
     except (MusictkError, BrokenPipeError):
-        # The interpreter flushes once more at its end, and would complain of the same.
+        # The interpreter flushes again when it exits, and would report the same error.
         with suppress(OSError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, sys.stdout.fileno())
-            os.close(nowhere)
+            null = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(null, sys.stdout.fileno())
+            os.close(null)
         raise

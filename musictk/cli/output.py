@@ -1,4 +1,4 @@
-"""What the user sees: data on stdout, progress and notes on stderr."""
+"""Output for the user: data on stdout, progress and notes on stderr."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rich.text import Text
 from musictk.errors import MusictkError
 from musictk.files import cause
 
-WIDE = 4096  # columns, where nobody looks at a terminal
+WIDE = 4096  # columns, where the output is not a terminal
 CONTROL = {"Cc", "Cf", "Zl", "Zp"}  # Unicode categories that move the cursor or hide text
 
 
@@ -38,20 +38,20 @@ def printing() -> Iterator[None]:
     """Turn a standard output that cannot be written into MusictkError."""
     try:
         yield
-    except BrokenPipeError:  # whoever read it has read enough
+    except BrokenPipeError:  # the reader closed the pipe
         raise
     except OSError as error:
         raise MusictkError(f"cannot write to standard output: {cause(error)}") from error
 
 
 def no_file(rows: Sequence[str], table: Any) -> str:
-    """That rows of a table name no file, and which."""
+    """A warning about the rows of a CSV table that match no file."""
     named = ", ".join(map(repr, rows[:5])) + ", …" * (len(rows) > 5)
-    return f"{counted(len(rows), 'row')} of {table} mean no file: {named}"
+    return f"{counted(len(rows), 'row')} of {table} without a matching file: {named}"
 
 
 class Output:
-    """Prints for one command. With `json`, stdout holds exactly one JSON document."""
+    """Prints for one command. With `json`, stdout is exactly one JSON document."""
 
     def __init__(self, json: bool = False, quiet: bool = False) -> None:
         self.json = json
@@ -60,7 +60,7 @@ class Output:
         self.stderr = Console(stderr=True, markup=False, highlight=False, soft_wrap=True)
 
     def result(self, value: Any, *lines: str) -> None:
-        """The command's data: `value` as JSON, or these lines for a person."""
+        """Print the command's data: `value` as JSON, else these lines."""
         if self.json:
             self._dump(value)
         with printing():
@@ -70,12 +70,12 @@ class Output:
     def table(
         self, rows: Sequence[Mapping[str, Any]], columns: Sequence[str] | None = None
     ) -> None:
-        """Rows as JSON, or as a table of `columns` (by default those of the first row)."""
+        """Print rows as JSON, else as a table of `columns` (default: those of the first row)."""
         if self.json:
             self._dump([dict(row) for row in rows])
             return
         if not rows:
-            self.note("nothing to show")
+            self.note("no results")
             return
         names = list(columns or rows[0])
         table = Table(box=None, pad_edge=False, header_style="bold")
@@ -85,13 +85,13 @@ class Output:
         for row in rows:
             table.add_row(*(Text(safe(short(row.get(name)))) for name in names))
         console = self.stdout
-        if not console.is_terminal:  # a pipe has no width: one row, one line
+        if not console.is_terminal:  # a pipe has no width: each row is one line
             console = Console(file=console.file, markup=False, highlight=False, width=WIDE)
         with printing():
             console.print(table)
 
     def block(self, value: Any, text: str) -> None:
-        """The command's data as JSON, or several lines of our own making, printed as they are."""
+        """Print the command's data as JSON, else preformatted `text` unchanged."""
         if self.json:
             self._dump(value)
         else:
@@ -99,21 +99,21 @@ class Output:
                 sys.stdout.write(text.rstrip("\n") + "\n")
 
     def note(self, message: str) -> None:
-        """Something worth knowing that is not data."""
+        """Print information that is not data; hidden by --quiet."""
         if not self.quiet:
             self.stderr.print(Text(safe(message)), style="dim")
 
     def warn(self, message: str) -> None:
-        """Something the user may want to change; not hidden by --quiet."""
+        """Print a warning; not hidden by --quiet."""
         self.stderr.print(Text("warning: ", style="yellow") + Text(safe(message)))
 
     def error(self, message: str) -> None:
-        """The one line a failing command ends with."""
+        """Print the one line that a failing command ends with."""
         self.stderr.print(Text("error: ", style="bold red") + Text(safe(message)))
 
     @contextmanager
     def progress(self, description: str, *fields: str) -> Iterator[Bar]:
-        """A progress bar on stderr, drawn only on a terminal; elsewhere a line now and then."""
+        """A progress bar on stderr, drawn only on a terminal."""
         columns = [
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
@@ -140,7 +140,7 @@ class Bar:
         self._progress, self._task = progress, task
 
     def update(self, done: float, total: float, description: str = "", **fields: str) -> None:
-        """Set how far it is; `fields` are the columns named when it was made."""
+        """Set the progress; `fields` are the columns named at creation."""
         change: dict[str, Any] = {"completed": done, "total": max(total, 1), **fields}
         if description:
             change["description"] = safe(description)
@@ -148,7 +148,7 @@ class Bar:
 
 
 def short(value: Any) -> Any:
-    """Floats to four digits, mappings and lists in a line."""
+    """Format a value for a table: floats to four digits, mappings and lists on one line."""
     if isinstance(value, float):
         return f"{value:.4g}" if abs(value) < 1000 else f"{value:,.0f}"
     if isinstance(value, Mapping):

@@ -12,12 +12,13 @@ from musictk.cli.context import session
 
 def play(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A MIDI file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="MIDI file to play.")],
     port: Annotated[
-        str | None, typer.Option(help="A MIDI output port; by default the first.")
+        str | None,
+        typer.Option(metavar="PORT", help="MIDI output port.", show_default="the first port"),
     ] = None,
 ) -> None:
-    """Play a MIDI file on a live port, such as a synthesizer's. Ctrl-C stops it."""
+    """Play a MIDI file on a MIDI output port, such as a synthesizer. Ctrl-C stops it."""
     from musictk.jobs.evaluate import read_score
     from musictk.music import duration
     from musictk.rendering import live

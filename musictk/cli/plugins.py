@@ -9,7 +9,7 @@ from musictk.plugin import registry
 
 
 def plugins(context: typer.Context) -> None:
-    """List what every plugin offers, and name any plugin that failed to load."""
+    """List the components of all plugins, and the plugins that failed to load."""
     output = session(context).output
     found = registry()
     rows = [

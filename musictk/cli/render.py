@@ -12,13 +12,26 @@ from musictk.cli.context import session
 
 def render(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A MIDI file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="MIDI file to render.")],
     out: Annotated[
-        Path | None, typer.Option("--output", "-o", help=".wav, .flac or .mp3; by default .wav.")
+        Path | None,
+        typer.Option(
+            *("--output", "-o"),
+            metavar="FILE",
+            help="Audio file to write: .wav, .flac, .mp3 or .ogg.",
+            show_default="FILE.wav",
+        ),
     ] = None,
-    soundfont: Annotated[Path | None, typer.Option(help="An .sf2 or .sf3 file.")] = None,
+    soundfont: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="SoundFont to use: .sf2 or .sf3.",
+            show_default="the first one installed",
+        ),
+    ] = None,
 ) -> None:
-    """Turn a MIDI file into audio with a soundfont."""
+    """Render a MIDI file to audio with a SoundFont."""
     from musictk.jobs.evaluate import read_score
     from musictk.rendering import audio
 

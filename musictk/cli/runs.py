@@ -12,20 +12,26 @@ from musictk.cli.context import session
 from musictk.cli.output import counted, short
 from musictk.training import bands
 
-ROWS = {  # what is told of each
+ROWS = {  # the columns shown of each
     "checkpoints": ("kind", "step", "path", "saved_at"),
     "exports": ("kind", "path", "made_at"),
     "samples": ("id", "path", "seed", "made_at"),
 }
+HEADINGS = {
+    "per_token": "nats per token",
+    "per_note": "nats per note",
+    "per_second": "nats per second",
+    "behind": "delta to best",
+}
 TOKENIZERS_DIFFER = (
-    "nats per token do not compare across tokenizers; fewer per note or second may mean that less "
-    "is said: events leaves out tempo, pianoroll velocity and metre too, remi none of them"
+    "nats per token are not comparable across tokenizers; nats per note and per second favour "
+    "tokenizers that encode less: events leaves out tempo, pianoroll also velocity and metre"
 )
 
 
 def app() -> typer.Typer:
-    """The group of commands about trained models."""
-    group = typer.Typer(no_args_is_help=True, help="What has been trained, and how good it is.")
+    """The `runs` commands."""
+    group = typer.Typer(no_args_is_help=True, help="List, inspect and compare training runs.")
     group.command("list")(list_runs)
     group.command("show")(show)
     group.command("compare")(compare)
@@ -54,8 +60,11 @@ def list_runs(context: typer.Context) -> None:
     here.output.table(rows)
 
 
-def show(context: typer.Context, run: str) -> None:
-    """All about one run: its settings, checkpoints, exports and samples."""
+def show(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")],
+) -> None:
+    """Show one run: its settings, metrics, checkpoints, exports and samples."""
     from musictk.jobs.runs import status_of
 
     here = session(context)
@@ -73,12 +82,12 @@ def show(context: typer.Context, run: str) -> None:
 
 
 def finite(value: Any) -> Any:
-    """The value; None for a number that is not finite, which JSON does not know."""
+    """The value, or None for a number that is not finite, which JSON cannot express."""
     return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _described(found: Mapping[str, Any]) -> Iterator[str]:
-    """A run for a person: a line a fact, a setting group, a checkpoint, an export, a sample."""
+    """A run as text: one line per property, settings group, checkpoint, export and sample."""
     metrics = {key: value for key, value in found["metrics"].items() if key != "by_position"}
     for key, value in {**found, "metrics": metrics}.items():
         if key not in ROWS and key != "settings":
@@ -96,16 +105,24 @@ def _described(found: Mapping[str, Any]) -> Iterator[str]:
 def compare(
     context: typer.Context,
     runs: Annotated[
-        list[str] | None, typer.Argument(help="By default all finished ones with pieces in common.")
+        list[str] | None,
+        typer.Argument(
+            metavar="RUN",
+            help="Names of runs.",
+            show_default="all finished runs with pieces in common",
+        ),
     ] = None,
-    split: Annotated[str, typer.Option(help="valid or test.")] = "valid",
+    split: Annotated[
+        str, typer.Option(metavar="SPLIT", help="Split to score on: valid or test.")
+    ] = "valid",
 ) -> None:
-    """Compare runs on the same pieces: nats per token, per note and per second of music.
+    """Compare runs by their negative log-likelihood (in nats) on the same pieces.
 
-    Nats by position are per token, by how far into its piece the token is. Per token compares runs
-    of one tokenizer only. Per note and per second compare all, but what a tokenizer leaves out
-    costs it nothing: events knows no tempo, pianoroll no velocity and no metre either, remi knows
-    them all. Intervals are 95 %, by resampling works: versions of one piece count together.
+    Nats per token are comparable between runs with the same tokenizer. Nats per note and per second
+    of music are comparable between all runs, but favour tokenizers that encode less: events leaves
+    out tempo, pianoroll also velocity and metre. Nats by position are per token, grouped by the
+    token's position in its piece. The 95 % intervals are bootstrapped over works: all versions of
+    one piece count as one work.
     """
     from musictk.jobs.compare import compare as job
 
@@ -119,21 +136,21 @@ def compare(
     for name, many in found.seen.items():
         pieces = counted(many, "piece")
         here.output.warn(
-            f"{name} was trained on {pieces} of this split as it is now: left out for all"
+            f"{name} was trained on {pieces} of the current split; all runs are scored without them"
         )
     for name, why in found.left_out.items():
-        here.output.warn(f"{name} is left out: {why}")
+        here.output.warn(f"{name} is excluded: {why}")
 
 
 def _line(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the comparison for a person: each figure with its interval beside it."""
+    """A row of the comparison as text: each mean with its interval."""
     line: dict[str, Any] = {key: row[key] for key in ("run", "tokenizer", "pieces")}
-    for name in ("per_token", "per_note", "per_second", "behind"):
+    for name in HEADINGS:
         mean, interval = row[name], row[f"{name}_95"]
         ends = "–" if mean is None else f"{mean:.4g}"
-        if mean is not None and row["works"] > 1:  # one work says nothing of others
+        if mean is not None and row["works"] > 1:  # one work has no interval
             ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
-        line[f"nats {name.replace('_', ' ')}" if name != "behind" else name] = ends
+        line[HEADINGS[name]] = ends
     by_position = row["by_position"] or {}
     line["nats by position"] = bands.text(by_position) or "–"
     line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"

@@ -18,33 +18,49 @@ def _dial(usual: str, said: str, **limits: Any) -> Any:
 def sample(
     context: typer.Context,
     composer: Annotated[
-        str | None, typer.Option(help="In this style; mixed: Bach:0.6,Chopin:0.4.")
+        str | None,
+        typer.Option(metavar="NAME", help="Composer to imitate, or a mix: Bach:0.6,Chopin:0.4."),
     ] = None,
     label: Annotated[
-        list[str] | None, typer.Option(help="CATEGORY=VALUE, of a category trained on.")
+        list[str] | None,
+        typer.Option(
+            metavar="CATEGORY=VALUE", help="Label of a category the model was trained on."
+        ),
     ] = None,
-    form: Annotated[str, typer.Option(help="AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …")] = "",
+    form: Annotated[
+        str,
+        typer.Option(metavar="FORM", help="Form: AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …"),
+    ] = "",
     bars: Annotated[
-        int, typer.Option(min=0, help="New bars, of each section if there is a form.")
+        int,
+        typer.Option(metavar="N", min=0, help="Bars to write; with --form, bars per section."),
     ] = 0,
     prompt: Annotated[
-        Path | None, typer.Option(help="Continue this MIDI or ABC file; its own bars stay.")
+        Path | None,
+        typer.Option(metavar="FILE", help="MIDI or ABC file to continue; its bars are kept."),
     ] = None,
     theme: Annotated[
-        Path | None, typer.Option(help="A file that is the form's section A, as it is.")
+        Path | None,
+        typer.Option(metavar="FILE", help="MIDI or ABC file to use as section A of the form."),
     ] = None,
     new_only: Annotated[
-        bool, typer.Option("--new-only", help="Write the new bars without the given ones.")
+        bool, typer.Option("--new-only", help="Write only the new bars, without the given file's.")
     ] = False,
-    count: Annotated[int, typer.Option(min=1, help="Make so many, side by side.")] = 1,
-    seed: Annotated[int | None, typer.Option(help="By default a new one each time.")] = None,
+    count: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of pieces to compose.")
+    ] = 1,
+    seed: Annotated[
+        int | None, typer.Option(metavar="N", help="Random seed.", show_default="a new one")
+    ] = None,
     temperature: Annotated[float | None, _dial("0.95", "Above 1 is wilder.")] = None,
     top_k: Annotated[int | None, _dial("0", "Only the k likeliest; 0 is all.")] = None,
     top_p: Annotated[float | None, _dial("0.95", "Only the likeliest p.", max=1)] = None,
     min_p: Annotated[float | None, _dial("0.0", "As likely as p times the best.", max=1)] = None,
     sampler: Annotated[
         list[str] | None,
-        typer.Option(help="A plugin's, after those: NAME or NAME:key=value,… (see `plugins`)."),
+        typer.Option(
+            metavar="NAME:KEY=VALUE,…", help="Another sampler to apply after these (see `plugins`)."
+        ),
     ] = None,
     guidance: Annotated[float | None, _dial("1.5", "How strictly to obey the labels.")] = None,
     variation: Annotated[
@@ -76,30 +92,40 @@ def sample(
     runtime: Annotated[
         str | None,
         typer.Option(
-            help="torch, torchscript or onnx (of a run: its newest such export).",
-            show_default="torch; of a bundle, what it was made for",
+            metavar="RUNTIME",
+            help="Runtime: torch, or torchscript or onnx (the run's newest export).",
+            show_default="torch; with --bundle, the one it was written for",
         ),
     ] = None,
-    run: Annotated[str | None, typer.Option(help="A run; by default the newest.")] = None,
-    bundle: Annotated[
-        Path | None, typer.Option(help="A bundle's directory, instead of a run.")
+    run: Annotated[
+        str | None,
+        typer.Option(metavar="RUN", help="Run to sample.", show_default="newest finished run"),
     ] = None,
-    like: Annotated[int | None, typer.Option(help="Make this sample again, bit for bit.")] = None,
-    out: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
+    bundle: Annotated[
+        Path | None,
+        typer.Option(metavar="DIRECTORY", help="Bundle to sample, instead of a run."),
+    ] = None,
+    like: Annotated[
+        int | None,
+        typer.Option(metavar="ID", help="Repeat the sample with this id, bit for bit."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--output", "-o", metavar="FILE", help="MIDI file to write.")
+    ] = None,
 ) -> None:
     """Compose a piece and write it as MIDI, with a marker at each section.
 
-    A dial that is left out is as the model was told in training, else as shown here.
+    Sampling options default to the model's saved defaults, else to the values shown here.
     """
+    from musictk.cli.parse import conditions, samplers
     from musictk.cli.sample_progress import CompositionBar, report
-    from musictk.cli.words import conditions, samplers
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
 
     here = session(context)
     if like is not None:
-        why = "--like makes a sample again as it was"
-        require_alone(context, why, "give -o alone beside it", but=("like", "out"))
+        hint = "it repeats the sample with its settings; only -o may be added"
+        require_alone(context, "--like", hint, but=("like", "out"))
     dials = {
         "temperature": temperature,
         "top_k": top_k,

@@ -1,4 +1,4 @@
-"""How composing looks while it goes, and what is said of the pieces."""
+"""Progress and results of sample."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from musictk.jobs.sample import SampleBatch, SampleFile
 
 
 class CompositionBar:
-    """Draws bars being written."""
+    """A progress bar of the bars written."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -31,9 +31,11 @@ class CompositionBar:
 
 
 def report(output: Output, batch: SampleBatch) -> None:
-    """Where the pieces are, how each is made again, and what went otherwise than asked."""
+    """Print each piece with the command that repeats it, and a warning for each deviation."""
     for label in batch.folded:
-        output.warn(f"{label} has too few pieces for a style of its own and shares OTHER's")
+        output.warn(
+            f"{label} has too few training pieces; the shared embedding of rare labels is used"
+        )
     for text in batch.notices:
         output.warn(text)
     notices = {n.kind: n for piece in batch.made for n in piece.composition.notices}
@@ -63,5 +65,5 @@ def _line(row: dict[str, Any]) -> str:
     return (
         f"{row['path']}  by {row['model']}, seed {row['seed']},"
         f" {' '.join(row['sections'])}, {row['positions']:,} {row['unit']}s"
-        f" at {row['tokens_per_second']:,.0f}/s; again: musictk sample --like {row['id']}"
+        f" at {row['tokens_per_second']:,.0f}/s; repeat: musictk sample --like {row['id']}"
     )

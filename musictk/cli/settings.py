@@ -1,7 +1,7 @@
-"""Where settings come from: flag > MUSICTK_* > musictk.toml > default.
+"""Sources of settings, by precedence: flag, MUSICTK_* variable, musictk.toml, default.
 
-`musictk sample --top-k 5` is MUSICTK_SAMPLE_TOP_K=5, and `top-k = 5` under [sample] in the file:
-the flag's own name in all three, whatever the parameter behind it is called.
+`musictk sample --top-k 5`, MUSICTK_SAMPLE_TOP_K=5, and `top-k = 5` under [sample] in the file set
+the same option: all three use the name of the flag, not that of the Python parameter.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FILE = "musictk.toml"
 
 
 def defaults(path: Path = Path(FILE)) -> dict[str, Any]:
-    """The tables of `musictk.toml`, one per command; {} where there is no such file."""
+    """The tables of `musictk.toml`, one per command; {} if the file does not exist."""
     try:
         return tomllib.loads(read_bytes(path).decode("utf-8"))
     except FileNotFoundError:
@@ -30,7 +30,7 @@ def defaults(path: Path = Path(FILE)) -> dict[str, Any]:
 
 
 def options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
-    """(path, option) of every option at and below a command; a path ends with the flag's name."""
+    """(path, option) of every option at and below a command; a path ends with the flag."""
     for option in command.params:
         if option.param_type_name == "option" and not option.is_eager:  # such as --version
             yield (*path, option.opts[0].removeprefix("--")), option
@@ -44,10 +44,10 @@ def variable(path: Iterable[str]) -> str:
 
 
 def bind(command: Any, file: Mapping[str, Any]) -> Any:
-    """The command with every option at and below it open to its variable and to the file."""
+    """Let every option of the command and its sub-commands be set by its variable and the file."""
     for path, option in options(command):
         option.envvar = variable(path)
-        option.show_envvar = False  # the same rule for all of them: see docs/commands.md
+        option.show_envvar = False  # one rule for all of them: see docs/commands.md
     _set_defaults(command, file)
     return command
 
@@ -65,7 +65,7 @@ def _set_defaults(command: Any, table: Mapping[str, Any]) -> None:
 
 
 def _default(option: Any, value: Any) -> Any:
-    """A list stands for what is written with commas, where an option is not given several times."""
+    """Join a list with commas for an option that cannot be repeated."""
     joined = isinstance(value, list) and not option.multiple
     return ",".join(map(str, value)) if joined else value
 
@@ -73,7 +73,7 @@ def _default(option: Any, value: Any) -> Any:
 def assignments(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:
     """`["model.dim=512", "clip=0.5"]` -> {"model": {"dim": 512}, "": {"clip": 0.5}}.
 
-    A value is read as TOML where it is TOML ("8", "true", "[64, 256]"), else as plain text.
+    A value is parsed as TOML where it is valid TOML ("8", "true", "[64, 256]"), else kept as text.
     """
     found: dict[str, dict[str, Any]] = {}
     for pair in pairs:

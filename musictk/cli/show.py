@@ -12,15 +12,24 @@ from musictk.cli.context import session
 
 def show(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(help="A MIDI file.")],
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="MIDI file to draw.")],
     out: Annotated[
-        Path | None, typer.Option("--output", "-o", help="A .png; else drawn in the terminal.")
+        Path | None,
+        typer.Option(
+            *("--output", "-o"),
+            metavar="FILE",
+            help="PNG file to write.",
+            show_default="draw in the terminal",
+        ),
     ] = None,
     attention: Annotated[
-        bool, typer.Option("--attention", help="What a run's model attends to in this piece.")
+        bool, typer.Option("--attention", help="Draw a model's attention over the piece, as PNG.")
     ] = False,
     run: Annotated[
-        str | None, typer.Option(help="Whose attention; by default the newest run's.")
+        str | None,
+        typer.Option(
+            metavar="RUN", help="Run for --attention.", show_default="newest finished run"
+        ),
     ] = None,
 ) -> None:
     """Draw the piano roll of a MIDI file, coloured by section."""

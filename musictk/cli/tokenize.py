@@ -14,13 +14,15 @@ from musictk.errors import UsageError
 
 def tokenize(
     context: typer.Context,
-    tokenizer: Annotated[str, typer.Argument(help="See `musictk plugins`.")] = "remi",
+    tokenizer: Annotated[
+        str, typer.Argument(metavar="TOKENIZER", help="Name (see `musictk plugins`).")
+    ] = "remi",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE of it, such as bpe=5000."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Tokenizer setting, such as bpe=5000."),
     ] = None,
 ) -> None:
-    """Encode every split of the catalog into shards. `train` does it by itself when needed."""
+    """Encode all splits into shards. `train` does this itself when needed."""
     from musictk.cli.ingest_progress import IngestBar
     from musictk.jobs.tokenize import tokenize_all
 
@@ -29,7 +31,7 @@ def tokenize(
     for group in groups.keys() - {"", "tokens"}:
         key = next(iter(groups[group]))
         raise UsageError(
-            f"tokenize reads no setting {group}.{key}",
+            f"tokenize does not use the setting {group}.{key}",
             "give settings of the tokenizer, such as bpe=5000 or tokens.bpe=5000",
         )
     config = groups.get("", {}) | groups.get("tokens", {})

@@ -24,53 +24,93 @@ KEYS = {"condition": "conditions", "settings": "", "steps": "train.steps", "seed
 def train(
     context: typer.Context,
     arch: Annotated[
-        str | None, typer.Option(help="Architecture (see `plugins`); by default conformer.")
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Architecture (see `plugins`).", show_default="conformer"
+        ),
     ] = None,
     tokenizer: Annotated[
-        str | None, typer.Option(help="Tokenizer (see `plugins`); by default remi.")
+        str | None,
+        typer.Option(metavar="NAME", help="Tokenizer (see `plugins`).", show_default="remi"),
     ] = None,
     size: Annotated[
-        str | None, typer.Option(help="tiny, small, base or large; by default what suits.")
+        str | None,
+        typer.Option(
+            metavar="SIZE",
+            help="Model size: tiny, small, base or large.",
+            show_default="chosen automatically",
+        ),
     ] = None,
     preset: Annotated[
-        str | None, typer.Option(help="A named set of settings, such as seed-001.")
+        str | None,
+        typer.Option(metavar="NAME", help="Preset: a named set of settings, such as seed-001."),
     ] = None,
-    steps: Annotated[int | None, typer.Option(min=1, help="Optimizer steps.")] = None,
+    steps: Annotated[
+        int | None,
+        typer.Option(
+            metavar="N", min=1, help="Training steps.", show_default="chosen automatically"
+        ),
+    ] = None,
     epochs: Annotated[
-        float | None, typer.Option(min=0, help="Passes over the corpus, instead of --steps.")
+        float | None,
+        typer.Option(metavar="N", min=0, help="Epochs to train, instead of --steps."),
     ] = None,
     condition: Annotated[
-        str, typer.Option(help="Labels to steer by, separated by commas.")
+        str,
+        typer.Option(
+            metavar="CATEGORIES", help="Label categories to condition on, separated by commas."
+        ),
     ] = "composer",
     config: Annotated[
-        Path | None, typer.Option(help="A TOML file with the tables of a preset.")
+        Path | None,
+        typer.Option(metavar="FILE", help="TOML file of settings, in the format of a preset."),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", help="KEY=VALUE, such as bpe=5000 or clip=0.5."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any setting, such as bpe=5000 or clip=0.5."
+        ),
     ] = None,
-    seed: Annotated[int | None, typer.Option(help="Equal seeds train equal models.")] = None,
-    device: Annotated[str, typer.Option(help="cpu, cuda or auto.")] = "auto",
-    resume: Annotated[str | None, typer.Option(help="Go on with this run.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="N", help="Random seed.")] = None,
+    device: Annotated[
+        str, typer.Option(metavar="DEVICE", help="Device: cpu, cuda or auto.")
+    ] = "auto",
+    resume: Annotated[
+        str | None, typer.Option(metavar="RUN", help="Resume this run, with its own settings.")
+    ] = None,
     from_: Annotated[
         str | None,
-        typer.Option("--from", help="Start from this run's weights, at a tenth of its rate."),
+        typer.Option(
+            "--from",
+            metavar="RUN",
+            help="Fine-tune from this run's weights (learning rate x 0.1).",
+        ),
     ] = None,
     lora: Annotated[
-        int, typer.Option(min=0, help="With --from: train adapters of this rank only.")
+        int,
+        typer.Option(
+            metavar="RANK",
+            min=0,
+            help="With --from: train only LoRA adapters of this rank (0: off).",
+        ),
     ] = 0,
     export: Annotated[
-        str, typer.Option(help="Exports to end with: onnx, torchscript, onnx-int8, onnx-fp16.")
+        str,
+        typer.Option(
+            metavar="KINDS",
+            help="Export after training: onnx, torchscript, onnx-int8, onnx-fp16 or several.",
+        ),
     ] = "",
 ) -> None:
-    """Train a model on the catalog's music; writes a bundle under runs/.
+    """Train a model on the catalog's music and write it to runs/.
 
-    Without flags it picks a size and a length that suit this machine and this corpus. Ctrl-C
-    finishes the step, saves, and says how to go on. With --from, the start is scored first, and
-    stays the best until it is beaten. Exit code 1 says, among others, that the run diverged.
+    Without options, size and number of steps are chosen for this machine and corpus. Ctrl-C
+    finishes the step, saves a checkpoint and prints the command that resumes the run. With --from,
+    the starting weights are evaluated first and are the best checkpoint until a later one scores
+    better. A run that diverges exits with code 1.
     """
+    from musictk.cli.parse import names
     from musictk.cli.train_progress import TrainingBar, diverged, report
-    from musictk.cli.words import names
     from musictk.jobs import train as job
     from musictk.jobs.merge import merge
     from musictk.jobs.sources import base_sources
@@ -89,10 +129,9 @@ def train(
         "lora": lora,
     }
     if resume is not None:
-        # The environment and musictk.toml are for new runs.
-        why = "--resume continues a run with its own settings"
-        hint = "fine-tune it with other settings: musictk train --from RUN"
-        require_alone(context, why, hint, but=("resume", "device"))
+        # Environment variables and musictk.toml apply to new runs only.
+        hint = "to fine-tune with other settings: musictk train --from RUN"
+        require_alone(context, "--resume", hint, but=("resume", "device"))
     main = os.environ.get("RANK", "0") == "0"  # under torchrun only one process prints
     output = here.output if main else Output(quiet=True)
     with here.catalog() as catalog, TrainingBar(output) as bar:

@@ -1,4 +1,4 @@
-"""How a training run looks while it goes, and what is said when it ends."""
+"""Progress and results of train."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from musictk.training import bands
 from musictk.training.outcome import Evaluation, Report
 from musictk.training.progress import lower_rate
 
-_NAMED = 12  # labels that a note lists before it says "…"
+_NAMED = 12  # labels that a note lists before "…"
 
 
 class TrainingBar:
-    """Draws shards being made, then steps; each evaluation leaves a line behind."""
+    """A progress bar of the encoding, then of the steps; prints a line per evaluation."""
 
     def __init__(self, output: Output) -> None:
         self._output = output
@@ -41,34 +41,33 @@ class TrainingBar:
         self._unit = facts.unit
         self._output.note(
             f"{run}: {facts.arch} {facts.size}, {facts.parameters / 1e6:.1f} M parameters"
-            f" on {facts.tokenizer}, {facts.train_positions:,} {facts.unit}s to learn"
-            f" from, {facts.steps:,} steps of {facts.batch} x {facts.length}"
-            f" on {facts.device}"
+            f", tokenizer {facts.tokenizer}, {facts.train_positions:,} training"
+            f" {facts.unit}s, {facts.steps:,} steps of {facts.batch} x {facts.length}"
+            f" {facts.unit}s on {facts.device}"
         )
         for category, labels in facts.shared.items():
             which = "composers" if category == "composer" else f"labels of {category}"
             named = ", ".join(labels[:_NAMED]) + (", …" if len(labels) > _NAMED else "")
             self._output.note(
                 f"{which} with fewer than {counted(facts.threshold, 'training piece')}"
-                f" share one vector: {named}"
+                f" share one embedding: {named}"
             )
         if refused := facts.refused:
             left = counted(len(refused), "piece")
-            self._output.warn(f"{left} left out by {facts.tokenizer}; the first: {refused[0]}")
+            self._output.warn(
+                f"{left} skipped: {facts.tokenizer} cannot encode them; first: {refused[0]}"
+            )
         if facts.redrawn:
             self._output.note(
-                "this run began with windows that left out the beginnings and endings of pieces;"
-                " it continues with windows that hold every position equally often"
+                "this run started with crops that omitted the beginnings and endings of pieces;"
+                " it continues with crops that cover every position equally often"
             )
         if facts.no_effect:
-            hint = (
-                "; --set 'keys=[-2, 2]' moves whole pieces"
-                if "transpose" in facts.no_effect
-                else ""
-            )
-            self._output.note(
-                f"no effect on {facts.tokenizer} as it is set: {', '.join(facts.no_effect)}{hint}"
-            )
+            hint = ""
+            if "transpose" in facts.no_effect:
+                hint = "; to transpose whole pieces: --set 'keys=[-2, 2]'"
+            named = ", ".join(facts.no_effect)
+            self._output.note(f"no effect with this {facts.tokenizer} tokenizer: {named}{hint}")
 
     def stepped(self, report: Report) -> None:
         self._bar.update(
@@ -80,30 +79,32 @@ class TrainingBar:
         )
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        baseline = "" if evaluation.baseline is None else f", bigram {evaluation.baseline:.3f}"
+        baseline = "" if evaluation.baseline is None else f" (bigram {evaluation.baseline:.3f})"
         best = ", best so far" if evaluation.best else ""
-        best = ", before any training" if evaluation.step == 0 else best
-        self._output.note(f"step {evaluation.step:,}: valid {evaluation.nll:.3f}{baseline}{best}")
+        best = ", before training" if evaluation.step == 0 else best
+        self._output.note(
+            f"step {evaluation.step:,}: valid loss {evaluation.nll:.3f}{baseline}{best}"
+        )
 
     def saved(self, path: Path) -> None:
-        """The evaluation's line says enough."""
+        """Nothing: `evaluated` prints a line already."""
 
     def stage(self, name: str) -> None:
         self._bar.update(0, 1, f"export: {name}", loss="", speed="")
 
 
 def diverged(result: RunResult) -> MusictkError:
-    """What is wrong with a run that diverged, and what to do about it."""
+    """The error for a run that diverged."""
     outcome = result.outcome
     what = f"{result.run} diverged at step {outcome.step:,}: {outcome.why}"
     kept = ""
     if outcome.best_nll is not None:
-        kept = f"; its best is that of step {outcome.best_step:,}"
+        kept = f"; its best checkpoint is from step {outcome.best_step:,}"
     return MusictkError(what + kept, lower_rate(result.facts.lr))
 
 
 def report(output: Output, result: RunResult) -> None:
-    """What came of it, and the next command."""
+    """Print the result of the run, and the next command."""
     outcome, unit = result.outcome, result.facts.unit
     data = {
         "run": result.run,
@@ -126,23 +127,24 @@ def report(output: Output, result: RunResult) -> None:
     lines = [f"{result.run} {outcome.ended} at step {outcome.step:,}"]
     if outcome.best_nll is not None and outcome.baseline is not None:
         lines.append(
-            f"validation {outcome.best_nll:.3f} nats a {unit} at step {outcome.best_step:,}"
-            f" (a bigram model: {outcome.baseline:.3f})"
+            f"best valid loss {outcome.best_nll:.3f} nats per {unit} at step {outcome.best_step:,}"
+            f" (bigram model: {outcome.baseline:.3f})"
         )
     if outcome.by_position:
-        lines.append(f"nats by position: {bands.text(outcome.by_position)}")
+        lines.append(f"nats per {unit} by position: {bands.text(outcome.by_position)}")
     lines.append(
-        f"{outcome.positions_per_second:,.0f} {unit}s/s, {outcome.peak_bytes / 2**20:,.0f} MiB"
+        f"{outcome.positions_per_second:,.0f} {unit}s/s, "
+        f"peak memory {outcome.peak_bytes / 2**20:,.0f} MiB"
     )
     if outcome.skipped:
         were = "was" if outcome.skipped == 1 else "were"
         skipped = counted(outcome.skipped, "step")
-        output.warn(f"{skipped} {were} skipped: the gradient was not finite")
+        output.warn(f"{skipped} {were} skipped because the gradient was not finite")
     if outcome.kept_start:
         start = result.facts.start
-        lines.append(f"nothing beat the start: the best is {start} as it was")
+        lines.append(f"no checkpoint is better than {start}: its weights are kept as the best")
     if outcome.interrupted:
-        lines.append(f"go on with: musictk train --resume {result.run}")
+        lines.append(f"to resume: musictk train --resume {result.run}")
     elif not outcome.diverged:
         lines.append(f"bundle: {outcome.best}")
         lines += [line for each in result.exports for line in describe(each)]

@@ -1,1 +1,1 @@
-"""What can be said of generated music: against the corpus, and whether it is copied from it."""
+"""Evaluate models and generated music: likelihood, features, form and originality."""

@@ -1,4 +1,4 @@
-"""Runs side by side, on the pieces that all of them scored. Pure numpy."""
+"""Compare runs on the pieces that all of them scored. Pure numpy."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ INTERVALS = (*(f"per_{unit}" for unit in UNITS), "behind")
 
 
 @dataclass(frozen=True)
-class Scored:
-    """What a run's best checkpoint costs on each piece of a split."""
+class ScoredRun:
+    """The negative log-likelihood of a run's best checkpoint on each piece of a split."""
 
     name: str
     tokenizer: str
-    pieces: tuple[int, ...]  # ids; runs are compared where these agree
+    pieces: tuple[int, ...]  # ids; runs are compared on common ones
     nats: NDArray[np.float64]  # (P,)
     positions: NDArray[np.int64]  # (P,) tokens or frames scored
     notes: NDArray[np.int64]  # (P,)
     seconds: NDArray[np.float64]  # (P,) of music
     parameters: int
-    speed: float  # positions a second in training
-    clusters: tuple[str, ...] = ()  # (P,) equal for versions of one work; empty: all are apart
+    speed: float  # positions per second in training
+    clusters: tuple[str, ...] = ()  # (P,) equal for versions of one work; empty: all are distinct
 
     @property
     def scored(self) -> set[int]:
@@ -37,8 +37,8 @@ class Scored:
         counted = zip(self.pieces, self.positions.tolist(), strict=True)
         return {piece for piece, count in counted if count > 0}
 
-    def on(self, pieces: Sequence[int]) -> Scored:
-        """The same for these pieces only, in this order."""
+    def on(self, pieces: Sequence[int]) -> ScoredRun:
+        """The scores of these pieces only, in this order."""
         place = {piece: index for index, piece in enumerate(self.pieces)}
         rows = np.array([place[piece] for piece in pieces], np.int64)
         return replace(
@@ -52,7 +52,7 @@ class Scored:
         )
 
     def units(self, name: str) -> NDArray[np.float64]:
-        """(P,) how many tokens, notes or seconds each piece has."""
+        """(P,) the number of tokens, notes or seconds of each piece."""
         counts = {"token": self.positions, "note": self.notes, "second": self.seconds}
         return np.asarray(counts[name], np.float64)
 
@@ -85,16 +85,15 @@ class ComparedRun:
         return values
 
 
-def compare_scores(scored: Sequence[Scored]) -> list[ComparedRun]:
-    """One row a run, the best (per second of music) first.
+def compare_scores(scored: Sequence[ScoredRun]) -> list[ComparedRun]:
+    """One row per run, the best (in nats per second of music) first.
 
-    Nats per token mean something only under one tokenizer. Per note and per second compare any,
-    but a tokenizer pays nothing for what it leaves out: of one that knows no velocity or no tempo,
-    fewer nats say partly that less was to be said.
-    Intervals resample works: the versions of one work (its cluster) are drawn together.
-    `behind` is the paired difference per second to the best run: an interval that leaves out 0 is
-    one that the choice of pieces does not explain. Text has neither notes nor seconds: None there.
-    Raises MusictkError, naming the run, where no piece is common.
+    Nats per token are comparable only for one tokenizer. Nats per note and per second are
+    comparable for all, except that a tokenizer without velocity or tempo has less to predict.
+    Confidence intervals resample works: the versions of one work (its cluster) are drawn together.
+    `behind` is the paired difference per second to the best run; it is significant if its interval
+    excludes 0. Text has neither notes nor seconds: those values are None. Raises MusictkError,
+    naming the run, where runs have no piece in common.
     """
     common = _common(scored)
     aligned = [run.on(common) for run in scored]
@@ -102,15 +101,15 @@ def compare_scores(scored: Sequence[Scored]) -> list[ComparedRun]:
     return [_row(run, ranked[0]) for run in ranked]
 
 
-def _cost(run: Scored) -> float:
-    """Nats per second of music; per token where the pieces are text and last no time."""
+def _cost(run: ScoredRun) -> float:
+    """Nats per second of music; per token for text, which has no duration."""
     return float(run.nats.sum() / (run.seconds.sum() or run.positions.sum()))
 
 
-def comparable(scored: Sequence[Scored]) -> list[Scored]:
-    """Those that have pieces in common: as many runs as can be, with the last where it is even."""
+def comparable_runs(scored: Sequence[ScoredRun]) -> list[ScoredRun]:
+    """A largest set of runs with common pieces; on a tie, one that includes the last run."""
 
-    def peers(run: Scored) -> int:
+    def peers(run: ScoredRun) -> int:
         return sum(not run.scored.isdisjoint(other.scored) for other in scored)
 
     common = max(reversed(scored), key=peers).scored if scored else set()
@@ -122,8 +121,8 @@ def comparable(scored: Sequence[Scored]) -> list[Scored]:
     return kept
 
 
-def _common(scored: Sequence[Scored]) -> list[int]:
-    kept = [run.name for run in comparable(scored)]
+def _common(scored: Sequence[ScoredRun]) -> list[int]:
+    kept = [run.name for run in comparable_runs(scored)]
     others = ", ".join(run.name for run in scored if run.name not in kept)
     if others:
         theirs = f"with {', '.join(kept)}" if kept else "to score"
@@ -133,7 +132,7 @@ def _common(scored: Sequence[Scored]) -> list[int]:
     return sorted(set.intersection(*(run.scored for run in scored)))
 
 
-def _row(run: Scored, best: Scored) -> ComparedRun:
+def _row(run: ScoredRun, best: ScoredRun) -> ComparedRun:
     def per(unit: str) -> Interval | None:
         counts = run.units(unit)
         return per_unit(run.nats, counts, clusters=run.clusters) if counts.all() else None

@@ -1,10 +1,9 @@
-"""How generated music compares with a corpus, in the measures of Yang & Lerch (2020).
+"""Compare generated music with a corpus by musical features (Yang & Lerch 2020).
 
 *On the evaluation of generative models in music*, Neural Computing and Applications 32. Each
-feature of a piece is a number or a histogram. Distances between pieces of the corpus (within) are
-set against distances from generated pieces to the corpus (between): where the two distributions
-overlap wholly, the generated pieces are as unlike the corpus as its own pieces are unlike each
-other.
+feature of a piece is a number or a histogram. The distribution of distances between pieces of the
+corpus (within) is compared with that of distances from generated pieces to the corpus (between). If
+they overlap fully, generated pieces differ from the corpus as its pieces differ from each other.
 """
 
 from __future__ import annotations
@@ -23,26 +22,27 @@ from musictk.music import Notes, bars, notes
 Feature = float | NDArray[np.float64]
 MAJOR, HARMONIC_MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
 DURATIONS = 2.0 ** np.arange(-3.5, 3.5)  # quarters: edges between 1/32, 1/16, … and two bars
-BEAT = 12  # parts of a quarter that onsets are counted in: 16ths and triplets fall on them
-MOST = 250  # pieces of the corpus that are compared with each other, evenly picked
+BEAT = 12  # bins of onsets in a quarter: 16ths and triplets are on them
+MOST = 250  # pieces of the corpus compared with each other, evenly chosen
 
 
 @dataclass(frozen=True)
 class FeatureComparison:
-    """One feature: its mean over the generated pieces and over the corpus, and how they meet."""
+    """One feature: its means over generated pieces and corpus, and the comparison of distances."""
 
     generated: float | list[float]
     corpus: float | list[float]
     spread: float  # mean distance between two pieces of the corpus
     distance: float  # mean distance from a generated piece to one of the corpus
-    overlap: float  # area under both distributions of distances, 0 … 1
-    divergence: float  # Kullback–Leibler, nats, of between from within
+    overlap: float  # overlapping area of the distributions of distances, 0 … 1
+    divergence: float  # Kullback–Leibler divergence of between from within, in nats
 
 
 def features(score: ScoreTick) -> dict[str, Feature]:
-    """Every feature of one piece; raises MusictkError where it has no pitched notes.
+    """The features of one piece by name; drum tracks are left out.
 
-    Entropy is in bits, lengths are in quarters, histograms sum to 1.
+    Entropy is in bits, lengths are in quarters, histograms sum to 1. Raises MusictkError for a
+    piece with no pitched notes.
     """
     found = notes(score, drums=False)
     if not len(found):
@@ -71,7 +71,7 @@ def features(score: ScoreTick) -> dict[str, Feature]:
     }
 
 
-def compare(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]) -> dict[str, Any]:
+def compare_features(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]) -> dict[str, Any]:
     """{"generated": pieces, "corpus": pieces, "features": {name: FeatureComparison as a dict}}.
 
     One generated piece is enough. Raises MusictkError for a corpus of fewer than 3 pieces.
@@ -91,13 +91,13 @@ def compare(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]) -> dict
 
 
 def entropy(shares: NDArray[np.float64]) -> float:
-    """Bits; 0 where one class has all, log2(12) where twelve have equally much."""
+    """Entropy in bits: 0 for one class, log2(12) for twelve equal ones."""
     present = shares[shares > 0]
     return float(-(present * np.log2(present)).sum())
 
 
 def polyphony(found: Notes) -> float:
-    """How many notes sound at once, on average over the time in which any does."""
+    """The mean number of notes sounding at once, over the time in which any sounds."""
     order = np.argsort(found.start, kind="stable")
     start, end = found.start[order], found.end[order]
     covered = np.maximum.accumulate(np.concatenate([start[:1], end]))
@@ -106,7 +106,7 @@ def polyphony(found: Notes) -> float:
 
 
 def scale_consistency(classes: NDArray[np.float64]) -> float:
-    """The share of notes in the best fitting major or harmonic minor scale (Mogren 2016)."""
+    """The fraction of notes in the best fitting major or harmonic minor scale (Mogren 2016)."""
     return float(
         max(
             classes[[(degree + tonic) % 12 for degree in scale]].sum()
@@ -117,7 +117,7 @@ def scale_consistency(classes: NDArray[np.float64]) -> float:
 
 
 def empty_bars(found: Notes, edges: NDArray[np.int64]) -> float:
-    """The share of bars in which nothing sounds."""
+    """The fraction of bars in which no note sounds; `edges` (N + 1,) are bar lines in ticks."""
     first = np.searchsorted(edges, found.start, side="right") - 1
     last = np.searchsorted(edges, np.maximum(found.end - 1, found.start), side="right") - 1
     change = np.zeros(len(edges) + 1, np.int64)
@@ -127,7 +127,8 @@ def empty_bars(found: Notes, edges: NDArray[np.int64]) -> float:
 
 
 def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, float]:
-    """(overlapping area, KL divergence of `b` from `a`) of two samples' kernel densities."""
+    """(overlapping area, KL divergence of `b` from `a` in nats) of the kernel densities of two
+    samples."""
     low, high = min(a.min(), b.min()), max(a.max(), b.max())
     if high - low < 1e-12:
         return 1.0, 0.0
@@ -165,7 +166,7 @@ def _distances(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def _density(sample: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Gaussian kernels of Scott's width, at least one step of the grid wide."""
+    """Gaussian kernel density with Scott's bandwidth, at least one step of the grid."""
     width = max(float(sample.std()) * len(sample) ** -0.2, float(grid[1] - grid[0]))
     counts, edges = np.histogram(sample, bins=2048, range=(float(grid[0]), float(grid[-1])))
     centres = (edges[:-1] + edges[1:]) / 2

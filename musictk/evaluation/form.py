@@ -1,10 +1,10 @@
-"""How much of its form one hears: sections against each other.
+"""Measure the form of a piece by the similarity of its sections.
 
 Two bars are compared as sets of (onset, pitch), onsets on a grid of 24 to the whole note, by the F1
-of the two sets: 1 for the same notes at the same places, 0 for none in common. Two sections are
-compared bar by bar, at the best of three alignments (as they stand, and one bar to either side);
-where both are silent there is nothing to compare, where one is, or has no counterpart, it counts 0.
-Pitch is absolute: a return in another key counts as something else.
+score of the two sets: 1 for the same notes at the same positions, 0 for none in common. Two
+sections are compared bar by bar, at the best of three alignments (unshifted, or by one bar either
+way). A pair of silent bars is skipped; a bar against a silent or missing one counts 0. Pitch is
+absolute: a section that returns in another key counts as different.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from musictk.errors import UsageError
 from musictk.generation.form import Form
 from musictk.music import bars, notes
 
-_GRID = 24  # onsets to a whole note: sixteenths and triplets of eighths both lie on it
+_GRID = 24  # positions in a whole note: sixteenths and triplets of eighths are on it
 _SHIFTS = (0, -1, 1)  # bars
 
 Bar = frozenset[tuple[int, int]]  # (onset on the grid, pitch)
@@ -29,12 +29,13 @@ TickSection = tuple[str, int, int]  # label, first tick, tick after the last
 
 @dataclass(frozen=True)
 class FormReport:
-    """Self-similarity of a piece's sections.
+    """Self-similarity of the sections of a piece.
 
-    `same` and `other` are means over pairs of sections of equal and of different label; primes do
-    not part labels. `chance` is the mean over single bars of sections with different labels, paired
-    at random: what comes from key, metre and style alone. `copied` is the share of a returning
-    section's bars that equal the theme's bar exactly. NaN stands for what the form has none of.
+    `same` and `other` are means over pairs of sections with equal and with different labels;
+    primes (A and A') are ignored. `chance` is the mean over all pairs of bars of sections with
+    different labels: the similarity due to key, metre and style alone. `copied` is the fraction of
+    the bars of returning sections that equal the first section's bar exactly. Values that the form
+    does not define are NaN.
     """
 
     labels: tuple[str, ...]
@@ -46,21 +47,21 @@ class FormReport:
 
     @property
     def ratio(self) -> float:
-        """A–A against A–B; infinite where only returns share something, NaN where nothing does."""
+        """`same` / `other`; infinite if only `same` is positive, NaN if both are 0."""
         if self.other == 0:
             return float("inf") if self.same > 0 else float("nan")
         return self.same / self.other
 
 
 def form_report(score: ScoreTick, sections: Sequence[TickSection]) -> FormReport:
-    """Compare the `sections` of `score` with each other. Drum tracks are left out.
+    """Compare the `sections` of `score`, in ticks, with each other. Drum tracks are left out.
 
-    Raises UsageError where there are fewer than two sections.
+    Raises UsageError for fewer than two sections.
     """
     if len(sections) < 2:
         raise UsageError(
-            f"there is nothing to compare in {len(sections)} section(s)",
-            "say its form, such as --as AABA, or choose a file with section markers",
+            f"{len(sections)} section(s) cannot be compared",
+            "give its form, such as --as AABA, or choose a file with section markers",
         )
     split = _bars_of(score, sections)
     size = len(sections)
@@ -80,8 +81,8 @@ def form_report(score: ScoreTick, sections: Sequence[TickSection]) -> FormReport
     )
 
 
-def assume(score: ScoreTick, form: Form) -> list[TickSection]:
-    """The sections of a score without markers: `form` laid over its bars, in proportion."""
+def sections_from_form(score: ScoreTick, form: Form) -> list[TickSection]:
+    """The sections of a score without markers: `form`, scaled to its number of bars."""
     lines = bars(score)
     fitted = form.fit(max(len(lines) - 1, len(form.sections)))
     ends = np.cumsum([section.bars for section in fitted.sections])
@@ -93,7 +94,7 @@ def assume(score: ScoreTick, form: Form) -> list[TickSection]:
 
 
 def bar_similarity(one: Bar, other: Bar) -> float:
-    """F1 of two sets of notes, not both empty."""
+    """F1 score of two sets of notes that are not both empty."""
     return 2 * len(one & other) / (len(one) + len(other))
 
 
@@ -103,7 +104,7 @@ def section_similarity(one: Sequence[Bar], other: Sequence[Bar]) -> float:
 
 
 def _aligned(one: Sequence[Bar], other: Sequence[Bar], shift: int) -> float:
-    """With bar i of `one` against bar i + shift of `other`."""
+    """The similarity with bar i of `one` compared with bar i + shift of `other`."""
     silence: Bar = frozenset()
     total, compared = 0.0, 0
     for k in range(min(0, -shift), max(len(one), len(other) - shift)):
@@ -116,8 +117,8 @@ def _aligned(one: Sequence[Bar], other: Sequence[Bar], shift: int) -> float:
 
 
 def _bars_of(score: ScoreTick, sections: Sequence[TickSection]) -> list[list[Bar]]:
-    """Bars are counted from where a section begins, should that be within a bar."""
-    heard = notes(score, drums=False)
+    """The bars of each section, counted from its beginning even if that is inside a bar."""
+    found = notes(score, drums=False)
     lines = bars(score, least=max(end for _, _, end in sections))
     step = 4 * score.ticks_per_quarter / _GRID
     split = []
@@ -126,10 +127,10 @@ def _bars_of(score: ScoreTick, sections: Sequence[TickSection]) -> list[list[Bar
         shift = start - int(lines[first]) if start > lines[first] + 1 else 0
         stop = int(np.searchsorted(lines, end - shift, "left"))
         held: list[set[tuple[int, int]]] = [set() for _ in range(max(stop - first, 1))]
-        number = np.searchsorted(lines, heard.start - shift, "right") - 1
+        number = np.searchsorted(lines, found.start - shift, "right") - 1
         inside = (number >= first) & (number < first + len(held))
-        number, pitch = number[inside], heard.pitch[inside]
-        onset = np.round((heard.start[inside] - shift - lines[number]) / step).astype(np.int64)
+        number, pitch = number[inside], found.pitch[inside]
+        onset = np.round((found.start[inside] - shift - lines[number]) / step).astype(np.int64)
         for bar, place in zip(
             number.tolist(), zip(onset.tolist(), pitch.tolist(), strict=True), strict=True
         ):

@@ -1,8 +1,8 @@
-"""Nats by unit, with bootstrap confidence intervals over works (Efron & Tibshirani 1993).
+"""Nats per unit, with bootstrap confidence intervals over works (Efron & Tibshirani 1993).
 
-What is drawn is a cluster, not a piece: ten performances of one work are hard or easy together,
-and count as one witness of how hard music is. Few clusters know little of the spread, so the
-quantiles are moved outwards as Student's t is (expanded percentile intervals; Hesterberg 2015).
+Clusters are resampled, not pieces, because the performances of one work are not independent. For
+few clusters the quantiles are widened as by Student's t (expanded percentile intervals; Hesterberg
+2015).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BLOCK = 1 << 18  # numbers drawn at a time: memory does not grow with the corpu
 
 @dataclass(frozen=True)
 class Interval:
-    """A mean, and where it would fall in 95 % of corpora like this one."""
+    """A mean with its 95 % confidence interval."""
 
     mean: float
     low: float
@@ -35,9 +35,9 @@ def per_unit(
     seed: int = 0,
     clusters: Sequence[Hashable] = (),
 ) -> Interval:
-    """Total nats over total units (tokens, notes, seconds), both (P,).
+    """Total `nats` over total `units` (tokens, notes or seconds), both (P,).
 
-    `clusters` says of each piece which it is resampled with; without it each stands for itself.
+    Pieces with equal `clusters`, (P,), are resampled together; without it every piece is a cluster.
     """
     sums = _by_cluster(np.stack([nats, units], 1), clusters)
     draws = _resampled(sums, seed)
@@ -51,7 +51,7 @@ def difference(
     seed: int = 0,
     clusters: Sequence[Hashable] = (),
 ) -> Interval:
-    """`nats - other` per unit, on the same pieces: paired, so what is hard for both cancels."""
+    """`nats - other` per unit, paired on the same pieces; see `per_unit`."""
     return per_unit(nats - other, units, seed, clusters)
 
 
@@ -86,7 +86,7 @@ def _interval(mean: float, draws: NDArray[np.float64], count: int) -> Interval:
 
 
 def _tail(count: int) -> float:
-    """The share of draws left out on either side, of so many clusters."""
+    """The fraction of draws outside the interval on either side, for `count` clusters."""
     if count < 2:
         return (1 - LEVEL) / 2
     normal = NormalDist()

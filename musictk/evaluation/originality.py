@@ -1,9 +1,8 @@
-"""Is it copied? The nearest training piece, and the longest passage a piece shares with any.
+"""Measure originality: the nearest training piece, and the longest passage shared with any.
 
-Notes are taken in order of onset and pitch, on a grid of an eighth of a quarter. What is compared
-is the interval from each note to the next, and whether they sound together: so a copy is found in
-any key, at any tempo and in any rhythm. Passages shorter than `GRAM` intervals are not looked for,
-any piece has them from anywhere.
+Notes are ordered by onset and pitch, on a grid of an eighth of a quarter. The interval from each
+note to the next is compared, and whether both begin together, so that copies are found in any key,
+tempo and rhythm. Passages shorter than `GRAM` intervals are ignored: any two pieces share some.
 """
 
 from __future__ import annotations
@@ -20,32 +19,32 @@ from musictk.errors import MusictkError
 from musictk.music import bars, notes
 
 GRAM = 8  # intervals, hence 9 notes
-GRID = 8  # onsets per quarter that are told apart
+GRID = 8  # positions of onsets in a quarter
 LONG = 24  # notes: a passage this long is counted as copied
 _MULTIPLIER = np.uint64(0x9E3779B97F4A7C15)  # of the polynomial hash, modulo 2^64
 
 
 @dataclass(frozen=True)
 class Passage:
-    """A passage that stands in the piece and, in some key and tempo, in another one."""
+    """A passage that the examined piece shares with another one, up to key and tempo."""
 
-    piece: str
+    piece: str  # name of the other piece
     notes: int
-    bar: int  # where it begins in the piece asked about, from 1
-    piece_bar: int  # where it begins in the other, from 1
-    semitones: int  # how far the other must be transposed
+    bar: int  # in which it begins in the examined piece, from 1
+    piece_bar: int  # in which it begins in the other piece, from 1
+    semitones: int  # transposition from the other piece
 
 
 @dataclass(frozen=True)
 class Originality:
-    """What was found, over all pieces."""
+    """The result over all compared pieces."""
 
-    notes: int  # in the piece asked about
-    pieces: int  # compared with
-    nearest: str  # the piece that shares most
-    share: float  # of the piece's 9-note figures that the nearest piece has too, 0 … 1
-    longest: Passage | None  # None where no 9 notes are shared with any
-    copied: float  # share of the notes in passages of LONG notes and more from any one piece
+    notes: int  # of the examined piece
+    pieces: int  # number of compared pieces
+    nearest: str  # the piece with the largest share
+    share: float  # of the 9-note sequences that the nearest piece has too, 0 … 1
+    longest: Passage | None  # None if no 9 notes are shared with any piece
+    copied: float  # share of notes in passages of at least LONG notes, 0 … 1
     gram: int = field(default=GRAM + 1)
 
     def plain(self) -> dict[str, Any]:
@@ -54,8 +53,8 @@ class Originality:
 
 
 @dataclass(frozen=True)
-class _Line:
-    """A piece as a line of intervals."""
+class _IntervalSequence:
+    """A piece as a sequence of intervals."""
 
     onset: NDArray[np.int64]  # (N,) ticks
     pitch: NDArray[np.int64]  # (N,)
@@ -63,7 +62,7 @@ class _Line:
     grams: NDArray[np.uint64]  # (N - GRAM,) hash of the symbols from each on
 
     @staticmethod
-    def of(score: ScoreTick) -> _Line:
+    def of(score: ScoreTick) -> _IntervalSequence:
         found = notes(score, drums=False)
         place = (2 * found.start * GRID + score.ticks_per_quarter) // (2 * score.ticks_per_quarter)
         _, first = np.unique(place * 128 + found.pitch, return_index=True)  # sorted by both
@@ -73,15 +72,15 @@ class _Line:
         grams = np.zeros(count, np.uint64)
         for offset in range(GRAM):
             grams = grams * _MULTIPLIER + symbols[offset : offset + count].astype(np.uint64)
-        return _Line(found.start[first], pitch, symbols, grams)
+        return _IntervalSequence(found.start[first], pitch, symbols, grams)
 
 
-def examine(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]]) -> Originality:
-    """Compare `score` with every piece, taken one at a time. 3,000 pieces take some seconds.
+def measure_originality(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]]) -> Originality:
+    """Compare `score` with every (name, piece), read one at a time.
 
-    Raises MusictkError where it has fewer than 9 pitched notes, or there is no piece.
+    Raises MusictkError for fewer than 9 pitched notes, or for no pieces.
     """
-    line = _Line.of(score)
+    line = _IntervalSequence.of(score)
     if not len(line.grams):
         raise MusictkError(
             f"the piece has only {len(line.pitch)} notes", f"give at least {GRAM + 1}"
@@ -92,7 +91,7 @@ def examine(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]]) -> Origin
     copied = np.zeros(len(line.pitch), np.bool_)
     for name, other_score in pieces:
         count += 1
-        other = _Line.of(other_score)
+        other = _IntervalSequence.of(other_score)
         here, there = _matches(ordered, order, other.grams)
         found = len(np.unique(here)) / len(line.grams)
         if found > share:
@@ -111,14 +110,14 @@ def examine(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]]) -> Origin
                 semitones=int(line.pitch[at] - other.pitch[there_at]),
             )
     if not count:
-        raise MusictkError("there is no piece to compare with", "ingest some first")
+        raise MusictkError("there are no pieces to compare with", "run: musictk ingest FOLDER")
     return Originality(len(line.pitch), count, nearest, share, longest, float(copied.mean()))
 
 
 def _matches(
     ordered: NDArray[np.uint64], order: NDArray[np.int64], grams: NDArray[np.uint64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(M,) places here and (M,) places there of every pair of equal grams."""
+    """(M,) indices here and (M,) indices there of every pair of equal grams."""
     left = np.searchsorted(ordered, grams, side="left")
     many = np.searchsorted(ordered, grams, side="right") - left
     there = np.repeat(np.arange(len(grams)), many)

@@ -1,4 +1,4 @@
-"""Write a trained model for other engines, and prove that it still plays the same."""
+"""Export a trained model for other runtimes, and verify that it computes the same."""
 
 from __future__ import annotations
 

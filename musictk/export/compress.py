@@ -21,16 +21,18 @@ SMALL = 4096  # elements; norms, biases and the like keep their precision
 def int8(path: Path) -> None:
     """Replace the file by one whose matrix products have int8 weights, scaled per channel.
 
-    Activations are quantized as they come, so nothing needs calibration. About 4 times smaller,
-    and faster wherever weights are what a step waits for.
+    Activations are quantized dynamically, so no calibration is needed. The file is about 4 times
+    smaller, and steps that are bound by memory bandwidth are faster.
     """
     model = onnx.load(path)
-    del model.graph.value_info[:]  # the exporter's shapes do not survive; inference trips on them
+    del model.graph.value_info[
+        :
+    ]  # the exporter's shapes are wrong after folding; inference fails on them
     fold_transposes(model)
     onnx.save(model, path)
     logger = logging.getLogger()
     level = logger.level
-    logger.setLevel(logging.ERROR)  # it recommends preprocessing that the exporter has done
+    logger.setLevel(logging.ERROR)  # it recommends preprocessing that is already done
     try:
         with _random_names():
             quantize_dynamic(
@@ -50,8 +52,8 @@ def int8(path: Path) -> None:
 def half(path: Path) -> None:
     """Replace the file by one whose large weights are stored in half precision.
 
-    They are widened when the model is loaded, so every machine computes in single precision: the
-    file is half as large, the speed is the same.
+    They are converted when the model is loaded, and it computes in single precision: the file is
+    half as large, the speed is the same.
     """
     model = onnx.load(path)
     graph, casts = model.graph, []
@@ -69,22 +71,22 @@ def half(path: Path) -> None:
 
 
 def fold_transposes(model: ModelProto) -> None:
-    """Transposed weights become weights: a head tied to the embedding is quantized too."""
+    """Replace transposed weights by weights, so that a head tied to the embedding is quantized."""
     graph = model.graph
     weights = {tensor.name: tensor for tensor in graph.initializer}
     for node in list(graph.node):
         if node.op_type != "Transpose" or node.input[0] not in weights:
             continue
         axes = next((list(a.ints) for a in node.attribute if a.name == "perm"), None)
-        turned = numpy_helper.to_array(weights[node.input[0]]).transpose(axes)
-        folded = numpy_helper.from_array(np.ascontiguousarray(turned), node.output[0])
+        transposed = numpy_helper.to_array(weights[node.input[0]]).transpose(axes)
+        folded = numpy_helper.from_array(np.ascontiguousarray(transposed), node.output[0])
         graph.initializer.append(folded)
         graph.node.remove(node)
 
 
 @contextmanager
 def _random_names() -> Iterator[None]:
-    """The quantizer names a temporary file by uuid1, which opens a socket for a network address."""
+    """The quantizer names a file by uuid1, which opens a socket to read the network address."""
     by_address = uuid.uuid1
     uuid.uuid1 = lambda *_: uuid.uuid4()
     try:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from musictk.errors import MusictkError, UsageError
 from musictk.export import compress
-from musictk.export.report import ExportListener, ExportReport, Silent
+from musictk.export.report import ExportListener, ExportReport, SilentListener
 from musictk.export.rounding import Excerpt
 from musictk.export.writing import ROUNDED, write_export
 from musictk.model.manifest import Manifest
@@ -40,12 +40,12 @@ def export_onnx(
 ) -> ExportReport:
     """Export the checkpoint in `source` to the directory `target`: one self-contained `model.onnx`.
 
-    "fp32" must play exactly as eager PyTorch does. "int8" and "fp16" are rounded: over `music`, or
-    over what the model plays where none is given, they must make `least` of its greedy choices.
-    Raises MusictkError, and leaves nothing, where that is not so.
+    "fp32" must compute what eager PyTorch does. "int8" and "fp16" are rounded: over `music`, by
+    default sampled from the model, the share of equal greedy choices must be at least `least`.
+    Raises MusictkError, and leaves nothing, if it is not.
     """
     if precision not in PRECISIONS:
-        raise UsageError(f"no precision {precision!r}", f"there is: {', '.join(PRECISIONS)}")
+        raise UsageError(f"no precision {precision!r}", f"choose from: {', '.join(PRECISIONS)}")
     shrink = PRECISIONS[precision]
 
     def write(network: Network, manifest: Manifest, directory: Path) -> None:
@@ -54,11 +54,13 @@ def export_onnx(
             shrink(directory / MODEL)
 
     kind = "onnx" if shrink is None else f"onnx-{precision}"
-    return write_export(source, target, "onnx", kind, write, listener or Silent(), music, least)
+    return write_export(
+        source, target, "onnx", kind, write, listener or SilentListener(), music, least
+    )
 
 
 def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
-    """The graph of one step, weights inside the file."""
+    """Write the graph of one step, with the weights in the same file."""
     size = sum(value.nbytes for value in network.state_dict().values())
     if size > LIMIT:
         raise MusictkError(
@@ -71,7 +73,7 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
                 f"windows of {each.window} with xpos cannot be exported to ONNX",
                 f"train with windows of {MIN_EXPORTED_WINDOW} or more, or dynamic_bias=true",
             )
-    # Sizes 0 and 1 would be taken for constants, and equal sizes for the same dimension.
+    # torch.export treats sizes 0 and 1 as constants, and equal sizes as the same dimension.
     state = network.begin(2, 7)
     args = (_example(manifest.space, 2, 3), torch.zeros(2, network.body.dim), *state)
     slots = [
@@ -97,7 +99,7 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
 
 
 class _Flat(nn.Module):
-    """ONNX knows no lists: the state's tensors, one by one."""
+    """The state as separate tensors, because ONNX has no lists."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()
@@ -116,9 +118,9 @@ def _example(space: Space, batch: int, time: int) -> Tensor:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """The exporter warns of its own deprecations and of packages that nobody asked for.
+    """Silence the exporter's warnings about its own deprecations and optional packages.
 
-    Its trace writes thousands of records for whoever listens at the root, which is slow.
+    Its trace log has thousands of records, which is slow if the root logger has a handler.
     """
     loggers = [logging.getLogger(name) for name in ("torch.onnx", "torch.__trace")]
     levels = [logger.level for logger in loggers]

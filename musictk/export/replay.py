@@ -1,4 +1,4 @@
-"""Play the same music on two engines, and compare what they say of every step."""
+"""Step two runtimes through the same sequences, and compare their logits."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ SCRIPTS: tuple[Script, ...] = ((3, (281, 19), 272), (1, (1, 5), 64))
 
 @dataclass(frozen=True)
 class Replayed:
-    """How far two engines are apart."""
+    """The difference between two runtimes."""
 
-    steps: int  # positions played
+    steps: int  # positions compared
     difference: float  # the largest between any two logits
-    agreement: float  # share of greedy choices that were the same
+    agreement: float  # share of equal greedy choices
 
 
 def replay(
@@ -34,12 +34,11 @@ def replay(
     seed: int = 0,
     scripts: tuple[Script, ...] = SCRIPTS,
 ) -> Replayed:
-    """Prefill in chunks, then step greedily, both engines along the reference's choices.
+    """Prefill both in chunks, then step both through the reference's greedy choices.
 
-    A model with less room than a script asks for plays as much of it as fits.
-
-    Choices whose logits lie within `tolerance` of each other in the reference are the same choice.
-    Between chunks and steps the rows are reordered, so `select` is replayed too.
+    A script longer than the model's `max_length` is cut. Choices whose logits differ by at most
+    `tolerance` in the reference count as equal. Between chunks and steps the rows are reordered, so
+    `select` is compared too.
     """
     parts = [
         _play(candidate, reference, script, tolerance, np.random.default_rng(seed))
@@ -77,7 +76,7 @@ def _play(
 
 
 class _Score:
-    """Counts agreement while it steps both engines."""
+    """Steps both runtimes and counts equal choices."""
 
     def __init__(self, space: Space, tolerance: float) -> None:
         self._frames, self._tolerance = isinstance(space, Frames), tolerance
@@ -86,7 +85,7 @@ class _Score:
     def step(
         self, pair: tuple[Session, Session], sequence: NDArray[Any], condition: NDArray[np.float32]
     ) -> NDArray[np.float32]:
-        """Step both; the reference's logits."""
+        """Step both; return the reference's logits."""
         ours, theirs = (session.step(sequence, condition) for session in pair)
         gap = np.abs(ours - theirs).max()
         self.difference = max(self.difference, float(gap) if np.isfinite(gap) else np.inf)
@@ -105,7 +104,7 @@ class _Score:
 
 
 def greedy(space: Space, logits: NDArray[np.float32]) -> NDArray[Any]:
-    """(B, T, V) -> the likeliest (B, T) ids, or (B, T, W) frames."""
+    """(B, T, V) logits -> the most likely (B, T) ids, or (B, T, W) frames."""
     if isinstance(space, Frames):
         return (logits > 0).astype(np.uint8)
     return logits.argmax(-1)
@@ -119,7 +118,7 @@ def noise(space: Space, rows: int, length: int, random: np.random.Generator) -> 
 
 
 def _condition(runtime: Runtime, rows: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """(B, D): each row under a random label of every category."""
+    """(B, D): the condition vectors of random labels, one of each category for each row."""
     sizes = runtime.manifest.conditions.sizes.values()
     mixtures = [[[(int(random.integers(size)), 1.0)] for size in sizes] for _ in range(rows)]
     return np.stack([runtime.condition(mixture) for mixture in mixtures])
@@ -131,13 +130,13 @@ def speeds(runtimes: list[Runtime], steps: int = 48, rounds: int = 5) -> list[fl
     capacity = min(runtimes[0].manifest.max_length, steps * (rounds + 1))
     steps = capacity // (rounds + 1)
     sequence = noise(space, 1, capacity, np.random.default_rng(0))
-    taken: list[list[float]] = [[] for _ in runtimes]
+    measured: list[list[float]] = [[] for _ in runtimes]
     sessions = [runtime.begin(1, capacity) for runtime in runtimes]
     for round_ in range(rounds + 1):
-        for runtime, session, times in zip(runtimes, sessions, taken, strict=True):
+        for runtime, session, times in zip(runtimes, sessions, measured, strict=True):
             condition = runtime.condition([[] for _ in runtime.manifest.conditions.labels])[None]
             start = time.perf_counter()
             for at in range(round_ * steps, (round_ + 1) * steps):
                 session.step(sequence[:, at : at + 1], condition)
             times.append((time.perf_counter() - start) / steps)
-    return [1 / statistics.median(times[1:]) for times in taken]  # the first round warms up
+    return [1 / statistics.median(times[1:]) for times in measured]  # the first round warms up

@@ -1,4 +1,4 @@
-"""What an export says of itself, while it runs and afterwards."""
+"""The progress and the report of an export."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ class ExportReport:
     bytes: int  # of the whole directory
     steps: int  # positions replayed
     max_logit_difference: float
-    greedy_agreement: float  # share of greedy choices that were the same, 0 … 1; see `music`
+    greedy_agreement: float  # share of equal greedy choices, 0 to 1; see `music`
     tokens_per_second: float  # single steps of one row
     eager_tokens_per_second: float
-    music: str = ""  # what a rounded model was measured on; empty: the replay of noise
+    music: str = ""  # that a rounded model was measured on; empty: the replay of noise
     music_positions: int = 0
-    nats_difference: float | None = None  # what rounding adds to the nats of a position of it
+    nats_difference: float | None = None  # of `music`, per position: rounded minus original
 
 
 class ExportListener(Protocol):
-    """Told what an export is doing."""
+    """Receives the progress of an export."""
 
     def stage(self, name: str) -> None:
         """A stage begins: "writing", "replaying", "measuring" or "timing"."""
 
 
-class Silent:
-    """A listener that wants to know nothing."""
+class SilentListener:
+    """Ignores every event."""
 
     def stage(self, name: str) -> None:
-        """Nothing is done."""
+        """Ignored."""

@@ -1,4 +1,4 @@
-"""How far a rounded model is from its original, on music and as sampling steps it."""
+"""The difference between a rounded model and its original, over music, position by position."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from musictk.runtime import Runtime
 from musictk.tokens import Frames, Space
 
 POSITIONS = 256  # of each excerpt
-_MADE = 8  # excerpts, where there is no music and the model makes its own
+_MADE = 8  # excerpts that the model generates if no music is given
 
 Logits = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """The beginning of a piece, and the labels it has."""
+    """The beginning of a piece, and its labels."""
 
     sequence: NDArray[Any]  # (T,) ids or (T, W) frames, without bos
     labels: Mixture
@@ -29,11 +29,11 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Rounding:
-    """What rounding changed."""
+    """The effect of rounding."""
 
     positions: int
-    agreement: float  # share of greedy choices that stayed; of frames, of the pitches chosen
-    nats: float  # how much more the music costs a position
+    agreement: float  # share of equal greedy choices; of frames, among chosen pitches
+    nats: float  # per position: rounded minus original
 
 
 def rounding(candidate: Runtime, reference: Runtime, music: Sequence[Excerpt]) -> Rounding:
@@ -60,7 +60,7 @@ def rounding(candidate: Runtime, reference: Runtime, music: Sequence[Excerpt]) -
 
 
 def generated(model: Runtime, seed: int = 0) -> list[Excerpt]:
-    """What the model itself plays, label by label, where there is no other music."""
+    """Excerpts sampled from the model itself, label by label."""
     space, random = model.manifest.space, np.random.default_rng(seed)
     sizes = model.manifest.conditions.sizes.values()
     labels: list[Mixture] = [[[(row % size, 1.0)] for size in sizes] for row in range(_MADE)]
@@ -75,7 +75,7 @@ def generated(model: Runtime, seed: int = 0) -> list[Excerpt]:
 
 
 def _agreement(space: Space, ours: Logits, theirs: Logits) -> tuple[int, int]:
-    """(same choices, choices). Most pitches of a frame are silent: only those chosen count."""
+    """(equal choices, choices). Most pitches of a frame are silent: only chosen ones count."""
     if isinstance(space, Frames):
         sounds, sounded = ours > 0, theirs > 0
         return int((sounds & sounded).sum()), int((sounds | sounded).sum())
@@ -83,7 +83,7 @@ def _agreement(space: Space, ours: Logits, theirs: Logits) -> tuple[int, int]:
 
 
 def _nats(space: Space, logits: Logits, target: NDArray[Any]) -> NDArray[np.float64]:
-    """(R,) what each position costs."""
+    """(R,) nats of each position."""
     wide = logits.astype(np.float64)
     if isinstance(space, Frames):
         cost: NDArray[np.float64] = (np.logaddexp(0, wide) - wide * target).sum(1)

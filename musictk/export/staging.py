@@ -1,4 +1,4 @@
-"""Exports that are either wholly written or not there."""
+"""Directories of exports, written completely or not at all."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from musictk.model.manifest import MANIFEST
 
 @contextmanager
 def staged_export(target: Path) -> Iterator[Path]:
-    """Yield a temporary directory that takes the place of `target` on success.
+    """Yield a temporary directory that replaces `target` on success.
 
-    On any error nothing is left and an earlier export stays as it was. Raises MusictkError where
-    `target` is something else than an earlier export, or cannot be written.
+    On any error it is removed, and an earlier export stays unchanged. Raises MusictkError if
+    `target` exists and is not an export, or cannot be written.
     """
     with writing(target):
-        taken = target.exists() and not (target / MANIFEST).is_file() and not _is_empty(target)
-    if taken:
+        foreign = target.exists() and not (target / MANIFEST).is_file() and not _is_empty(target)
+    if foreign:
         raise MusictkError(
-            f"{target} is there already and is no export", "choose another place to export to"
+            f"{target} exists and is not an export", "choose another directory to export to"
         )
     with staged(target) as directory:
         yield directory

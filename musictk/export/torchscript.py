@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from musictk.export.report import ExportListener, ExportReport, Silent
+from musictk.export.report import ExportListener, ExportReport, SilentListener
 from musictk.export.writing import write_export
 from musictk.files import writing
 from musictk.model.manifest import Manifest
@@ -20,14 +20,16 @@ def export_torchscript(
 ) -> ExportReport:
     """Export the checkpoint in `source` to the directory `target`, its step in `model.ts`.
 
-    Raises MusictkError, and leaves nothing, where the replay finds that it plays otherwise.
+    Raises MusictkError, and leaves nothing, if its logits differ from the original's.
     """
-    return write_export(source, target, "torchscript", "torchscript", _write, listener or Silent())
+    return write_export(
+        source, target, "torchscript", "torchscript", _write, listener or SilentListener()
+    )
 
 
 def _write(network: Network, manifest: Manifest, directory: Path) -> None:
-    with warnings.catch_warnings():  # deprecated, not removed: 2.11 to 2.13 all run it
+    with warnings.catch_warnings():  # deprecated but present in torch 2.11 to 2.13
         warnings.simplefilter("ignore", DeprecationWarning)
         scripted = torch.jit.script(network)
-        with writing(directory / MODEL, RuntimeError):  # which is what its writer in C++ raises
+        with writing(directory / MODEL, RuntimeError):  # the error of its C++ writer
             scripted.save(str(directory / MODEL))  # type: ignore[no-untyped-call]

@@ -1,4 +1,4 @@
-"""What both kinds of export share: stage, write, replay, refuse or report."""
+"""The common part of all exports: stage, write, compare, then refuse or report."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ from musictk.files import atomic
 from musictk.model.bundle import with_progress
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
-from musictk.runtime import EngineName, Runtime, load
+from musictk.runtime import Runtime, load
 from musictk.runtime.torch import Torch
 
-EXACT = 1e-4  # the most a logit may move where nothing was rounded
+EXACT = 1e-4  # the largest difference of logits if nothing was rounded
 ROUNDED = 0.98  # greedy agreement below which a rounded model is no longer the same model
 
 
 def write_export(
     source: Path,
     target: Path,
-    engine: EngineName,
+    runtime: str,
     kind: str,
     write: Callable[[Network, Manifest, Path], None],
     listener: ExportListener,
     music: Sequence[Excerpt] = (),
     least: float = ROUNDED,
 ) -> ExportReport:
-    """Export the checkpoint in `source` to the directory `target`; refuse one that plays otherwise.
+    """Export the checkpoint in `source` to the directory `target`, unless it computes otherwise.
 
-    `write` puts the engine's file into a directory. The bundle's `weights.safetensors` keeps only
-    what the engine's file lacks: condition tables, and initial states that are not zero. A kind
-    that is rounded has to make `least` of the original's greedy choices over `music`.
+    `write` puts the runtime's file into a directory. The bundle's `weights.safetensors` keeps only
+    what that file lacks: condition tables, and initial states that are not zero. For a rounded
+    kind, the share of equal greedy choices over `music` must be at least `least`.
     """
     reference = Torch(source, threads=1, device="cpu")
     network, manifest = reference.network, reference.manifest
@@ -50,14 +50,14 @@ def write_export(
             write(network, manifest, directory)
         except (MusictkError, OSError):
             raise
-        except Exception as error:  # torch's exporters raise whatever stopped them
+        except Exception as error:  # torch's exporters raise errors of any type
             raise MusictkError(
                 f"architecture {manifest.architecture!r} cannot be exported as {kind}: {error}",
                 "let its begin and forward compile with torch.jit.script and torch.export",
             ) from error
         _write_tables(network, directory / WEIGHTS)
         manifest.write(directory)
-        candidate = load(directory, engine, device="cpu")
+        candidate = load(directory, runtime, device="cpu")
         listener.stage("replaying")
         replayed = replay(candidate, reference, EXACT)
         measured: dict[str, Any] = {"greedy_agreement": replayed.agreement}
@@ -79,23 +79,23 @@ def write_export(
             eager_tokens_per_second=eager,
             **measured,
         )
-        said = {key: value for key, value in asdict(report).items() if key != "path"}
-        with_progress(manifest, export=said).write(directory)
+        kept = {key: value for key, value in asdict(report).items() if key != "path"}
+        with_progress(manifest, export=kept).write(directory)
     return report
 
 
 def _require_exact(what: str, replayed: Replayed) -> None:
     if replayed.agreement < 1 or not replayed.difference <= EXACT:
         raise MusictkError(
-            f"{what} plays otherwise than the model: logits differ by up to "
-            f"{replayed.difference:.2g}, greedy choices agree to "
-            f"{100 * replayed.agreement:.1f} %; nothing was kept",
+            f"{what} differs from the model: logits differ by up to "
+            f"{replayed.difference:.2g}, "
+            f"{100 * replayed.agreement:.1f} % of greedy choices agree; nothing was kept",
             "export in another format, or report this with the manifest.json of the run",
         )
 
 
 def _measured(candidate: Runtime, reference: Runtime, music: Sequence[Excerpt]) -> dict[str, Any]:
-    """What the report says of rounding."""
+    """The part of the report about rounding."""
     found = rounding(candidate, reference, music or generated(reference))
     return {
         "music": "validation music" if music else "music of its own",
@@ -111,7 +111,7 @@ def _require_close(what: str, measured: Mapping[str, Any], least: float, kind: s
         raise MusictkError(
             f"{what} makes only {measured['greedy_agreement']:.1%} of the model's greedy choices "
             f"over {measured['music_positions']:,} positions of {measured['music']}, and "
-            f"{least:.0%} are asked for; nothing was kept",
+            f"{least:.0%} are required; nothing was kept",
             f"export with {milder}",
         )
 

@@ -1,13 +1,13 @@
-"""From a folder of files to pieces in the catalog, and from pieces to shards."""
+"""Add files to the catalog, and encode its pieces into shards."""
 
-from musictk.ingest.collect import IngestListener, IngestReport, Options, ingest
+from musictk.ingest.collect import IngestListener, IngestOptions, IngestReport, ingest
 from musictk.ingest.encode import learn, tokenize
 from musictk.ingest.load import load_piece, read_piece
 
 __all__ = [
     "IngestListener",
+    "IngestOptions",
     "IngestReport",
-    "Options",
     "ingest",
     "learn",
     "load_piece",

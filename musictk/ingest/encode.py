@@ -1,4 +1,4 @@
-"""Pieces of the catalog as shards."""
+"""Encode pieces of the catalog into shards."""
 
 from __future__ import annotations
 
@@ -22,27 +22,27 @@ from musictk.tokens import Tokenizer
 from musictk.tokens.shards import Shard, open_shard, write_shard
 from musictk.workspace import Workspace
 
-_LIMITS = Limits(seconds=120.0, memory=6 << 30)  # of one piece: tokenizers are slow, and large
-_PER_WORKER = 16  # pieces that make another worker worth its start
+_LIMITS = Limits(seconds=120.0, memory=6 << 30)  # per piece: tokenizers may be slow and large
+_PER_WORKER = 16  # pieces for which another worker is worth starting
 
 
 @dataclass(frozen=True)
 class Variation:
-    """A whole piece, encoded once more in another key or tempo."""
+    """A change of key and tempo with which a whole piece is encoded."""
 
     semitones: int = 0
-    stretch: float = 1.0  # how many times as long it lasts
+    stretch: float = 1.0  # factor of the duration
 
     def __str__(self) -> str:
         shift = [f"transpose={self.semitones:+d}"] if self.semitones else []
         return " ".join([*shift, *([f"stretch={self.stretch:g}"] if self.stretch != 1 else [])])
 
 
-AS_IT_IS = Variation()
+UNCHANGED = Variation()
 
 
 class EncodeListener(Protocol):
-    """Hears how far `tokenize` has come."""
+    """Receives the progress of `tokenize`."""
 
     def tokenized(self, done: int, total: int) -> None: ...
 
@@ -57,13 +57,12 @@ def tokenize(
     variations: Sequence[Variation] = (),
     pieces: Sequence[PieceInfo] | None = None,
 ) -> Shard:
-    """The shard of one split, made unless there is one of just these pieces.
+    """The shard of one split; encoded unless a shard of exactly these pieces exists.
 
-    `pieces` are those of the split that the tokenizer reads, if they were read already.
-
-    Each piece stands in it as it is, and once more for each of the `variations`; spans say which.
-    A tokenizer that learns does so first, see `learn`. A piece that it refuses is recorded as
-    skipped. Raises MusictkError where no piece is left.
+    It contains each piece unchanged, and once more for each of the `variations`, which are recorded
+    in the spans. A tokenizer that learns is trained first, see `learn`. A piece that the tokenizer
+    refuses is recorded as skipped. `pieces` are those of the split that the tokenizer reads; by
+    default they are read from the catalog. Raises MusictkError if no piece is left.
     """
     tokenizer = learn(catalog, workspace, tokenizer)
     if pieces is None:
@@ -82,7 +81,7 @@ def tokenize(
     path = workspace.shards / f"{name}.safetensors"
     skipped: list[SpanInfo] = []
     varied: list[str] = []  # of each piece that is kept
-    tasks = [_task(workspace, piece, each) for piece in pieces for each in (AS_IT_IS, *variations)]
+    tasks = [_task(workspace, piece, each) for piece in pieces for each in (UNCHANGED, *variations)]
     encoded = _encoded(tokenizer, tasks, skipped, varied, listener, workers)
     write_shard(path, tokenizer, encoded)
     shard = open_shard(path)
@@ -110,10 +109,11 @@ def learn(
     tokenizer: Tokenizer,
     pieces: Sequence[PieceInfo] | None = None,
 ) -> Tokenizer:
-    """The tokenizer, having learned from the training pieces if it is one that learns.
+    """The tokenizer, trained on the training pieces if it is one that learns.
 
-    What it learned from the same pieces before is taken from the catalog. `pieces` are the
-    training pieces that it reads, if they were read already.
+    The state learned from the same pieces before is taken from the catalog. `pieces` are the
+    training pieces that it reads; by default they are read from the catalog. Raises MusictkError
+    where there are none.
     """
     if not tokenizer.learns or tokenizer.learned is not None:
         return tokenizer
@@ -150,7 +150,7 @@ def _encoded(
     listener: EncodeListener | None,
     workers: int | None,
 ) -> Iterator[tuple[int, NDArray[Any]]]:
-    """(file id, sequence) of every piece that can be encoded; the others go to `skipped`."""
+    """(file id, sequence) of every piece that can be encoded; others are added to `skipped`."""
     setup = {
         "name": tokenizer.name,
         "config": plain(tokenizer.config),

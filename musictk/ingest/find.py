@@ -1,4 +1,4 @@
-"""Find files: folders, single files, archives; and whose they are."""
+"""Find files in folders, and derive composer and title from their paths."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from musictk.reading.kinds import kind_of
 
 @dataclass(frozen=True)
 class FoundFile:
-    """A file on disk, before anything was read of it."""
+    """A file on disk that was not read yet."""
 
     path: Path
-    root: str  # name of the folder it was found under
-    below: tuple[str, ...]  # folders and name, from that root
+    root: str  # name of the folder that was searched
+    below: tuple[str, ...]  # folders and name, relative to that folder
     kind: str  # midi | text | abc | archive | folder (one that cannot be listed)
     size: int
     mtime_ns: int
@@ -27,16 +27,17 @@ class FoundFile:
 
 
 def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
-    """Every file worth examining under `paths`, folder by folder in the order of names.
+    """Every file of a known kind under `paths`, folder by folder in the order of names.
 
-    Folders that are all of one folder (`midis/*` in a shell) count as found under that one. Links
-    to folders are not followed. Raises UsageError for a path that is not there.
+    If all paths are in one folder (`midis/*` in a shell), that folder counts as the root. Links to
+    folders are not followed. Raises UsageError for a path that does not exist, MusictkError for a
+    folder that cannot be read.
     """
     roots = [path.absolute() for path in paths]
     together = _one_collection(roots)
     for root in roots:
         if not root.exists():
-            raise UsageError(f"{root} is not there", "name a folder, a file, a zip or a tar")
+            raise UsageError(f"{root} does not exist", "name a folder, a file, a zip or a tar")
         if root.is_dir():
             yield from _walk(root, root.parent if together else root)
         else:
@@ -44,10 +45,10 @@ def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
 
 
 def composer_of(below: Sequence[str], root: str, known: Mapping[str, str]) -> str | None:
-    """Whose a file is: the first folder under the root, else `Composer - Title`, else nobody's.
+    """The composer of a file: the first folder under the root, or the name `Composer - Title`.
 
-    Files that lie in the root itself are by the composer it is named after, if there is one in
-    `known` (canonical names by folded name): a folder `midis` is nobody.
+    Other files in the root itself are by the composer it is named after, if that is in `known`
+    (canonical names by folded name), so that a folder `midis` is not a composer.
     """
     if len(below) > 1:
         return below[0]
@@ -56,17 +57,17 @@ def composer_of(below: Sequence[str], root: str, known: Mapping[str, str]) -> st
 
 
 def title_of(name: str) -> str:
-    """A file's name without its folder, ending and composer."""
+    """A file's name without folder, extension and composer."""
     stem = PurePosixPath(name).stem
     composer, dash, rest = stem.partition(" - ")
     return rest.strip() if dash and composer.strip() and rest.strip() else stem
 
 
 def _one_collection(roots: Sequence[Path]) -> bool:
-    """Whether these are the composers of one folder, and not collections side by side.
+    """Whether these are folders of composers in one folder, and not separate collections.
 
-    Where the user stands in their folder (`ingest *`, but also `ingest ./midis ./more`), they are
-    composers only if each holds files itself.
+    In the current directory (`ingest *`, but also `ingest ./midis ./more`) they are composers only
+    if each contains files directly.
     """
     if len(roots) < 2 or len({root.parent for root in roots}) > 1:
         return False
@@ -94,6 +95,6 @@ def _found(path: Path, root: Path, kind: str) -> FoundFile:
     below = path.relative_to(root).parts
     try:
         status = path.stat()
-    except OSError:  # a link that leads nowhere: reading it will say so
+    except OSError:  # a broken link: reported when it is read
         return FoundFile(path, root.name, below, kind, 0, 0)
     return FoundFile(path, root.name, below, kind, status.st_size, status.st_mtime_ns)

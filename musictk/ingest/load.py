@@ -1,4 +1,4 @@
-"""Read an accepted file again."""
+"""Load pieces of the catalog, and files of the user."""
 
 from __future__ import annotations
 
@@ -17,16 +17,19 @@ from musictk.workspace import Workspace
 
 
 def load_piece(workspace: Workspace, info: PieceInfo) -> Piece:
-    """The piece, read through the same checks and repairs as when it was ingested.
+    """Read a piece of the catalog, with the same checks and repairs as in ingest.
 
-    Raises MusictkError where the file is gone or cannot be read any more.
+    Raises MusictkError where the file is missing or unreadable.
     """
     path = workspace.resolve(load_path(info.path))
     return _read(path, load_path(info.member) if info.member else None, info.kind)
 
 
 def read_piece(path: Path) -> Piece:
-    """A file of the user's behind the same checks: text where its name says so, else MIDI."""
+    """Read any file with the same checks: text or ABC by its extension, else MIDI.
+
+    Raises MusictkError where it is missing or not accepted.
+    """
     kind = kind_of(path.name)
     return _read(path, None, kind if kind in ("text", "abc") else "midi")
 
@@ -39,13 +42,13 @@ def _read(path: Path, member: str | None, kind: str) -> Piece:
     except OSError as error:
         raise MusictkError(
             f"cannot read {path}: {error.strerror or error}",
-            "was it moved or deleted? `musictk catalog check` knows the catalog's files",
+            "was it moved or deleted? `musictk catalog check` lists missing files",
         ) from error
     except RejectedError as error:
         raise MusictkError(f"cannot use {path}: {error}") from error
 
 
 def _bytes(path: Path, limits: Limits) -> bytes:
-    """No more than one byte above the limit, which the checks then refuse."""
+    """At most one byte above the limit, which the checks then reject."""
     with open_regular(path) as stream:
         return stream.read(limits.size + 1)

@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
 
 from musictk.catalog import Catalog
-from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.errors import MusictkError, UsageError
 from musictk.files import open_regular
 from musictk.jobs.runs import status_of
 from musictk.model.manifest import MANIFEST
-from musictk.runtime import FILES, EngineName, Runtime, choose, engines, load
+from musictk.runtime import Runtime, available, choose, find_loader, load
 from musictk.workspace import Workspace
 
 
@@ -73,7 +72,7 @@ def open_source(
             f"{made} was made with other weights than {name} has now",
             f"train the run again with its settings: musictk runs show {name}",
         )
-    runtime = load(directory, cast("EngineName", chosen))
+    runtime = load(directory, chosen)
     return LoadedModel(name, None if source.bundle else name, directory, found, runtime)
 
 
@@ -82,15 +81,14 @@ def known_source(source: ModelSource) -> ModelSource:
 
     Versions in which `--bundle` ignored `--runtime` stored "torch" for every bundle.
     """
-    if source.bundle is None or source.runtime in (None, *engines(source.bundle)):
+    if source.bundle is None or source.runtime in (None, *available(source.bundle)):
         return source
     return replace(source, runtime=None)
 
 
 def _export(catalog: Catalog, workspace: Workspace, run: str, runtime: str) -> Path:
     """The newest export of the run for that runtime whose files still exist."""
-    if runtime not in FILES:
-        raise UnknownNameError("runtime", runtime, FILES)
+    loader = find_loader(runtime)
     kinds = set()
     for row in reversed(catalog.exports(run)):
         path = workspace.resolve(row.path)
@@ -101,7 +99,7 @@ def _export(catalog: Catalog, workspace: Workspace, run: str, runtime: str) -> P
     others = f", only for {' and '.join(sorted(kinds))}" if kinds else ""
     raise MusictkError(
         f"run {run} has no export for {runtime}{others}",
-        f"run `musictk export --{runtime} --run {run}`",
+        loader.hint(run),
     )
 
 

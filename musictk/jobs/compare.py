@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
-from musictk.evaluation.compare import ComparedRun, Scored, comparable, compare_scores
+from musictk.evaluation.compare import ComparedRun, ScoredRun, comparable_runs, compare_scores
 from musictk.jobs.bundles import best_of
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
@@ -44,7 +44,7 @@ class RunComparison:
 class _RunScores:
     """A run's scores on the pieces of a split that it was not trained on."""
 
-    scored: Scored
+    scored: ScoredRun
     files: NDArray[np.int64]  # (P,) of the whole split
     scores: Scores  # (P,) of the whole split
     seen: int  # pieces of the split that it was trained on
@@ -84,7 +84,7 @@ def compare(
     if not found:
         raise MusictkError(f"no run can be compared: {next(iter(left_out.values()))}")
     scored = [run.scored for run in found]
-    kept = scored if runs else comparable(scored)
+    kept = scored if runs else comparable_runs(scored)
     for run in scored:
         if all(run is not each for each in kept):
             left_out[run.name] = f"no {split} piece in common with {kept[0].name}"
@@ -144,7 +144,7 @@ def _score(
             f"{name} was trained on every piece of this split",
             "keep the same splits for all runs: do not split the catalog again between them",
         )
-    scored = Scored(
+    scored = ScoredRun(
         name=name,
         tokenizer=tokenizer.name,
         pieces=tuple(files),

@@ -13,7 +13,7 @@ from musictk.errors import MusictkError, UnknownNameError
 from musictk.jobs.data import DataSettings
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
-from musictk.training.auto import Rows, choose, intervals
+from musictk.training.auto import Rows, choose_settings, intervals
 from musictk.training.preset import IN_EPOCHS, RENAMED
 from musictk.training.settings import TrainSettings
 
@@ -76,7 +76,9 @@ class RunConfig:
         `positions` and `pieces`. `rows` gives the number of crops of a length that cover it; by
         default all crops are full.
         """
-        chosen = choose(self.arch, positions, device, self.size, self.model, self.train, rows)
+        chosen = choose_settings(
+            self.arch, positions, device, self.size, self.model, self.train, rows
+        )
         kind = registry().load("architecture", self.arch)
         size = self.size or (None if "dim" in self.model else chosen.size)
         config = config_for(kind, size, {**chosen.model, **self.model})

@@ -10,9 +10,9 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.errors import UsageError
-from musictk.evaluation.features import compare
-from musictk.evaluation.form import FormReport, assume, form_report
-from musictk.evaluation.originality import Originality, examine
+from musictk.evaluation.features import compare_features
+from musictk.evaluation.form import FormReport, form_report, sections_from_form
+from musictk.evaluation.originality import Originality, measure_originality
 from musictk.generation.form import parse
 from musictk.ingest import read_piece
 from musictk.jobs.corpus import Corpus
@@ -27,20 +27,22 @@ def music(
 ) -> dict[str, Any]:
     """The music statistics of a MIDI file and of the corpus (or of one composer's pieces)."""
     corpus = (score for _, score in _scores(catalog, workspace, composer, progress))
-    return compare([read_score(file)], corpus)
+    return compare_features([read_score(file)], corpus)
 
 
 def form(file: Path, assumed: str = "") -> FormReport:
     """The similarity of its sections: of the form `assumed`, by default of its markers."""
     score = read_score(file)
-    return form_report(score, assume(score, parse(assumed)) if assumed else sections(score))
+    return form_report(
+        score, sections_from_form(score, parse(assumed)) if assumed else sections(score)
+    )
 
 
 def originality(
     catalog: Catalog, workspace: Workspace, file: Path, progress: Progress
 ) -> Originality:
     """The most similar piece of the corpus, and the longest passage that a piece shares."""
-    return examine(read_score(file), _scores(catalog, workspace, None, progress))
+    return measure_originality(read_score(file), _scores(catalog, workspace, None, progress))
 
 
 def read_score(file: Path) -> ScoreTick:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from musictk.catalog import Catalog, Run
 from musictk.errors import MusictkError
 from musictk.jobs.facts import RunMetrics
-from musictk.training.directory import HeldError, held, hold, resumable
+from musictk.training.directory import LockedError, is_locked, lock, resumable
 from musictk.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ def status_of(workspace: Workspace, run: Run) -> str:
     Free of torch.
     """
     directory = workspace.runs / run.name
-    if run.status != "running" or held(directory):
+    if run.status != "running" or is_locked(directory):
         return run.status
     return _abandoned_status(directory)
 
@@ -35,9 +35,9 @@ def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
 
     for run in catalog.runs("running"):
         directory = workspace.runs / run.name
-        with suppress(HeldError), ExitStack() as stack:
+        with suppress(LockedError), ExitStack() as stack:
             if directory.is_dir():
-                stack.enter_context(hold(directory))
+                stack.enter_context(lock(directory))
                 checkpoint.clean(directory)
             if catalog.run(run.name).status == "running":  # still, now that it cannot change
                 close(catalog, workspace, run.name, _abandoned_status(directory))

@@ -15,8 +15,9 @@ from musictk.jobs.export import export
 from musictk.jobs.facts import RunFacts
 from musictk.jobs.prepare import Claim, Job, Prepared, RunListener, prepare, reopen, start
 from musictk.jobs.runs import close, close_abandoned, keep
-from musictk.training.directory import CheckpointError, hold, resumable
+from musictk.training.directory import CheckpointError, lock, resumable
 from musictk.training.distributed import join
+from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome
 from musictk.workspace import Workspace
@@ -62,7 +63,7 @@ def resume(
     """Resume the run called `name` (by default the newest) from its last checkpoint.
 
     It ends with the weights that it would have had without the interruption. Raises UsageError for
-    a run that has finished or diverged, HeldError for one that another process is training.
+    a run that has finished or diverged, LockedError for one that another process is training.
     """
 
     def begin(job: Job, claim: Claim) -> str:
@@ -84,7 +85,7 @@ def _train(
         job = Job(catalog, workspace, Corpus(catalog, workspace), listener, world)
 
         def claim(name: str) -> None:
-            stack.enter_context(hold(workspace.runs / name))
+            stack.enter_context(lock(workspace.runs / name))
 
         def first() -> str:
             close_abandoned(catalog, workspace)
@@ -96,16 +97,15 @@ def _train(
             if world.is_main:
                 listener.began(name, prepared.facts)
             outcome = train(
+                LanguageModeling(
+                    prepared.network, prepared.manifest, prepared.train, prepared.valid
+                ),
                 prepared.settings,
-                prepared.network,
-                prepared.manifest,
-                prepared.train,
-                prepared.valid,
                 workspace.runs / name,
                 listener,
                 resume=resumed,
                 device=world.device,
-                held=True,
+                locked=True,
             )
             if world.is_main:
                 keep(catalog, workspace, name, prepared.facts.parameters, outcome)

@@ -1,4 +1,4 @@
-"""Zip and tar archives, streamed member by member into memory; nothing is ever extracted."""
+"""Read zip and tar archives member by member into memory; nothing is extracted to disk."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from pathlib import Path, PurePosixPath
 from typing import IO
 
 from musictk.files import cause, open_regular
+from musictk.reading.decompress import ArchiveBudget, DecompressedStream
 from musictk.reading.kinds import kind_of
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.tar import Tar
-from musictk.reading.unpack import Meter, Unpacked
+from musictk.reading.tar import TarReader
 from musictk.reading.zips import check_directory
 
 _CHUNK = 1 << 16
-# zipfile raises ValueError and its kin for fields that no archive can have.
+# zipfile raises ValueError and others for invalid fields.
 _BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, struct.error)
 _STRANGE = (*_BROKEN, ValueError, OverflowError, NotImplementedError, RuntimeError, LookupError)
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One file inside an archive: its bytes, or why they could not be had."""
+class ArchiveMember:
+    """One file in an archive: its bytes, or why it is rejected."""
 
     name: str
     kind: str
@@ -35,13 +35,13 @@ class Entry:
     refused: RejectedError | None = None
 
 
-def members(path: Path, limits: Limits) -> Iterator[Entry]:
-    """The files worth examining in an archive, in its own order.
+def read_members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
+    """Yield the files of known kinds in an archive, in the order of the archive.
 
-    Links, devices and folders are passed over; archives in archives too. Raises RejectedError for
-    an archive that is broken, no regular file, or beyond the limits: what came before it stands.
+    Links, devices, folders and nested archives are skipped. Raises RejectedError for an archive
+    that is damaged, not a regular file, or beyond the limits; members yielded before are valid.
     """
-    meter = Meter(limits)
+    meter = ArchiveBudget(limits)
     try:
         stream = open_regular(path)
     except OSError as error:
@@ -61,8 +61,8 @@ def members(path: Path, limits: Limits) -> Iterator[Entry]:
 
 
 def read_member(path: Path, name: str, limits: Limits) -> bytes:
-    """The bytes of one member. Raises RejectedError where it is not there or cannot be read."""
-    for entry in members(path, limits):
+    """The bytes of one member. Raises RejectedError where it is missing or unreadable."""
+    for entry in read_members(path, limits):
         if entry.name == name:
             if entry.refused is not None:
                 raise entry.refused
@@ -70,7 +70,7 @@ def read_member(path: Path, name: str, limits: Limits) -> bytes:
     raise RejectedError(Reason.UNREADABLE, f"no member {name!r}")
 
 
-def _zip(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
+def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[ArchiveMember]:
     size = check_directory(source, limits, meter)
     with zipfile.ZipFile(source) as archive:
         for info in archive.infolist():
@@ -79,24 +79,24 @@ def _zip(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
                 continue
             if info.flag_bits & 1:
                 refused = RejectedError(Reason.ENCRYPTED, "has a password")
-                yield Entry(info.filename, kind, b"", refused)
+                yield ArchiveMember(info.filename, kind, b"", refused)
                 continue
             try:
                 with archive.open(info) as stream:
                     data = _unpacked(stream, limits, meter, size)
                 entry = _too_large(info.filename, kind, limits)
                 if len(data) <= limits.size:
-                    entry = Entry(info.filename, kind, data)
+                    entry = ArchiveMember(info.filename, kind, data)
             except RejectedError:
                 raise
             except _STRANGE as error:
                 refused = RejectedError(Reason.UNREADABLE, cause(error)[:200])
-                entry = Entry(info.filename, kind, b"", refused)
+                entry = ArchiveMember(info.filename, kind, b"", refused)
             yield entry
 
 
-def _tar(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
-    archive = Tar(Unpacked(source, meter))
+def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[ArchiveMember]:
+    archive = TarReader(DecompressedStream(source, meter))
     for header in archive:
         kind = _kind(header.name)
         if not header.plain or kind is None:
@@ -104,7 +104,7 @@ def _tar(source: IO[bytes], limits: Limits, meter: Meter) -> Iterator[Entry]:
         if header.size > limits.size:
             yield _too_large(header.name, kind, limits)
         else:
-            yield Entry(header.name, kind, archive.read(header.size))
+            yield ArchiveMember(header.name, kind, archive.read(header.size))
 
 
 def _kind(name: str) -> str | None:
@@ -112,8 +112,8 @@ def _kind(name: str) -> str | None:
     return None if kind == "archive" else kind
 
 
-def _unpacked(stream: IO[bytes], limits: Limits, meter: Meter, packed: int) -> bytes:
-    """No more than a byte above the limit, whatever size the archive claims."""
+def _unpacked(stream: IO[bytes], limits: Limits, meter: ArchiveBudget, packed: int) -> bytes:
+    """At most one byte above the limit, whatever size the archive declares."""
     parts, room = [], limits.size + 1
     while room and (part := stream.read(min(room, _CHUNK))):
         meter.count(len(part), packed)
@@ -122,6 +122,6 @@ def _unpacked(stream: IO[bytes], limits: Limits, meter: Meter, packed: int) -> b
     return b"".join(parts)
 
 
-def _too_large(name: str, kind: str, limits: Limits) -> Entry:
+def _too_large(name: str, kind: str, limits: Limits) -> ArchiveMember:
     refused = RejectedError(Reason.TOO_LARGE, f"more than {limits.size} bytes")
-    return Entry(name, kind, b"", refused)
+    return ArchiveMember(name, kind, b"", refused)

@@ -1,9 +1,9 @@
-"""The events of a MIDI file as arrays, found by our own walk over its bytes.
+"""The events of a MIDI file as numpy arrays.
 
-No library parses the bytes before or after: what is wrong with them is found here. The walk is
-sequential by nature, since each event says where the next one begins. So numpy first computes, for
-every byte of the file at once, how far an event that began there would reach (`tables`); a short
-loop then jumps from event to event (`walk`).
+No library parses the untrusted bytes. Parsing is sequential, since only the end of an event says
+where the next one begins. Therefore numpy first computes, for every byte of the file at once, the
+length of an event that would begin there (`tables`); a short loop then jumps from event to event
+(`walk`).
 
 Source of the format: the MIDI Association's "Standard MIDI Files 1.0", RP-001.
 """
@@ -15,21 +15,21 @@ from typing import NamedTuple
 
 import numpy as np
 
+from musictk.reading.chunks import FileChunks, read_chunks
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.smf import Layout, read_layout
 from musictk.reading.tables import KIND, TEMPO, Bytes, Ints
 from musictk.reading.walk import END_OF_TRACK, SLACK, Walk
 
-__all__ = ["SLACK", "Bytes", "Events", "Ints", "Special", "Tempos", "read_events"]
+__all__ = ["SLACK", "Bytes", "Events", "Ints", "NonChannelEvent", "TempoEvents", "read_events"]
 
 _TEMPO = 0x51  # type of a meta event
 
 
-class Special(NamedTuple):
+class NonChannelEvent(NamedTuple):
     """A meta event (status 0xFF) or a system exclusive message (0xF0, 0xF7)."""
 
-    order: int  # the byte of the file at which it begins, its delta time included
+    order: int  # offset in the file, of the delta time
     track: int
     tick: int
     status: int
@@ -38,30 +38,30 @@ class Special(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Tempos:
-    """The tempo events of three bytes, which may be many, in the order of the file."""
+class TempoEvents:
+    """The tempo events of three bytes, in the order of the file."""
 
-    order: Ints  # (T,) the byte at which each begins
+    order: Ints  # (T,) offset of each
     track: Ints  # (T,)
     tick: Ints  # (T,)
-    micros: Ints  # (T,) microseconds a quarter
+    micros: Ints  # (T,) microseconds per quarter
 
 
 @dataclass(frozen=True)
 class Events:
-    """All events of a file, in the order of its bytes; `order` merges the kinds again."""
+    """All events of a file, by kind, in the order of the file; `order` merges the kinds."""
 
-    layout: Layout
-    order: Ints  # (N,) the byte at which each channel message begins
+    chunks: FileChunks
+    order: Ints  # (N,) offset of each channel message
     track: Ints  # (N,) index of its track
     tick: Ints  # (N,) ticks since the beginning of its track
     status: Bytes  # (N,) 0x80 to 0xEF, running status resolved
     first: Bytes  # (N,) first data byte
-    second: Bytes  # (N,) second data byte; 0 where the message has one
-    tempos: Tempos
-    specials: tuple[Special, ...]  # those that are not in `tempos`
+    second: Bytes  # (N,) second data byte; 0 in messages of one data byte
+    tempos: TempoEvents
+    specials: tuple[NonChannelEvent, ...]  # without those in `tempos`
     ends: Ints  # (tracks,) the tick at which each track ends
-    notes: list[str] = field(default_factory=list)  # what had to be overlooked
+    repairs: list[str] = field(default_factory=list)  # descriptions of tolerated errors
 
     def raw(self, track: int) -> list[tuple[int, bytes]]:
         """The events of one track in order as (tick, bytes with status), without end of track."""
@@ -84,26 +84,26 @@ class Events:
 
 
 def read_events(data: bytes, limits: Limits) -> Events:
-    """The events of a file, checked. Raises RejectedError for a file that is not accepted."""
+    """Read and check the events of a file. Raises RejectedError where it is not accepted."""
     if len(data) > limits.size:
         raise RejectedError(Reason.TOO_LARGE, f"{len(data)} bytes")
-    layout = read_layout(data, limits)
+    chunks = read_chunks(data, limits)
     walk = Walk(data, limits)
-    for track, (start, stop, missing) in enumerate(layout.tracks):
+    for track, (start, stop, missing) in enumerate(chunks.tracks):
         walk.track(track, start, stop, missing)
-    return _events(walk, layout, limits)
+    return _events(walk, chunks, limits)
 
 
 def variable_length(value: int) -> bytes:
-    """A number as MIDI files write it: seven bits a byte, the highest first."""
+    """A variable-length quantity: seven bits per byte, the highest first."""
     parts = [value & 0x7F]
     while value := value >> 7:
         parts.append(value & 0x7F | 0x80)
     return bytes(reversed(parts))
 
 
-def _events(walk: Walk, layout: Layout, limits: Limits) -> Events:
-    """What a walk has found, in arrays."""
+def _events(walk: Walk, chunks: FileChunks, limits: Limits) -> Events:
+    """The events found by a walk, as arrays."""
     starts, tables = walk.starts(), walk.tables
     # The events between one of `found` and the next have one track and one offset in time.
     before = starts.searchsorted(walk.places)
@@ -124,7 +124,7 @@ def _events(walk: Walk, layout: Layout, limits: Limits) -> Events:
     tick += np.repeat(since - began, between)
     track = np.repeat(owner, between)
     others = [
-        Special(place, index, when, status, kind, data)
+        NonChannelEvent(place, index, when, status, kind, data)
         for place, when, (index, status, kind, data) in zip(
             walk.places, (passed - began).tolist(), walk.found, strict=True
         )
@@ -134,18 +134,18 @@ def _events(walk: Walk, layout: Layout, limits: Limits) -> Events:
     specials = tuple(special for special in others if not _is_tempo(special))
     status, first, second = tables.contents(starts)
     return Events(
-        *(layout, starts, track, tick, status, first, second, tempos, specials, ends),
-        notes=[*layout.notes, *walk.notes],
+        *(chunks, starts, track, tick, status, first, second, tempos, specials, ends),
+        repairs=[*chunks.repairs, *walk.repairs],
     )
 
 
-def _is_tempo(special: Special) -> bool:
+def _is_tempo(special: NonChannelEvent) -> bool:
     return special.kind == _TEMPO and len(special.data) == 3
 
 
 def _split(
-    walk: Walk, starts: Ints, track: Ints, tick: Ints, others: list[Special]
-) -> tuple[Tempos, Ints, Ints, Ints]:
+    walk: Walk, starts: Ints, track: Ints, tick: Ints, others: list[NonChannelEvent]
+) -> tuple[TempoEvents, Ints, Ints, Ints]:
     """The tempos, and starts, tracks and ticks of the channel messages."""
     taken = [
         (special.order, special.track, special.tick, int.from_bytes(special.data))
@@ -154,7 +154,7 @@ def _split(
     ]
     rows = np.array(taken, np.int64).reshape(len(taken), 4)
     if not walk.tables.tempos:
-        return Tempos(*rows.T), starts, track, tick
+        return TempoEvents(*rows.T), starts, track, tick
     kinds = walk.tables.kinds(starts)
     walk.check_running_status(kinds)
     at, kept = np.flatnonzero(kinds == TEMPO), np.flatnonzero(kinds != TEMPO)
@@ -162,4 +162,4 @@ def _split(
     if taken:
         passed = np.concatenate([passed, rows])
         passed = passed[np.argsort(passed[:, 0])]
-    return Tempos(*passed.T), starts[kept], track[kept], tick[kept]
+    return TempoEvents(*passed.T), starts[kept], track[kept], tick[kept]

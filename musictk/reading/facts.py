@@ -1,4 +1,4 @@
-"""What is worth knowing of a piece: counts, time, metre, tempo, key, instruments."""
+"""Facts about a piece: counts, duration, metre, tempo, key, instruments."""
 
 from __future__ import annotations
 
@@ -30,10 +30,12 @@ _CENTRED /= np.linalg.norm(_CENTRED, axis=1, keepdims=True)
 _ROTATED = np.stack([np.roll(profile, tonic) for profile in _CENTRED for tonic in range(12)])
 
 
-def measure(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) -> dict[str, Any]:
-    """The facts as columns of the catalog. Raises RejectedError for a piece beyond the limits.
+def piece_facts(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) -> dict[str, Any]:
+    """The facts of a piece, as {column of the catalog: value}.
 
-    `notes` are all notes of the score in any order, at least one.
+    `notes` are all notes of the score in any order, at least one; `clock` is of the same score.
+    Durations are in seconds, the tempo in quarters per minute. Raises RejectedError for a piece
+    beyond the limits.
     """
     end = int(notes.end.max())
     if notes.start.min() < 0 or end < 0:
@@ -55,15 +57,15 @@ def measure(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) -> dic
         "bars": bars,
         "metre": _metre(found, end),
         "tempo": round(end / quarter / seconds * 60, 2) if seconds > 0 else None,
-        "key": _key(score, pitched(score, notes)),
+        "key": _key(score, pitched_notes(score, notes)),
         "ticks_per_quarter": quarter,
         "programs": sorted({-1 if track.is_drum else int(track.program) for track in tracks}),
         "has_pedal": any(len(track.pedals) for track in score.tracks),
     }
 
 
-def pitched(score: ScoreTick, notes: Notes) -> Notes:
-    """The notes without those of drum tracks; all of them where there are only drums."""
+def pitched_notes(score: ScoreTick, notes: Notes) -> Notes:
+    """The notes of pitched tracks; all notes where there are only drums."""
     drums = np.array([track.is_drum for track in score.tracks], bool)
     if not drums.any() or drums[notes.track].all():
         return notes
@@ -71,7 +73,7 @@ def pitched(score: ScoreTick, notes: Notes) -> Notes:
 
 
 def _metre(found: Metres, end: int) -> str:
-    """The metre that holds longest up to the tick `end`, such as "3/4"; of equals the first."""
+    """The metre in force longest up to the tick `end`, such as "3/4"; the first on a tie."""
     spans = np.append(found.start[1:], end) - found.start
     lengths: dict[str, int] = {}
     over_and_under = zip(found.numerator.tolist(), found.denominator.tolist(), strict=True)
@@ -81,7 +83,8 @@ def _metre(found: Metres, end: int) -> str:
 
 
 def _key(score: ScoreTick, notes: Notes) -> str | None:
-    """The first key signature, unless it says C major: many programs write that for want of any."""
+    """The first key signature unless it is C major, which many programs write by default; else
+    an estimate."""
     first: Sequence[Any] = sorted(score.key_signatures, key=lambda signature: signature.time)[:1]
     for signature in first:
         sharps, minor = int(signature.key), bool(signature.tonality)
@@ -92,9 +95,10 @@ def _key(score: ScoreTick, notes: Notes) -> str | None:
 
 
 def estimate_key(pitch: Ints, duration: Ints) -> str | None:
-    """Krumhansl–Schmuckler: the key whose profile correlates best with the time each class sounds.
+    """The key whose profile correlates best with the duration of each pitch class.
 
-    `pitch`, `duration`: (N,). None where all classes sound alike.
+    The Krumhansl–Schmuckler algorithm (Krumhansl 1990). `pitch` and `duration` in ticks: (N,). None
+    where all pitch classes have the same duration.
     """
     weight = np.bincount(pitch % 12, np.maximum(duration, 1), minlength=12)
     centred = weight - weight.mean()

@@ -1,4 +1,4 @@
-"""The kinds of file, by name."""
+"""The kinds of file, by file name extension."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", "
 
 
 def kind_of(name: str) -> str | None:
-    """The kind of a file by its name; None for a file that ingest skips."""
+    """The kind of a file by its name: midi, text, abc or archive; None for any other file."""
     lower = name.lower()
     if lower.endswith(ARCHIVES):
         return "archive"

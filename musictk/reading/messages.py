@@ -1,4 +1,4 @@
-"""Channel messages as columns."""
+"""Channel messages as numpy columns."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _PORT = 0x21  # type of a meta event
 
 
 @dataclass(frozen=True)
-class Messages:
-    """Channel messages in the order of the file, (N,) each; the channels of all ports apart."""
+class ChannelMessages:
+    """Channel messages in the order of the file, (N,) each; channels of all ports are distinct."""
 
-    width: int  # channels of all ports together: 16 of each
+    width: int  # number of channels: 16 per port
     part: Ints  # track × width + channel
     tick: Ints  # in the score
     command: Bytes  # 0x8 to 0xE
@@ -31,14 +31,14 @@ class Messages:
         """(N,) 16 × port + channel."""
         return self.part % self.width
 
-    def take(self, rows: Ints) -> Messages:
+    def take(self, rows: Ints) -> ChannelMessages:
         """The messages at these indices."""
         names = ("part", "tick", "command", "first", "second")
         return replace(self, **{name: getattr(self, name).take(rows) for name in names})
 
 
-def messages_of(events: Events, offsets: Ints) -> Messages:
-    """The messages of a file whose tracks begin at `offsets`."""
+def channel_messages(events: Events, offsets: Ints) -> ChannelMessages:
+    """The channel messages of a file; `offsets` (tracks,) are the ticks at which tracks begin."""
     ports = np.zeros(len(offsets), np.int64)
     for special in events.specials:
         if special.kind == _PORT and len(special.data) == 1:
@@ -48,7 +48,7 @@ def messages_of(events: Events, offsets: Ints) -> Messages:
     part += events.status & 0xF
     if width > 16:
         part += 16 * ports[events.track]
-    return Messages(
+    return ChannelMessages(
         width=width,
         part=part,
         tick=events.tick + offsets[events.track] if offsets.any() else events.tick,

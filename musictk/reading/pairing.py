@@ -1,4 +1,4 @@
-"""Strikes and releases paired into notes."""
+"""Pair note-on and note-off messages into notes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from symusic.core import NoteTickList
 
 from musictk.reading.events import Ints
-from musictk.reading.messages import Messages
+from musictk.reading.messages import ChannelMessages
 
 _SPAN = 1 << 33  # more than any tick
 
@@ -19,26 +19,26 @@ _SPAN = 1 << 33  # more than any tick
 class Paired:
     """Notes in the order of the file: (N,) each."""
 
-    rows: Ints  # which message strikes each note
+    rows: Ints  # index of each note's note-on message
     start: NDArray[np.int32]
     duration: NDArray[np.int32]
     pitch: NDArray[np.int8]
     velocity: NDArray[np.int8]
-    unended: int  # notes that only the end of their track ends
+    unended: int  # notes that end with their track
 
     def notes(self, chosen: Any) -> NoteTickList:
-        """Those notes as a track holds them."""
+        """The chosen notes as a symusic list."""
         return NoteTickList.from_numpy(
             self.start[chosen], self.duration[chosen], self.pitch[chosen], self.velocity[chosen]
         )
 
 
-def pair(messages: Messages, ends: Ints) -> Paired:
-    """The notes of note-on and note-off messages; `ends` (tracks,) says when each track ends.
+def pair_notes(messages: ChannelMessages, ends: Ints) -> Paired:
+    """The notes of note-on and note-off messages; `ends` (tracks,) are the end ticks of tracks.
 
-    Pitches of one track and channel whose strikes are all released: first in, first out. Of others
-    a note ends at the next release or later strike, and the last one with its track. A release of
-    what does not sound means nothing.
+    If every note-on of a pitch of one track and channel has a note-off, they are paired first in,
+    first out. Otherwise a note ends at the next note-off or later note-on of its pitch, or with its
+    track. A note-off of a pitch that is not sounding is ignored.
     """
     key = _keys(messages)
     order = np.argsort(key, kind="stable")
@@ -64,7 +64,7 @@ def pair(messages: Messages, ends: Ints) -> Paired:
     return Paired(rows, begin.astype(np.int32), length.astype(np.int32), first, second, unended)
 
 
-def _keys(messages: Messages) -> NDArray[Any]:
+def _keys(messages: ChannelMessages) -> NDArray[Any]:
     """(N,) one number for each track, channel and pitch, small enough to sort by radix."""
     part = messages.part
     if (highest := int(part.max(initial=0))) >= 512:
@@ -77,7 +77,7 @@ def _keys(messages: Messages) -> NDArray[Any]:
 
 
 def _alternate(key: NDArray[Any], strike: NDArray[np.bool_]) -> bool:
-    """Whether each strike is followed by its release: true of most files."""
+    """Whether each note-on is followed by its note-off, as in most files."""
     return (
         len(key) % 2 == 0
         and bool(strike[::2].all())
@@ -87,7 +87,7 @@ def _alternate(key: NDArray[Any], strike: NDArray[np.bool_]) -> bool:
 
 
 def _segments(key: NDArray[Any]) -> Ints:
-    """(N,) numbers the runs of equal keys."""
+    """(N,) the index of each key's run of equal keys."""
     return np.cumsum(np.append(False, key[1:] != key[:-1])[: len(key)])
 
 

@@ -15,10 +15,10 @@ from symusic.core import (
 )
 
 from musictk.reading.events import Events, Ints
-from musictk.reading.messages import Messages, messages_of
-from musictk.reading.pairing import pair
+from musictk.reading.messages import ChannelMessages, channel_messages
+from musictk.reading.pairing import pair_notes
 from musictk.reading.percussion import drum_channels
-from musictk.reading.text import decoder
+from musictk.reading.text import text_decoder
 
 _NAME, _LYRIC, _MARKER = 0x03, 0x05, 0x06  # types of meta events
 TEXTS = frozenset({_NAME, _LYRIC, _MARKER})
@@ -26,16 +26,16 @@ _PEDAL = 64  # controller number
 _FEW = 64  # program changes that are set one by one
 
 
-def tracks(events: Events, offsets: Ints, notes: list[str]) -> list[TrackTick]:
-    """The tracks in the order of the file; what had to be repaired joins `notes`."""
-    messages = messages_of(events, offsets)
+def build_tracks(events: Events, offsets: Ints, repairs: list[str]) -> list[TrackTick]:
+    """The tracks in the order of the file; descriptions of repairs are appended to `repairs`."""
+    messages = channel_messages(events, offsets)
     ends, width = events.ends + offsets, messages.width
-    group = _groups(messages, events.layout.format)
+    group = _groups(messages, events.chunks.format)
     played = np.flatnonzero(messages.command <= 0x9)
     only = len(played) == len(messages)
-    paired = pair(messages if only else messages.take(played), ends)
+    paired = pair_notes(messages if only else messages.take(played), ends)
     if paired.unended:
-        notes.append(f"{paired.unended} notes never end")
+        repairs.append(f"{paired.unended} notes never end")
     found = _members(group.take(paired.rows if only else played.take(paired.rows)))
     drums = drum_channels(events.specials, messages)
     texts = _Texts(events, offsets)
@@ -51,8 +51,8 @@ def tracks(events: Events, offsets: Ints, notes: list[str]) -> list[TrackTick]:
     return [track for _, track in sorted(made.items())]
 
 
-def _groups(messages: Messages, kind: int) -> Ints:
-    """The (N,) group of each message, part << 7 | program: that which is then in force."""
+def _groups(messages: ChannelMessages, kind: int) -> Ints:
+    """(N,) the group of each message: part << 7 | the program in effect at that message."""
     part = messages.part
     changes = np.flatnonzero(messages.command == 0xC)
     if not len(changes):
@@ -81,7 +81,7 @@ def _groups(messages: Messages, kind: int) -> Ints:
 
 
 def _latest(keys: Ints, times: Ints, key: Ints, time: Ints) -> Ints:
-    """(N,) index of the last of (keys, times) with each `key` and no later than `time`; -1: none.
+    """(N,) index of the last of (keys, times) that has `key` and is not later than `time`; else -1.
 
     Of several equal ones the last counts.
     """
@@ -94,7 +94,7 @@ def _latest(keys: Ints, times: Ints, key: Ints, time: Ints) -> Ints:
 
 
 def _members(group: Ints) -> dict[int, slice | Ints]:
-    """Each distinct value, ascending, and where it stands: a slice where it stands together."""
+    """Each distinct value, ascending, and its indices: a slice where they are contiguous."""
     if not len(group):
         return {}
     keys, places = _runs(group)
@@ -107,7 +107,7 @@ def _members(group: Ints) -> dict[int, slice | Ints]:
 
 
 def _runs(group: Ints) -> tuple[list[int], list[slice]]:
-    """The value of each run of equal values, and where the run lies."""
+    """The value of each run of equal values, and the slice of the run."""
     edges = np.append(0, np.flatnonzero(group[1:] != group[:-1]) + 1)
     stops = [*edges[1:].tolist(), len(group)]
     return group[edges].tolist(), list(map(slice, edges.tolist(), stops))
@@ -120,10 +120,12 @@ def _distinct(values: Ints) -> list[int]:
     return np.flatnonzero(seen).tolist()
 
 
-def _controls(made: dict[int, TrackTick], messages: Messages, group: Ints, ends: Ints) -> None:
-    """Controllers, pedals and pitch bends, each to the track whose notes they shape.
+def _controls(
+    made: dict[int, TrackTick], messages: ChannelMessages, group: Ints, ends: Ints
+) -> None:
+    """Add controllers, pedals and pitch bends to the tracks whose notes they affect.
 
-    Where none has their program, that is another of their channel; without any they are dropped.
+    If no track has their program, that is another track of their channel; else they are dropped.
     """
     width = messages.width
     by_part = _firsts(made, lambda key: key >> 7)
@@ -152,7 +154,7 @@ def _firsts(made: Iterable[int], of: Callable[[int], int]) -> dict[int, int]:
     return found
 
 
-def _put_controls(track: TrackTick, messages: Messages, end: int) -> None:
+def _put_controls(track: TrackTick, messages: ChannelMessages, end: int) -> None:
     time = messages.tick.astype(np.int32)
     number, value = messages.first.astype(np.uint8), messages.second.astype(np.uint8)
     track.controls = ControlChangeTickList.from_numpy(time, number, value)
@@ -164,7 +166,7 @@ def _put_controls(track: TrackTick, messages: Messages, end: int) -> None:
 def _pedals(
     time: NDArray[np.int32], value: NDArray[np.uint8], end: int
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
-    """When the pedal goes down and for how long; one that is never released lasts to `end`."""
+    """Time and duration of each pedal; one that is never released lasts until `end`."""
     down = value >= 64
     moved = np.flatnonzero(down != np.append(False, down[:-1]))
     time = time[moved]
@@ -173,7 +175,7 @@ def _pedals(
     return np.ascontiguousarray(time[::2]), np.ascontiguousarray(time[1::2] - time[::2])
 
 
-def _put_bends(track: TrackTick, messages: Messages, end: int) -> None:
+def _put_bends(track: TrackTick, messages: ChannelMessages, end: int) -> None:
     value = (messages.second.astype(np.int64) << 7 | messages.first) - 0x2000
     track.pitch_bends = PitchBendTickList.from_numpy(
         messages.tick.astype(np.int32), value.astype(np.int32)
@@ -184,7 +186,7 @@ class _Texts:
     """Track names and lyrics."""
 
     def __init__(self, events: Events, offsets: Ints) -> None:
-        text = decoder(special.data for special in events.specials if special.kind in TEXTS)
+        text = text_decoder(special.data for special in events.specials if special.kind in TEXTS)
         self._names: dict[int, str] = {}
         self._lyrics: dict[int, list[TextMetaTick]] = {}
         for special in events.specials:
@@ -198,7 +200,7 @@ class _Texts:
         return self._names.get(track, "")
 
     def lyrics(self, made: dict[int, TrackTick], width: int) -> None:
-        """To the first track with notes of their own; to one without notes where there is none."""
+        """Add lyrics to the first track made of theirs, or to a new one without notes."""
         firsts = _firsts(made, lambda key: (key >> 7) // width)
         for index, lyrics in self._lyrics.items():
             key = firsts.get(index, index * width << 7)

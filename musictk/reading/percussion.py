@@ -1,4 +1,4 @@
-"""Which channels are drums: the tenth, unless a file says otherwise after a GS, XG or GM2 reset.
+"""Which channels are drums: channel 10, unless a GS, XG or GM2 file sets it otherwise.
 
 Sources: Roland's GS and Yamaha's XG format specifications; General MIDI 2 (RP-024).
 """
@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from musictk.reading.events import Special
-from musictk.reading.messages import Messages
+from musictk.reading.events import NonChannelEvent
+from musictk.reading.messages import ChannelMessages
 
 _TENTH = 9
 _BANK = 0  # controller number of the bank's upper byte
@@ -19,8 +19,8 @@ _RESETS = {_GM2: "GM2", _XG: "XG", _GS: "GS"}
 _DRUM_BANKS = {"GM2": {120: True, 121: False}, "XG": {126: True, 127: True}, "GS": {}}
 
 
-def drum_channels(specials: Sequence[Special], messages: Messages) -> set[int]:
-    """The channels (16 × port + channel) that sound as drums."""
+def drum_channels(specials: Sequence[NonChannelEvent], messages: ChannelMessages) -> set[int]:
+    """The drum channels, as 16 × port + channel counted from 0."""
     drums = set(range(_TENTH, messages.width, 16))
     exclusive = [_plain(special.data) for special in specials if special.status == 0xF0]
     system = ""
@@ -42,10 +42,10 @@ def drum_channels(specials: Sequence[Special], messages: Messages) -> set[int]:
     return drums
 
 
-def _meant(channel: int, messages: Messages) -> int:
-    """The channel a rhythm part is for: some writers count the upper ones one too high.
+def _meant(channel: int, messages: ChannelMessages) -> int:
+    """The channel that a rhythm part message means: some programs count the upper ones from 1.
 
-    That is so where the channel named has no notes, and the one below has some but no program
+    That is assumed if the given channel has no notes, and the one below has notes and no program
     other than 0, the standard kit.
     """
     notes = messages.command == 0x9
@@ -57,12 +57,12 @@ def _meant(channel: int, messages: Messages) -> int:
 
 
 def _plain(data: bytes) -> bytes:
-    """Without the number of the device, which stands second and may be anything."""
+    """The message without its second byte, the device number."""
     return data[:1] + data[2:]
 
 
 def _part(data: bytes, system: str) -> tuple[int, bool] | None:
-    """The channel a part-mode message is about, and whether it is to be drums."""
+    """The channel of a part mode message, and whether the message makes it drums."""
     if (
         system == "GS"
         and len(data) > 6
@@ -77,8 +77,8 @@ def _part(data: bytes, system: str) -> tuple[int, bool] | None:
     return None
 
 
-def _banks(messages: Messages, meanings: dict[int, bool]) -> dict[int, bool]:
-    """Channels whose bank, as it is when their first note sounds, says what they are."""
+def _banks(messages: ChannelMessages, meanings: dict[int, bool]) -> dict[int, bool]:
+    """Whether channels are drums, by the bank in effect at their first note."""
     found: dict[int, bool] = {}
     chosen = (messages.command == 0xB) & (messages.first == _BANK)
     for channel in sorted(set(messages.channel[chosen].tolist())):

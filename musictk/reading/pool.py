@@ -1,4 +1,4 @@
-"""A pool of worker processes that may die or hang without harm to anything but their file."""
+"""A pool of worker processes. A process that dies or hangs affects only its current file."""
 
 from __future__ import annotations
 
@@ -18,35 +18,35 @@ from musictk.errors import MusictkError
 from musictk.files import cause
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason
-from musictk.reading.wire import Message, receive, send
+from musictk.reading.wire import WorkerMessage, receive, send
 
 _AHEAD = 8  # tasks a worker is given before it has answered the first
-_WINDOW = 512  # answers that may wait for an earlier one
+_WINDOW = 512  # answers that may wait for that of an earlier task
 _START = 120.0  # seconds a worker may take to start
 
 
 @dataclass
 class Task:
-    """One file for a worker: a message, with the file's bytes where it has no path."""
+    """One file for a worker: a message, with the bytes of the file if it has no path."""
 
     message: dict[str, Any]
     blob: bytes | None = None
-    tag: Any = None  # the caller's own
-    answer: Message | None = None  # known already: no worker is asked
+    tag: Any = None  # any value of the caller
+    answer: WorkerMessage | None = None  # an answer known in advance; no worker gets the task
 
 
 @dataclass
 class _Process:
-    """A worker as its parent sees it."""
+    """A worker process and its tasks."""
 
     popen: subprocess.Popen[bytes]
-    tasks: deque[int] = field(default_factory=deque)  # given, not answered
-    since: float = 0.0  # when the first of them came to be worked on
+    tasks: deque[int] = field(default_factory=deque)  # sent, not answered
+    since: float = 0.0  # when work on the first of them began
     ready: bool = False
 
 
 def cpus() -> int:
-    """CPUs this process may use."""
+    """The number of CPUs this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)  # Linux only
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
@@ -54,8 +54,8 @@ def cpus() -> int:
 class Pool:
     """Runs tasks in worker processes; answers come in the order of the tasks.
 
-    A worker that dies, or takes too long over a file, is replaced; that file's answer is a reject
-    and the files it had been given ahead go to another.
+    A worker that dies or exceeds the time limit of a file is replaced; the answer for that file is
+    a reject, and the other files that were sent to the worker go to another one.
     """
 
     def __init__(
@@ -63,12 +63,12 @@ class Pool:
     ) -> None:
         self._limits = limits
         self._setup = {"limits": asdict(limits), "tokenizer": tokenizer}
-        self._events: queue.SimpleQueue[tuple[_Process, Message | None]] = queue.SimpleQueue()
+        self._events: queue.SimpleQueue[tuple[_Process, WorkerMessage | None]] = queue.SimpleQueue()
         self._count = max(1, workers)
         self._processes: list[_Process] = []
         self._tasks: dict[int, Task] = {}
-        self._answers: dict[int, Message] = {}
-        self._todo: deque[int] = deque()  # drawn from the source, not given to a worker
+        self._answers: dict[int, WorkerMessage] = {}
+        self._todo: deque[int] = deque()  # taken from the source, not sent to a worker
         self._next = 0
 
     def __enter__(self) -> Pool:
@@ -78,13 +78,13 @@ class Pool:
         for process in self._processes:
             _end(process.popen)
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, Message]]:
-        """Each task with its answer, in the order given."""
+    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, WorkerMessage]]:
+        """Yield each task with its answer, in the order of the tasks."""
         source = enumerate(tasks)
         emitted = 0
         while True:
             self._dispatch(source, emitted)
-            if not self._tasks:  # asked now: what was given out may have made room for more
+            if not self._tasks:
                 return
             if emitted not in self._answers:
                 self._wait()
@@ -93,7 +93,7 @@ class Pool:
                 emitted += 1
 
     def _dispatch(self, source: Iterator[tuple[int, Task]], emitted: int) -> None:
-        """Give tasks away as long as there are some, and workers with room."""
+        """Send tasks as long as there are any, and workers with room."""
         while True:
             if not self._todo:
                 following = None if self._next >= emitted + _WINDOW else next(source, None)
@@ -111,9 +111,9 @@ class Pool:
             self._give(process, self._todo.popleft())
 
     def _free(self, heavy: bool) -> _Process | None:
-        """A worker that takes another task, the least busy; a heavy task wants an idle one.
+        """The least busy worker that has room for a task; a heavy task needs an idle worker.
 
-        (A worker that is busy, or hangs, does not empty its pipe: writing to it could block.)
+        (A busy or hanging worker does not read its pipe: writing to it could block.)
         """
         best = min(self._processes, key=lambda each: len(each.tasks), default=None)
         if (best is None or best.tasks) and len(self._processes) < self._count:
@@ -126,7 +126,7 @@ class Pool:
                         "close other programs or raise the limits (ulimit -n, ulimit -u), then run "
                         "the same command again",
                     ) from error
-                self._count = len(self._processes)  # go on with those there are
+                self._count = len(self._processes)  # continue with fewer workers
         return best if best and len(best.tasks) < (1 if heavy else _AHEAD) else None
 
     def _start(self) -> _Process:
@@ -169,13 +169,13 @@ class Pool:
             process.since = time.monotonic()
         process.tasks.append(index)
         task = self._tasks[index]
-        with suppress(OSError):  # it died: the listener will say so
+        with suppress(OSError):  # it died: the listener reports that
             assert process.popen.stdin is not None
             message = task.message | {"blob": task.blob is not None}
             send(process.popen.stdin, message, task.blob or b"")
 
     def _wait(self) -> None:
-        """Take one answer, or stop the workers that are too late."""
+        """Receive one answer, or stop the workers that exceed their time limit."""
         try:
             process, message = self._events.get(timeout=0.2)
         except queue.Empty:
@@ -197,7 +197,7 @@ class Pool:
                 process.popen.kill()
 
     def _bury(self, process: _Process) -> None:
-        """Answer for the file a worker died on, and give its other files to another."""
+        """Reject the file that a worker died on, and queue its other files again."""
         code = _end(process.popen)
         self._processes.remove(process)
         if not process.ready:
@@ -212,10 +212,10 @@ class Pool:
 
 
 def _end(popen: subprocess.Popen[bytes]) -> int:
-    """Stop a worker, give back what it held, and return how it ended."""
+    """Kill a worker, release its resources, and return its exit status."""
     popen.kill()
     code = popen.wait()
     if popen.stdin is not None:
-        with suppress(OSError):  # what it was not given cannot be written any more
+        with suppress(OSError):  # buffered data cannot be written any more
             popen.stdin.close()
     return code

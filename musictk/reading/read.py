@@ -1,4 +1,4 @@
-"""Bytes to music, behind every check. The one way in: ingest and `load_piece` both take it."""
+"""Bytes to music, with all checks. Used by ingest, `load_piece` and `read_piece` alike."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from musictk.reading.score import to_score
 
 @dataclass(frozen=True)
 class ParsedMidi:
-    """The music of a MIDI file, and what was repaired in it."""
+    """The music of a MIDI file, and a description of repairs."""
 
     score: ScoreTick
     repair: str | None
 
 
 def read_midi(data: bytes, limits: Limits) -> ParsedMidi:
-    """The music in the bytes of a MIDI file. Raises RejectedError for what is no such file.
+    """Read a MIDI file. Raises RejectedError where it is not accepted.
 
-    Our own reader decides; no other parser sees the bytes.
+    Only the parser of this package sees the untrusted bytes.
     """
     score, repairs = to_score(read_events(data, limits))
     return ParsedMidi(score, "; ".join(repairs) or None)
 
 
 def read_text(data: bytes, limits: Limits) -> str:
-    """UTF-8 text, without a byte order mark, lines ended by one newline. Raises RejectedError."""
+    """Decode UTF-8 text, without byte order mark and with LF line ends. Raises RejectedError."""
     if len(data) > limits.text:
         raise RejectedError(Reason.TOO_LARGE, f"{len(data)} bytes")
     try:
@@ -38,9 +38,7 @@ def read_text(data: bytes, limits: Limits) -> str:
     except UnicodeDecodeError as error:
         raise RejectedError(Reason.NOT_TEXT, f"byte {error.start} is not UTF-8") from error
     if "\0" in text:
-        raise RejectedError(Reason.NOT_TEXT, "holds NUL bytes")
+        raise RejectedError(Reason.NOT_TEXT, "contains NUL bytes")
     if not text.strip():
-        raise RejectedError(
-            Reason.EMPTY if not data else Reason.NOT_TEXT, "nothing but white space"
-        )
+        raise RejectedError(Reason.EMPTY if not data else Reason.NOT_TEXT, "only white space")
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,14 +1,13 @@
-"""From events to a Score: notes paired, programs and drum channels resolved, texts decoded.
+"""From events to a Score: pair notes, resolve programs and drum channels, decode texts.
 
-Where files disagree with the standard, or the standard leaves a choice:
+Where files violate the standard, or the standard leaves a choice:
 
-- Strikes and releases of one pitch are paired first in, first out, as long as there are as many of
-  each. Where releases are lacking, a note ends at the next release or strike of its pitch, the last
-  one with its track.
-- A track that changes programs itself keeps them; one that does not takes those that other tracks
-  set on its channel.
-- Channel 10 is drums. After a GS, XG or GM2 reset so are the channels that the file makes rhythm
-  parts, and a channel 10 that it makes melodic is not.
+- Note-ons and note-offs of one pitch are paired first in, first out, if there are equally many.
+  Where note-offs are missing, a note ends at the next note-off or note-on of its pitch, or with its
+  track.
+- A track with program changes keeps them; one without takes those of other tracks on its channel.
+- Channel 10 is drums. After a GS, XG or GM2 reset the file may make other channels rhythm parts,
+  and channel 10 melodic.
 - The sequences of a format 2 file are played one after the other.
 - Of several tempos, time or key signatures at one tick the last in the file counts.
 """
@@ -25,40 +24,40 @@ from symusic.core import (
 )
 
 from musictk.reading.events import Events, Ints
-from musictk.reading.parts import TEXTS, tracks
+from musictk.reading.parts import TEXTS, build_tracks
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.text import decoder
+from musictk.reading.text import text_decoder
 
 _MARKER, _TEMPO, _METRE, _KEY = 0x06, 0x51, 0x58, 0x59  # types of meta events
 _HIGHEST_DENOMINATOR = 6  # as a power of two: 1/64
-_DEFAULT = 500_000  # microseconds a quarter where a file does not say
+_DEFAULT = 500_000  # microseconds per quarter without a tempo event
 _LAST = 2**31 - 1  # a Score counts ticks in 32 bits
 
 
 def to_score(events: Events) -> tuple[ScoreTick, list[str]]:
-    """The music of a file, and what had to be repaired on the way.
+    """The music of a file, and descriptions of the repairs.
 
-    Raises RejectedError for a file without a note, or with a division that cannot be used.
+    Raises RejectedError for a file with no notes, or with an unusable division.
     """
-    quarter, timed = _quarter(events.layout.division)
-    notes = list(events.notes)
-    offsets = _offsets(events, notes)
+    quarter, timed = _quarter(events.chunks.division)
+    repairs = list(events.repairs)
+    offsets = _offsets(events, repairs)
     score = ScoreTick(quarter)
     if not timed:
-        score.tempos = _tempos(events, offsets, notes)
-    _marks(score, events, offsets, notes)
-    for track in tracks(events, offsets, notes):
+        score.tempos = _tempos(events, offsets, repairs)
+    _marks(score, events, offsets, repairs)
+    for track in build_tracks(events, offsets, repairs):
         score.tracks.append(track)
     if not score.note_num():
         raise RejectedError(Reason.NO_NOTES, f"{len(events.ends)} tracks without a note")
-    return score, list(dict.fromkeys(notes))
+    return score, list(dict.fromkeys(repairs))
 
 
 def _quarter(division: int) -> tuple[int, bool]:
-    """Ticks per quarter, and whether they count real time.
+    """Ticks per quarter, and whether ticks are SMPTE time.
 
-    SMPTE ticks last `1 / (frames · subdivisions)` seconds: at 120 quarters a minute half a second's
-    worth of them is a quarter. 29.97 drop-frame is taken as 30: a thousandth slower than written.
+    A SMPTE tick lasts `1 / (frames · subdivisions)` seconds. A quarter is half a second of ticks,
+    at 120 bpm. 29.97 drop-frame is read as 30, a thousandth slower than written.
     """
     if not division & 0x8000:
         return division, False
@@ -69,25 +68,25 @@ def _quarter(division: int) -> tuple[int, bool]:
     return min(per_second // 2, 0x7FFF), True
 
 
-def _offsets(events: Events, notes: list[str]) -> Ints:
-    """The (tracks,) tick at which each track begins: those of format 2 follow one another."""
-    if events.layout.format != 2 or len(events.ends) < 2:
+def _offsets(events: Events, repairs: list[str]) -> Ints:
+    """(tracks,) the tick at which each track begins: those of format 2 follow one another."""
+    if events.chunks.format != 2 or len(events.ends) < 2:
         return np.zeros(len(events.ends), np.int64)
-    notes.append(f"{len(events.ends)} sequences of format 2, one after the other")
+    repairs.append(f"{len(events.ends)} sequences of format 2, one after the other")
     total = np.cumsum(events.ends)
     if total[-1] > _LAST:
         raise RejectedError(Reason.TOO_LONG, f"{total[-1]} ticks")
     return total - events.ends
 
 
-def _marks(score: ScoreTick, events: Events, offsets: Ints, notes: list[str]) -> None:
+def _marks(score: ScoreTick, events: Events, offsets: Ints, repairs: list[str]) -> None:
     """Time and key signatures, markers."""
-    text = decoder(special.data for special in events.specials if special.kind in TEXTS)
+    text = text_decoder(special.data for special in events.specials if special.kind in TEXTS)
     metres: dict[int, tuple[int, int]] = {}
     keys: dict[int, tuple[int, int]] = {}
     ignored: dict[str, list[bytes]] = {}
     starts = offsets.tolist()
-    if events.layout.format == 2:
+    if events.chunks.format == 2:
         metres = dict.fromkeys(starts[1:], (4, 4))  # what held in one sequence ends with it
     kept = [special for special in events.specials if special.kind in (_MARKER, _METRE, _KEY)]
     for special in sorted(kept, key=lambda one: (one.tick + starts[one.track], one.order)):
@@ -98,7 +97,7 @@ def _marks(score: ScoreTick, events: Events, offsets: Ints, notes: list[str]) ->
             _put(metres, tick, _metre(data), ignored.setdefault("time signature", []), data)
         else:
             _put(keys, tick, _key(data), ignored.setdefault("key signature", []), data)
-    _note_ignored(ignored, notes)
+    _report_ignored(ignored, repairs)
     for tick, metre in sorted(metres.items()):
         score.time_signatures.append(TimeSignatureTick(tick, *metre))
     for tick, key in sorted(keys.items()):
@@ -118,15 +117,15 @@ def _put(
         found[tick] = values
 
 
-def _note_ignored(ignored: dict[str, list[bytes]], notes: list[str]) -> None:
+def _report_ignored(ignored: dict[str, list[bytes]], repairs: list[str]) -> None:
     """One sentence for each kind: a crafted file can have a million of them."""
     for called, wrong in ignored.items():
         if wrong:
             others = f", like {len(wrong) - 1} others" if len(wrong) > 1 else ""
-            notes.append(f"{called} {wrong[0][:8].hex(' ')} is ignored{others}")
+            repairs.append(f"{called} {wrong[0][:8].hex(' ')} is ignored{others}")
 
 
-def _tempos(events: Events, offsets: Ints, notes: list[str]) -> TempoTickList:
+def _tempos(events: Events, offsets: Ints, repairs: list[str]) -> TempoTickList:
     """The tempos; of several at one tick the last in the file."""
     known = events.tempos
     order, tick, micros = known.order, known.tick + offsets[known.track], known.micros
@@ -140,7 +139,7 @@ def _tempos(events: Events, offsets: Ints, notes: list[str]) -> TempoTickList:
         for special in odd
         if len(special.data) > 3
     ]
-    if events.layout.format == 2:  # what held in one sequence ends with it
+    if events.chunks.format == 2:  # what held in one sequence ends with it
         rows += [(-1, offset, _DEFAULT) for offset in offsets[1:].tolist()]
     if rows:
         more = np.array(rows, np.int64).T
@@ -149,7 +148,7 @@ def _tempos(events: Events, offsets: Ints, notes: list[str]) -> TempoTickList:
         )
     wrong = [special.data for special in odd if len(special.data) < 3]
     wrong += [bytes(3)] * int(np.count_nonzero(micros == 0))
-    _note_ignored({"tempo": wrong}, notes)
+    _report_ignored({"tempo": wrong}, repairs)
     chosen = np.lexsort((order, tick))
     chosen = chosen[micros[chosen] > 0]
     tick = tick[chosen]
@@ -166,6 +165,6 @@ def _metre(data: bytes) -> tuple[int, int] | None:
 
 
 def _key(data: bytes) -> tuple[int, int] | None:
-    """Sharps, and 1 for minor: any other mode byte is read as major."""
+    """Number of sharps, and 1 for minor; any other mode byte is read as major."""
     sharps = int.from_bytes(data[:1], signed=True)
     return (sharps, int(data[1] == 1)) if len(data) >= 2 and -7 <= sharps <= 7 else None

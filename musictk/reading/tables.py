@@ -1,4 +1,4 @@
-"""What an event would be whose delta time began at each byte of a file: all of them at once."""
+"""Decode a hypothetical event at every byte of a file at once, vectorized."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from musictk.reading.reasons import Reason, RejectedError
 Ints = NDArray[np.int64]
 Bytes = NDArray[np.uint8]
 
-# What an event begins with: a data byte (running status), a status with 1 or 2 data bytes, a tempo
-# of the usual length, or something else.
+# First byte of an event: a data byte (running status), a status with 1 or 2 data bytes, a tempo of
+# the usual length, or something else.
 DATA, OTHER, TEMPO = 0, 3, 4
 KIND = np.zeros(256, np.uint8)
 KIND[0x80:0xF0] = 2
@@ -21,14 +21,14 @@ KIND[0xF0:] = OTHER
 _SIZE = np.array([3, 0, 4, 0], np.uint8).take(KIND)
 _KINDS, _SIZES = KIND.tobytes(), _SIZE.tobytes()
 _TEMPO_SIZE = 6  # without its delta time
-_MARGIN = 4 + _TEMPO_SIZE + 1  # more than any event of known length has bytes
+_MARGIN = 4 + _TEMPO_SIZE + 1  # more bytes than any event of known length
 _DOUBLINGS = 4  # a jump is sixteen events
 _FEW = 8  # tempos that are read one by one
 
 
-class Tables:
-    """For each byte: what begins there (`own`), where the next event would begin (`step`), and
-    where the sixteenth would (`jump`). Both stay in place at an event without a known length."""
+class EventTables:
+    """For each byte: the kind of an event that begins there (`own`), the offset of the next event
+    (`step`) and of the sixteenth (`jump`). Both stay in place at an event of unknown length."""
 
     def __init__(self, data: bytes) -> None:
         padded = data + bytes(_MARGIN + 5)
@@ -72,7 +72,7 @@ class Tables:
             size[begin] = back + _TEMPO_SIZE
 
     def between(self, anchors: list[int]) -> Ints:
-        """Every event from each anchor up to a whole jump on, ascending."""
+        """Every event from each anchor over a whole jump, ascending."""
         rows = np.empty((1 << _DOUBLINGS, len(anchors)), np.int64)
         rows[0] = anchors
         for column in range(1, len(rows)):
@@ -81,11 +81,11 @@ class Tables:
         return flat[self._step.take(flat) != flat]
 
     def after(self, place: int) -> int:
-        """How many bytes the delta time at `place` has."""
+        """The number of bytes of the delta time at `place`."""
         return int(self._after[place])
 
     def kinds(self, starts: Ints) -> Bytes:
-        """(N,) what begins at each place."""
+        """(N,) the kind of event at each offset."""
         return self._own.take(starts)
 
     def contents(self, starts: Ints) -> tuple[Bytes, Bytes, Bytes]:
@@ -107,7 +107,7 @@ class Tables:
         return status, first, second
 
     def micros(self, starts: Ints) -> Ints:
-        """(N,) microseconds a quarter, of tempos."""
+        """(N,) microseconds per quarter of tempo events."""
         at = starts + self._after.take(starts)
         high, middle, low = (self._bytes.take(at + byte).astype(np.int64) for byte in (3, 4, 5))
         return high << 16 | middle << 8 | low

@@ -1,7 +1,7 @@
-"""Tar files from anywhere, read forwards. Holds one header at a time, whatever the file claims.
+"""Read untrusted tar files as a stream, with one header in memory at a time.
 
-Written because Python's tarfile keeps every header, reads extended headers of any size into
-memory, and takes a hundred microseconds for a file.
+Python's tarfile keeps every header, reads extended headers of any size into memory, and takes a
+hundred microseconds per file.
 """
 
 from __future__ import annotations
@@ -9,34 +9,34 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from musictk.reading.decompress import DecompressedStream
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.unpack import Unpacked
 
 _BLOCK = 512
-_LONGEST = 1 << 20  # bytes of an extended header; a path has a few thousand
+_LONGEST = 1 << 20  # bytes of an extended header; a path has at most a few thousand
 _FILES = b"0\x007"  # types of a plain file
-_EMPTY = b"123456"  # links, devices, folders and pipes: no data follows, whatever the size says
+_EMPTY = b"123456"  # links, devices, folders and pipes: no data follows, whatever their size field
 _GNU_NAME, _GNU_LINK, _PAX, _PAX_GLOBAL, _GNU_SPARSE = b"L", b"K", b"x", b"g", b"S"
 
 
 @dataclass(frozen=True)
-class Header:
-    """One member: what lies behind it is `size` bytes, padded to whole blocks."""
+class TarHeader:
+    """One member, followed by `size` bytes padded to whole blocks."""
 
     name: str
     size: int
-    plain: bool  # a file with data of its own, as it is
+    plain: bool  # a regular file, not sparse
 
 
-class Tar:
-    """Members one after the other; `read` what is wanted of one before the next is asked for."""
+class TarReader:
+    """Iterates over the headers of members; `read` the data of one before the next."""
 
-    def __init__(self, stream: Unpacked) -> None:
+    def __init__(self, stream: DecompressedStream) -> None:
         self._stream = stream
         self._left = 0  # bytes to the next header
         self._began = False
 
-    def __iter__(self) -> Iterator[Header]:
+    def __iter__(self) -> Iterator[TarHeader]:
         name: str | None = None
         fields: dict[str, bytes] = {}
         while (block := self._block()) is not None:
@@ -56,11 +56,11 @@ class Tar:
                 said = _text(fields["path"]) if "path" in fields else name or _name(block)
                 sparse = kind == _GNU_SPARSE or any(key.startswith("GNU.sparse") for key in fields)
                 plain = kind in _FILES and not sparse and not said.endswith("/")
-                yield Header(said, size, plain)
+                yield TarHeader(said, size, plain)
                 name, fields = None, {}
 
     def read(self, size: int) -> bytes:
-        """The first `size` bytes of the member that was yielded last."""
+        """The first `size` bytes of the member yielded last. Raises EOFError for fewer."""
         data = self._stream.read(size)
         if len(data) < size:
             raise EOFError("the archive is cut short")
@@ -68,7 +68,7 @@ class Tar:
         return data
 
     def _block(self) -> bytes | None:
-        """The next header; None at the end, which is a block of zeros or that of the file."""
+        """The next header; None at a block of zeros or at the end of the file."""
         self._stream.skip(self._left)
         self._left = 0
         block = self._stream.read(_BLOCK)
@@ -87,7 +87,7 @@ class Tar:
         return block
 
     def _skip_holes(self, block: bytes) -> None:
-        """Blocks that say where the holes of a sparse file are stand between header and data."""
+        """Skip the blocks with the holes of a sparse file, between header and data."""
         more = block[482]
         while more:
             more = self._stream.read(_BLOCK).ljust(_BLOCK, b"\0")[504]
@@ -100,7 +100,7 @@ class Tar:
 
 
 def _number(field: bytes) -> int:
-    """Octal digits, or base 256 where the first bit is set. Raises RejectedError below zero."""
+    """Octal digits, or base 256 if the first bit is set. Raises RejectedError below zero."""
     if field[:1] >= b"\x80":
         number = int.from_bytes(field[1:], "big")
         if field[0] != 0x80:

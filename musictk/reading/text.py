@@ -1,4 +1,4 @@
-"""What the texts of a MIDI file say: the standard leaves their encoding open."""
+"""Decode the texts of a MIDI file, whose encoding the standard does not define."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Callable, Iterable
 from itertools import pairwise
 
 
-def decoder(texts: Iterable[bytes]) -> Callable[[bytes], str]:
-    """How to decode the texts of one file, chosen by all of them together.
+def text_decoder(texts: Iterable[bytes]) -> Callable[[bytes], str]:
+    """A decoder for the texts of one file, chosen by all of them together.
 
-    UTF-8 where all are; else Shift-JIS where that gives Japanese; else Windows-1252, and Latin-1
-    for bytes that it lacks.
+    UTF-8 where all are valid; else Shift-JIS where that gives Japanese; else Windows-1252, with
+    Latin-1 for texts that have bytes undefined in it.
     """
     odd = [text for text in texts if not text.isascii()]
     if not odd or all(_reads(text, "utf-8") is not None for text in odd):
@@ -28,7 +28,7 @@ def _reads(text: bytes, encoding: str) -> str | None:
 
 
 def _japanese(texts: list[bytes]) -> bool:
-    """Kana somewhere, or kanji that touch no Latin letter, as accented letters would."""
+    """Whether there are kana, or kanji that are not next to Latin letters, as accents would be."""
     read = [_reads(text, "cp932") for text in texts]
     if any(text is None for text in read):
         return False

@@ -1,4 +1,4 @@
-"""One pass over the events of each track: where they begin, and what those are that need a look."""
+"""One pass over the events of each track: find where they begin, and parse the irregular ones."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.tables import DATA, OTHER, TEMPO, Bytes, Ints, Tables
+from musictk.reading.tables import DATA, OTHER, TEMPO, Bytes, EventTables, Ints
 
 SLACK = 16  # bytes that may be missing at the end of a track before it counts as truncated
 END_OF_TRACK = 0x2F
-_SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages, which have no place here
+_SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages, which are invalid in files
 _AFTER_SPECIAL = "running status after a system exclusive or meta event"
 
 
-class Found(NamedTuple):
-    """The beginning of a track (status 0), or an event that is no channel message."""
+class FoundEvent(NamedTuple):
+    """The beginning of a track (status 0), or an event that is not a channel message."""
 
     track: int
     status: int
@@ -26,22 +26,22 @@ class Found(NamedTuple):
 
 
 class Walk:
-    """Goes from event to event. Messages of two data bytes and tempos are passed by in jumps."""
+    """Walks from event to event; skips runs of events of known length in jumps of sixteen."""
 
     def __init__(self, data: bytes, limits: Limits) -> None:
         self._data, self._limits = data, limits
-        self.tables = Tables(data)
-        self._anchors: list[int] = []  # every sixteenth event that a jump has passed by
-        self._singles: list[int] = []  # those taken one by one
+        self.tables = EventTables(data)
+        self._anchors: list[int] = []  # the event at the beginning of each jump
+        self._singles: list[int] = []  # events of known length visited one by one
         self.places: list[int] = []  # of each one in `found`: where its delta time begins
-        self.deltas: list[int] = []  # and that time
-        self.found: list[Found] = []
-        self.notes: list[str] = []  # what had to be overlooked
+        self.deltas: list[int] = []  # and that delta time, in ticks
+        self.found: list[FoundEvent] = []
+        self.repairs: list[str] = []  # descriptions of tolerated errors
 
     def track(self, index: int, start: int, stop: int, missing: int) -> None:
-        """Read the events of one track, as far as they can be read. Raises RejectedError."""
+        """Read the events of one track. Raises RejectedError."""
         fault: RejectedError | None = None
-        self._take(start, 0, Found(index, 0, -1, b""))
+        self._take(start, 0, FoundEvent(index, 0, -1, b""))
         try:
             ended = self._walk(index, start, stop)
         except RejectedError as error:
@@ -50,30 +50,30 @@ class Walk:
             self._forgive(fault, missing)
 
     def starts(self) -> Ints:
-        """Where each channel message and each tempo that was passed by begins, ascending."""
+        """The offset of each event of known length that was visited or skipped, ascending."""
         starts = self.tables.between(self._anchors)
         if self._singles:
             starts = np.sort(np.append(starts, self._singles), kind="stable")
         self.bound(len(starts) + len(self.found))
         return starts
 
-    def note(self, text: str) -> None:
-        """Remember what had to be overlooked, once."""
-        if text not in self.notes:
-            self.notes.append(text)
+    def repair(self, text: str) -> None:
+        """Record a tolerated error, once."""
+        if text not in self.repairs:
+            self.repairs.append(text)
 
     def bound(self, events: int) -> None:
-        """Stop as soon as there are too many, before memory is filled with them."""
+        """Raise RejectedError as soon as there are too many events, to bound memory."""
         if events > self._limits.events:
             raise RejectedError(Reason.TOO_MANY_EVENTS, f"more than {self._limits.events}")
 
     def check_running_status(self, kinds: Bytes) -> None:
-        """Note where a message without a status follows a tempo; `kinds` are those of `starts`."""
+        """Record a repair if running status follows a tempo; `kinds` are those of `starts`."""
         if ((kinds[1:] == DATA) & (kinds[:-1] == TEMPO)).any():
-            self.note(_AFTER_SPECIAL)
+            self.repair(_AFTER_SPECIAL)
 
     def _walk(self, index: int, start: int, stop: int) -> bool:
-        """Whether the track was ended by its end-of-track event. Raises RejectedError."""
+        """Whether the track has an end-of-track event. Raises RejectedError."""
         place, running, after_special = start, 0, False
         own = self.tables.own
         while place < stop:
@@ -89,23 +89,23 @@ class Walk:
                 after_special = True
                 continue
             if after_special and kind == DATA:
-                self.note(_AFTER_SPECIAL)
+                self.repair(_AFTER_SPECIAL)
             after_special = False
             running = kind or running
             place = self._short(place, kind) if running == 1 else self._jump(place, stop)
         if place > stop:
-            self._singles.pop()  # it is cut off, and not taken
+            self._singles.pop()  # it is truncated
             raise _cut(place - stop)
         return False
 
     def _short(self, place: int, kind: int) -> int:
-        """Take one message of a single data byte, which are few: where the next event begins."""
+        """Visit a message with one data byte, which are few; return the next offset."""
         self._singles.append(place)
         self.bound(len(self._singles))
         return place + self.tables.after(place) + 1 + (kind > 0)
 
     def _tempos(self, place: int, stop: int) -> int:
-        """Walk over tempos: where something else begins, or past `stop`."""
+        """Visit tempos; return the offset of the next other event, or one past `stop`."""
         own, step = self.tables.own, self.tables.step
         while place < stop and own[place] == TEMPO:
             self._singles.append(place)
@@ -114,7 +114,7 @@ class Walk:
         return place
 
     def _jump(self, place: int, stop: int) -> int:
-        """Walk over events of known length: where something else begins, or past `stop`."""
+        """Skip events of known length; return the offset of the next other event or past `stop`."""
         jump, step, anchors = self.tables.jump, self.tables.step, self._anchors
         while place < stop and (following := jump[place]) != place:
             if following > stop:
@@ -129,8 +129,8 @@ class Walk:
         return place
 
     def _special(self, index: int, place: int, stop: int) -> tuple[int, bool]:
-        """Take the event at `place`, which is no channel message: where the next one begins, and
-        whether it ends the track."""
+        """Parse the event at `place`, which is not a channel message; return the offset of the next
+        one, and whether it ends the track."""
         data, begin = self._data, place
         delta, place = self._number(place, stop)
         if place >= stop:
@@ -152,19 +152,19 @@ class Walk:
             content = data[place : place + length]
             place += length
         else:
-            self.note(f"system message {status:02x}")
+            self.repair(f"system message {status:02x}")
             place = min(stop, place + _SYSTEM.get(status, 0))
-        self._take(begin, delta, Found(index, status, kind, content))
+        self._take(begin, delta, FoundEvent(index, status, kind, content))
         return place, kind == END_OF_TRACK
 
-    def _take(self, place: int, delta: int, found: Found) -> None:
+    def _take(self, place: int, delta: int, found: FoundEvent) -> None:
         self.places.append(place)
         self.deltas.append(delta)
         self.found.append(found)
         self.bound(len(self.found))
 
     def _number(self, place: int, stop: int) -> tuple[int, int]:
-        """The variable-length number at `place`, and where it ends."""
+        """The variable-length number at `place`, and the offset after it."""
         if place < stop and (value := self._data[place]) < 0x80:
             return value, place + 1
         value = 0
@@ -178,14 +178,14 @@ class Walk:
         raise RejectedError(Reason.CORRUPT, f"a number without an end at byte {place}")
 
     def _forgive(self, fault: RejectedError | None, missing: int) -> None:
-        """Overlook that a track lacks its last few bytes; raise what is wrong with any other."""
+        """Tolerate a track that lacks its last few bytes; raise any other error."""
         if fault is not None and fault.reason is not Reason.TRUNCATED:
             raise fault
         missing = max(missing, fault.missing if fault else 0)
         if missing > SLACK:
             raise RejectedError(Reason.TRUNCATED, f"ends {missing} bytes too early")
         if missing:
-            self.note(f"ends {missing} bytes too early")
+            self.repair(f"ends {missing} bytes too early")
 
 
 def _cut(missing: int) -> RejectedError:

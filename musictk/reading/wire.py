@@ -1,4 +1,4 @@
-"""Messages between a process and its workers: JSON, and raw bytes beside it."""
+"""The protocol between the main process and its workers: JSON messages with raw bytes attached."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import struct
 from typing import IO, Any
 
 _HEAD = struct.Struct("<II")
-Message = tuple[dict[str, Any], bytes]
+WorkerMessage = tuple[dict[str, Any], bytes]
 
 
 def send(stream: IO[bytes], value: dict[str, Any], blob: bytes = b"") -> None:
@@ -18,8 +18,8 @@ def send(stream: IO[bytes], value: dict[str, Any], blob: bytes = b"") -> None:
     stream.flush()
 
 
-def receive(stream: IO[bytes]) -> Message | None:
-    """Read one message; None where the other side is gone."""
+def receive(stream: IO[bytes]) -> WorkerMessage | None:
+    """Read one message; None at the end of the stream."""
     head = stream.read(_HEAD.size)
     if len(head) < _HEAD.size:
         return None

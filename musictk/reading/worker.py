@@ -1,7 +1,8 @@
-"""A worker process: examines files, or encodes them, one at a time under a memory limit.
+"""A worker process: examines or encodes files, one at a time under a memory limit.
 
-Started by `pool`, never by hand. Messages come on standard input and go to standard output; nothing
-that a library prints can get between them.
+Started by `pool`. Messages are read from standard input and written to standard output; output of
+libraries is redirected to standard error. A worker does not import the catalog, which would double
+its start-up time; that is why it is not in `ingest`.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from musictk.config import build
 from musictk.files import open_regular
 from musictk.music import Clock, notes
 from musictk.plugin import registry
-from musictk.reading.facts import measure, pitched
-from musictk.reading.fingerprint import sketch_music, sketch_text
+from musictk.reading.facts import piece_facts, pitched_notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.wire import Message, receive, send
+from musictk.reading.sketching import sketch_music, sketch_text
+from musictk.reading.wire import WorkerMessage, receive, send
 from musictk.tokens.augment import stretched, transposed
 
 
 class Worker:
-    """Answers messages until its parent is gone."""
+    """Examines or encodes one file per message."""
 
     def __init__(self) -> None:
         self._limits = Limits()
         self._tokenizer: Any = None
 
-    def answer(self, task: dict[str, Any], blob: bytes) -> Message:
-        """Do one task; every failure that Python can see becomes a reject."""
+    def answer(self, task: dict[str, Any], blob: bytes) -> WorkerMessage:
+        """Do one task; rejected files and lack of memory become answers with a reject code."""
         found: dict[str, Any] = {}
         try:
             data = blob if task.get("blob") else _read(task["path"], self._limits)
@@ -49,19 +50,19 @@ class Worker:
         except MemoryError:
             return found | {"code": Reason.MEMORY, "detail": "out of memory"}, b""
 
-    def _examine(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
+    def _examine(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> WorkerMessage:
         if task["kind"] != "midi":
             text = read_text(data, self._limits)
             return found | {"facts": {}}, sketch_text(text)
         music = read_midi(data, self._limits)
         score, clock = music.score, Clock(music.score)
         sounding = notes(score, ordered=False)
-        facts = measure(score, sounding, clock, self._limits)
+        facts = piece_facts(score, sounding, clock, self._limits)
         found |= {"repair": music.repair, "facts": facts}
-        line, quarter = pitched(score, sounding), facts["ticks_per_quarter"]
+        line, quarter = pitched_notes(score, sounding), facts["ticks_per_quarter"]
         return found, sketch_music(line.start, line.pitch, quarter, clock.seconds)
 
-    def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> Message:
+    def _encode(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> WorkerMessage:
         if task["kind"] == "midi":
             piece: Any = read_midi(data, self._limits).score
         else:
@@ -78,7 +79,7 @@ class Worker:
         return found | form, sequence.tobytes()
 
     def begin(self, setup: dict[str, Any]) -> None:
-        """Take the limits, and rebuild the tokenizer where there is one."""
+        """Set the limits, and rebuild the tokenizer if one is given."""
         self._limits = Limits(**setup["limits"])
         _limit_memory(self._limits.memory)
         if (tokenizer := setup.get("tokenizer")) is not None:
@@ -88,7 +89,7 @@ class Worker:
 
 
 def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
-    """The piece in another key or tempo. Raises ValueError where it cannot be."""
+    """The piece in another key or tempo. Raises ValueError where a note leaves MIDI's range."""
     if stretch == 1 and not semitones:
         return score
     slower = stretched(score, stretch) if stretch != 1 else score
@@ -99,7 +100,7 @@ def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
 
 
 def _read(path: str, limits: Limits) -> bytes:
-    """The bytes of a regular file, no more than the limit. Raises RejectedError."""
+    """Read a regular file of at most `limits.size` bytes. Raises RejectedError."""
     try:
         with open_regular(Path(path)) as stream:
             data = stream.read(limits.size + 1)
@@ -112,28 +113,28 @@ def _read(path: str, limits: Limits) -> bytes:
 
 
 def _limit_memory(size: int) -> None:
-    """Where the system can, an allocation beyond `size` fails and is answered as a reject."""
+    """Limit the memory of this process to `size` bytes, where the system supports it."""
     try:
         import resource
-    except ImportError:  # Windows has no such limit; the limits on input bound memory there
+    except ImportError:  # Windows: only the limits on input bound memory
         return
     hard = resource.getrlimit(resource.RLIMIT_AS)[1]
     if hard == resource.RLIM_INFINITY or size < hard:
         try:
             resource.setrlimit(resource.RLIMIT_AS, (size, hard))
-        except (ValueError, OSError):  # macOS refuses; the limits on input bound memory there
+        except (ValueError, OSError):  # macOS: only the limits on input bound memory
             return
 
 
 def _streams() -> tuple[IO[bytes], IO[bytes]]:
-    """Standard input, and standard output put out of reach of whatever a library prints."""
+    """Standard input and a copy of standard output; descriptor 1 then goes to standard error."""
     out = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return sys.stdin.buffer, out
 
 
 def main() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to answer
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent handles Ctrl-C
     source, out = _streams()
     worker = Worker()
     first = receive(source)

@@ -1,26 +1,26 @@
-"""How much a zip file's list of members would cost, found before it is read into memory."""
+"""Check the size of a zip file's central directory before it is read into memory."""
 
 from __future__ import annotations
 
 import struct
 from typing import IO
 
+from musictk.reading.decompress import ArchiveBudget
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
-from musictk.reading.unpack import Meter
 
 _END, _END64 = b"PK\5\6", b"PK\6\6"
 _MEMBER = struct.Struct("<4s16x2L3H12x")  # signature, packed and unpacked size, three lengths
 _TAIL = struct.Struct("<4s8xLLH")  # the end record: signature, size and place of the list, comment
 _TAIL64 = struct.Struct("<4s36xQQ")
-_BEFORE = 20 + 56  # bytes of what a large archive has before its end record
-_WHOLE = 0xFFFFFFFF  # stands in the end record where the size needs more than 32 bits
+_BEFORE = 20 + 56  # bytes of the zip64 records before the end record
+_WHOLE = 0xFFFFFFFF  # in the end record if the size needs more than 32 bits
 
 
-def check_directory(source: IO[bytes], limits: Limits, meter: Meter) -> int:
-    """The size of the archive. Raises RejectedError where its list of members is too long.
+def check_directory(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> int:
+    """The size of the archive in bytes. Raises RejectedError where it has too many members.
 
-    The list is walked, not the number in the end record believed.
+    Members are counted; the number in the end record is not trusted.
     """
     size = source.seek(0, 2)
     source.seek(max(0, size - _TAIL.size - 0xFFFF))
@@ -46,8 +46,8 @@ def check_directory(source: IO[bytes], limits: Limits, meter: Meter) -> int:
     return size
 
 
-def _walk(source: IO[bytes], start: int, stop: int, limits: Limits, meter: Meter) -> None:
-    """Count the members; raises RejectedError where there are too many."""
+def _walk(source: IO[bytes], start: int, stop: int, limits: Limits, meter: ArchiveBudget) -> None:
+    """Count the members. Raises RejectedError for too many."""
     source.seek(start)
     count = unpacked = 0
     while start < stop:
@@ -56,7 +56,7 @@ def _walk(source: IO[bytes], start: int, stop: int, limits: Limits, meter: Meter
             break
         signature, _, claimed, name, extra, comment = _MEMBER.unpack(head)
         if signature != b"PK\1\2":
-            break  # the reader will say what is wrong
+            break  # zipfile reports the error
         count, unpacked = count + 1, unpacked + claimed
         source.seek(name + extra + comment, 1)
         start += _MEMBER.size + name + extra + comment
@@ -70,7 +70,7 @@ def _walk(source: IO[bytes], start: int, stop: int, limits: Limits, meter: Meter
 
 
 def _end(tail: bytes) -> int:
-    """Where the end record begins; -1 where there is none."""
+    """The offset of the end record; -1 if there is none."""
     plain = len(tail) - _TAIL.size
     if plain >= 0 and tail[plain : plain + 4] == _END and tail.endswith(b"\0\0"):
         return plain

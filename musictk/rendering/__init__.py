@@ -1,4 +1,4 @@
-"""Music made visible and audible: MIDI files with sections, pictures, audio.
+"""Write music as MIDI files with sections, pictures and audio, and play it.
 
 Nothing here imports torch; matplotlib is imported when a picture is drawn.
 """

@@ -1,4 +1,4 @@
-"""ABC notation becomes music, through the abc2midi that symusic brings."""
+"""Convert ABC notation to music, by the abc2midi that comes with symusic."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from symusic.core import ScoreTick
 from musictk.errors import MusictkError
 from musictk.files import scratch
 
-_NO_MUSIC = "abc2midi makes no music of the ABC tune"
-SECONDS = 10.0  # abc2midi may take; it is a program in C and reads text that a model wrote
+_NO_MUSIC = "abc2midi cannot convert the ABC tune"
+SECONDS = 10.0  # time limit of abc2midi, a C program that reads text written by a model
 
 
 def abc_to_score(text: str) -> ScoreTick:
-    """The first tune of an ABC text. Raises MusictkError where there is none, or no note in it."""
+    """The first tune of an ABC text. Raises MusictkError for no tune, or a tune with no notes."""
     return _parsed(abc_to_midi(text))
 
 
 def abc_to_midi(text: str) -> bytes:
-    """The same as a MIDI file."""
+    """The first tune of an ABC text as a MIDI file. Raises MusictkError like `abc_to_score`."""
     tunes = re.split(r"(?m)^(?=X:)", text)
     if len(tunes) < 2:
-        raise MusictkError("the text holds no ABC tune", "a tune begins with a line such as 'X:1'")
+        raise MusictkError("the text has no ABC tune", "a tune begins with a line such as 'X:1'")
     program = Path(symusic.__file__).parent / "bin" / "abc2midi"
     if not program.exists():
         program = program.with_suffix(".exe")
@@ -54,5 +54,5 @@ def _parsed(data: bytes) -> ScoreTick:
     except (RuntimeError, ValueError) as error:
         raise MusictkError(_NO_MUSIC) from error
     if not score.note_num():
-        raise MusictkError("the ABC tune holds no note")
+        raise MusictkError("the ABC tune has no notes")
     return score

@@ -1,4 +1,4 @@
-"""Audio of a Score through a soundfont: WAV by itself, FLAC, MP3 and OGG through soundfile."""
+"""Render a Score to audio with a soundfont: WAV; FLAC, MP3 and OGG with the package soundfile."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from musictk.errors import MusictkError, UsageError
 from musictk.files import atomic, cause, open_regular, write_bytes
 from musictk.music import duration
 
-PLACES = (
+SOUNDFONT_FOLDERS = (
     "/usr/share/sounds/sf2",
     "/usr/share/sounds/sf3",
     "/usr/share/soundfonts",
@@ -31,11 +31,11 @@ LONGEST = 2 * 3600  # seconds; two hours of stereo are 2.5 GB in memory
 
 @dataclass(frozen=True)
 class AudioSettings:
-    """How audio is rendered."""
+    """Settings of audio rendering."""
 
-    rate: int = 44_100  # samples a second
-    peak: float = 0.9  # of full scale, which the loudest sample reaches
-    tail: float = 2.0  # seconds in which the last notes die away
+    rate: int = 44_100  # samples per second
+    peak: float = 0.9  # of the loudest sample, relative to full scale
+    tail: float = 2.0  # seconds after the last note
 
 
 def render(
@@ -44,17 +44,16 @@ def render(
     soundfont: Path | None = None,
     settings: AudioSettings | None = None,
 ) -> float:
-    """Write `path` (.wav, .flac, .mp3 or .ogg by its suffix); return its length in seconds.
+    """Write `path` (.wav, .flac, .mp3 or .ogg by its suffix); return its duration in seconds.
 
-    Raises MusictkError where there is no soundfont, nothing to hear, or more than two hours.
+    Raises UsageError for another suffix; MusictkError where there is no soundfont, or the piece is
+    empty, silent or longer than two hours.
     """
     settings = settings or AudioSettings()
     suffix = path.suffix.lower()
     if suffix != ".wav" and suffix not in COMPRESSED:
         known = ", ".join([".wav", *COMPRESSED])
-        raise UsageError(
-            f"no audio is written as {suffix or path.name!r}", f"choose one of {known}"
-        )
+        raise UsageError(f"cannot write audio as {suffix or path.name!r}", f"choose one of {known}")
     samples = synthesize(score, soundfont or find_soundfont(), settings)
     if suffix == ".wav":
         with atomic(path) as temporary:
@@ -65,7 +64,7 @@ def render(
 
 
 def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
-    """(N, 2) samples, the loudest at `settings.peak`; big soundfonts would pass full scale."""
+    """(N, 2) float32 samples, normalized to `settings.peak`; soundfonts may exceed full scale."""
     _check_soundfont(soundfont)
     seconds = duration(score)
     if not 0 < seconds <= LONGEST:
@@ -83,8 +82,8 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
 
 
 def find_soundfont() -> Path:
-    """The first soundfont in the places where systems keep them; none is a MusictkError."""
-    for place in PLACES:
+    """The first soundfont in the usual folders. Raises MusictkError where there is none."""
+    for place in SOUNDFONT_FOLDERS:
         for path in sorted(Path(place).expanduser().glob("*.sf[23]")):
             return path
     raise MusictkError(
@@ -94,17 +93,17 @@ def find_soundfont() -> Path:
 
 
 def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
-    """A copy that lasts `tail` seconds longer: the synthesizer stops where the last note ends."""
+    """A copy that is `tail` seconds longer: the synthesizer stops where the last note ends."""
     longer = score.copy()
     tempo = max(longer.tempos, key=lambda tempo: tempo.time, default=None)
     quarters = settings.tail * (tempo.qpm if tempo else 120.0) / 60
     end = int(longer.end()) + round(quarters * longer.ticks_per_quarter)
-    longer.tracks[0].notes.append(NoteTick(end, 1, 0, 1))  # lowest and softest: not heard
+    longer.tracks[0].notes.append(NoteTick(end, 1, 0, 1))  # inaudible
     return longer
 
 
 def _check_soundfont(path: Path) -> None:
-    """Refuse what is no soundfont before a C library reads it."""
+    """Raise MusictkError for a file that is not a soundfont, before a C library reads it."""
     try:
         with open_regular(path) as file:
             head = file.read(12)
@@ -124,7 +123,7 @@ def _write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
 
 
 def _compressed(samples: NDArray[np.float32], rate: int, kind: str) -> bytes:
-    """In memory, where it is small beside the samples: libsndfile does not say why a disk fails."""
+    """Compress in memory, because libsndfile does not report why writing to a disk fails."""
     try:
         import soundfile
     except (ImportError, OSError) as error:  # OSError: without libsndfile

@@ -1,9 +1,8 @@
-"""Which channel each track of a piece plays on: never two instruments on one channel.
+"""Assign a MIDI channel to each track of a piece: never two instruments on one channel.
 
 A MIDI file has sixteen channels, one of them for drums. Up to fifteen pitched tracks get a channel
-each. Where there are more, tracks of one instrument share a channel. Where there are more than
-fifteen instruments, the one with the fewest notes is played as the most similar of the others,
-again and again, until fifteen are left.
+each. With more, tracks of one instrument share a channel. With more than fifteen instruments, the
+one with the fewest notes is replaced by the most similar other one, until fifteen are left.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.rendering.instruments import distance, name
+from musictk.rendering.instruments import distance, instrument_name
 
 DRUM_CHANNEL = 9
 PITCHED = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)
@@ -24,16 +23,16 @@ Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Seat:
-    """How a track is played."""
+class ChannelAssignment:
+    """The channel (0–15) and the program (0–127) of a track."""
 
     channel: int
     program: int
 
 
 @dataclass(frozen=True)
-class Sounds:
-    """Notes that are played together, (N,) each."""
+class ChannelNotes:
+    """The notes of all tracks with their channels, (N,) each."""
 
     start: Ints  # ticks
     end: Ints  # ticks
@@ -42,20 +41,23 @@ class Sounds:
     channel: Ints
     track: Ints
 
-    def where(self, chosen: Ints | NDArray[np.bool_]) -> Sounds:
-        """Those that are `chosen`, by a mask or by index."""
+    def where(self, chosen: Ints | NDArray[np.bool_]) -> ChannelNotes:
+        """The notes selected by a mask, (N,), or by indices."""
         columns = (self.start, self.end, self.pitch, self.velocity, self.channel, self.track)
-        return Sounds(*(column[chosen] for column in columns))
+        return ChannelNotes(*(column[chosen] for column in columns))
 
 
-def seats(score: ScoreTick) -> tuple[list[Seat], list[str]]:
-    """The seat of each track, and in words which instruments had to give way."""
+def assign_channels(score: ScoreTick) -> tuple[list[ChannelAssignment], list[str]]:
+    """The channel and program of each track, and notices about replaced instruments."""
     pitched = [track for track in score.tracks if not track.is_drum]
     counts: Counter[int] = Counter()
     for track in pitched:
         counts[track.program] += len(track.notes)
     stand_in = _reduced(counts)
-    notices = [f"{name(one)} is played as {name(other)}" for one, other in stand_in.items()]
+    notices = [
+        f"{instrument_name(one)} is played as {instrument_name(other)}"
+        for one, other in stand_in.items()
+    ]
     if notices:
         notices = [f"{len(counts)} instruments are more than 15 channels: {', '.join(notices)}"]
     programs = [program for program in counts if program not in stand_in]
@@ -66,14 +68,14 @@ def seats(score: ScoreTick) -> tuple[list[Seat], list[str]]:
     for track in score.tracks:
         program = stand_in.get(track.program, track.program)
         if track.is_drum:
-            found.append(Seat(DRUM_CHANNEL, kit))
+            found.append(ChannelAssignment(DRUM_CHANNEL, kit))
         else:
-            found.append(Seat(shared[program] if own is None else next(own), program))
+            found.append(ChannelAssignment(shared[program] if own is None else next(own), program))
     return found, notices
 
 
 def _reduced(counts: Counter[int]) -> dict[int, int]:
-    """Which programs are played as which others, so that fifteen are left."""
+    """The replacement of each replaced program, so that fifteen are left."""
     left = Counter(counts)
     stand_in: dict[int, int] = {}
     while len(left) > len(PITCHED):
@@ -86,10 +88,11 @@ def _reduced(counts: Counter[int]) -> dict[int, int]:
     return stand_in
 
 
-def parted(sounds: Sounds) -> Sounds:
-    """Of one pitch on one channel only one note sounds at a time: it ends where the next begins.
+def without_overlaps(sounds: ChannelNotes) -> ChannelNotes:
+    """Shorten notes so that no pitch of a channel sounds twice at a time: a note ends where the
+    next one of its pitch begins.
 
-    Of those that begin together the longest stays. Every note lasts at least a tick.
+    Of notes that begin together the longest is kept. Every note lasts at least a tick.
     """
     end = np.maximum(sounds.end, sounds.start + 1)
     order = np.lexsort((-end, sounds.start, sounds.pitch, sounds.channel))
@@ -100,4 +103,4 @@ def parted(sounds: Sounds) -> Sounds:
     kept, end, key = kept.where(fresh), end[fresh], key[fresh]
     same = key[1:] == key[:-1]
     end[:-1] = np.where(same, np.minimum(end[:-1], kept.start[1:]), end[:-1])
-    return Sounds(kept.start, end, kept.pitch, kept.velocity, kept.channel, kept.track)
+    return ChannelNotes(kept.start, end, kept.pitch, kept.velocity, kept.channel, kept.track)

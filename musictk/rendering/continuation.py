@@ -1,9 +1,9 @@
-"""New bars behind a user's own file, whose events come back as they were, byte for byte.
+"""Append new bars to a MIDI file, whose own events are kept byte for byte.
 
-New notes go to the parts that are there. Which part plays a note is decided by its instrument,
-where the model hears instruments, and then by register: of the parts that could play it, the one
-whose latest notes lie nearest plays it. So the right hand keeps the high notes and the left hand
-the low ones, on their own tracks. A track is added only for an instrument that the file lacks.
+New notes are assigned to the existing parts of the file: by instrument, if the model represents
+instruments, and then by register, to the part whose latest notes are nearest in pitch. So the right
+hand keeps the high notes and the left hand the low ones, on their own tracks. A track is added only
+for an instrument that the file does not have.
 """
 
 from __future__ import annotations
@@ -16,30 +16,30 @@ from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
 from musictk.rendering import smf
-from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, Ints, Sounds, parted
-from musictk.rendering.instruments import distance
-from musictk.rendering.instruments import name as instrument_name
+from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, without_overlaps
+from musictk.rendering.instruments import distance, instrument_name
 from musictk.rendering.midi import (
     SectionSpan,
-    Timed,
-    gather,
+    TimedEvent,
+    channel_notes,
     in_order,
     marker_event,
     metre_event,
-    opening,
-    played,
+    note_events,
+    opening_events,
 )
+from musictk.rendering.ticks import TickScale
 
-_LATEST = 32  # notes of a part that say which register it has reached
-# What has to be undone where new bars begin, so that they sound as written: controller -> at rest.
+_LATEST = 32  # last notes of a part, which define its register
+# Controllers that are reset where new bars begin, so that they sound as written -> their defaults.
 _AT_REST = {1: 0, 64: 0, 66: 0, 67: 0}
-_FADED = {7: 100, 11: 127}  # volume and expression, where the given part fades out
-_SILENT = 16  # such a volume or less
-_CENTRE = (0, 64)  # a pitch bend of nothing
+_FADED = {7: 100, 11: 127}  # volume and expression, reset only after a fade-out
+_SILENT = 16  # highest volume that counts as faded out
+_CENTRE = (0, 64)  # a pitch bend of 0
 
 
 @dataclass
-class Voice:
+class Part:
     """A part of the given file: one channel on one track."""
 
     track: int
@@ -49,7 +49,7 @@ class Voice:
 
     @property
     def register(self) -> float:
-        """The pitch around which its latest notes lie."""
+        """The median pitch of its latest notes."""
         return float(np.median(self.pitches[-_LATEST:]))
 
 
@@ -61,39 +61,39 @@ class JoinPoint:
     quarter: int  # ticks of a quarter note
     metre: tuple[int, int]  # in force there
 
-    def at(self, ticks: Ints, quarter: int) -> Ints:
-        """Ticks since the new bars' beginning, at `quarter` a quarter note, in the file's."""
-        return self.tick + (2 * ticks * self.quarter + quarter) // (2 * quarter)
+    def scale(self, quarter: int) -> TickScale:
+        """From ticks since the join, at `quarter` per quarter note, to ticks of the file."""
+        return TickScale(quarter, self.quarter, self.tick)
 
 
 def append(
     data: bytes,
-    place: JoinPoint,
+    join: JoinPoint,
     new: ScoreTick,
     sections: Sequence[SectionSpan],
     by_program: bool,
 ) -> bytes:
-    """The file `data`, and after its bar line `place` the music of `new`, which begins at tick 0.
+    """The MIDI file `data` with the music of `new` added at its bar line `join`.
 
-    `sections` become markers, in the ticks of `new`; those before its beginning have ticks below 0
-    and stand at the file's beginning. The given events are a prefix of each track's, but where they
-    go beyond `place`. Raises UsageError for a file of format 2, whose tracks are separate songs.
+    `new` begins at tick 0. `sections`, in ticks of `new`, become markers; one that begins before
+    tick 0 is marked at the beginning of the file. All given events are kept. Raises UsageError for
+    a file of format 2, whose tracks are separate songs.
     """
     file = smf.read(data)
     if file.format == 2:
         raise UsageError(
-            "a file of format 2 holds several songs one after the other",
-            "save the song to go on from as a file of its own",
+            "a file of format 2 has several songs one after the other",
+            "save the song to continue as a separate file",
         )
-    pen = _Pen(file, place)
-    pen.rest()
-    pen.play(new, by_program)
-    pen.mark(new, sections)
-    return smf.dump(pen.file(new, sections))
+    continuation = _Continuation(file, join)
+    continuation.rest()
+    continuation.play(new, by_program)
+    continuation.mark(new, sections)
+    return smf.dump(continuation.file(new, sections))
 
 
-def voices(file: smf.File) -> list[Voice]:
-    """The parts of a file that have notes, by track and channel."""
+def parts_of(file: smf.MidiFile) -> list[Part]:
+    """The parts of a file that have notes, in the order of their first notes by track."""
     programs: dict[int, int] = {}
     found: dict[tuple[int, int], list[tuple[int, int]]] = {}
     for index, track in enumerate(file.tracks):
@@ -104,18 +104,18 @@ def voices(file: smf.File) -> list[Voice]:
             elif kind == 0x9 and message[2]:
                 found.setdefault((index, channel), []).append((tick, message[1]))
     return [
-        Voice(track, channel, programs.get(channel, 0), [pitch for _, pitch in notes])
+        Part(track, channel, programs.get(channel, 0), [pitch for _, pitch in notes])
         for (track, channel), notes in found.items()
     ]
 
 
-class _Pen:
-    """Writes behind a given file."""
+class _Continuation:
+    """The events that are added to a given file."""
 
-    def __init__(self, file: smf.File, place: JoinPoint) -> None:
-        self._given, self._place = file, place
-        self._voices = voices(file)
-        self._new: dict[int, list[Timed]] = {}  # track -> events
+    def __init__(self, file: smf.MidiFile, join: JoinPoint) -> None:
+        self._given, self._join = file, join
+        self._parts = parts_of(file)
+        self._new: dict[int, list[TimedEvent]] = {}  # track -> events
         self._used = {
             message[0] & 15
             for track in file.tracks
@@ -123,8 +123,8 @@ class _Pen:
             if 0x80 <= message[0] < 0xF0
         }
 
-    def file(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> smf.File:
-        """All of it."""
+    def file(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> smf.MidiFile:
+        """The given file with the new events."""
         file, last = self._given, max([0, *(section.end for section in sections)])
         end = self._at(last, new)
         count = max([len(file.tracks), *(index + 1 for index in self._new)])
@@ -141,7 +141,7 @@ class _Pen:
         return replace(file, format=kind, tracks=tuple(tracks), ends=tuple(ends))
 
     def rest(self) -> None:
-        """End what would go on sounding, or bend and mute the new bars."""
+        """End sounding notes, and reset controllers and pitch bends that would affect new bars."""
         held: set[tuple[int, int, int]] = set()  # (track, channel, pitch)
         state: dict[tuple[int, int], tuple[int, int]] = {}  # (channel, controller) -> track, value
         bends: dict[int, tuple[int, tuple[int, int]]] = {}
@@ -149,20 +149,20 @@ class _Pen:
             (tick, index, message)
             for index, track in enumerate(self._given.tracks)
             for tick, message in track
-            if tick <= self._place.tick
+            if tick <= self._join.tick
         ]
         for _, index, message in sorted(events, key=lambda event: event[0]):
             kind, channel = message[0] >> 4, message[0] & 15
             if kind == 0x9 and message[2]:
                 held.add((index, channel, message[1]))
-            elif kind in (0x8, 0x9):  # one release ends all strikes before it
+            elif kind in (0x8, 0x9):  # one note-off ends all note-ons before it
                 held.discard((index, channel, message[1]))
             elif kind == 0xB:
                 state[channel, message[1]] = index, message[2]
             elif kind == 0xE:
                 bends[channel] = index, (message[1], message[2])
         for index, channel, pitch in sorted(held):
-            end = min(self._given.ends[index], self._place.tick)
+            end = min(self._given.ends[index], self._join.tick)
             self._put(index, bytes((0x80 | channel, pitch, 64)), end)
         for (channel, number), (index, value) in state.items():
             rest = _AT_REST.get(number, _FADED.get(number) if value < _SILENT else None)
@@ -173,28 +173,27 @@ class _Pen:
                 self._put(index, bytes((0xE0 | channel, *_CENTRE)))
 
     def play(self, new: ScoreTick, by_program: bool) -> None:
-        """Put the notes of `new` on the parts."""
-        quarter = new.ticks_per_quarter
-        clock = _Clock(self._place, quarter)
-        found = gather(new, [0] * len(new.tracks), clock)
+        """Assign the notes of `new` to parts."""
+        scale = self._join.scale(new.ticks_per_quarter)
+        found = channel_notes(new, [0] * len(new.tracks), scale)
         chosen = np.zeros(len(found.pitch), np.int64)
         for index, track in enumerate(new.tracks):
             mine = np.flatnonzero(found.track == index)
             if len(mine):
                 able = self._able(track.program, track.is_drum, by_program)
-                far = [np.abs(found.pitch[mine] - voice.register) for voice in able]
-                known = np.array([self._voices.index(voice) for voice in able])
+                far = [np.abs(found.pitch[mine] - part.register) for part in able]
+                known = np.array([self._parts.index(part) for part in able])
                 chosen[mine] = known[np.argmin(far, axis=0)]
-        channel = np.array([voice.channel for voice in self._voices], np.int64)[chosen]
+        channel = np.array([part.channel for part in self._parts], np.int64)[chosen]
         columns = (found.start, found.end, found.pitch, found.velocity)
-        notes = parted(Sounds(*columns, channel, chosen))
-        for number, voice in enumerate(self._voices):
+        notes = without_overlaps(ChannelNotes(*columns, channel, chosen))
+        for number, part in enumerate(self._parts):
             mine_only = notes.where(notes.track == number)
-            self._new.setdefault(voice.track, []).extend(played(mine_only))
+            self._new.setdefault(part.track, []).extend(note_events(mine_only))
 
     def mark(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> None:
-        """Markers, and the metre where it is another than the file's."""
-        numerator, denominator = self._place.metre
+        """Add markers, and time signatures where the metre changes."""
+        numerator, denominator = self._join.metre
         for sign in sorted(new.time_signatures, key=lambda sign: sign.time):
             if sign.numerator * denominator != numerator * sign.denominator:
                 self._put(
@@ -205,41 +204,31 @@ class _Pen:
             tick = 0 if section.start < 0 else self._at(section.start, new)
             self._put(0, marker_event(section.label), tick)
 
-    def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Voice]:
-        """The parts that could play this instrument; a new one where there is none."""
-        kind = [voice for voice in self._voices if (voice.channel == DRUM_CHANNEL) == is_drum]
-        same = [voice for voice in kind if voice.program == program]
+    def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Part]:
+        """The parts that can play this instrument; a new one if there is none."""
+        kind = [part for part in self._parts if (part.channel == DRUM_CHANNEL) == is_drum]
+        same = [part for part in kind if part.program == program]
         able = kind if is_drum or not by_program else same
         return able or [self._added(program, is_drum, kind)]
 
-    def _added(self, program: int, is_drum: bool, kind: list[Voice]) -> Voice:
+    def _added(self, program: int, is_drum: bool, kind: list[Part]) -> Part:
         free = [DRUM_CHANNEL] if is_drum else [each for each in PITCHED if each not in self._used]
-        if not free:  # every channel is taken: the most similar instrument plays it
-            return min(kind, key=lambda voice: distance(voice.program, program))
+        if not free:  # all channels are used: the most similar instrument plays it
+            return min(kind, key=lambda part: distance(part.program, program))
         tracks = len(self._given.tracks)
         index = 0 if self._given.format == 0 else max([tracks, *(n + 1 for n in self._new)])
-        voice = Voice(index, free[0], program, [60])
+        part = Part(index, free[0], program, [60])
         self._used.add(free[0])
-        self._voices.append(voice)
-        begins = opening(instrument_name(program, is_drum), free[0], program)
-        kept = begins if index else [(self._place.tick, *event[1:]) for event in begins[1:]]
+        self._parts.append(part)
+        begins = opening_events(instrument_name(program, is_drum), free[0], program)
+        kept = begins if index else [(self._join.tick, *event[1:]) for event in begins[1:]]
         self._new.setdefault(index, []).extend(kept)
-        return voice
+        return part
 
     def _put(self, track: int, message: bytes, tick: int | None = None) -> None:
         self._new.setdefault(track, []).append(
-            (self._place.tick if tick is None else tick, 0, message)
+            (self._join.tick if tick is None else tick, 0, message)
         )
 
     def _at(self, tick: int, new: ScoreTick) -> int:
-        return int(self._place.at(np.array(tick), new.ticks_per_quarter))
-
-
-class _Clock:
-    """From the ticks of the new bars to those of the file."""
-
-    def __init__(self, place: JoinPoint, quarter: int) -> None:
-        self._place, self._quarter = place, quarter
-
-    def at(self, tick: Ints) -> Ints:
-        return self._place.at(tick, self._quarter)
+        return int(self._join.scale(new.ticks_per_quarter)(tick))

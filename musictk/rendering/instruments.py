@@ -1,4 +1,4 @@
-"""The instruments of General MIDI, by program: the one table of their names."""
+"""Names of the General MIDI instruments, by program."""
 
 from __future__ import annotations
 
@@ -42,11 +42,11 @@ NAMES: tuple[str, ...] = (
 )
 
 
-def name(program: int, is_drum: bool = False) -> str:
-    """What a program is called."""
+def instrument_name(program: int, is_drum: bool = False) -> str:
+    """The General MIDI name of a program (0–127)."""
     return DRUMS if is_drum else NAMES[program % len(NAMES)]
 
 
 def distance(one: int, other: int) -> tuple[bool, int]:
-    """How unlike two programs are: those of one family are nearer than any others."""
+    """Distance of two programs, as a sortable tuple: those of one family are nearest."""
     return one // FAMILY != other // FAMILY, abs(one - other)

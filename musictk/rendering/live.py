@@ -1,4 +1,4 @@
-"""Play a MIDI file on a live port: a synthesizer, or a DAW that listens."""
+"""Play a MIDI file on an output port: a synthesizer or a DAW."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from musictk.errors import MusictkError, UnknownNameError
 
 
 def ports() -> list[str]:
-    """The output ports of this machine. Raises MusictkError where there is no MIDI backend."""
+    """The names of the MIDI output ports. Raises MusictkError where there is no MIDI backend."""
     try:
         return list(dict.fromkeys(mido.get_output_names()))
     except (ImportError, OSError, RuntimeError) as error:
@@ -22,12 +22,12 @@ def ports() -> list[str]:
 
 
 def play(
-    path: Path, port: str | None, heard: Callable[[float], None] = lambda seconds: None
+    path: Path, port: str | None, progress: Callable[[float], None] = lambda seconds: None
 ) -> str:
-    """Play `path` in time on `port` (by default the first) and return its name.
+    """Play `path` in real time on `port` (default: the first) and return the port's name.
 
-    `heard` is told how many seconds have sounded. Whatever ends it, no note is left hanging.
-    Raises UnknownNameError for a port that is not there.
+    `progress` is called with the seconds played. All notes are ended, also after an interruption.
+    Raises UnknownNameError for an unknown port, MusictkError where there is none.
     """
     names = ports()
     if not names:
@@ -42,8 +42,7 @@ def play(
             for message in mido.MidiFile(path).play():
                 output.send(message)
                 seconds += message.time
-                if heard is not None:
-                    heard(seconds)
+                progress(seconds)
         finally:
             output.panic()
     return name

@@ -1,4 +1,4 @@
-"""The piano roll of a piece, coloured by section: a PNG picture, or text for a terminal."""
+"""Draw the piano roll of a piece, coloured by section: as PNG, or as text for a terminal."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from symusic.core import ScoreTick
 from musictk.files import atomic
 from musictk.music import duration
 from musictk.rendering.midi import SectionSpan, labels
-from musictk.rendering.roll import PALETTE, Roll, braille, name
+from musictk.rendering.roll import PALETTE, RollView, braille, pitch_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,14 +25,14 @@ SYSTEM_BARS, SYSTEMS = 16, 6  # bars in one line of the picture, and the most li
 
 
 def draw(score: ScoreTick, sections: Sequence[SectionSpan], path: Path, title: str = "") -> None:
-    """Write a PNG: lines of bars like a score, notes coloured by section, labels on top.
+    """Write a PNG: systems of bars as in a score, notes coloured by section, labels on top.
 
-    Raises MusictkError where the piece has no pitched notes.
+    Raises MusictkError for a piece with no pitched notes.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    roll = Roll.of(score, sections)
+    roll = RollView.of(score, sections)
     spans = _systems(roll)
     longest = max(stop - start for start, stop in spans)
     tallest = 3.4 if len(spans) == 1 else 2.6
@@ -64,12 +64,13 @@ def text(
     height: int = 24,
     colour: bool = False,
 ) -> str:
-    """The whole piece as lines of braille, at most `width` characters by about `height`.
+    """The whole piece as lines of braille, at most `width` characters by about `height` lines.
 
-    One dot is one pitch (or two, where there is room) and a slice of time. Labels stand above,
-    bar numbers below. With `colour`, each section wears its own, through ANSI escapes.
+    A pitch is one dot high, or two where there is room. Section labels are above, bar numbers
+    below. With `colour` sections are coloured by ANSI escapes. Raises MusictkError for a piece with
+    no pitched notes.
     """
-    roll = Roll.of(score, sections)
+    roll = RollView.of(score, sections)
     columns = max(20, width - 4)
     dots = max(1, min(2, 4 * height // (roll.high - roll.low + 1)))  # per pitch
     grid = roll.grid(columns, dots)
@@ -80,7 +81,7 @@ def text(
     lines = [("", _rule(named, ticks, columns))] if sections else []
     for row, cells in enumerate(braille(grid)):
         pitches = range(roll.high - 4 * row // dots, roll.high - (4 * row + 4) // dots, -1)
-        octave = next((name(pitch) for pitch in pitches if pitch % 12 == 0), "")
+        octave = next((pitch_name(pitch) for pitch in pitches if pitch % 12 == 0), "")
         body = "".join(chr(0x2800 + cell) if cell else " " for cell in cells).rstrip()
         lines.append((octave, body))
     painted = [(side, _paint(body, roll, ticks) if colour else body) for side, body in lines]
@@ -88,20 +89,20 @@ def text(
     return "\n".join(f"{side:>3} {body}".rstrip() for side, body in painted)
 
 
-def _systems(roll: Roll) -> list[tuple[int, int]]:
-    """(start, stop) ticks of each line; lines hold equally many bars."""
+def _systems(roll: RollView) -> list[tuple[int, int]]:
+    """(start, stop) ticks of each line; all lines have equally many bars."""
     count = len(roll.bars) - 1
     if count <= SYSTEM_BARS * 5 // 4:
         return [(0, int(roll.bars[-1]))]
     each = max(SYSTEM_BARS, 8 * -(-count // (8 * SYSTEMS)))
     starts = roll.bars[:-1:each].tolist()
     if count % each and count % each <= each // 4:
-        starts.pop()  # a few bars too many are squeezed into the line before
+        starts.pop()  # a short last line is merged into the line before
     edges = [*starts, int(roll.bars[-1])]
     return list(pairwise(edges))
 
 
-def _draw_system(axes: Axes, roll: Roll, start: int, stop: int) -> None:
+def _draw_system(axes: Axes, roll: RollView, start: int, stop: int) -> None:
     axes.set_xlim(start, stop)
     axes.set_ylim(roll.low - 0.5, roll.high + 0.5)
     axes.set_facecolor("white")
@@ -115,7 +116,7 @@ def _draw_system(axes: Axes, roll: Roll, start: int, stop: int) -> None:
     _draw_sections(axes, roll, start, stop)
     _draw_notes(axes, roll, start, stop)
     octaves = [pitch for pitch in range(roll.low, roll.high + 1) if pitch % 12 == 0]
-    axes.set_yticks(octaves, [name(pitch) for pitch in octaves], fontsize=8, color=INK)
+    axes.set_yticks(octaves, [pitch_name(pitch) for pitch in octaves], fontsize=8, color=INK)
     every = _bar_step(len(roll.bars) - 1, 20 * SYSTEMS)
     first = int(np.searchsorted(roll.bars, start))
     shown = [
@@ -131,8 +132,8 @@ def _draw_system(axes: Axes, roll: Roll, start: int, stop: int) -> None:
         spine.set_color(RULE)
 
 
-def _draw_notes(axes: Axes, roll: Roll, start: int, stop: int) -> None:
-    """Rounded bars: the louder, the more opaque. Cut at the line's end, like a tie."""
+def _draw_notes(axes: Axes, roll: RollView, start: int, stop: int) -> None:
+    """Draw notes as bars, louder ones more opaque; they are cut at the ends of lines."""
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import to_rgba
 
@@ -154,8 +155,9 @@ def _draw_notes(axes: Axes, roll: Roll, start: int, stop: int) -> None:
     )
 
 
-def _draw_sections(axes: Axes, roll: Roll, start: int, stop: int) -> None:
-    """A tint behind each section and its label in a strip above; paler where it goes on."""
+def _draw_sections(axes: Axes, roll: RollView, start: int, stop: int) -> None:
+    """Draw a tint for each section and a strip above it with its label, in brackets where the
+    section continues from the line before."""
     order = labels(roll.sections)
     for section in roll.sections:
         left, right = max(section.start, start), min(section.end, stop)
@@ -183,7 +185,7 @@ def _draw_sections(axes: Axes, roll: Roll, start: int, stop: int) -> None:
 
 
 def _draw_heading(
-    figure: Figure, score: ScoreTick, roll: Roll, title: str, left: float, height: float
+    figure: Figure, score: ScoreTick, roll: RollView, title: str, left: float, height: float
 ) -> None:
     seconds = duration(score)
     facts = [f"{len(roll.bars) - 1} bars", f"{len(roll.notes):,} notes"]
@@ -225,7 +227,7 @@ def _bar_step(count: int, most: int) -> int:
 
 
 def _rule(marks: list[tuple[int, str]], ticks: float, columns: int) -> str:
-    """A line with each mark's text at its tick, where the one before leaves room."""
+    """A line with the text of each mark at its tick; marks that would overlap are left out."""
     line = ""
     for tick, label in marks:
         at = int(tick / ticks)
@@ -234,7 +236,7 @@ def _rule(marks: list[tuple[int, str]], ticks: float, columns: int) -> str:
     return line[:columns]
 
 
-def _paint(line: str, roll: Roll, ticks: float) -> str:
+def _paint(line: str, roll: RollView, ticks: float) -> str:
     """The line with ANSI colours, one run for each section."""
     order = labels(roll.sections)
     painted, done = "", 0

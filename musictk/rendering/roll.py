@@ -1,4 +1,4 @@
-"""What a piano roll shows of a piece, before it is drawn anywhere."""
+"""The content of a piano roll, independent of how it is drawn."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from musictk.errors import MusictkError
 from musictk.music import Notes, bars, notes
 from musictk.rendering.midi import SectionSpan, labels
 
-# Distinguishable with the common colour blindnesses too: they differ in lightness as well.
+# Distinguishable with common colour blindness: the colours differ in lightness too.
 PALETTE = ("#3566a8", "#d0572f", "#2f8f6b", "#8553a6", "#c58a1b", "#b8406f", "#3a94ab", "#6f7a2e")
 
 
 @dataclass(frozen=True)
-class Roll:
-    """What is drawn: the notes, the bars, and whose colour each note has."""
+class RollView:
+    """The notes and bars of a piece, and the colour of each note."""
 
     notes: Notes
     bars: NDArray[np.int64]  # (N + 1,) ticks
@@ -29,8 +29,11 @@ class Roll:
     high: int  # highest pitch shown
 
     @staticmethod
-    def of(score: ScoreTick, sections: Sequence[SectionSpan]) -> Roll:
-        """Colours follow the sections; without any, the tracks."""
+    def of(score: ScoreTick, sections: Sequence[SectionSpan]) -> RollView:
+        """Colour notes by section, or by track if there are no sections.
+
+        Raises MusictkError for a piece with no pitched notes.
+        """
         found = notes(score, drums=False)
         if not len(found):
             raise MusictkError("there is nothing to draw: the piece has no pitched notes")
@@ -42,9 +45,9 @@ class Roll:
                 inside = (found.start >= section.start) & (found.start < section.end)
                 colours[inside] = order.index(section.label)
         low, high = int(found.pitch.min()), int(found.pitch.max())
-        spare = max(0, 16 - (high - low)) // 2  # a piece of few pitches is not blown up
+        spare = max(0, 16 - (high - low)) // 2  # at least about 16 pitches are shown
         end = max((section.end for section in sections), default=0)
-        return Roll(
+        return RollView(
             found,
             bars(score, least=end),
             sections,
@@ -54,7 +57,7 @@ class Roll:
         )
 
     def grid(self, columns: int, dots: int) -> NDArray[np.bool_]:
-        """(rows × 4, columns × 2) whether something sounds; the highest pitch on top."""
+        """(rows × 4, columns × 2) whether a note sounds; the highest pitch is at the top."""
         rows = -(-(self.high - self.low + 1) * dots // 4) * 4
         grid = np.zeros((rows, columns * 2), np.bool_)
         scale = columns * 2 / self.bars[-1]
@@ -74,7 +77,7 @@ def braille(grid: NDArray[np.bool_]) -> NDArray[np.int64]:
     return packed
 
 
-def name(pitch: int) -> str:
-    """60 -> "C4"."""
+def pitch_name(pitch: int) -> str:
+    """The name of a MIDI note number: 60 is "C4"."""
     letters = ("C", "C♯", "D", "E♭", "E", "F", "F♯", "G", "A♭", "A", "B♭", "B")
     return f"{letters[pitch % 12]}{pitch // 12 - 1}"

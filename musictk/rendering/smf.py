@@ -1,8 +1,8 @@
-"""Standard MIDI Files as lists of raw events: read without loss, written without loss.
+"""Read and write Standard MIDI Files as lists of raw events, without loss.
 
-Music as a Score has no channels, no order within a tick and no system exclusive messages. Where a
-user's file has to come back as it was, its events are kept as bytes. Source of the format: the MIDI
-Association's "Standard MIDI Files 1.0", RP-001.
+A Score has no channels, no order within a tick and no system exclusive messages. Where the events
+of a file have to be preserved, they are kept as bytes. Source of the format: the MIDI Association's
+"Standard MIDI Files 1.0", RP-001.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from dataclasses import dataclass
 from musictk.reading.events import read_events, variable_length
 from musictk.reading.limits import Limits
 
-Event = tuple[int, bytes]  # its tick, and the message with its status byte
+Event = tuple[int, bytes]  # tick, and message with status byte
 
 END_OF_TRACK = b"\xff\x2f\x00"
-_MOST = 0x0FFFFFFF  # ticks that one delta time can hold
+_MAX_DELTA = 0x0FFFFFFF  # ticks
 
 
 @dataclass(frozen=True)
-class File:
+class MidiFile:
     """A MIDI file. The events of a track are in order of time, without its end-of-track event."""
 
     format: int
@@ -31,28 +31,28 @@ class File:
 
 
 def meta(kind: int, data: bytes) -> bytes:
-    """A meta event."""
+    """A meta event of type `kind`."""
     return bytes((0xFF, kind)) + variable_length(len(data)) + data
 
 
 def text(kind: int, words: str) -> bytes:
-    """A meta event that holds text, such as a marker (6) or the name of a track (3)."""
+    """A text meta event, such as a marker (6) or a track name (3)."""
     return meta(kind, words.encode("utf-8", "replace"))
 
 
-def read(data: bytes) -> File:
-    """The events of a file, as the reader of `ingest` finds and repairs them.
+def read(data: bytes) -> MidiFile:
+    """Read the events of a file with the checks and repairs of `ingest`.
 
-    Raises RejectedError for a file that it does not accept.
+    Raises RejectedError for a file that is not accepted.
     """
     events = read_events(data, Limits())
-    tracks = tuple(tuple(events.raw(track)) for track in range(len(events.layout.tracks)))
+    tracks = tuple(tuple(events.raw(track)) for track in range(len(events.chunks.tracks)))
     ends = tuple(int(end) for end in events.ends)
-    return File(min(events.layout.format, 2), events.layout.division, tracks, ends)
+    return MidiFile(min(events.chunks.format, 2), events.chunks.division, tracks, ends)
 
 
-def dump(file: File) -> bytes:
-    """The file as bytes. Events of one tick stay in the order they are given in."""
+def dump(file: MidiFile) -> bytes:
+    """The file as bytes. Events of one tick keep their order."""
     head = struct.pack(">4sIHHH", b"MThd", 6, file.format, len(file.tracks), file.division)
     pairs = zip(file.tracks, file.ends, strict=True)
     return head + b"".join(_chunk(events, end) for events, end in pairs)
@@ -62,8 +62,8 @@ def _chunk(events: Iterable[Event], end: int) -> bytes:
     parts: list[bytes] = []
     now = 0
     for tick, message in sorted(events, key=lambda event: event[0]):
-        parts += [variable_length(min(tick - now, _MOST)), message]
+        parts += [variable_length(min(tick - now, _MAX_DELTA)), message]
         now = tick
-    parts += [variable_length(min(max(end - now, 0), _MOST)), END_OF_TRACK]
+    parts += [variable_length(min(max(end - now, 0), _MAX_DELTA)), END_OF_TRACK]
     body = b"".join(parts)
     return b"MTrk" + len(body).to_bytes(4) + body

@@ -1,92 +1,81 @@
-"""Run a bundle with torch, TorchScript or ONNX Runtime, behind one small protocol."""
+"""Run a bundle behind one small protocol: with torch, TorchScript, ONNX Runtime or a plugin's."""
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 from typing import Literal
 
-from safetensors import SafetensorError, safe_open
+from musictk.errors import MusictkError
+from musictk.plugin import registry
+from musictk.runtime.contract import CapacityError, Loader, Runtime, Session
 
-from musictk.errors import MusictkError, UnknownNameError
-from musictk.model.manifest import WEIGHTS, Manifest
-from musictk.runtime.contract import CapacityError, Runtime, Session
-
-__all__ = ["CapacityError", "EngineName", "Runtime", "Session", "choose", "load"]
-
-EngineName = Literal["torch", "torchscript", "onnx"]
-# What an engine runs, and how to get it, in the order of preference.
-FILES = {
-    "onnx": ("model.onnx", "run `musictk export --onnx`"),
-    "torchscript": ("model.ts", "run `musictk export --torchscript`"),
-    "torch": (WEIGHTS, "name the run that was exported, or its directory"),
-}
+__all__ = [
+    "CapacityError",
+    "Loader",
+    "Runtime",
+    "Session",
+    "available",
+    "choose",
+    "find_loader",
+    "load",
+]
 
 
 def load(
     directory: Path,
-    engine: EngineName | None = None,
+    runtime: str | None = None,
     threads: int | None = None,
     device: Literal["cpu", "cuda"] | None = None,
 ) -> Runtime:
-    """Load the bundle in `directory`, by default with the engine it was made for, on a GPU if any.
+    """Load the bundle in `directory`, by default with the runtime it was exported for.
 
-    TorchScript is a program: it is run only where `engine` asks for it. One thread serves one
-    stream best on a CPU that others share; `threads` overrides. Only "torch" and "torchscript"
-    import torch. Raises MusictkError saying what the directory holds instead.
+    It runs on a GPU if there is one, unless `device` is "cpu". A runtime that executes programs
+    (TorchScript) is used only if `runtime` names it. `threads` defaults to 1, which is the fastest
+    for one session on a CPU that others use too. Of the built-in runtimes only "torch" and
+    "torchscript" import torch. Raises MusictkError if the directory has no model for the runtime,
+    UnknownNameError if there is no such runtime.
     """
-    return _open(directory, choose(directory, engine), threads or 1, device)
+    return find_loader(choose(directory, runtime)).load(directory, threads or 1, device)
 
 
-def choose(directory: Path, engine: str | None = None) -> str:
-    """The engine that `load` takes; raises MusictkError as it does. Runs and loads nothing."""
-    if engine is not None and engine not in FILES:
-        raise UnknownNameError("runtime", engine, FILES)
-    held = engines(directory)
-    if not held:
+def choose(directory: Path, runtime: str | None = None) -> str:
+    """The name of the runtime that `load` uses; raises as it does. Loads no model."""
+    wanted = None if runtime is None else find_loader(runtime)
+    found = available(directory)
+    if not found:
         raise MusictkError(f"{directory} holds no model", "name a run, an export or a bundle")
-    if engine is None:
-        harmless = [name for name in held if name != "torchscript"]
+    if wanted is None:
+        harmless = [name for name in found if not find_loader(name).program]
         if not harmless:
             raise MusictkError(
-                f"{directory} holds only TorchScript, which is a program and is not run unasked",
-                "add --runtime torchscript if you trust whoever made it",
+                f"{directory} holds only {find_loader(found[0]).program}, which is a program and "
+                "is not run unasked",
+                f"add --runtime {found[0]} if you trust whoever made it",
             )
         return harmless[0]
-    if engine not in held:
+    if wanted.name not in found:
         raise MusictkError(
-            f"{directory} holds {' and '.join(held)}, not {engine}",
-            f"leave --runtime out, choose --runtime {held[0]}, or {FILES[engine][1]}",
+            f"{directory} holds {' and '.join(found)}, not {wanted.name}",
+            f"leave --runtime out, choose --runtime {found[0]}, or {wanted.hint()}",
         )
-    return engine
+    return wanted.name
 
 
-def engines(directory: Path) -> list[str]:
-    """The engines that could run what lies in `directory`."""
-    held = [name for name, (file, _) in FILES.items() if (directory / file).is_file()]
-    if len(held) > 1 and "torch" in held and not _has_network(directory / WEIGHTS):
-        held.remove("torch")
-    return held
+def available(directory: Path) -> list[str]:
+    """The names of the runtimes that can run what is in `directory`, the preferred one first."""
+    loaders = []
+    for offer in registry().offers("runtime"):
+        with suppress(MusictkError):  # a broken plugin is reported where it is asked for
+            loaders.append(find_loader(offer.name))
+    loaders.sort(key=lambda loader: (-loader.priority, loader.name))
+    found = [loader for loader in loaders if (directory / loader.file).is_file()]
+    if len(found) > 1:
+        found = [loader for loader in found if not loader.partial(directory)]
+    return [loader.name for loader in found]
 
 
-def _has_network(weights: Path) -> bool:
-    """Whether a network's weights are here: an export keeps tables and initial states only."""
-    try:
-        with safe_open(str(weights), "numpy") as tensors:
-            return any(not name.startswith(("tables.", "state.")) for name in tensors.keys())  # noqa: SIM118
-    except (SafetensorError, OSError):
-        return True  # whoever loads it says what is wrong with it
-
-
-def _open(directory: Path, engine: str, threads: int, device: str | None) -> Runtime:
-    if engine == "torch":
-        from musictk.runtime.torch import Torch
-
-        return Torch(directory, threads, device)
-    manifest = Manifest.read(directory)
-    if engine == "torchscript":
-        from musictk.runtime.torchscript import TorchScript
-
-        return TorchScript(directory, manifest, threads, device)
-    from musictk.runtime.onnx import Onnx
-
-    return Onnx(directory, manifest, threads, device)
+def find_loader(name: str) -> Loader:
+    """The loader of a runtime; raises UnknownNameError with the nearest known name."""
+    loader: type[Loader] = registry().load("runtime", name)
+    return loader()

@@ -1,9 +1,11 @@
-"""What generation needs of a model, whichever engine runs it. Free of torch."""
+"""The interface between generation and a model, whichever runtime runs it. Free of torch."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Protocol
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,29 +16,29 @@ from musictk.model.manifest import Manifest
 
 
 class CapacityError(MusictkError):
-    """A row would hold more positions than its session, or its model, has room for."""
+    """A row would pass the capacity of its session, or of its model."""
 
 
 class Session(Protocol):
-    """Rows of running context. Rows may stand at different positions."""
+    """Rows of running context, which may be at different positions."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(B,) positions each row has taken."""
+        """(B,) positions processed in each row."""
 
     @property
     def capacity(self) -> int:
-        """The most positions a row can take."""
+        """The most positions that a row can hold."""
 
     def step(self, sequence: NDArray[Any], condition: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Take (B, T) ids or (B, T, W) frames under (B, D) conditions; return (B, T, V) logits.
+        """Process (B, T) ids or (B, T, W) frames given (B, D) conditions; return (B, T, V) logits.
 
-        T > 1 is a prefill. Raises CapacityError where a row would pass `capacity`; nothing has
-        been taken then.
+        T > 1 is a prefill. Raises CapacityError if a row would pass `capacity`; the session is then
+        unchanged.
         """
 
     def select(self, rows: Sequence[int]) -> Session:
-        """A new session with copies of these rows (repeats allowed); this one stays as it is."""
+        """A new session with copies of these rows (repeats allowed); this one is unchanged."""
 
 
 class Runtime(Protocol):
@@ -44,17 +46,45 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> str:
-        """The engine: "torch", "torchscript" or "onnx"."""
+        """The name that its loader is offered by."""
 
     @property
     def manifest(self) -> Manifest:
-        """What was loaded."""
+        """The manifest of the bundle."""
 
     def begin(self, batch: int, capacity: int | None = None) -> Session:
-        """Empty rows; `capacity` defaults to, and may not pass, `manifest.max_length`."""
+        """Empty rows; `capacity` defaults to `manifest.max_length`, the most it may be."""
 
     def join(self, sessions: Sequence[Session]) -> Session:
-        """One session with copies of the rows of all of them, which must have equal capacity."""
+        """One session with copies of all their rows; all must have the same capacity."""
 
     def condition(self, mixture: Mixture) -> NDArray[np.float32]:
         """(D,) the condition vector of weighted labels; see `Conditions.mixture`."""
+
+
+class Loader(ABC):
+    """How a runtime finds its model in a bundle's directory, and loads it.
+
+    Its module is imported whenever a model is opened, so import the runtime's own library in
+    `load`. A subclass is made without arguments.
+    """
+
+    name: ClassVar[str]  # as it is offered
+    file: ClassVar[str]  # the name of the file in the directory that it runs
+    program: ClassVar[str] = ""  # what the file is called, if it is code that runs only on request
+    priority: ClassVar[int] = 0  # of several that can run a directory the highest is the default
+
+    def partial(self, directory: Path) -> bool:
+        """Whether `file` is there only as a part of another runtime's model."""
+        return False
+
+    @abstractmethod
+    def hint(self, run: str = "") -> str:
+        """How to get such a file (of this run), as a hint in an error: "run `…`"."""
+
+    @abstractmethod
+    def load(self, directory: Path, threads: int, device: str | None) -> Runtime:
+        """The bundle in `directory`, on that many threads; None is the best device there is.
+
+        Raises MusictkError if it cannot be loaded.
+        """

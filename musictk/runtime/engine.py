@@ -1,4 +1,4 @@
-"""What the three engines share: sessions, row bookkeeping, condition tables. Free of torch."""
+"""A base class for runtimes: sessions, row bookkeeping, condition tables. Free of torch."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ State = TypeVar("State")
 
 
 class Engine(ABC, Generic[State]):
-    """A loaded bundle; a subclass says how its state is made, run, copied and stacked."""
+    """A loaded bundle; a subclass defines how its state is made, run, copied and stacked."""
 
     name: ClassVar[str]
 
@@ -40,13 +40,14 @@ class Engine(ABC, Generic[State]):
 
     def begin(self, batch: int, capacity: int | None = None) -> Rows[State]:
         """See `Runtime.begin`."""
-        room = self.manifest.max_length if capacity is None else capacity
-        if not 0 < room <= self.manifest.max_length:
+        longest = self.manifest.max_length
+        capacity = longest if capacity is None else capacity
+        if not 0 < capacity <= longest:
             raise CapacityError(
-                f"this model has room for 1 to {self.manifest.max_length} positions, not {room}",
+                f"this model has room for 1 to {longest} positions, not {capacity}",
                 "ask for fewer bars, or train with a larger max_length",
             )
-        return Rows(self, self.empty(batch, room), np.zeros(batch, np.int64), room)
+        return Rows(self, self.empty(batch, capacity), np.zeros(batch, np.int64), capacity)
 
     def join(self, sessions: Sequence[Session]) -> Rows[State]:
         """See `Runtime.join`."""
@@ -69,7 +70,7 @@ class Engine(ABC, Generic[State]):
     def run(
         self, sequence: NDArray[Any], condition: NDArray[np.float32], rows: Rows[State]
     ) -> tuple[NDArray[np.float32], State]:
-        """(B, T, V) logits that the caller may keep, and the state afterwards."""
+        """(B, T, V) logits, in memory of their own, and the state after these T positions."""
 
     @abstractmethod
     def take(self, state: State, rows: Sequence[int]) -> State:
@@ -81,7 +82,7 @@ class Engine(ABC, Generic[State]):
 
 
 class Rows(Generic[State]):
-    """The Session of every engine: a state, and how far each row has come."""
+    """The Session of every engine: a state, and the length of each row."""
 
     def __init__(
         self, engine: Engine[State], state: State, lengths: NDArray[np.int64], capacity: int
@@ -93,12 +94,12 @@ class Rows(Generic[State]):
 
     @property
     def lengths(self) -> NDArray[np.int64]:
-        """(B,) positions each row has taken."""
+        """(B,) positions processed in each row."""
         return self._lengths.copy()
 
     @property
     def capacity(self) -> int:
-        """The most positions a row can take."""
+        """The most positions that a row can hold."""
         return self._capacity
 
     def step(self, sequence: NDArray[Any], condition: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -106,8 +107,8 @@ class Rows(Generic[State]):
         engine, (batch, time) = self._engine, sequence.shape[:2]
         if batch != len(self._lengths) or condition.shape != (batch, engine.dim):
             raise ValueError(
-                f"{len(self._lengths)} rows of width {engine.dim} met a sequence of shape "
-                f"{sequence.shape} and conditions of shape {condition.shape}"
+                f"a sequence of shape {sequence.shape} and conditions of shape {condition.shape} "
+                f"do not fit {len(self._lengths)} rows of width {engine.dim}"
             )
         if int(self._lengths.max()) + time > self._capacity:
             raise CapacityError(
@@ -124,7 +125,7 @@ class Rows(Generic[State]):
         return logits
 
     def fork(self) -> Rows[State]:
-        """The same rows over the same state: for an engine that takes one step as several."""
+        """The same rows over the same state, for an engine that splits one step into several."""
         return Rows(self._engine, self.state, self._lengths, self._capacity)
 
     def select(self, rows: Sequence[int]) -> Rows[State]:
@@ -134,7 +135,7 @@ class Rows(Generic[State]):
 
 
 def read_tensors(directory: Path, prefix: str) -> dict[str, NDArray[Any]]:
-    """The weights whose name begins with `prefix`, by the rest of it; no others are read."""
+    """The weights whose names begin with `prefix`, without it; no others are read."""
     path = directory / WEIGHTS
     try:
         require_regular(path)

@@ -29,12 +29,12 @@ SEQUENCE, CONDITION, LOGITS = "sequence", "condition", "logits"
 
 
 def past(slot: int) -> str:
-    """What the graph calls state slot `slot` when it reads it."""
+    """The graph's input that is state slot `slot`."""
     return f"past_{slot}"
 
 
 def present(slot: int) -> str:
-    """What the graph calls state slot `slot` when it returns it."""
+    """The graph's output that is state slot `slot`."""
     return f"present_{slot}"
 
 
@@ -90,7 +90,7 @@ class Onnx(Engine["Buffers"]):
     def _in_chunks(
         self, sequence: NDArray[Any], condition: NDArray[np.float32], rows: Rows[Buffers]
     ) -> tuple[NDArray[np.float32], Buffers]:
-        """Windowed attention exports as one block over the chunk: its memory grows with T²."""
+        """In chunks: windowed attention is exported as one block, whose memory grows with T²."""
         rows = rows.fork()
         parts = range(0, sequence.shape[1], CHUNK)
         logits = [rows.step(sequence[:, at : at + CHUNK], condition) for at in parts]
@@ -99,7 +99,7 @@ class Onnx(Engine["Buffers"]):
     def _one_by_one(
         self, sequence: NDArray[Any], condition: NDArray[np.float32], rows: Rows[Buffers]
     ) -> tuple[NDArray[np.float32], Buffers]:
-        """GroupQueryAttention takes several positions after a past for one row at a time only."""
+        """Row by row: GroupQueryAttention takes several positions after a past for one row only."""
         logits, states = [], []
         for row in range(len(sequence)):
             alone = rows.select([row])
@@ -109,12 +109,12 @@ class Onnx(Engine["Buffers"]):
 
 
 class Buffers:
-    """The state of some rows: what is read, and where the next state is written."""
+    """The state of some rows: the buffers that a step reads, and those that it writes."""
 
     def __init__(
         self, arrays: Sequence[NDArray[Any]], in_place: Sequence[bool], device: str
     ) -> None:
-        # On the CPU an OrtValue is a view that keeps its array alive; the arrays are ours alone.
+        # On the CPU an OrtValue is a view that keeps its array alive; nobody else has the arrays.
         own = ort.OrtValue.ortvalue_from_numpy
         self.now = [own(array, device) for array in arrays]
         self.next = [
@@ -125,13 +125,13 @@ class Buffers:
         self._there: Binding | None = None
 
     def stepping(self, engine: Onnx, shape: tuple[int, ...]) -> Binding:
-        """The binding for one position: binding costs as much as a small step, so it is kept."""
+        """The binding for one position, cached: binding costs as much as a small step."""
         if self._here is None:
             self._here = Binding(engine, shape, self.now, self.next)
         return self._here
 
     def swap(self) -> None:
-        """What was written is what is read next."""
+        """The next step reads what this one wrote."""
         self.now, self.next = self.next, self.now
         self._here, self._there = self._there, self._here
 
@@ -162,18 +162,18 @@ class Binding:
     def run(
         self, session: ort.InferenceSession, sequence: NDArray[Any], condition: NDArray[np.float32]
     ) -> None:
-        """Fill the inputs and run; the answer is in `logits` until the next run."""
+        """Fill the inputs and run; the result is in `logits` until the next run."""
         self._sequence[...] = sequence
         self._condition[...] = condition
         session.run_with_iobinding(self._io)
 
 
 def _open(path: Path, threads: int, device: str | None) -> tuple[ort.InferenceSession, str]:
-    """The session, and the device it really runs on ("cpu" or "cuda")."""
+    """The session, and the device it got ("cpu" or "cuda")."""
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
-    # A spinning worker steals the core of whoever shares the machine.
+    # Spinning workers take cores from other processes.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     providers: list[Any] = ["CPUExecutionProvider"]
@@ -182,7 +182,7 @@ def _open(path: Path, threads: int, device: str | None) -> tuple[ort.InferenceSe
         providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
     try:
         session = ort.InferenceSession(str(path), options, providers=providers)
-    except Exception as error:  # ONNX Runtime's errors share no base class of their own
+    except Exception as error:  # ONNX Runtime's errors have no common base class
         raise MusictkError(
             f"{path} cannot be loaded: {error}", "run `musictk export --onnx` again"
         ) from error
@@ -190,5 +190,5 @@ def _open(path: Path, threads: int, device: str | None) -> tuple[ort.InferenceSe
 
 
 def _has_gpu() -> bool:
-    """Asking for CUDA where there is none makes ONNX Runtime print errors: look first."""
+    """Checked first, because ONNX Runtime prints errors if CUDA is requested in vain."""
     return Path("/dev/nvidia0").exists() or (os.name == "nt" and bool(shutil.which("nvidia-smi")))

@@ -31,14 +31,14 @@ class Stepper(Protocol):
 
 @dataclass
 class Tensors:
-    """The state of some rows; `graph` is there once a step was captured over these very tensors."""
+    """The state of some rows, and the graph of a step captured over these tensors, if any."""
 
     slots: list[Tensor]
     graph: Graph | None = field(default=None, repr=False)
 
 
 class TorchEngine(Engine[Tensors]):
-    """What eager and scripted networks have in common."""
+    """The common part of eager and scripted networks."""
 
     network: Stepper  # set by the subclass
 
@@ -70,7 +70,7 @@ class TorchEngine(Engine[Tensors]):
             return logits.float().cpu().numpy(), state
 
     def _capture(self, inputs: tuple[Tensor, Tensor], slots: list[Tensor]) -> Graph | None:
-        """None where the body reads a value back while it runs, which no graph can hold."""
+        """None if the body reads values back from the GPU, which no graph can hold."""
         try:
             return Graph(self.network, inputs, slots)
         except RuntimeError:
@@ -86,7 +86,7 @@ class TorchEngine(Engine[Tensors]):
 
 
 class Torch(TorchEngine):
-    """A checkpoint, run as it was trained."""
+    """A checkpoint in eager PyTorch."""
 
     name = "torch"
 
@@ -99,7 +99,7 @@ class Torch(TorchEngine):
 class Graph:
     """One captured step that reads and writes the same memory at every replay.
 
-    Launching a small step's hundreds of kernels one by one costs more than running them. What the
+    Launching the hundreds of kernels of a small step costs more than running them. State that the
     step returns in new memory is copied back into `slots` inside the graph.
     """
 
@@ -114,7 +114,7 @@ class Graph:
         with torch.cuda.stream(stream):  # warm-up: libraries allocate before capture, not in it
             for _ in range(3):
                 self._advance(forward, slots)
-                for slot, value in zip(slots, spare, strict=True):  # the row has not moved yet
+                for slot, value in zip(slots, spare, strict=True):  # undo the step
                     slot.copy_(value)
         torch.cuda.current_stream(device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
@@ -138,7 +138,7 @@ class Graph:
 
 @contextmanager
 def _threads(count: int) -> Iterator[None]:
-    """This many threads for one step; training in the same process keeps its own number."""
+    """Use this many threads for one step, and restore the process's number afterwards."""
     before = torch.get_num_threads()
     if before != count:
         torch.set_num_threads(count)

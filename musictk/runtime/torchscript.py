@@ -28,7 +28,7 @@ class TorchScript(TorchEngine):
         super().__init__(directory, manifest, threads, device)
         path = directory / MODEL
         try:
-            with warnings.catch_warnings():  # deprecated, not removed: 2.11 to 2.13 all run it
+            with warnings.catch_warnings():  # deprecated but present in torch 2.11 to 2.13
                 warnings.simplefilter("ignore", DeprecationWarning)
                 scripted = torch.jit.load(str(path), map_location=self.device)  # type: ignore[no-untyped-call]
                 self.network = torch.jit.freeze(scripted.eval(), ["begin"])

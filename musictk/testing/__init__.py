@@ -1,1 +1,1 @@
-"""The laws that every plugin has to keep, as functions that a plugin's own tests call."""
+"""Checks of the contracts ("laws") of plugins, to be called by the tests of a plugin."""

@@ -1,4 +1,4 @@
-"""The law of training crops: every position of a piece is drawn equally often.
+"""Check the law of training crops: every position of a piece is drawn equally often.
 
 from musictk.testing.crops import check_crops
 
@@ -28,10 +28,10 @@ _SIGMAS = 5.0
 def check_crops(
     tokenizer: Tokenizer, pieces: Iterable[Piece], lengths: Sequence[int] = LENGTHS
 ) -> None:
-    """Every position is drawn equally often, for both ways of drawing and pieces of any length.
+    """Check that every position is drawn equally often, for both values of `draw`.
 
-    Beginnings and endings included: bos (an empty frame) opens the row that predicts position 0,
-    eos is the last position.
+    `lengths` of crops are tried with pieces shorter and longer than a crop. The first and last
+    positions are included: bos (an empty frame) is before position 0, eos is the last position.
     """
     encoded = [tokenizer.encode(piece) for piece in pieces]
     for length in lengths:
@@ -45,7 +45,7 @@ def check_crops(
 
 
 def check_draws(shard: Shard, draw: Draw, length: int) -> None:
-    """`check_crops` of one shard, one way of drawing and one length."""
+    """`check_crops` for one shard, one value of `draw` and one length."""
     count = len(shard.files)
     weights = np.asarray(1.0 + np.arange(count) % 3, np.float64)
     crops = Crops(shard, np.zeros((count, 0), np.int64), weights, draw=draw)
@@ -63,10 +63,10 @@ def check_draws(shard: Shard, draw: Draw, length: int) -> None:
 
 
 def _covered(crops: Crops, piece: int, length: int, positions: int) -> NDArray[np.float64]:
-    """(P,) the share of a piece's crops that hold each of its positions: all equal."""
+    """(P,) the fraction of a piece's crops that contain each of its positions: all equal."""
     starts = crops.starts(piece, length)
-    assert (starts > -length).all(), "a window lies before its piece"
-    assert (starts < positions).all(), "a window lies after its piece"
+    assert (starts > -length).all(), "a crop is before its piece"
+    assert (starts < positions).all(), "a crop is after its piece"
     edges = np.zeros(positions + 1, np.int64)
     np.add.at(edges, np.maximum(starts, 0), 1)
     np.add.at(edges, np.minimum(starts + length, positions), -1)
@@ -83,7 +83,7 @@ def _check_drawn(
     positions: NDArray[np.int64],
     expected: Sequence[NDArray[np.float64]],
 ) -> None:
-    """What `batch` draws are those crops, about as often as they are to be."""
+    """Check that `batch` draws these crops, about as often as expected."""
     seen = [np.zeros(many, np.int64) for many in positions.tolist()]
     wholes = [_whole(crops.shard, piece) for piece in range(len(positions))]
     allowed = [set(np.maximum(crops.starts(p, length), 0).tolist()) for p in range(len(seen))]
@@ -93,11 +93,11 @@ def _check_drawn(
             zip(batch.pieces.tolist(), batch.starts.tolist(), strict=True)
         ):
             held = int(batch.mask[row].sum())
-            assert start in allowed[piece], f"no window of piece {piece} begins at {start}"
-            assert batch.mask[row, :held].all(), "padding stands before music"
+            assert start in allowed[piece], f"no crop of piece {piece} begins at {start}"
+            assert batch.mask[row, :held].all(), "padding is before music"
             run = wholes[piece][start : start + held + 1]
-            assert np.array_equal(batch.inputs[row, :held], run[:-1]), "the inputs are others"
-            assert np.array_equal(batch.targets[row, :held], run[1:]), "the targets are others"
+            assert np.array_equal(batch.inputs[row, :held], run[:-1]), "the inputs differ"
+            assert np.array_equal(batch.targets[row, :held], run[1:]), "the targets differ"
             seen[piece][start : start + held] += 1
     rows = _STEPS * _BATCH
     for piece, (found, chance) in enumerate(zip(seen, expected, strict=True)):
@@ -109,7 +109,7 @@ def _check_drawn(
 
 
 def _whole(shard: Shard, piece: int) -> NDArray[Any]:
-    """A piece with what stands before it, and for tokens eos after it."""
+    """A piece with bos (or an empty frame) before it, and for tokens eos after it."""
     space, sequence = shard.space, shard.piece(piece)
     parts = [space.start(1)[0], sequence]
     if isinstance(space, Tokens):

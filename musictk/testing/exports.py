@@ -1,4 +1,4 @@
-"""Law 3, parity: eager PyTorch, TorchScript and ONNX Runtime are the same musician."""
+"""Law 3, parity: eager PyTorch, TorchScript and ONNX Runtime compute the same music."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.model.network import Network, NetworkConfig
 from musictk.plugin import registry
-from musictk.runtime import EngineName, load
+from musictk.runtime import load
 from musictk.tokens import Piece, Space, Tokenizer
 
 STEPS = 1024
 TOLERANCE = 1e-4
 CONDITIONS = Conditions({"composer": ("", "OTHER", "Bach")}, {"composer": ()})
-ENGINES: tuple[EngineName, ...] = ("torchscript", "onnx")
+RUNTIMES = ("torchscript", "onnx")
 
 
 def check_parity(architecture: str, space: Space, directory: Path, **config: Any) -> None:
-    """Export an untrained `architecture` both ways, and play 1,024 greedy steps on three engines.
+    """Export an untrained `architecture` both ways; compare 1,024 greedy steps on three runtimes.
 
     Both exports must make the same greedy choices and keep logits within 1e-4, at a length and a
     batch size unlike the example they were made with. `architecture` is a registered name, `config`
@@ -38,12 +38,12 @@ def check_parity(architecture: str, space: Space, directory: Path, **config: Any
     export_torchscript(source, directory / "torchscript")
     export_onnx(source, directory / "onnx")
     reference = load(source, "torch", device="cpu")
-    for engine in ENGINES:
-        candidate = load(directory / engine, engine, device="cpu")
+    for name in RUNTIMES:
+        candidate = load(directory / name, name, device="cpu")
         played = replay(candidate, reference, TOLERANCE, seed=1, scripts=((2, (5,), STEPS),))
         assert played.steps >= STEPS, f"{architecture} has no room for {STEPS} steps"
-        assert played.difference <= TOLERANCE, f"{engine}: {played}"
-        assert played.agreement == 1, f"{engine}: {played}"
+        assert played.difference <= TOLERANCE, f"{name}: {played}"
+        assert played.agreement == 1, f"{name}: {played}"
 
 
 def write_untrained(
@@ -59,7 +59,7 @@ def write_untrained(
 
 
 class Blank(Tokenizer):
-    """A tokenizer of nothing, for a law that needs only a space."""
+    """A tokenizer that encodes nothing, for a law that needs only a space."""
 
     @dataclass(frozen=True)
     class Config:

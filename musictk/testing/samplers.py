@@ -1,11 +1,11 @@
-"""The laws every sampler keeps. Each check raises AssertionError saying what broke.
+"""Check the laws of samplers. Each check raises AssertionError with the broken law.
 
 @pytest.mark.parametrize("name", TOKENIZERS)
 @pytest.mark.parametrize("law", LAWS)
 def test_my_sampler(law: Law, name: str) -> None:
     law(MySampler(MyConfig(), tokenizer(name)))
 
-A sampler that only forbids, or sharpens, keeps `order_is_kept` too.
+A sampler that only masks or scales logits keeps `order_is_kept` too.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ _BATCH = 5
 
 @cache
 def tokenizer(name: str) -> Tokenizer:
-    """The tokenizer of that name, with its usual settings."""
+    """The tokenizer of that name with default settings."""
     kind = registry().load("tokenizer", name)
     made: Tokenizer = kind(kind.Config())
     return made
 
 
 def leaves_something(sampler: Sampler) -> None:
-    """Of the finite logits of a row at least one stays, no -inf comes back, and nothing is NaN."""
+    """At least one finite logit of a row stays finite, no -inf becomes finite, nothing is NaN."""
     for logits in _rows(sampler.space):
         after = _apply(sampler, logits)
         assert after.shape == logits.shape, "the shape changed"
@@ -45,11 +45,11 @@ def leaves_something(sampler: Sampler) -> None:
         assert (after > -np.inf).any(1).all() or isinstance(sampler.space, Frames), (
             "nothing may follow"
         )
-        assert (after[logits == -np.inf] == -np.inf).all(), "what was forbidden is allowed again"
+        assert (after[logits == -np.inf] == -np.inf).all(), "a masked token is allowed again"
 
 
 def writes_nothing(sampler: Sampler) -> None:
-    """Its input is as it was."""
+    """The input is not modified."""
     for logits in _rows(sampler.space):
         before = logits.copy()
         _apply(sampler, logits)
@@ -57,7 +57,7 @@ def writes_nothing(sampler: Sampler) -> None:
 
 
 def rows_are_independent(sampler: Sampler) -> None:
-    """A row in a batch comes out as the same row alone, bit for bit."""
+    """A row in a batch gives the same result as alone, bit for bit."""
     for logits in _rows(sampler.space):
         together = _apply(sampler, logits)
         for row in range(_BATCH):
@@ -66,7 +66,7 @@ def rows_are_independent(sampler: Sampler) -> None:
 
 
 def order_is_kept(sampler: Sampler) -> None:
-    """Of two that stay, the likelier stays the likelier."""
+    """The order of the logits that stay finite does not change."""
     for logits in _rows(sampler.space):
         after = _apply(sampler, logits)
         for row, changed in zip(logits, after, strict=True):
@@ -76,7 +76,7 @@ def order_is_kept(sampler: Sampler) -> None:
 
 
 def changes_nothing(sampler: Sampler) -> None:
-    """For a sampler whose settings should be the identity: out comes what went in."""
+    """The sampler is the identity; for settings that disable it."""
     for logits in _rows(sampler.space):
         assert np.array_equal(_apply(sampler, logits), logits), "not the identity"
 
@@ -85,7 +85,7 @@ LAWS: tuple[Law, ...] = (leaves_something, writes_nothing, rows_are_independent)
 
 
 def _rows(space: Space) -> list[NDArray[np.float32]]:
-    """(B, V) logits: plain, far apart, all equal, and with most or all but one forbidden."""
+    """(B, V) logits: random, far apart, all equal, and with most or all but one masked."""
     rng = np.random.default_rng(7)
     size = space.width if isinstance(space, Frames) else space.size
     plain = rng.normal(0, 2, (_BATCH, size)).astype(np.float32)
@@ -97,7 +97,7 @@ def _rows(space: Space) -> list[NDArray[np.float32]]:
 
 
 def _apply(sampler: Sampler, logits: NDArray[np.float32], first: int = 0) -> NDArray[np.float32]:
-    """With a history of its own for each row; row `first` of the batch is the first given."""
+    """Apply the sampler with a random history for each row; `first` is the index of row 0."""
     rng, space = np.random.default_rng(8), sampler.space
     size = space.width if isinstance(space, Frames) else space.size
     history: NDArray[Any] = rng.integers(3, size, (_BATCH, 40))

@@ -1,4 +1,4 @@
-"""The laws every tokenizer keeps. Each check raises AssertionError saying what broke.
+"""Check the laws of tokenizers. Each check raises AssertionError with the broken law.
 
     from musictk.testing import tokenizers as laws
 
@@ -19,11 +19,13 @@ from musictk.testing.crops import check_crops as check_crops
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import transposed
 
-Closing = Callable[[NDArray[np.bool_]], int]  # picks, of the allowed, a token towards the end
+Closing = Callable[
+    [NDArray[np.bool_]], int
+]  # chooses, of the allowed tokens (V,), one that leads to the end
 
 
 def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> None:
-    """Every law that asks nothing but the tokenizer and some pieces."""
+    """All laws; `pieces` are real ones, `bars` is the number of bars to sample."""
     check_encoding(tokenizer, pieces)
     check_round_trip(tokenizer, pieces)
     check_bar_starts(tokenizer, pieces)
@@ -37,7 +39,7 @@ def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> No
 
 
 def check_encoding(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
-    """Encodings are of the space, without pad, bos and eos, and equal each time."""
+    """Encodings are in the space, without pad, bos and eos, and deterministic."""
     again = type(tokenizer)(tokenizer.config, tokenizer.learned)
     assert again.fingerprint == tokenizer.fingerprint, "equal settings give unequal fingerprints"
     for piece in pieces:
@@ -58,7 +60,7 @@ def check_encoding(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
 
 
 def check_round_trip(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
-    """What was decoded encodes as before: nothing is lost but what the first encoding left out."""
+    """Encoding a decoded sequence gives the sequence: only the first encoding may lose anything."""
     for piece in pieces:
         sequence = tokenizer.encode(piece)
         decoded = tokenizer.decode(sequence)
@@ -67,9 +69,9 @@ def check_round_trip(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
 
 
 def check_bar_starts(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
-    """Bars begin inside the sequence, each after the one before.
+    """Bar starts are ascending positions in the sequence.
 
-    Music begins with its first bar; a text may have a header before it.
+    The first bar of music begins at 0; a text may have a header before it.
     """
     empty = np.zeros_like(tokenizer.space.start(1)[0][:0])
     assert len(tokenizer.bar_starts(empty)) == 0, "an empty sequence has bars"
@@ -84,7 +86,7 @@ def check_bar_starts(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
 
 
 def check_total_decode(tokenizer: Tokenizer, count: int = 50, length: int = 256) -> None:
-    """Any sequence of the space decodes, whatever its length."""
+    """Any sequence of the space can be decoded, whatever its length."""
     rng = np.random.default_rng(0)
     space = tokenizer.space
     for index in range(count):
@@ -98,7 +100,7 @@ def check_total_decode(tokenizer: Tokenizer, count: int = 50, length: int = 256)
 
 
 def check_transposition(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
-    """Transposing tokens is transposing music, wherever `transpose` agrees to it."""
+    """Transposing tokens equals transposing music, unless `transpose` returns None."""
     for piece in pieces:
         sequence = tokenizer.encode(piece)
         for semitones in (-3, 5):
@@ -114,7 +116,7 @@ def check_transposition(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
 
 
 def check_grammar(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
-    """The grammar takes every encoding, lets it end, and lets nothing empty end."""
+    """The grammar accepts every encoding and its end, and no empty piece."""
     grammar, space = tokenizer.grammar(), tokenizer.space
     if grammar is None or isinstance(space, Frames):
         return
@@ -137,10 +139,10 @@ def check_sampled(
     closing: Closing | None = None,
     one_spelling: bool = True,
 ) -> None:
-    """Pieces sampled from uniform logits under the grammar: not one empty, each encodes as it is.
+    """Pieces sampled from uniform logits under the grammar are not empty and encode to themselves.
 
-    Samples until `bars` bars are written. `closing` helps a piece to its end where chance would
-    not find it. Without `one_spelling` it is enough that the music comes back.
+    Samples `bars` bars or more. `closing` chooses tokens at the end of a piece if random ones would
+    rarely end it. With `one_spelling=False` only the music has to be equal.
     """
     written = 0
     for sequence in sampled(tokenizer, seed, closing):
@@ -158,7 +160,7 @@ def check_sampled(
 def sampled(
     tokenizer: Tokenizer, seed: int = 0, closing: Closing | None = None, length: int = 400
 ) -> Iterator[NDArray[np.int64]]:
-    """Endless grammatical pieces of about `length` tokens from uniform logits, without eos."""
+    """Infinitely many random grammatical pieces of about `length` tokens, without eos."""
     grammar, space = tokenizer.grammar(), tokenizer.space
     assert grammar is not None
     assert isinstance(space, Tokens)
@@ -185,7 +187,7 @@ def sampled(
 
 
 def check_fork(tokenizer: Tokenizer, seed: int = 1) -> None:
-    """A fork goes its own way, and a parser fed with garbage still allows something."""
+    """A fork is independent of its origin, and a parser always allows some token."""
     grammar, space = tokenizer.grammar(), tokenizer.space
     assert grammar is not None
     assert isinstance(space, Tokens)
@@ -194,17 +196,17 @@ def check_fork(tokenizer: Tokenizer, seed: int = 1) -> None:
     for _ in range(200):
         before = parser.allowed().copy()
         other = parser.fork()
-        assert np.array_equal(other.allowed(), before), "a fork stands elsewhere"
+        assert np.array_equal(other.allowed(), before), "a fork differs from its origin"
         for token in rng.integers(0, space.size, 5).tolist():
             other.advance(token)
             assert other.allowed().any(), f"nothing may follow after garbage ({token})"
-        assert np.array_equal(parser.allowed(), before), "a fork moved its origin"
+        assert np.array_equal(parser.allowed(), before), "a fork changed its origin"
         choices = np.flatnonzero(before)
         parser.advance(int(choices[int(rng.random() * len(choices))]))
 
 
 def facts(piece: Piece) -> tuple[list[tuple[Any, ...]] | str, ...]:
-    """All that is heard of a piece, comparable: notes, tempos, metres; or its text."""
+    """The content of a piece in comparable form: notes, tempos, metres; or its text."""
     if isinstance(piece, str):
         return (piece,)
     ticks = piece.ticks_per_quarter
@@ -220,7 +222,7 @@ def facts(piece: Piece) -> tuple[list[tuple[Any, ...]] | str, ...]:
 
 
 def assert_same(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
-    """Both sequences equal, or an AssertionError that shows the first difference."""
+    """Raise an AssertionError with the first difference unless both sequences are equal."""
     if np.array_equal(found, expected):
         return
     shared = min(len(found), len(expected))

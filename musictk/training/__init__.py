@@ -1,4 +1,5 @@
 """Training: one readable loop. Knows arrays, never SQL.
 
-`settings`, `schedule`, `preset` and `auto` are free of torch.
+`task` is the contract of an objective and its data, `language` the built-in one. `settings`,
+`schedule` and `preset` are free of torch.
 """

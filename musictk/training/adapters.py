@@ -12,10 +12,10 @@ from musictk.model.network import Network
 
 
 def adapt(network: Network, rank: int) -> None:
-    """Freeze the body but for adapters of `rank` beside each of its linear maps.
+    """Freeze the network and add trainable adapters of `rank` to each linear layer of its body.
 
-    Condition tables stay trainable: a new composer needs a vector. The stem and head do not.
-    Raises MusictkError where peft is not installed.
+    Condition tables stay trainable, because a new composer needs a vector. Raises MusictkError if
+    peft is not installed.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -33,13 +33,13 @@ def adapt(network: Network, rank: int) -> None:
 
 
 def adapted(network: nn.Module) -> bool:
-    """Whether `adapt` was here."""
+    """Whether the network has adapters."""
     return any(hasattr(module, "get_delta_weight") for module in network.modules())
 
 
 @torch.no_grad()
 def merged_state(network: nn.Module) -> dict[str, Tensor]:
-    """The state of the network without adapters that computes the same."""
+    """The state of a network without adapters that computes the same."""
     state = dict(network.state_dict())
     for name, module in network.named_modules():
         if not hasattr(module, "get_delta_weight"):

@@ -1,14 +1,14 @@
-"""Choose the size, batch, length and steps of a run for a machine and a corpus.
+"""Defaults for the machine and the corpus: the size, batch, length and number of steps.
 
-    device  length  rows at a time              budget                       precision
-    cpu     256     4                           120 s, 1,800 s at the most   fp32
-    cuda    2048    what half the memory takes  20 passes over the corpus    bf16
+    device  length  batch                       budget                       precision
+    cpu     256     4                           120 s, at most 1,800 s       fp32
+    cuda    2048    as fits half the memory     20 passes over the corpus    bf16
 
-On a CPU the size is the largest that sees as many positions as it has parameters in that time, and
-at least tiny; on CUDA it is base. No more than `PASSES` passes are made over any corpus. Speed is
-estimated, not measured, from 6 FLOPs per parameter and position (Kaplan et al. 2020), so equal
-machines choose equally. On a CPU, where a corpus is passed over a few times only, there is no
-dropout: a third faster, and better (1.588 against 1.625 nats after 350 steps of the demo).
+On a CPU the size is the largest that trains on at least as many positions as it has parameters
+within the budget, and at least tiny; on CUDA it is base. No corpus is passed over more than
+`PASSES` times. Speed is estimated, not measured, from 6 FLOPs per parameter and position (Kaplan et
+al. 2020), so equal machines choose equal settings. On a CPU, where few passes are made, dropout is
+off: a third faster, and better (1.588 against 1.625 nats after 350 steps of the demo).
 """
 
 from __future__ import annotations
@@ -27,19 +27,19 @@ from musictk.plugin import registry
 
 CPU_FLOPS = 12e9  # per second and core, forward and backward; 24e9 measured on an idle machine
 SECONDS, MOST_SECONDS = 120.0, 1800.0
-SMALL_CORPUS = 150_000  # positions that get SECONDS; more get time in proportion
+SMALL_CORPUS = 150_000  # positions for which SECONDS are budgeted; for more, in proportion
 FEWEST_BETWEEN = 20  # steps between two evaluations of a short run
 PASSES = 20
 FEWEST_STEPS, MOST_STEPS = 100, 20_000
 RATES = {"tiny": 3e-3, "small": 1e-3, "base": 5e-4, "large": 3e-4}
-ACTIVATION_BYTES = 0.05  # kept for the backward pass per position and parameter, bf16
+ACTIVATION_BYTES = 0.05  # for the backward pass, per position and parameter, bf16
 
-Rows = Callable[[int], int]  # length of a crop -> crops that cover the corpus once
+Rows = Callable[[int], int]  # length of a crop -> number of crops in one pass over the corpus
 
 
 @dataclass(frozen=True)
 class Machine:
-    """The machine to train on."""
+    """The hardware to train on."""
 
     device: str  # "cpu" or "cuda"
     cores: int = 1
@@ -48,14 +48,14 @@ class Machine:
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen settings: `train` are training settings, `model` are defaults of the body."""
+    """Chosen defaults: `train` is for `TrainSettings().but(**train)`, `model` for the config."""
 
-    size: str  # a key of `musictk.model.sizes.SIZES`
+    size: str | None  # a key of `musictk.model.sizes.SIZES`; None if its dimensions were given
     train: Mapping[str, Any]
     model: Mapping[str, Any]
 
 
-def choose(
+def choose_settings(
     arch: str,
     positions: int,
     device: str,
@@ -64,20 +64,20 @@ def choose(
     train: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
 ) -> Choice:
-    """Choose for an architecture on this machine's `device` and a corpus of that many positions.
+    """Defaults for an architecture, this machine's `device` and a corpus of `positions`.
 
-    `size`, `model` and `train` are settings that are given; the others are chosen to fit them.
-    `rows` is as in `choose_for`.
+    Given values (`size`, `model`, `train`) are kept, and the rest is chosen to fit them. `rows` as
+    in `choose`.
     """
     kind = registry().load("architecture", arch)
 
     def parameters(name: str | None) -> int:
         return matmul_weights(kind, config_for(kind, name, model))
 
-    return choose_for(this_machine(device), positions, parameters, size, train or {}, rows)
+    return choose(this_machine(device), positions, parameters, size, train or {}, rows)
 
 
-def choose_for(
+def choose(
     machine: Machine,
     positions: int,
     parameters: Callable[[str | None], int],
@@ -85,10 +85,11 @@ def choose_for(
     given: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
 ) -> Choice:
-    """`choose` as a pure function; `parameters` gives the number of weights in matrix products.
+    """`choose_settings` as a pure function.
 
-    `rows` gives the number of crops of a length that cover the corpus once: more than
-    `positions` / length, because crops at the ends of pieces are partly empty.
+    `parameters` maps a size to the number of parameters that a body multiplies by. `rows` maps a
+    length to the number of crops in one pass: more than `positions` / length, because the crops at
+    the ends of pieces are padded. By default every crop is full.
     """
     given = given or {}
     if machine.device == "cuda":
@@ -105,7 +106,9 @@ def choose_for(
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
     length = int(shape["length"])
     per_step = int(shape["batch"]) * length * int(shape.get("accumulation", 1))
-    once = positions if rows is None else rows(length) * length  # padding too: it takes time
+    once = (
+        positions if rows is None else rows(length) * length
+    )  # with padding, which takes time too
     seen = min(affordable, PASSES * once)
     steps = int(given.get("steps", min(max(ceil(seen / per_step), FEWEST_STEPS), MOST_STEPS)))
     chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **intervals(steps)}
@@ -113,7 +116,7 @@ def choose_for(
 
 
 def intervals(steps: int) -> dict[str, int]:
-    """The steps between evaluations, and between checkpoints, of a run of that many steps."""
+    """The evaluation and checkpoint intervals of a run of so many steps."""
     every = max(steps // 10, min(steps, FEWEST_BETWEEN))
     return {"evaluate_every": every, "checkpoint_every": every}
 
@@ -128,13 +131,13 @@ def this_machine(device: str = "cpu") -> Machine:
 
 
 def _affordable(work: float, parameters: Callable[[str | None], int]) -> str:
-    """The largest size that sees at least as many positions as it has parameters, or tiny."""
+    """The largest size that trains on as many positions as it has parameters; at least tiny."""
     fitting = [size for size in ("small", "base") if work / 6 >= parameters(size) ** 2]
     return fitting[-1] if fitting else "tiny"
 
 
 def _cuda_shape(machine: Machine, positions: int, parameters: int) -> dict[str, Any]:
-    """As many rows as fill half the memory; fewer where a small corpus would make too few steps."""
+    """A batch that fills half the memory; smaller if a small corpus would give too few steps."""
     length = 2048
     fitting = int(machine.memory / 2 / (ACTIVATION_BYTES * parameters * length))
     batch = 1 << min(max(fitting, 1).bit_length() - 1, 6)

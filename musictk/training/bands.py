@@ -1,4 +1,4 @@
-"""Where in a piece a position stands: the beginning is where training and sampling differ first."""
+"""Bands of positions in a piece: its beginning is where training and sampling differ first."""
 
 from __future__ import annotations
 
@@ -24,5 +24,4 @@ def means(nats: NDArray[np.float64], positions: NDArray[np.int64]) -> dict[str, 
 
 def text(by_position: Mapping[str, float]) -> str:
     """`0: 0.03, 1–7: 2.48, 8–63: 1.30, later: 1.10`."""
-    shown = {name.replace("-", "–"): nats for name, nats in by_position.items()}
-    return ", ".join(f"{name}: {nats:.2f}" for name, nats in shown.items())
+    return ", ".join(f"{name.replace('-', '–')}: {nats:.2f}" for name, nats in by_position.items())

@@ -1,4 +1,4 @@
-"""What one step of memory predicts: printed beside validation, so that noise is not learning."""
+"""First-order baselines, printed beside validation: a model has to beat them to be of use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def baseline_nll(train: Pieces, valid: Pieces, space: Space) -> float:
 
 
 class Bigram:
-    """The chance of a token after another, counted on pieces read from `bos` to `eos`."""
+    """Probabilities of each token given the one before, counted from `bos` to `eos`."""
 
     def __init__(self, pieces: Pieces, space: Tokens) -> None:
         self.size = space.size
@@ -34,7 +34,7 @@ class Bigram:
         before, after = self._codes // self.size, self._codes % self.size
         self._total = np.bincount(before, self._counts, self.size)
         self._followers = np.bincount(before, minlength=self.size)
-        # Lower order: how many contexts a token is seen in, with one more everywhere.
+        # Lower order: the number of contexts of a token, plus one.
         contexts = np.bincount(after, minlength=self.size) + 1.0
         self._lower = contexts / contexts.sum()
 
@@ -79,7 +79,7 @@ def _markov(train: Pieces, valid: Pieces, space: Frames) -> float:
 
 
 def _transitions(piece: NDArray[Any], space: Frames) -> NDArray[np.float64]:
-    """(2, 2, W) how often each pitch went from off/on to off/on; a piece begins after silence."""
+    """(2, 2, W) counts of off/on to off/on for each pitch; silence comes before a piece."""
     after = np.asarray(piece, bool)
     before = np.concatenate([np.zeros((1, space.width), bool), after[:-1]])
     cells = [[((before == b) & (after == a)).sum(0) for a in (False, True)] for b in (False, True)]

@@ -6,7 +6,7 @@
     best -> checkpoints/step-0000200
 
 A directory appears under its name only when it is whole, and a link is replaced in one move, so at
-every moment `last` is a checkpoint that can be gone on from. No pickle.
+every moment `last` is a checkpoint that can be resumed. No pickle.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from torch.distributed.tensor import DTensor
 from musictk.files import (
     atomic,
     cause,
-    point,
     read_json,
     require_regular,
     staged,
+    symlink,
     write_json,
     writing,
 )
@@ -36,10 +36,13 @@ from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.model.network import Network
 from musictk.training.adapters import adapt, adapted
 from musictk.training.directory import DAMAGED, LAST, TRAINER, CheckpointError
+from musictk.training.objective import Objective
 
 BEST, CHECKPOINTS = "best", "checkpoints"
 OPTIMIZER = "optimizer.safetensors"
-LIVE = "live/"  # before a tensor's name: weights as they are trained, where a bundle's differ
+# Prefixes of names in OPTIMIZER: the network's weights in training, where the bundle's differ, and
+# the weights that the objective has beside the network.
+LIVE, OWN = "live/", "objective/"
 
 
 def save(
@@ -52,29 +55,30 @@ def save(
     best: bool,
     keep_every: int = 0,
 ) -> Path:
-    """Write the checkpoint of `trainer["step"]`, point `last` (and `best`) at it, drop old ones.
+    """Write the checkpoint of `trainer["step"]`, point `last` (and `best`) at it, remove old ones.
 
-    Of those, every one at a multiple of `keep_every` steps (0: none) stays as a bundle.
+    Old ones at multiples of `keep_every` steps (0: none) stay, as bundles. `tensors` are the
+    optimizers' state, and weights in training that the bundle does not have.
 
-    Raises MusictkError where it cannot be written; what was there before is untouched then.
+    Raises MusictkError where it cannot be written; earlier checkpoints are then untouched.
     """
     final = directory / CHECKPOINTS / f"step-{trainer['step']:07d}"
     with writing(final):
-        if not _is(directory / LAST, final):  # else it was written, or resumed from, just now
+        if not _is(directory / LAST, final):  # else it was just written, or resumed from
             with staged(final) as part:
                 bundle.write(part, network, manifest)
                 with atomic(part / OPTIMIZER, SafetensorError) as temporary:
                     save_file(tensors, temporary)
                 write_json(part / TRAINER, trainer)
         if best:
-            point(directory / BEST, final)
-        point(directory / LAST, final)
+            symlink(directory / BEST, final)
+        symlink(directory / LAST, final)
     _prune(directory, keep_every)
     return final
 
 
 def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Put `last`'s weights into `network`; return the optimizers' tensors and `trainer.json`."""
+    """Load `last`'s weights into `network`; return the tensors saved with it, and trainer.json."""
     last = directory / LAST
     trainer = stored(directory)
     try:
@@ -109,19 +113,17 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
 
 
 def stored(directory: Path) -> dict[str, Any]:
-    """`last`'s trainer.json: step, progress, settings, scaler. Raises CheckpointError if broken."""
+    """`last`'s trainer.json: step, progress, settings, scaler. Raises CheckpointError."""
     path = directory / LAST / TRAINER
     value = read_json(path)
     parts = ("settings", "progress", "scaler")
     if not isinstance(value, dict) or not all(isinstance(value.get(each), dict) for each in parts):
-        raise CheckpointError(
-            f"{path} is not a checkpoint's: it lacks one of {', '.join(parts)}", DAMAGED
-        )
+        raise CheckpointError(f"{path} is damaged: it lacks one of {', '.join(parts)}", DAMAGED)
     return value
 
 
 def clean(directory: Path) -> None:
-    """Remove what a process that was killed left half written. Nobody may be training there."""
+    """Remove partial files of a process that was killed. Call it with the directory locked."""
     for path in (*directory.glob(".*.part"), *directory.glob(f"{CHECKPOINTS}/.*.part")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -132,8 +134,19 @@ def clean(directory: Path) -> None:
 
 
 def live_tensors(network: nn.Module) -> dict[str, Tensor]:
-    """Every tensor of a network as it is trained, to be kept beside its bundle."""
+    """Every tensor of a network in training, such as its adapters', for `save`."""
     return {LIVE + name: gathered(tensor).clone() for name, tensor in network.state_dict().items()}
+
+
+def own_tensors(objective: Objective) -> dict[str, Tensor]:
+    """The tensors of an objective beside its network's, as `pop_own` finds them."""
+    return {OWN + name: gathered(tensor).clone() for name, tensor in objective.own_state().items()}
+
+
+def pop_own(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Remove `own_tensors` from what `load` returned, and return them by their own names."""
+    names = [name for name in tensors if name.startswith(OWN)]
+    return {name.removeprefix(OWN): tensors.pop(name) for name in names}
 
 
 def gathered(tensor: Tensor) -> Tensor:
@@ -143,9 +156,9 @@ def gathered(tensor: Tensor) -> Tensor:
 
 
 def _prune(directory: Path, keep_every: int) -> None:
-    """Remove what neither link points at; only `last` keeps what resuming needs.
+    """Remove checkpoints that no link points at; only `last` keeps what resuming needs.
 
-    What cannot be removed stays: the checkpoint is written, and the next one tries again.
+    Failures are ignored: the new checkpoint is written, and the next `save` tries again.
     """
     with suppress(OSError):
         _remove_unused(directory, keep_every)
@@ -155,7 +168,7 @@ def _remove_unused(directory: Path, keep_every: int) -> None:
     for path in (directory / CHECKPOINTS).iterdir():
         if _is(directory / LAST, path):
             continue
-        step = path.name.removeprefix("step-")  # what is left of one that broke off is no number
+        step = path.name.removeprefix("step-")  # a partial one has no number
         kept = keep_every > 0 and step.isdigit() and int(step) % keep_every == 0
         if kept or _is(directory / BEST, path):
             (path / OPTIMIZER).unlink(missing_ok=True)

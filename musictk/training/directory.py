@@ -1,7 +1,7 @@
-"""The directory of a run: only one process trains in it, and it may be resumed. Free of torch.
+"""The directory of a run: locking, and whether it can be resumed. Free of torch.
 
-The operating system holds the lock and releases it when the process ends, however it ends: a kill
-leaves the file `lock`, but nothing that is locked.
+The operating system holds the lock and releases it however the process ends: after a kill the file
+`lock` is still there, but it is not locked.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from pathlib import Path
 from musictk.errors import MusictkError
 
 LOCK = "lock"
-LAST, TRAINER = "last", "trainer.json"  # a checkpoint, and in it what resuming needs
+LAST, TRAINER = "last", "trainer.json"  # the last checkpoint, and its state for resuming
 DAMAGED = "put it back from a copy, or start from the best: musictk train --from RUN"
-HELD = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # what systems say of a lock that another holds
+REFUSED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # a lock that another process holds
 
 
-class HeldError(MusictkError):
+class LockedError(MusictkError):
     """Another process holds the lock."""
 
 
 class CheckpointError(MusictkError):
-    """A checkpoint on disk is damaged, or does not fit: resuming again would not help."""
+    """A checkpoint is damaged or does not fit, so resuming again would fail again."""
 
 
 @contextmanager
-def hold(directory: Path) -> Iterator[None]:
-    """Be the only process in `directory`. Raises HeldError where another one is.
+def lock(directory: Path) -> Iterator[None]:
+    """Lock `directory` for this process. Raises LockedError if another one has locked it.
 
-    Where the file system knows no locks, nothing is locked.
+    On a file system without locks, nothing is locked.
     """
     path = directory / LOCK
     try:
@@ -45,22 +45,22 @@ def hold(directory: Path) -> Iterator[None]:
         try:
             _lock(handle)
         except OSError as error:
-            if error.errno in HELD:
+            if error.errno in REFUSED:
                 message = f"another process is training {directory.name!r}"
-                raise HeldError(message, "wait until it has ended") from error
+                raise LockedError(message, "wait until it has ended") from error
         yield
     finally:
         os.close(handle)
 
 
-def held(directory: Path) -> bool:
-    """Whether a process trains in `directory` now."""
+def is_locked(directory: Path) -> bool:
+    """Whether a process has locked `directory`."""
     if not (directory / LOCK).exists():
         return False
     try:
-        with hold(directory):
+        with lock(directory):
             return False
-    except MusictkError:  # also where it cannot be opened, as it may be another user's
+    except MusictkError:  # also if it cannot be opened: it may be another user's
         return True
 
 

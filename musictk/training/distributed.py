@@ -40,8 +40,8 @@ class World:
                 f"choose a multiple of {self.size}",
             )
 
-    def slice(self, rows: int) -> slice:
-        """Which rows of the whole batch are this process's."""
+    def local_rows(self, rows: int) -> slice:
+        """The rows of the whole batch that this process computes."""
         share = rows // self.size
         return slice(self.rank * share, (self.rank + 1) * share)
 
@@ -58,57 +58,57 @@ class World:
         return nn.parallel.DistributedDataParallel(objective)
 
     def no_sync(self, wrapped: nn.Module, last: bool) -> Any:
-        """Where gradients only accumulate, DDP need not talk until the last forward pass."""
+        """Where gradients only accumulate, DDP synchronises in the last forward pass only."""
         if isinstance(wrapped, nn.parallel.DistributedDataParallel) and not last:
             return wrapped.no_sync()
         return nullcontext()
 
     def reshard(self, wrapped: nn.Module) -> None:
-        """After a forward pass without a backward one, let FSDP hold only its shards again."""
+        """After a forward pass without a backward one, free the weights that FSDP gathered."""
         for module in wrapped.modules():
             if isinstance(module, FSDPModule):
                 module.reshard()
 
     def any(self, flag: bool) -> bool:
-        """Whether any process says so."""
+        """Whether the flag is set in any process."""
         if self.size == 1:
             return flag
-        said = torch.tensor(float(flag), device=self.device)
-        dist.all_reduce(said, dist.ReduceOp.MAX)
-        return bool(said.item())
+        largest = torch.tensor(float(flag), device=self.device)
+        dist.all_reduce(largest, dist.ReduceOp.MAX)
+        return bool(largest.item())
 
-    def agree(self, value: float) -> float:
-        """The first process's value, in every process: they must not decide differently by it."""
+    def broadcast(self, value: float) -> float:
+        """The first process's value, in every process, so that all decide alike."""
         if self.size == 1:
             return value
-        said = torch.tensor(value, dtype=torch.float64, device=self.device)
-        dist.broadcast(said, 0)
-        return float(said.item())
+        shared = torch.tensor(value, dtype=torch.float64, device=self.device)
+        dist.broadcast(shared, 0)
+        return float(shared.item())
 
-    def sum(self, value: Tensor) -> Tensor:
-        """The sum over all processes."""
+    def all_reduce(self, value: Tensor) -> Tensor:
+        """The sum of all processes' values; `value` is overwritten."""
         if self.size > 1:
             dist.all_reduce(value)
         return value
 
     def run_on_main(self, action: Callable[[], str]) -> str:
-        """What `action` returns in the first process, in every process.
+        """Run `action` in the first process; return its text, never empty, in every process.
 
         Where it raises there, the others raise MusictkError instead of waiting for an answer.
         """
         if self.size == 1:
             return action()
-        said = ""
+        text = ""
         try:
-            said = action() if self.is_main else ""
+            text = action() if self.is_main else ""
         finally:
-            said = self._share(said)
-        if not said:
-            raise MusictkError("the first process could not begin", "its error says why")
-        return said
+            text = self._broadcast_text(text)
+        if not text:
+            raise MusictkError("the first process could not begin", "see the error it printed")
+        return text
 
-    def _share(self, text: str) -> str:
-        """What the first process says, to every process."""
+    def _broadcast_text(self, text: str) -> str:
+        """The first process's text, in every process."""
         data = torch.tensor(list(text.encode()), dtype=torch.uint8, device=self.device)
         length = torch.tensor(len(data), device=self.device)
         dist.broadcast(length, 0)
@@ -118,17 +118,17 @@ class World:
         return bytes(data.tolist()).decode()
 
     def barrier(self) -> None:
-        """Until every process is here."""
+        """Wait until every process has called this."""
         if self.size > 1:
             dist.barrier()
 
 
 def _widen_scalars(module: nn.Module) -> None:
-    """Give scalar parameters one dimension, since FSDP can split no others.
+    """Give scalar parameters one dimension, since FSDP cannot shard them without.
 
-    Broadcasting makes (1,) compute what () does. Bundles keep the shape that the body declares.
+    By broadcasting, (1,) computes what () does. Bundles keep the shape that the body declares.
     """
-    widened: dict[nn.Parameter, nn.Parameter] = {}  # one for one, also where modules share it
+    widened: dict[nn.Parameter, nn.Parameter] = {}  # modules that shared one still do
     for owner in module.modules():
         for name, each in owner.named_parameters(recurse=False, remove_duplicate=False):
             if each.ndim == 0:
@@ -139,7 +139,7 @@ def _widen_scalars(module: nn.Module) -> None:
 
 
 def choose_device(device: str | torch.device | None = None) -> torch.device:
-    """The device of that name; without one a CUDA GPU where there is one, else the CPU.
+    """The device of that name; by default a CUDA GPU if there is one, else the CPU.
 
     Raises UnknownNameError for a device of another kind, UsageError for a GPU that is not there.
     """
@@ -147,9 +147,9 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     name = str(device or ("cuda" if gpus else "cpu"))
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
-        raise UnknownNameError("device", name, (), "there is: cpu, cuda (cuda:1, …), auto")
+        raise UnknownNameError("device", name, (), "choose from: cpu, cuda (cuda:1, …), auto")
     if kind == "cuda" and int(index or 0) >= gpus:
-        hint = "say cpu or auto"
+        hint = "choose cpu or auto"
         if torch.version.cuda or torch.version.hip:
             why = f"torch finds {gpus} GPUs here"
         else:
@@ -161,7 +161,7 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 
 @contextmanager
 def join(device: str | torch.device | None, parallel: str) -> Iterator[World]:
-    """The world torchrun describes in the environment, or a world of one."""
+    """The processes that torchrun describes in the environment, or this one alone."""
     size = int(os.environ.get("WORLD_SIZE", "1"))
     chosen = choose_device(device)
     if size == 1:

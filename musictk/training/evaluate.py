@@ -1,12 +1,10 @@
-"""Held-out nats, piece by piece."""
+"""Validation in nats, piece by piece."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,18 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from musictk.model.network import Network
-from musictk.tokens.crops import Batch, Crops
+from musictk.tokens.crops import Crops
 from musictk.training import bands
-from musictk.training.objective import Objective
-
-DTYPES = {"bf16": torch.bfloat16, "fp16": torch.float16}
+from musictk.training.devices import autocast, tensors
+from musictk.training.objective import NextPosition
 
 
 @dataclass(frozen=True)
 class Scores:
-    """What each piece of a split cost; a piece that was not scored has 0 positions.
+    """The cost of each piece of a split; a piece that was not scored has 0 positions.
 
-    The last axis is where in the piece: see `musictk.training.bands`.
+    The last axis is the band of positions in the piece: see `musictk.training.bands`.
     """
 
     band_nats: NDArray[np.float64]  # (P, B)
@@ -65,12 +62,12 @@ def nll(
 ) -> Scores:
     """Score every position of every piece once, in crops of `length`.
 
-    All but a piece's first window repeat `context` positions that were scored before, so each is
-    predicted from at least that many. `batches` > 0 scores only so many batches, evenly spread.
+    All but a piece's first crop repeat `context` positions that were scored before, so each is
+    predicted from at least that many. `batches` > 0 scores only that many, evenly spread.
     """
     where = torch.device(device) if device else next(network.parameters()).device
     training = network.training
-    objective = Objective(network, crops.shard.space).to(where).eval()
+    objective = NextPosition(network, crops.shard.space).to(where).eval()
     try:
         return score(objective, crops, batch, length, where, context, batches, precision)
     finally:
@@ -88,34 +85,17 @@ def score(
     batches: int = 0,
     precision: str = "fp32",
 ) -> Scores:
-    """`nll` of anything that turns a batch into (B, T) nats; it must be in evaluation mode."""
+    """`nll` of any function from a batch to (B, T) nats; a module must be in evaluation mode."""
     shape = len(crops.shard.files), len(bands.NAMES)
     cells = shape[0] * shape[1]  # flat: bincount adds much faster than add.at
     nats, positions = np.zeros(cells), np.zeros(cells, np.int64)
     stride = -(-crops.covering(length, context) // (batch * batches)) if batches else 1
     for part in islice(crops.cover(batch, length, context), 0, None, max(stride, 1)):
+        arrays = (part.inputs, part.targets, part.mask, part.conditions)
         with autocast(device, precision):
-            each = objective(*tensors(part, device))
+            each = objective(*tensors(arrays, device))
         band = bands.of(part.starts[:, None] + np.arange(length))
         cell = (part.pieces[:, None] * shape[1] + band)[part.mask]
         nats += np.bincount(cell, each.double().cpu().numpy()[part.mask], cells)
         positions += np.bincount(cell, minlength=cells)
     return Scores(nats.reshape(shape), positions.reshape(shape))
-
-
-def tensors(batch: Batch, device: torch.device) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Inputs, targets, mask and conditions on the device."""
-
-    def move(array: NDArray[Any]) -> Tensor:
-        tensor = torch.from_numpy(np.ascontiguousarray(array))
-        if device.type == "cuda":
-            return tensor.pin_memory().to(device, non_blocking=True)
-        return tensor
-
-    return move(batch.inputs), move(batch.targets), move(batch.mask), move(batch.conditions)
-
-
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Automatic mixed precision, off for fp32."""
-    dtype = DTYPES.get(precision)
-    return torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None)

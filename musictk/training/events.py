@@ -1,7 +1,7 @@
 """TensorBoard's event files.
 
-Written here and not by torch's SummaryWriter: that one writes from a thread of its own, where a
-full disk ends in a traceback that nobody can catch.
+Written here and not by torch's SummaryWriter, which writes in a thread: there a full disk ends in a
+traceback that cannot be caught.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from musictk.files import Appender, writing
 
 
 class TensorBoardEvents:
-    """One event file, each record written as it comes."""
+    """One event file; every record is written at once."""
 
     def __init__(self, directory: Path, step: int, protos: Any, record_writer: Any) -> None:
         self._event, self._summary = protos
@@ -27,13 +27,13 @@ class TensorBoardEvents:
         self._file = Appender(directory / name)
         self._records = record_writer(self._file)
         self._add(file_version="brain.Event:2")
-        # Readers drop what an earlier process wrote beyond this step.
+        # With this, readers drop records of an earlier process after this step.
         start = self._event.SessionLog(status=self._event.SessionLog.START)
         self._add(step=step, session_log=start)
 
     @classmethod
     def open(cls, directory: Path, step: int) -> Self | None:
-        """A new event file in `directory`; None where tensorboard is not installed."""
+        """A new event file in `directory`; None if tensorboard is not installed."""
         try:
             from tensorboard.compat.proto import event_pb2, summary_pb2
             from tensorboard.summary.writer.record_writer import RecordWriter

@@ -1,30 +1,33 @@
-"""The data of each step, made one step ahead in a thread: a pure function of (seed, step)."""
+"""The batches of each step, made one step ahead in a thread: a pure function of (seed, step)."""
 
 from __future__ import annotations
 
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from musictk.tokens.crops import Batch, Crops
 from musictk.training.settings import TrainSettings
+from musictk.training.task import Task, TaskBatch
 
 
 @dataclass(frozen=True)
 class StepData:
     """This process's rows of one step."""
 
-    parts: list[Batch]  # one to a forward pass
-    positions: int  # that count, over all parts and all processes
+    parts: list[TaskBatch]  # one for each forward pass
+
+    @property
+    def count(self) -> int:
+        """Positions (or rows) that count, over all passes and all processes."""
+        return sum(part.count for part in self.parts)
 
 
 class Feed:
-    """`feed[step]`, with the next step's data being made meanwhile. Use it in a `with`."""
+    """`feed[step]`; meanwhile the next step's data is made. Use it in a `with`."""
 
-    def __init__(self, crops: Crops, settings: TrainSettings, rows: slice) -> None:
-        self._windows, self._settings, self._rows = crops, settings, rows
+    def __init__(self, task: Task, settings: TrainSettings, rows: slice) -> None:
+        self._task, self._settings, self._rows = task, settings, rows
         self._pool = ThreadPoolExecutor(1, "feed")
         self._ahead: tuple[int, Future[StepData]] | None = None
 
@@ -42,46 +45,11 @@ class Feed:
         return data
 
     def _make(self, step: int) -> StepData:
-        loop = self._settings.loop
-        parts, positions = [], 0
-        for index in range(loop.accumulation):
-            draw = step * loop.accumulation + index
-            whole = self._windows.batch(loop.seed, draw, loop.batch, loop.length)
-            positions += int(whole.mask.sum())
-            rate = self._settings.optimisation.condition_dropout
-            dropped = drop_conditions(whole.conditions, loop.seed, draw, rate)
-            parts.append(_rows(replace(whole, conditions=dropped), self._rows))
-        return StepData(parts, positions)
-
-
-def drop_conditions(
-    conditions: NDArray[np.int64], seed: int, draw: int, rate: float
-) -> NDArray[np.int64]:
-    """(B, K) ids with some set to 0, 'unconditional': whole rows with a chance of `rate`.
-
-    With several categories each is also dropped by itself as often, so that any of them may be
-    left open in generation.
-    """
-    rows, categories = conditions.shape
-    chance = np.random.default_rng([*b"conditions", seed, draw]).random((rows, categories + 1))
-    dropped = chance[:, :1] < rate
-    if categories > 1:
-        dropped = dropped | (chance[:, 1:] < rate)
-    return np.where(dropped, 0, conditions)
+        passes = self._settings.loop.accumulation
+        draws = range(step * passes, (step + 1) * passes)
+        return StepData([self._task.batch(self._settings, draw, self._rows) for draw in draws])
 
 
 def torch_seed(seed: int, draw: int, rank: int) -> int:
-    """What dropout is seeded with before each forward pass."""
+    """The seed of torch's random numbers (dropout) in one forward pass of one process."""
     return int(np.random.SeedSequence([*b"dropout", seed, draw, rank]).generate_state(1)[0])
-
-
-def _rows(batch: Batch, rows: slice) -> Batch:
-    return Batch(
-        batch.inputs[rows],
-        batch.targets[rows],
-        batch.mask[rows],
-        batch.conditions[rows],
-        batch.pieces[rows],
-        batch.starts[rows],
-        batch.shifts[rows],
-    )

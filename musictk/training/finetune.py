@@ -1,4 +1,4 @@
-"""Start from a bundle: its weights, and vectors for labels it has not met."""
+"""Fine-tuning: start from a bundle's weights, with vectors for new labels."""
 
 from __future__ import annotations
 
@@ -24,14 +24,13 @@ def start_from(
     lora: int = 0,
     dropout: float | None = None,
 ) -> tuple[Network, Manifest]:
-    """The network of a bundle, ready to be trained on, and its manifest.
+    """The network of a bundle, ready to be trained further, and its manifest.
 
-    Raises UsageError where `tokenizer` is not the one it was trained with.
-
-    Labels of `conditions` that it lacks are appended: a label that shared OTHER starts as OTHER,
-    another as the mean of the known ones, so the first step is taken from music, not from noise.
-    `lora` > 0 trains adapters of that rank instead of all weights (raises without peft);
-    `dropout`, which no weight depends on, takes the place of the bundle's.
+    Labels of `conditions` that the bundle lacks are appended: a label that shared OTHER starts from
+    OTHER's vector, any other from the mean of the known ones, not from noise. `lora` > 0 trains
+    adapters of that rank instead of all weights (raises MusictkError without peft). `dropout`, on
+    which no weight depends, replaces the bundle's. Raises UsageError if the bundle was not trained
+    with `tokenizer`.
     """
     network, manifest = bundle.read(directory)
     if tokenizer is not None and not tokenizer.decodes(manifest.tokenizer_fingerprint):
@@ -55,7 +54,7 @@ def start_from(
 
 
 def grow(known: Conditions, wanted: Conditions) -> Conditions:
-    """`known` with what `wanted` has besides, appended: no id changes."""
+    """`known` with the labels that only `wanted` has appended, so that no id changes."""
     labels, folded = dict(known.labels), dict(known.folded)
     for name, others in wanted.labels.items():
         mine = labels.get(name, (NONE, OTHER))
@@ -81,7 +80,7 @@ def _widen(network: Network, manifest: Manifest, grown: Conditions) -> tuple[Net
 def _table(
     before: Tensor | None, known: Conditions, grown: Conditions, name: str, dim: int
 ) -> Tensor:
-    """(labels, D) vectors; a category that is new altogether begins at 0, changing nothing."""
+    """(labels, D) vectors; those of a new category start at 0, which changes nothing."""
     if before is None:
         return torch.zeros(len(grown.labels[name]), dim)
     own = before[2:]

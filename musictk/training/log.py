@@ -1,4 +1,4 @@
-"""What happened, step by step: one JSON object a line, and TensorBoard's event files."""
+"""The log of a run: one JSON object per line, and TensorBoard's event files."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LONGEST = 1 << 16  # bytes of a line
 
 
 class Log:
-    """Appends to `log.jsonl`; on resume it first drops what came after `step`."""
+    """Appends to `log.jsonl`; on resume, lines after `step` are removed first."""
 
     def __init__(self, directory: Path, step: int, tensorboard: bool) -> None:
         path = directory / LOG
@@ -44,7 +44,7 @@ class Log:
 
 
 def read_log(directory: Path) -> list[dict[str, Any]]:
-    """Every line of a run's log; a line cut short by a crash is left out."""
+    """Every line of a run's log, except one truncated by a crash."""
     path = directory / LOG
     return [json.loads(line) for line in _until(path, None)]
 
@@ -66,7 +66,7 @@ def _until(path: Path, step: int | None) -> list[str]:
 
 
 def _step(line: bytes) -> int | None:
-    """The step of a line; None for one that was cut short, or is something else."""
+    """The step of a line; None if it is truncated or is no log entry."""
     try:
         return int(json.loads(line.decode())["step"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

@@ -1,4 +1,4 @@
-"""What is minimised, as one module: so that DDP, FSDP and compile wrap all of it."""
+"""What is minimised, as one module, so that DDP, FSDP and compile wrap all of it."""
 
 from __future__ import annotations
 
@@ -12,20 +12,52 @@ from musictk.tokens import Space
 
 
 class Objective(nn.Module):
-    """A batch -> (B, T) nats, 0 where a position does not count. Smooths in training mode only."""
+    """A network and what its output costs.
 
-    def __init__(self, network: Network, space: Space, smoothing: float = 0.0) -> None:
+    A subclass defines `forward`: from the tensors of a batch to costs of any shape, 0 where
+    nothing counts; their sum is minimised. Weights of its own are trained with the network's;
+    frozen ones (`requires_grad` False, such as a reference model's) are not kept in checkpoints.
+    """
+
+    def __init__(self, network: Network) -> None:
         super().__init__()
         self.network = network
+
+    def own_state(self) -> dict[str, Tensor]:
+        """The tensors beside the network's that resuming needs, by name."""
+        frozen = {name for name, each in self.named_parameters() if not each.requires_grad}
+        return {
+            name: tensor
+            for name, tensor in self.state_dict().items()
+            if not name.startswith("network.") and name not in frozen
+        }
+
+
+class NextPosition(Objective):
+    """The nats of each next token or frame. Smooths labels in training mode only."""
+
+    def __init__(self, network: Network, space: Space, smoothing: float = 0.0) -> None:
+        super().__init__(network)
         self.space = space
         self.smoothing = smoothing
 
     def forward(self, inputs: Tensor, targets: Tensor, mask: Tensor, conditions: Tensor) -> Tensor:
-        """(B, T) ids or (B, T, W) frames, mask (B, T), conditions (B, K) -> (B, T) nats."""
+        """(B, T) ids or (B, T, W) frames, mask (B, T), conditions (B, K) -> (B, T) nats.
+
+        A position whose mask is False costs 0.
+        """
         state = self.network.begin(inputs.shape[0], 0)  # capacity 0: no past
         logits, _ = self.network(inputs, self.network.condition(conditions), state)
         smoothing = self.smoothing if self.training else 0.0
         return loss(logits, targets, self.space, smoothing, mask)
+
+
+def named_parameters(objective: Objective) -> dict[str, nn.Parameter]:
+    """Every parameter by a name that no other has: the network's as its bundle names them."""
+    return {
+        name.removeprefix("network.") if name.startswith("network.") else f"objective.{name}": each
+        for name, each in objective.named_parameters()
+    }
 
 
 def blocks(network: nn.Module) -> list[nn.Module]:

@@ -1,6 +1,8 @@
-"""Which parameter is stepped how."""
+"""The optimizers, and which parameters each of them updates."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
@@ -11,23 +13,27 @@ from musictk.training.settings import Optimisation
 
 Parameters = list[nn.Parameter]
 
-# What multiplies its input by a matrix or a kernel: only the weights of these decay.
+# Layers that multiply their input by a matrix or a kernel: only their weights decay.
 MULTIPLYING = (nn.Linear, nn.modules.conv._ConvNd, nn.RNNBase, nn.MultiheadAttention)
 
 
-def make_optimizers(network: nn.Module, settings: Optimisation) -> list[Optimizer]:
-    """AdamW (Loshchilov & Hutter 2019); or Muon for the body's matrices, AdamW for the rest.
+def make_optimizers(
+    module: nn.Module, settings: Optimisation, body: nn.Module | None = None
+) -> list[Optimizer]:
+    """AdamW (Loshchilov & Hutter 2019); or Muon for the matrices of `body`, AdamW for the rest.
 
-    Each group keeps its highest rate as `peak`; `set_rate` scales it.
+    `body` is by default `module.body`. Each group keeps its highest rate as `peak`; `set_rate`
+    scales it.
     """
-    matrices, rest = split_parameters(network)
+    matrices, rest = split_parameters(module)
     hidden: Parameters = []
     if settings.optimizer == "muon":
-        inside = {id(parameter) for parameter in network.get_submodule("body").parameters()}
+        body = body or module.get_submodule("body")
+        inside = {id(parameter) for parameter in body.parameters()}
         hidden = [each for each in matrices if id(each) in inside and each.ndim == 2]
         taken = {id(each) for each in hidden}
         matrices = [each for each in matrices if id(each) not in taken]
-    device = next(network.parameters()).device
+    device = next(module.parameters()).device
     optimizers: list[Optimizer] = [
         AdamW(
             [
@@ -55,24 +61,24 @@ def make_optimizers(network: nn.Module, settings: Optimisation) -> list[Optimize
     return optimizers
 
 
-def split_parameters(network: nn.Module) -> tuple[Parameters, Parameters]:
-    """Trainable parameters that decay, and those that do not.
+def split_parameters(module: nn.Module) -> tuple[Parameters, Parameters]:
+    """Trainable parameters with weight decay, and those without.
 
     Matrices and kernels of torch's own multiplying layers decay. Embeddings (also those that a head
-    shares), norms and biases do not, nor do a module's bare parameters: they mean something where
-    they begin, as the mixing of hyper-connections does at [e_k | I].
+    shares), norms and biases do not. Nor do a module's bare parameters: their initial values have
+    a meaning, such as hyper-connections' mixing, which starts at [e_k | I].
     """
-    embeddings = _parameters(network, nn.Embedding)
-    weights = _parameters(network, *MULTIPLYING) - embeddings
-    trainable = [each for each in network.parameters() if each.requires_grad]
+    embeddings = _parameters(module, nn.Embedding)
+    weights = _parameters(module, *MULTIPLYING) - embeddings
+    trainable = [each for each in module.parameters() if each.requires_grad]
     decayed = [each for each in trainable if each.ndim >= 2 and each in weights]
     chosen = set(decayed)
     return decayed, [each for each in trainable if each not in chosen]
 
 
-def _parameters(network: nn.Module, *kinds: type[nn.Module]) -> set[nn.Parameter]:
-    """The parameters of modules of these kinds, those of modules inside them apart."""
-    modules = [module for module in network.modules() if isinstance(module, kinds)]
+def _parameters(module: nn.Module, *kinds: type[nn.Module]) -> set[nn.Parameter]:
+    """The parameters that modules of these kinds hold directly."""
+    modules = [module for module in module.modules() if isinstance(module, kinds)]
     return {each for module in modules for each in module.parameters(recurse=False)}
 
 
@@ -83,12 +89,12 @@ def set_rate(optimizers: list[Optimizer], rate: float) -> None:
             group["lr"] = group["peak"] * rate
 
 
-def pack(optimizers: list[Optimizer], network: nn.Module) -> dict[str, Tensor]:
+def pack(optimizers: list[Optimizer], parameters: Mapping[str, nn.Parameter]) -> dict[str, Tensor]:
     """The optimizers' state by parameter name: {"body.x.weight/exp_avg": tensor}.
 
     Sharded tensors are gathered, so every process must call this.
     """
-    names = {id(parameter): name for name, parameter in network.named_parameters()}
+    names = {id(parameter): name for name, parameter in parameters.items()}
     packed = {}
     for optimizer in optimizers:
         for parameter, state in optimizer.state.items():
@@ -100,13 +106,16 @@ def pack(optimizers: list[Optimizer], network: nn.Module) -> dict[str, Tensor]:
     return packed
 
 
-def unpack(optimizers: list[Optimizer], network: nn.Module, packed: dict[str, Tensor]) -> None:
-    """Put `pack`'s tensors back where they were, sharded as the parameters are."""
+def unpack(
+    optimizers: list[Optimizer],
+    parameters: Mapping[str, nn.Parameter],
+    packed: Mapping[str, Tensor],
+) -> None:
+    """Restore the state that `pack` returned, sharded as the parameters are."""
     states: dict[str, dict[str, Tensor]] = {}
     for name, value in packed.items():
         parameter, _, key = name.rpartition("/")
         states.setdefault(parameter, {})[key] = value
-    parameters = dict(network.named_parameters())
     home = {
         id(parameter): optimizer
         for optimizer in optimizers
@@ -122,7 +131,7 @@ def unpack(optimizers: list[Optimizer], network: nn.Module, packed: dict[str, Te
 
 
 def _count(parameter: Tensor, value: Tensor) -> Tensor:
-    """AdamW's count of steps: on the device only where the optimizer is fused."""
+    """AdamW's step count, which is on the device only where the optimizer is fused."""
     return value.to(parameter.device) if parameter.is_cuda else value
 
 

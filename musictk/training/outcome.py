@@ -1,4 +1,4 @@
-"""What a run tells while it goes, and what it leaves."""
+"""The events of a run, and its outcome."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True)
 class Report:
-    """The run as it stands after `step` of `steps`."""
+    """The run after `step` of `steps`."""
 
     step: int
     steps: int
-    loss: float  # nats per position over the steps since the last report, smoothing included
+    loss: float  # mean since the last report, label smoothing included: nats per position
     lr: float
     norm: float  # of the last gradient, before clipping
     positions_per_second: float  # trained on, over all processes
@@ -24,30 +24,30 @@ class Report:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Validation, beside what a first-order model reaches on the whole of the same split."""
+    """A validation score, and the task's baseline on the whole of the same split."""
 
     step: int
-    nll: float  # nats per position
+    nll: float  # the task's validation cost: nats per position in language modelling
     baseline: float | None
     best: bool  # the best so far
-    by_position: Mapping[str, float] = field(default_factory=dict)  # nats, by where in the piece
+    by_position: Mapping[str, float] = field(default_factory=dict)  # by band (or the task's groups)
 
 
 class TrainListener(Protocol):
-    """Hears of progress; the command line draws it."""
+    """Receives the progress of a run; the command line draws it."""
 
     def stepped(self, report: Report) -> None:
         """Every `log_every` steps, and after the last."""
 
     def evaluated(self, evaluation: Evaluation) -> None:
-        """After each look at the validation split."""
+        """After each evaluation on the validation split."""
 
     def saved(self, path: Path) -> None:
-        """A checkpoint stands at `path`."""
+        """After a checkpoint is written to `path`."""
 
 
-class Quiet:
-    """Hears nothing."""
+class SilentListener:
+    """Ignores every event; a base class for listeners that need only some."""
 
     def stepped(self, report: Report) -> None: ...
 
@@ -66,7 +66,7 @@ class Outcome:
     ended: Ended
     step: int
     best_step: int
-    best_nll: float | None  # nats per position; None where there was nothing to validate on
+    best_nll: float | None  # as Evaluation.nll; None without a validation split
     baseline: float | None
     skipped: int
     seconds: float  # of training, evaluations apart
@@ -76,19 +76,19 @@ class Outcome:
     last: Path
     best: Path
     by_position: Mapping[str, float] = field(default_factory=dict)  # of `best_nll`
-    why: str = ""  # it has diverged
+    why: str = ""  # the reason it diverged
 
     @property
     def interrupted(self) -> bool:
-        """Whether it was asked to stop; resume goes on to the same weights."""
+        """Whether a signal stopped it; resumed, it ends with the same weights."""
         return self.ended == "interrupted"
 
     @property
     def diverged(self) -> bool:
-        """Whether training on would be in vain; `best` is what was best before, if anything was."""
+        """Whether it diverged; `best` is the best checkpoint from before, if there is one."""
         return self.ended == "diverged"
 
     @property
     def kept_start(self) -> bool:
-        """Whether nothing was better than the trained weights that it started from."""
+        """Whether no checkpoint was better than the weights that fine-tuning started from."""
         return self.best_step == 0 and self.best_nll is not None

@@ -1,8 +1,8 @@
-"""Presets: named sets of settings, as TOML files in `presets/`. Free of torch.
+"""Presets: named sets of settings, in TOML files. Free of torch.
 
-arch, tokenizer, size, summary                       what is trained, and a description
-epochs, evaluate_epochs, checkpoint_epochs           steps and intervals, as passes over the corpus
-export                                               kinds of export to end with
+arch, tokenizer, size, summary                       names, and a description
+epochs, evaluate_epochs, checkpoint_epochs           steps, counted in passes over the corpus
+export                                               kinds of export of the best model at the end
 [model] [tokens] [network] [train] [data] [sample]   the groups of `--set`
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 from musictk.errors import UnknownNameError, UsageError
 from musictk.training.settings import TrainSettings
 
-IN_EPOCHS: Mapping[str, str] = {  # given in passes over the corpus -> the same in steps
+IN_EPOCHS: Mapping[str, str] = {  # a number of passes -> the setting in steps that it becomes
     "epochs": "steps",
     "evaluate_epochs": "evaluate_every",
     "checkpoint_epochs": "checkpoint_every",
@@ -35,7 +35,7 @@ def preset_names() -> list[str]:
 
 
 def load_preset(name: str) -> dict[str, Any]:
-    """The values of the preset called `name`: see the module.
+    """The preset called `name`: its top-level keys and its groups of settings.
 
     Raises UnknownNameError with the most similar known name.
     """
@@ -46,10 +46,10 @@ def load_preset(name: str) -> dict[str, Any]:
 
 
 def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
-    """The values of a preset from TOML. `owner` names it in messages.
+    """A preset from TOML; `owner` is what errors call it.
 
-    Raises UnknownNameError for an unknown key or training setting, UsageError for text that is not
-    TOML and for a value of the wrong type.
+    Raises UnknownNameError for an unknown key or training setting, UsageError for invalid TOML or a
+    value of the wrong type.
     """
     try:
         values = tomllib.loads(text)
@@ -65,7 +65,7 @@ def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
 
 
 def _expected(key: str, value: Any) -> str | None:
-    """The type that the value of a key should have, if it has another one."""
+    """The type that the value of a key should have; None if it has it."""
     if key in GROUPS:
         return None if isinstance(value, dict) else f"a table of settings, such as [{key}]"
     if key in TEXTS:

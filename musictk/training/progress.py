@@ -1,4 +1,4 @@
-"""What a run remembers beside its tensors, and when it has diverged."""
+"""The state of a run beside its tensors, and when it has diverged."""
 
 from __future__ import annotations
 
@@ -18,23 +18,23 @@ NEWER = "upgrade musictk"
 
 @dataclass
 class Progress:
-    """All a run remembers beside its tensors; the rest follows from (seed, step)."""
+    """The state of a run beside its tensors; all else follows from (seed, step)."""
 
-    step: int = 0  # steps taken
+    step: int = 0  # steps done
     evaluated: int = 0  # the step of the last evaluation
     best_step: int = 0
     best_nll: float | None = None
     stale: int = 0  # evaluations since the best one
     skipped: int = 0  # updates whose gradient was not finite
-    skipped_in_row: int = 0  # of those, the last ones without a finite one between them
+    skipped_in_row: int = 0  # of those, the latest without a finite one between them
     positions: int = 0
-    seconds: float = 0.0  # of training, evaluations apart
+    seconds: float = 0.0  # of training, without evaluation
     baseline: float | None = None
     by_position: Mapping[str, float] = field(default_factory=dict)  # of `best_nll`
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> Progress:
-        """From `trainer.json`. What an older musictk did not write takes its default.
+        """From `trainer.json`. Keys that an older musictk did not write take their defaults.
 
         Raises CheckpointError for values that no run can have written.
         """
@@ -47,30 +47,30 @@ class Progress:
         except UsageError as error:
             raise CheckpointError(f"the checkpoint is damaged: {error.message}", DAMAGED) from error
         if progress.best_nll is not None and not isfinite(progress.best_nll):
-            progress.best_nll = None  # as older versions kept it: any number is better
+            progress.best_nll = None  # older versions stored infinity
         return progress
 
     def count(self, positions: int, seconds: float) -> None:
-        """One more step."""
+        """Count a step."""
         self.step += 1
         self.positions += positions
         self.seconds += seconds
 
     def updated(self, finite: bool) -> None:
-        """One more update of the weights, or one that was skipped."""
+        """Count an update of the weights, or one that was skipped."""
         self.skipped += not finite
         self.skipped_in_row = 0 if finite else self.skipped_in_row + 1
 
     def scored(self, nll: float) -> bool:
-        """One more evaluation; whether it is the best so far. What is not finite never is."""
+        """Count an evaluation; return whether it is the best so far (never if not finite)."""
         better = isfinite(nll) and (self.best_nll is None or nll < self.best_nll)
         self.stale = 0 if better else self.stale + 1
         if better:
             self.best_step, self.best_nll = self.step, nll
         return better
 
-    def diverged(self, nll: float | None, final: bool) -> str:
-        """Why training on would be in vain, after a last evaluation of `nll`; "" while it is not.
+    def diverged(self, nll: float | None, finished: bool) -> str:
+        """Why the run has diverged, given its last evaluation `nll`; "" if it has not.
 
         Validation that is not finite, `MOST_SKIPPED` skipped updates in a row, or a run that ends
         with at least half of its updates skipped.
@@ -79,7 +79,7 @@ class Progress:
             return "validation is not a finite number"
         if self.skipped_in_row >= MOST_SKIPPED:
             return f"no gradient of the last {self.skipped_in_row} steps was finite"
-        if final and self.skipped and 2 * self.skipped >= self.step:
+        if finished and self.skipped and 2 * self.skipped >= self.step:
             return f"{self.skipped} of {self.step} gradients were not finite"
         return ""
 
@@ -94,7 +94,7 @@ _RULES: Rules = (
 
 
 def stored_settings(values: Mapping[str, Any]) -> TrainSettings:
-    """The settings in `trainer.json`; those an older musictk did not know take their defaults."""
+    """The settings in `trainer.json`; keys that an older musictk lacked take their defaults."""
     values = translate(values, TrainSettings.RENAMED)
     if unknown := sorted(set(values) - set(TrainSettings().flat())):
         raise MusictkError(f"a newer musictk began this run (setting {unknown[0]})", NEWER)
@@ -102,5 +102,5 @@ def stored_settings(values: Mapping[str, Any]) -> TrainSettings:
 
 
 def lower_rate(lr: float) -> str:
-    """What to do about a run that diverged at a learning rate."""
+    """The hint for a run that diverged at this learning rate."""
     return f"train again with a lower learning rate, such as --set lr={min(lr / 10, 1e-3):.2g}"

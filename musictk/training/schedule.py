@@ -10,7 +10,7 @@ ONECYCLE_START, ONECYCLE_END = 1 / 25, 1 / 25e4  # PyTorch's `div_factor` and `f
 
 
 def rate(schedule: Schedule, step: int) -> float:
-    """The share of `lr` that step `step` (from 0) takes.
+    """The factor of `lr` at step `step` (from 0).
 
     Cosine: a linear warm-up, then half a cosine down to `final`. OneCycle (Smith & Topin 2019, as
     in PyTorch): half a cosine up from 1/25, then half a cosine down to 1/250,000.
@@ -27,7 +27,7 @@ def rate(schedule: Schedule, step: int) -> float:
 
 
 def _share(step: int, begin: float, steps: int) -> float:
-    """How far `step` is from `begin` to the last step."""
+    """The progress of `step` from `begin` (0) to the last step (1)."""
     return (step - begin) / max(steps - 1 - begin, 1)
 
 

@@ -1,7 +1,7 @@
-"""Every dial of training, in four frozen groups. Free of torch.
+"""The settings of training, in four frozen groups. Free of torch.
 
-Keys are flat for people (`lr`, `batch`, `warmup`) and grouped for code (`optimisation.lr`): no two
-groups share a name.
+Users see flat keys (`lr`, `batch`, `warmup`), code sees groups (`optimisation.lr`). No key is in
+two groups.
 """
 
 from __future__ import annotations
@@ -17,58 +17,60 @@ from musictk.errors import UnknownNameError
 
 @dataclass(frozen=True)
 class Optimisation:
-    """How a gradient becomes a step, and what the gradient is of."""
+    """The loss and the optimizer."""
 
     optimizer: Literal["adamw", "muon"] = "adamw"
-    lr: float = 1e-3  # the highest rate; the schedule scales it
+    lr: float = 1e-3  # the peak learning rate; the schedule scales it
     beta1: float = 0.9
     beta2: float = 0.95
     weight_decay: float = 0.01  # of layers' matrices; not of norms, biases, embeddings
-    clip: float = 1.0  # the gradient's largest norm; 0 leaves it alone
+    clip: float = 1.0  # the largest gradient norm; 0 disables clipping
     label_smoothing: float = 0.0  # of tokens; frames have none
-    condition_dropout: float = 0.1  # how often a row is trained without its labels (for guidance)
+    condition_dropout: float = (
+        0.1  # probability that a row is trained without labels (for guidance)
+    )
 
 
 @dataclass(frozen=True)
 class Schedule:
-    """How long, and the learning rate on the way."""
+    """The number of steps, and the learning rate over them."""
 
     steps: int = 1000
     schedule: Literal["cosine", "onecycle"] = "cosine"
-    warmup: float = 0.05  # share of the steps; OneCycle's `pct_start`
-    final: float = 0.05  # where cosine ends, as a share of `lr`
-    patience: int = 0  # evaluations without a better one before stopping; 0 never stops early
+    warmup: float = 0.05  # as a share of the steps; OneCycle's `pct_start`
+    final: float = 0.05  # the last learning rate of cosine, as a share of `lr`
+    patience: int = 0  # stop after so many evaluations without improvement; 0 disables
 
 
 @dataclass(frozen=True)
 class Precision:
-    """What it costs in time and memory."""
+    """Precision, memory and parallelism."""
 
     precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    compile: bool = False  # on CUDA; on a CPU it gains nothing and is left out
-    recompute: bool = False  # activations of a block again in the backward pass (checkpointing)
+    compile: bool = False  # torch.compile, on CUDA only: on a CPU it gains nothing
+    recompute: bool = False  # activation checkpointing, block by block
     parallel: Literal["ddp", "fsdp"] = "ddp"  # under torchrun
 
 
 @dataclass(frozen=True)
 class Loop:
-    """The data of a step, and how often the loop looks up."""
+    """The batch of a step, and the intervals of evaluation, checkpoints and logging, in steps."""
 
     seed: int = 0
-    batch: int = 8  # rows of one forward pass, over all processes together
-    accumulation: int = 1  # forward passes to a step
+    batch: int = 8  # rows of one forward pass, all processes together
+    accumulation: int = 1  # forward passes per step
     length: int = 512  # positions of a row
     evaluate_every: int = 200
-    evaluate_batches: int = 64  # of the validation split, evenly spread; 0 takes all of it
+    evaluate_batches: int = 64  # of the validation split, evenly spread; 0 uses all of it
     checkpoint_every: int = 200
-    keep_checkpoints: bool = False  # every one of those as a bundle, beside the last and the best
+    keep_checkpoints: bool = False  # all of them as bundles, not only the last and the best
     log_every: int = 10
     tensorboard: bool = True
 
 
 @dataclass(frozen=True)
 class TrainSettings:
-    """All of it. `musictk.training` functions take this whole."""
+    """All settings of training."""
 
     RENAMED: ClassVar[Mapping[str, str]] = {}  # old flat name -> current one
 
@@ -81,9 +83,9 @@ class TrainSettings:
         require_all(RULES, self.flat(), "training")
 
     def but(self, **values: Any) -> TrainSettings:
-        """These settings with some changed, by their flat names; strings are read as `--set` does.
+        """These settings with some changed, by flat key; strings are parsed as by `--set`.
 
-        Raises UnknownNameError with the nearest name, UsageError for a value that does not fit.
+        Raises UnknownNameError with the nearest key, UsageError for an invalid value.
         """
         values = translate(values, self.RENAMED)
         for key in values:
@@ -97,7 +99,7 @@ class TrainSettings:
         return replace(self, **groups)
 
     def flat(self) -> dict[str, Any]:
-        """JSON-able, by flat names; `TrainSettings().but(**flat)` reads it back."""
+        """JSON-able, by flat key; `TrainSettings().but(**flat)` reads it back."""
         return {key: value for name in GROUPS for key, value in plain(getattr(self, name)).items()}
 
 

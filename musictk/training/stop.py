@@ -1,4 +1,4 @@
-"""Ctrl-C, and what schedulers send before they kill: finish the step, then end."""
+"""Signals that end a run after its current step: Ctrl-C, and those of batch schedulers."""
 
 from __future__ import annotations
 
@@ -7,32 +7,32 @@ import threading
 from types import FrameType
 from typing import Any
 
-# SIGHUP, which Windows lacks, is sent when a terminal is closed; nohup has it ignored.
+# SIGHUP, which Windows lacks, is sent when a terminal is closed; under nohup it is ignored.
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP")
 SIGNALS = tuple(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 
 
 class Stop:
-    """`asked` becomes True at the first signal; a second Ctrl-C interrupts at once.
+    """`requested` is True after the first signal; a second Ctrl-C interrupts at once.
 
     Outside the main thread, where Python delivers no signals, it stays False.
     """
 
     def __init__(self) -> None:
-        self.asked = False
+        self.requested = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Stop:
         if threading.current_thread() is threading.main_thread():
-            heard = [one for one in SIGNALS if signal.getsignal(one) != signal.SIG_IGN]
-            self._before = {number: signal.signal(number, self._ask) for number in heard}
+            handled = [each for each in SIGNALS if signal.getsignal(each) != signal.SIG_IGN]
+            self._before = {number: signal.signal(number, self._request) for number in handled}
         return self
 
     def __exit__(self, *_: object) -> None:
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
-    def _ask(self, number: int, frame: FrameType | None) -> None:
-        if self.asked and number == signal.SIGINT:
+    def _request(self, number: int, frame: FrameType | None) -> None:
+        if self.requested and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.asked = True
+        self.requested = True

@@ -1,38 +1,34 @@
-"""One run on one process: its network, optimizers and progress, and what can be done to them."""
+"""One run on one process: its network, optimizers and progress, and the operations of the loop."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from musictk.errors import UsageError
 from musictk.files import cause
 from musictk.model.bundle import weights_digest, with_progress
 from musictk.model.cost import parameters
-from musictk.model.manifest import Manifest
 from musictk.model.network import Network
-from musictk.tokens.crops import Crops
 from musictk.training import checkpoint
-from musictk.training.baseline import baseline_nll
+from musictk.training.devices import autocast, tensors
 from musictk.training.directory import DAMAGED, LAST, CheckpointError
 from musictk.training.distributed import World
-from musictk.training.evaluate import autocast, score, tensors
 from musictk.training.feed import StepData, torch_seed
 from musictk.training.log import Log
 from musictk.training.meter import Meter, peak_bytes
-from musictk.training.objective import Objective, recompute_blocks
+from musictk.training.objective import Objective, named_parameters, recompute_blocks
 from musictk.training.optimizer import make_optimizers, pack, set_rate, unpack
 from musictk.training.outcome import Ended, Evaluation, Outcome, Report, TrainListener
 from musictk.training.progress import Progress, stored_settings
 from musictk.training.schedule import rate
 from musictk.training.settings import TrainSettings
+from musictk.training.task import Task
 from musictk.training.whole import whole_network
 
 
@@ -41,71 +37,82 @@ class Trainer:
 
     def __init__(
         self,
+        task: Task,
         settings: TrainSettings,
-        network: Network,
-        manifest: Manifest,
         world: World,
         directory: Path,
         listener: TrainListener,
     ) -> None:
-        self.settings, self.network, self.manifest = settings, network.to(world.device), manifest
-        self.world, self.directory, self.listener = world, directory, listener
+        self.task, self.settings, self.world = task, settings, world
+        self.network, self.manifest = task.network.to(world.device), task.manifest
+        self.directory, self.listener = directory, listener
         self.progress = Progress()
         self.log: Log | None = None
-        self._stored: dict[str, Tensor] = {}  # the optimizers' state to begin with
+        self._stored: dict[str, Tensor] = {}  # the checkpoint's tensors, beside the network's
         self._scale: dict[str, Any] = {}
         self._nll: float | None = None  # of the last evaluation
 
-    def final(self) -> bool:
-        """Whether every step is taken."""
+    def finished(self) -> bool:
+        """Whether all steps are done."""
         return self.progress.step >= self.settings.schedule.steps
 
-    def spent(self) -> bool:
-        """Whether patience is at an end."""
+    def stale(self) -> bool:
+        """Whether as many evaluations as `patience` allows have passed without a better one."""
         return 0 < self.settings.schedule.patience <= self.progress.stale
 
     def diverged(self) -> str:
-        """Why the run has diverged; "" where it has not."""
-        return self.progress.diverged(self._nll, self.final())
+        """Why the run has diverged; "" if it has not."""
+        return self.progress.diverged(self._nll, self.finished())
 
     def load(self) -> None:
-        """Take up `last`. Raises UsageError where the settings are not those it began with."""
+        """Load `last`. Raises UsageError where the settings are not those the run began with."""
         self._stored, trainer = checkpoint.load(self.directory, self.network)
         began = stored_settings(trainer["settings"]).flat()
         for key, value in self.settings.flat().items():
             if began[key] != value:
                 raise UsageError(
                     f"this run began with {key}={began[key]!r}, not {value!r}",
-                    "resume it as it was, or start another run",
+                    "resume it with its own settings, or start another run",
                 )
         self.progress = Progress.read(trainer["progress"])
         self._scale = trainer["scaler"]
 
-    def prepare(self, train: Crops, valid: Crops) -> None:
-        """Wrap the network, make the optimizers, count the baseline."""
+    def prepare(self) -> None:
+        """Wrap the objective, make the optimizers, compute the baseline."""
         precision = self.settings.precision
-        self.valid = valid
-        self.data = train.shard.digest if self.world.is_main else ""
-        smoothing = self.settings.optimisation.label_smoothing
-        objective = Objective(self.network, self.manifest.space, smoothing)
+        self.data = self.task.data if self.world.is_main else ""
+        torch.manual_seed(self.settings.loop.seed)  # of weights that the objective creates
+        self.objective: Objective = self.task.objective(self.settings).to(self.world.device)
+        self._restore_objective()
         if precision.recompute:
             recompute_blocks(self.network.body)
         if precision.compile and self.world.device.type == "cuda":
-            objective.compile()
-        self.objective = self.world.wrap(objective)
-        self.optimizers = make_optimizers(self.network, self.settings.optimisation)
+            self.objective.compile()
+        self.wrapped = self.world.wrap(self.objective)
+        self.optimizers = make_optimizers(
+            self.objective, self.settings.optimisation, self.network.body
+        )
         self.scaler = torch.amp.GradScaler(
             self.world.device.type, enabled=precision.precision == "fp16"
         )
-        self._restore()
-        if self.progress.baseline is None and valid.positions:
-            pieces = (_pieces(train), _pieces(valid))
-            self.progress.baseline = baseline_nll(*pieces, self.manifest.space)
+        self._restore_optimizers()
+        if self.progress.baseline is None:
+            self.progress.baseline = self.task.baseline()
 
-    def _restore(self) -> None:
-        """Give the optimizers and the scaler what the checkpoint kept of them."""
+    def _restore_objective(self) -> None:
+        """Load the weights of the objective's own, before they are wrapped."""
+        own = checkpoint.pop_own(self._stored)
+        if self.progress.step and set(own) != set(self.objective.own_state()):
+            raise CheckpointError(
+                f"the checkpoint in {self.directory / LAST} is of another training task",
+                "resume it with the task it began with",
+            )
+        self.objective.load_state_dict(own, strict=False)
+
+    def _restore_optimizers(self) -> None:
+        """Load the checkpoint's state of the optimizers and the scaler."""
         try:
-            unpack(self.optimizers, self.network, self._stored)
+            unpack(self.optimizers, named_parameters(self.objective), self._stored)
             if self._scale:
                 self.scaler.load_state_dict(self._scale)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -114,31 +121,34 @@ class Trainer:
                 f"the optimizer state in {path} does not fit this network: {cause(error)}", DAMAGED
             ) from error
 
-    def take(self, data: StepData) -> tuple[Tensor, float]:
-        """One optimizer step; this process's nats, and the gradient's norm before clipping."""
+    def step(self, data: StepData) -> tuple[Tensor, float]:
+        """One optimizer step: this process's summed cost, and the gradient's norm before clipping.
+
+        The gradient is of the mean cost over all that counts, in all passes and processes.
+        """
         loop, step = self.settings.loop, self.progress.step
-        self.objective.train()
-        nats = torch.zeros((), device=self.world.device)
+        self.wrapped.train()
+        total = torch.zeros((), device=self.world.device)
         for index, part in enumerate(data.parts):
             draw = step * loop.accumulation + index
             torch.manual_seed(torch_seed(loop.seed, draw, self.world.rank))
             last = index == len(data.parts) - 1
-            with self.world.no_sync(self.objective, last):
+            with self.world.no_sync(self.wrapped, last):
                 with autocast(self.world.device, self.settings.precision.precision):
-                    each = self.objective(*tensors(part, self.world.device)).sum()
-                # Processes average their gradients; their positions are to be summed.
-                loss = each * (self.world.size / max(data.positions, 1))
+                    cost = self.wrapped(*tensors(part.arrays, self.world.device)).sum()
+                # Processes average their gradients, but the mean is over all their counts.
+                loss = cost * (self.world.size / max(data.count, 1))
                 self.scaler.scale(loss).backward()
-            nats += each.detach()
-        return nats, self._update(step)
+            total += cost.detach()
+        return total, self._update(step)
 
     def _update(self, step: int) -> float:
-        """Clip and step, or count a gradient that is not finite and leave the weights alone."""
+        """Clip and step; skip and count the update if the gradient is not finite."""
         set_rate(self.optimizers, rate(self.settings.schedule, step))
         for optimizer in self.optimizers:
             self.scaler.unscale_(optimizer)
         clip = self.settings.optimisation.clip or math.inf
-        total = nn.utils.clip_grad_norm_(self.network.parameters(), clip)
+        total = nn.utils.clip_grad_norm_(self.objective.parameters(), clip)
         norm = float(total.full_tensor() if hasattr(total, "full_tensor") else total)
         for optimizer in self.optimizers:
             if math.isfinite(norm):
@@ -147,51 +157,44 @@ class Trainer:
         if math.isfinite(norm):
             self.progress.updated(finite=True)
         elif not (self.scaler.is_enabled() and self.scaler.get_scale() > 1):
-            # fp16 starts from a scale that is too high and finds its own: no fault while it can
-            # fall. Asked only here: reading the scale waits for the GPU.
+            # fp16's first loss scale is too high on purpose: overflow is no fault while the scale
+            # can fall. Read only here, because reading it waits for the GPU.
             self.progress.updated(finite=False)
         self.scaler.update()
         return norm
 
     def evaluate(self) -> bool:
-        """Score the validation split; whether it is the best so far.
+        """Score the validation split; return whether it is the best so far.
 
         Without that split the last is the best, unless its update was skipped.
         """
-        progress, loop = self.progress, self.settings.loop
+        progress = self.progress
         progress.evaluated = progress.step
-        if not self.valid.positions:
-            good = self.final() or not progress.skipped_in_row
+        if not self.task.validates:
+            good = self.finished() or not progress.skipped_in_row
             progress.best_step = progress.step if good else progress.best_step
             return good
-        # FSDP gathers in its own forward; otherwise skip the compiled one: shapes differ here.
+        # FSDP gathers weights in its own call. Otherwise bypass the compiled call: shapes differ.
         sharded = self.world.size > 1 and self.world.parallel == "fsdp"
-        objective = self.objective if sharded else Objective(self.network, self.manifest.space)
-        scores = score(
-            objective.eval(),
-            self.valid,
-            loop.batch,
-            loop.length,
-            self.world.device,
-            batches=loop.evaluate_batches,
-            precision=self.settings.precision.precision,
-        )
-        nll, by_position = scores.mean, scores.by_position
-        self.world.reshard(self.objective)
-        nll = self._nll = self.world.agree(nll)
+        self.wrapped.eval()
+        costs = self.wrapped if sharded else self.objective.forward
+        with torch.no_grad():
+            found = self.task.validate(costs, self.settings, self.world.device)
+        self.world.reshard(self.wrapped)
+        nll = self._nll = self.world.broadcast(found.cost)
         better = progress.scored(nll)
         if better:
-            progress.by_position = by_position
+            progress.by_position = found.parts
         if self.log:
             values = {"nll": nll, "baseline": progress.baseline, "best": better}
-            values |= {f"nll_{name}": nats for name, nats in by_position.items()}
+            values |= {f"nll_{name}": cost for name, cost in found.parts.items()}
             self.log.write("evaluation", progress.step, **values)
-        evaluation = Evaluation(progress.step, nll, progress.baseline, better, by_position)
+        evaluation = Evaluation(progress.step, nll, progress.baseline, better, found.parts)
         self.listener.evaluated(evaluation)
         return better
 
     def report(self, meter: Meter, norm: float) -> None:
-        """Say how the last steps went."""
+        """Log the steps since the last report, and pass them to the listener."""
         progress = self.progress
         lr = self.settings.optimisation.lr * rate(self.settings.schedule, progress.step - 1)
         loss, speed = meter.read()
@@ -212,19 +215,21 @@ class Trainer:
             self.listener.stepped(report)
 
     def score_start(self) -> None:
-        """Score weights that were trained before, and keep them as the best until some are better.
+        """Score the weights that fine-tuning starts from: the best, until others are better.
 
-        Once only, before the first step. Without validation there is nothing to score.
+        Once only, before the first step, and only where there is a validation split.
         """
         trained = "from" in self.manifest.trained and self.progress.step == 0
-        if trained and self.progress.best_nll is None and self.valid.positions:
+        if trained and self.progress.best_nll is None and self.task.validates:
             better = self.evaluate()
             if better:
                 self.save(better)
 
     def save(self, best: bool) -> None:
-        """Every process gathers; the first writes; all wait for it."""
-        loop, packed = self.settings.loop, pack(self.optimizers, self.network)
+        """Write a checkpoint: every process gathers, the first writes, all wait for it."""
+        loop = self.settings.loop
+        packed = pack(self.optimizers, named_parameters(self.objective))
+        packed |= checkpoint.own_tensors(self.objective)
         network, live = whole_network(self.network, self.manifest)
         if self.world.is_main:
             trainer = {
@@ -259,9 +264,11 @@ class Trainer:
         }
 
     def outcome(self) -> Outcome:
-        """How the run stands now that it has ended."""
+        """How the run ended."""
         progress = self.progress
-        ended: Ended = "finished" if self.final() else "patience" if self.spent() else "interrupted"
+        ended: Ended = (
+            "finished" if self.finished() else "patience" if self.stale() else "interrupted"
+        )
         why = self.diverged()
         network, _ = whole_network(self.network, self.manifest)
         return Outcome(
@@ -280,8 +287,3 @@ class Trainer:
             best=self.directory / checkpoint.BEST,
             by_position=progress.by_position,
         )
-
-
-def _pieces(crops: Crops) -> Iterator[NDArray[Any]]:
-    shard = crops.shard
-    return (shard.piece(index) for index in range(len(shard.files)) if shard.lengths[index])

@@ -1,4 +1,4 @@
-"""The whole of what is in parts: sharded weights gathered, adapters merged."""
+"""An ordinary network from one in training: sharded weights gathered, adapters merged."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ from musictk.training.checkpoint import gathered, live_tensors
 
 
 def whole_network(network: Network, manifest: Manifest) -> tuple[Network, dict[str, Tensor]]:
-    """An ordinary network with the weights of `network`, and what resuming needs besides.
+    """An ordinary network with the weights of `network`, and its tensors if they differ.
 
-    It is `network` itself unless that is sharded (every process must call) or has adapters.
+    It is `network` itself unless that is sharded (every process must call this) or has adapters.
+    Adapters are merged; the second result then holds every tensor as it is in training.
     """
     sharded = any(isinstance(each, DTensor) for each in network.parameters())
     if adapted(network):

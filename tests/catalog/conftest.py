@@ -1,4 +1,4 @@
-"""A catalog on disk, and findings to fill it with."""
+"""A catalog on disk, and examined files to add to it."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musictk.catalog import Catalog, Finding, Fractions
+from musictk.catalog import Catalog, ExaminedFile, Fractions
 from musictk.sketches import SIZE
 
-Find = Callable[..., Finding]
+Find = Callable[..., ExaminedFile]
 
 
 @pytest.fixture
@@ -27,8 +27,8 @@ def sketch(runs: Iterable[int], signature: int | None = None) -> bytes:
     return np.array([0, whole % 2**32, len(held), *held[:SIZE]], "<u4").tobytes()
 
 
-def make(number: int, **fields: object) -> Finding:
-    """A finding for content `number`; every field can be set."""
+def make(number: int, **fields: object) -> ExaminedFile:
+    """An examined file with content `number`; every field can be set."""
     values: dict[str, object] = {
         "path": f"midis/Bach/{number}.mid",
         "member": "",
@@ -42,7 +42,7 @@ def make(number: int, **fields: object) -> Finding:
         "facts": {"notes": 10 * number, "seconds": 60.0, "bars": 8, "key": "C major"},
         "sketch": sketch(range(number * 1000, number * 1000 + 100)),
     }
-    return Finding(**(values | fields))  # type: ignore[arg-type]
+    return ExaminedFile(**(values | fields))  # type: ignore[arg-type]
 
 
 @pytest.fixture
@@ -52,7 +52,7 @@ def find() -> Find:
 
 @pytest.fixture
 def filled(catalog: Catalog, find: Find) -> Catalog:
-    """Six pieces by two composers in five clusters (1 and 2 are twins), dealt; and one reject."""
+    """Six pieces by two composers in five clusters (1 and 2 are near-duplicates), and a reject."""
     pieces = [
         find(
             number,
@@ -64,5 +64,5 @@ def filled(catalog: Catalog, find: Find) -> Catalog:
     broken = find(9, path="midis/x.mid", code="corrupt", detail="a", composer=None, facts={})
     fractions = Fractions(0.2, 0.2)
     catalog.record([*pieces, broken], fractions)
-    catalog.complete(fractions)
+    catalog.complete_splits(fractions)
     return catalog

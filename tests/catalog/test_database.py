@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sqlite3
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import pytest
@@ -173,3 +176,70 @@ def test_a_folder_that_cannot_be_written_can_be_read(filled: Catalog, tmp_path: 
         folder.chmod(0o755)
     assert "'accepted': 6" in shown
     assert "writable" in shown
+
+
+FULL_DISK = textwrap.dedent(
+    """
+    import os
+    import sys
+    from pathlib import Path
+    from musictk.catalog import Catalog
+    from musictk.errors import MusictkError
+    from tests.catalog.conftest import make
+
+    folder = Path(sys.argv[1])
+    url = f"sqlite:///{folder}/catalog.db"
+    with Catalog.open(url, folder) as catalog:
+        catalog.record([make(number) for number in range(1, 6)])
+    with open(folder / "rest", "wb", buffering=0) as rest:
+        try:
+            while rest.write(bytes(512)):
+                pass
+        except OSError:
+            pass
+    with Catalog.open(url, folder) as catalog:
+        print(len(catalog.files()), catalog.summary()["composers"], len(catalog.pieces()))
+        try:
+            catalog.record([make(6)])
+        except MusictkError as error:
+            print(error.message, "|", error.hint)
+    try:
+        Catalog.open(f"sqlite:///{folder}/other.db", folder)
+    except MusictkError as error:
+        print(error.message)
+    os.remove(folder / "rest")
+    with Catalog.open(url, folder) as catalog:
+        catalog.record([make(6)])
+        print(len(catalog.files()))
+    """
+)
+
+
+def can_mount() -> bool:
+    """Whether this process may mount a disk in a namespace of its own."""
+    command = ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", "/tmp"]
+    if shutil.which("unshare") is None:
+        return False
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(not can_mount(), reason="needs Linux with user namespaces")
+def test_a_catalog_on_a_full_disk_can_be_read(tmp_path: Path) -> None:
+    """On a disk of 1 MiB, mounted in a namespace of the test's own."""
+    script = tmp_path / "script.py"
+    script.write_text(FULL_DISK)
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = 'mount -t tmpfs -o size=1m tmpfs "$1" && exec "$2" "$3" "$1"'
+    done = subprocess.run(
+        ["unshare", "-rm", "sh", "-c", mount, "sh", str(disk), sys.executable, str(script)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        check=False,
+    )
+    read, failed, new, again = done.stdout.splitlines() or [done.stderr] * 4
+    assert read == "5 1 5"
+    assert f"{disk}/catalog.db: the disk is full | free some space on the disk of {disk}" in failed
+    assert "the disk is full" in new
+    assert again == "6"

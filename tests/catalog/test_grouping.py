@@ -1,4 +1,4 @@
-"""Twins end in one cluster and one split: however many, in whatever order, however written."""
+"""Near-duplicates are in one cluster and one split, for any number, order and size of batches."""
 
 from __future__ import annotations
 
@@ -13,20 +13,21 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from musictk.catalog import Catalog, Finding, Fractions
+from musictk.catalog import Catalog, ExaminedFile, Fractions
+from musictk.sketches import EVERY
 from tests.catalog.conftest import sketch
 
-Find = Callable[..., Finding]
+Find = Callable[..., ExaminedFile]
 TENTH = Fractions(0.1, 0.1)
 
 
 def hashes(seed: int, count: int = 400) -> set[int]:
-    """The runs of a piece of its own."""
+    """The runs of an unrelated piece."""
     return set(np.random.default_rng(seed).integers(0, 2**32, count, np.uint32).tolist())
 
 
 def version(work: int, number: int, count: int = 400) -> bytes:
-    """One of many versions of a work: four fifths of its runs, and others of its own."""
+    """One of many versions of a work: four fifths of its runs, and some others."""
     kept = random.Random(number).sample(sorted(hashes(work, count)), count * 4 // 5)
     return sketch({*kept, *hashes(10_000 + number, count // 5)})
 
@@ -67,33 +68,35 @@ def test_commonplaces_join_nothing(catalog: Catalog, find: Find) -> None:
     ]
     catalog.record(found)
     assert len(set(clusters(catalog).values())) == 300
-    catalog.record([find(999, sketch=sketch({*scales, *hashes(252, 300)}))])  # a twin of 250
+    catalog.record(
+        [find(999, sketch=sketch({*scales, *hashes(252, 300)}))]
+    )  # a near-duplicate of 250
     groups = clusters(catalog)
     assert groups[f"{999:064x}"] == groups[f"{250:064x}"]
 
 
-def test_a_file_that_returns_meets_the_twin_that_came_meanwhile(
+def test_a_file_that_returns_meets_the_near_duplicate_that_came_meanwhile(
     catalog: Catalog, find: Find
 ) -> None:
     first = {number: find(number, sketch=sketch(hashes(number))) for number in range(1, 40)}
     catalog.record(list(first.values()))
     before = clusters(catalog)
     train = next(n for n in first if before[f"{n:064x}"][1] == "train")
-    twin = next(  # one that would be dealt to another split by itself
+    duplicate = next(  # alone it would be in another split
         number for number in range(100, 200) if _alone(catalog, find, number) not in ("train", None)
     )
     catalog.forget([(first[train].path, "")])
     row = catalog.show(first[train].sha256 or "")
     assert (row["status"], row["cluster"], row["split"]) == ("missing", None, None)
-    catalog.record([find(twin, sketch=version_of(first[train]))])
+    catalog.record([find(duplicate, sketch=version_of(first[train]))])
     catalog.record([first[train]])
     groups = clusters(catalog)
-    assert groups[f"{train:064x}"] == groups[f"{twin:064x}"]
+    assert groups[f"{train:064x}"] == groups[f"{duplicate:064x}"]
     assert groups[f"{train:064x}"][1] != "train"
     assert faults(catalog) == []
 
 
-def version_of(finding: Finding) -> bytes:
+def version_of(finding: ExaminedFile) -> bytes:
     """Another version of the same piece."""
     held = np.frombuffer(finding.sketch or b"", "<u4")[3:].tolist()
     return sketch({*held[20:], *hashes(99_999, 30)})
@@ -107,7 +110,7 @@ def _alone(catalog: Catalog, find: Find, number: int) -> str | None:
 
 def test_a_file_that_only_moves_keeps_its_split(catalog: Catalog, find: Find) -> None:
     catalog.record([find(number) for number in range(1, 9)])
-    catalog.complete(TENTH)
+    catalog.complete_splits(TENTH)
     before = clusters(catalog)
     catalog.record([find(10, path="midis/Bach/1.mid")])  # other music at its place
     catalog.record([find(1, path="midis/moved.mid")])
@@ -140,6 +143,50 @@ def test_a_piece_that_connects_two_clusters_makes_them_one(catalog: Catalog, fin
     assert {groups[name] for name in names} == {(min(names), "train")}
 
 
+def split_runs(seed: int, keys: int, others: int) -> tuple[list[int], list[int]]:
+    """Runs that are keys of the index, and runs that are not."""
+    drawn = np.random.default_rng(seed).permutation(2**20)
+    runs = drawn.astype(np.int64) * 4096 + seed * EVERY
+    return runs[:keys].tolist(), (runs[keys : keys + others] + 1).tolist()
+
+
+@pytest.mark.parametrize("at_once", [True, False])
+def test_a_near_duplicate_of_a_member_that_is_not_indexed_is_found(
+    catalog: Catalog, find: Find, at_once: bool
+) -> None:
+    """Each key of `hub` is indexed for four members that share next to nothing with `newcomer`."""
+    drawn, plain = split_runs(1, 8, 500)
+    keys, core = drawn[:4], drawn[4:]
+    shared, rest = [*keys, *plain[:90]], [*core, *plain[90:400]]
+    members = [
+        find(number, sketch=sketch({keys[number % 4], *rest[:250], *hashes(number, 20)}))
+        for number in range(1, 21)
+    ]
+    hub = find(30, sketch=sketch({*shared, *rest}))
+    newcomer = find(31, sketch=sketch({*shared, *hashes(99, 200)}))
+    if at_once:
+        catalog.record([*members, hub, newcomer])
+    else:
+        for found in [*members, hub, newcomer]:
+            catalog.record([found])
+    assert len(set(clusters(catalog).values())) == 1
+
+
+def test_check_finds_near_duplicates_among_commonplace_keys(catalog: Catalog, find: Find) -> None:
+    """All that two versions share of the index is shared by a hundred other pieces too."""
+    keys, plain = split_runs(1, 4, 500)
+    others = [find(n, sketch=sketch({*keys, *hashes(n, 300)})) for n in range(1, 101)]
+    versions = [find(n, sketch=sketch({*keys, *plain[:200], *hashes(n, 50)})) for n in (201, 202)]
+    catalog.record([*others, *versions])
+    with catalog.writing() as session:
+        session.connection().exec_driver_sql(
+            "UPDATE files SET cluster = sha256, split = iif(id % 2, 'valid', 'train')"
+        )
+    (fault,) = faults(catalog)
+    assert "midis/Bach/201.mid (valid)" in fault["where"]
+    assert "midis/Bach/202.mid (train)" in fault["where"]
+
+
 def test_how_many_are_written_at_once_does_not_matter(
     catalog: Catalog, find: Find, tmp_path: Path
 ) -> None:
@@ -153,7 +200,7 @@ def test_how_many_are_written_at_once_does_not_matter(
             assert other.digest() == catalog.digest()
 
 
-def test_other_kinds_and_empty_pieces_are_no_twins(catalog: Catalog, find: Find) -> None:
+def test_other_kinds_and_empty_pieces_are_no_near_duplicates(catalog: Catalog, find: Find) -> None:
     same = sketch(hashes(1))
     catalog.record(
         [find(1, sketch=same), find(2, sketch=same, kind="text"), find(3, sketch=b""), find(4)]
@@ -164,7 +211,9 @@ def test_other_kinds_and_empty_pieces_are_no_twins(catalog: Catalog, find: Find)
     assert all(split for _, split in rows)
 
 
-def test_the_smallest_pieces_are_twins_when_they_are_the_same(catalog: Catalog, find: Find) -> None:
+def test_the_smallest_pieces_are_near_duplicates_when_they_are_the_same(
+    catalog: Catalog, find: Find
+) -> None:
     catalog.record([find(number, sketch=sketch([], signature=5)) for number in (1, 2)])
     catalog.record([find(3, sketch=sketch([], signature=6))])
     assert [piece.cluster == f"{1:064x}" for piece in catalog.pieces()] == [True, True, False]
@@ -172,7 +221,7 @@ def test_the_smallest_pieces_are_twins_when_they_are_the_same(catalog: Catalog, 
 
 def test_a_renewed_sketch_regroups_and_keeps_the_split(catalog: Catalog, find: Find) -> None:
     catalog.record([find(number) for number in range(1, 30)])
-    catalog.complete(TENTH)
+    catalog.complete_splits(TENTH)
     before = clusters(catalog)
     renewed = [find(number, checks=2, sketch=sketch(hashes(number))) for number in range(1, 30)]
     catalog.record(renewed)
@@ -185,13 +234,15 @@ def test_a_renewed_sketch_regroups_and_keeps_the_split(catalog: Catalog, find: F
 def test_no_wanted_split_stays_empty(catalog: Catalog, find: Find) -> None:
     for number in range(1, 5):
         catalog.record([find(number)])
-        catalog.complete(TENTH)
+        catalog.complete_splits(TENTH)
         splits = {piece.split for piece in catalog.pieces()}
         assert len(splits) == min(number, 3)
         assert "train" in splits
 
 
-def test_check_names_twins_in_two_splits_and_split_joins_them(catalog: Catalog, find: Find) -> None:
+def test_check_names_near_duplicates_in_two_splits_and_split_joins_them(
+    catalog: Catalog, find: Find
+) -> None:
     catalog.record([find(number, sketch=version(1, number)) for number in range(3)])
     catalog.record([find(number) for number in range(10, 20)])
     assert faults(catalog) == []
@@ -200,7 +251,7 @@ def test_check_names_twins_in_two_splits_and_split_joins_them(catalog: Catalog, 
             "UPDATE files SET cluster = sha256, split = iif(id = 2, 'valid', 'train')"
         )
     (fault, *others) = faults(catalog)
-    assert fault["what"] == "one piece in two splits"
+    assert fault["what"] == "near-duplicates in two splits"
     assert "midis/Bach/1.mid (valid)" in fault["where"]
     assert " and midis/Bach/" in fault["where"]
     assert "catalog split" in fault["hint"]
@@ -227,7 +278,7 @@ RECORD = textwrap.dedent(
 )
 
 
-def test_two_that_write_at_once_find_each_others_twins(tmp_path: Path) -> None:
+def test_two_that_write_at_once_find_each_others_near_duplicates(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/catalog.db"
     writers = [
         subprocess.Popen(
@@ -258,7 +309,7 @@ def test_a_catalog_of_the_first_schema_keeps_its_splits(tmp_path: Path, find: Fi
     path = tmp_path / "catalog.db"
     with Catalog.open(f"sqlite:///{path}", tmp_path) as catalog:
         catalog.record([find(number, sketch=version(number % 9, number)) for number in range(30)])
-        catalog.complete(TENTH)
+        catalog.complete_splits(TENTH)
         before = clusters(catalog)
     with sqlite3.connect(path) as connection:  # as the first version wrote it
         connection.execute("DROP TABLE postings")

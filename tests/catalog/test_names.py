@@ -1,4 +1,4 @@
-"""Names fold to one key only where they are one name; any file name comes back."""
+"""Only spellings of one name fold to one key; any file name survives storing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Files by content, places, composers, labels: what ingest writes and others read."""
+"""Files, locations, composers and labels: written by ingest, read by others."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from musictk.catalog import Catalog, Finding, Fractions
+from musictk.catalog import Catalog, ExaminedFile, Fractions
 from musictk.errors import UnknownNameError, UsageError
 
-Find = Callable[..., Finding]
+Find = Callable[..., ExaminedFile]
 
 
 def test_one_content_in_two_places_is_one_file(catalog: Catalog, find: Find) -> None:
@@ -124,7 +124,7 @@ def test_a_file_is_found_by_any_name_it_has(filled: Catalog, key: str) -> None:
 
 
 def test_what_cannot_be_shown_says_why(filled: Catalog) -> None:
-    with pytest.raises(UsageError, match="means 7 files"):
+    with pytest.raises(UsageError, match="matches 7 files"):
         filled.show("00000000")
     with pytest.raises(UnknownNameError, match="Piece 3"):
         filled.show("Piece 33")

@@ -1,4 +1,4 @@
-"""Runs and what they leave behind."""
+"""Runs and their results."""
 
 from __future__ import annotations
 

@@ -6,11 +6,11 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 
-from musictk.catalog import SPLITS, Catalog, Finding, unreadable
+from musictk.catalog import SPLITS, Catalog, ExaminedFile, unreadable
 
 
 def test_a_spoiled_value_is_counted_once_and_read_as_missing(
-    tmp_path: Path, find: Callable[..., Finding]
+    tmp_path: Path, find: Callable[..., ExaminedFile]
 ) -> None:
     url = f"sqlite:///{tmp_path / 'catalog.db'}"
     with Catalog.open(url, tmp_path) as catalog:

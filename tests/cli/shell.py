@@ -1,4 +1,4 @@
-"""The `musictk` program, typed as a user would."""
+"""The `musictk` program, run as a user would."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from musictk.cli.main import main
 from tests.cli import forks
 
-# A model that trains in seconds; everything else is as the user would have it.
+# A model that trains in seconds; all other settings have their defaults.
 SMALL = [
     *("--set", "model.dim=32", "--set", "model.depth=1", "--set", "model.heads=2"),
     *("--set", "model.windows=[16, 64]", "--set", "max_length=2048", "--set", "length=128"),
@@ -40,7 +40,7 @@ class Shell:
         return done
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """Whatever it ends with."""
+        """Run it, with any exit code."""
         env = {**os.environ, "OMP_NUM_THREADS": "1", "COLUMNS": "200"}
         if self.forked:
             return forks.run("musictk", list(arguments), self.directory, env, timeout=600)
@@ -55,7 +55,7 @@ class Shell:
         )
 
     def here(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-        """The same in this process, for commands that end at once: (exit code, stdout, stderr)."""
+        """Run it in this process, for short commands: (exit code, stdout, stderr)."""
         before = Path.cwd()
         os.chdir(self.directory)
         try:

@@ -1,4 +1,4 @@
-"""`sample --bundle` and `--runtime`: what was asked for is what runs."""
+"""`sample --bundle` and `--runtime`: the requested runtime is used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def planted(shell: Shell) -> Path:
 
 
 def refusal(shell: Shell, capsys: pytest.CaptureFixture[str], *words: str) -> str:
-    """The one line that says why nothing was sampled."""
+    """The one line of the error."""
     code, _, said = shell.here(capsys, *ONE_BAR, *words, "-o", "no.mid")
     assert code in (1, 2)
     assert not (shell.directory / "no.mid").exists()
@@ -47,7 +47,7 @@ def test_a_bundle_is_run_as_asked_or_not_at_all(
     assert "--run and --bundle cannot both be given" in both
 
 
-def test_a_torchscript_file_is_not_run_unasked(
+def test_a_torchscript_file_runs_only_on_request(
     shell: Shell, planted: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "--runtime torchscript" in refusal(shell, capsys, "--bundle", "planted")
@@ -57,7 +57,7 @@ def test_a_torchscript_file_is_not_run_unasked(
     assert shell.here(capsys, *ONE_BAR, "--bundle", "planted", "-o", "yes.mid")[0] == 0
 
 
-def test_a_run_without_such_an_export_says_so(
+def test_a_run_without_such_an_export_is_an_error(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     line = refusal(shell, capsys, "--runtime", "onnx")
@@ -99,7 +99,7 @@ def test_a_rounded_export_is_measured_on_validation_music(
 
 
 def source(shell: Shell, **changed: Any) -> dict[str, Any]:
-    """What the catalog says sample 1 came from, after these changes."""
+    """The source of sample 1 in the catalog, after these changes."""
     with sqlite3.connect(shell.directory / "catalog.db") as catalog:
         (text,) = catalog.execute("SELECT request FROM samples WHERE id = 1").fetchone()
         request = json.loads(text)

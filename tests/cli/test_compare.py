@@ -17,7 +17,7 @@ def test_a_run_over_text_beside_runs_over_midi(shell: Shell) -> None:
     shell("train", "--tokenizer", "text", "--set", "size=280", *small)
     shell("train", "--tokenizer", "events", *small)
     said = shell("runs", "compare")
-    assert "gpt-1 is left out: no valid piece in common with conformer-1" in said.stderr
+    assert "gpt-1 is excluded: no valid piece in common with conformer-1" in said.stderr
     assert "events leaves out tempo" in said.stderr
     assert "gpt-2" in said.stdout
     rows = shell.json("runs", "compare")

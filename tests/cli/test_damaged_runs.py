@@ -1,4 +1,4 @@
-"""A run whose checkpoint is damaged: one line says so, and other runs are not held up by it."""
+"""A run with a damaged checkpoint: one line of error, and other runs are not affected."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ def test_assignments_are_read_as_toml_where_they_are_toml() -> None:
 
 
 @pytest.mark.parametrize("broken", ["model.dim", "model.=3", "=", ""])
-def test_a_broken_assignment_says_its_form(broken: str) -> None:
+def test_an_invalid_assignment_shows_the_form(broken: str) -> None:
     with pytest.raises(UsageError, match="KEY=VALUE"):
         assignments([broken])
 
@@ -41,7 +41,7 @@ def test_defaults_come_from_the_file(tmp_path: Path) -> None:
         defaults(file)
 
 
-def test_the_dials_of_sampling_are_shown_as_they_are() -> None:
+def test_the_defaults_of_sampling_are_shown() -> None:
     """In `--help` and in the documentation: every one, with its default."""
     sample = vars(build_command())["commands"]["sample"]
     shown = {option.name: option.show_default for option in sample.params}
@@ -76,7 +76,7 @@ def test_every_option_is_set_by_its_flags_own_name() -> None:
         ("MUSICTK_TRAIN_FROM", 'from = "clipp=1"', "no run 'clipp=1'"),
     ],
 )
-def test_the_environment_and_the_file_are_heard(
+def test_the_environment_and_the_file_are_used(
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
@@ -92,14 +92,14 @@ def test_the_environment_and_the_file_are_heard(
     assert named in shell.here(capsys, "train")[2]
 
 
-def test_a_run_goes_on_whatever_the_environment_says(
+def test_a_resumed_run_ignores_the_environment(
     trained: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("MUSICTK_TRAIN_ARCH", "gpt")
     assert "is finished" in trained.here(capsys, "train", "--resume", "conformer-1")[2]
 
 
-def test_the_file_of_the_documentation_is_read_as_it_says(
+def test_the_file_of_the_documentation_is_valid(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     found = re.search(r"```toml\n(.*?)```", COMMANDS.read_text("utf-8"), re.S)

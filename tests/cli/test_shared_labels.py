@@ -1,4 +1,4 @@
-"""`train` says which labels have too few pieces to be learned one by one."""
+"""`train` lists the labels with too few pieces for an embedding of their own."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def test_labels_that_share_a_vector_are_named_before_the_first_step(
 ) -> None:
     code, out, said = shell.here(capsys, *TRAIN)
     assert code == 0
-    note = "composers with fewer than 10 training pieces share one vector: Chopin, Satie, Schumann"
+    note = (
+        "composers with fewer than 10 training pieces share one embedding: Chopin, Satie, Schumann"
+    )
     assert said.count(note) == 1
     assert said.index(note) < said.index("step 1:")
     assert json.loads(out)["shared_labels"] == {"composer": ["Chopin", "Satie", "Schumann"]}
@@ -31,5 +33,5 @@ def test_a_composer_of_held_out_pieces_alone_is_never_learned(
 ) -> None:
     code, out, said = shell.here(capsys, *TRAIN, "--set", "data.threshold=1")
     assert code == 0
-    assert "composers with fewer than 1 training piece share one vector: Satie\n" in said
+    assert "composers with fewer than 1 training piece share one embedding: Satie\n" in said
     assert json.loads(out)["shared_labels"] == {"composer": ["Satie"]}

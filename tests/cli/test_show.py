@@ -1,4 +1,4 @@
-"""`show`, as it is typed."""
+"""The `show` command."""
 
 from __future__ import annotations
 

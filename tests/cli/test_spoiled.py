@@ -1,4 +1,4 @@
-"""Catalogs that are not as they were written: a line that says so, never a traceback."""
+"""Corrupt catalogs: one line of error or warning, never a traceback."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog, Fractions, SpanInfo, store_path
-from musictk.catalog.columns import Document, Moment, Numbers
+from musictk.catalog.columns import IntegerList, JsonObject, UtcDateTime
 from musictk.catalog.models import Base
 from musictk.errors import MusictkError
 from tests.catalog.conftest import make
@@ -46,12 +46,12 @@ MUSIC: list[Question] = [
     lambda catalog: catalog.show("1"),
     lambda catalog: catalog.rejected(),
     lambda catalog: [str(piece) for piece in catalog.pieces()],
-    lambda catalog: [list(place) for place in catalog.seen()],
+    lambda catalog: [list(place) for place in catalog.known_locations()],
     lambda catalog: catalog.digest(),
     lambda catalog: catalog.label("Piece 2", "mood", "calm"),
     lambda catalog: catalog.forget([("midis/Bach/3.mid", "")]),
     lambda catalog: catalog.record([make(3), make(20)]),
-    lambda catalog: catalog.complete(Fractions()),
+    lambda catalog: catalog.complete_splits(Fractions()),
     lambda catalog: catalog.split(Fractions()),
 ]
 RUNS: list[Question] = [
@@ -117,7 +117,12 @@ def spoil(root: Path, table: str, column: str, value: object) -> bool:
 def test_any_column_may_be_spoiled(sound: Path, tmp_path: Path, table: str, column: str) -> None:
     shutil.copy(sound / "catalog.db", tmp_path)
     kind = Base.metadata.tables[table].c[column].type
-    spoil(tmp_path, table, column, TEXT if isinstance(kind, Document | Numbers | Moment) else BYTES)
+    spoil(
+        tmp_path,
+        table,
+        column,
+        TEXT if isinstance(kind, JsonObject | IntegerList | UtcDateTime) else BYTES,
+    )
     with Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path) as catalog:
         named = [fault["where"] for fault in catalog.check()]
         assert any(where.startswith(table) for where in named), named
@@ -145,7 +150,7 @@ def test_every_command_gets_by_with_spoiled_tables(
         code, out, errors = shell.here(capsys, *command)
         assert code in (0, 1, 2, 3), command
         assert sum(line.startswith("error") for line in errors.splitlines()) <= 1
-        assert errors.count("cannot be read and count as missing") <= 1
+        assert errors.count("cannot be read and are treated as missing") <= 1
         if command[1] == "check":
             assert code == 1
             assert all(f"{table} " in out for table in tables)

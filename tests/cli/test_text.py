@@ -45,7 +45,7 @@ def test_tunes_in_abc_become_midi(tmp_path: Path) -> None:
 
     done = shell.run(*asked, "--count", "8", "-o", "many.mid")  # whatever cannot sound is told
     unplayable = done.stderr.count("cannot be written")
-    rows = [line for line in done.stdout.splitlines() if "again: musictk sample --like" in line]
+    rows = [line for line in done.stdout.splitlines() if "repeat: musictk sample --like" in line]
     assert len(rows) + unplayable == 8
     assert done.returncode == (3 if unplayable else 0)
 

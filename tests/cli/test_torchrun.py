@@ -35,6 +35,6 @@ def test_an_error_of_the_first_ends_both(shell: Shell) -> None:
     said = [line for line in done.stderr.splitlines() if line.startswith("error: ")]
     assert done.returncode != 0
     assert sorted(said) == [
-        "error: no label category 'mood'; there is: composer",
+        "error: no label category 'mood'; choose from: composer",
         "error: the first process could not begin; its error says why",
     ]

@@ -1,4 +1,4 @@
-"""What `musictk train` says when a run ends otherwise than well."""
+"""Output of `musictk train` when a run fails or does not improve."""
 
 from __future__ import annotations
 
@@ -39,15 +39,15 @@ def test_a_run_that_diverges_ends_in_one_line(
     assert not (shell.directory / "x.mid").exists()
 
 
-def test_what_did_not_beat_its_start_says_so(
+def test_a_run_no_better_than_its_start_has_a_note(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     asked = ("train", "--from", "conformer-1", "--steps", "3", *TINY)
     code, out, said = shell.here(capsys, *asked, "--set", "lr=5")
     assert code == 0
-    assert "step 0: valid" in said
-    assert "before any training" in said
-    assert "nothing beat the start: the best is conformer-1 as it was" in out
+    assert "step 0: valid loss" in said
+    assert "before training" in said
+    assert "no checkpoint is better than conformer-1: its weights are kept as the best" in out
     best = [Path(shell.directory, "runs", name, "best") for name in ("conformer-1", "conformer-2")]
     first, second = ((path / "weights.safetensors").read_bytes() for path in best)
     assert first == second

@@ -17,7 +17,7 @@ from tests.cli.shell import Shell
         (["train", "--set", "condition_scale=-1"], "network condition_scale=-1.0"),
         (["train", "--set", "lr=-1"], "training lr=-1.0 must be above 0"),
         (["train", "--set", "patience=-3"], "training patience=-3 must be at least 0"),
-        (["train", "--device", "tpu"], "no device 'tpu'; there is: cpu, cuda"),
+        (["train", "--device", "tpu"], "no device 'tpu'; choose from: cpu, cuda"),
         (["train", "--device", "cuda:99"], "no device 'cuda:99'"),
         (["sample", "--composer", "Bach:nan"], "composer Bach:nan"),
         (["sample", "--composer", "Bach:1,Chopin:inf"], "composer Chopin:inf"),

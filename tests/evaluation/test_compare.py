@@ -7,16 +7,16 @@ import numpy as np
 import pytest
 
 from musictk.errors import MusictkError
-from musictk.evaluation.compare import Scored, comparable, compare_scores
+from musictk.evaluation.compare import ScoredRun, comparable_runs, compare_scores
 from musictk.evaluation.nll import difference, per_unit
 
 
-def _scored(name: str, pieces: list[int], per_note: float, noise: float = 0.0) -> Scored:
+def _scored(name: str, pieces: list[int], per_note: float, noise: float = 0.0) -> ScoredRun:
     rng = np.random.default_rng(5)
     notes = rng.integers(100, 1000, 100)[pieces]
     hard = 1 + rng.normal(0, 0.3, 100)[pieces]  # a piece is hard for every run alike
     jitter = np.random.default_rng(len(name)).normal(0, noise, len(pieces))
-    return Scored(
+    return ScoredRun(
         name,
         "remi",
         tuple(pieces),
@@ -51,11 +51,11 @@ def test_only_pieces_that_all_scored_count_in_any_order() -> None:
 def test_most_runs_are_compared_and_the_last_where_it_is_even() -> None:
     text = _scored("text", [11, 12], 2.0)
     first, second = _scored("first", [1, 2, 3], 2.0), _scored("second", [3, 4], 2.0)
-    assert [run.name for run in comparable([text, first, second])] == ["first", "second"]
-    assert [run.name for run in comparable([first, text])] == ["text"]
+    assert [run.name for run in comparable_runs([text, first, second])] == ["first", "second"]
+    assert [run.name for run in comparable_runs([first, text])] == ["text"]
     nothing = replace(first, positions=first.positions * 0)
-    assert [run.name for run in comparable([text, nothing])] == ["text"]
-    assert comparable([nothing]) == []
+    assert [run.name for run in comparable_runs([text, nothing])] == ["text"]
+    assert comparable_runs([nothing]) == []
     with pytest.raises(MusictkError, match="first: no piece in common"):
         compare_scores([nothing])
 
@@ -142,6 +142,6 @@ def test_text_has_neither_notes_nor_seconds() -> None:
     assert all(row[name] is None for row in values for name in ("per_note", "per_second", "behind"))
 
 
-def _silent(name: str, per_note: float) -> Scored:
+def _silent(name: str, per_note: float) -> ScoredRun:
     scored = _scored(name, [1, 2, 3], per_note)
     return replace(scored, notes=scored.notes * 0, seconds=scored.seconds * 0)

@@ -79,15 +79,17 @@ def test_bach_is_nearer_to_bach_than_noise_is() -> None:
     rng = np.random.default_rng(0)
     onsets, pitches = np.sort(rng.uniform(0, 60, 400)), rng.integers(21, 108, 400)
     noise = score_of(*((a, 0.07, int(b)) for a, b in zip(onsets, pitches, strict=True)))
-    real = features.compare(bach[::5], [score for i, score in enumerate(bach) if i % 5])["features"]
-    fake = features.compare([noise], bach)["features"]
+    real = features.compare_features(bach[::5], [score for i, score in enumerate(bach) if i % 5])[
+        "features"
+    ]
+    fake = features.compare_features([noise], bach)["features"]
     for name in ("pitch class entropy", "scale consistency", "pitch range", "onsets in the beat"):
         assert real[name]["overlap"] > fake[name]["overlap"], name
 
 
 def test_the_report_is_json() -> None:
     scores = [ScoreTick(path) for path in sorted((MIDIS / "Bach").glob("*.mid"))[:4]]
-    report = features.compare(scores[:1], scores[1:])
+    report = features.compare_features(scores[:1], scores[1:])
     assert json.loads(json.dumps(report)) == report
     assert report["generated"] == 1
     assert report["corpus"] == 3
@@ -97,4 +99,4 @@ def test_nothing_to_measure_is_said() -> None:
     with pytest.raises(MusictkError, match="no pitched notes"):
         features.features(ScoreTick(480))
     with pytest.raises(MusictkError, match="at least 3"):
-        features.compare([C_MAJOR], [C_MAJOR])
+        features.compare_features([C_MAJOR], [C_MAJOR])

@@ -10,7 +10,7 @@ from symusic import Score
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from musictk.errors import UsageError
-from musictk.evaluation.form import TickSection, assume, form_report
+from musictk.evaluation.form import TickSection, form_report, sections_from_form
 from musictk.generation.form import parse
 from musictk.music import bars
 
@@ -105,7 +105,7 @@ def test_a_piece_against_itself_in_real_music() -> None:
 
 
 def test_sections_are_assumed_where_none_are_marked() -> None:
-    sections = assume(melody(A, A, B, A), parse("AABA"))
+    sections = sections_from_form(melody(A, A, B, A), parse("AABA"))
     assert sections == named("AABA")
     assert form_report(melody(A, A, B, A), sections).same == 1
 

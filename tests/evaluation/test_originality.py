@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.errors import MusictkError
-from musictk.evaluation.originality import GRAM, examine
+from musictk.evaluation.originality import GRAM, measure_originality
 from musictk.music import bars
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
@@ -37,7 +37,7 @@ def melody(pitches: list[int], step: int = 240) -> ScoreTick:
 def test_a_copy_is_found_in_any_key_and_tempo() -> None:
     copy = QUERY.shift_pitch(5)
     copy.tempos[0].qpm *= 2
-    found = examine(copy, [*OTHERS, ("the source", QUERY)])
+    found = measure_originality(copy, [*OTHERS, ("the source", QUERY)])
     assert found.nearest == "the source"
     assert found.share == 1.0
     assert found.copied == 1.0
@@ -54,7 +54,7 @@ def test_a_borrowed_passage_is_found_where_it_stands() -> None:
     later = own.end() // 1536 * 1536 + 1536
     for track in passage.tracks:
         own.tracks.append(track.shift_time(later))
-    found = examine(own, [("invention", QUERY), *OTHERS[:5]])
+    found = measure_originality(own, [("invention", QUERY), *OTHERS[:5]])
     assert found.nearest == "invention"
     assert found.longest is not None
     assert found.longest.piece == "invention"
@@ -64,7 +64,7 @@ def test_a_borrowed_passage_is_found_where_it_stands() -> None:
 
 
 def test_different_pieces_share_little() -> None:
-    found = examine(QUERY, OTHERS)
+    found = measure_originality(QUERY, OTHERS)
     assert found.share < 0.2
     assert found.copied < 0.1
     assert found.longest is None or found.longest.notes < 40
@@ -77,19 +77,19 @@ def test_different_pieces_share_little() -> None:
 )
 def test_the_longest_passage_is_the_longest_common_substring(a: list[int], b: list[int]) -> None:
     """Against difflib, on intervals."""
-    found = examine(melody(a), [("other", melody(b, 480))]).longest
+    found = measure_originality(melody(a), [("other", melody(b, 480))]).longest
     here, there = ([y - x for x, y in pairwise(line)] for line in (a, b))
     size = SequenceMatcher(None, here, there, autojunk=False).find_longest_match().size
     assert (found.notes if found else 0) == (size + 1 if size >= GRAM else 0)
 
 
 def test_the_report_is_json() -> None:
-    plain = examine(QUERY, OTHERS[:3]).plain()
+    plain = measure_originality(QUERY, OTHERS[:3]).plain()
     assert json.loads(json.dumps(plain)) == plain
 
 
 def test_too_little_to_examine_is_said() -> None:
     with pytest.raises(MusictkError, match="only 3 notes"):
-        examine(melody([60, 62, 64]), OTHERS)
-    with pytest.raises(MusictkError, match="no piece to compare"):
-        examine(QUERY, [])
+        measure_originality(melody([60, 62, 64]), OTHERS)
+    with pytest.raises(MusictkError, match="no pieces to compare"):
+        measure_originality(QUERY, [])

@@ -25,7 +25,7 @@ import numpy as np
 from musictk.errors import MusictkError
 from musictk.music import Clock, notes
 from musictk.plugin import registry
-from musictk.reading.facts import measure
+from musictk.reading.facts import piece_facts
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
 from musictk.reading.reasons import RejectedError
@@ -116,7 +116,7 @@ def check(data: bytes) -> str:
     """What became of an input: "accepted", or why it was rejected. Raises for a fault."""
     try:
         score = read_midi(data, LIMITS).score
-        facts = measure(score, notes(score), Clock(score), LIMITS)
+        facts = piece_facts(score, notes(score), Clock(score), LIMITS)
     except RejectedError as error:
         return str(error.reason)
     assert facts["notes"] == score.note_num() > 0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog
-from musictk.ingest import IngestReport, Options, ingest
+from musictk.ingest import IngestOptions, IngestReport, ingest
 from musictk.workspace import Workspace, here
 
 ROOT = Path(__file__).parents[2]
@@ -43,7 +43,7 @@ def run(catalog: Catalog, workspace: Workspace) -> Run:
     """Ingest paths into the workspace, by one worker."""
 
     def call(*paths: Path, **options: object) -> IngestReport:
-        settings = Options(**({"workers": 1} | options))  # type: ignore[arg-type]
+        settings = IngestOptions(**({"workers": 1} | options))  # type: ignore[arg-type]
         return ingest(catalog, workspace, paths, settings)
 
     return call

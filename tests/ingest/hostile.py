@@ -1,4 +1,4 @@
-"""Archives that harm a careless reader, each made by a function; what is right stands beside it."""
+"""Archives that harm a careless reader, each made by a function, with the expected result."""
 
 from __future__ import annotations
 

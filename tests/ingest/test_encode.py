@@ -1,4 +1,4 @@
-"""Pieces into shards, by worker processes, once."""
+"""Pieces are encoded into shards by worker processes, once."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def tokenizer(name: str, **config: object) -> Tokenizer:
     return made
 
 
-class Heard:
+class Progress:
     def __init__(self) -> None:
         self.calls: list[tuple[int, int]] = []
 
@@ -41,14 +41,14 @@ def test_a_shard_holds_each_piece_as_the_tokenizer_encodes_it(
     run: Run, catalog: Catalog, workspace: Workspace, midis: Path, name: str
 ) -> None:
     run(midis / "Bach")
-    ours, heard = tokenizer(name), Heard()
-    shard = tokenize(catalog, workspace, ours, "train", heard, workers=1)
+    ours, listener = tokenizer(name), Progress()
+    shard = tokenize(catalog, workspace, ours, "train", listener, workers=1)
     pieces = {piece.id: piece for piece in catalog.pieces("train")}
     assert sorted(shard.files.tolist()) == sorted(pieces)
     for index in (0, len(shard.files) - 1):
         score = load_piece(workspace, pieces[int(shard.files[index])])
         assert np.array_equal(shard.piece(index), ours.encode(score))
-    assert heard.calls[-1] == (len(pieces), len(pieces))
+    assert listener.calls[-1] == (len(pieces), len(pieces))
     row = catalog.shard(ours.fingerprint, "train")
     assert row is not None
     assert [span.length for span in catalog.spans(row.id)] == shard.lengths.tolist()
@@ -59,9 +59,9 @@ def test_a_shard_is_made_once_until_the_pieces_change(
     run: Run, catalog: Catalog, workspace: Workspace, midis: Path
 ) -> None:
     run(midis / "Bach")
-    first, heard = tokenize(catalog, workspace, tokenizer("events"), "valid"), Heard()
-    again = tokenize(catalog, workspace, tokenizer("events"), "valid", heard)
-    assert (again.path, heard.calls) == (first.path, [])
+    first, listener = tokenize(catalog, workspace, tokenizer("events"), "valid"), Progress()
+    again = tokenize(catalog, workspace, tokenizer("events"), "valid", listener)
+    assert (again.path, listener.calls) == (first.path, [])
     catalog.forget([(catalog.pieces("valid")[0].path, "")])
     run(midis)
     other = tokenize(catalog, workspace, tokenizer("events"), "valid")

@@ -1,4 +1,4 @@
-"""Archives from anywhere: each is read to its end or refused with a reason, at a bounded cost."""
+"""Untrusted archives: each is read to its end or rejected with a reason, at a bounded cost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from musictk.reading.archives import members
+from musictk.reading.archives import read_members
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import RejectedError
 from tests.ingest import hostile
@@ -21,10 +21,10 @@ MEMORY = 300 << 10  # KiB
 
 
 def read(path: Path) -> tuple[int, int, str | None]:
-    """How many members were had and refused, and why reading ended before the end."""
+    """How many read_members were had and refused, and why reading ended before the end."""
     found: Counter[bool] = Counter()
     try:
-        for entry in members(path, Limits()):
+        for entry in read_members(path, Limits()):
             found[entry.refused is None] += 1
     except RejectedError as error:
         return found[True], found[False], str(error.reason)
@@ -65,7 +65,7 @@ def test_reading_them_all_takes_little_memory(archives: Path) -> None:
 
 
 def test_ingest_survives_a_folder_of_them(run: Run, archives: Path, tmp_path: Path) -> None:
-    known = {"many", "most", "same", "folder"}  # of members that are no music, and no archive
+    known = {"many", "most", "same", "folder"}  # of read_members that are no music, and no archive
     kinds = [kind for kind in hostile.KINDS if kind.name.partition(".")[0] not in known]
     folder = tmp_path / "archives"
     folder.mkdir()

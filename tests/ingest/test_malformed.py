@@ -1,4 +1,4 @@
-"""Broken and odd files: each is accepted, with what was put right, or rejected with its reason."""
+"""Damaged and unusual files: each is accepted with its repairs, or rejected with a reason."""
 
 from __future__ import annotations
 
@@ -133,10 +133,10 @@ def test_events_are_counted_without_the_parser() -> None:
 
 def _measured(data: bytes) -> None:
     from musictk.music import Clock, notes
-    from musictk.reading.facts import measure
+    from musictk.reading.facts import piece_facts
 
     score = read_midi(data, Limits()).score
-    measure(score, notes(score), Clock(score), Limits())
+    piece_facts(score, notes(score), Clock(score), Limits())
 
 
 def test_a_legal_long_header_changes_no_note() -> None:

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 
 from musictk.catalog import Catalog
-from musictk.ingest import Options, ingest
+from musictk.ingest import IngestOptions, ingest
 from musictk.jobs.config import RunConfig
 from musictk.jobs.facts import RunFacts
 from musictk.jobs.merge import merge
 from musictk.jobs.sources import Source, base_sources
 from musictk.jobs.train import RunResult, resume, run
-from musictk.training.outcome import Quiet
+from musictk.training.outcome import SilentListener
 from musictk.workspace import Workspace
 
 BACH = Path(__file__).parents[2] / "examples" / "midis" / "Bach"
@@ -29,7 +29,7 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass
-class Listener(Quiet):
+class Listener(SilentListener):
     """Keeps the facts of the run that began."""
 
     facts: RunFacts = field(init=False)
@@ -83,7 +83,7 @@ class Room:
         folder.mkdir()
         for path in sorted(BACH.glob("*.mid"))[FIRST : FIRST + count]:
             shutil.copy(path, folder)
-        ingest(self.catalog, self.workspace, [folder], Options(workers=1))
+        ingest(self.catalog, self.workspace, [folder], IngestOptions(workers=1))
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +95,7 @@ def ingested(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, root / "midis")
     workspace = Workspace(root)
     with Catalog.open(workspace.catalog_url, root) as catalog:
-        ingest(catalog, workspace, [root / "midis"], Options(workers=1))
+        ingest(catalog, workspace, [root / "midis"], IngestOptions(workers=1))
         Room(catalog, workspace).train(arch="gpt", tokenizer="events")
     return root
 

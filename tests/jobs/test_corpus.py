@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from sqlalchemy import Engine, event
 
 from musictk.config import build
-from musictk.ingest import Options, ingest
+from musictk.ingest import IngestOptions, ingest
 from musictk.jobs.corpus import Corpus, piece_weights
 from musictk.jobs.data import DataSettings
 from tests.jobs.conftest import Room
@@ -64,8 +64,9 @@ def test_composers_are_balanced(room: Room, draw: str) -> None:
 @pytest.mark.parametrize("tokenizer", ["events", "text"])
 def test_a_run_reads_the_pieces_once(room: Room, tokenizer: str) -> None:
     """Counted in SQL, whether or not the tokenizer has to be fitted and the pieces encoded."""
-    (room.workspace.root / "tune.abc").write_text("X:1\nM:4/4\nL:1/8\nK:G\nG2BG dGBG|c2ec B2dB|\n")
-    ingest(room.catalog, room.workspace, [room.workspace.root / "tune.abc"], Options(workers=1))
+    tune = room.workspace.root / "tune.abc"
+    tune.write_text("X:1\nM:4/4\nL:1/8\nK:G\nG2BG dGBG|c2ec B2dB|\n")
+    ingest(room.catalog, room.workspace, [tune], IngestOptions(workers=1))
     statements: list[str] = []
 
     def count(*given: Any) -> None:

@@ -18,7 +18,7 @@ from musictk.jobs.compare import compare
 from musictk.jobs.export import export
 from musictk.jobs.runs import close_abandoned, status_of
 from musictk.model.manifest import Manifest
-from musictk.training.directory import HeldError, held, hold
+from musictk.training.directory import LockedError, is_locked, lock
 from musictk.training.outcome import Evaluation, Report
 from tests.jobs.conftest import SMALL, Listener, Room
 
@@ -123,7 +123,7 @@ def test_a_killed_run_is_closed_by_the_next(room: Room) -> None:
         room.catalog.start_run("gpt", row.tokenizer, row.settings, name)
     part = room.workspace.runs / "early" / "checkpoints" / ".step-0000002.part"
     part.mkdir(parents=True)
-    with hold(room.workspace.runs / "alive"):
+    with lock(room.workspace.runs / "alive"):
         seen = {run.name: status_of(room.workspace, run) for run in room.catalog.runs()}
         close_abandoned(room.catalog, room.workspace)
     expected = {"early": "failed", "alive": "running", cut.run: "interrupted"}
@@ -137,15 +137,15 @@ def test_a_killed_run_is_closed_by_the_next(room: Room) -> None:
 
 def test_one_of_two_resumes_is_refused(room: Room) -> None:
     cut = room.train(Stopper(), **FOUR)
-    refused = pytest.raises(HeldError, match=f"another process is training '{cut.run}'")
-    with hold(room.workspace.runs / cut.run), refused:
+    refused = pytest.raises(LockedError, match=f"another process is training '{cut.run}'")
+    with lock(room.workspace.runs / cut.run), refused:
         room.resume(cut.run)
     assert statuses(room)[cut.run] == "interrupted"
     assert room.resume(cut.run).outcome.ended == "finished"
 
 
 def test_a_directory_that_is_in_use_makes_no_run(room: Room) -> None:
-    with hold(room.workspace.runs / "gpt-2"), pytest.raises(HeldError):
+    with lock(room.workspace.runs / "gpt-2"), pytest.raises(LockedError):
         room.train(**FOUR)
     assert statuses(room) == {"gpt-1": "finished"}
 
@@ -188,12 +188,12 @@ def test_a_killed_process_leaves_no_lock(room: Room) -> None:
     first.kill()
     first.communicate()
     assert statuses(room)["gpt-2"] == "running"
-    assert not held(run)
+    assert not is_locked(run)
     reached = (run / "last").resolve()
     second = _musictk(room, "--resume", "gpt-2")
     _until(second, lambda: (run / "last").resolve() != reached)
     with pytest.raises(
-        HeldError, match="another process is training 'gpt-2'; wait until"
+        LockedError, match="another process is training 'gpt-2'; wait until"
     ) as caught:
         room.resume("gpt-2")
     assert caught.value.exit_code == 1

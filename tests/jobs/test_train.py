@@ -15,7 +15,7 @@ import pytest
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.errors import MusictkError, UsageError
-from musictk.ingest import Options, ingest
+from musictk.ingest import IngestOptions, ingest
 from musictk.model.manifest import Manifest
 from musictk.tokens.crops import VERSION
 from musictk.tokens.cuts import cut
@@ -125,7 +125,7 @@ def test_pieces_that_the_tokenizer_refuses_are_reported(room: Room) -> None:
             )
         score.tracks.append(drums)
         score.dump_midi(str(folder / f"{number}.mid"))
-    ingest(room.catalog, room.workspace, [folder], Options(workers=1))
+    ingest(room.catalog, room.workspace, [folder], IngestOptions(workers=1))
     listener = Listener()
     room.train(listener, arch="gpt", tokenizer="pianoroll")
     assert listener.facts.refused
@@ -182,12 +182,12 @@ def test_augmentation_without_effect_is_reported(
 
 def test_music_that_another_tokenizer_reads(tmp_path: Path) -> None:
     from musictk.catalog import Catalog
-    from musictk.ingest import Options, ingest
+    from musictk.ingest import ingest
     from musictk.workspace import Workspace
 
     (tmp_path / "tune.abc").write_text("X:1\nM:4/4\nL:1/8\nK:G\nG2BG dGBG|c2ec B2dB|G8|\n")
     workspace = Workspace(tmp_path)
     with Catalog.open(workspace.catalog_url, tmp_path) as catalog:
-        ingest(catalog, workspace, [tmp_path / "tune.abc"], Options(workers=1))
+        ingest(catalog, workspace, [tmp_path / "tune.abc"], IngestOptions(workers=1))
         with pytest.raises(MusictkError, match="--tokenizer text"):
             Room(catalog, workspace).train()

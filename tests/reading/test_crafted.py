@@ -1,4 +1,4 @@
-"""Files made to cost much: small in bytes, or full of what readers count only at the end."""
+"""Crafted files: small, but expensive for a naive reader."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from musictk.reading.reasons import Reason
 
 
 def known(count: int) -> list[Task]:
-    """Tasks whose answer stands already: no worker is asked."""
+    """Tasks with a known answer: no worker gets them."""
     return [Task({}, tag=number, answer=({}, b"")) for number in range(count)]
 
 

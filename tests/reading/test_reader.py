@@ -1,4 +1,4 @@
-"""Our own MIDI reader: what legal, odd and broken events mean, checked against mido and by hand."""
+"""The MIDI reader: valid, unusual and damaged events, checked against mido and by hand."""
 
 from __future__ import annotations
 
@@ -304,7 +304,7 @@ def rewritten(events: Events) -> bytes:
             body += variable_length(tick - before) + event
             before = tick
         tracks.append(body)
-    return midi(*tracks, division=events.layout.division, form=events.layout.format)
+    return midi(*tracks, division=events.chunks.division, form=events.chunks.format)
 
 
 @pytest.mark.parametrize("size", range(1, 40))

@@ -95,8 +95,8 @@ def test_an_endless_piece_is_refused(tmp_path: Path, soundfont: Path) -> None:
         audio.render(score, tmp_path / "out.wav", soundfont)
 
 
-def test_a_missing_soundfont_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio, "PLACES", ())
+def test_a_missing_soundfont_has_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(audio, "SOUNDFONT_FOLDERS", ())
     with pytest.raises(MusictkError, match="--soundfont"):
         audio.find_soundfont()
 
@@ -104,5 +104,5 @@ def test_a_missing_soundfont_names_the_mend(monkeypatch: pytest.MonkeyPatch) -> 
 def test_the_system_s_soundfonts_are_found(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, soundfont: Path
 ) -> None:
-    monkeypatch.setattr(audio, "PLACES", (str(tmp_path / "nowhere"), str(tmp_path)))
+    monkeypatch.setattr(audio, "SOUNDFONT_FOLDERS", (str(tmp_path / "nowhere"), str(tmp_path)))
     assert audio.find_soundfont() == soundfont

@@ -12,7 +12,7 @@ from musictk.errors import MusictkError
 from musictk.music import bars
 from musictk.rendering import pianoroll
 from musictk.rendering.midi import SectionSpan
-from musictk.rendering.roll import PALETTE, name
+from musictk.rendering.roll import PALETTE, pitch_name
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 
@@ -121,7 +121,7 @@ def test_text_fits_the_terminal(path: Path) -> None:
 
 
 def test_names_of_pitches() -> None:
-    assert [name(pitch) for pitch in (0, 60, 61, 69, 127)] == [
+    assert [pitch_name(pitch) for pitch in (0, 60, 61, 69, 127)] == [
         "C-1",
         "C4",
         "C♯4",

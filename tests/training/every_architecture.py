@@ -18,10 +18,12 @@ import torch.distributed as dist
 
 from musictk.tokens import Frames
 from musictk.training.adapters import adapt
+from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome
 
 SMALL_RUN = Path(__file__).with_name("small_run.py")
+REGRESSION = runpy.run_path(str(Path(__file__).with_name("other_tasks.py")))["Regression"]
 ARCHITECTURES = ("gpt", "conformer", "relative", "roll")
 STEPS = {"steps": 4, "accumulation": 2, "evaluate_every": 2, "checkpoint_every": 2, "log_every": 1}
 Case = tuple[str, int, dict[str, Any]]  # architecture, rank of the adapters, settings
@@ -36,6 +38,8 @@ CASES: dict[str, Case] = PLAIN | {
     "conformer-fsdp-recompute": ("conformer", 0, {"parallel": "fsdp", "recompute": True}),
     "conformer-fsdp-muon": ("conformer", 0, {"parallel": "fsdp", "optimizer": "muon"}),
     "conformer-fsdp-fp16": ("conformer", 0, {"parallel": "fsdp", "precision": "fp16"}),
+    "gpt-ddp-regression": ("gpt", 0, {"parallel": "ddp"}),
+    "gpt-fsdp-regression": ("gpt", 0, {"parallel": "fsdp"}),
 }
 
 
@@ -57,10 +61,11 @@ def trained(
     torch.manual_seed(1)
     if rank and not resume:
         adapt(network, rank)
-    split, valid = small.splits(space)
+    make = REGRESSION if case.endswith("regression") else LanguageModeling
+    task = make(network, manifest, *small.splits(space))
     settings = small.SMALL.but(**STEPS, **values)
     listener = small.Stopper(stop) if stop else None
-    return train(settings, network, manifest, split, valid, directory, listener, resume, "cpu")
+    return train(task, settings, directory, listener, resume, "cpu")
 
 
 def main(directory: Path) -> None:

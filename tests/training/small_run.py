@@ -23,8 +23,9 @@ from musictk.model.network import Network
 from musictk.tokens import Frames, Space, Tokens
 from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard
+from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
-from musictk.training.outcome import Outcome, Quiet, Report
+from musictk.training.outcome import Outcome, Report, SilentListener
 from musictk.training.settings import TrainSettings
 
 MIDIS = Path(__file__).parents[2] / "examples/midis"
@@ -92,21 +93,24 @@ def fresh(
     return bundle.build_network(manifest), manifest
 
 
+def task(space: Space = TOKENS, architecture: str = "gpt", **config: object) -> LanguageModeling:
+    """The small run's: an untrained network and both splits."""
+    return LanguageModeling(*fresh(space, architecture, **config), *splits(space))
+
+
 def run(
     directory: Path,
     settings: TrainSettings = SMALL,
     resume: bool = False,
     space: Space = TOKENS,
-    listener: Quiet | None = None,
+    listener: SilentListener | None = None,
     dropout: float = 0.1,
 ) -> Outcome:
     """Train the small network."""
-    network, manifest = fresh(space, dropout=dropout)
-    train_on, valid = splits(space)
-    return train(settings, network, manifest, train_on, valid, directory, listener, resume, "cpu")
+    return train(task(space, dropout=dropout), settings, directory, listener, resume, "cpu")
 
 
-class Slow(Quiet):
+class Slow(SilentListener):
     """Says each step aloud and waits a little, so that there is time to kill it."""
 
     def stepped(self, report: Report) -> None:
@@ -114,7 +118,7 @@ class Slow(Quiet):
         time.sleep(0.05)
 
 
-class Stopper(Quiet):
+class Stopper(SilentListener):
     """Asks its process to end after a step."""
 
     def __init__(self, step: int) -> None:

@@ -11,6 +11,7 @@ from musictk.model import bundle
 from musictk.model.manifest import Manifest
 from musictk.training.adapters import merged_state
 from musictk.training.finetune import start_from
+from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 
 
@@ -26,7 +27,13 @@ def test_adapters_leave_an_ordinary_bundle_and_resume_exactly(
         network, manifest = start_from(first.best, lora=4)
         directory = tmp_path / name
         outcomes.append(
-            train(settings, network, manifest, split, valid, directory, listener, device="cpu")
+            train(
+                LanguageModeling(network, manifest, split, valid),
+                settings,
+                directory,
+                listener,
+                device="cpu",
+            )
         )
     whole, cut = outcomes
     assert cut.interrupted
@@ -34,7 +41,13 @@ def test_adapters_leave_an_ordinary_bundle_and_resume_exactly(
     manifest = Manifest.read(tmp_path / "cut/last")
     network = bundle.build_network(manifest)
     directory = tmp_path / "cut"
-    resumed = train(settings, network, manifest, split, valid, directory, resume=True, device="cpu")
+    resumed = train(
+        LanguageModeling(network, manifest, split, valid),
+        settings,
+        directory,
+        resume=True,
+        device="cpu",
+    )
     assert resumed.digest == whole.digest
     before, _ = bundle.read(first.best)
     after, _ = bundle.read(resumed.last)

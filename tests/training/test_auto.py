@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from musictk.training.auto import Choice, Machine, choose, choose_for
+from musictk.training.auto import Choice, Machine, choose, choose_settings
 from musictk.training.settings import TrainSettings
 
 LAPTOP, SERVER = Machine("cpu", 2), Machine("cpu", 128)
@@ -14,55 +14,55 @@ def _parameters(size: str | None) -> int:
     return SIZES[size or "tiny"]
 
 
-def _positions(choice: Choice) -> int:
-    loop = TrainSettings().but(**choice.train).loop
-    return loop.batch * loop.accumulation * loop.length * int(choice.train["steps"])
+def _positions(chosen: Choice) -> int:
+    loop = TrainSettings().but(**chosen.train).loop
+    return loop.batch * loop.accumulation * loop.length * int(chosen.train["steps"])
 
 
 def test_two_cores_and_few_pieces_take_minutes() -> None:
-    choice = choose_for(LAPTOP, 130_000, _parameters)
-    assert choice.size == "tiny"
-    seconds = 6 * SIZES["tiny"] * _positions(choice) / (2 * 12e9)
+    chosen = choose(LAPTOP, 130_000, _parameters)
+    assert chosen.size == "tiny"
+    seconds = 6 * SIZES["tiny"] * _positions(chosen) / (2 * 12e9)
     assert 60 < seconds < 180
-    assert choice == choose_for(LAPTOP, 130_000, _parameters)
+    assert chosen == choose(LAPTOP, 130_000, _parameters)
 
 
 def test_more_of_anything_is_used() -> None:
-    assert choose_for(SERVER, 20_000_000, _parameters).size != "tiny"
-    assert _positions(choose_for(LAPTOP, 1_000_000, _parameters)) > _positions(
-        choose_for(LAPTOP, 130_000, _parameters)
+    assert choose(SERVER, 20_000_000, _parameters).size != "tiny"
+    assert _positions(choose(LAPTOP, 1_000_000, _parameters)) > _positions(
+        choose(LAPTOP, 130_000, _parameters)
     )
-    big, small = (choose_for(machine, 30_000_000, _parameters) for machine in (GPU, SMALL_GPU))
+    big, small = (choose(machine, 30_000_000, _parameters) for machine in (GPU, SMALL_GPU))
     assert (big.size, big.train["precision"]) == ("base", "bf16")
     assert big.train["batch"] > small.train["batch"] >= 1
 
 
 def test_a_small_corpus_is_not_passed_over_for_ever() -> None:
     for machine in (SERVER, GPU):
-        choice = choose_for(machine, 10_000, _parameters)
-        assert _positions(choice) <= max(20 * 10_000 * 1.1, 100 * 2048 * choice.train["batch"])
+        chosen = choose(machine, 10_000, _parameters)
+        assert _positions(chosen) <= max(20 * 10_000 * 1.1, 100 * 2048 * chosen.train["batch"])
 
 
 def test_a_pass_over_short_pieces_takes_as_many_windows_as_they_do() -> None:
     """1,000 pieces of 100 positions: a window holds one of them, not the 20 that would fill it."""
     full, padded = (
-        choose_for(GPU, 100_000, _parameters, None, {"length": 2048, "batch": 8}, rows)
+        choose(GPU, 100_000, _parameters, None, {"length": 2048, "batch": 8}, rows)
         for rows in (None, lambda length: 1000)
     )
     assert full.train["steps"] == 20 * 100_000 // (8 * 2048) + 1
     assert padded.train["steps"] == 20 * 1000 // 8
 
 
-def test_given_settings_are_kept_and_the_others_fit_them() -> None:
-    choice = choose_for(LAPTOP, 130_000, _parameters, "small", {"length": 512, "batch": 8})
-    assert choice.size == "small"
-    assert (choice.train["batch"], choice.train["length"]) == (8, 512)
-    assert choice.train["steps"] == 100  # the fewest there are
-    assert choose_for(LAPTOP, 130_000, _parameters, None, {"steps": 7}).train["steps"] == 7
+def test_given_settings_are_kept() -> None:
+    chosen = choose(LAPTOP, 130_000, _parameters, "small", {"length": 512, "batch": 8})
+    assert chosen.size == "small"
+    assert (chosen.train["batch"], chosen.train["length"]) == (8, 512)
+    assert chosen.train["steps"] == 100  # the fewest there are
+    assert choose(LAPTOP, 130_000, _parameters, None, {"steps": 7}).train["steps"] == 7
 
 
 @pytest.mark.parametrize("arch", ["gpt", "conformer", "relative", "roll"])
-def test_every_architecture_has_a_choice(arch: str) -> None:
-    choice = choose(arch, 130_000, "cpu")
-    assert choice.size in SIZES
-    TrainSettings().but(**choice.train)
+def test_every_architecture_is_suited(arch: str) -> None:
+    chosen = choose_settings(arch, 130_000, "cpu")
+    assert chosen.size in SIZES
+    TrainSettings().but(**chosen.train)

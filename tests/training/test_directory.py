@@ -12,12 +12,12 @@ from types import SimpleNamespace
 import pytest
 
 from musictk.errors import MusictkError
-from musictk.training.directory import HeldError, held, hold
+from musictk.training.directory import LockedError, is_locked, lock
 
 HOLDER = (
     "import sys; from pathlib import Path\n"
-    "from musictk.training.directory import hold\n"
-    "with hold(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
+    "from musictk.training.directory import lock\n"
+    "with lock(Path(sys.argv[1])):\n    print('held', flush=True); sys.stdin.read()"
 )
 
 
@@ -25,34 +25,34 @@ def test_a_directory_is_held_until_the_process_is_gone(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
     small.run(tmp_path / "run", small.SMALL.but(steps=5))
-    assert not held(tmp_path / "run")
+    assert not is_locked(tmp_path / "run")
     command = [sys.executable, "-c", HOLDER, str(tmp_path / "run")]
     other = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert other.stdout is not None
     assert other.stdout.readline() == "held\n"
     before = sorted(path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*"))
-    assert held(tmp_path / "run")
+    assert is_locked(tmp_path / "run")
     for resume in (True, False):
-        with pytest.raises(HeldError, match="another process is training 'run'; wait until"):
+        with pytest.raises(LockedError, match="another process is training 'run'; wait until"):
             small.run(tmp_path / "run", small.SMALL.but(steps=5), resume=resume)
     assert sorted(path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")) == before
     os.kill(other.pid, signal.SIGKILL)
     other.communicate()
-    assert not held(tmp_path / "run")
+    assert not is_locked(tmp_path / "run")
     assert small.run(tmp_path / "run", small.SMALL.but(steps=5), resume=True).step == 5
 
 
 def test_two_threads_do_not_share_it_either(tmp_path: Path) -> None:
-    with hold(tmp_path), pytest.raises(HeldError), hold(tmp_path):
+    with lock(tmp_path), pytest.raises(LockedError), lock(tmp_path):
         pass
-    with hold(tmp_path):
-        assert held(tmp_path)
-    assert not held(tmp_path)
-    assert not held(tmp_path / "none")
+    with lock(tmp_path):
+        assert is_locked(tmp_path)
+    assert not is_locked(tmp_path)
+    assert not is_locked(tmp_path / "none")
 
 
 def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     refused = pytest.raises(MusictkError, match=r"cannot write .*file/run/lock: ")
-    with refused, hold(tmp_path / "file" / "run"):
+    with refused, lock(tmp_path / "file" / "run"):
         pass

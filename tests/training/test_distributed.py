@@ -68,7 +68,7 @@ def test_a_device_that_is_not_there_is_named() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
     for name in ("tpu", "cuda:x", "mps"):
-        with pytest.raises(UsageError, match=f"no device '{name}'; there is: cpu, cuda"):
+        with pytest.raises(UsageError, match=f"no device '{name}'; choose from: cpu, cuda"):
             choose_device(name)
     missing = f"cuda:{torch.cuda.device_count()}"
     with pytest.raises(UsageError, match=f"no device '{missing}': torch .* cpu or auto"):

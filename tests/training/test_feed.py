@@ -6,37 +6,37 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from musictk.training.feed import Feed, drop_conditions, torch_seed
+from musictk.training.feed import Feed, torch_seed
+from musictk.training.language import drop_conditions
 
 
 def test_processes_share_out_the_whole_batch(small: SimpleNamespace) -> None:
-    train, _ = small.splits()
+    task = small.task()
     settings = small.SMALL.but(accumulation=2)
-    with Feed(train, settings, slice(0, 4)) as feed:
+    with Feed(task, settings, slice(0, 4)) as feed:
         whole = [feed[step] for step in range(3)]
     parts = []
     for rows in (slice(0, 2), slice(2, 4)):
-        with Feed(train, settings, rows) as feed:
+        with Feed(task, settings, rows) as feed:
             parts.append([feed[step] for step in range(3)])
     for step, data in enumerate(whole):
         one, other = parts[0][step], parts[1][step]
-        assert data.positions == one.positions == other.positions
-        assert data.positions == sum(int(part.mask.sum()) for part in data.parts)
-        for index, part in enumerate(data.parts):
-            joined = np.concatenate([one.parts[index].inputs, other.parts[index].inputs])
-            assert np.array_equal(part.inputs, joined)
-            labels = np.concatenate([one.parts[index].conditions, other.parts[index].conditions])
-            assert np.array_equal(part.conditions, labels)
+        assert data.count == one.count == other.count
+        _, _, masks, _ = zip(*(part.arrays for part in data.parts), strict=True)
+        assert data.count == sum(int(mask.sum()) for mask in masks)
+        for part, first, second in zip(data.parts, one.parts, other.parts, strict=True):
+            for joined, *shares in zip(part.arrays, first.arrays, second.arrays, strict=True):
+                assert np.array_equal(joined, np.concatenate(shares))
 
 
 def test_a_step_is_the_same_whatever_came_before(small: SimpleNamespace) -> None:
-    train, _ = small.splits()
-    with Feed(train, small.SMALL, slice(0, 4)) as feed:
+    task = small.task()
+    with Feed(task, small.SMALL, slice(0, 4)) as feed:
         in_order = [feed[step] for step in range(4)][3]
-    with Feed(train, small.SMALL, slice(0, 4)) as feed:
+    with Feed(task, small.SMALL, slice(0, 4)) as feed:
         alone = feed[3]
-    assert np.array_equal(in_order.parts[0].inputs, alone.parts[0].inputs)
-    assert np.array_equal(in_order.parts[0].conditions, alone.parts[0].conditions)
+    for one, other in zip(in_order.parts[0].arrays, alone.parts[0].arrays, strict=True):
+        assert np.array_equal(one, other)
 
 
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -11,6 +11,7 @@ from musictk.errors import MusictkError
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.training.finetune import grow, start_from
+from musictk.training.language import LanguageModeling
 from musictk.training.log import read_log
 from musictk.training.loop import train
 
@@ -57,7 +58,12 @@ def test_all_weights_are_trained_on(small: SimpleNamespace, tmp_path: Path) -> N
     first = small.run(tmp_path / "first")
     network, manifest = start_from(first.best, conditions=KNOWN)
     split, valid = small.splits()
-    outcome = train(small.SMALL, network, manifest, split, valid, tmp_path / "second", device="cpu")
+    outcome = train(
+        LanguageModeling(network, manifest, split, valid),
+        small.SMALL,
+        tmp_path / "second",
+        device="cpu",
+    )
     assert outcome.best_nll is not None
     assert first.best_nll is not None
     assert outcome.best_nll < first.best_nll
@@ -72,7 +78,9 @@ def test_the_start_stays_the_best_until_it_is_beaten(
     split, valid = small.splits()
     settings = small.SMALL.but(lr=1.0)  # far too high: every step is for the worse
     network, manifest = start_from(first.best, lora=lora)
-    outcome = train(settings, network, manifest, split, valid, tmp_path / "bad", device="cpu")
+    outcome = train(
+        LanguageModeling(network, manifest, split, valid), settings, tmp_path / "bad", device="cpu"
+    )
     assert outcome.kept_start
     scores = [line["nll"] for line in read_log(tmp_path / "bad") if line["kind"] == "evaluation"]
     assert len(scores) == 4
@@ -90,12 +98,24 @@ def test_a_fine_tuned_run_resumes_exactly(small: SimpleNamespace, tmp_path: Path
         network, manifest = start_from(first.best)
         directory = tmp_path / name
         outcomes.append(
-            train(small.SMALL, network, manifest, split, valid, directory, listener, device="cpu")
+            train(
+                LanguageModeling(network, manifest, split, valid),
+                small.SMALL,
+                directory,
+                listener,
+                device="cpu",
+            )
         )
     assert outcomes[1].interrupted
     network, manifest = bundle.read(tmp_path / "cut/last")
     directory = tmp_path / "cut"
-    end = train(small.SMALL, network, manifest, split, valid, directory, resume=True, device="cpu")
+    end = train(
+        LanguageModeling(network, manifest, split, valid),
+        small.SMALL,
+        directory,
+        resume=True,
+        device="cpu",
+    )
     whole = outcomes[0]
     assert (end.digest, end.best_step, end.best_nll) == (
         whole.digest, whole.best_step, whole.best_nll,

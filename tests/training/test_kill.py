@@ -33,7 +33,7 @@ class Killed(BaseException):
 
 
 def _counted(operation: Callable[..., Any], countdown: list[int]) -> Callable[..., Any]:
-    """The operation, until the countdown is at an end."""
+    """The operation, which raises Killed when the countdown reaches 0."""
 
     def counted(*arguments: Any, **options: Any) -> Any:
         countdown[0] -= 1
@@ -62,7 +62,7 @@ def test_killed_again_and_again_ends_alike(small: SimpleNamespace, tmp_path: Pat
     assert out.split() == ["finished", "12", expected], err
 
 
-def test_every_state_a_kill_can_leave_is_gone_on_from(
+def test_every_state_a_kill_can_leave_is_resumed_exactly(
     small: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Stop the writing of a checkpoint after each of its file operations in turn."""

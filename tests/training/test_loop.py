@@ -13,17 +13,19 @@ import torch
 from musictk.errors import MusictkError, UsageError
 from musictk.model import bundle
 from musictk.tokens import Frames
-from musictk.training.evaluate import nll, tensors
+from musictk.training.devices import tensors
+from musictk.training.evaluate import nll
+from musictk.training.language import LanguageModeling
 from musictk.training.log import read_log
 from musictk.training.loop import train
-from musictk.training.objective import Objective
+from musictk.training.objective import NextPosition
 from musictk.training.optimizer import make_optimizers, set_rate
-from musictk.training.outcome import Evaluation, Quiet, Report
+from musictk.training.outcome import Evaluation, Report, SilentListener
 from musictk.training.schedule import rate
 
 
-class Ears(Quiet):
-    """Remembers all it hears; asks the process to stop after a step."""
+class Recorder(SilentListener):
+    """Records every event; signals the process to stop after a step."""
 
     def __init__(self, stop_after: int = 0, number: int = signal.SIGINT) -> None:
         self.steps: list[Report] = []
@@ -48,7 +50,9 @@ def test_a_run_learns_more_than_a_bigram(small: SimpleNamespace, tmp_path: Path)
     crops = small.crops(pieces, small.TOKENS)
     network, manifest = small.fresh(dropout=0.0)
     settings = small.SMALL.but(steps=300, lr=1e-2, evaluate_every=300, evaluate_batches=0)
-    outcome = train(settings, network, manifest, crops, crops, tmp_path, device="cpu")
+    outcome = train(
+        LanguageModeling(network, manifest, crops, crops), settings, tmp_path, device="cpu"
+    )
     assert outcome.ended == "finished"
     assert outcome.best_nll is not None
     assert outcome.baseline is not None
@@ -70,9 +74,9 @@ def test_checkpoints_may_be_kept_from_every_stage(small: SimpleNamespace, tmp_pa
 def test_best_and_last_are_bundles_that_score_as_reported(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
-    ears = Ears()
+    recorder = Recorder()
     settings = small.SMALL.but(evaluate_batches=0)
-    outcome = small.run(tmp_path, settings, listener=ears)
+    outcome = small.run(tmp_path, settings, listener=recorder)
     trained_on, valid = small.splits()
     for path, expected in ((outcome.best, outcome.best_nll), (outcome.last, None)):
         network, manifest = bundle.read(path)
@@ -80,18 +84,18 @@ def test_best_and_last_are_bundles_that_score_as_reported(
         assert manifest.trained["data"] == trained_on.shard.digest
         assert manifest.trained["parameters"] == sum(p.numel() for p in network.parameters())
         mean = nll(network, valid, settings.loop.batch, settings.loop.length).mean
-        assert mean == pytest.approx(expected or ears.evaluations[-1].nll, abs=1e-6)
+        assert mean == pytest.approx(expected or recorder.evaluations[-1].nll, abs=1e-6)
     assert bundle.weights_digest(bundle.read(outcome.last)[0]) == outcome.digest
-    assert outcome.best_nll == min(each.nll for each in ears.evaluations)
+    assert outcome.best_nll == min(each.nll for each in recorder.evaluations)
 
 
 def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path: Path) -> None:
-    ears = Ears()
-    outcome = small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=ears)
+    recorder = Recorder()
+    outcome = small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=recorder)
     lines = read_log(tmp_path)
     steps = [line for line in lines if line["kind"] == "step"]
-    assert [line["step"] for line in steps] == [report.step for report in ears.steps]
-    assert [line["loss"] for line in steps] == [report.loss for report in ears.steps]
+    assert [line["step"] for line in steps] == [report.step for report in recorder.steps]
+    assert [line["loss"] for line in steps] == [report.loss for report in recorder.steps]
     held = [line for line in lines if line["kind"] == "evaluation"]
     assert [line["step"] for line in held] == [5, 10, 12]
     assert all(line["baseline"] == held[0]["baseline"] for line in held)
@@ -99,9 +103,9 @@ def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path:
         {name.removeprefix("nll_"): line[name] for name in line if name.startswith("nll_")}
         for line in held
     ]
-    assert by_position == [each.by_position for each in ears.evaluations]
+    assert by_position == [each.by_position for each in recorder.evaluations]
     assert {"0", "1-7", "8-63"} <= set(by_position[0])
-    best = next(each for each in ears.evaluations if each.step == outcome.best_step)
+    best = next(each for each in recorder.evaluations if each.step == outcome.best_step)
     assert outcome.by_position == best.by_position
     assert list((tmp_path / "tensorboard").glob("events*"))
 
@@ -111,14 +115,14 @@ def test_accumulation_only_splits_the_step(small: SimpleNamespace, tmp_path: Pat
     network, manifest = small.fresh(dropout=0.0)
     split, valid = small.splits()
     settings = small.SMALL.but(steps=1, batch=4, accumulation=2, condition_dropout=0.0, clip=0.0)
-    train(settings, network, manifest, split, valid, tmp_path / "a", device="cpu")
+    train(LanguageModeling(network, manifest, split, valid), settings, tmp_path / "a", device="cpu")
     whole, _ = small.fresh(dropout=0.0)
     optimizers = make_optimizers(whole, settings.optimisation)
-    parts = [split.batch(0, draw, 4, 32) for draw in (0, 1)]
-    nats = sum(
-        Objective(whole, small.TOKENS)(*tensors(part, torch.device("cpu"))).sum() for part in parts
-    )
-    (nats / sum(int(part.mask.sum()) for part in parts)).backward()
+    task = LanguageModeling(whole, manifest, split, valid)
+    parts = [task.batch(settings, draw, slice(0, 4)) for draw in (0, 1)]
+    objective = NextPosition(whole, small.TOKENS)
+    nats = sum(objective(*tensors(part.arrays, torch.device("cpu"))).sum() for part in parts)
+    (nats / sum(part.count for part in parts)).backward()
     set_rate(optimizers, rate(settings.schedule, 0))
     optimizers[0].step()
     for one, other in zip(network.parameters(), whole.parameters(), strict=True):
@@ -131,7 +135,7 @@ def test_interrupted_and_resumed_is_as_if_never(
     small: SimpleNamespace, tmp_path: Path, number: int, step: int
 ) -> None:
     whole = small.run(tmp_path / "whole")
-    outcome = small.run(tmp_path / "cut", listener=Ears(step, number))
+    outcome = small.run(tmp_path / "cut", listener=Recorder(step, number))
     assert outcome.interrupted
     assert outcome.step == step
     resumed = small.run(tmp_path / "cut", resume=True)
@@ -150,7 +154,7 @@ def test_interrupted_and_resumed_is_as_if_never(
 def test_a_resumed_frames_run_ends_alike_too(small: SimpleNamespace, tmp_path: Path) -> None:
     space = Frames(width=128)
     whole = small.run(tmp_path / "whole", space=space)
-    assert small.run(tmp_path / "cut", space=space, listener=Ears(6)).step == 6
+    assert small.run(tmp_path / "cut", space=space, listener=Recorder(6)).step == 6
     assert small.run(tmp_path / "cut", space=space, resume=True).digest == whole.digest
 
 
@@ -176,7 +180,7 @@ def test_every_way_of_stepping_resumes_exactly(
 ) -> None:
     settings = small.SMALL.but(steps=8, **values)
     whole = small.run(tmp_path / "whole", settings)
-    small.run(tmp_path / "cut", settings, listener=Ears(4))
+    small.run(tmp_path / "cut", settings, listener=Recorder(4))
     resumed = small.run(tmp_path / "cut", settings, resume=True)
     assert resumed.digest == whole.digest
     assert (resumed.skipped, whole.skipped) == (0, 0)
@@ -192,13 +196,15 @@ def test_steps_whose_gradient_is_no_number_are_skipped_and_counted(
     torch.nn.init.constant_(network.tables[0].weight, torch.inf)
     before = bundle.weights_digest(network)
     settings = small.SMALL.but(steps=20, precision=precision, evaluate_every=20)
-    shown, held = small.splits()
-    outcome = train(settings, network, manifest, shown, held, tmp_path, device="cpu")
+    split, valid = small.splits()
+    outcome = train(
+        LanguageModeling(network, manifest, split, valid), settings, tmp_path, device="cpu"
+    )
     assert outcome.skipped == faults
     assert outcome.digest == before
 
 
-class Poison(Ears):
+class Poison(Recorder):
     """Breaks the network after a step."""
 
     def __init__(self, network: torch.nn.Module, step: int) -> None:
@@ -217,7 +223,9 @@ def test_a_run_that_diverges_keeps_what_was_good(small: SimpleNamespace, tmp_pat
     split, valid = small.splits()
     poison = Poison(network, 6)
     settings = small.SMALL.but(steps=60, checkpoint_every=2)
-    outcome = train(settings, network, manifest, split, valid, tmp_path, poison, device="cpu")
+    outcome = train(
+        LanguageModeling(network, manifest, split, valid), settings, tmp_path, poison, device="cpu"
+    )
     assert (outcome.ended, outcome.step, outcome.best_step) == ("diverged", 10, 5)
     assert outcome.why == "validation is not a finite number"
     assert [each.best for each in poison.evaluations] == [True, False]
@@ -236,7 +244,9 @@ def test_skipping_for_ever_is_a_divergence_without_validation_too(
     none = small.crops([split.shard.piece(0)[:0]], small.TOKENS)
     poison = Poison(network, 6)
     settings = small.SMALL.but(steps=60)
-    outcome = train(settings, network, manifest, split, none, tmp_path, poison, device="cpu")
+    outcome = train(
+        LanguageModeling(network, manifest, split, none), settings, tmp_path, poison, device="cpu"
+    )
     assert (outcome.ended, outcome.step, outcome.skipped) == ("diverged", 26, 20)
     assert outcome.why == "no gradient of the last 20 steps was finite"
     assert [path.name for path in poison.paths] == ["step-0000005"]
@@ -254,7 +264,7 @@ def test_a_run_is_resumed_that_another_version_began(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
     expected = small.run(tmp_path / "whole").digest
-    small.run(tmp_path / "cut", listener=Ears(4))
+    small.run(tmp_path / "cut", listener=Recorder(4))
     path = tmp_path / "cut/last/trainer.json"
     stored = json.loads(path.read_text())
     path.write_text(json.dumps(stored | {"settings": stored["settings"] | {"moon": 1}}))
@@ -293,7 +303,9 @@ def test_a_step_that_is_not_finite_is_skipped_and_counted(
     before = bundle.weights_digest(network)
     split, valid = small.splits()
     settings = small.SMALL.but(steps=3, condition_dropout=0.0, log_every=1)
-    outcome = train(settings, network, manifest, split, valid, tmp_path, device="cpu")
+    outcome = train(
+        LanguageModeling(network, manifest, split, valid), settings, tmp_path, device="cpu"
+    )
     assert outcome.skipped == 3
     assert bundle.weights_digest(network) == before
     assert read_log(tmp_path)[0]["loss"] is None  # JSON has no NaN
@@ -315,7 +327,9 @@ def test_without_validation_music_the_last_is_the_best(
     network, manifest = small.fresh()
     split, _ = small.splits()
     none = small.crops([split.shard.piece(0)[:0]], small.TOKENS)
-    outcome = train(small.SMALL, network, manifest, split, none, tmp_path, device="cpu")
+    outcome = train(
+        LanguageModeling(network, manifest, split, none), small.SMALL, tmp_path, device="cpu"
+    )
     assert (outcome.best_nll, outcome.baseline) == (None, None)
     assert outcome.best.samefile(outcome.last)
 
@@ -334,4 +348,9 @@ def test_what_cannot_work_is_refused(small: SimpleNamespace, tmp_path: Path) -> 
     split, valid = small.splits()
     other = replace(manifest, tokenizer_fingerprint="another")
     with pytest.raises(UsageError, match="tokenizer"):
-        train(small.SMALL, network, other, split, valid, tmp_path / "other", device="cpu")
+        train(
+            LanguageModeling(network, other, split, valid),
+            small.SMALL,
+            tmp_path / "other",
+            device="cpu",
+        )

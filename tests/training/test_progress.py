@@ -24,13 +24,13 @@ def test_only_skipped_updates_in_a_row_are_a_divergence() -> None:
     progress = Progress()
     for _ in range(MOST_SKIPPED - 1):
         progress.updated(finite=False)
-    assert not progress.diverged(2.0, final=False)
+    assert not progress.diverged(2.0, finished=False)
     progress.updated(finite=True)
     progress.updated(finite=False)
-    assert not progress.diverged(2.0, final=False)
+    assert not progress.diverged(2.0, finished=False)
     for _ in range(MOST_SKIPPED - 1):
         progress.updated(finite=False)
-    assert f"last {MOST_SKIPPED} steps" in progress.diverged(2.0, final=False)
+    assert f"last {MOST_SKIPPED} steps" in progress.diverged(2.0, finished=False)
 
 
 @pytest.mark.parametrize(

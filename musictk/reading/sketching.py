@@ -1,10 +1,10 @@
-"""A musical fingerprint that neither transposition nor tempo changes.
+"""Compute the sketch of a piece, which is invariant to transposition and tempo.
 
-The highest and the lowest voice are read off as sequences of pitch intervals; every run of seven
-intervals is hashed, runs of no more than two different intervals (scales, trills: everybody's
-property) are left out, and the smallest hashes are kept: a bottom-k sketch
-(Cohen & Kaplan 2007), from which `musictk.sketches` estimates what two pieces have in common.
-`docs/decisions/0007-near-duplicates.md` has the figures by which these numbers were chosen.
+The highest and the lowest voice are sequences of pitch intervals; every run of seven intervals is
+hashed. Runs of at most two different intervals (scales, trills) are common to all music and left
+out. The smallest hashes are kept: a bottom-k sketch (Cohen & Kaplan 2007), from which
+`musictk.sketches` estimates the overlap of two pieces. The constants are derived in
+`docs/decisions/0007-near-duplicates.md`.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _RUN = 7  # intervals in one run
-_GRID = 24  # places in a quarter on which nearly all onsets of a score fall
-_SCORE = 0.6  # share of onsets on that grid that tells a score from a performance (≥ .88, ≤ .23)
+_GRID = 24  # positions in a quarter on which nearly all onsets of a score are
+_SCORE = 0.6  # share of onsets on that grid of a score (≥ .88), not of a performance (≤ .23)
 _TOGETHER = 0.05  # seconds within which a performer's onsets count as one chord
 
 
 def sketch_music(ticks: Ints, pitch: Ints, quarter: int, clock: Callable[[Ints], Floats]) -> bytes:
-    """The sketch of a piece, from its notes' onsets in ticks and their pitch, both (N,).
+    """The sketch of a piece, from the onsets in ticks and the pitches of its notes, both (N,).
 
-    A score is read in ticks, so that its tempo does not matter; a performance in the seconds that
-    `clock` makes of them.
+    `quarter` is in ticks. Onsets of a score are compared in ticks, so that its tempo does not
+    matter; those of a performance in seconds, as converted by `clock`.
     """
     notes = np.sort(ticks << 7 | pitch)  # by onset, then by pitch
     ticks, height = notes >> 7, notes & 0x7F
@@ -48,7 +48,7 @@ def sketch_music(ticks: Ints, pitch: Ints, quarter: int, clock: Callable[[Ints],
 
 
 def sketch_text(text: str) -> bytes:
-    """The sketch of a text: runs of five words, case and punctuation left out."""
+    """The sketch of a text: runs of five words, ignoring case and punctuation."""
     words = "".join(char if char.isalnum() else " " for char in text.casefold()).split()
     runs = {" ".join(words[start : start + 5]) for start in range(max(1, len(words) - 4))}
     digests = (hashlib.blake2b(run.encode(), digest_size=4).digest() for run in runs)
@@ -65,7 +65,7 @@ def _pack(whole: bytes, hashes: NDArray[np.uint32]) -> bytes:
 
 
 def _is_score(ticks: Ints, quarter: int) -> bool:
-    # Half a tick's rounding is allowed; two ticks per quarter cannot tell, and are a score.
+    # Half a tick of rounding is allowed; with two ticks per quarter everything is a score.
     away = np.abs((ticks * _GRID + quarter // 2) % quarter - quarter // 2)
     return bool(np.mean(away <= _GRID) > _SCORE)
 
@@ -89,7 +89,7 @@ def _runs(steps: Ints, salt: int) -> NDArray[np.uint32]:
 
 
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """splitmix64's finaliser (Steele, Lea & Flood 2014); unsigned arithmetic wraps as it should."""
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in wrapping unsigned arithmetic."""
     value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
     return value ^ (value >> np.uint64(31))

@@ -1,4 +1,4 @@
-"""The fingerprint: the same music in another key, tempo, file or hand; and nothing else."""
+"""Sketches match for the same music in another key, tempo, file or performance, and no other."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from musictk.music import Clock, Notes, notes
 from musictk.reading import Limits
-from musictk.reading.facts import estimate_key, measure, pitched
-from musictk.reading.fingerprint import sketch_music, sketch_text
+from musictk.reading.facts import estimate_key, piece_facts, pitched_notes
 from musictk.reading.read import read_midi
-from musictk.sketches import alike, containment, unpack
+from musictk.reading.sketching import sketch_music, sketch_text
+from musictk.sketches import are_near_duplicates, containment, parse_sketch
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 PIECES = sorted(MIDIS.glob("*/*.mid"))
@@ -23,7 +23,7 @@ PIECES = sorted(MIDIS.glob("*/*.mid"))
 
 def read(path: Path) -> tuple[Notes, Clock, int]:
     score = read_midi(path.read_bytes(), Limits()).score
-    return pitched(score, notes(score)), Clock(score), score.ticks_per_quarter
+    return pitched_notes(score, notes(score)), Clock(score), score.ticks_per_quarter
 
 
 def sketch(path: Path) -> bytes:
@@ -57,20 +57,20 @@ def test_a_performance_is_found_to_be_the_same_piece(path: Path) -> None:
     keep = random.random(len(ticks)) > 0.01  # and a wrong note here and there
     performance = sketch_music(ticks[keep], line.pitch[keep], 480, lambda times: times / 960)
     assert performance != sketch(path)
-    assert alike(unpack(performance), unpack(sketch(path)))
+    assert are_near_duplicates(parse_sketch(performance), parse_sketch(sketch(path)))
 
 
 def test_different_pieces_are_kept_apart() -> None:
-    prints = [unpack(sketch(path)) for path in PIECES]
-    assert [pair for pair in itertools.combinations(prints, 2) if alike(*pair)] == []
+    prints = [parse_sketch(sketch(path)) for path in PIECES]
+    assert [pair for pair in itertools.combinations(prints, 2) if are_near_duplicates(*pair)] == []
 
 
 def test_a_piece_is_found_inside_a_longer_one() -> None:
     (one, _, quarter), (other, _, _) = read(PIECES[3]), read(PIECES[20])
     both = np.concatenate([one.start, other.start + one.end.max()])
     pitch = np.concatenate([one.pitch, other.pitch])
-    medley = unpack(sketch_music(both, pitch, quarter, lambda ticks: ticks / quarter))
-    share, sample = containment(unpack(sketch(PIECES[3])), medley)
+    medley = parse_sketch(sketch_music(both, pitch, quarter, lambda ticks: ticks / quarter))
+    share, sample = containment(parse_sketch(sketch(PIECES[3])), medley)
     assert share > 0.8
     assert sample > 50
 
@@ -79,8 +79,8 @@ def test_texts_with_the_same_words_are_twins() -> None:
     words = " ".join(f"word{number}" for number in range(200))
     assert sketch_text(words) == sketch_text(words.upper().replace(" ", ",\n"))
     edited, other = sketch_text(words + " and a line more"), sketch_text("nothing " * 50)
-    assert alike(unpack(sketch_text(words)), unpack(edited))
-    assert not alike(unpack(sketch_text(words)), unpack(other))
+    assert are_near_duplicates(parse_sketch(sketch_text(words)), parse_sketch(edited))
+    assert not are_near_duplicates(parse_sketch(sketch_text(words)), parse_sketch(other))
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_texts_with_the_same_words_are_twins() -> None:
 )
 def test_facts_of_known_pieces(name: str, facts: dict[str, object]) -> None:
     score = read_midi((MIDIS / name).read_bytes(), Limits()).score
-    found = measure(score, notes(score), Clock(score), Limits())
+    found = piece_facts(score, notes(score), Clock(score), Limits())
     assert {key: found[key] for key in facts} == facts
     ends = [note.end for track in score.to("second").tracks for note in track.notes]  # type: ignore[attr-defined]
     assert found["seconds"] == pytest.approx(max(ends), abs=0.01)

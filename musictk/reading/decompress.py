@@ -1,4 +1,4 @@
-"""Compressed streams of untrusted archives, and what reading one archive may cost."""
+"""Decompress untrusted archives within a budget."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _CHUNK = 1 << 16
 _DICTIONARY = 128 << 20  # bytes of memory for xz; its own highest preset takes 65 MiB
 
 
-class Meter:
-    """Counts what one archive costs; raises RejectedError beyond the limits.
+class ArchiveBudget:
+    """Counts the cost of reading one archive; raises RejectedError beyond the limits.
 
-    Processor time counts only between `resume` and `pause`: what is done with a member meanwhile
-    is not the archive's doing.
+    CPU time counts only between `resume` and `pause`: the time spent on processing a member is
+    excluded.
     """
 
     def __init__(self, limits: Limits) -> None:
@@ -35,7 +35,7 @@ class Meter:
         self._spent += time.thread_time() - self._since
 
     def count(self, unpacked: int, packed: int) -> None:
-        """So many bytes more were unpacked, with `packed` bytes of the archive read by now."""
+        """Add `unpacked` bytes, with `packed` bytes of the archive read in total."""
         limits = self._limits
         self._bytes += unpacked
         if self._bytes > limits.unpacked:
@@ -45,7 +45,7 @@ class Meter:
         self.check_time()
 
     def member(self, size: int) -> None:
-        """One file more, of so many bytes: many files of next to nothing are no music."""
+        """Add one member of `size` bytes. Many nearly empty files are not music."""
         self._members += 1
         self._music += size
         if self._members > self._limits.members:
@@ -54,19 +54,19 @@ class Meter:
         self.check_time()
 
     def check_density(self, count: int, size: int) -> None:
-        """Raises RejectedError where so many files are of so few bytes together."""
+        """Raise RejectedError if `count` members have too few bytes (`size`) in total."""
         if count > self._limits.tiny + size // self._limits.dense:
             raise _beyond(f"more than {self._limits.tiny} members that hold next to nothing")
 
     def check_time(self) -> None:
-        """Raises RejectedError where reading has taken too long for the music that came of it."""
+        """Raise RejectedError if reading took too long for the bytes of music read."""
         allowed = self._limits.archive_seconds + self._music / self._limits.rate
         if self._spent + time.thread_time() - self._since > allowed:
             raise _beyond(f"reading it takes more than {allowed:.0f} s")
 
 
 class _Decompressor(Protocol):
-    """What bz2 and lzma have in common."""
+    """The common interface of bz2 and lzma decompressors."""
 
     @property
     def eof(self) -> bool: ...
@@ -78,7 +78,7 @@ class _Decompressor(Protocol):
 
 
 class _Gzip:
-    """zlib behind the same methods."""
+    """zlib with the same interface."""
 
     def __init__(self) -> None:
         self._zlib = zlib.decompressobj(wbits=31)
@@ -111,19 +111,20 @@ _KINDS: tuple[tuple[bytes, Callable[[], _Decompressor]], ...] = (
 )
 
 
-class Unpacked:
-    """The bytes of a file, decompressed if it begins like a compressed one. Read forwards only."""
+class DecompressedStream:
+    """The bytes of a file, decompressed if it is compressed with gzip, bzip2, xz or lzma. Forward
+    reading only."""
 
-    def __init__(self, source: IO[bytes], meter: Meter) -> None:
+    def __init__(self, source: IO[bytes], meter: ArchiveBudget) -> None:
         self._source, self._meter = source, meter
         self._input = source.read(_CHUNK)
         self._packed = len(self._input)
         self._make = next((make for head, make in _KINDS if self._input.startswith(head)), None)
         self._stream = self._make() if self._make else None
-        self._left = b""  # unpacked, not read
+        self._left = b""  # decompressed, not read
 
     def read(self, size: int) -> bytes:
-        """Exactly `size` bytes; fewer only at the end."""
+        """Read exactly `size` bytes; fewer only at the end."""
         parts, have = [self._left], len(self._left)
         while have < size and (part := self._more()):
             parts.append(part)
@@ -133,7 +134,7 @@ class Unpacked:
         return data[:size]
 
     def skip(self, size: int) -> None:
-        """Pass over so many bytes. Raises EOFError where there are fewer."""
+        """Skip `size` bytes. Raises EOFError if there are fewer."""
         if self._stream is None and size > len(self._left) + len(self._input):
             size -= len(self._left) + len(self._input)
             self._left = self._input = b""
@@ -149,7 +150,7 @@ class Unpacked:
             size -= passed
 
     def _more(self) -> bytes:
-        """Some more bytes, unpacked; none at the end."""
+        """More decompressed bytes; none at the end."""
         while True:
             if self._stream is None:
                 data = self._input or self._fill()
@@ -168,7 +169,7 @@ class Unpacked:
                 raise EOFError("the archive is cut short")
 
     def _next(self) -> bool:
-        """Begin with the stream that follows one that ended; padding may lie between."""
+        """Begin the stream after one that ended, with optional padding between them."""
         assert self._stream is not None
         assert self._make is not None
         self._input = self._stream.unused_data.lstrip(b"\0")

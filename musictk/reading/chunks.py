@@ -1,4 +1,4 @@
-"""The chunks of a Standard MIDI File: its header, and where its tracks lie.
+"""The chunks of a Standard MIDI File: its header and its tracks.
 
 Source of the format: the MIDI Association's "Standard MIDI Files 1.0", RP-001.
 """
@@ -11,22 +11,22 @@ from dataclasses import dataclass, field
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
 
-_SEARCH = 4096  # bytes in which a header may be found behind something else
+_SEARCH = 4096  # bytes that may precede the header
 _HEADER = struct.Struct(">HHH")
 
 
 @dataclass
-class Layout:
-    """Where things are in a file, and what had to be overlooked to find them."""
+class FileChunks:
+    """Header fields, the position of each track, and descriptions of repairs."""
 
     format: int
     division: int
-    tracks: list[tuple[int, int, int]]  # of each: its events' [start, stop), and bytes it lacks
-    notes: list[str] = field(default_factory=list)  # what is odd; empty for a sound file
+    tracks: list[tuple[int, int, int]]  # start and stop of the events, and number of missing bytes
+    repairs: list[str] = field(default_factory=list)  # empty for a valid file
 
 
 def find_header(data: bytes) -> int:
-    """Where the MThd chunk begins: behind a byte order mark, a RIFF wrapper, a transfer header.
+    """The offset of the MThd chunk, which may follow a RIFF header or other data.
 
     Raises RejectedError where there is none.
     """
@@ -40,10 +40,10 @@ def find_header(data: bytes) -> int:
     return start
 
 
-def read_layout(data: bytes, limits: Limits) -> Layout:
-    """Header and chunks of a file. Raises RejectedError for what cannot be read at all."""
+def read_chunks(data: bytes, limits: Limits) -> FileChunks:
+    """Read the header and find the tracks. Raises RejectedError for an unreadable file."""
     start = find_header(data)
-    notes = [f"{start} bytes before the header"] if start else []
+    repairs = [f"{start} bytes before the header"] if start else []
     if len(data) < start + 14:
         raise RejectedError(Reason.BAD_HEADER, f"{len(data) - start} bytes are no header")
     length = int.from_bytes(data[start + 4 : start + 8])
@@ -53,44 +53,44 @@ def read_layout(data: bytes, limits: Limits) -> Layout:
     if division == 0 or (division & 0x8000 and division & 0xFF == 0):
         raise RejectedError(Reason.BAD_DIVISION, f"division {division}")
     if length > 6:
-        notes.append(f"header of {length} bytes")
+        repairs.append(f"header of {length} bytes")
     if kind > 2:
-        notes.append(f"format {kind} read as 1")
+        repairs.append(f"format {kind} read as 1")
     if division & 0x8000:
-        notes.append("SMPTE division")
-    layout = Layout(kind, division, [], notes)
-    _read_chunks(data, start + 8 + (length if start + 8 + length <= len(data) else 6), layout)
-    if len(layout.tracks) > limits.tracks:
-        raise RejectedError(Reason.TOO_MANY_TRACKS, f"{len(layout.tracks)} > {limits.tracks}")
-    if not layout.tracks:
+        repairs.append("SMPTE division")
+    chunks = FileChunks(kind, division, [], repairs)
+    _read_chunks(data, start + 8 + (length if start + 8 + length <= len(data) else 6), chunks)
+    if len(chunks.tracks) > limits.tracks:
+        raise RejectedError(Reason.TOO_MANY_TRACKS, f"{len(chunks.tracks)} > {limits.tracks}")
+    if not chunks.tracks:
         reason = Reason.TRUNCATED if declared else Reason.NO_NOTES
         raise RejectedError(reason, f"no track of {declared} declared")
-    return layout
+    return chunks
 
 
-def _read_chunks(data: bytes, place: int, layout: Layout) -> None:
+def _read_chunks(data: bytes, place: int, chunks: FileChunks) -> None:
     while place + 8 <= len(data):
         name, length = data[place : place + 4], int.from_bytes(data[place + 4 : place + 8])
         stop, missing = place + 8 + length, 0
         if name == b"MTrk" and (stop > len(data) or _cuts_a_chunk(data, stop)):
-            # The length lies: the track goes on to where the next one begins.
+            # The length is wrong: the track extends to the beginning of the next one.
             found = data.find(b"MTrk", place + 8)
             missing = 0 if found >= 0 else stop - len(data)
             stop = found if found >= 0 else len(data)
-            layout.notes.append(f"track length {length} is wrong")
+            chunks.repairs.append(f"track length {length} is wrong")
         elif stop > len(data):
             found = data.find(b"MTrk", place + 8)
             if found < 0:
-                return  # padding or rubbish behind the last track
-            layout.notes.append(f"chunk length {length} is wrong")
+                return  # padding or garbage after the last track
+            chunks.repairs.append(f"chunk length {length} is wrong")
             stop = found
         if name == b"MTrk":
-            layout.tracks.append((place + 8, stop, missing))
+            chunks.tracks.append((place + 8, stop, missing))
         place = stop
 
 
 def _cuts_a_chunk(data: bytes, stop: int) -> bool:
-    """Whether a track that ends at `stop` swallowed or lost part of the next track's name."""
+    """Whether the end of a track at `stop` is inside or after the name of the next track chunk."""
     if stop + 8 > len(data) or data[stop : stop + 4] == b"MTrk":
         return False
     return data.find(b"MTrk", max(0, stop - 12), stop + 12) >= 0

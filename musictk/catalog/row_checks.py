@@ -1,4 +1,4 @@
-"""Rows that are not as they were written: found one by one, and named."""
+"""Find values in the catalog that do not match their columns."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from sqlalchemy import Table, select, type_coerce
 from sqlalchemy.orm import Session
 from sqlalchemy.types import NullType
 
-from musictk.catalog.columns import Checked
+from musictk.catalog.columns import CheckedType
 from musictk.catalog.models import Base, File, Posting
-from musictk.catalog.records import SPLITS, STATUSES
-from musictk.sketches import unpack
+from musictk.catalog.records import FILE_STATUSES, SPLITS
+from musictk.sketches import parse_sketch
 
-_CHOICES = {File.__table__.c.status: STATUSES, File.__table__.c.split: (None, *SPLITS)}
+_CHOICES = {File.__table__.c.status: FILE_STATUSES, File.__table__.c.split: (None, *SPLITS)}
 
 
 def unreadable_rows(session: Session) -> Iterator[tuple[str, str]]:
-    """(what is wrong, table, row and column) of every value that its column cannot hold."""
+    """(what is wrong, where) of every value that its column cannot hold."""
     for table in Base.metadata.sorted_tables:
-        if table is not Posting.__table__:  # an index: what is wrong in it is passed over
+        if table is not Posting.__table__:  # an index whose rows are checked when used
             yield from _values(session, table)
     yield from _sketches(session)
     if session.get_bind().dialect.name == "sqlite":
@@ -30,11 +30,11 @@ def unreadable_rows(session: Session) -> Iterator[tuple[str, str]]:
 def _values(session: Session, table: Table) -> Iterator[tuple[str, str]]:
     dialect = session.get_bind().dialect
     keys = list(table.primary_key.columns)
-    columns = [column for column in table.columns if isinstance(column.type, Checked)]
+    columns = [column for column in table.columns if isinstance(column.type, CheckedType)]
     readers = []
     for column in columns:
         adapted = column.type.dialect_impl(dialect)
-        assert isinstance(adapted, Checked)
+        assert isinstance(adapted, CheckedType)
         readers.append(adapted.strict(dialect))
     wanted = [type_coerce(column, NullType()) for column in (*keys, *columns)]
     query = select(*wanted).execution_options(yield_per=500)
@@ -56,7 +56,7 @@ def _problem(column: Any, read: Any, value: Any) -> str | None:
     except (ValueError, TypeError, OverflowError, RecursionError):
         return "a value cannot be read"
     if column in _CHOICES and found not in _CHOICES[column]:
-        return "a value is none of those there are"
+        return "a value is not one of the choices"
     return None
 
 
@@ -65,14 +65,14 @@ def _sketches(session: Session) -> Iterator[tuple[str, str]]:
     query = select(*columns).where(File.status == "accepted", File.sketch.is_not(None))
     for file_id, sketch in session.execute(query.execution_options(yield_per=500)):
         try:
-            unpack(sketch or b"")
+            parse_sketch(sketch or b"")
         except ValueError:
             yield "a value cannot be read", _where("files", (file_id,), "sketch")
 
 
 def _references(session: Session) -> Iterator[tuple[str, str]]:
     for table, row, parent, _ in session.connection().exec_driver_sql("PRAGMA foreign_key_check"):
-        yield f"a row refers to {parent} that are not there", f"{table} {row}"
+        yield f"a row refers to missing {parent}", f"{table} {row}"
 
 
 def _where(table: str, identity: Any, column: str) -> str:

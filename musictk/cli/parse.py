@@ -1,4 +1,4 @@
-"""What is asked for on a command line, as the words it is asked for in."""
+"""Parse the values of options: lists of names, labels and samplers."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from musictk.generation.sampling import Links
 
 
 def names(text: str) -> tuple[str, ...]:
-    """`"composer, period"` as names."""
+    """`"composer, period"` -> ("composer", "period")."""
     return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
 def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, str]:
-    """`"Bach:0.6,Chopin:0.4"` and `["period=Baroque"]`: what is said of each category."""
+    """`"Bach", ["period=Baroque"]` -> {"composer": "Bach", "period": "Baroque"}."""
     chosen: dict[str, str] = {"composer": composer} if composer else {}
     for pair in labels:
         category, equals, text = pair.partition("=")
@@ -22,16 +22,16 @@ def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, str]
             raise UsageError(f"--label {pair!r} is not CATEGORY=VALUE", "such as period=Baroque")
         if category in chosen:
             raise UsageError(
-                f"{category} is chosen twice", "mix labels: composer=Bach:0.6,Chopin:0.4"
+                f"{category} is given twice", "to mix labels: composer=Bach:0.6,Chopin:0.4"
             )
         chosen[category] = text
     return chosen
 
 
-def samplers(wanted: Sequence[str]) -> Links:
-    """`["top-k:k=40", "mine"]` as links of the chain."""
+def samplers(texts: Sequence[str]) -> Links:
+    """`["top-k:k=40", "mine"]` -> [("top-k", {"k": "40"}), ("mine", {})]."""
     links = []
-    for text in wanted:
+    for text in texts:
         name, _, values = text.partition(":")
         pairs = [pair.partition("=") for pair in values.split(",") if pair]
         if not name or not all(equals and key for key, equals, _ in pairs):

@@ -1,0 +1,102 @@
+"""Language modelling: predict the next token, or the next frame, from those before it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from musictk.errors import UsageError
+from musictk.model.manifest import Manifest
+from musictk.model.network import Network
+from musictk.tokens.crops import Crops
+from musictk.training.baseline import baseline_nll
+from musictk.training.evaluate import score
+from musictk.training.objective import NextPosition
+from musictk.training.settings import TrainSettings
+from musictk.training.task import Costs, Task, TaskBatch, Validation
+
+
+class LanguageModeling(Task):
+    """Minimise the nats per position of crops of pieces, each under the labels of its piece."""
+
+    def __init__(self, network: Network, manifest: Manifest, train: Crops, valid: Crops) -> None:
+        super().__init__(network, manifest)
+        self.train, self.valid = train, valid
+
+    @property
+    def data(self) -> str:
+        return self.train.shard.digest
+
+    def check(self, settings: TrainSettings) -> None:
+        longest = self.network.body.max_length
+        if settings.loop.length > longest:
+            raise UsageError(
+                f"length={settings.loop.length} is more than this network's {longest} positions",
+                f"choose at most {longest}",
+            )
+        for crops in (self.train, self.valid):
+            made_by = crops.shard.fingerprint
+            if len(crops.shard.files) and made_by != self.manifest.tokenizer_fingerprint:
+                raise UsageError(
+                    f"shard {crops.shard.path} was not made by this network's tokenizer",
+                    f"use {self.manifest.tokenizer!r} with the settings in its manifest",
+                )
+
+    def objective(self, settings: TrainSettings) -> NextPosition:
+        smoothing = settings.optimisation.label_smoothing
+        return NextPosition(self.network, self.manifest.space, smoothing)
+
+    def batch(self, settings: TrainSettings, draw: int, rows: slice) -> TaskBatch:
+        loop = settings.loop
+        whole = self.train.batch(loop.seed, draw, loop.batch, loop.length)
+        rate = settings.optimisation.condition_dropout
+        conditions = drop_conditions(whole.conditions, loop.seed, draw, rate)
+        arrays = (whole.inputs, whole.targets, whole.mask, conditions)
+        return TaskBatch(tuple(each[rows] for each in arrays), int(whole.mask.sum()))
+
+    def baseline(self) -> float | None:
+        if not self.validates:
+            return None
+        return baseline_nll(_pieces(self.train), _pieces(self.valid), self.manifest.space)
+
+    @property
+    def validates(self) -> bool:
+        return self.valid.positions > 0
+
+    def validate(self, costs: Costs, settings: TrainSettings, device: torch.device) -> Validation:
+        loop = settings.loop
+        scores = score(
+            costs,
+            self.valid,
+            loop.batch,
+            loop.length,
+            device,
+            batches=loop.evaluate_batches,
+            precision=settings.precision.precision,
+        )
+        return Validation(scores.mean, scores.by_position)
+
+
+def drop_conditions(
+    conditions: NDArray[np.int64], seed: int, draw: int, rate: float
+) -> NDArray[np.int64]:
+    """(B, K) ids with some set to 0, 'unconditional': whole rows with a chance of `rate`.
+
+    With several categories each is also dropped by itself as often, so that any of them may be
+    left open in generation.
+    """
+    rows, categories = conditions.shape
+    chance = np.random.default_rng([*b"conditions", seed, draw]).random((rows, categories + 1))
+    dropped = chance[:, :1] < rate
+    if categories > 1:
+        dropped = dropped | (chance[:, 1:] < rate)
+    return np.where(dropped, 0, conditions)
+
+
+def _pieces(crops: Crops) -> Iterator[NDArray[Any]]:
+    shard = crops.shard
+    return (shard.piece(index) for index in range(len(shard.files)) if shard.lengths[index])
