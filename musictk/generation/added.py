@@ -9,7 +9,7 @@ from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from musictk.generation.compose import Composition
 from musictk.generation.spans import bar_lines
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import METRE, Frames, Tokenizer
 
 Sections = list[tuple[str, int, int]]
 
@@ -21,7 +21,7 @@ def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Se
 
     The prompt is no section. Where it is the theme of a form, it is the one that begins before 0.
     """
-    sequence, cut = composition.sequence, len(composition.request.heard)
+    sequence, cut = composition.sequence, len(composition.request.used_prompt)
     if isinstance(tokenizer.space, Frames):
         # Frames say all by themselves, and a note that is held over the bar line begins anew.
         sequence = sequence[cut:]
@@ -33,7 +33,7 @@ def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Se
     lines = bar_lines(music, len(starts))
     start = lines[int(np.searchsorted(starts, first))]
     new = _after(music, before, start)
-    if tokenizer.metres() is not None:
+    if METRE in tokenizer.attributes():
         _put_metres(new, music, start)
     sections: Sections = []
     for span in composition.sections:

@@ -26,7 +26,7 @@ _FILLERS = 3  # the most rests put before a position
 _CERTAIN = 0.05  # a place less likely than this is no place to follow from
 
 
-class TokenPlace:
+class TokenAlignment:
     """Where in a bar of the theme a row stands: a belief over its tokens (a pair HMM, run forward).
 
     Tokens replaced, added or left out on the way shift the belief, and a token that fits only one
@@ -91,7 +91,7 @@ class TokenPlace:
         self._belief = after
 
 
-class FramePlace:
+class FrameAlignment:
     """The same for frames, which time alone aligns."""
 
     def __init__(self, window: NDArray[np.uint8]) -> None:
@@ -124,7 +124,7 @@ class Follower:
         odds = variation / (1 - variation) if variation < 1 else inf
         away = max(figure * theme.bar_length, 1.0, odds)
         self._back, self._leave = 1.0 / away, odds / away if variation < 1 else 1.0
-        self._place: TokenPlace | FramePlace
+        self._alignment: TokenAlignment | FrameAlignment
 
     def decide(self, uniform: float) -> None:
         """Depart, stay or come back, by one uniform number.
@@ -137,19 +137,21 @@ class Follower:
         elif uniform < (self._leave if self.following else self._back):
             self.following = not self.following
 
-    def enter(self, bar: int, written: NDArray[Any]) -> None:
+    def begin_bar(self, bar: int, written: NDArray[Any]) -> None:
         """Bar `bar` of the section begins, after all that is `written`."""
         window = self.theme.window(bar, written)
         frames = window.ndim > 1
-        self._place = FramePlace(window) if frames else TokenPlace(window, self._grammar)
+        self._alignment = (
+            FrameAlignment(window) if frames else TokenAlignment(window, self._grammar)
+        )
 
     def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> Any:
         """What the theme has here, while it is followed; None where the model should draw."""
-        return self._place.expected(allowed, parser) if self.following else None
+        return self._alignment.expected(allowed, parser) if self.following else None
 
     def advance(self, taken: Any, allowed: NDArray[np.bool_] | None) -> None:
         """`taken` was written."""
-        self._place.advance(taken, allowed)
+        self._alignment.advance(taken, allowed)
 
 
 def _fill(

@@ -51,8 +51,8 @@ class PieceRequest:
         self.plan()
 
     @property
-    def heard(self) -> tuple[Any, ...]:
-        """What the model hears of the prompt. One of whole bars was cut at a bar line before."""
+    def used_prompt(self) -> tuple[Any, ...]:
+        """What the model is given of the prompt; one of whole bars has been cut already."""
         most = 0 if self.whole else self.sampling.prompt_tokens
         return self.prompt[-most:] if most else self.prompt
 

@@ -20,7 +20,7 @@ from musictk.ingest import read_piece
 from musictk.music import bars
 from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.continuation import JoinPoint
-from musictk.tokens import Tokenizer
+from musictk.tokens import METRE, Tokenizer
 from musictk.workspace import Workspace
 
 
@@ -155,7 +155,7 @@ def _given(data: bytes, score: ScoreTick, hearing: Hearing) -> Given:
 def _ratio(tokenizer: Tokenizer, metre: tuple[int, int], hearing: Hearing) -> Fraction:
     """How long a bar of the music is in bars of the model, where no token says a metre."""
     signs = hearing.music.time_signatures
-    if tokenizer.metres() is not None or not len(signs):
+    if METRE in tokenizer.attributes() or not len(signs):
         return Fraction(1)
     return Fraction(*metre) / Fraction(signs[-1].numerator, signs[-1].denominator)
 

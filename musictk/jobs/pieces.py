@@ -54,7 +54,7 @@ def write_composition(
         return _write_behind(tokenizer, composition, path, given, new_only)
     sequence = composition.sequence
     if new_only:
-        sequence = sequence[len(composition.request.heard) :]
+        sequence = sequence[len(composition.request.used_prompt) :]
     piece = tokenizer.decode(sequence)
     if isinstance(piece, str) and path.suffix.lower() not in _MIDI:
         write_bytes(path, piece.encode("utf-8", "replace"))

@@ -14,9 +14,9 @@ from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.generation import compose as composing
-from musictk.generation.compose import Composition, compose, reach, remake
+from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.hearing import bars_of
-from musictk.generation.metres import wanted
+from musictk.generation.metres import find_metre
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Links, Sampling, settle
 from musictk.jobs.bundles import ModelSource, Opened, known_source, open_source
@@ -93,8 +93,8 @@ def sample(
     sampling = _sampling(runtime.manifest, asked)
     prompt = _prompt(tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
-    wanted(tokenizer, sampling.metre)
-    _announce(prompt, request, reach(runtime.manifest, sampling), listener)
+    find_metre(tokenizer, sampling.metre)
+    _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
     kept: dict[str, Any] = {} if given is None else {"given": given.kept(workspace)}
     kept |= {"new_only": True} if asked.new_only else {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from symusic.core import ScoreTick
 
 from musictk.config import plain
 from musictk.files import digest
+from musictk.tokens.attributes import Attribute
 from musictk.tokens.grammar import Grammar
 from musictk.tokens.space import Space
 
@@ -57,20 +58,17 @@ class Tokenizer(ABC):
         """Which tokens may follow; None where everything may (Frames)."""
         return None
 
-    def metres(self) -> NDArray[np.int64] | None:
-        """(V,) the metre each token says, a number above 0; 0 for none, -1 for several.
+    def attributes(self) -> Mapping[str, Attribute]:
+        """What tokens state about the music, by name; sampling can limit each of them.
 
-        None where no token says a metre.
+        - "metre": time signatures, named such as "3/4".
+        - "pitch": the 128 MIDI pitches that a token begins to sound; of frames, the one that each
+          bit stands for. A drum states none.
+
+        An attribute is left out where tokens do not state it, such as the pitch of text or of
+        notes written as intervals.
         """
-        return None
-
-    def pitches(self) -> NDArray[np.bool_] | None:
-        """(V, 128) the MIDI pitches that each token begins to sound; of frames, that each bit is.
-
-        A token of several notes has several, a drum has none. None where tokens do not say it:
-        text, or pitches given as intervals.
-        """
-        return None
+        return {}
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         """`sequence` (any crop) moved exactly, of the same length; None where that cannot be."""

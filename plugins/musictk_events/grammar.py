@@ -15,8 +15,6 @@ from numpy.typing import NDArray
 from musictk.tokens import Grammar, Parser
 from musictk_events.layout import Layout
 
-EOS = 2
-
 
 class EventsGrammar(Grammar):
     """The grammar of one layout."""
@@ -65,7 +63,7 @@ class EventsParser(Parser):
             mask[layout.shift : layout.shift + self._bar_ticks - 1 - self._tick] = True
             longest = self._bar_ticks if self._bars == 1 else max(layout.bar_ticks)
             mask[layout.bar : layout.on] = [ticks <= longest for ticks in layout.bar_ticks]
-            mask[EOS] = not self._count and layout.off <= self._last < layout.shift
+            mask[layout.space.eos] = not self._count and layout.off <= self._last < layout.shift
         return mask
 
     def advance(self, token: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, 
 
 from musictk.errors import UsageError
 from musictk.music import notes
-from musictk.tokens import Frames, Piece, Tokenizer
+from musictk.tokens import PITCH, Attribute, Frames, Piece, Tokenizer
+from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.bars import bar_metrics
 
 MOST_FRAMES = 500_000  # 64 MB unpacked; 34 hours at four frames a beat and 120 beats a minute
@@ -91,8 +93,8 @@ class PianoRoll(Tokenizer):
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
         return np.arange(0, len(sequence), self.frames_per_bar)
 
-    def pitches(self) -> NDArray[np.bool_]:
-        return np.eye(128, dtype=bool)
+    def attributes(self) -> Mapping[str, Attribute]:
+        return {PITCH: Attribute(MIDI_PITCHES, np.eye(128, dtype=bool))}
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         if abs(semitones) >= 128:

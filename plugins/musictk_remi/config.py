@@ -23,7 +23,7 @@ METRONOME = (
     *(90, 92, 96, 100, 104, 108, 110, 112, 116, 120, 126, 130, 132, 138, 140, 144, 150, 152, 160),
     *(168, 176, 184, 200, 208, 240),
 )
-SPECIALS = ("PAD_None", "BOS_None", "EOS_None")
+SPECIALS = ("PAD_None", "BOS_None", "EOS_None")  # in the order of the fields of `Tokens`
 
 
 @dataclass(frozen=True)

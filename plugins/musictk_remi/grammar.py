@@ -23,7 +23,6 @@ from musictk.tokens import Grammar, Parser
 from musictk.tokens.bars import Metre
 from musictk_remi.vocabulary import Vocabulary
 
-EOS = 2
 _KINDS = ("Bar", "TimeSig", "Rest", "Position", "Tempo", "Program")
 _NOTE = ("Pitch", "PitchDrum", "Velocity", "Duration")
 
@@ -50,7 +49,7 @@ class RemiGrammar(Grammar):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         config = vocabulary.config
-        self.size = len(vocabulary.names)
+        self.size, self.eos = len(vocabulary.names), vocabulary.space.eos
         self.spans = {kind: vocabulary.span(kind) for kind in (*_KINDS, *_NOTE)}
         self.kinds = vocabulary.kinds
         self.metres = config.known_metres
@@ -148,7 +147,7 @@ class RemiParser(Parser):
                 mask[grammar.spans["Bar"]] = True
                 self._allow_rests(mask)
             self._allow_positions(mask)
-            mask[EOS] = kind == "Duration"
+            mask[grammar.eos] = kind == "Duration"
         return mask
 
     def advance(self, token: int) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from musictk.errors import UsageError
 from musictk.generation.sampler import Sampler
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import PITCH, Frames, Tokenizer
 
 Logits = NDArray[np.float32]
 
@@ -43,15 +43,15 @@ class Repetition(Sampler):
 
     def __init__(self, config: RepetitionConfig, tokenizer: Tokenizer) -> None:
         super().__init__(config, tokenizer)
-        pitches, space = tokenizer.pitches(), tokenizer.space
+        pitch, space = tokenizer.attributes().get(PITCH), tokenizer.space
         self._counts: NDArray[np.bool_]  # (V,)
-        if pitches is not None:
-            self._counts = np.any(pitches, axis=1)
+        if pitch is not None:
+            self._counts = pitch.stated
         elif isinstance(space, Frames):
             self._counts = np.ones(space.width, bool)
         else:
             self._counts = np.ones(space.size, bool)
-            self._counts[[space.pad, space.bos, space.eos]] = False
+            self._counts[space.special] = False
 
     def __call__(self, logits: Logits, history: NDArray[Any]) -> Logits:
         recent = history[:, -self.config.window :]

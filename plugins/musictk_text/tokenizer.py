@@ -22,7 +22,7 @@ _BYTES = 256
 # Of ABC 2.1, 3: a letter and a colon, or a comment, line by line; the last may be unfinished.
 _HEADER = re.compile(r"(?:(?:[A-Za-z]:|%)[^\n]*(?:\n|$))+")
 _LINE = "\n"
-_SPECIALS = 3  # pad, bos, eos stand before the ids of the model
+_SPECIALS = Tokens.ordinary  # ids before those of the byte-pair model: pad, bos and eos
 
 
 @dataclass(frozen=True)

@@ -121,4 +121,4 @@ def test_what_is_heard_whole_is_not_mentioned() -> None:
 def test_metres_are_known_by_name() -> None:
     assert {"3/4", "4/4", "6/8"} <= set(known_metres(tokenizer("remi")))
     assert known_metres(tokenizer("remi")) == known_metres(tokenizer("remi with bpe"))
-    assert known_metres(tokenizer("pianoroll")) == {}
+    assert known_metres(tokenizer("pianoroll")) == ()

@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.generation.guidance import Places, guide
-from musictk.generation.memory import Follower, TokenPlace, blend_weight, variation_of
+from musictk.generation.guidance import ContextRows, guide
+from musictk.generation.memory import Follower, TokenAlignment, blend_weight, variation_of
 from musictk.generation.sampling import Sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
@@ -20,14 +20,14 @@ from .pieces import MIDIS, tokenizer
 BAR = np.array([3, 20, 60, 41, 24, 62, 41, 28, 64, 42, 3])  # bar, (position, pitch, length) × 3
 
 
-def at(place: TokenPlace, tokens: list[int]) -> int | None:
+def at(place: TokenAlignment, tokens: list[int]) -> int | None:
     for token in tokens:
         place.advance(token, None)
     return place.expected(None, None)
 
 
 def test_step_by_step() -> None:
-    place = TokenPlace(BAR)
+    place = TokenAlignment(BAR)
     for token in BAR.tolist():
         assert place.expected(None, None) == token
         place.advance(token, None)
@@ -45,16 +45,16 @@ def test_step_by_step() -> None:
     ],
 )
 def test_finds_its_place_again(written: list[int], then: int) -> None:
-    assert at(TokenPlace(BAR), written) == then
+    assert at(TokenAlignment(BAR), written) == then
 
 
 def test_expects_only_what_may_stand() -> None:
-    place = TokenPlace(BAR)
+    place = TokenAlignment(BAR)
     allowed = np.zeros(100, bool)
     allowed[[5, 62]] = True
     assert place.expected(allowed, None) == 62  # what is refused on the way is passed over
     allowed[62] = False
-    assert TokenPlace(BAR).expected(allowed, None) is None
+    assert TokenAlignment(BAR).expected(allowed, None) is None
 
 
 def invention() -> NDArray[np.int64]:
@@ -71,7 +71,7 @@ def wander(variation: float, times: int = 60) -> float:
     follower, uniform = Follower(theme, variation, figure=0.5), np.random.default_rng(1)
     followed = []
     for bar in range(times * len(theme.bars)):
-        follower.enter(bar, written)
+        follower.begin_bar(bar, written)
         for token in theme.bars[bar % len(theme.bars)][:-1].tolist():
             follower.decide(uniform.random())
             followed.append(follower.expected(None, None) is not None)
@@ -135,7 +135,7 @@ def test_frames_are_aligned_by_time() -> None:
     frames = np.eye(128, dtype=np.uint8)[[60, 62, 64, 65]]
     theme = Theme(tokenizer("pianoroll"), frames, Span("A", 0, 4))
     follower = Follower(theme, 0.0, 0.5)
-    follower.enter(0, frames)
+    follower.begin_bar(0, frames)
     follower.advance(frames[3], None)
     assert np.array_equal(follower.expected(None, None), frames[1])
 
@@ -158,8 +158,8 @@ def test_the_theme_ramps_in() -> None:
 LOGITS: NDArray[np.float32] = np.array([[1, 2], [0, 4], [3, 3], [5, 1]], np.float32)
 
 
-def places(given: list[int], free: list[int], memory: list[int]) -> Places:
-    return Places(np.array(given), np.array(free), np.array(memory))
+def places(given: list[int], free: list[int], memory: list[int]) -> ContextRows:
+    return ContextRows(np.array(given), np.array(free), np.array(memory))
 
 
 def test_guidance_and_memory_are_one_sum() -> None:

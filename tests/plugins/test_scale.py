@@ -16,7 +16,7 @@ from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
 from musictk.plugin import GROUP, Registry, registry
 from musictk.testing.samplers import LAWS, TOKENIZERS, Law, order_is_kept
-from musictk.tokens import Tokenizer
+from musictk.tokens import PITCH, Tokenizer
 from tests.generation.pieces import MIDIS, tokenizer, untrained
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "musictk-scale"
@@ -66,8 +66,7 @@ def test_every_note_that_can_be_is_in_the_scale(name: str, plugins: Registry) ->
 def test_tokens_sound_the_pitches_they_say(name: str) -> None:
     """Of a piece as encoded, as many notes of each pitch as are heard in it."""
     made = tokenizer(name)
-    sounds = made.pitches()
-    assert sounds is not None
+    sounds = made.attributes()[PITCH].states
     sequence = made.encode(ScoreTick.from_file(MIDIS / "Bach/invention_08_f_major.mid"))
     music = made.decode(sequence)
     assert isinstance(music, ScoreTick)
