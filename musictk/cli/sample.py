@@ -2,76 +2,40 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from musictk.cli.context import require_alone, session
+from musictk.cli.sampling_options import sampling_options
 
 
-def _dial(usual: str, said: str, **limits: Any) -> Any:
-    """An option of `Sampling`: where it is not given, the model may have a value of its own."""
-    return typer.Option(help=said, show_default=usual, min=0, **limits)
-
-
+@sampling_options(after={"temperature": "seed", "guidance": "sampler"})
 def sample(
     context: typer.Context,
     composer: Annotated[
-        str | None, typer.Option(help="In this style; mixed: Bach:0.6,Chopin:0.4.")
+        str | None, typer.Option(help="In the style of; mix styles with Bach:0.6,Chopin:0.4.")
     ] = None,
     label: Annotated[
-        list[str] | None, typer.Option(help="CATEGORY=VALUE, of a category trained on.")
+        list[str] | None,
+        typer.Option(help="CATEGORY=VALUE to condition on, of a category trained on."),
     ] = None,
     form: Annotated[str, typer.Option(help="AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …")] = "",
-    bars: Annotated[
-        int, typer.Option(min=0, help="New bars, of each section if there is a form.")
-    ] = 0,
+    bars: Annotated[int, typer.Option(min=0, help="New bars; with --form, bars per section.")] = 0,
     prompt: Annotated[
-        Path | None, typer.Option(help="Continue this MIDI or ABC file; its own bars stay.")
+        Path | None, typer.Option(help="MIDI or ABC file to continue; its own bars are kept.")
     ] = None,
     theme: Annotated[
-        Path | None, typer.Option(help="A file that is the form's section A, as it is.")
+        Path | None, typer.Option(help="File to use, unchanged, as section A of --form.")
     ] = None,
-    new_only: Annotated[
-        bool, typer.Option("--new-only", help="Write the new bars without the given ones.")
-    ] = False,
-    count: Annotated[int, typer.Option(min=1, help="Make so many, side by side.")] = 1,
-    seed: Annotated[int | None, typer.Option(help="By default a new one each time.")] = None,
-    temperature: Annotated[float | None, _dial("0.95", "Above 1 is wilder.")] = None,
-    top_k: Annotated[int | None, _dial("0", "Only the k likeliest; 0 is all.")] = None,
-    top_p: Annotated[float | None, _dial("0.95", "Only the likeliest p.", max=1)] = None,
-    min_p: Annotated[float | None, _dial("0.0", "As likely as p times the best.", max=1)] = None,
+    new_only: Annotated[bool, typer.Option("--new-only", help="Write only the new bars.")] = False,
+    count: Annotated[int, typer.Option(min=1, help="Number of pieces, sampled in one batch.")] = 1,
+    seed: Annotated[int | None, typer.Option(help="Random seed.", show_default="a new one")] = None,
     sampler: Annotated[
         list[str] | None,
-        typer.Option(help="A plugin's, after those: NAME or NAME:key=value,… (see `plugins`)."),
-    ] = None,
-    guidance: Annotated[float | None, _dial("1.5", "How strictly to obey the labels.")] = None,
-    variation: Annotated[
-        float | None, _dial("0.3", "Of a returning section; 0 repeats exactly.", max=1)
-    ] = None,
-    contrast: Annotated[
-        float | None, _dial("0.0", "How far a new section turns away from those before.")
-    ] = None,
-    metre: Annotated[
-        str | None,
-        typer.Option(help="steady, free to change, or one such as 3/4.", show_default="steady"),
-    ] = None,
-    blend: Annotated[
-        float | None, _dial("0.5", "Weight of a returning theme in memory.", max=1)
-    ] = None,
-    ramp: Annotated[int | None, _dial("2", "Bars over which that weight rises.")] = None,
-    figure: Annotated[
-        float | None, _dial("0.5", "Bars that a departure from the theme lasts.")
-    ] = None,
-    memory: Annotated[
-        int | None, _dial("0", "Positions of running memory; 0: as many as in training.")
-    ] = None,
-    prompt_tokens: Annotated[
-        int | None, _dial("0", "Hear only the last so many of the prompt; 0 is all.")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, _dial("0", "End after so many; 0: when the bars are written.")
+        typer.Option(help="Add a plugin's sampler: NAME or NAME:key=value,… (see `plugins`)."),
     ] = None,
     runtime: Annotated[
         str | None,
@@ -84,12 +48,16 @@ def sample(
     bundle: Annotated[
         Path | None, typer.Option(help="A bundle's directory, instead of a run.")
     ] = None,
-    like: Annotated[int | None, typer.Option(help="Make this sample again, bit for bit.")] = None,
+    like: Annotated[
+        int | None, typer.Option(help="Repeat the sample with this id, bit for bit.")
+    ] = None,
     out: Annotated[Path | None, typer.Option("--output", "-o", help="The file to write.")] = None,
+    *,
+    sampling: Mapping[str, Any],
 ) -> None:
     """Compose a piece and write it as MIDI, with a marker at each section.
 
-    A dial that is left out is as the model was told in training, else as shown here.
+    Sampling options default to those saved with the model, else to the values shown here.
     """
     from musictk.cli.sample_progress import CompositionBar, report
     from musictk.cli.words import conditions, samplers
@@ -100,22 +68,6 @@ def sample(
     if like is not None:
         why = "--like makes a sample again as it was"
         require_alone(context, why, "give -o alone beside it", but=("like", "out"))
-    dials = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "guidance": guidance,
-        "variation": variation,
-        "contrast": contrast,
-        "metre": metre,
-        "blend": blend,
-        "ramp": ramp,
-        "figure": figure,
-        "memory": memory,
-        "prompt_tokens": prompt_tokens,
-        "max_tokens": max_tokens,
-    }
     asked = job.Asked(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
@@ -123,7 +75,7 @@ def sample(
         bars=bars,
         seed=seed,
         count=count,
-        dials={name: value for name, value in dials.items() if value is not None},
+        options=sampling,
         samplers=samplers(sampler or []),
         prompt=prompt,
         theme=theme,

@@ -18,7 +18,7 @@ from musictk.generation.compose import Composition, compose, context_length, rem
 from musictk.generation.hearing import bars_of
 from musictk.generation.metres import find_metre
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import Links, Sampling, settle
+from musictk.generation.sampling import Links, Sampling, resolve_sampling
 from musictk.jobs.bundles import ModelSource, Opened, known_source, open_source
 from musictk.jobs.given import Given, Prompt, read_prompt
 from musictk.jobs.mixture import mixtures
@@ -47,7 +47,7 @@ class Asked:
     bars: int = 0
     seed: int | None = None  # None: one that was not used before
     count: int = 1
-    dials: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`, not the model's own
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
     samplers: Links = ()
     prompt: Path | None = None  # music to continue
     theme: Path | None = None  # music that is the first section of the form
@@ -138,16 +138,16 @@ def _check(asked: Asked) -> None:
         )
     if asked.theme is not None and not asked.form.strip():
         raise UsageError("--theme needs a form whose first section it is", "say --form ABA")
-    if asked.theme is not None and asked.dials.get("prompt_tokens"):
+    if asked.theme is not None and asked.options.get("prompt_tokens"):
         raise UsageError("a theme is heard as a whole", "leave --prompt-tokens out")
     if asked.new_only and asked.theme is None and asked.prompt is None:
         raise UsageError("--new-only leaves out given music, and none is given", "add --prompt")
 
 
 def _sampling(manifest: Manifest, asked: Asked) -> Sampling:
-    """The options that were given over the model's own."""
+    """The options that were set, else the model's saved defaults."""
     planned = bool(asked.form.strip() or asked.bars)
-    return settle(manifest.sampling, asked.dials, planned)
+    return resolve_sampling(manifest.sampling, asked.options, planned)
 
 
 def _prompt(tokenizer: Tokenizer, asked: Asked, sampling: Sampling) -> Prompt | None:
@@ -189,7 +189,7 @@ def _request(
     sampling: Sampling,
     prompt: Prompt | None,
 ) -> PieceRequest:
-    """Everything settled: the names that the model knows, its own dials, a seed."""
+    """Everything settled: the names that the model knows, its saved defaults, a seed."""
     theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
         theme = bars_of(manifest.make_tokenizer(), prompt.sequence)

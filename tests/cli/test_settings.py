@@ -14,6 +14,7 @@ import pytest
 from musictk.cli.main import build_command
 from musictk.cli.settings import assignments, bind, defaults, options
 from musictk.errors import UsageError
+from musictk.generation import sampling
 from musictk.generation.sampling import Sampling
 from tests.cli.shell import Shell
 
@@ -41,12 +42,15 @@ def test_defaults_come_from_the_file(tmp_path: Path) -> None:
         defaults(file)
 
 
-def test_the_dials_of_sampling_are_shown_as_they_are() -> None:
+def test_the_options_of_sampling_are_shown_as_they_are() -> None:
     """In `--help` and in the documentation: every one, with its default."""
     sample = vars(build_command())["commands"]["sample"]
     shown = {option.name: option.show_default for option in sample.params}
     usual = asdict(Sampling())
     assert {name: shown[name] for name in usual} == {name: str(usual[name]) for name in usual}
+    for option in sample.params:
+        if info := sampling.options().get(option.name):
+            assert option.help == info.help
 
 
 def test_every_option_is_set_by_its_flags_own_name() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,7 +15,7 @@ from musictk.evaluation.form import form_report
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.markers import section_ticks
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import Sampling, settle
+from musictk.generation.sampling import Sampling, options, resolve_sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
 from musictk.model.manifest import make_component
@@ -27,12 +26,11 @@ from .pieces import MIDIS, load_untrained, tokenizer, untrained
 
 NAMES = ("remi", "events", "pianoroll")
 BACH = {"composer": [["Bach", 1.0]]}
-DIALS = {each.name for each in fields(Sampling)}
 
 
 def write(name: str, **asked: Any) -> list[Composition]:
-    dials = {key: asked.pop(key) for key in list(asked) if key in DIALS}
-    request = PieceRequest.read({"bars": 2, "seed": 4, "sampling": dials} | asked)
+    sampling = {key: asked.pop(key) for key in options() if key in asked}
+    request = PieceRequest.read({"bars": 2, "seed": 4, "sampling": sampling} | asked)
     return compose(untrained(name), tokenizer(name), request)
 
 
@@ -77,8 +75,8 @@ def test_variation_zero_repeats_every_note(name: str) -> None:
 def test_variation_is_how_far_a_return_strays() -> None:
     likeness = []
     for variation in (0.0, 0.3, 0.6, 1.0):
-        dials = {"variation": variation, "contrast": 0.5}
-        pieces = write("remi", form="AABA", count=6, bars=4, **dials)
+        asked = {"variation": variation, "contrast": 0.5}
+        pieces = write("remi", form="AABA", count=6, bars=4, **asked)
         scores = [music("remi", piece) for piece in pieces]
         reports = [
             form_report(score, section_ticks(piece, tokenizer("remi"), score))
@@ -164,13 +162,13 @@ def test_a_piece_ends_with_its_last_token(name: str) -> None:
     assert [span.label for span in endless.sections] == ["prompt", "A"]
 
 
-def test_a_model_has_dials_of_its_own() -> None:
+def test_a_model_has_saved_options() -> None:
     own = {"temperature": 0.9, "guidance": 3.0, "max_tokens": 2048}
-    assert settle(own, {"guidance": 2.0}, planned=False) == Sampling(
+    assert resolve_sampling(own, {"guidance": 2.0}, planned=False) == Sampling(
         temperature=0.9, guidance=2.0, max_tokens=2048
     )
-    assert settle(own, {}, planned=True).max_tokens == 0
-    assert settle(own, {"max_tokens": 64}, planned=True).max_tokens == 64
+    assert resolve_sampling(own, {}, planned=True).max_tokens == 0
+    assert resolve_sampling(own, {"max_tokens": 64}, planned=True).max_tokens == 64
 
 
 def test_a_bar_without_end_is_brought_to_its_end() -> None:
