@@ -15,8 +15,8 @@ from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.generation import compose as composing
 from musictk.generation.compose import Composition, compose, context_length, remake
-from musictk.generation.hearing import bars_of
 from musictk.generation.metres import find_metre
+from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Links, Sampling, resolve_sampling
 from musictk.jobs.bundles import ModelSource, Opened, known_source, open_source
@@ -163,9 +163,9 @@ def _announce(
     """Before anything is composed: what the model does not hear, and what will be different."""
     if prompt is None or listener is None:
         return
-    if prompt.unheard:
+    if prompt.dropped:
         said = "the given music itself is kept as it is"
-        listener.notice(f"the model does not hear: {', '.join(prompt.unheard)}; {said}")
+        listener.notice(f"the model does not hear: {', '.join(prompt.dropped)}; {said}")
     heard = len(prompt.sequence)
     if heard >= most:
         listener.notice(
@@ -192,7 +192,7 @@ def _request(
     """Everything settled: the names that the model knows, its saved defaults, a seed."""
     theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
-        theme = bars_of(manifest.make_tokenizer(), prompt.sequence)
+        theme = count_bars(manifest.make_tokenizer(), prompt.sequence)
     request = PieceRequest(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         form=asked.form,

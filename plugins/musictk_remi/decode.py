@@ -17,7 +17,7 @@ from symusic.core import (
 )
 
 from musictk.tokens.bars import Metre
-from musictk_remi.music import DRUMS
+from musictk_remi.quantise import DRUMS
 from musictk_remi.vocabulary import PITCHES, Vocabulary
 
 _VELOCITY = 100  # of notes in a vocabulary without velocities

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.tokens.bars import Grid
-from musictk_remi.music import DRUM_PITCHES, DRUMS, NoteArrays, music, tempos
+from musictk_remi.quantise import DRUM_PITCHES, DRUMS, NoteArrays, quantise, tempos
 from musictk_remi.vocabulary import Vocabulary
 
 Ints = NDArray[np.int64]
@@ -35,7 +35,7 @@ class Groups(NamedTuple):
 def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
     """(T,) ids. Raises ValueError for a score without a note in range, or of too many bars."""
     config = vocabulary.config
-    grid, found = music(score, vocabulary)
+    grid, found = quantise(score, vocabulary)
     groups = _groups(found, score, grid, vocabulary)
     bars = int(groups.bar[-1]) + 1
     rests = _rests(groups, found, grid, vocabulary)

@@ -27,7 +27,7 @@ _KINDS = ("Bar", "TimeSig", "Rest", "Position", "Tempo", "Program")
 _NOTE = ("Pitch", "PitchDrum", "Velocity", "Duration")
 
 
-class Standing(NamedTuple):
+class ParserState(NamedTuple):
     """All that decides what may follow, in figures. Ticks count from the bar line."""
 
     metre: Metre
@@ -180,14 +180,14 @@ class RemiParser(Parser):
     def fork(self) -> RemiParser:
         return copy(self)
 
-    def standing(self) -> Standing:
+    def state(self) -> ParserState:
         """Where this parser stands, for `runs.Bounds`."""
         grammar, bar = self._grammar, self._bar
         pitches = grammar.pitches(self._program)
         pitch = self._pitch
         if grammar.programs and not pitches.start <= pitch < pitches.stop:
             pitch = -1
-        return Standing(
+        return ParserState(
             metre=self._metre,
             opening=grammar.tempos and self._tempo < 0,
             alone=self._bars == 1,

@@ -17,8 +17,8 @@ from tokenizers.trainers import BpeTrainer
 from musictk.errors import MusictkError
 from musictk.tokens import Grammar, Parser
 from musictk.tokens.bars import Metre
-from musictk_remi.grammar import RemiGrammar, RemiParser, Standing
-from musictk_remi.runs import Bounds
+from musictk_remi.grammar import ParserState, RemiGrammar, RemiParser
+from musictk_remi.merge_bounds import Bounds
 
 _FIRST = 0x4E00  # base id 0 as a character; letters from here on are never normalised
 
@@ -80,7 +80,7 @@ class MergedGrammar(Grammar):
         """Rests, unmerged."""
         return self.base.fillers
 
-    def bounds(self, at: Standing) -> Bounds:
+    def bounds(self, at: ParserState) -> Bounds:
         """What the runs ask, read when a metre first comes."""
         key = at.metre, at.opening, at.alone
         if key not in self._bounds:
@@ -95,8 +95,8 @@ class MergedParser(Parser):
         self._grammar, self._base = grammar, base
 
     def allowed(self) -> NDArray[np.bool_]:
-        grammar, standing = self._grammar, self._base.standing()
-        allowed = grammar.bounds(standing).keep(standing)
+        grammar, state = self._grammar, self._base.state()
+        allowed = grammar.bounds(state).keep(state)
         allowed &= self._base.allowed()[grammar.first]
         return allowed
 

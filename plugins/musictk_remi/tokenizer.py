@@ -17,7 +17,7 @@ from musictk_remi.config import RemiConfig, miditok_of
 from musictk_remi.decode import decode
 from musictk_remi.encode import encode
 from musictk_remi.grammar import RemiGrammar
-from musictk_remi.music import closest, prepared
+from musictk_remi.quantise import closest, prepared
 from musictk_remi.vocabulary import Vocabulary
 
 if TYPE_CHECKING:

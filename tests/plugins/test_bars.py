@@ -34,7 +34,7 @@ from musictk_pianoroll.tokenizer import PianoRoll, PianoRollConfig
 from musictk_remi.config import RemiConfig
 from musictk_remi.tokenizer import Remi
 
-from .music import pieces, score
+from .scores import pieces, score
 
 BARS = Path(__file__).parents[1] / "data" / "bars"
 WRITTEN: list[Tokenizer] = [Remi(RemiConfig()), Events(EventsConfig())]

@@ -19,7 +19,7 @@ from musictk_remi.grammar import RemiGrammar
 from musictk_remi.merges import MergedGrammar
 from musictk_remi.tokenizer import Remi
 
-from .music import pieces
+from .scores import pieces
 from .test_remi import VARIANTS
 
 

@@ -14,7 +14,7 @@ from musictk.tokens import METRE, Frames, Tokenizer
 Sections = list[tuple[str, int, int]]
 
 
-def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
+def new_bars(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
     """The new bars, moved to tick 0, and their sections; without tempos and keys, which go on.
 
     Metres come from the model alone: where its tokens say none, the given metre goes on.

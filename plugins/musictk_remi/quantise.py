@@ -47,7 +47,7 @@ def closest(choices: NDArray[Any], values: Ints, scale: int = 1) -> Ints:
     return np.searchsorted((choices[:-1] + choices[1:]) * scale, 2 * values, "right")
 
 
-def music(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays]:
+def quantise(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays]:
     """The bars up to the last note, and the notes that the vocabulary can represent.
 
     Raises ValueError where there are none.
@@ -160,7 +160,7 @@ def prepared(score: ScoreTick, vocabulary: Vocabulary) -> ScoreTick:
     So MidiTok has nothing left to round, and no metre that it does not know.
     """
     config = vocabulary.config
-    grid, found = music(score, vocabulary)
+    grid, found = quantise(score, vocabulary)
     ready = ScoreTick(vocabulary.ticks_per_quarter)
     at = _placer(grid)
     bar = np.searchsorted(grid.begins, found.tick, "right") - 1

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from musictk.generation.hearing import hear, latest
+from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.metres import known_metres
+from musictk.generation.prompts import encode_prompt, last_positions
 from musictk.generation.spans import bar_lines
-from musictk.generation.unheard import unheard
 from musictk.music import notes
 
 from .pieces import MIDIS, tokenizer
@@ -48,7 +48,7 @@ def test_all_of_it_is_heard_up_to_a_bar_line(name: str, path: Path) -> None:
 @pytest.mark.parametrize("pickup", [0, 0.5, 1])
 def test_in_any_metre_and_behind_a_pickup(name: str, metre: tuple[int, int], pickup: float) -> None:
     given = line(metre, pickup)
-    start = hear(tokenizer(name), given).start
+    start = encode_prompt(tokenizer(name), given).start
     assert start == round(480 * (pickup + 4 * 4 * metre[0] / metre[1]))
     assert_heard(name, given)
 
@@ -57,7 +57,7 @@ def assert_heard(name: str, given: ScoreTick) -> None:
     """Every note that the tokenizer has is in what is heard, and the bar line comes after it at
     the same distance."""
     made = tokenizer(name)
-    hearing = hear(made, given)
+    hearing = encode_prompt(made, given)
     heard = made.decode(hearing.sequence)
     assert isinstance(heard, ScoreTick)
     found, expected = notes(heard), notes(hearing.music)
@@ -72,19 +72,19 @@ def assert_heard(name: str, given: ScoreTick) -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_latest_begin_at_a_bar_line(name: str) -> None:
     made = tokenizer(name)
-    sequence = hear(made, line((4, 4), bars=8)).sequence
+    sequence = encode_prompt(made, line((4, 4), bars=8)).sequence
     for most in (1, 3, 20, 50, len(sequence), 10_000):
-        kept = latest(made, sequence, most)
+        kept = last_positions(made, sequence, most)
         bar = np.diff([*made.bar_starts(sequence), len(sequence)]).max()
         assert len(kept) <= max(most, bar if name == "pianoroll" else 0)
         if most >= bar:
             assert made.bar_starts(kept)[0] == 0
             assert np.array_equal(sequence[-len(kept) :], kept)
-    assert latest(made, sequence, 0) is sequence
+    assert last_positions(made, sequence, 0) is sequence
 
 
 def said(name: str, given: ScoreTick) -> str:
-    return "; ".join(unheard(given, hear(tokenizer(name), given).music))
+    return "; ".join(dropped_prompt(given, encode_prompt(tokenizer(name), given).music))
 
 
 def test_triplets_are_counted() -> None:
@@ -115,7 +115,7 @@ def test_what_is_heard_whole_is_not_mentioned() -> None:
     given = line((4, 4))
     heard = tokenizer("events").decode(tokenizer("events").encode(given))
     assert isinstance(heard, ScoreTick)
-    assert unheard(heard, heard) == []
+    assert dropped_prompt(heard, heard) == []
 
 
 def test_metres_are_known_by_name() -> None:

@@ -17,7 +17,7 @@ _SAME = 1 / 500  # of a quarter note: what no ear tells apart
 _KEPT_TEMPO = 5e-4  # a relative difference of tempo that is none
 
 
-def unheard(given: ScoreTick, heard: ScoreTick) -> list[str]:
+def dropped_prompt(given: ScoreTick, heard: ScoreTick) -> list[str]:
     """One phrase for each kind of thing in `given` that is not in `heard`, or not as it was.
 
     `heard` may begin later than `given`, where a pickup became a whole bar.

@@ -18,7 +18,7 @@ _ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
-class Hearing:
+class EncodedPrompt:
     """A given piece of music, and what a model hears of it."""
 
     sequence: NDArray[Any]  # whole bars up to `start`, as the tokenizer writes them
@@ -26,7 +26,7 @@ class Hearing:
     start: int  # tick of the given music: the bar line where new bars begin
 
 
-def hear(tokenizer: Tokenizer, given: ScoreTick) -> Hearing:
+def encode_prompt(tokenizer: Tokenizer, given: ScoreTick) -> EncodedPrompt:
     """The given music as the model reads it, up to the bar line after its end.
 
     A note is added behind that bar line and everything from there on is cut away: so bars of rest
@@ -43,10 +43,10 @@ def hear(tokenizer: Tokenizer, given: ScoreTick) -> Hearing:
     best, delay = sequence, 0
     for _ in range(_ATTEMPTS):  # a delay may change how the first bars are spelled
         if not late:
-            return Hearing(best, music, start)
+            return EncodedPrompt(best, music, start)
         delay += round(short * given.ticks_per_quarter)
         best, late, short = _cut(tokenizer, _delayed(marked, delay))
-    return Hearing(sequence if late else best, music, start)
+    return EncodedPrompt(sequence if late else best, music, start)
 
 
 def next_bar(given: ScoreTick) -> int:
@@ -56,7 +56,7 @@ def next_bar(given: ScoreTick) -> int:
     return int(bars(given, least=last)[-1])
 
 
-def latest(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any]:
+def last_positions(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any]:
     """The last `most` positions, from a bar line on where one is among them; 0: all of it.
 
     Frames count their bars from the first, so one that is cut through is silent up to there.
@@ -75,7 +75,7 @@ def latest(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[A
     return sequence[first:]
 
 
-def bars_of(tokenizer: Tokenizer, sequence: NDArray[Any]) -> int:
+def count_bars(tokenizer: Tokenizer, sequence: NDArray[Any]) -> int:
     """How many bars a sequence of whole bars has."""
     found = len(tokenizer.bar_starts(sequence))
     if not found:
