@@ -66,7 +66,7 @@ def sample_tokens(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.in
 
 
 def sample_frames(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(B, W) logits and uniforms -> (B, W) frames, each pitch a Bernoulli of its own."""
+    """(B, W) logits and uniforms -> (B, W) frames, each pitch an independent Bernoulli."""
     likely = 0.5 * (1 + np.tanh(0.5 * logits))
     _demand_finite(likely)
     return np.asarray(uniform < likely, np.uint8)
@@ -75,6 +75,6 @@ def sample_frames(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.ui
 def _demand_finite(values: NDArray[Any]) -> None:
     if np.isnan(values).any():
         raise MusictkError(
-            "the model's predictions are not numbers (NaN)",
+            "the model predicts NaN",
             "its training has diverged: choose another checkpoint or train with a lower rate",
         )

@@ -1,4 +1,4 @@
-"""The music that a composition adds behind the bars it was given."""
+"""The music that a composition adds after a prompt."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Sections = list[tuple[str, int, int]]
 
 
 def new_bars(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
-    """The new bars, moved to tick 0, and their sections; without tempos and keys, which go on.
+    """The new bars, moved to tick 0, and their sections (label, first tick, tick after the last).
 
-    Metres come from the model alone: where its tokens say none, the given metre goes on.
-
-    The prompt is no section. Where it is the theme of a form, it is the one that begins before 0.
+    Tempos and keys are left out: those of the prompt stay in force. So does its metre where the
+    model's tokens state none. The prompt is no section; where it is the theme of a form, its
+    section begins before tick 0.
     """
     sequence, cut = composition.sequence, len(composition.request.used_prompt)
     if isinstance(tokenizer.space, Frames):
-        # Frames say all by themselves, and a note that is held over the bar line begins anew.
+        # Frames need nothing before them; a note held over the bar line is struck again.
         sequence = sequence[cut:]
     first = cut - (len(composition.sequence) - len(sequence))
     music, before = tokenizer.decode(sequence), tokenizer.decode(sequence[:first])

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
 
 class Sampler(ABC):
-    """`logits (B, V), history (B, t) -> logits (B, V)`; -inf forbids.
+    """Changes logits before sampling.
+
+    `logits (B, V), history (B, t) -> logits (B, V)`; -inf forbids.
 
     In a token space the V logits are of one softmax; in a frame space, of V independent Bernoullis,
     and history is (B, t, V): the last positions written, at most 256. A subclass sets `name` and

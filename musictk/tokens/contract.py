@@ -21,15 +21,15 @@ Piece: TypeAlias = ScoreTick | str
 
 
 class Tokenizer(ABC):
-    """Piece <-> sequence. Kept as name + config + what was learned, never pickled.
+    """Piece <-> sequence. Stored as name, config and what was learned, never pickled.
 
     A subclass sets `Config` (a frozen dataclass), `name`, `encoding` and, in `__init__`, `space`.
     """
 
     Config: ClassVar[type]
     name: ClassVar[str]
-    encoding: ClassVar[int] = 1  # raise it when the same config begins to encode differently
-    decodes_from: ClassVar[int] = 1  # the earliest encoding whose sequences decode as they did then
+    encoding: ClassVar[int] = 1  # increase it when the same config encodes differently
+    decodes_from: ClassVar[int] = 1  # the earliest encoding whose sequences still decode alike
     reads: ClassVar[frozenset[str]] = frozenset({"midi"})  # kinds of file: "midi", "text", "abc"
     learns: bool = False  # True where `learn` must run over the corpus before `encode`
 
@@ -43,16 +43,16 @@ class Tokenizer(ABC):
     def encode(self, piece: Piece) -> NDArray[Any]:
         """The whole piece: (T,) int64 for Tokens (no bos, no eos), (T, width) uint8 for Frames.
 
-        Raises ValueError for a piece with nothing in it that this tokenizer can represent.
+        Raises ValueError for a piece without anything that this tokenizer can represent.
         """
 
     @abstractmethod
     def decode(self, sequence: NDArray[Any]) -> Piece:
-        """Total: any sequence of the space decodes; what has no meaning is skipped."""
+        """Any sequence of the space decodes; tokens that have no meaning there are skipped."""
 
     @abstractmethod
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
-        """Ascending indices at which a bar begins: what form, infill and prompts count in."""
+        """Ascending indices at which a bar begins: the unit of forms and prompts."""
 
     def grammar(self) -> Grammar | None:
         """Which tokens may follow; None where everything may (Frames)."""
@@ -71,27 +71,27 @@ class Tokenizer(ABC):
         return {}
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
-        """`sequence` (any crop) moved exactly, of the same length; None where that cannot be."""
+        """`sequence` (any crop) transposed exactly, of equal length; None where impossible."""
         return None
 
     def shift_velocity(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
-        """`sequence` (any crop) with every MIDI velocity moved by `steps`, of the same length."""
+        """`sequence` (any crop) with `steps` added to every MIDI velocity, of equal length."""
         return sequence
 
     def learn(self, pieces: Iterable[Piece]) -> str:
-        """Learn from the training pieces; return text to be passed as `learned` ever after."""
+        """Learn from the training pieces; return text to be passed as `learned` from then on."""
         raise TypeError(f"tokenizer {self.name!r} learns nothing")
 
     @property
     def fingerprint(self) -> str:
-        """Names exactly this encoding: equal fingerprints encode every piece equally."""
+        """Identifies this encoding: equal fingerprints encode every piece equally."""
         return self._fingerprint(self.encoding)
 
     def decodes(self, fingerprint: str) -> bool:
-        """Whether sequences of the tokenizer with that fingerprint are read here as they were made.
+        """Whether `decode` reads sequences of the tokenizer with that fingerprint as it does.
 
-        So for equal settings, in this encoding or an earlier one that `decode` still reads: a model
-        that was trained then can be sampled and trained further, on music as it is encoded now.
+        True for equal settings, in this encoding or an earlier one from `decodes_from` on: a model
+        that was trained then can be sampled, and trained further on music as it is encoded now.
         """
         known = range(self.decodes_from, self.encoding + 1)
         return fingerprint in map(self._fingerprint, known)

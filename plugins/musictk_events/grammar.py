@@ -1,4 +1,4 @@
-"""Which events may follow: one spelling for every piece.
+"""Which events may follow: every piece has exactly one encoding.
 
 piece   bar (bar | tick)*, ends with a note-off that leaves silence; the second bar is not longer
         than the first: a shorter opening bar is written as a whole one, with silence first
@@ -38,8 +38,8 @@ class EventsParser(Parser):
         self._tick = 0  # within the bar
         self._bars = 0  # so far
         self._bar_ticks = layout.bar_ticks[0]  # of this bar
-        self._off = 0  # note-offs of this tick go on from this pitch index
-        self._on = 0  # note-ons likewise
+        self._off = 0  # the lowest pitch index of the next note-off of this tick
+        self._on = 0  # likewise of the next note-on
         self._ons = False  # whether a note-on was at this tick: no note-off may follow
 
     def allowed(self) -> NDArray[np.bool_]:

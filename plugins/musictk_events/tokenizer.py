@@ -23,7 +23,7 @@ _KEY = 1024  # keys of one tick: 0 bar, 1 shift, 2 + pitch note-off, 256 + 2 · 
 
 @dataclass(frozen=True)
 class EventsConfig:
-    """Time is counted in beats of a quarter note, so events know no tempo."""
+    """Time is counted in beats of a quarter note, without tempos."""
 
     ticks_per_beat: int = 12
     beats_per_bar: int = 0  # 0: bars as they are written; else of that length throughout
@@ -44,12 +44,12 @@ class EventsConfig:
 class Events(Tokenizer):
     """All pitched tracks in one stream; drums and tempos are left out.
 
-    A Bar token, which says the bar's metre, begins every bar; see `musictk.tokens.bars` for bars
+    A Bar token, which states the metre, begins every bar; see `musictk.tokens.bars` for bars
     that no metre has the length of, and for a pickup. Within a bar a shift leads to the next tick
-    at which something is. At one tick note-offs come first, then note-ons, each by ascending pitch;
-    a velocity stands before a note-on where it changes. A note struck again while it sounds ends
-    there; of notes with one onset and pitch the longest stays. `encode(decode(s)) == s` for every s
-    of the grammar.
+    that has an event. At one tick note-offs come first, then note-ons, each by ascending pitch;
+    a velocity comes before a note-on where it changes. A note struck again while it sounds ends
+    there; of notes with one onset and pitch the longest is kept. `encode(decode(s)) == s` for every
+    s of the grammar.
     """
 
     Config = EventsConfig

@@ -24,7 +24,7 @@ Ints = NDArray[np.int64]
 
 
 class Groups(NamedTuple):
-    """The G ticks at which a note or a tempo is, ascending, and what stands at each."""
+    """The G ticks at which a note or a tempo is, ascending, and what is at each."""
 
     tick: Ints
     bar: Ints
@@ -40,7 +40,7 @@ def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
     bars = int(groups.bar[-1]) + 1
     rests = _rests(groups, found, grid, vocabulary)
     counts = np.bincount(np.concatenate([where for where, _ in rests]), minlength=len(groups.tick))
-    # How many ids stand before each group, its bar lines included, and before its position.
+    # How many ids come before each group, its bar lines included, and before its position.
     wide, per_note = 1 + config.time_signatures, 3 + config.programs
     widths = counts + 1 + (groups.tempo >= 0) + per_note * groups.notes
     begins = np.cumsum(widths) - widths + wide * (groups.bar + 1)
@@ -86,7 +86,7 @@ def _write_bars(
     bars: int,
     vocabulary: Vocabulary,
 ) -> None:
-    """Each bar's token and metre, behind all groups of the bars before."""
+    """Each bar's token and metre, after all groups of the bars before."""
     wide = 1 + vocabulary.config.time_signatures
     before = np.append(0, np.cumsum(widths))
     number = np.arange(bars)

@@ -1,4 +1,4 @@
-"""Which REMI tokens may follow: exactly the spellings that `encode` writes.
+"""Which REMI tokens may follow: exactly the sequences that `encode` writes.
 
     piece     bar+ ; ends after a note
     bar       Bar [TimeSig] group* ; the second is not longer than the first
@@ -7,7 +7,7 @@
 
 With tempos the first group is at position 0 and holds a tempo; any later tempo is another than the
 one before. With rests, a silence of at least the shortest rest since the end of all that sounded
-(or the bar line) is spelled out before the next position, the longest rest first.
+(or the bar line) is written as rests before the next position, the longest rest first.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ _NOTE = ("Pitch", "PitchDrum", "Velocity", "Duration")
 
 
 class ParserState(NamedTuple):
-    """All that decides what may follow, in figures. Ticks count from the bar line."""
+    """Everything that decides what may follow, as numbers. Ticks count from the bar line."""
 
     metre: Metre
-    opening: bool  # no tempo has been yet
+    opening: bool  # before the first tempo
     alone: bool  # the bar is the first, so that the next may not be longer
     tempo: int  # −1 before the first
     note: int  # key of the last note of the group
@@ -73,7 +73,7 @@ class RemiGrammar(Grammar):
 
     @cached_property
     def fillers(self) -> frozenset[int]:
-        """Rests: the position after them says when."""
+        """Rests: the position after them gives the time."""
         span = self.spans["Rest"]
         return frozenset(range(span.start, span.stop))
 
@@ -181,7 +181,7 @@ class RemiParser(Parser):
         return copy(self)
 
     def state(self) -> ParserState:
-        """Where this parser stands, for `runs.Bounds`."""
+        """The state as numbers, for `merge_bounds.Bounds`."""
         grammar, bar = self._grammar, self._bar
         pitches = grammar.pitches(self._program)
         pitch = self._pitch
@@ -265,11 +265,11 @@ class RemiParser(Parser):
             mask[span] = True
             if self._tempo >= 0:
                 mask[span.start + self._tempo] = False
-            else:  # the tempo of the beginning stands before its notes
+            else:  # the first tempo comes before all notes
                 mask[: span.start] = mask[span.stop :] = False
 
     def _allow_positions(self, mask: NDArray[np.bool_]) -> None:
-        """Positions later than the group before, and not after a silence that asks for rests."""
+        """Positions later than the group before, and not after a silence that needs rests."""
         grammar, step, bar = self._grammar, self._step, self._bar
         span = grammar.spans["Position"]
         if grammar.tempos and self._tempo < 0:

@@ -1,8 +1,8 @@
-"""What a run of base tokens asks of the place where it begins, as bounds.
+"""What a run of base tokens requires of the parser's state, as bounds.
 
-A run is read once, by the rules of `RemiGrammar`, without knowing what stands before it. Whatever
-the rules ask of that unknown (a higher pitch, a silence of some length) becomes a bound on one of
-the figures of a `ParserState`, so that a comparison of arrays tells which runs may follow.
+A run is read once, by the rules of `RemiGrammar`, without knowing what is before it. What the rules
+require of that (a higher pitch, a silence of some length) becomes a bound on one of the numbers of
+a `ParserState`, so that a comparison of arrays finds the runs that may follow.
 Ticks count from the bar line.
 """
 
@@ -33,9 +33,9 @@ class Bounds:
         """(V,) True where all after a run's first token is well formed, if that one is."""
         highest = (-at.note, -at.program, -at.position, -at.end, -at.next_end, -at.tick)
         have = _column(*highest, at.silence, -at.silence, at.last - at.silence, at.last)
-        heard = _column(at.end, at.next_end, at.tick)
+        ends = _column(at.end, at.next_end, at.tick)
         kept: NDArray[np.bool_] = np.logical_and.reduce(self._all <= have)
-        kept &= np.logical_or.reduce(self._any <= heard)
+        kept &= np.logical_or.reduce(self._any <= ends)
         kept &= self._tempo != at.tempo
         return kept
 
@@ -65,19 +65,19 @@ class _Reading:
 
     def __init__(self, grammar: RemiGrammar, first: int, state: ParserState) -> None:
         self._grammar = grammar
-        # the bounds: on all that was heard before, and until when the run's first notes sound
+        # the bounds: on all notes before, and until when the run's first notes sound
         self.low, self.high, self.held = -FAR, FAR, -FAR
         self.silence_low, self.silence_high, self.rested, self.place = -FAR, FAR, -FAR, -FAR
         self.note_below = self.program_below = self.position_below = FAR
         self.tempo_other = -2
-        # what is known: None where only the place before tells
+        # what is known: None where it depends on what is before
         self._tick: int | None = None
         self._began = False  # where the tick is known: whether the bar has a group already
         self._end = 0  # until when the notes at known ticks sound
         self._rest: int | None = None  # ticks from the silence's beginning, after rests
         self._below = FAR  # a group begins before this many ticks of the silence
         self._outside = False  # whether the silence began before the run
-        self._opening = state.opening  # no tempo has been yet
+        self._opening = state.opening  # before the first tempo
         self._longest_bar = grammar.bar_ticks[state.metre] if state.alone else FAR
         self._tempo: int | None = None
         self._note: int | None = None  # key of the last note in this group
@@ -88,7 +88,7 @@ class _Reading:
         self._begin(first)
 
     def follow(self, token: int) -> bool:
-        """Take a token; False where the rules forbid it wherever the run stands."""
+        """Take a token; False where the rules forbid it whatever is before the run."""
         grammar, before = self._grammar, self._kind
         kind = grammar.kinds[token]
         value = token - grammar.spans[kind].start if kind in grammar.spans else 0

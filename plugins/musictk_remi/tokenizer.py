@@ -30,10 +30,10 @@ class Remi(Tokenizer):
     An opening bar shorter than the bars after it becomes a whole bar with its music at the end; a
     bar cut short has a metre of its own length; see `musictk.tokens.bars` for the other bars.
     Round trip: onsets and durations on the grid of `beat_res`, velocities and tempos to the nearest
-    of the vocabulary; of notes with one onset, pitch and instrument one stays.
-    `encode(decode(s)) == s` for every s of the grammar. With `bpe` a grammatical s may spell the
-    same music otherwise than `encode` does. With `extra` there is no grammar; decoding is total,
-    and the round trip is as exact as MidiTok's.
+    of the vocabulary; of notes with one onset, pitch and instrument one is kept.
+    `encode(decode(s)) == s` for every s of the grammar. With `bpe` a grammatical s may be another
+    encoding of the same music than the one of `encode`. With `extra` there is no grammar; every
+    sequence decodes, and the round trip is as exact as MidiTok's.
     """
 
     Config = RemiConfig
@@ -102,8 +102,7 @@ class Remi(Tokenizer):
         base = len(self.vocabulary.names)
         if self.config.bpe <= base:
             raise MusictkError(
-                f"bpe={self.config.bpe} is no more than the {base} ids there are without it",
-                f"give more than {base}",
+                f"bpe={self.config.bpe} must be above {base}, the vocabulary size without merges",
             )
         return Merges.learn(sequences, base, self.vocabulary.bar, self.config.bpe)
 
@@ -124,7 +123,7 @@ class Remi(Tokenizer):
 
     @cached_property
     def _attributes(self) -> dict[str, Attribute]:
-        """Of base tokens, or of the runs of them that merged tokens stand for."""
+        """Of base tokens; of a merged token, those of all tokens in it."""
         found = self.vocabulary.attributes()
         if not self._merges:
             return found

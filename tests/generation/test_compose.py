@@ -120,19 +120,19 @@ def test_a_context_is_no_longer_than_it_was_in_training() -> None:
     runtime = load_untrained(tokenizer("remi"), {"settings": {"length": 48}})
     asked = {"form": "A", "bars": 6, "seed": 4}
     short = compose(runtime, tokenizer("remi"), PieceRequest.read(asked))[0]
-    told = compose(
+    given = compose(
         untrained("remi"),
         tokenizer("remi"),
         PieceRequest.read(asked | {"sampling": {"memory": 48}}),
     )[0]
     free = compose(untrained("remi"), tokenizer("remi"), PieceRequest.read(asked))[0]
     assert len(short.sequence) > 2 * 48
-    assert np.array_equal(short.sequence, told.sequence)
+    assert np.array_equal(short.sequence, given.sequence)
     assert not np.array_equal(short.sequence, free.sequence)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_prompt_is_gone_on_with(name: str) -> None:
+def test_a_prompt_is_continued(name: str) -> None:
     score = Score.from_file(str(MIDIS / "Bach/petzold_menuet_anh114.mid"))
     assert isinstance(score, ScoreTick)
     whole = tokenizer(name).encode(score)
@@ -144,7 +144,7 @@ def test_a_prompt_is_gone_on_with(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_end_of_a_prompt_is_what_is_heard(name: str) -> None:
+def test_only_the_end_of_a_prompt_is_used(name: str) -> None:
     prompt = to_prompt(write(name, bars=4)[0].sequence)
     piece = write(name, prompt=prompt, prompt_tokens=20)[0]
     assert np.array_equal(piece.sequence, write(name, prompt=prompt[-20:])[0].sequence)
@@ -210,20 +210,20 @@ def test_styles_mix() -> None:
     assert not np.array_equal(mixed.sequence, bach.sequence)
 
 
-def test_progress_is_heard() -> None:
-    class Ear:
+def test_progress_is_reported() -> None:
+    class Listener:
         def __init__(self) -> None:
-            self.heard: list[tuple[int, int, str, int]] = []
+            self.reports: list[tuple[int, int, str, int]] = []
 
         def composing(self, bars: int, of: int, section: str, positions: int) -> None:
-            self.heard.append((bars, of, section, positions))
+            self.reports.append((bars, of, section, positions))
 
-    ear = Ear()
+    listener = Listener()
     request = PieceRequest(form="AB", bars=2, count=2)
-    pieces = compose(untrained("remi"), tokenizer("remi"), request, ear)
-    assert ear.heard == sorted(ear.heard, key=lambda report: report[0])
-    assert ear.heard[-1][:2] == (8, 8)
-    assert ear.heard[-1][3] == sum(len(piece.sequence) for piece in pieces)
+    pieces = compose(untrained("remi"), tokenizer("remi"), request, listener)
+    assert listener.reports == sorted(listener.reports, key=lambda report: report[0])
+    assert listener.reports[-1][:2] == (8, 8)
+    assert listener.reports[-1][3] == sum(len(piece.sequence) for piece in pieces)
 
 
 @pytest.mark.parametrize(
@@ -240,7 +240,7 @@ def test_progress_is_heard() -> None:
         ({"guidance": -1}, UsageError, "guidance"),
     ],
 )
-def test_what_cannot_be_says_why(asked: dict[str, Any], error: type[Exception], says: str) -> None:
+def test_what_is_wrong_is_named(asked: dict[str, Any], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says.replace("?", r"\?")):
         write("remi", **asked)
 

@@ -292,7 +292,7 @@ def test_a_prompt_beyond_the_reach_is_said(studio: Studio) -> None:
         ("remi", {"new_only": True}, "add --prompt"),
         ("remi", {"theme": BACH / "musette_anh126.mid"}, "say --form ABA"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "BAB"}, "begin the form with A"),
-        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A"}, "no section beside"),
+        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A"}, "no section but"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A3BA"}, "without a number"),
         (
             "remi",
@@ -311,5 +311,5 @@ def test_what_does_not_go_together_is_said(
 def test_rows_of_before_are_still_read() -> None:
     row = {"bars": 2, "prompt": [4, 5, 6], "sampling": {"prompt_tokens": 3, "metre": "free"}}
     request = PieceRequest.read(json.loads(json.dumps(row)))
-    assert request.heard == (4, 5, 6)
+    assert request.used_prompt == (4, 5, 6)
     assert not request.whole
