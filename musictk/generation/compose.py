@@ -25,7 +25,7 @@ _REPORT = 16  # positions between two reports of progress
 
 
 class ComposeListener(Protocol):
-    """Is told the progress."""
+    """Receives the progress of composing."""
 
     def composing(self, done: int, of: int, section: str, positions: int) -> None:
         """`done` of `of` bars are written over all rows; `section` is the first row's.
