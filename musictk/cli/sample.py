@@ -31,7 +31,7 @@ def sample(
         Path | None, typer.Option(help="File to use, unchanged, as section A of --form.")
     ] = None,
     new_only: Annotated[bool, typer.Option("--new-only", help="Write only the new bars.")] = False,
-    count: Annotated[int, typer.Option(min=1, help="Number of pieces, sampled in one batch.")] = 1,
+    count: Annotated[int, typer.Option(min=1, help="Number of pieces.")] = 1,
     seed: Annotated[int | None, typer.Option(help="Random seed.", show_default="a new one")] = None,
     sampler: Annotated[
         list[str] | None,

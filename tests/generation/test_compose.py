@@ -285,9 +285,9 @@ def test_text_has_bars_too() -> None:
 
 def test_a_theme_returns_without_the_header_of_its_tune() -> None:
     words = text()
-    heard = words.encode(TUNE)
-    theme = Theme(words, heard, Span("A", 0, len(heard)))
-    again = np.concatenate([theme.window(bar, heard)[:-1] for bar in range(4)])
+    tune = words.encode(TUNE)
+    theme = Theme(words, tune, Span("A", 0, len(tune)))
+    again = np.concatenate([theme.window(bar, tune)[:-1] for bar in range(4)])
     assert words.decode(again) == TUNE.split("K:C\n")[1].rstrip("\n")
 
 

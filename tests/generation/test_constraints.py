@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -91,6 +93,6 @@ def test_every_option_has_help_and_a_range() -> None:
     for name, info in options().items():
         assert info.help
         assert info.takes(getattr(Sampling(), name))
-        wrong = "waltz" if name == "metre" else -1
+        wrong: dict[str, Any] = {name: "waltz" if name == "metre" else -1}
         with pytest.raises(UsageError, match=f"{name}=.* must be {info.allowed}"):
-            Sampling(**{name: wrong})
+            Sampling(**wrong)

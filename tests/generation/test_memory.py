@@ -1,4 +1,4 @@
-"""Following a theme: it is kept to, left, and found again."""
+"""Following a theme: kept to, departed from, and found again."""
 
 from __future__ import annotations
 
@@ -113,8 +113,8 @@ def test_a_theme_goes_round() -> None:
     assert first[0] == first[-1]  # it ends with the next bar line
 
 
-def test_a_theme_is_spelled_for_where_it_returns() -> None:
-    """Louder music before it: its own velocity has to be said again."""
+def test_a_theme_is_encoded_for_where_it_returns() -> None:
+    """Louder music before it: its velocity has to be stated again."""
     quiet, bars = invention(), tokenizer("events").bar_starts(invention())
     loud = tokenizer("events").shift_velocity(quiet, 40)
     written = np.concatenate([quiet[: bars[4]], loud[bars[4] :]])
@@ -140,7 +140,7 @@ def test_frames_are_aligned_by_time() -> None:
     assert np.array_equal(follower.expected(None, None), frames[1])
 
 
-def test_primes_stray_further() -> None:
+def test_primes_vary_more() -> None:
     sampling = Sampling(variation=0.2)
     assert [variation_of(sampling, primes) for primes in (0, 1, 2)] == pytest.approx(
         [0.2, 0.6, 0.8]

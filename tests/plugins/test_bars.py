@@ -141,8 +141,8 @@ def test_a_piece_in_any_metre_can_stay_in_it(tokenizer: Tokenizer) -> None:
             parser.advance(ids[-1])
         decoded = tokenizer.decode(np.array(ids))
         assert not isinstance(decoded, str)
-        said = {f"{mark.numerator}/{mark.denominator}" for mark in decoded.time_signatures}
-        assert said == {name}
+        stated = {f"{mark.numerator}/{mark.denominator}" for mark in decoded.time_signatures}
+        assert stated == {name}
 
 
 @pytest.mark.parametrize("tokenizer", WRITTEN, ids=named)
