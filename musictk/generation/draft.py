@@ -99,7 +99,7 @@ class Draft:
     @property
     def overdue(self) -> bool:
         """Whether this bar has reached its limit and should come to its end."""
-        return self._bar_length >= self._limit and self._frame_silence is None
+        return self._frame_silence is None and self._bar_length >= self._limit
 
     @property
     def must_sound(self) -> bool:
@@ -155,12 +155,12 @@ class Draft:
 
     @property
     def _bar_length(self) -> int:
-        return self.length - self._bar_start
+        return self._sequence.length - self._bar_start
 
     @property
     def _overtime(self) -> bool:
         """Whether this bar of tokens is so far past its limit that it ends without a bar line."""
-        return self._bar_length >= self._limit + _OVERTIME and self._frame_silence is None
+        return self._frame_silence is None and self._bar_length >= self._limit + _OVERTIME
 
     def _is_bar_line(self, position: Any) -> bool:
         section = self._sequence.followed_by(position, self.progress.start)

@@ -65,8 +65,8 @@ class RowContexts:
         In rows that `turned` a section begins with it. The contexts of pieces that are done end.
         """
         drafts = self._drafts
-        last = drafts[rows[0]].sequence[-1:]
-        taken = np.zeros((len(drafts), *last.shape[1:]), last.dtype)
+        written = drafts[rows[0]].sequence
+        taken = np.zeros((len(drafts), *written.shape[1:]), written.dtype)
         dropped: list[Key] = []
         new: list[NewContext] = []
         for row in rows:
