@@ -14,11 +14,11 @@ from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.generation import compose as composing
-from musictk.generation.compose import Composition, compose, reach, remake
-from musictk.generation.hearing import bars_of
-from musictk.generation.metres import wanted
+from musictk.generation.compose import Composition, compose, context_length, remake
+from musictk.generation.metres import find_metre
+from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import Links, Sampling, settle
+from musictk.generation.sampling import Links, Sampling, resolve_sampling
 from musictk.jobs.bundles import ModelSource, Opened, known_source, open_source
 from musictk.jobs.given import Given, Prompt, read_prompt
 from musictk.jobs.mixture import mixtures
@@ -47,7 +47,7 @@ class Asked:
     bars: int = 0
     seed: int | None = None  # None: one that was not used before
     count: int = 1
-    dials: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`, not the model's own
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
     samplers: Links = ()
     prompt: Path | None = None  # music to continue
     theme: Path | None = None  # music that is the first section of the form
@@ -93,8 +93,8 @@ def sample(
     sampling = _sampling(runtime.manifest, asked)
     prompt = _prompt(tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
-    wanted(tokenizer, sampling.metre)
-    _announce(prompt, request, reach(runtime.manifest, sampling), listener)
+    find_metre(tokenizer, sampling.metre)
+    _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
     kept: dict[str, Any] = {} if given is None else {"given": given.kept(workspace)}
     kept |= {"new_only": True} if asked.new_only else {}
@@ -138,16 +138,16 @@ def _check(asked: Asked) -> None:
         )
     if asked.theme is not None and not asked.form.strip():
         raise UsageError("--theme needs a form whose first section it is", "say --form ABA")
-    if asked.theme is not None and asked.dials.get("prompt_tokens"):
+    if asked.theme is not None and asked.options.get("prompt_tokens"):
         raise UsageError("a theme is heard as a whole", "leave --prompt-tokens out")
     if asked.new_only and asked.theme is None and asked.prompt is None:
         raise UsageError("--new-only leaves out given music, and none is given", "add --prompt")
 
 
 def _sampling(manifest: Manifest, asked: Asked) -> Sampling:
-    """The options that were given over the model's own."""
+    """The options that were set, else the model's saved defaults."""
     planned = bool(asked.form.strip() or asked.bars)
-    return settle(manifest.sampling, asked.dials, planned)
+    return resolve_sampling(manifest.sampling, asked.options, planned)
 
 
 def _prompt(tokenizer: Tokenizer, asked: Asked, sampling: Sampling) -> Prompt | None:
@@ -163,9 +163,9 @@ def _announce(
     """Before anything is composed: what the model does not hear, and what will be different."""
     if prompt is None or listener is None:
         return
-    if prompt.unheard:
+    if prompt.dropped:
         said = "the given music itself is kept as it is"
-        listener.notice(f"the model does not hear: {', '.join(prompt.unheard)}; {said}")
+        listener.notice(f"the model does not hear: {', '.join(prompt.dropped)}; {said}")
     heard = len(prompt.sequence)
     if heard >= most:
         listener.notice(
@@ -189,10 +189,10 @@ def _request(
     sampling: Sampling,
     prompt: Prompt | None,
 ) -> PieceRequest:
-    """Everything settled: the names that the model knows, its own dials, a seed."""
+    """Everything settled: the names that the model knows, its saved defaults, a seed."""
     theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
-        theme = bars_of(manifest.make_tokenizer(), prompt.sequence)
+        theme = count_bars(manifest.make_tokenizer(), prompt.sequence)
     request = PieceRequest(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         form=asked.form,
