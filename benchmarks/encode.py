@@ -24,7 +24,7 @@ from benchmarks.keep import keep
 from musictk_events.tokenizer import Events, EventsConfig
 from musictk_pianoroll.tokenizer import PianoRoll, PianoRollConfig
 from musictk_remi.config import RemiConfig, miditok_of
-from musictk_remi.music import prepared
+from musictk_remi.quantise import prepared
 from musictk_remi.tokenizer import Remi
 
 

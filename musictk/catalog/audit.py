@@ -69,7 +69,7 @@ class Audit(Pieces):
             ]
         faults += self._leaks()
         faults += [
-            _fault(f"{what} is gone", path, "make it again")
+            _fault(f"{what} is missing", path, "run the command that wrote it again")
             for what, path in kept
             if not self._at(path).exists()
         ]
@@ -121,7 +121,9 @@ class Audit(Pieces):
             path = self._at(place.path)
             if not path.is_file():
                 faults.append(
-                    _fault("a file is gone", place.path, "put it back, or ingest its folder again")
+                    _fault(
+                        "a file is missing", place.path, "restore it, or ingest its folder again"
+                    )
                 )
             elif not place.member and _sha256(path) != file.sha256:
                 faults.append(_fault("a file has changed", place.path, "ingest it again"))
@@ -154,7 +156,7 @@ class Audit(Pieces):
     def _shard(self, shard: ShardRow, spans: list[SpanRow]) -> list[dict[str, str]]:
         hint = "tokenize again"
         if not self._at(shard.path).is_file():
-            return [_fault("a shard is gone", shard.path, hint)]
+            return [_fault("a shard is missing", shard.path, hint)]
         if any(span.offset < 0 or span.offset + span.length > shard.length for span in spans):
             return [_fault("a span is outside its shard", shard.path, hint)]
         return []

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from musictk.cli.context import require_alone, session
+from musictk.cli.sampling_options import sampling_options
 
 
-def _dial(usual: str, said: str, **limits: Any) -> Any:
-    """An option of `Sampling`: where it is not given, the model may have a value of its own."""
-    return typer.Option(help=said, show_default=usual, min=0, **limits)
-
-
+@sampling_options(after={"temperature": "seed", "guidance": "sampler"})
 def sample(
     context: typer.Context,
     composer: Annotated[
@@ -52,42 +50,11 @@ def sample(
     seed: Annotated[
         int | None, typer.Option(metavar="N", help="Random seed.", show_default="a new one")
     ] = None,
-    temperature: Annotated[float | None, _dial("0.95", "Above 1 is wilder.")] = None,
-    top_k: Annotated[int | None, _dial("0", "Only the k likeliest; 0 is all.")] = None,
-    top_p: Annotated[float | None, _dial("0.95", "Only the likeliest p.", max=1)] = None,
-    min_p: Annotated[float | None, _dial("0.0", "As likely as p times the best.", max=1)] = None,
     sampler: Annotated[
         list[str] | None,
         typer.Option(
             metavar="NAME:KEY=VALUE,…", help="Another sampler to apply after these (see `plugins`)."
         ),
-    ] = None,
-    guidance: Annotated[float | None, _dial("1.5", "How strictly to obey the labels.")] = None,
-    variation: Annotated[
-        float | None, _dial("0.3", "Of a returning section; 0 repeats exactly.", max=1)
-    ] = None,
-    contrast: Annotated[
-        float | None, _dial("0.0", "How far a new section turns away from those before.")
-    ] = None,
-    metre: Annotated[
-        str | None,
-        typer.Option(help="steady, free to change, or one such as 3/4.", show_default="steady"),
-    ] = None,
-    blend: Annotated[
-        float | None, _dial("0.5", "Weight of a returning theme in memory.", max=1)
-    ] = None,
-    ramp: Annotated[int | None, _dial("2", "Bars over which that weight rises.")] = None,
-    figure: Annotated[
-        float | None, _dial("0.5", "Bars that a departure from the theme lasts.")
-    ] = None,
-    memory: Annotated[
-        int | None, _dial("0", "Positions of running memory; 0: as many as in training.")
-    ] = None,
-    prompt_tokens: Annotated[
-        int | None, _dial("0", "Hear only the last so many of the prompt; 0 is all.")
-    ] = None,
-    max_tokens: Annotated[
-        int | None, _dial("0", "End after so many; 0: when the bars are written.")
     ] = None,
     runtime: Annotated[
         str | None,
@@ -112,6 +79,8 @@ def sample(
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="MIDI file to write.")
     ] = None,
+    *,
+    sampling: Mapping[str, Any],
 ) -> None:
     """Compose a piece and write it as MIDI, with a marker at each section.
 
@@ -126,22 +95,6 @@ def sample(
     if like is not None:
         hint = "it repeats the sample with its settings; only -o may be added"
         require_alone(context, "--like", hint, but=("like", "out"))
-    dials = {
-        "temperature": temperature,
-        "top_k": top_k,
-        "top_p": top_p,
-        "min_p": min_p,
-        "guidance": guidance,
-        "variation": variation,
-        "contrast": contrast,
-        "metre": metre,
-        "blend": blend,
-        "ramp": ramp,
-        "figure": figure,
-        "memory": memory,
-        "prompt_tokens": prompt_tokens,
-        "max_tokens": max_tokens,
-    }
     asked = job.SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
@@ -149,7 +102,7 @@ def sample(
         bars=bars,
         seed=seed,
         count=count,
-        dials={name: value for name, value in dials.items() if value is not None},
+        options=sampling,
         samplers=samplers(sampler or []),
         prompt=prompt,
         theme=theme,

@@ -89,7 +89,7 @@ def _require_exact(what: str, replayed: Replayed) -> None:
         raise MusictkError(
             f"{what} differs from the model: logits differ by up to "
             f"{replayed.difference:.2g}, "
-            f"{100 * replayed.agreement:.1f} % of greedy choices agree; nothing was kept",
+            f"{100 * replayed.agreement:.1f} % of greedy choices agree; the export was removed",
             "export in another format, or report this with the manifest.json of the run",
         )
 
@@ -98,7 +98,7 @@ def _measured(candidate: Runtime, reference: Runtime, music: Sequence[Excerpt]) 
     """The part of the report about rounding."""
     found = rounding(candidate, reference, music or generated(reference))
     return {
-        "music": "validation music" if music else "music of its own",
+        "music": "validation music" if music else "generated music",
         "music_positions": found.positions,
         "greedy_agreement": found.agreement,
         "nats_difference": found.nats,
@@ -111,7 +111,7 @@ def _require_close(what: str, measured: Mapping[str, Any], least: float, kind: s
         raise MusictkError(
             f"{what} makes only {measured['greedy_agreement']:.1%} of the model's greedy choices "
             f"over {measured['music_positions']:,} positions of {measured['music']}, and "
-            f"{least:.0%} are required; nothing was kept",
+            f"{least:.0%} are required; the export was removed",
             f"export with {milder}",
         )
 

@@ -1,4 +1,4 @@
-"""Every running context of every piece in the making, stepped as one batch."""
+"""All running contexts of all pieces of a batch, stepped together."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from musictk.runtime.contract import Runtime, Session
 
 Logits = NDArray[np.float32]
 
-# What a context is for: predictions under the conditions, without them (guidance), or from memory.
-KINDS = GIVEN, FREE, MEMORY = 0, 1, 2
+# What a context predicts from: the conditions, none of them (guidance), or memory.
+KINDS = CONDITIONAL, UNCONDITIONAL, MEMORY = 0, 1, 2
 
 
 class Key(NamedTuple):
-    """Which context: of which row of the request, for what."""
+    """Identifies a context: its row of the batch, and its kind."""
 
     row: int
     kind: int
 
 
-class Fresh(NamedTuple):
+class NewContext(NamedTuple):
     """A context to begin: its positions (T,) or (T, W), and its condition (D,)."""
 
     key: Key
@@ -33,7 +33,7 @@ class Fresh(NamedTuple):
 
 
 class Contexts:
-    """Rows of one session. `logits[place(key)]` is what each predicts next."""
+    """Rows of one session; `logits` has what each predicts next, `places` finds a row's."""
 
     def __init__(self, runtime: Runtime, capacity: int) -> None:
         self._runtime, self._capacity = runtime, capacity
@@ -54,21 +54,21 @@ class Contexts:
         self,
         sequence: NDArray[Any] | None,
         dropped: Collection[Key] = (),
-        fresh: Sequence[Fresh] = (),
+        new: Sequence[NewContext] = (),
     ) -> None:
         """Every context takes its row's next position: `sequence` is (rows,) or (rows, W).
 
-        Those in `dropped` end; those in `fresh` begin (or begin anew) and have heard it already.
+        Those in `dropped` end; those in `new` begin, or begin again, and contain it already.
         """
-        gone = {*dropped, *(one.key for one in fresh)}
+        gone = {*dropped, *(one.key for one in new)}
         if gone:
             self._keep([i for i, key in enumerate(self.keys) if key not in gone])
         if self._session is not None and sequence is not None:
             taken = sequence[self.rows][:, None]
             self.logits = self._session.step(taken, self._conditions)[:, -1]
             self.lengths += 1
-        if fresh:
-            self._begin(fresh)
+        if new:
+            self._begin(new)
 
     def _keep(self, places: list[int]) -> None:
         if len(places) == len(self.keys):
@@ -79,11 +79,11 @@ class Contexts:
         self.lengths, self.rows = self.lengths[places], self.rows[places]
         self.logits, self._conditions = self.logits[places], self._conditions[places]
 
-    def _begin(self, fresh: Sequence[Fresh]) -> None:
+    def _begin(self, new: Sequence[NewContext]) -> None:
         sessions = [] if self._session is None else [self._session]
         logits = [self.logits] if sessions else []
         conditions = [self._conditions] if sessions else []
-        ordered = sorted(fresh, key=lambda one: len(one.sequence))
+        ordered = sorted(new, key=lambda one: len(one.sequence))
         for _, group in groupby(ordered, key=lambda one: len(one.sequence)):
             batch = list(group)
             conditions.append(np.stack([one.condition for one in batch]))

@@ -1,4 +1,4 @@
-"""From logits to a draw: the chain of samplers, and random numbers that belong to a row alone."""
+"""From logits to a sample: the chain of samplers, and random numbers that belong to one row."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def apply(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> Lo
     return logits
 
 
-def pick(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
+def sample_tokens(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
     """(B, V) logits and (B,) uniforms -> (B,) ids of the softmax, by its inverse CDF."""
     weights = np.exp(logits - logits.max(1, keepdims=True))
     cumulated = weights.cumsum(1, dtype=np.float64)
@@ -65,8 +65,8 @@ def pick(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.int64]:
     return np.asarray(np.argmax(cumulated > mark[:, None], axis=1), np.int64)
 
 
-def sound(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.uint8]:
-    """(B, W) logits and uniforms -> (B, W) frames, each pitch a Bernoulli of its own."""
+def sample_frames(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.uint8]:
+    """(B, W) logits and uniforms -> (B, W) frames, each pitch an independent Bernoulli."""
     likely = 0.5 * (1 + np.tanh(0.5 * logits))
     _demand_finite(likely)
     return np.asarray(uniform < likely, np.uint8)
@@ -75,6 +75,6 @@ def sound(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.uint8]:
 def _demand_finite(values: NDArray[Any]) -> None:
     if np.isnan(values).any():
         raise MusictkError(
-            "the model's predictions are not numbers (NaN)",
+            "the model predicts NaN",
             "its training has diverged: choose another checkpoint or train with a lower rate",
         )

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from musictk.errors import UnknownNameError, UsageError
 
-# What each name stands for; written as anyone would type it.
+# The sections of each named form, as a user would write them.
 NAMED = {
     "strophic": "A A A A",
     "binary": "A B",
@@ -31,7 +31,7 @@ WORDS = (
     *("intro", "verse", "prechorus", "chorus", "refrain", "hook", "bridge", "interlude", "solo"),
     *("outro", "coda", "theme", "exposition", "development", "recapitulation", "minuet", "trio"),
 )
-BARS = 8  # of a section that does not say
+BARS = 8  # of a section whose bars are not given
 MOST_SECTIONS, MOST_BARS = 64, 1024
 
 _LETTERS = re.compile(r"(?:[A-Z]'*(?:\d+)?)+")
@@ -43,15 +43,15 @@ _WORD = re.compile(r"([a-z]+)('*)(\d+)?")
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the plan: "A'" of 8 bars has label "A" and one prime."""
+    """One section of a form: "A'" of 8 bars has label "A" and one prime."""
 
     label: str
     bars: int
-    primes: int = 0  # how often it is varied: A' is a freer return of A
+    primes: int = 0  # A' is a freer return of A
 
     @property
     def name(self) -> str:
-        """The label with its primes, as it is written and as the marker says."""
+        """The label with its primes, as in the form and in a MIDI marker."""
         return self.label + "'" * self.primes
 
 
@@ -59,12 +59,12 @@ class Return(NamedTuple):
     """Where a section comes back to: the index of the first section with its label."""
 
     first: int
-    times: int  # how many sections with this label stood before
+    times: int  # how many sections before have this label
 
 
 @dataclass(frozen=True)
 class Form:
-    """Sections in order of playing."""
+    """Sections in the order they are played."""
 
     sections: tuple[Section, ...]
 
@@ -80,14 +80,14 @@ class Form:
         return Return(labels.index(label), labels.count(label)) if label in labels else None
 
     def fit(self, total: int) -> Form:
-        """The same plan in `total` bars, each section keeping its share; none gets less than one.
+        """The same form in `total` bars, each section in proportion; none gets less than one.
 
         Raises UsageError where there are fewer bars than sections.
         """
         if total < len(self.sections):
             raise UsageError(
-                f"{total} bars cannot hold {len(self.sections)} sections",
-                f"ask for {len(self.sections)} bars or more",
+                f"{len(self.sections)} sections do not fit into {total} bars",
+                f"give {len(self.sections)} bars or more",
             )
         spare, whole = total - len(self.sections), self.bars
         ends, before = [], 0
@@ -119,14 +119,14 @@ class Form:
 
 
 def parse(text: str, bars: int = BARS) -> Form:
-    """A form from letters, words or a name. `bars` is for sections that do not say how many.
+    """A form from letters, words or a name. `bars` is for sections that give no number.
 
-    Letters stand together or apart (`AABA`, `A A B A`), each with primes and bars of its own
-    (`A8 A'8 B4`); words are joined by spaces or hyphens (`intro4-verse-chorus`). Names are the
-    keys of `NAMED`, words those of `WORDS`. Raises UsageError that says what there is.
+    Letters may be separated or not (`AABA`, `A A B A`), and each may have primes and a number of
+    bars (`A8 A'8 B4`); words are joined by spaces or hyphens (`intro4-verse-chorus`). Names are the
+    keys of `NAMED`, words those of `WORDS`. Raises UsageError, which lists what is known.
     """
     if not 1 <= bars <= MOST_BARS:
-        raise UsageError(f"a section of {bars} bars cannot be", f"choose 1 to {MOST_BARS} bars")
+        raise UsageError(f"a section cannot have {bars} bars", f"choose 1 to {MOST_BARS} bars")
     written, bars = _named(text.strip().strip("-, "), bars)
     sections = []
     for part in re.split(r"[\s,\-]+", written):
@@ -135,14 +135,14 @@ def parse(text: str, bars: int = BARS) -> Form:
 
 
 def _named(written: str, bars: int) -> tuple[str, int]:
-    """What a name stands for, and its bars: `rondo`, `Ternary form`, `rondo 4`."""
+    """The sections of a name, and its bars: `rondo`, `Ternary form`, `rondo 4`."""
     name = re.sub(r"[\s_-]+", "-", written.casefold())
     if name in NAMED:
         return NAMED[name], bars
     match = _NAME.fullmatch(name)
     meant = NAMED.get(match[1], "") if match else ""
     if match is None or not meant or (match[2] and any(map(str.isdigit, meant))):
-        return written, bars  # 12-bar-blues has bars of its own
+        return written, bars  # a digit in the name: 12-bar-blues
     return meant, int(match[2] or bars)
 
 
@@ -154,29 +154,31 @@ def _part(part: str, bars: int, text: str) -> list[Section]:
         found: Sequence[tuple[str, str, str]] = _LETTER.findall(part)
     elif match := _WORD.fullmatch(part.casefold()):
         if match[1] in NAMED:
-            raise UsageError(f"the form {match[1]!r} stands alone", f"say {match[1]}, no more")
+            raise UsageError(
+                f"the form {match[1]!r} cannot be part of another", f"give --form {match[1]} alone"
+            )
         if match[1] not in WORDS:
             raise UnknownNameError("form or section", match[1], [*NAMED, *WORDS])
         found = [(match[1], match[2], match[3] or "")]
     else:
-        raise UsageError(f"the form {text!r} does not parse at {part!r}", _mend())
+        raise UsageError(f"cannot read the form {text!r} at {part!r}", _hint())
     return [Section(label, int(own) if own else bars, len(primes)) for label, primes, own in found]
 
 
 def _checked(sections: list[Section], text: str) -> Form:
     if any(not 1 <= section.bars <= MOST_BARS for section in sections):
         raise UsageError(
-            f"the form {text!r} has a section without bars, or with more than {MOST_BARS}",
+            f"the form {text!r} has a section of 0 bars or of more than {MOST_BARS}",
             "write the bars after the letter: A8 B4 A8",
         )
     if len(sections) > MOST_SECTIONS:
         raise UsageError(
-            f"the form {text!r} has {len(sections)} sections", f"keep it to {MOST_SECTIONS}"
+            f"the form {text!r} has {len(sections)} sections", f"give at most {MOST_SECTIONS}"
         )
     return Form(tuple(sections))
 
 
-def _mend() -> str:
+def _hint() -> str:
     return (
         "write letters (AABA, A8 B4 A8, A A' B), words (intro4-verse-chorus) or one of: "
         + ", ".join(NAMED)

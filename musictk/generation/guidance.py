@@ -10,25 +10,27 @@ from numpy.typing import NDArray
 Logits = NDArray[np.float32]
 
 
-class Places(NamedTuple):
-    """(R,) each: where in (L, V) logits every piece's c, u and m lie; -1 where it has none."""
+class ContextRows(NamedTuple):
+    """(R,) each: the rows of every piece's contexts in (L, V) logits; -1 where it has none."""
 
-    given: NDArray[np.int64]
-    free: NDArray[np.int64]
+    conditional: NDArray[np.int64]
+    unconditional: NDArray[np.int64]
     memory: NDArray[np.int64]
 
 
-def guide(logits: Logits, places: Places, scale: float, weight: NDArray[np.float32]) -> Logits:
+def guide(logits: Logits, rows: ContextRows, scale: float, weight: NDArray[np.float32]) -> Logits:
     """(L, V) logits of all contexts -> (R, V), one row per piece: `u + s (c - u) + w (m - c)`.
 
-    A term without its context is left out. `scale` is s (Ho & Salimans 2022; in logits, Sanchez et
-    al. 2023); `weight` (R,) is w: a blend for a theme's context, a contrast for one that forgets.
+    c, u and m are the logits under the conditions, without them, and from memory. A term without
+    its context is left out. `scale` is s (Ho & Salimans 2022; in logits, Sanchez
+    et al. 2023); `weight` (R,) is w: a blend for a theme's context, a contrast for one that begins
+    with its section.
     """
-    given, free, memory = places
-    c = logits[given]
+    conditional, unconditional, memory = rows
+    c = logits[conditional]
     mixed = c
-    if (free >= 0).any():
-        u = np.where((free >= 0)[:, None], logits[free], c)
+    if (unconditional >= 0).any():
+        u = np.where((unconditional >= 0)[:, None], logits[unconditional], c)
         mixed = u + np.float32(scale) * (c - u)
     if (memory >= 0).any():
         w = np.where(memory >= 0, weight, np.float32(0))[:, None]

@@ -1,4 +1,4 @@
-"""Where the sections of a composition lie in its music, in ticks."""
+"""The sections of a composition in ticks of its music."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def section_ticks(
 ) -> list[tuple[str, int, int]]:
     """(label, first tick, tick after the last) of each section; `score` is the decoded sequence.
 
-    Counted in bars, so a section begins on its bar line though its first note may come later.
+    Sections begin at bar lines, even where their first note comes later.
     """
     if not composition.sections:
         return []

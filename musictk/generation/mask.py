@@ -1,4 +1,4 @@
-"""What may be written next: the grammar, no early end, and a way out of a bar without end."""
+"""Which tokens may follow: the grammar, the constraints, and no end before the form is complete."""
 
 from __future__ import annotations
 
@@ -8,64 +8,68 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.draft import Draft
-from musictk.generation.metres import FREE, STEADY, wanted
 from musictk.tokens import Frames, Tokenizer, Tokens
 
-_PROBE = 8  # repeats of one token; the more bars begin in them, the faster it moves on
+_PROBE = 8  # repeats of one token; the more bars begin in them, the sooner it leads to a bar line
 
 
 class Mask:
-    """Which tokens a row may write. In a frame space: everything, always."""
+    """Which tokens may be written next. In a frame space: everything, always."""
 
-    def __init__(self, tokenizer: Tokenizer, metre: str = STEADY) -> None:
-        """`metre` as in `Sampling`; raises UsageError for one that the vocabulary lacks."""
+    def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._wanted = wanted(tokenizer, metre)
-        self._metres = None if metre == FREE else tokenizer.metres()
         space = tokenizer.space
         self.frames = isinstance(space, Frames)
-        self.width = space.width if isinstance(space, Frames) else 1  # random numbers a draw takes
+        self.width = space.width if isinstance(space, Frames) else 1  # random numbers per draw
         if isinstance(space, Tokens):
-            # The form says when a piece ends, so the model cannot.
-            self._usual = np.ones(space.size, bool)
-            self._usual[[space.pad, space.bos, space.eos]] = False
+            # The form says when a piece ends, so the model may not write eos.
+            self._ordinary = np.ones(space.size, bool)
+            self._ordinary[space.special] = False
 
     def allowed(self, draft: Draft) -> NDArray[np.bool_] | None:
-        """(V,) True where a token may follow, never all False; None for frames."""
+        """(V,) True where a token may follow, never all False; None for frames.
+
+        A limit that nothing is left within is ignored.
+        """
         if self.frames:
             return None
-        allowed = self._usual
+        allowed = self._ordinary
         if draft.parser is not None:
-            allowed = allowed & draft.parser.allowed()
-            if not allowed.any():
-                allowed = self._usual
-        if draft.at_bar_line:
-            beginning = allowed & self._begins
-            allowed = beginning if beginning.any() else allowed
-        if self._metres is not None and (metre := self._wanted or draft.metre(self._metres)):
-            steady = allowed & np.isin(self._metres, (0, metre))
-            allowed = steady if steady.any() else allowed
-        if draft.overdue:
-            pace = np.where(allowed, self._pace, -1)
-            if pace.max() > self._pace.min():
-                allowed = pace == pace.max()
-        return allowed
+            allowed = _within(allowed, draft.parser.allowed())
+        if draft.must_begin_bar:
+            allowed = _within(allowed, self._begins_bar)
+        for constraint in draft.constraints:
+            limit = constraint.allowed()
+            allowed = allowed if limit is None else _within(allowed, limit)
+        return self._fastest(allowed) if draft.overdue else allowed
+
+    def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """The allowed tokens that lead to the next bar line soonest, where any lead there."""
+        pace = np.where(allowed, self._pace, -1)
+        fastest = pace.max()
+        return pace == fastest if fastest > self._pace.min() else allowed
 
     @cached_property
-    def _begins(self) -> NDArray[np.bool_]:
+    def _begins_bar(self) -> NDArray[np.bool_]:
         """(V,) which tokens begin a bar."""
         starts = self._tokenizer.bar_starts
-        tokens = np.arange(len(self._usual))[:, None]
+        tokens = np.arange(len(self._ordinary))[:, None]
         return np.array([len(starts(token)) > 0 for token in tokens])
 
     @cached_property
     def _pace(self) -> NDArray[np.int64]:
-        """(V,) how fast each token brings the next bar: asked of the tokenizer, not assumed."""
-        starts, (first, *_, last) = self._tokenizer.bar_starts, np.flatnonzero(self._usual)
+        """(V,) how soon each token leads to the next bar, measured on the tokenizer itself."""
+        starts, (first, *_, last) = self._tokenizer.bar_starts, np.flatnonzero(self._ordinary)
         probes = [np.full((_PROBE, 2), other) for other in (first, last)]
-        pace = np.zeros(len(self._usual), np.int64)
+        pace = np.zeros(len(self._ordinary), np.int64)
         for token in range(len(pace)):
-            for probe in probes:  # a bar's end shows in what comes after it, so others come between
+            for probe in probes:  # a bar may show only in the token after its end: alternate two
                 probe[:, 0] = token
                 pace[token] += len(starts(probe.ravel()))
         return pace
+
+
+def _within(allowed: NDArray[np.bool_], limit: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """What is allowed by both; `allowed` where nothing is."""
+    both = allowed & limit
+    return both if both.any() else allowed

@@ -1,8 +1,8 @@
-"""Sectional memory: following a theme that returns, note by note, and leaving it in figures.
+"""Follow a theme that returns, note by note, and depart from it in figures.
 
-A model small enough to train at home does not copy on its own, so a return is carried by the theme
-itself: the row *follows* it, token by token, and now and then *departs* for about a figure, drawing
-from the model, until it finds its way back. `variation` is the share of time away.
+Small models do not copy on their own, so a returning section takes its positions from the theme:
+the row *follows* it, token by token, and at times *departs* for about a figure, sampling from the
+model, until it is aligned again. `variation` is the share of time away.
 """
 
 from __future__ import annotations
@@ -17,30 +17,32 @@ from musictk.generation.sampling import Sampling
 from musictk.generation.theme import Theme
 from musictk.tokens import Grammar, Parser
 
-# A departure is read as an edit of the theme: its odds beside 1 for the theme's own token.
+# A departure is an edit of the theme: odds, where the theme's own token has odds of 1.
 _REPLACED, _ADDED, _LEFT_OUT = 0.03, 0.02, 0.06
-_STRAY = 1e-4  # for what the grammar would not have let stand in the theme token's stead
+_STRAY = 1e-4  # of a token replacing one that the grammar would have refused
 _LOOK_AHEAD = 24  # the most tokens of the theme passed over at once
-_DETOUR = 16  # tokens of the theme tried in turn where the grammar refuses the next
+_DETOUR = 16  # the most tokens of the theme skipped where the grammar refuses them
 _FILLERS = 3  # the most rests put before a position
-_CERTAIN = 0.05  # a place less likely than this is no place to follow from
+_CERTAIN = 0.05  # the least probability of an alignment that is followed
 
 
-class TokenPlace:
-    """Where in a bar of the theme a row stands: a belief over its tokens (a pair HMM, run forward).
+class TokenAlignment:
+    """Aligns what is written with a bar of the theme: the forward pass of a pair HMM.
 
-    Tokens replaced, added or left out on the way shift the belief, and a token that fits only one
-    place (a position, a rare pitch) settles it again.
+    Tokens that are replaced, added or left out make the alignment uncertain; a token that fits only
+    one place (a position, a rare pitch) makes it certain again.
     """
 
     def __init__(self, window: NDArray[np.int64], grammar: Grammar | None = None) -> None:
         self._fillers: frozenset[int] = grammar.fillers if grammar else frozenset()
-        self.window = window[~np.isin(window, list(self._fillers))]  # `_fill` finds them anew
-        self._at: int | None = 0  # the only place there is, where there is no doubt
+        self.window = window[
+            ~np.isin(window, list(self._fillers))
+        ]  # `_fill` adds them where needed
+        self._at: int | None = 0  # the next token of the window; None where that is uncertain
         self._belief = np.zeros(0)
 
     def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
-        """The theme's next token; None where it has none that may stand here."""
+        """The theme's next token; None where it has none that is allowed here."""
         if self._at is not None:
             return self._certain(allowed, parser)
         belief = self._belief[:-1]
@@ -50,7 +52,7 @@ class TokenPlace:
         return int(self.window[best]) if belief[best] > _CERTAIN else None
 
     def _certain(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
-        """Past what the grammar refuses, since what was written before it differs."""
+        """The next token that the grammar allows, after what was written here."""
         for _ in range(_DETOUR):
             assert self._at is not None
             if self._at == len(self.window):
@@ -65,7 +67,7 @@ class TokenPlace:
         return None
 
     def advance(self, token: int, allowed: NDArray[np.bool_] | None) -> None:
-        """`token` was written where `allowed` might have been."""
+        """Take `token`, which was written where `allowed` were possible."""
         if token in self._fillers:
             return
         at, size = self._at, len(self.window)
@@ -91,8 +93,8 @@ class TokenPlace:
         self._belief = after
 
 
-class FramePlace:
-    """The same for frames, which time alone aligns."""
+class FrameAlignment:
+    """The same for frames, which are aligned by time."""
 
     def __init__(self, window: NDArray[np.uint8]) -> None:
         self.window = window
@@ -105,12 +107,12 @@ class FramePlace:
         return self.window[self._at] if self._at < len(self.window) else None
 
     def advance(self, frame: NDArray[np.uint8], allowed: NDArray[np.bool_] | None) -> None:
-        """One frame on, whatever was written."""
+        """Move on by one frame, whatever was written."""
         self._at += 1
 
 
 class Follower:
-    """A row's way through a returning theme."""
+    """Follows a returning theme, or departs from it."""
 
     def __init__(
         self, theme: Theme, variation: float, figure: float, grammar: Grammar | None = None
@@ -119,37 +121,39 @@ class Follower:
         self.following = True
         self._undecided, self._variation = True, variation
         # Away / (away + home) = variation, where away and home are the mean lengths of a departure
-        # and of what lies between two, in positions. Neither can be shorter than one position, so
+        # and of the stretch between two, in positions. Neither can be shorter than one position, so
         # a short figure is made longer where there is much variation, not taken for less of it.
         odds = variation / (1 - variation) if variation < 1 else inf
         away = max(figure * theme.bar_length, 1.0, odds)
         self._back, self._leave = 1.0 / away, odds / away if variation < 1 else 1.0
-        self._place: TokenPlace | FramePlace
+        self._alignment: TokenAlignment | FrameAlignment
 
     def decide(self, uniform: float) -> None:
         """Depart, stay or come back, by one uniform number.
 
-        The first decision is by the share itself: a section that always began with its theme would
-        be less varied than asked for, the more so the shorter it is.
+        The first decision is by the share itself: if every return began with its theme, short
+        sections would vary less than `variation`.
         """
         if self._undecided:
             self._undecided, self.following = False, uniform >= self._variation
         elif uniform < (self._leave if self.following else self._back):
             self.following = not self.following
 
-    def enter(self, bar: int, written: NDArray[Any]) -> None:
-        """Bar `bar` of the section begins, after all that is `written`."""
+    def begin_bar(self, bar: int, written: NDArray[Any]) -> None:
+        """Begin bar `bar` of the section, after all that is `written`."""
         window = self.theme.window(bar, written)
         frames = window.ndim > 1
-        self._place = FramePlace(window) if frames else TokenPlace(window, self._grammar)
+        self._alignment = (
+            FrameAlignment(window) if frames else TokenAlignment(window, self._grammar)
+        )
 
     def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> Any:
-        """What the theme has here, while it is followed; None where the model should draw."""
-        return self._place.expected(allowed, parser) if self.following else None
+        """The theme's position here while it is followed; None where the model is to sample."""
+        return self._alignment.expected(allowed, parser) if self.following else None
 
     def advance(self, taken: Any, allowed: NDArray[np.bool_] | None) -> None:
-        """`taken` was written."""
-        self._place.advance(taken, allowed)
+        """Take the position that was written."""
+        self._alignment.advance(taken, allowed)
 
 
 def _fill(
@@ -159,7 +163,7 @@ def _fill(
     fillers: frozenset[int],
     depth: int = _FILLERS,
 ) -> int | None:
-    """The first of at most `depth` fillers after which `token` may stand; None if none do."""
+    """The first of at most `depth` fillers after which `token` is allowed; None if none is."""
     for added in sorted(fillers, reverse=True):
         if not allowed[added]:
             continue
@@ -172,12 +176,12 @@ def _fill(
 
 
 def variation_of(sampling: Sampling, primes: int) -> float:
-    """Each prime goes half of the way that is left from repeating to only remembering."""
+    """Each prime halves the distance to 1: the variation of A', A'' and so on."""
     return 1 - (1 - sampling.variation) * 0.5**primes
 
 
 def blend_weight(sampling: Sampling, variation: float, bar: int) -> float:
-    """The theme's context in bar `bar` of its return: it ramps in and then stays."""
+    """The weight of the theme's context in bar `bar` of its return: it rises, then stays."""
     return sampling.blend * (1 - variation) * min((bar + 1) / (sampling.ramp + 1), 1.0)
 
 

@@ -1,47 +1,37 @@
-"""The metres that a model can be asked for, by the name that musicians give them."""
+"""Metres as a user names them: "steady", "free" or one of the model's own, such as "3/4"."""
 
 from __future__ import annotations
 
 import re
-
-import numpy as np
-from symusic.core import ScoreTick
+from typing import TYPE_CHECKING
 
 from musictk.errors import UsageError
-from musictk.tokens import Tokenizer
+
+if TYPE_CHECKING:
+    from musictk.tokens import Tokenizer
 
 STEADY, FREE = "steady", "free"
 _NAMED = re.compile(r"[1-9]\d?/[1-9]\d?")
 
 
 def is_metre(text: str) -> bool:
-    """Whether `text` is a setting of `Sampling.metre`."""
+    """Whether `text` is a value of `Sampling.metre`."""
     return text in (STEADY, FREE) or _NAMED.fullmatch(text) is not None
 
 
-def known_metres(tokenizer: Tokenizer) -> dict[str, int]:
-    """The metres of a vocabulary by name, such as "3/4", as the numbers of `Tokenizer.metres`.
-
-    Asked of the tokenizer: the metre that a token says is the one of the music it decodes to.
-    """
-    said = tokenizer.metres()
-    found: dict[str, int] = {}
-    for number in [] if said is None else np.unique(said[said > 0]).tolist():
-        token = np.flatnonzero(said == number)[:1]
-        music = tokenizer.decode(token)
-        if isinstance(music, ScoreTick) and len(music.time_signatures):
-            sign = music.time_signatures[-1]
-            found.setdefault(f"{sign.numerator}/{sign.denominator}", number)
-    return found
+def known_metres(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """The metres that the tokens of a model can state; () where they state none."""
+    attribute = tokenizer.attributes().get("metre")
+    return attribute.values if attribute else ()
 
 
-def wanted(tokenizer: Tokenizer, metre: str) -> int:
-    """The number of the metre that is asked for by name; 0 for "steady" and "free".
+def find_metre(tokenizer: Tokenizer, metre: str) -> int | None:
+    """The index of a named metre in the "metre" attribute; None for "steady" and "free".
 
-    Raises UsageError that says what there is.
+    Raises UsageError, which lists the known metres, where the vocabulary lacks it.
     """
     if metre in (STEADY, FREE):
-        return 0
+        return None
     known = known_metres(tokenizer)
     if not known:
         raise UsageError(
@@ -52,4 +42,4 @@ def wanted(tokenizer: Tokenizer, metre: str) -> int:
         raise UsageError(
             f"this model does not know the metre {metre}", f"it knows {', '.join(known)}"
         )
-    return known[metre]
+    return known.index(metre)

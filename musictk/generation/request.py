@@ -1,4 +1,4 @@
-"""What is asked for, in full: equal requests on one machine make equal pieces, bit for bit."""
+"""A complete request for pieces: equal requests on one machine give equal pieces, bit for bit."""
 
 from __future__ import annotations
 
@@ -21,56 +21,55 @@ Weighted = tuple[tuple[str, float], ...]  # labels of one category, mixed
 
 @dataclass(frozen=True)
 class PieceRequest:
-    """Everything a piece is made from, beside the bundle. JSON-able: `plain` and `read`.
+    """Everything a piece depends on, except the bundle. JSON-able: `plain` and `read`.
 
     `conditions` are weighted labels per category. `form` "" is one section of `bars` bars.
-    `bars` 0 means the usual number: 8 for each section of a form, 16 for a piece without one (as
-    many as it takes where `sampling.max_tokens` says how long the piece is).
+    `bars` 0 is the default: 8 for each section of a form, 16 for a piece without one (as many as
+    needed where `sampling.max_tokens` limits the piece).
     """
 
     conditions: Mapping[str, Weighted] = field(default_factory=dict)
     form: str = ""
     bars: int = 0
     seed: int = 0
-    count: int = 1  # pieces made side by side; each draws from random numbers of its own
+    count: int = 1  # pieces; each has its own random numbers
     sampling: Sampling = field(default_factory=Sampling)
-    samplers: Links = ()  # further ones, after those of `sampling`
-    prompt: tuple[Any, ...] = ()  # ids, or of each frame the pitches that sound: see `to_prompt`
-    whole: bool = False  # the prompt ends at a bar line: nothing may be added to its last bar
+    samplers: Links = ()  # added after those of `sampling`
+    prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
+    whole: bool = False  # the prompt ends at a bar line, where a new bar must begin
     theme: int = 0  # bars of the prompt where it is the first section of the form; else 0
-    bar_limit: int = 512  # positions after which a bar is brought to its end
+    bar_limit: int = 512  # positions after which a bar must end
 
     def __post_init__(self) -> None:
-        if not 0 <= self.bars <= MOST_BARS:
-            raise UsageError(f"{self.bars} bars cannot be", f"choose 0 to {MOST_BARS}")
-        if self.count < 1 or self.bar_limit < 8 or not 0 <= self.seed < 2**63:
-            raise UsageError(
-                f"count {self.count}, seed {self.seed} and bar limit {self.bar_limit} cannot be",
-                "count is at least 1, the bar limit at least 8, nothing is negative",
-            )
+        limits = {"bars": (0, MOST_BARS), "count": (1, None), "seed": (0, 2**63 - 1)}
+        for name, (low, high) in {**limits, "bar_limit": (8, None)}.items():
+            value = getattr(self, name)
+            if value < low or (high is not None and value > high):
+                allowed = f"at least {low}" if high is None else f"from {low} to {high}"
+                raise UsageError(f"{name}={value} must be {allowed}")
         self.plan()
 
     @property
-    def heard(self) -> tuple[Any, ...]:
-        """What the model hears of the prompt. One of whole bars was cut at a bar line before."""
+    def used_prompt(self) -> tuple[Any, ...]:
+        """What the model is given of the prompt; one of whole bars has been cut already."""
         most = 0 if self.whole else self.sampling.prompt_tokens
         return self.prompt[-most:] if most else self.prompt
 
     @property
     def planned(self) -> bool:
-        """Whether a form or bars were asked for."""
+        """Whether a form or bars were given."""
         return bool(self.form.strip() or self.bars)
 
     def plan(self) -> Form:
-        """The sections this asks for."""
+        """The form of the piece. Raises UsageError where the parts of the request contradict."""
         if self.theme:
             return self._themed()
         if self.form.strip():
             form = parse(self.form, self.bars or BARS)
             if self.bars and form == parse(self.form, self.bars - 1 or 2):
                 raise UsageError(
-                    f"every section of {self.form!r} has bars of its own, not {self.bars}",
-                    "leave --bars out, or say 0",
+                    f"every section of {self.form!r} gives its bars: --bars has no effect",
+                    "leave --bars out",
                 )
             return form
         endless = MOST_BARS if self.sampling.max_tokens else 2 * BARS
@@ -87,7 +86,7 @@ class PieceRequest:
                 "begin the form with A",
             )
         if len(form.sections) == 1:
-            raise UsageError("the form has no section beside the theme", "say --form ABA")
+            raise UsageError("the form has no section but the theme", "give --form ABA")
         for section, changed in zip(form.sections, other.sections, strict=True):
             if section.label == label:
                 if section.bars == changed.bars != self.theme:
@@ -103,7 +102,7 @@ class PieceRequest:
     def scaled(self, ratio: Fraction) -> PieceRequest:
         """The same in bars of another length: `ratio` of them last as long as one bar of these.
 
-        For models without metres, which count in bars of their own; a section is not shortened.
+        For models whose bars all have one length; a section is not shortened.
         """
         if ratio == 1 or (not self.planned and self.sampling.max_tokens):
             return self
@@ -123,8 +122,8 @@ class PieceRequest:
 
     @staticmethod
     def read(value: Mapping[str, Any]) -> PieceRequest:
-        """The inverse of `plain`; raises UsageError for what does not fit."""
-        # Each level by itself, so that a setting that does not exist is named at any depth.
+        """The inverse of `plain`. Raises UsageError for unknown keys and invalid values."""
+        # Level by level, so that the error names an unknown key at any depth.
         sampling = build(Sampling, value.get("sampling", {}), "sample")
         return build(PieceRequest, {**value, "sampling": sampling}, "request")
 

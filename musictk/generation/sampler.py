@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens import Tokenizer
+if TYPE_CHECKING:
+    from musictk.tokens import Tokenizer
 
 
 class Sampler(ABC):
-    """`logits (B, V), history (B, t) -> logits (B, V)`; -inf forbids.
+    """Changes logits before sampling.
+
+    `logits (B, V), history (B, t) -> logits (B, V)`; -inf forbids.
 
     In a token space the V logits are of one softmax; in a frame space, of V independent Bernoullis,
     and history is (B, t, V): the last positions written, at most 256. A subclass sets `name` and
-    `Config`, a frozen dataclass. What a token means is asked of `self.tokenizer`, such as which
-    pitches it sounds: `tokenizer.pitches()`.
+    `Config`, a frozen dataclass. `self.tokenizer.attributes()` says what tokens mean, such as which
+    pitches they sound.
     """
 
     Config: ClassVar[type]

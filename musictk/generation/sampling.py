@@ -1,13 +1,13 @@
-"""The dials of sampling: `musictk sample`'s flags, a preset's [sample] table, a bundle's own."""
+"""The options of sampling. Each is one field of `Sampling`; everything else is derived from it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from math import inf
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from math import inf, isfinite
 from typing import Any
 
-from musictk.config import Rules, build, require_all
+from musictk.config import build, require
 from musictk.generation.metres import STEADY, is_metre
 
 Links = tuple[tuple[str, dict[str, Any]], ...]
@@ -15,26 +15,100 @@ LEAST = 16  # positions of memory, or of a piece
 
 
 @dataclass(frozen=True)
-class Sampling:
-    """How a piece is drawn, what it remembers of itself (docs: form) and where it ends."""
+class OptionInfo:
+    """What an option is for, and which values it takes."""
 
-    temperature: float = 0.95  # above 1 is wilder; 0 always takes the likeliest
-    top_k: int = 0  # only the k likeliest; 0 is all
-    top_p: float = 0.95  # only the likeliest that make up p
-    min_p: float = 0.0  # only what is as likely as p times the best
-    guidance: float = 1.5  # s of u + s (c - u); 1 is plain conditioning
-    variation: float = 0.3  # of returning sections: 0 repeats exactly, 1 only remembers
-    contrast: float = 0.0  # how far a new section turns from what it would owe the old ones
-    blend: float = 0.5  # weight of the theme's context once it is fully in
-    ramp: int = 2  # bars over which that weight rises
-    figure: float = 0.5  # bars: how long a departure from the theme lasts on average
-    memory: int = 0  # sequence memory: the most positions a context holds; 0: as it was trained
-    metre: str = STEADY  # the first bar's holds; "free": it may change; "3/4": this one holds
-    prompt_tokens: int = 0  # the model hears the last so many of a prompt; 0 is all
-    max_tokens: int = 0  # tokens (or frames) after the prompt; 0: until the bars are written
+    help: str
+    low: float  # the least value, of a number
+    high: float  # the greatest; inf: there is none
+    allowed: str  # the values, in words
+    check: Callable[[Any], bool] | None  # what a value must meet beyond the range
+
+    def takes(self, value: Any) -> bool:
+        """Whether `value` is one of the option's."""
+        number = not isinstance(value, str)
+        if number and not (isfinite(value) and self.low <= value <= self.high):
+            return False
+        return self.check is None or self.check(value)
+
+
+def option(
+    default: Any,
+    help: str,
+    low: float = 0,
+    high: float = inf,
+    allowed: str = "",
+    check: Callable[[Any], bool] | None = None,
+) -> Any:
+    """A field of `Sampling`. `allowed` says in words what the range does not say."""
+    allowed = allowed or (f"at least {low}" if high == inf else f"from {low} to {high}")
+    return field(default=default, metadata={"option": OptionInfo(help, low, high, allowed, check)})
+
+
+def _positive(value: float) -> bool:
+    return value > 0
+
+
+def _enough(value: int) -> bool:
+    return value == 0 or value >= LEAST
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How a piece is sampled, how it uses memory and form, and where it ends.
+
+    To add an option, add a field here: its annotation, default, help and range make the flag of
+    `musictk sample`, its environment variable and line in `musictk.toml`, the key under [sample] in
+    presets and bundles, and the key in stored requests. Then use it where it takes effect.
+    """
+
+    temperature: float = option(0.95, "Softmax temperature; higher is more random (0: greedy).")
+    top_k: int = option(0, "Top-k sampling (0 disables).")
+    top_p: float = option(
+        0.95,
+        "Nucleus (top-p) sampling (1 disables).",
+        high=1,
+        allowed="above 0 and at most 1",
+        check=_positive,
+    )
+    min_p: float = option(0.0, "Drop tokens below p times the most likely (0 disables).", high=1)
+    guidance: float = option(1.5, "Classifier-free guidance scale (1 disables).", high=100)
+    variation: float = option(
+        0.3, "How much returning sections vary (0: exact; 1: from memory).", high=1
+    )
+    contrast: float = option(0.0, "Push new sections away from earlier ones (0 disables).", high=4)
+    metre: str = option(
+        STEADY,
+        "steady (keep the first bar's), free, or one such as 3/4.",
+        allowed="steady, free or a metre such as 3/4",
+        check=is_metre,
+    )
+    blend: float = option(0.5, "Weight of the theme's context when a section returns.", high=1)
+    ramp: int = option(2, "Bars over which --blend rises to its full weight.")
+    figure: float = option(
+        0.5,
+        "Mean length of a departure from the theme, in bars.",
+        allowed="above 0",
+        check=_positive,
+    )
+    memory: int = option(
+        0,
+        "Context length, in tokens or frames (0: as in training).",
+        allowed=f"0 or at least {LEAST}",
+        check=_enough,
+    )
+    prompt_tokens: int = option(0, "Use only the last N tokens of the prompt (0: all).")
+    max_tokens: int = option(
+        0,
+        "Stop after N new tokens (0: when all bars are written).",
+        allowed=f"0 or at least {LEAST}",
+        check=_enough,
+    )
 
     def __post_init__(self) -> None:
-        require_all(_RULES, vars(self), "sample")
+        for name, info in options().items():
+            value = getattr(self, name)
+            require(info.takes(value), "sample", name, value, info.allowed)
 
     @property
     def chain(self) -> Links:
@@ -51,24 +125,16 @@ class Sampling:
         return tuple(links)
 
 
-def settle(own: Mapping[str, Any], given: Mapping[str, Any], planned: bool) -> Sampling:
-    """A model's own dials under those that were `given`; the usual where neither speaks.
+def options() -> Mapping[str, OptionInfo]:
+    """Every option of `Sampling`, by name, in order."""
+    return {each.name: each.metadata["option"] for each in fields(Sampling)}
 
-    Where bars or a form are `planned`, they say where the piece ends: not the model's own
+
+def resolve_sampling(saved: Mapping[str, Any], given: Mapping[str, Any], planned: bool) -> Sampling:
+    """The options that were `given`, else those `saved` with the model, else the defaults.
+
+    Where bars or a form are `planned`, they say where the piece ends: not the model's saved
     `max_tokens`.
     """
-    kept = {key: value for key, value in own.items() if not (planned and key == "max_tokens")}
+    kept = {key: value for key, value in saved.items() if not (planned and key == "max_tokens")}
     return build(Sampling, {**kept, **given}, "sample")
-
-
-_RULES: Rules = (
-    ("temperature", lambda value: 0 <= value < inf, "at least 0"),
-    ("top_k ramp prompt_tokens", lambda value: value >= 0, "at least 0"),
-    ("min_p variation blend", lambda value: 0 <= value <= 1, "from 0 to 1"),
-    ("top_p", lambda value: 0 < value <= 1, "above 0 and at most 1"),
-    ("guidance", lambda value: 0 <= value <= 100, "from 0 to 100"),
-    ("contrast", lambda value: 0 <= value <= 4, "from 0 to 4"),
-    ("figure", lambda value: 0 < value < inf, "above 0"),
-    ("metre", is_metre, "steady, free or a metre such as 3/4"),
-    ("memory max_tokens", lambda value: value == 0 or value >= LEAST, f"0 or at least {LEAST}"),
-)

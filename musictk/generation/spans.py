@@ -1,4 +1,4 @@
-"""Where sections and bars lie in a sequence and in its music."""
+"""Sections in a sequence, and the bar lines of its music."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from musictk.music import bars
 
 
 class Span(NamedTuple):
-    """A section as written: `sequence[start:end]` of the composition."""
+    """A section: `sequence[start:end]` of a composition."""
 
     label: str
     start: int
@@ -18,9 +18,9 @@ class Span(NamedTuple):
 
 
 def bar_lines(score: ScoreTick, count: int) -> list[int]:
-    """At least `count + 1` bar lines: the score's own, then more of its last bar's length.
+    """The ticks of at least `count + 1` bar lines: the score's, then more of its last bar's length.
 
-    A metre that changes after the last note counts: bars of rest can follow.
+    They go past the last change of metre, since bars of rest can follow it.
     """
     changes = [mark.time + 1 for mark in score.time_signatures]
     lines: list[int] = bars(score, least=max(changes, default=0)).tolist()

@@ -1,7 +1,7 @@
-"""A section to return to: as it was written, and as it has to be written where it returns.
+"""A section that returns: its bars as they were written, and as tokens where they return.
 
-The same notes need other tokens after other music: a velocity that held already, a note that still
-sounds. So the theme's *music* is set after what is written, and the tokenizer spells it there.
+After other music the same notes need other tokens: a velocity may hold already, a note may still
+sound. So the theme's *music* is appended to what is written, and the tokenizer encodes it there.
 """
 
 from __future__ import annotations
@@ -17,24 +17,24 @@ from musictk.tokens import Tokenizer
 
 
 class Theme:
-    """The section `span` of a piece whose first positions are `sequence`."""
+    """The section `span` of the piece `sequence`."""
 
     def __init__(self, tokenizer: Tokenizer, sequence: NDArray[Any], span: Span) -> None:
         self._tokenizer, self._span = tokenizer, span
-        self._heard = sequence[span.start : span.end].copy()
-        starts = tokenizer.bar_starts(self._heard)
-        self.bars = _cut(self._heard, starts if len(starts) else np.zeros(1, np.int64))
-        self._planned: dict[int, NDArray[Any]] = {}  # bar of the theme -> as spelled at the return
+        self._section = sequence[span.start : span.end].copy()
+        starts = tokenizer.bar_starts(self._section)
+        self.bars = _cut(self._section, starts if len(starts) else np.zeros(1, np.int64))
+        self._planned: dict[int, NDArray[Any]] = {}  # bar of the theme -> encoded at the return
 
     @property
     def bar_length(self) -> float:
         """Positions, on average."""
-        return len(self._heard) / len(self.bars)
+        return len(self._section) / len(self.bars)
 
     def window(self, bar: int, written: NDArray[Any]) -> NDArray[Any]:
-        """Bar `bar`, counted round and round, after all that is `written`, up to a bar line.
+        """Bar `bar` of the theme (from its first again after its last), for the end of `written`.
 
-        The first position of the bar after it is the window's last: it says where the bar ends.
+        The window's last position is the first of the bar after it, to mark where the bar ends.
         """
         before, bar = (bar - 1) % len(self.bars), bar % len(self.bars)
         done = self._planned.get(before)
@@ -43,7 +43,7 @@ class Theme:
         return self._planned.get(bar, self.bars[bar])
 
     def _plan(self, bar: int, written: NDArray[Any]) -> dict[int, NDArray[Any]]:
-        """The bars from `bar` on, as the tokenizer spells them there; none where it cannot."""
+        """The bars from `bar` on, encoded there; none where that is impossible."""
         music = self._tokenizer.decode(written) if written.ndim == 1 else None
         if not isinstance(music, ScoreTick):
             return {}
@@ -59,9 +59,9 @@ class Theme:
 
 
 def _continued(music: ScoreTick, start: int, stop: int, here: int) -> ScoreTick | None:
-    """`music` and then, from the tick `here`, what it has from `start` to `stop` once more.
+    """`music`, and from the tick `here` on a copy of what it has from `start` to `stop`.
 
-    One more note stands after it, so that bars of rest at its end are spelled too.
+    One more note comes after it, so that bars of rest at its end are encoded too.
     """
     shift, sentinel = here - start, here + stop - start
     for track in music.tracks:
@@ -83,7 +83,7 @@ def _continued(music: ScoreTick, start: int, stop: int, here: int) -> ScoreTick 
 
 
 def _holding(events: Any, start: int, stop: int) -> list[Any]:
-    """The events from `start` to `stop`, and before them the one that holds at `start`."""
+    """The event in force at `start`, then those up to `stop`."""
     before = [event for event in events if event.time <= start]
     return before[-1:] + [event for event in events if start < event.time < stop]
 

@@ -8,9 +8,9 @@ from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TimeSignatureTi
 
 from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
-from musictk.generation.added import added, cut_short
 from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
+from musictk.generation.new_bars import cut_short, new_bars
 from musictk.generation.request import PieceRequest
 from musictk.jobs.prompt import PromptMusic
 from musictk.rendering import midi
@@ -55,7 +55,7 @@ def write_composition(
         return _write_continuation(tokenizer, composition, path, prompt, new_only)
     sequence = composition.sequence
     if new_only:
-        sequence = sequence[len(composition.request.heard) :]
+        sequence = sequence[len(composition.request.used_prompt) :]
     piece = tokenizer.decode(sequence)
     if isinstance(piece, str) and path.suffix.lower() not in _MIDI:
         write_bytes(path, piece.encode("utf-8", "replace"))
@@ -71,7 +71,7 @@ def _write_continuation(
     tokenizer: Tokenizer, composition: Composition, path: Path, prompt: PromptMusic, new_only: bool
 ) -> list[str]:
     """Write the prompt and the new bars, or those alone with the prompt's tempo, metre and key."""
-    new, ticks = added(tokenizer, composition)
+    new, ticks = new_bars(tokenizer, composition)
     if prompt.limit:
         new, ticks = cut_short(
             new, ticks, prompt.limit * new.ticks_per_quarter // prompt.place.quarter

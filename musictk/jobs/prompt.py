@@ -14,13 +14,13 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
-from musictk.generation.hearing import Hearing, hear, latest
-from musictk.generation.unheard import unheard
+from musictk.generation.dropped_prompt import dropped_prompt
+from musictk.generation.prompts import EncodedPrompt, encode_prompt, last_positions
 from musictk.ingest import read_piece
 from musictk.music import bars
 from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.continuation import JoinPoint
-from musictk.tokens import Tokenizer
+from musictk.tokens import METRE, Tokenizer
 from musictk.workspace import Workspace
 
 
@@ -110,20 +110,20 @@ def read_prompt(tokenizer: Tokenizer, path: Path, most: int = 0) -> Prompt:
     try:
         if isinstance(piece, str):
             return _text(tokenizer, piece, most)
-        hearing = hear(tokenizer, piece)
+        encoded = encode_prompt(tokenizer, piece)
     except ValueError as error:
         kinds = " or ".join(sorted(tokenizer.reads))
         raise UsageError(f"cannot continue {path}: {error}", f"this model reads {kinds}") from error
-    music = _music(data, piece, hearing)
-    sequence = latest(tokenizer, hearing.sequence, most)
+    music = _music(data, piece, encoded)
+    sequence = last_positions(tokenizer, encoded.sequence, most)
     return Prompt(
         sequence,
         music,
-        left_out=len(hearing.sequence) - len(sequence),
+        left_out=len(encoded.sequence) - len(sequence),
         metre="{}/{}".format(*music.place.metre),
-        ratio=_ratio(tokenizer, music.place.metre, hearing),
-        dropped=tuple(unheard(piece, hearing.music)),
-        bars=len(bars(piece, least=hearing.start)) - 1,
+        ratio=_ratio(tokenizer, music.place.metre, encoded),
+        dropped=tuple(dropped_prompt(piece, encoded.music)),
+        bars=len(bars(piece, least=encoded.start)) - 1,
     )
 
 
@@ -134,12 +134,12 @@ def _text(tokenizer: Tokenizer, text: str, most: int) -> Prompt:
     if inside and lines[-1][1:2] != ":" and not lines[-1].rstrip().endswith(("|", "]", ":")):
         text = text.rstrip() + "|\n"
     whole = tokenizer.encode(text)
-    sequence = latest(tokenizer, whole, most)
+    sequence = last_positions(tokenizer, whole, most)
     return Prompt(sequence, left_out=len(whole) - len(sequence))
 
 
-def _music(data: bytes, score: ScoreTick, hearing: Hearing) -> PromptMusic:
-    start = hearing.start
+def _music(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> PromptMusic:
+    start = encoded.start
     sign = _at(score.time_signatures, start)
     tempo, key = _at(score.tempos, start), _at(score.key_signatures, start)
     metre = (4, 4) if sign is None else (int(sign.numerator), int(sign.denominator))
@@ -148,14 +148,14 @@ def _music(data: bytes, score: ScoreTick, hearing: Hearing) -> PromptMusic:
         JoinPoint(start, score.ticks_per_quarter, metre),
         500_000 if tempo is None else int(tempo.mspq),
         None if key is None else (int(key.key), int(key.tonality)),
-        _programs(score) == _programs(hearing.music),
+        _programs(score) == _programs(encoded.music),
     )
 
 
-def _ratio(tokenizer: Tokenizer, metre: tuple[int, int], hearing: Hearing) -> Fraction:
+def _ratio(tokenizer: Tokenizer, metre: tuple[int, int], encoded: EncodedPrompt) -> Fraction:
     """The bars of the model per bar of the music; 1 if the tokenizer encodes the metre."""
-    signs = hearing.music.time_signatures
-    if tokenizer.metres() is not None or not len(signs):
+    signs = encoded.music.time_signatures
+    if METRE in tokenizer.attributes() or not len(signs):
         return Fraction(1)
     return Fraction(*metre) / Fraction(signs[-1].numerator, signs[-1].denominator)
 

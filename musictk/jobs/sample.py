@@ -14,11 +14,11 @@ from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.generation import compose as composing
-from musictk.generation.compose import Composition, compose, reach, remake
-from musictk.generation.hearing import bars_of
-from musictk.generation.metres import wanted
+from musictk.generation.compose import Composition, compose, context_length, remake
+from musictk.generation.metres import find_metre
+from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import Links, Sampling, settle
+from musictk.generation.sampling import Links, Sampling, resolve_sampling
 from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.pieces import check_name, target, write_composition
@@ -47,7 +47,7 @@ class SampleRequest:
     bars: int = 0
     seed: int | None = None  # None: a random one
     count: int = 1
-    dials: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`, not the model's own
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
     samplers: Links = ()
     prompt: Path | None = None  # music to continue
     theme: Path | None = None  # music to use as the first section of the form
@@ -93,8 +93,8 @@ def sample(
     sampling = _sampling(runtime.manifest, asked)
     prompt = _prompt(tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
-    wanted(tokenizer, sampling.metre)
-    _announce(prompt, request, reach(runtime.manifest, sampling), listener)
+    find_metre(tokenizer, sampling.metre)
+    _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
     kept: dict[str, Any] = {} if given is None else {"given": given.store(workspace)}
     kept |= {"new_only": True} if asked.new_only else {}
@@ -130,7 +130,7 @@ def sample(
 
 
 def _check(asked: SampleRequest) -> None:
-    """Raises UsageError for options that do not go together."""
+    """Raise UsageError for options that conflict."""
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(
             "--theme and --prompt cannot both be given",
@@ -138,16 +138,16 @@ def _check(asked: SampleRequest) -> None:
         )
     if asked.theme is not None and not asked.form.strip():
         raise UsageError("--theme needs a form, of which it is the first section", "add --form ABA")
-    if asked.theme is not None and asked.dials.get("prompt_tokens"):
+    if asked.theme is not None and asked.options.get("prompt_tokens"):
         raise UsageError("--prompt-tokens does not apply to a theme", "leave it out")
     if asked.new_only and asked.theme is None and asked.prompt is None:
         raise UsageError("--new-only needs a prompt or theme to leave out", "add --prompt")
 
 
 def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
-    """The options that were given over the model's own."""
+    """The options that were set, else the model's saved defaults."""
     planned = bool(asked.form.strip() or asked.bars)
-    return settle(manifest.sampling, asked.dials, planned)
+    return resolve_sampling(manifest.sampling, asked.options, planned)
 
 
 def _prompt(tokenizer: Tokenizer, asked: SampleRequest, sampling: Sampling) -> Prompt | None:
@@ -191,10 +191,10 @@ def _request(
     sampling: Sampling,
     prompt: Prompt | None,
 ) -> PieceRequest:
-    """Everything settled: the names that the model knows, its own dials, a seed."""
+    """The complete request: labels that the model knows, its saved defaults, a seed."""
     theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
-        theme = bars_of(manifest.make_tokenizer(), prompt.sequence)
+        theme = count_bars(manifest.make_tokenizer(), prompt.sequence)
     request = PieceRequest(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         form=asked.form,

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from musictk.config import require
 from musictk.model.contract import Architecture
+from musictk.model.renames import rename_when_loading
 from musictk.tokens import Frames, Space
 
 _SOUNDING = 4  # typical number of pitches in a frame; sets the initial scale and odds of frames
@@ -103,6 +104,7 @@ class Network(nn.Module):
         self.head = Head(body.dim, size, scale, frames)
         if tied and isinstance(self.stem, TokenStem):
             self.head.linear.weight = self.stem.embedding.weight
+        self.register_load_state_dict_pre_hook(rename_when_loading)  # type: ignore[no-untyped-call]
         for table in self.tables:
             std = config.condition_scale * body.input_std
             nn.init.normal_(table.get_parameter("weight"), std=std)

@@ -140,13 +140,13 @@ class DecompressedStream:
             self._left = self._input = b""
             here = self._source.tell()
             if here + size > self._source.seek(0, 2):
-                raise EOFError("the archive is cut short")
+                raise EOFError("the archive is truncated")
             self._source.seek(here + size)
             return
         while size:
             passed = len(self.read(min(size, _CHUNK)))
             if not passed:
-                raise EOFError("the archive is cut short")
+                raise EOFError("the archive is truncated")
             size -= passed
 
     def _more(self) -> bytes:
@@ -166,7 +166,7 @@ class DecompressedStream:
             if data:
                 return data
             if ended and not self._stream.eof:
-                raise EOFError("the archive is cut short")
+                raise EOFError("the archive is truncated")
 
     def _next(self) -> bool:
         """Begin the stream after one that ended, with optional padding between them."""

@@ -63,7 +63,7 @@ class TarReader:
         """The first `size` bytes of the member yielded last. Raises EOFError for fewer."""
         data = self._stream.read(size)
         if len(data) < size:
-            raise EOFError("the archive is cut short")
+            raise EOFError("the archive is truncated")
         self._left -= size
         return data
 
@@ -78,7 +78,7 @@ class TarReader:
         if not block.strip(b"\0"):
             return None
         if len(block) < _BLOCK:
-            raise EOFError("the archive is cut short")
+            raise EOFError("the archive is truncated")
         said = _number(block[148:156])
         rest = block[:148] + b" " * 8 + block[156:]
         total = sum(rest)

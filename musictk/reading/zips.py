@@ -40,7 +40,7 @@ def check_directory(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> 
         detail = f"its list of members takes more than {limits.directory} bytes"
         raise RejectedError(Reason.ARCHIVE_LIMIT, detail)
     if length > stop:
-        raise RejectedError(Reason.BAD_ARCHIVE, "its list of members is cut short")
+        raise RejectedError(Reason.BAD_ARCHIVE, "its list of members is truncated")
     _walk(source, stop - length, stop, limits, meter)
     source.seek(0)
     return size

@@ -44,19 +44,18 @@ def choose(directory: Path, runtime: str | None = None) -> str:
     wanted = None if runtime is None else find_loader(runtime)
     found = available(directory)
     if not found:
-        raise MusictkError(f"{directory} holds no model", "name a run, an export or a bundle")
+        raise MusictkError(f"{directory} contains no model", "name a run, an export or a bundle")
     if wanted is None:
         harmless = [name for name in found if not find_loader(name).program]
         if not harmless:
             raise MusictkError(
-                f"{directory} holds only {find_loader(found[0]).program}, which is a program and "
-                "is not run unasked",
-                f"add --runtime {found[0]} if you trust whoever made it",
+                f"{directory} contains only {find_loader(found[0]).program}, which can run any code",
+                f"add --runtime {found[0]} if you trust its source",
             )
         return harmless[0]
     if wanted.name not in found:
         raise MusictkError(
-            f"{directory} holds {' and '.join(found)}, not {wanted.name}",
+            f"{directory} contains {' and '.join(found)}, not {wanted.name}",
             f"leave --runtime out, choose --runtime {found[0]}, or {wanted.hint()}",
         )
     return wanted.name

@@ -72,7 +72,7 @@ def _covered(crops: Crops, piece: int, length: int, positions: int) -> NDArray[n
     np.add.at(edges, np.minimum(starts + length, positions), -1)
     covered = np.cumsum(edges[:-1])
     assert (covered == covered[0]).all(), (
-        f"of {len(starts)} crops of {length}, {covered.min()} to {covered.max()} hold a position"
+        f"of {len(starts)} crops of {length}, {covered.min()} to {covered.max()} include a position"
     )
     return covered / len(starts)
 

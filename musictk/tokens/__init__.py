@@ -1,13 +1,17 @@
-"""Music as sequences: the Tokenizer contract, spaces, grammar, shards and windows.
+"""Music as sequences: the Tokenizer contract, spaces, attributes, grammar, shards and crops.
 
 Nothing here imports torch or miditok.
 """
 
+from musictk.tokens.attributes import METRE, PITCH, Attribute
 from musictk.tokens.contract import Piece, Tokenizer
 from musictk.tokens.grammar import Grammar, Parser
 from musictk.tokens.space import Frames, Space, Tokens, space_from, space_to
 
 __all__ = [
+    "METRE",
+    "PITCH",
+    "Attribute",
     "Frames",
     "Grammar",
     "Parser",

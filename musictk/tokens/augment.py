@@ -1,4 +1,4 @@
-"""Augmentation: transposition and velocity at window time, stretch at shard time; train only.
+"""Augmentation: transposition and velocity when a crop is drawn, stretch at shard time; train only.
 
 At window time it works on the crop, through the tokenizer, and draws from the generator of
 (seed, step): what was applied to any row follows from its seed and step alone.

@@ -1,7 +1,7 @@
-"""Bars on a tokenizer's own time grid, in the metres of its vocabulary.
+"""Bars on a tokenizer's time grid, in the metres of its vocabulary.
 
 Time is quantised once, from the ticks of the score, by exact integer arithmetic. The bars are those
-of `musictk.music`, each spelled by a metre as long as it is. Three things differ from the score:
+of `musictk.music`, each in a metre of the same length. Three things differ from the score:
 
 - An opening bar shorter than the bars after it becomes a whole bar with its music at the end.
 - A bar that no metre has the length of becomes several, the longest first (7/4: 4/4 and 3/4).
@@ -35,7 +35,7 @@ METRES: tuple[Metre, ...] = (
 
 
 class Metrics:
-    """The metres of a vocabulary at a resolution, and which of them make up a length."""
+    """The metres of a vocabulary at a resolution, and which of them add up to a length."""
 
     def __init__(self, known: tuple[Metre, ...], quarter: int, steps: tuple[int, ...] = ()) -> None:
         """`steps`: ticks between two positions in each metre; without them every tick is one.
@@ -138,7 +138,7 @@ def bar_metrics(quarter: int, beats: int = 0) -> Metrics:
 
 @dataclass(frozen=True)
 class Grid:
-    """The bars of one score on the grid, B of them, and where its ticks fall.
+    """The B bars of one score on the grid, and where its ticks fall.
 
     From each anchor on, (K,), the source's ticks run evenly from a tick of the grid.
     """
@@ -185,7 +185,7 @@ class Grid:
 
 
 class _Walk:
-    """Lays the bars of a score one after the other."""
+    """Places the bars of a score one after the other."""
 
     def __init__(self, metrics: Metrics, found: Metres, counts: list[int]) -> None:
         self._metrics, self._quarter = metrics, found.quarter

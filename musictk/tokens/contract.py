@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -12,6 +12,7 @@ from symusic.core import ScoreTick
 
 from musictk.config import plain
 from musictk.files import digest
+from musictk.tokens.attributes import Attribute
 from musictk.tokens.grammar import Grammar
 from musictk.tokens.space import Space
 
@@ -20,15 +21,15 @@ Piece: TypeAlias = ScoreTick | str
 
 
 class Tokenizer(ABC):
-    """Piece <-> sequence. Kept as name + config + what was learned, never pickled.
+    """Piece <-> sequence. Stored as name, config and what was learned, never pickled.
 
     A subclass sets `Config` (a frozen dataclass), `name`, `encoding` and, in `__init__`, `space`.
     """
 
     Config: ClassVar[type]
     name: ClassVar[str]
-    encoding: ClassVar[int] = 1  # raise it when the same config begins to encode differently
-    decodes_from: ClassVar[int] = 1  # the earliest encoding whose sequences decode as they did then
+    encoding: ClassVar[int] = 1  # increase it when the same config encodes differently
+    decodes_from: ClassVar[int] = 1  # the earliest encoding whose sequences still decode alike
     reads: ClassVar[frozenset[str]] = frozenset({"midi"})  # kinds of file: "midi", "text", "abc"
     learns: bool = False  # True where `learn` must run over the corpus before `encode`
 
@@ -42,58 +43,55 @@ class Tokenizer(ABC):
     def encode(self, piece: Piece) -> NDArray[Any]:
         """The whole piece: (T,) int64 for Tokens (no bos, no eos), (T, width) uint8 for Frames.
 
-        Raises ValueError for a piece with nothing in it that this tokenizer can represent.
+        Raises ValueError for a piece without anything that this tokenizer can represent.
         """
 
     @abstractmethod
     def decode(self, sequence: NDArray[Any]) -> Piece:
-        """Total: any sequence of the space decodes; what has no meaning is skipped."""
+        """Any sequence of the space decodes; tokens that have no meaning there are skipped."""
 
     @abstractmethod
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
-        """Ascending indices at which a bar begins: what form, infill and prompts count in."""
+        """Ascending indices at which a bar begins: the unit of forms and prompts."""
 
     def grammar(self) -> Grammar | None:
         """Which tokens may follow; None where everything may (Frames)."""
         return None
 
-    def metres(self) -> NDArray[np.int64] | None:
-        """(V,) the metre each token says, a number above 0; 0 for none, -1 for several.
+    def attributes(self) -> Mapping[str, Attribute]:
+        """What tokens state about the music, by name; sampling can limit each of them.
 
-        None where no token says a metre.
+        - "metre": time signatures, named such as "3/4".
+        - "pitch": the 128 MIDI pitches that a token begins to sound; of frames, the one that each
+          bit stands for. A drum states none.
+
+        An attribute is left out where tokens do not state it, such as the pitch of text or of
+        notes written as intervals.
         """
-        return None
-
-    def pitches(self) -> NDArray[np.bool_] | None:
-        """(V, 128) the MIDI pitches that each token begins to sound; of frames, that each bit is.
-
-        A token of several notes has several, a drum has none. None where tokens do not say it:
-        text, or pitches given as intervals.
-        """
-        return None
+        return {}
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
-        """`sequence` (any crop) moved exactly, of the same length; None where that cannot be."""
+        """`sequence` (any crop) transposed exactly, of equal length; None where impossible."""
         return None
 
     def shift_velocity(self, sequence: NDArray[Any], steps: int) -> NDArray[Any]:
-        """`sequence` (any crop) with every MIDI velocity moved by `steps`, of the same length."""
+        """`sequence` (any crop) with `steps` added to every MIDI velocity, of equal length."""
         return sequence
 
     def learn(self, pieces: Iterable[Piece]) -> str:
-        """Learn from the training pieces; return text to be passed as `learned` ever after."""
+        """Learn from the training pieces; return text to be passed as `learned` from then on."""
         raise TypeError(f"tokenizer {self.name!r} learns nothing")
 
     @property
     def fingerprint(self) -> str:
-        """Names exactly this encoding: equal fingerprints encode every piece equally."""
+        """Identifies this encoding: equal fingerprints encode every piece equally."""
         return self._fingerprint(self.encoding)
 
     def decodes(self, fingerprint: str) -> bool:
-        """Whether sequences of the tokenizer with that fingerprint are read here as they were made.
+        """Whether `decode` reads sequences of the tokenizer with that fingerprint as it does.
 
-        So for equal settings, in this encoding or an earlier one that `decode` still reads: a model
-        that was trained then can be sampled and trained further, on music as it is encoded now.
+        True for equal settings, in this encoding or an earlier one from `decodes_from` on: a model
+        that was trained then can be sampled, and trained further on music as it is encoded now.
         """
         known = range(self.decodes_from, self.encoding + 1)
         return fingerprint in map(self._fingerprint, known)

@@ -1,8 +1,8 @@
 """Crops of pieces to train and score on: batches are pure functions of (seed, step).
 
 Every piece is read as `bos x₀ … xₙ₋₁ eos` (frames: `empty f₀ … fₙ₋₁`). A crop is a run of it:
-inputs are its positions, targets the positions one later. So bos stands before a piece's first
-position only, eos after its last, and neither on a crop from the middle. A crop that begins
+inputs are its positions, targets the positions one later. So bos is before a piece's first
+position only, eos after its last, and neither in a crop from the middle. A crop that begins
 before its piece begins the row with bos, as sampling does, and is padded at its end.
 """
 

@@ -20,8 +20,8 @@ class Cuts:
     position with the same chance, the first and the last included.
 
     The phases are those that need the fewest windows, because each window costs as much as a full
-    one. Where that leaves the cuts hardly any choice they take one window more, so that no position
-    stands at a window's beginning each time. A piece that fits in one window is never cut.
+    one. Where that leaves hardly any choice of cuts there is one more window, so that no position
+    begins a window every time. A piece that fits in one window is never cut.
     """
 
     length: int

@@ -1,7 +1,7 @@
-"""Which tokens may follow: what keeps every sampled sequence well formed.
+"""Which tokens may follow, so that every sampled sequence is well formed.
 
-A `Grammar` is shared and immutable; a `Parser` is one row's place in it. The sampling loop asks
-`allowed()` before every token and calls `advance(token)` after it.
+A `Grammar` is shared and immutable; a `Parser` is the state of one row. Sampling calls `allowed()`
+before every token and `advance(token)` after it.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 
 class Parser(ABC):
-    """One row's place in a grammar."""
+    """The state of one row in a grammar."""
 
     @abstractmethod
     def allowed(self) -> NDArray[np.bool_]:
@@ -21,11 +21,11 @@ class Parser(ABC):
 
     @abstractmethod
     def advance(self, token: int) -> None:
-        """Take `token`. One that `allowed()` refuses is taken too, at a sensible place."""
+        """Take `token`, even one that `allowed()` refuses."""
 
     @abstractmethod
     def fork(self) -> Parser:
-        """An independent copy at the same place."""
+        """An independent copy of this state."""
 
 
 class Grammar(ABC):
@@ -37,14 +37,14 @@ class Grammar(ABC):
 
     @property
     def fillers(self) -> frozenset[int]:
-        """Plain tokens that later ones make redundant, such as a rest before a position.
+        """Tokens that later ones make redundant, such as a rest before a position.
 
-        Rules alone say where they stand, so that the same notes need others after other music.
+        The grammar alone decides where they are, so the same notes need others after other music.
         """
         return frozenset()
 
     def accepts(self, sequence: NDArray[np.int64]) -> bool:
-        """Whether every token of `sequence` (without bos, eos) may stand where it stands."""
+        """Whether every token of `sequence` (without bos and eos) is allowed where it is."""
         parser = self.parser()
         for token in sequence.tolist():
             if not parser.allowed()[token]:

@@ -4,7 +4,7 @@
     offsets   (P + 1,) int64: piece i is sequence[offsets[i]:offsets[i + 1]]
     files     (P,) int64 ids of the catalog
 
-Pieces are kept without bos and eos. The header has a fixed room, so writing streams in one pass.
+Pieces are stored without bos and eos. The header has a fixed size, so writing needs one pass.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NAMES = {np.dtype(kind): name for name, kind in _DTYPES.items()}
 
 @dataclass(frozen=True)
 class Shard:
-    """A shard as it lies on disk; `sequence` is read only where it is looked at."""
+    """A shard on disk, memory-mapped: only the parts of `sequence` that are used are read."""
 
     path: Path
     fingerprint: str  # of the tokenizer that encoded it
@@ -69,7 +69,7 @@ class Shard:
 def write_shard(
     path: Path, tokenizer: Tokenizer, pieces: Iterable[tuple[int, NDArray[Any]]]
 ) -> None:
-    """Write (file id, sequence) pairs as they come, wholly or not at all; holds one at a time.
+    """Write (file id, sequence) pairs as they come, holding one at a time; atomic.
 
     Raises ValueError for a sequence that is not of the tokenizer's space.
     """
@@ -98,7 +98,7 @@ def write_shard(
 def open_shard(path: Path) -> Shard:
     """Memory-map a shard; reads the header and the tables only.
 
-    Raises MusictkError, naming the file, where it is missing, cut short or something else.
+    Raises MusictkError, naming the file, where it is missing, truncated or not a shard.
     """
     try:
         size = path.stat().st_size
@@ -116,7 +116,7 @@ def open_shard(path: Path) -> Shard:
         }
         _check(space, **arrays)
     except FileNotFoundError as error:
-        raise MusictkError(f"shard {path} is not there", "tokenize again") from error
+        raise MusictkError(f"shard {path} is missing", "tokenize again") from error
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise MusictkError(
             f"shard {path} cannot be read: {error}", "delete it and tokenize again"
@@ -170,9 +170,9 @@ def _map(path: Path, start: int, size: int, entry: dict[str, Any]) -> NDArray[An
     shape = tuple(int(dim) for dim in entry["shape"])
     begin, end = (int(offset) for offset in entry["data_offsets"])
     if min((0, *shape)) < 0 or end - begin != prod(shape) * dtype.itemsize or begin < 0:
-        raise ValueError("its header contradicts itself")
+        raise ValueError("its header is inconsistent")
     if start + end > size:
-        raise ValueError("it is cut short")
+        raise ValueError("it is truncated")
     if begin == end:  # an empty range cannot be mapped
         return np.zeros(shape, dtype)
     # as a plain array: slicing a memmap object costs microseconds more
@@ -184,8 +184,8 @@ def _check(
 ) -> None:
     width = ((space.width + 7) // 8,) if isinstance(space, Frames) else ()
     if sequence.dtype != _dtype(space) or sequence.shape[1:] != width:
-        raise ValueError("its sequence is not of its space")
+        raise ValueError("its sequence is not of its token space")
     if offsets.dtype != np.int64 or offsets.shape != (len(files) + 1,) or files.dtype != np.int64:
-        raise ValueError("its tables do not fit together")
+        raise ValueError("its tables are inconsistent")
     if offsets[0] != 0 or offsets[-1] != len(sequence) or (np.diff(offsets) < 0).any():
-        raise ValueError("its offsets do not lead through its sequence")
+        raise ValueError("its offsets do not cover its sequence")

@@ -14,16 +14,23 @@ from numpy.typing import NDArray
 class Tokens:
     """Sequences of integers: (T,) int64 in `[0, size)`.
 
-    A piece in a shard begins with `bos` and ends with `eos`; `pad` fills batches and is never
-    predicted.
+    A piece is trained on from `bos` to `eos`; `pad` fills batches and is never predicted. Nothing
+    else knows these three ids: a vocabulary numbers its own tokens from `ordinary` on, and a
+    grammar asks its tokenizer's space.
     """
 
     unit: ClassVar[str] = "token"
+    ordinary: ClassVar[int] = 3  # the lowest id that is not special, by default
 
     size: int
     pad: int = 0
     bos: int = 1
     eos: int = 2
+
+    @property
+    def special(self) -> list[int]:
+        """The ids that are not music: pad, bos and eos."""
+        return [self.pad, self.bos, self.eos]
 
     def start(self, batch: int) -> NDArray[np.int64]:
         """(batch, 1): what a sequence begins with."""

@@ -16,7 +16,7 @@ from musictk.errors import MusictkError
 
 LOCK = "lock"
 LAST, TRAINER = "last", "trainer.json"  # the last checkpoint, and its state for resuming
-DAMAGED = "put it back from a copy, or start from the best: musictk train --from RUN"
+DAMAGED = "restore it from a copy, or fine-tune the best checkpoint: musictk train --from RUN"
 REFUSED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # a lock that another process holds
 
 

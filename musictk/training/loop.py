@@ -99,9 +99,9 @@ def _run(trainer: Trainer, feed: Feed, stop: Stop) -> Outcome:
 def _check_directory(directory: Path, resume: bool) -> None:
     if resume and not resumable(directory):
         raise MusictkError(
-            f"{directory} holds no checkpoint to resume from", "train it from the start"
+            f"{directory} has no checkpoint to resume from", "train it from the start"
         )
     if not resume and resumable(directory):
         raise UsageError(
-            f"{directory} already holds a run", "resume it, or choose another directory"
+            f"{directory} already contains a run", "resume it, or choose another directory"
         )

@@ -15,6 +15,7 @@ from musictk.files import cause
 from musictk.model.bundle import weights_digest, with_progress
 from musictk.model.cost import parameters
 from musictk.model.network import Network
+from musictk.model.renames import current_names
 from musictk.training import checkpoint
 from musictk.training.devices import autocast, tensors
 from musictk.training.directory import DAMAGED, LAST, CheckpointError
@@ -112,7 +113,8 @@ class Trainer:
     def _restore_optimizers(self) -> None:
         """Load the checkpoint's state of the optimizers and the scaler."""
         try:
-            unpack(self.optimizers, named_parameters(self.objective), self._stored)
+            stored = current_names(self.network, self._stored)
+            unpack(self.optimizers, named_parameters(self.objective), stored)
             if self._scale:
                 self.scaler.load_state_dict(self._scale)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:

@@ -5,6 +5,8 @@ After imbulana/coma-gen; a causal version of the block of Gulati et al. 2020 (ar
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -77,11 +79,9 @@ class Conformer(Architecture):
 
 
 class Block(nn.Module):
-    """Optional global attention, then the four sublayers, each with a residual connection.
+    """Optional global attention, then the four sublayers, each with a residual connection."""
 
-    `everything` is the global attention and `around` are the residual connections: stored weights
-    have these names.
-    """
+    renamed: ClassVar[dict[str, str]] = {"everything": "global_attention", "around": "residuals"}
 
     def __init__(self, config: ConformerConfig, index: int) -> None:
         super().__init__()
@@ -89,19 +89,19 @@ class Block(nn.Module):
         self.local = LocalAttention(config)
         self.convolution = Convolution(config.dim, config.kernel, config.dropout)
         self.second = HalfFeedForward(config)
-        self.everything = GlobalAttention(config) if index in config.global_layers else None
-        self.around: Stack[Residual] = Stack(
+        self.global_attention = GlobalAttention(config) if index in config.global_layers else None
+        self.residuals: Stack[Residual] = Stack(
             HyperConnection(config.dim, config.streams, index) if config.streams > 1 else Residual()
-            for _ in range(4 if self.everything is None else 5)
+            for _ in range(4 if self.global_attention is None else 5)
         )
-        self.slots = 1 + 2 * len(config.windows) + (0 if self.everything is None else 2)
+        self.slots = 1 + 2 * len(config.windows) + (0 if self.global_attention is None else 2)
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
         """The state of this block."""
         state = self.convolution.begin(batch, capacity)
         state += self.local.begin(batch, capacity)
-        if self.everything is not None:
-            state += self.everything.begin(batch, capacity)
+        if self.global_attention is not None:
+            state += self.global_attention.begin(batch, capacity)
         return state
 
     def forward(
@@ -114,18 +114,18 @@ class Block(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) or (B, T, streams, D) -> the same, and the new state."""
         global_state: list[Tensor] = []
-        if self.everything is not None:
-            branch, residual, gain = self.around[-1].branch(x)
-            out, global_state = self.everything(branch, position, rotary, state[-2:])
-            x = self.around[-1].merge(residual, gain, out)
-        branch, residual, gain = self.around[0].branch(x)
-        x = self.around[0].merge(residual, gain, self.first(branch))
-        branch, residual, gain = self.around[1].branch(x)
+        if self.global_attention is not None:
+            branch, residual, gain = self.residuals[-1].branch(x)
+            out, global_state = self.global_attention(branch, position, rotary, state[-2:])
+            x = self.residuals[-1].merge(residual, gain, out)
+        branch, residual, gain = self.residuals[0].branch(x)
+        x = self.residuals[0].merge(residual, gain, self.first(branch))
+        branch, residual, gain = self.residuals[1].branch(x)
         out, local_state = self.local(branch, rotary, masks, state[1:])
-        x = self.around[1].merge(residual, gain, out)
-        branch, residual, gain = self.around[2].branch(x)
+        x = self.residuals[1].merge(residual, gain, out)
+        branch, residual, gain = self.residuals[2].branch(x)
         out, convolution_state = self.convolution(branch, state[:1])
-        x = self.around[2].merge(residual, gain, out)
-        branch, residual, gain = self.around[3].branch(x)
-        x = self.around[3].merge(residual, gain, self.second(branch))
+        x = self.residuals[2].merge(residual, gain, out)
+        branch, residual, gain = self.residuals[3].branch(x)
+        x = self.residuals[3].merge(residual, gain, self.second(branch))
         return x, convolution_state + local_state + global_state

@@ -1,4 +1,4 @@
-"""Which events may follow: one spelling for every piece.
+"""Which events may follow: every piece has exactly one encoding.
 
 piece   bar (bar | tick)*, ends with a note-off that leaves silence; the second bar is not longer
         than the first: a shorter opening bar is written as a whole one, with silence first
@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from musictk.tokens import Grammar, Parser
 from musictk_events.layout import Layout
-
-EOS = 2
 
 
 class EventsGrammar(Grammar):
@@ -40,8 +38,8 @@ class EventsParser(Parser):
         self._tick = 0  # within the bar
         self._bars = 0  # so far
         self._bar_ticks = layout.bar_ticks[0]  # of this bar
-        self._off = 0  # note-offs of this tick go on from this pitch index
-        self._on = 0  # note-ons likewise
+        self._off = 0  # the lowest pitch index of the next note-off of this tick
+        self._on = 0  # likewise of the next note-on
         self._ons = False  # whether a note-on was at this tick: no note-off may follow
 
     def allowed(self) -> NDArray[np.bool_]:
@@ -65,7 +63,7 @@ class EventsParser(Parser):
             mask[layout.shift : layout.shift + self._bar_ticks - 1 - self._tick] = True
             longest = self._bar_ticks if self._bars == 1 else max(layout.bar_ticks)
             mask[layout.bar : layout.on] = [ticks <= longest for ticks in layout.bar_ticks]
-            mask[EOS] = not self._count and layout.off <= self._last < layout.shift
+            mask[layout.space.eos] = not self._count and layout.off <= self._last < layout.shift
         return mask
 
     def advance(self, token: int) -> None:

@@ -5,14 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.tokens import Tokens
 from musictk.tokens.bars import Metrics
 
 
 class Layout:
-    """pad, bos, eos, a bar of each metre, then note-ons and note-offs by pitch, shifts by length,
-    velocities."""
+    """The special tokens, a bar of each metre, then note-ons and note-offs by pitch, shifts by
+    length, velocities."""
 
-    bar = 3  # of the first metre
+    bar = Tokens.ordinary  # of the first metre
 
     def __init__(self, metrics: Metrics, pitch_range: tuple[int, int], velocities: int) -> None:
         self.metrics = metrics
@@ -25,6 +26,7 @@ class Layout:
         self.shift = self.off + self.pitches  # of one tick; the longest stays within a bar
         self.velocity = self.shift + max(self.bar_ticks) - 1
         self.size = self.velocity + velocities
+        self.space = Tokens(self.size)
         self._spans = {
             "bar": (self.bar, self.on),
             "on": (self.on, self.off),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, 
 
 from musictk.errors import UsageError
 from musictk.music import notes
-from musictk.tokens import Grammar, Piece, Tokenizer, Tokens
+from musictk.tokens import METRE, PITCH, Attribute, Grammar, Piece, Tokenizer
+from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.bars import Grid, bar_metrics
 from musictk_events.grammar import EventsGrammar
 from musictk_events.layout import Layout
@@ -21,7 +23,7 @@ _KEY = 1024  # keys of one tick: 0 bar, 1 shift, 2 + pitch note-off, 256 + 2 · 
 
 @dataclass(frozen=True)
 class EventsConfig:
-    """Time is counted in beats of a quarter note, so events know no tempo."""
+    """Time is counted in beats of a quarter note, without tempos."""
 
     ticks_per_beat: int = 12
     beats_per_bar: int = 0  # 0: bars as they are written; else of that length throughout
@@ -42,12 +44,12 @@ class EventsConfig:
 class Events(Tokenizer):
     """All pitched tracks in one stream; drums and tempos are left out.
 
-    A Bar token, which says the bar's metre, begins every bar; see `musictk.tokens.bars` for bars
+    A Bar token, which states the metre, begins every bar; see `musictk.tokens.bars` for bars
     that no metre has the length of, and for a pickup. Within a bar a shift leads to the next tick
-    at which something is. At one tick note-offs come first, then note-ons, each by ascending pitch;
-    a velocity stands before a note-on where it changes. A note struck again while it sounds ends
-    there; of notes with one onset and pitch the longest stays. `encode(decode(s)) == s` for every s
-    of the grammar.
+    that has an event. At one tick note-offs come first, then note-ons, each by ascending pitch;
+    a velocity comes before a note-on where it changes. A note struck again while it sounds ends
+    there; of notes with one onset and pitch the longest is kept. `encode(decode(s)) == s` for every
+    s of the grammar.
     """
 
     Config = EventsConfig
@@ -58,7 +60,7 @@ class Events(Tokenizer):
         super().__init__(config, learned)
         metrics = bar_metrics(config.ticks_per_beat, config.beats_per_bar)
         self.layout = Layout(metrics, config.pitch_range, config.num_velocities)
-        self.space = Tokens(self.layout.size)
+        self.space = self.layout.space
         self._grammar = EventsGrammar(self.layout)
 
     def encode(self, piece: Piece) -> NDArray[np.int64]:
@@ -110,22 +112,20 @@ class Events(Tokenizer):
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
         return np.flatnonzero(self.layout.within(np.asarray(sequence, np.int64), "bar"))
 
-    def metres(self) -> NDArray[np.int64] | None:
-        layout = self.layout
-        if len(layout.bar_ticks) == 1:
-            return None
-        said = np.zeros(layout.size, np.int64)
-        said[layout.bar : layout.on] = np.arange(1, layout.on - layout.bar + 1)
-        return said
-
     def grammar(self) -> Grammar:
         return self._grammar
 
-    def pitches(self) -> NDArray[np.bool_]:
+    def attributes(self) -> Mapping[str, Attribute]:
         layout, sounds = self.layout, np.zeros((self.layout.size, 128), bool)
         ids = np.arange(layout.on, layout.off)
         sounds[ids, ids - layout.on + layout.low] = True
-        return sounds
+        pitch = Attribute(MIDI_PITCHES, sounds)
+        if len(layout.bar_ticks) == 1:
+            return {PITCH: pitch}
+        names = tuple(f"{over}/{under}" for over, under in layout.metrics.known)
+        bars = np.zeros((layout.size, len(names)), bool)
+        bars[layout.bar : layout.on] = np.eye(len(names), dtype=bool)
+        return {METRE: Attribute(names, bars), PITCH: pitch}
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         layout, ids = self.layout, np.asarray(sequence, np.int64)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +12,8 @@ from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, 
 
 from musictk.errors import UsageError
 from musictk.music import notes
-from musictk.tokens import Frames, Piece, Tokenizer
+from musictk.tokens import PITCH, Attribute, Frames, Piece, Tokenizer
+from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.bars import bar_metrics
 
 MOST_FRAMES = 500_000  # 64 MB unpacked; 34 hours at four frames a beat and 120 beats a minute
@@ -19,10 +21,10 @@ MOST_FRAMES = 500_000  # 64 MB unpacked; 34 hours at four frames a beat and 120 
 
 @dataclass(frozen=True)
 class PianoRollConfig:
-    """Time is counted in beats of a quarter note, so a roll knows no tempo."""
+    """Time is counted in beats of a quarter note, without tempos."""
 
     frames_per_beat: int = 4
-    beats_per_bar: int = 4  # bars are of one length throughout: frames say no metre
+    beats_per_bar: int = 4  # all bars have this length: frames state no metre
     velocity: int = 80  # of every decoded note
     tempo: int = 120  # of decoded music, quarter notes a minute
 
@@ -36,9 +38,9 @@ class PianoRollConfig:
 class PianoRoll(Tokenizer):
     """All pitched tracks in one roll; drums, velocities, tempos and metres are left out.
 
-    A frame is on where a pitch sounds. A note that is struck again while it sounds, or at once
-    after, is parted by silencing the frame before the new onset; a note of one frame has none to
-    give and merges with the next. A pickup is the end of a whole bar, as long as the bars after it,
+    A frame is on where a pitch sounds. A note that is struck again while it sounds, or right
+    after, is separated by silencing the frame before the new onset; a note of one frame merges with
+    the next. A pickup is the end of a whole bar, as long as the bars after it,
     so that bars of `beats_per_bar` begin where the score has them. Onsets and ends go to the
     nearest frame, and a note lasts at least one. A piece fills whole bars. `encode(decode(s)) == s`
     for every s of whole bars whose last is not empty.
@@ -91,8 +93,8 @@ class PianoRoll(Tokenizer):
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
         return np.arange(0, len(sequence), self.frames_per_bar)
 
-    def pitches(self) -> NDArray[np.bool_]:
-        return np.eye(128, dtype=bool)
+    def attributes(self) -> Mapping[str, Attribute]:
+        return {PITCH: Attribute(MIDI_PITCHES, np.eye(128, dtype=bool))}
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         if abs(semitones) >= 128:
@@ -106,7 +108,7 @@ class PianoRoll(Tokenizer):
         """(N,) first frame, frame after the last, pitch."""
         found = notes(score, drums=False, ordered=False)
         if not len(found):
-            raise ValueError("there is no pitched note")
+            raise ValueError("it has no pitched note")
         grid = self._metrics.grid(score, int(found.end.max()))
         onset, end = grid.nearest(found.start), grid.nearest(found.end)
         return onset, np.maximum(end, onset + 1), found.pitch

@@ -23,7 +23,7 @@ METRONOME = (
     *(90, 92, 96, 100, 104, 108, 110, 112, 116, 120, 126, 130, 132, 138, 140, 144, 150, 152, 160),
     *(168, 176, 184, 200, 208, 240),
 )
-SPECIALS = ("PAD_None", "BOS_None", "EOS_None")
+SPECIALS = ("PAD_None", "BOS_None", "EOS_None")  # in the order of the fields of `Tokens`
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class RemiConfig:
     """The vocabulary. The preset seed-001 has the one of 419 that its seed trained on.
 
     All tracks but drums become one piano part, unless `programs` keeps instruments apart.
-    `extra` goes to MidiTok's TokenizerConfig as it is (`use_sustain_pedals`, `use_chords`, …);
+    `extra` is passed to MidiTok's TokenizerConfig (`use_sustain_pedals`, `use_chords`, …);
     MidiTok encodes then, and without rests, since its rests leap over bar lines.
     """
 
@@ -45,7 +45,9 @@ class RemiConfig:
     tempo_range: tuple[int, int] = (30, 250)  # quarter notes a minute
     log_tempos: bool = False
     time_signatures: bool = True
-    metres: tuple[Metre, ...] = METRES  # bars of other lengths are made of these, see `tokens.bars`
+    metres: tuple[Metre, ...] = (
+        METRES  # bars of other lengths are built from these, see `tokens.bars`
+    )
     programs: bool = False
     bpe: int = 0  # vocabulary size after byte-pair merges; 0: none are learned
     extra: dict[str, Any] = field(default_factory=dict)
@@ -59,13 +61,13 @@ class RemiConfig:
         if not 0 < self.tempo_range[0] <= self.tempo_range[1]:
             raise UsageError(f"tempo_range {self.tempo_range} is not ascending above 0")
         if not self.tempo_values:
-            raise UsageError(f"no mark of a metronome lies within tempo_range {self.tempo_range}")
+            raise UsageError(f"no metronome mark is within tempo_range {self.tempo_range}")
         for name in ("beat_res", "rest_res"):
             _check_spans(name, getattr(self, name))
         if _finest(self.beat_res) % _finest(self.rest_res):
             raise UsageError("the finest of rest_res must divide the finest of beat_res")
         if (4, 4) not in self.metres:
-            raise UsageError("metres lacks 4/4, which stands where a piece names none", "add it")
+            raise UsageError("metres lacks 4/4, the metre of pieces that name none", "add [4, 4]")
         for numerator, denominator in self.metres:
             if numerator < 1 or denominator not in (1, 2, 4, 8, 16, 32):
                 raise UsageError(f"no metre {numerator}/{denominator}")
@@ -189,6 +191,6 @@ def _check_spans(name: str, spans: Spans) -> None:
         start == end and stop > start for (start, stop, _), end in zip(spans, ends, strict=False)
     )
     if not spans or not fits or min(count for *_, count in spans) < 1:
-        raise UsageError(f"{name} {spans} does not lead from beat 0 upwards without a gap")
+        raise UsageError(f"{name} {spans} must cover the beats from 0 on without a gap")
     if any(_finest(spans) % count for _, _, count in spans):
         raise UsageError(f"{name} {spans}: every resolution must divide the finest")

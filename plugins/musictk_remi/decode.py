@@ -17,7 +17,7 @@ from symusic.core import (
 )
 
 from musictk.tokens.bars import Metre
-from musictk_remi.music import DRUMS
+from musictk_remi.quantise import DRUMS
 from musictk_remi.vocabulary import PITCHES, Vocabulary
 
 _VELOCITY = 100  # of notes in a vocabulary without velocities
@@ -26,7 +26,7 @@ _LATEST = 1 << 30  # ticks; symusic's are 32 bits wide
 
 
 def decode(ids: NDArray[np.int64], vocabulary: Vocabulary) -> ScoreTick:
-    """The music of any ids. What cannot be understood where it stands is skipped."""
+    """The music of any ids. Tokens without a meaning where they are are skipped."""
     kinds, values = vocabulary.kinds, vocabulary.values
     reader = Reader(vocabulary)
     known = [int(index) for index in ids if 0 <= index < len(kinds)]
@@ -42,7 +42,7 @@ def decode(ids: NDArray[np.int64], vocabulary: Vocabulary) -> ScoreTick:
 
 
 class Reader:
-    """Where the music stands while tokens are read."""
+    """The state of decoding: the time, the metre and the notes so far."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.vocabulary, self.config = vocabulary, vocabulary.config

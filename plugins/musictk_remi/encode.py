@@ -17,14 +17,14 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.tokens.bars import Grid
-from musictk_remi.music import DRUM_PITCHES, DRUMS, NoteArrays, music, tempos
+from musictk_remi.quantise import DRUM_PITCHES, DRUMS, NoteArrays, quantise, tempos
 from musictk_remi.vocabulary import Vocabulary
 
 Ints = NDArray[np.int64]
 
 
 class Groups(NamedTuple):
-    """The G ticks at which a note or a tempo is, ascending, and what stands at each."""
+    """The G ticks at which a note or a tempo is, ascending, and what is at each."""
 
     tick: Ints
     bar: Ints
@@ -35,12 +35,12 @@ class Groups(NamedTuple):
 def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
     """(T,) ids. Raises ValueError for a score without a note in range, or of too many bars."""
     config = vocabulary.config
-    grid, found = music(score, vocabulary)
+    grid, found = quantise(score, vocabulary)
     groups = _groups(found, score, grid, vocabulary)
     bars = int(groups.bar[-1]) + 1
     rests = _rests(groups, found, grid, vocabulary)
     counts = np.bincount(np.concatenate([where for where, _ in rests]), minlength=len(groups.tick))
-    # How many ids stand before each group, its bar lines included, and before its position.
+    # How many ids come before each group, its bar lines included, and before its position.
     wide, per_note = 1 + config.time_signatures, 3 + config.programs
     widths = counts + 1 + (groups.tempo >= 0) + per_note * groups.notes
     begins = np.cumsum(widths) - widths + wide * (groups.bar + 1)
@@ -86,7 +86,7 @@ def _write_bars(
     bars: int,
     vocabulary: Vocabulary,
 ) -> None:
-    """Each bar's token and metre, behind all groups of the bars before."""
+    """Each bar's token and metre, after all groups of the bars before."""
     wide = 1 + vocabulary.config.time_signatures
     before = np.append(0, np.cumsum(widths))
     number = np.arange(bars)

@@ -1,4 +1,4 @@
-"""Which REMI tokens may follow: exactly the spellings that `encode` writes.
+"""Which REMI tokens may follow: exactly the sequences that `encode` writes.
 
     piece     bar+ ; ends after a note
     bar       Bar [TimeSig] group* ; the second is not longer than the first
@@ -7,7 +7,7 @@
 
 With tempos the first group is at position 0 and holds a tempo; any later tempo is another than the
 one before. With rests, a silence of at least the shortest rest since the end of all that sounded
-(or the bar line) is spelled out before the next position, the longest rest first.
+(or the bar line) is written as rests before the next position, the longest rest first.
 """
 
 from __future__ import annotations
@@ -23,16 +23,15 @@ from musictk.tokens import Grammar, Parser
 from musictk.tokens.bars import Metre
 from musictk_remi.vocabulary import Vocabulary
 
-EOS = 2
 _KINDS = ("Bar", "TimeSig", "Rest", "Position", "Tempo", "Program")
 _NOTE = ("Pitch", "PitchDrum", "Velocity", "Duration")
 
 
-class Standing(NamedTuple):
-    """All that decides what may follow, in figures. Ticks count from the bar line."""
+class ParserState(NamedTuple):
+    """Everything that decides what may follow, as numbers. Ticks count from the bar line."""
 
     metre: Metre
-    opening: bool  # no tempo has been yet
+    opening: bool  # before the first tempo
     alone: bool  # the bar is the first, so that the next may not be longer
     tempo: int  # −1 before the first
     note: int  # key of the last note of the group
@@ -50,7 +49,7 @@ class RemiGrammar(Grammar):
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         config = vocabulary.config
-        self.size = len(vocabulary.names)
+        self.size, self.eos = len(vocabulary.names), vocabulary.space.eos
         self.spans = {kind: vocabulary.span(kind) for kind in (*_KINDS, *_NOTE)}
         self.kinds = vocabulary.kinds
         self.metres = config.known_metres
@@ -74,7 +73,7 @@ class RemiGrammar(Grammar):
 
     @cached_property
     def fillers(self) -> frozenset[int]:
-        """Rests: the position after them says when."""
+        """Rests: the position after them gives the time."""
         span = self.spans["Rest"]
         return frozenset(range(span.start, span.stop))
 
@@ -148,7 +147,7 @@ class RemiParser(Parser):
                 mask[grammar.spans["Bar"]] = True
                 self._allow_rests(mask)
             self._allow_positions(mask)
-            mask[EOS] = kind == "Duration"
+            mask[grammar.eos] = kind == "Duration"
         return mask
 
     def advance(self, token: int) -> None:
@@ -181,14 +180,14 @@ class RemiParser(Parser):
     def fork(self) -> RemiParser:
         return copy(self)
 
-    def standing(self) -> Standing:
-        """Where this parser stands, for `runs.Bounds`."""
+    def state(self) -> ParserState:
+        """The state as numbers, for `merge_bounds.Bounds`."""
         grammar, bar = self._grammar, self._bar
         pitches = grammar.pitches(self._program)
         pitch = self._pitch
         if grammar.programs and not pitches.start <= pitch < pitches.stop:
             pitch = -1
-        return Standing(
+        return ParserState(
             metre=self._metre,
             opening=grammar.tempos and self._tempo < 0,
             alone=self._bars == 1,
@@ -266,11 +265,11 @@ class RemiParser(Parser):
             mask[span] = True
             if self._tempo >= 0:
                 mask[span.start + self._tempo] = False
-            else:  # the tempo of the beginning stands before its notes
+            else:  # the first tempo comes before all notes
                 mask[: span.start] = mask[span.stop :] = False
 
     def _allow_positions(self, mask: NDArray[np.bool_]) -> None:
-        """Positions later than the group before, and not after a silence that asks for rests."""
+        """Positions later than the group before, and not after a silence that needs rests."""
         grammar, step, bar = self._grammar, self._step, self._bar
         span = grammar.spans["Position"]
         if grammar.tempos and self._tempo < 0:

@@ -17,8 +17,8 @@ from tokenizers.trainers import BpeTrainer
 from musictk.errors import MusictkError
 from musictk.tokens import Grammar, Parser
 from musictk.tokens.bars import Metre
-from musictk_remi.grammar import RemiGrammar, RemiParser, Standing
-from musictk_remi.runs import Bounds
+from musictk_remi.grammar import ParserState, RemiGrammar, RemiParser
+from musictk_remi.merge_bounds import Bounds
 
 _FIRST = 0x4E00  # base id 0 as a character; letters from here on are never normalised
 
@@ -34,7 +34,7 @@ class Merges:
         vocabulary: dict[str, int] = self._model.get_vocab()
         self.texts = sorted(vocabulary, key=vocabulary.__getitem__)
         if self.texts[:base] != [chr(_FIRST + index) for index in range(base)]:
-            raise MusictkError("the learned merges belong to other settings of remi")
+            raise MusictkError("the learned merges are of other settings of remi")
         self.bar = bar
         self.runs = [np.array([ord(c) - _FIRST for c in text]) for text in self.texts]
         self.starts_bar = np.array([run[0] == bar for run in self.runs])  # (V,)
@@ -61,9 +61,9 @@ class Merges:
 
 
 class MergedGrammar(Grammar):
-    """The base grammar over merged tokens: one may follow if all that it stands for may.
+    """The base grammar over merged tokens: a token may follow where all of its base tokens may.
 
-    A piece has several spellings then, of which `Merges.encode` writes one.
+    A piece has several encodings then; `Merges.encode` writes one of them.
     """
 
     def __init__(self, base: RemiGrammar, runs: Sequence[NDArray[np.int64]]) -> None:
@@ -80,8 +80,8 @@ class MergedGrammar(Grammar):
         """Rests, unmerged."""
         return self.base.fillers
 
-    def bounds(self, at: Standing) -> Bounds:
-        """What the runs ask, read when a metre first comes."""
+    def bounds(self, at: ParserState) -> Bounds:
+        """What the runs require; read when a metre occurs first."""
         key = at.metre, at.opening, at.alone
         if key not in self._bounds:
             self._bounds[key] = Bounds(self.base, self.runs, at)
@@ -95,8 +95,8 @@ class MergedParser(Parser):
         self._grammar, self._base = grammar, base
 
     def allowed(self) -> NDArray[np.bool_]:
-        grammar, standing = self._grammar, self._base.standing()
-        allowed = grammar.bounds(standing).keep(standing)
+        grammar, state = self._grammar, self._base.state()
+        allowed = grammar.bounds(state).keep(state)
         allowed &= self._base.allowed()[grammar.first]
         return allowed
 

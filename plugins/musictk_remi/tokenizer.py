@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
-from musictk.tokens import Grammar, Piece, Tokenizer, Tokens
+from musictk.tokens import Attribute, Grammar, Piece, Tokenizer
 from musictk_remi.config import RemiConfig, miditok_of
 from musictk_remi.decode import decode
 from musictk_remi.encode import encode
 from musictk_remi.grammar import RemiGrammar
-from musictk_remi.music import closest, prepared
+from musictk_remi.quantise import closest, prepared
 from musictk_remi.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -29,10 +30,10 @@ class Remi(Tokenizer):
     An opening bar shorter than the bars after it becomes a whole bar with its music at the end; a
     bar cut short has a metre of its own length; see `musictk.tokens.bars` for the other bars.
     Round trip: onsets and durations on the grid of `beat_res`, velocities and tempos to the nearest
-    of the vocabulary; of notes with one onset, pitch and instrument one stays.
-    `encode(decode(s)) == s` for every s of the grammar. With `bpe` a grammatical s may spell the
-    same music otherwise than `encode` does. With `extra` there is no grammar; decoding is total,
-    and the round trip is as exact as MidiTok's.
+    of the vocabulary; of notes with one onset, pitch and instrument one is kept.
+    `encode(decode(s)) == s` for every s of the grammar. With `bpe` a grammatical s may be another
+    encoding of the same music than the one of `encode`. With `extra` there is no grammar; every
+    sequence decodes, and the round trip is as exact as MidiTok's.
     """
 
     Config = RemiConfig
@@ -48,8 +49,9 @@ class Remi(Tokenizer):
             from musictk_remi.merges import Merges
 
             self._merges = Merges(len(self.vocabulary.names), self.vocabulary.bar, learned)
-        size = len(self._merges.runs) if self._merges else len(self.vocabulary.names)
-        self.space = Tokens(size)
+        self.space = self.vocabulary.space
+        if self._merges:
+            self.space = replace(self.space, size=len(self._merges.runs))
 
     def encode(self, piece: Piece) -> NDArray[np.int64]:
         if self.learns and self._merges is None:
@@ -69,25 +71,8 @@ class Remi(Tokenizer):
     def grammar(self) -> Grammar | None:
         return self._grammar
 
-    def metres(self) -> NDArray[np.int64] | None:
-        span = self.vocabulary.span("TimeSig")
-        said = np.zeros(len(self.vocabulary.names), np.int64)
-        said[span] = np.arange(1, span.stop - span.start + 1)
-        if not self._merges:
-            return said
-        runs = [np.unique(said[run][said[run] > 0]) for run in self._merges.runs]
-        return np.array([0 if not len(run) else run[0] if len(run) == 1 else -1 for run in runs])
-
-    def pitches(self) -> NDArray[np.bool_] | None:
-        vocabulary = self.vocabulary
-        if "PitchIntervalTime" in vocabulary.first or "PitchIntervalChord" in vocabulary.first:
-            return None
-        sounds = np.zeros((len(vocabulary.names), 128), bool)
-        span = vocabulary.span("Pitch")
-        sounds[np.arange(span.start, span.stop), [int(v) for v in vocabulary.values[span]]] = True
-        return (
-            np.stack([sounds[run].any(0) for run in self._merges.runs]) if self._merges else sounds
-        )
+    def attributes(self) -> Mapping[str, Attribute]:
+        return self._attributes
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         pitches = self.vocabulary.span("Pitch")
@@ -117,8 +102,7 @@ class Remi(Tokenizer):
         base = len(self.vocabulary.names)
         if self.config.bpe <= base:
             raise MusictkError(
-                f"bpe={self.config.bpe} is no more than the {base} ids there are without it",
-                f"give more than {base}",
+                f"bpe={self.config.bpe} must be above {base}, the vocabulary size without merges",
             )
         return Merges.learn(sequences, base, self.vocabulary.bar, self.config.bpe)
 
@@ -136,6 +120,18 @@ class Remi(Tokenizer):
         if not np.isin(ids, self.vocabulary.pitches).any():
             raise ValueError(f"no note within pitches {self.config.pitch_range}")
         return ids
+
+    @cached_property
+    def _attributes(self) -> dict[str, Attribute]:
+        """Of base tokens; of a merged token, those of all tokens in it."""
+        found = self.vocabulary.attributes()
+        if not self._merges:
+            return found
+        runs = self._merges.runs
+        return {
+            name: Attribute(base.values, np.stack([base.states[run].any(0) for run in runs]))
+            for name, base in found.items()
+        }
 
     @cached_property
     def _miditok(self) -> REMI:

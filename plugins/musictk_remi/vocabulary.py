@@ -8,8 +8,10 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.tokens import METRE, PITCH, Attribute, Tokens
+from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.bars import Metrics
-from musictk_remi.config import RemiConfig, token_names
+from musictk_remi.config import SPECIALS, RemiConfig, token_names
 
 PITCHES = frozenset({"Pitch", "PitchDrum", "PitchIntervalTime", "PitchIntervalChord"})
 
@@ -29,6 +31,11 @@ class Vocabulary:
         object.__setattr__(self, "names", names)
         object.__setattr__(self, "kinds", [kind for kind, _ in split])
         object.__setattr__(self, "values", [value for _, value in split])
+
+    @property
+    def space(self) -> Tokens:
+        """The base ids, with the special ones where the vocabulary has them."""
+        return Tokens(len(self.names), *(self.names.index(name) for name in SPECIALS))
 
     @cached_property
     def first(self) -> dict[str, int]:
@@ -59,6 +66,18 @@ class Vocabulary:
     def pitches(self) -> list[int]:
         """Every id that begins a note."""
         return [index for index, kind in enumerate(self.kinds) if kind in PITCHES]
+
+    def attributes(self) -> dict[str, Attribute]:
+        """What base tokens state; no pitch where notes are written as intervals."""
+        metres, pitches = self.span("TimeSig"), self.span("Pitch")
+        states = np.zeros((len(self.names), metres.stop - metres.start), bool)
+        states[metres] = np.eye(states.shape[1], dtype=bool)
+        found = {METRE: Attribute(tuple(self.values[metres]), states)}
+        if not {"PitchIntervalTime", "PitchIntervalChord"} & set(self.kinds):
+            sounds = np.zeros((len(self.names), 128), bool)
+            sounds[range(pitches.start, pitches.stop), list(map(int, self.values[pitches]))] = True
+            found[PITCH] = Attribute(MIDI_PITCHES, sounds)
+        return found
 
     @cached_property
     def ticks_per_quarter(self) -> int:

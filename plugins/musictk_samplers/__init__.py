@@ -1,4 +1,4 @@
-"""The usual links of a sampling chain."""
+"""The usual samplers: temperature, top-k, top-p, min-p and a repetition penalty."""
 
 from musictk.plugin import Register, hookimpl
 
@@ -8,25 +8,25 @@ def register_samplers(register: Register) -> None:
     register(
         "temperature",
         "musictk_samplers.chain:Temperature",
-        "divide the logits",
+        "softmax temperature: divide the logits",
     )
     register(
         "top-k",
         "musictk_samplers.chain:TopK",
-        "keep the k likeliest",
+        "keep the k most likely",
     )
     register(
         "top-p",
         "musictk_samplers.chain:TopP",
-        "keep the likeliest that make up p",
+        "nucleus: keep the most likely that make up p",
     )
     register(
         "min-p",
         "musictk_samplers.chain:MinP",
-        "keep those at least min-p times as likely as the best",
+        "keep those at least p times as likely as the most likely",
     )
     register(
         "repetition",
         "musictk_samplers.repetition:Repetition",
-        "make notes played a moment ago less likely",
+        "repetition penalty on recent notes",
     )

@@ -1,7 +1,7 @@
-"""Temperature, top-k, top-p and min-p, for tokens and for frames. The caller orders the chain.
+"""Temperature, top-k, top-p and min-p, for tokens and for frames, in the order of the caller.
 
-In a frame space a pitch is one Bernoulli: its probability is the logistic of its logit, temperature
-sharpens each pitch by itself, and "the likeliest" ranks the pitches of one frame.
+In a frame space each pitch is a Bernoulli: its probability is the logistic of its logit,
+temperature sharpens each pitch separately, and "most likely" ranks the pitches of one frame.
 """
 
 from __future__ import annotations
@@ -21,19 +21,19 @@ NEVER = np.float32(-np.inf)
 SURELY = np.float32(1000)  # a logit whose logistic is 1
 
 
-def _demand(holds: bool, message: str) -> None:
+def _require(holds: bool, message: str) -> None:
     if not holds:
         raise UsageError(message)
 
 
 @dataclass(frozen=True)
 class TemperatureConfig:
-    """`temperature` 1 changes nothing, lower is safer, higher is freer; 0 takes the likeliest."""
+    """`temperature` 1 changes nothing; higher is more random; 0 is greedy."""
 
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        _demand(0 <= self.temperature < 1e6, f"temperature must be >= 0, not {self.temperature}")
+        _require(0 <= self.temperature < 1e6, f"temperature must be >= 0, not {self.temperature}")
 
 
 class Temperature(Sampler):
@@ -46,7 +46,7 @@ class Temperature(Sampler):
         if self.config.temperature > 0:
             return logits / np.float32(self.config.temperature)
         if isinstance(self.space, Frames):
-            # A pitch sounds where that is likelier than not: surely, yet in order for top-k.
+            # Every pitch above probability 0.5 sounds for certain, ranked as before for top-k.
             return np.where(logits > 0, logits + SURELY, NEVER)
         return np.where(logits >= logits.max(1, keepdims=True), logits, NEVER)
 
@@ -58,11 +58,11 @@ class TopKConfig:
     k: int = 40
 
     def __post_init__(self) -> None:
-        _demand(self.k >= 1, f"top-k must be at least 1, not {self.k}")
+        _require(self.k >= 1, f"top-k must be at least 1, not {self.k}")
 
 
 class TopK(Sampler):
-    """Keep the k likeliest (Fan et al. 2018); ties with the k-th stay."""
+    """Keep the k most likely (Fan et al. 2018), and ties with the k-th."""
 
     Config = TopKConfig
     name: ClassVar[str] = "top-k"
@@ -82,13 +82,13 @@ class TopPConfig:
     p: float = 0.95
 
     def __post_init__(self) -> None:
-        _demand(0 < self.p <= 1, f"top-p must lie in (0, 1], not {self.p}")
+        _require(0 < self.p <= 1, f"top-p must be above 0 and at most 1, not {self.p}")
 
 
 class TopP(Sampler):
-    """Keep the likeliest that together make up p (nucleus sampling, Holtzman et al. 2020).
+    """Keep the most likely that together make up p (nucleus sampling, Holtzman et al. 2020).
 
-    In a frame: the likeliest pitches that make up p of the expected number of notes.
+    In a frame: the most likely pitches that make up p of the expected number of notes.
     """
 
     Config = TopPConfig
@@ -97,11 +97,11 @@ class TopP(Sampler):
     def __call__(self, logits: Logits, history: NDArray[Any]) -> Logits:
         if self.config.p >= 1:
             return logits
-        ranked = -np.sort(-logits, axis=1)  # (B, V), likeliest first
+        ranked = -np.sort(-logits, axis=1)  # (B, V), most likely first
         frames = isinstance(self.space, Frames)
         mass = sigmoid(ranked) if frames else np.exp(ranked - ranked[:, :1])
         reached = mass.cumsum(1)
-        # One is kept where what stands before it has not made up p yet; so the best always stays.
+        # One is kept where those before it do not make up p yet; so the most likely always is.
         kept = (reached - mass < self.config.p * reached[:, -1:]).sum(1)
         least = ranked[np.arange(len(ranked)), np.maximum(kept, 1) - 1]
         return np.where(logits >= least[:, None], logits, NEVER)
@@ -109,16 +109,16 @@ class TopP(Sampler):
 
 @dataclass(frozen=True)
 class MinPConfig:
-    """`p` is a share of the best one's probability; 0 keeps everything."""
+    """`p` is a share of the highest probability; 0 keeps everything."""
 
     p: float = 0.05
 
     def __post_init__(self) -> None:
-        _demand(0 <= self.p <= 1, f"min-p must lie in [0, 1], not {self.p}")
+        _require(0 <= self.p <= 1, f"min-p must be from 0 to 1, not {self.p}")
 
 
 class MinP(Sampler):
-    """Keep those at least p times as likely as the best (Nguyen et al. 2024)."""
+    """Keep those at least p times as likely as the most likely (Nguyen et al. 2024)."""
 
     Config = MinPConfig
     name: ClassVar[str] = "min-p"

@@ -1,4 +1,4 @@
-"""A penalty on what was played a moment ago."""
+"""A repetition penalty on recent notes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from musictk.errors import UsageError
 from musictk.generation.sampler import Sampler
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import PITCH, Frames, Tokenizer
 
 Logits = NDArray[np.float32]
 
@@ -24,7 +24,7 @@ class RepetitionConfig:
 
     def __post_init__(self) -> None:
         if not 1 <= self.penalty <= 100:
-            raise UsageError(f"the penalty must lie in [1, 100], not {self.penalty}")
+            raise UsageError(f"the penalty must be from 1 to 100, not {self.penalty}")
         if self.window < 1:
             raise UsageError(f"the window must be at least 1 position, not {self.window}")
 
@@ -32,10 +32,9 @@ class RepetitionConfig:
 class Repetition(Sampler):
     """Divide a positive logit by the penalty, multiply a negative one (CTRL; Keskar et al. 2019).
 
-    Only notes are penalised: without bars, positions and durations, which every bar repeats, there
-    is no music. Where a token is a figure of several notes (byte-pair merges), the figure is. In
-    frames it is the new onset of a pitch; one that sounds may go on. Text has no notes: there every
-    token counts, but those that pad, begin and end it.
+    Only notes are penalised, not the bars, positions and durations that every bar repeats. A token
+    of several notes (byte-pair merges) is penalised as one. In frames new onsets are penalised; a
+    pitch that sounds may continue. Text has no notes: every token but the special ones counts.
     """
 
     Config = RepetitionConfig
@@ -43,15 +42,15 @@ class Repetition(Sampler):
 
     def __init__(self, config: RepetitionConfig, tokenizer: Tokenizer) -> None:
         super().__init__(config, tokenizer)
-        pitches, space = tokenizer.pitches(), tokenizer.space
+        pitch, space = tokenizer.attributes().get(PITCH), tokenizer.space
         self._counts: NDArray[np.bool_]  # (V,)
-        if pitches is not None:
-            self._counts = np.any(pitches, axis=1)
+        if pitch is not None:
+            self._counts = pitch.stated
         elif isinstance(space, Frames):
             self._counts = np.ones(space.width, bool)
         else:
             self._counts = np.ones(space.size, bool)
-            self._counts[[space.pad, space.bos, space.eos]] = False
+            self._counts[space.special] = False
 
     def __call__(self, logits: Logits, history: NDArray[Any]) -> Logits:
         recent = history[:, -self.config.window :]

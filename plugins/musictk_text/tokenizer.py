@@ -22,28 +22,30 @@ _BYTES = 256
 # Of ABC 2.1, 3: a letter and a colon, or a comment, line by line; the last may be unfinished.
 _HEADER = re.compile(r"(?:(?:[A-Za-z]:|%)[^\n]*(?:\n|$))+")
 _LINE = "\n"
-_SPECIALS = 3  # pad, bos, eos stand before the ids of the model
+_SPECIALS = Tokens.ordinary  # ids before those of the byte-pair model: pad, bos and eos
 
 
 @dataclass(frozen=True)
 class TextConfig:
     """`bar` is what ends a bar: "|" in ABC notation, the end of a "line" in plain text.
 
-    "auto" is what suits most of the texts that it learns from.
+    "auto" takes the one that most of the training texts have.
     """
 
-    size: int = 2000  # of the vocabulary, pad, bos and eos among it
+    size: int = 2000  # of the vocabulary, with pad, bos and eos
     bar: Literal["auto", "|", "line"] = "auto"
 
     def __post_init__(self) -> None:
         if self.size < _SPECIALS + _BYTES:
-            raise UsageError(f"size={self.size} is less than the {_SPECIALS + _BYTES} of all bytes")
+            raise UsageError(
+                f"size={self.size} must be at least {_SPECIALS + _BYTES}: bytes and special ids"
+            )
 
 
 class Text(Tokenizer):
-    """Text files and ABC notation, byte by byte where nothing longer was learned.
+    """Text files and ABC notation, in single bytes where nothing longer was learned.
 
-    `decode(encode(text)) == text`; ids that are no UTF-8 together decode with U+FFFD in it.
+    `decode(encode(text)) == text`; ids that are not valid UTF-8 decode with U+FFFD.
     """
 
     Config = TextConfig
@@ -99,7 +101,7 @@ class Text(Tokenizer):
         wanted = self.config.bar
         barred = sum("|" in text for text in texts) * 2 >= len(texts)
         lines = wanted == "line" or (wanted == "auto" and not barred)
-        # what ends a bar merges with nothing, so that bars can be cut apart
+        # the end of a bar is never merged, so that bars can be separated
         bar = pre_tokenizers.Split(_LINE if lines else "|", "isolated")
         words = pre_tokenizers.ByteLevel(add_prefix_space=False)
         model.pre_tokenizer = pre_tokenizers.Sequence([bar, words])

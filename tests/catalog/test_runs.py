@@ -65,7 +65,7 @@ def test_exports_and_samples_are_kept_with_their_run(catalog: Catalog) -> None:
     assert len(catalog.samples(run)) == 1
     with pytest.raises(UnknownNameError):
         catalog.sample(99)
-    assert {fault["what"] for fault in catalog.check()} == {"export is gone"}
+    assert {fault["what"] for fault in catalog.check()} == {"export is missing"}
 
 
 def test_shards_are_found_by_what_they_hold(filled: Catalog) -> None:

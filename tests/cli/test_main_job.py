@@ -62,8 +62,8 @@ def test_a_sampler_is_named_and_set(shell: Shell) -> None:
 
 
 def test_a_model_is_sampled_with_its_saved_defaults(shell: Shell) -> None:
-    dials = ("--set", "sample.top_k=2", "--set", "sample.max_tokens=64")
-    told = ("train", "--steps", "2", "--size", "tiny", *SMALL, *dials, "--export", "torchscript")
+    options = ("--set", "sample.top_k=2", "--set", "sample.max_tokens=64")
+    told = ("train", "--steps", "2", "--size", "tiny", *SMALL, *options, "--export", "torchscript")
     assert [each["kind"] for each in shell.json(*told)["exports"]] == ["torchscript"]
     assert (shell.directory / "exports" / "conformer-2-torchscript").is_dir()
     asked = ("sample", "--seed", "3")

@@ -14,6 +14,7 @@ import pytest
 from musictk.cli.main import build_command
 from musictk.cli.settings import assignments, bind, defaults, options
 from musictk.errors import UsageError
+from musictk.generation import sampling
 from musictk.generation.sampling import Sampling
 from tests.cli.shell import Shell
 
@@ -47,6 +48,9 @@ def test_the_defaults_of_sampling_are_shown() -> None:
     shown = {option.name: option.show_default for option in sample.params}
     usual = asdict(Sampling())
     assert {name: shown[name] for name in usual} == {name: str(usual[name]) for name in usual}
+    for option in sample.params:
+        if info := sampling.options().get(option.name):
+            assert option.help == info.help
 
 
 def test_every_option_is_set_by_its_flags_own_name() -> None:

@@ -49,7 +49,7 @@ def untrained(name: str) -> Runtime:
 
 
 def load_untrained(made: Tokenizer, trained: dict[str, Any] | None = None) -> Runtime:
-    """The same over a tokenizer at hand; `trained` is what the manifest tells of training."""
+    """The same over a tokenizer at hand; `trained` is the manifest's record of training."""
     torch.manual_seed(0)
     config: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "max_length": 512}
     body = make_component(registry().load("architecture", "gpt"), config)

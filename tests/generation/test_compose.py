@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -16,23 +15,22 @@ from musictk.evaluation.form import form_report
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.markers import section_ticks
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import Sampling, settle
+from musictk.generation.sampling import Sampling, options, resolve_sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
 from musictk.model.manifest import make_component
 from musictk.music import bars
-from musictk.tokens import Tokenizer
+from musictk.tokens import METRE, Tokenizer
 
 from .pieces import MIDIS, load_untrained, tokenizer, untrained
 
 NAMES = ("remi", "events", "pianoroll")
 BACH = {"composer": [["Bach", 1.0]]}
-DIALS = {each.name for each in fields(Sampling)}
 
 
 def write(name: str, **asked: Any) -> list[Composition]:
-    dials = {key: asked.pop(key) for key in list(asked) if key in DIALS}
-    request = PieceRequest.read({"bars": 2, "seed": 4, "sampling": dials} | asked)
+    sampling = {key: asked.pop(key) for key in options() if key in asked}
+    request = PieceRequest.read({"bars": 2, "seed": 4, "sampling": sampling} | asked)
     return compose(untrained(name), tokenizer(name), request)
 
 
@@ -77,8 +75,8 @@ def test_variation_zero_repeats_every_note(name: str) -> None:
 def test_variation_is_how_far_a_return_strays() -> None:
     likeness = []
     for variation in (0.0, 0.3, 0.6, 1.0):
-        dials = {"variation": variation, "contrast": 0.5}
-        pieces = write("remi", form="AABA", count=6, bars=4, **dials)
+        asked = {"variation": variation, "contrast": 0.5}
+        pieces = write("remi", form="AABA", count=6, bars=4, **asked)
         scores = [music("remi", piece) for piece in pieces]
         reports = [
             form_report(score, section_ticks(piece, tokenizer("remi"), score))
@@ -122,19 +120,19 @@ def test_a_context_is_no_longer_than_it_was_in_training() -> None:
     runtime = load_untrained(tokenizer("remi"), {"settings": {"length": 48}})
     asked = {"form": "A", "bars": 6, "seed": 4}
     short = compose(runtime, tokenizer("remi"), PieceRequest.read(asked))[0]
-    told = compose(
+    given = compose(
         untrained("remi"),
         tokenizer("remi"),
         PieceRequest.read(asked | {"sampling": {"memory": 48}}),
     )[0]
     free = compose(untrained("remi"), tokenizer("remi"), PieceRequest.read(asked))[0]
     assert len(short.sequence) > 2 * 48
-    assert np.array_equal(short.sequence, told.sequence)
+    assert np.array_equal(short.sequence, given.sequence)
     assert not np.array_equal(short.sequence, free.sequence)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_prompt_is_gone_on_with(name: str) -> None:
+def test_a_prompt_is_continued(name: str) -> None:
     score = Score.from_file(str(MIDIS / "Bach/petzold_menuet_anh114.mid"))
     assert isinstance(score, ScoreTick)
     whole = tokenizer(name).encode(score)
@@ -146,7 +144,7 @@ def test_a_prompt_is_gone_on_with(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_end_of_a_prompt_is_what_is_heard(name: str) -> None:
+def test_only_the_end_of_a_prompt_is_used(name: str) -> None:
     prompt = to_prompt(write(name, bars=4)[0].sequence)
     piece = write(name, prompt=prompt, prompt_tokens=20)[0]
     assert np.array_equal(piece.sequence, write(name, prompt=prompt[-20:])[0].sequence)
@@ -164,13 +162,13 @@ def test_a_piece_ends_with_its_last_token(name: str) -> None:
     assert [span.label for span in endless.sections] == ["prompt", "A"]
 
 
-def test_a_model_has_dials_of_its_own() -> None:
+def test_a_model_has_saved_options() -> None:
     own = {"temperature": 0.9, "guidance": 3.0, "max_tokens": 2048}
-    assert settle(own, {"guidance": 2.0}, planned=False) == Sampling(
+    assert resolve_sampling(own, {"guidance": 2.0}, planned=False) == Sampling(
         temperature=0.9, guidance=2.0, max_tokens=2048
     )
-    assert settle(own, {}, planned=True).max_tokens == 0
-    assert settle(own, {"max_tokens": 64}, planned=True).max_tokens == 64
+    assert resolve_sampling(own, {}, planned=True).max_tokens == 0
+    assert resolve_sampling(own, {"max_tokens": 64}, planned=True).max_tokens == 64
 
 
 def test_a_bar_without_end_is_brought_to_its_end() -> None:
@@ -212,20 +210,20 @@ def test_styles_mix() -> None:
     assert not np.array_equal(mixed.sequence, bach.sequence)
 
 
-def test_progress_is_heard() -> None:
-    class Ear:
+def test_progress_is_reported() -> None:
+    class Listener:
         def __init__(self) -> None:
-            self.heard: list[tuple[int, int, str, int]] = []
+            self.reports: list[tuple[int, int, str, int]] = []
 
         def composing(self, bars: int, of: int, section: str, positions: int) -> None:
-            self.heard.append((bars, of, section, positions))
+            self.reports.append((bars, of, section, positions))
 
-    ear = Ear()
+    listener = Listener()
     request = PieceRequest(form="AB", bars=2, count=2)
-    pieces = compose(untrained("remi"), tokenizer("remi"), request, ear)
-    assert ear.heard == sorted(ear.heard, key=lambda report: report[0])
-    assert ear.heard[-1][:2] == (8, 8)
-    assert ear.heard[-1][3] == sum(len(piece.sequence) for piece in pieces)
+    pieces = compose(untrained("remi"), tokenizer("remi"), request, listener)
+    assert listener.reports == sorted(listener.reports, key=lambda report: report[0])
+    assert listener.reports[-1][:2] == (8, 8)
+    assert listener.reports[-1][3] == sum(len(piece.sequence) for piece in pieces)
 
 
 @pytest.mark.parametrize(
@@ -242,7 +240,7 @@ def test_progress_is_heard() -> None:
         ({"guidance": -1}, UsageError, "guidance"),
     ],
 )
-def test_what_cannot_be_says_why(asked: dict[str, Any], error: type[Exception], says: str) -> None:
+def test_what_is_wrong_is_named(asked: dict[str, Any], error: type[Exception], says: str) -> None:
     with pytest.raises(error, match=says.replace("?", r"\?")):
         write("remi", **asked)
 
@@ -287,9 +285,9 @@ def test_text_has_bars_too() -> None:
 
 def test_a_theme_returns_without_the_header_of_its_tune() -> None:
     words = text()
-    heard = words.encode(TUNE)
-    theme = Theme(words, heard, Span("A", 0, len(heard)))
-    again = np.concatenate([theme.window(bar, heard)[:-1] for bar in range(4)])
+    tune = words.encode(TUNE)
+    theme = Theme(words, tune, Span("A", 0, len(tune)))
+    again = np.concatenate([theme.window(bar, tune)[:-1] for bar in range(4)])
     assert words.decode(again) == TUNE.split("K:C\n")[1].rstrip("\n")
 
 
@@ -298,7 +296,5 @@ def test_the_metre_of_the_first_bar_holds_unless_it_may_change(steady: bool) -> 
     sampling = Sampling(temperature=1, top_p=1, metre="steady" if steady else "free")
     request = PieceRequest(form="AB", bars=8, seed=3, sampling=sampling)
     (made,) = compose(untrained("remi"), tokenizer("remi"), request)
-    metres = tokenizer("remi").metres()
-    assert metres is not None
-    said = metres[made.sequence]
-    assert (len(np.unique(said[said > 0])) == 1) == steady
+    stated = tokenizer("remi").attributes()[METRE].single()[made.sequence]
+    assert (len(np.unique(stated[stated >= 0])) == 1) == steady

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musictk.errors import MusictkError, UnknownNameError
-from musictk.generation.draw import Noise, make_chain, pick, sound
+from musictk.generation.draw import Noise, make_chain, sample_frames, sample_tokens
 from musictk.testing.samplers import tokenizer
 
 
@@ -17,7 +17,7 @@ def test_picks_as_often_as_is_likely() -> None:
     with np.errstate(divide="ignore"):
         logits = np.log(likely).astype(np.float32)
     uniform = (np.arange(10_000) + 0.5) / 10_000
-    drawn = pick(np.tile(logits, (10_000, 1)), uniform)
+    drawn = sample_tokens(np.tile(logits, (10_000, 1)), uniform)
     assert np.bincount(drawn, minlength=4) / 10_000 == pytest.approx(likely, abs=1e-3)
 
 
@@ -27,12 +27,14 @@ def test_never_picks_what_is_forbidden(uniform: float, seed: int) -> None:
     logits = rng.normal(0, 30, (1, 50)).astype(np.float32)
     logits[rng.random((1, 50)) < 0.8] = -np.inf
     logits[0, 17] = 0
-    assert logits[0, pick(logits, np.array([uniform]))[0]] > -np.inf
+    assert logits[0, sample_tokens(logits, np.array([uniform]))[0]] > -np.inf
 
 
 def test_each_pitch_is_a_coin_of_its_own() -> None:
     logits = np.array([[0.0, np.inf, -np.inf, 2.0]], np.float32)
-    frames = np.stack([sound(logits, np.full((1, 4), u))[0] for u in (0.0, 0.49, 0.51, 0.99)])
+    frames = np.stack(
+        [sample_frames(logits, np.full((1, 4), u))[0] for u in (0.0, 0.49, 0.51, 0.99)]
+    )
     assert frames.tolist() == [[1, 1, 0, 1], [1, 1, 0, 1], [0, 1, 0, 1], [0, 1, 0, 0]]
 
 
@@ -48,9 +50,9 @@ def test_noise_is_a_function_of_seed_row_and_how_much_was_taken() -> None:
 
 def test_predictions_that_are_not_numbers_are_said_to_be() -> None:
     with pytest.raises(MusictkError, match="NaN"):
-        pick(np.array([[0, np.nan]], np.float32), np.array([0.5]))
+        sample_tokens(np.array([[0, np.nan]], np.float32), np.array([0.5]))
     with pytest.raises(MusictkError, match="NaN"):
-        sound(np.array([[0, np.nan]], np.float32), np.array([[0.5, 0.5]]))
+        sample_frames(np.array([[0, np.nan]], np.float32), np.array([[0.5, 0.5]]))
 
 
 def test_unknown_samplers_and_settings_say_what_there_is() -> None:

@@ -1,4 +1,4 @@
-"""Following a theme: it is kept to, left, and found again."""
+"""Following a theme: kept to, departed from, and found again."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pytest
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.generation.guidance import Places, guide
-from musictk.generation.memory import Follower, TokenPlace, blend_weight, variation_of
+from musictk.generation.guidance import ContextRows, guide
+from musictk.generation.memory import Follower, TokenAlignment, blend_weight, variation_of
 from musictk.generation.sampling import Sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
@@ -20,14 +20,14 @@ from .pieces import MIDIS, tokenizer
 BAR = np.array([3, 20, 60, 41, 24, 62, 41, 28, 64, 42, 3])  # bar, (position, pitch, length) × 3
 
 
-def at(place: TokenPlace, tokens: list[int]) -> int | None:
+def at(place: TokenAlignment, tokens: list[int]) -> int | None:
     for token in tokens:
         place.advance(token, None)
     return place.expected(None, None)
 
 
 def test_step_by_step() -> None:
-    place = TokenPlace(BAR)
+    place = TokenAlignment(BAR)
     for token in BAR.tolist():
         assert place.expected(None, None) == token
         place.advance(token, None)
@@ -45,16 +45,16 @@ def test_step_by_step() -> None:
     ],
 )
 def test_finds_its_place_again(written: list[int], then: int) -> None:
-    assert at(TokenPlace(BAR), written) == then
+    assert at(TokenAlignment(BAR), written) == then
 
 
 def test_expects_only_what_may_stand() -> None:
-    place = TokenPlace(BAR)
+    place = TokenAlignment(BAR)
     allowed = np.zeros(100, bool)
     allowed[[5, 62]] = True
     assert place.expected(allowed, None) == 62  # what is refused on the way is passed over
     allowed[62] = False
-    assert TokenPlace(BAR).expected(allowed, None) is None
+    assert TokenAlignment(BAR).expected(allowed, None) is None
 
 
 def invention() -> NDArray[np.int64]:
@@ -71,7 +71,7 @@ def wander(variation: float, times: int = 60) -> float:
     follower, uniform = Follower(theme, variation, figure=0.5), np.random.default_rng(1)
     followed = []
     for bar in range(times * len(theme.bars)):
-        follower.enter(bar, written)
+        follower.begin_bar(bar, written)
         for token in theme.bars[bar % len(theme.bars)][:-1].tolist():
             follower.decide(uniform.random())
             followed.append(follower.expected(None, None) is not None)
@@ -113,8 +113,8 @@ def test_a_theme_goes_round() -> None:
     assert first[0] == first[-1]  # it ends with the next bar line
 
 
-def test_a_theme_is_spelled_for_where_it_returns() -> None:
-    """Louder music before it: its own velocity has to be said again."""
+def test_a_theme_is_encoded_for_where_it_returns() -> None:
+    """Louder music before it: its velocity has to be stated again."""
     quiet, bars = invention(), tokenizer("events").bar_starts(invention())
     loud = tokenizer("events").shift_velocity(quiet, 40)
     written = np.concatenate([quiet[: bars[4]], loud[bars[4] :]])
@@ -135,12 +135,12 @@ def test_frames_are_aligned_by_time() -> None:
     frames = np.eye(128, dtype=np.uint8)[[60, 62, 64, 65]]
     theme = Theme(tokenizer("pianoroll"), frames, Span("A", 0, 4))
     follower = Follower(theme, 0.0, 0.5)
-    follower.enter(0, frames)
+    follower.begin_bar(0, frames)
     follower.advance(frames[3], None)
     assert np.array_equal(follower.expected(None, None), frames[1])
 
 
-def test_primes_stray_further() -> None:
+def test_primes_vary_more() -> None:
     sampling = Sampling(variation=0.2)
     assert [variation_of(sampling, primes) for primes in (0, 1, 2)] == pytest.approx(
         [0.2, 0.6, 0.8]
@@ -158,8 +158,8 @@ def test_the_theme_ramps_in() -> None:
 LOGITS: NDArray[np.float32] = np.array([[1, 2], [0, 4], [3, 3], [5, 1]], np.float32)
 
 
-def places(given: list[int], free: list[int], memory: list[int]) -> Places:
-    return Places(np.array(given), np.array(free), np.array(memory))
+def places(given: list[int], free: list[int], memory: list[int]) -> ContextRows:
+    return ContextRows(np.array(given), np.array(free), np.array(memory))
 
 
 def test_guidance_and_memory_are_one_sum() -> None:

@@ -55,10 +55,9 @@ class Studio:
 
     def sample(self, name: str, ear: Ear | None = None, **asked: Any) -> tuple[Path, SampleBatch]:
         out = self.folder / f"{name}.mid"
-        dials = asked.pop("dials", {})
-        request = SampleRequest(
-            source=ModelSource(run=self.runs[name]), seed=3, dials=dials, **asked
-        )
+        options = asked.pop("options", {})
+        source = ModelSource(run=self.runs[name])
+        request = SampleRequest(source=source, seed=3, options=options, **asked)
         return out, sample(self.catalog, self.workspace, request, out, ear)
 
 
@@ -192,8 +191,8 @@ def test_new_bars_alone(studio: Studio, tmp_path: Path, name: str) -> None:
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_the_theme_is_the_first_section(studio: Studio, name: str) -> None:
     given = BACH / "petzold_menuet_anh114.mid"
-    dials = {"variation": 0.0}
-    out, _ = studio.sample(name, theme=given, form="ABA", bars=4, dials=dials)
+    options = {"variation": 0.0}
+    out, _ = studio.sample(name, theme=given, form="ABA", bars=4, options=options)
     score, written = ScoreTick(given), ScoreTick(out)
     start = int(bars(score)[-1])
     first, second, third = midi.sections(written)[:3]
@@ -238,24 +237,24 @@ def test_a_changed_prompt_is_refused(studio: Studio, tmp_path: Path, harm: str) 
 def test_the_end_of_a_long_prompt_begins_at_a_bar_line(studio: Studio, name: str) -> None:
     given = BACH / "petzold_menuet_anh114.mid"
     ear = Ear()
-    out, batch = studio.sample(name, ear, prompt=given, bars=1, dials={"prompt_tokens": 90})
+    out, batch = studio.sample(name, ear, prompt=given, bars=1, options={"prompt_tokens": 90})
     assert_verbatim(given, out)
-    heard = batch.made[0].composition.request.prompt
-    assert 0 < len(heard) <= 90
-    assert any(f"the last {len(heard)} of" in said for said in ear.said)
+    used = batch.made[0].composition.request.prompt
+    assert 0 < len(used) <= 90
+    assert any(f"the last {len(used)} of" in said for said in ear.said)
     whole = studio.sample(name, prompt=given, bars=1)[1].made[0].composition.request.prompt
-    assert whole[-len(heard) :] == heard
-    few = studio.sample(name, prompt=given, bars=1, dials={"prompt_tokens": 3})
+    assert whole[-len(used) :] == used
+    few = studio.sample(name, prompt=given, bars=1, options={"prompt_tokens": 3})
     assert_verbatim(given, few[0])
 
 
 def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
-    out, _ = studio.sample("remi", bars=3, dials={"metre": "3/4"})
+    out, _ = studio.sample("remi", bars=3, options={"metre": "3/4"})
     found = ScoreTick(out).time_signatures
     assert [(sign.time, sign.numerator, sign.denominator) for sign in found] == [(0, 3, 4)]
     ear = Ear()
     given = two_hands(tmp_path / "mine.mid")
-    out, _ = studio.sample("remi", ear, prompt=given, bars=3, dials={"metre": "3/4"})
+    out, _ = studio.sample("remi", ear, prompt=given, bars=3, options={"metre": "3/4"})
     assert_verbatim(given, out)
     found = ScoreTick(out).time_signatures
     assert [(sign.time, sign.numerator) for sign in found] == [(0, 4), (16 * QUARTER, 3)]
@@ -277,7 +276,7 @@ def test_a_note_that_never_ends_does_not_sound_on(studio: Studio, tmp_path: Path
 def test_a_prompt_beyond_the_context_is_noticed(studio: Studio) -> None:
     ear = Ear()
     given = BACH / "invention_08_f_major.mid"
-    out, batch = studio.sample("remi", ear, prompt=given, bars=1, dials={"memory": 64})
+    out, batch = studio.sample("remi", ear, prompt=given, bars=1, options={"memory": 64})
     assert_verbatim(given, out)
     assert any("the model's context 64:" in said for said in ear.said)
     assert len(batch.made[0].composition.request.prompt) > 64
@@ -286,13 +285,13 @@ def test_a_prompt_beyond_the_context_is_noticed(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("name", "asked", "says"),
     [
-        ("pianoroll", {"dials": {"metre": "3/4"}}, "pianoroll, has no metres"),
-        ("remi", {"dials": {"metre": "17/32"}}, "it knows .*3/4"),
-        ("remi", {"dials": {"metre": "waltz"}}, "steady, free or a metre"),
+        ("pianoroll", {"options": {"metre": "3/4"}}, "pianoroll, has no metres"),
+        ("remi", {"options": {"metre": "17/32"}}, "it knows .*3/4"),
+        ("remi", {"options": {"metre": "waltz"}}, "steady, free or a metre"),
         ("remi", {"new_only": True}, "add --prompt"),
         ("remi", {"theme": BACH / "musette_anh126.mid"}, "add --form ABA"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "BAB"}, "begin the form with A"),
-        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A"}, "no section beside"),
+        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A"}, "no section but"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A3BA"}, "without a number"),
         (
             "remi",
@@ -311,5 +310,5 @@ def test_conflicting_options_are_refused(
 def test_rows_of_older_versions_are_read() -> None:
     row = {"bars": 2, "prompt": [4, 5, 6], "sampling": {"prompt_tokens": 3, "metre": "free"}}
     request = PieceRequest.read(json.loads(json.dumps(row)))
-    assert request.heard == (4, 5, 6)
+    assert request.used_prompt == (4, 5, 6)
     assert not request.whole

@@ -129,7 +129,7 @@ def test_pieces_that_the_tokenizer_refuses_are_reported(room: Room) -> None:
     listener = Listener()
     room.train(listener, arch="gpt", tokenizer="pianoroll")
     assert listener.facts.refused
-    assert set(listener.facts.refused) == {"refused: there is no pitched note"}
+    assert set(listener.facts.refused) == {"refused: it has no pitched note"}
 
 
 def test_a_run_without_a_checkpoint_says_so(room: Room) -> None:

@@ -15,7 +15,7 @@ from musictk.errors import UsageError
 from musictk.testing import tokenizers as laws
 from musictk_events.tokenizer import Events, EventsConfig
 
-from .music import pieces, score
+from .scores import pieces, score
 
 VARIANTS: list[dict[str, Any]] = [
     {},

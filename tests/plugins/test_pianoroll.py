@@ -15,7 +15,7 @@ from musictk.errors import UsageError
 from musictk.testing import tokenizers as laws
 from musictk_pianoroll.tokenizer import PianoRoll, PianoRollConfig
 
-from .music import pieces, score
+from .scores import pieces, score
 
 
 @pytest.mark.parametrize("rate", [2, 4, 12])

@@ -15,10 +15,10 @@ from musictk.errors import UnknownNameError, UsageError
 from musictk.testing import tokenizers as laws
 from musictk.tokens import Tokens
 from musictk_remi.config import RemiConfig, miditok_of, token_names
-from musictk_remi.music import prepared
+from musictk_remi.quantise import prepared
 from musictk_remi.tokenizer import Remi
 
-from .music import pieces, score
+from .scores import pieces, score
 
 SEED: dict[str, Any] = {  # what the preset seed-001 asks for
     "num_tempos": 32,

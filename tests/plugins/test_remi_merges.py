@@ -19,7 +19,7 @@ from musictk_remi.grammar import RemiGrammar
 from musictk_remi.merges import MergedGrammar
 from musictk_remi.tokenizer import Remi
 
-from .music import pieces
+from .scores import pieces
 from .test_remi import VARIANTS
 
 
@@ -48,7 +48,7 @@ def test_merges_that_were_not_learned_are_asked_for() -> None:
         Remi(RemiConfig(bpe=600)).encode(pieces()[0])
     with pytest.raises(MusictkError, match="cannot be read"):
         Remi(RemiConfig(bpe=600), "{}")
-    with pytest.raises(MusictkError, match="no more than"):
+    with pytest.raises(MusictkError, match="must be above"):
         Remi(RemiConfig(bpe=100)).learn([])
     learned = Remi(RemiConfig(bpe=500)).learn(pieces()[:1])
     with pytest.raises(MusictkError, match="other settings"):

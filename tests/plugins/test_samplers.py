@@ -21,7 +21,7 @@ from musictk.testing.samplers import (
     order_is_kept,
     tokenizer,
 )
-from musictk.tokens import Frames, Tokenizer, Tokens
+from musictk.tokens import PITCH, Frames, Tokenizer, Tokens
 
 SETTINGS: list[tuple[str, dict[str, Any]]] = [
     ("temperature", {"temperature": 0.7}),
@@ -149,9 +149,7 @@ def test_repetition_divides_what_is_positive_and_multiplies_what_is_negative() -
 @pytest.mark.parametrize("name", ["remi", "events"])
 def test_repetition_makes_notes_rarer_and_nothing_else(name: str) -> None:
     made = tokenizer(name)
-    pitches = made.pitches()
-    assert pitches is not None
-    notes = np.asarray(pitches.any(1))
+    notes = made.attributes()[PITCH].stated
     everything = np.arange(len(notes))[None]
     logits = np.ones((1, len(notes)), np.float32)
     after = make("repetition", {"penalty": 2, "window": 10_000}, made)(logits, everything)

@@ -16,7 +16,7 @@ from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
 from musictk.plugin import GROUP, Registry, registry
 from musictk.testing.samplers import LAWS, TOKENIZERS, Law, order_is_kept
-from musictk.tokens import Tokenizer
+from musictk.tokens import PITCH, Tokenizer
 from tests.generation.pieces import MIDIS, tokenizer, untrained
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "musictk-scale"
@@ -51,35 +51,34 @@ def test_every_note_that_can_be_is_in_the_scale(name: str, plugins: Registry) ->
     """In events a velocity asks for a note above the last, and there may be none of the scale."""
     link = ("scale", {"root": 2, "mode": "minor"})
     request = PieceRequest(bars=3, seed=5, count=3, samplers=(link,))
-    heard: list[int] = []
+    played: list[int] = []
     for piece in compose(untrained(name), tokenizer(name), request):
         music = tokenizer(name).decode(piece.sequence)
         assert isinstance(music, ScoreTick)
-        heard += [note.pitch % 12 for t in music.tracks if not t.is_drum for note in t.notes]
-    assert len(heard) > 20
-    outside = np.mean([pitch not in D_MINOR for pitch in heard])
+        played += [note.pitch % 12 for t in music.tracks if not t.is_drum for note in t.notes]
+    assert len(played) > 20
+    outside = np.mean([pitch not in D_MINOR for pitch in played])
     assert outside == 0 if name != "events" else outside < 0.2  # 5 / 12 without the lock
     assert plugins.failures == []
 
 
 @pytest.mark.parametrize("name", MUSIC)
 def test_tokens_sound_the_pitches_they_say(name: str) -> None:
-    """Of a piece as encoded, as many notes of each pitch as are heard in it."""
+    """Of a piece as encoded, as many notes of each pitch as in its music."""
     made = tokenizer(name)
-    sounds = made.pitches()
-    assert sounds is not None
+    sounds = made.attributes()[PITCH].states
     sequence = made.encode(ScoreTick.from_file(MIDIS / "Bach/invention_08_f_major.mid"))
     music = made.decode(sequence)
     assert isinstance(music, ScoreTick)
     if sequence.ndim == 2:
         frames = np.concatenate([np.zeros((1, 128), bool), sequence.astype(bool) @ sounds])
-        said = (np.diff(frames.astype(np.int8), axis=0) == 1).sum(0)
+        stated = (np.diff(frames.astype(np.int8), axis=0) == 1).sum(0)
     else:
-        said = sounds[sequence].sum(0)
-    heard = np.concatenate([track.notes.numpy()["pitch"] for track in music.tracks])
+        stated = sounds[sequence].sum(0)
+    played = np.concatenate([track.notes.numpy()["pitch"] for track in music.tracks])
     if name != "remi with bpe":
-        assert np.array_equal(said, np.bincount(heard, minlength=128))
-    assert np.array_equal(said > 0, np.bincount(heard, minlength=128) > 0)
+        assert np.array_equal(stated, np.bincount(played, minlength=128))
+    assert np.array_equal(stated > 0, np.bincount(played, minlength=128) > 0)
 
 
 def test_tokens_that_do_not_say_their_pitch_are_refused(plugins: Registry) -> None:

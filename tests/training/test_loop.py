@@ -338,7 +338,7 @@ def test_what_cannot_work_is_refused(small: SimpleNamespace, tmp_path: Path) -> 
     with pytest.raises(MusictkError, match="no checkpoint"):
         small.run(tmp_path / "none", resume=True)
     small.run(tmp_path / "run")
-    with pytest.raises(UsageError, match="already holds a run"):
+    with pytest.raises(UsageError, match="already contains a run"):
         small.run(tmp_path / "run")
     with pytest.raises(UsageError, match="lr"):
         small.run(tmp_path / "run", small.SMALL.but(lr=0.5), resume=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from musictk.errors import UsageError
 from musictk.generation import Sampler
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import PITCH, Frames, Tokenizer
 
 STEPS = {"major": (0, 2, 4, 5, 7, 9, 11), "minor": (0, 2, 3, 5, 7, 8, 10)}
 
@@ -31,11 +31,11 @@ class Scale(Sampler):
 
     def __init__(self, config: ScaleConfig, tokenizer: Tokenizer) -> None:
         super().__init__(config, tokenizer)
-        pitches = tokenizer.pitches()  # (V, 128)
-        if pitches is None:
+        pitch = tokenizer.attributes().get(PITCH)
+        if pitch is None:
             raise UsageError(f"the tokens of {tokenizer.name} do not say which notes they are")
         inside = np.isin((np.arange(128) - config.root) % 12, STEPS[config.mode])
-        self._outside = pitches[:, ~inside].any(1)  # (V,)
+        self._outside = ~pitch.within(np.flatnonzero(inside).tolist())  # (V,)
 
     def __call__(self, logits: NDArray[np.float32], history: NDArray[Any]) -> NDArray[np.float32]:
         locked = np.where(self._outside, np.float32(-np.inf), logits)

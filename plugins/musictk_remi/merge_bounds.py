@@ -1,8 +1,8 @@
-"""What a run of base tokens asks of the place where it begins, as bounds.
+"""What a run of base tokens requires of the parser's state, as bounds.
 
-A run is read once, by the rules of `RemiGrammar`, without knowing what stands before it. Whatever
-the rules ask of that unknown (a higher pitch, a silence of some length) becomes a bound on one of
-the figures of a `Standing`, so that a comparison of arrays tells which runs may follow.
+A run is read once, by the rules of `RemiGrammar`, without knowing what is before it. What the rules
+require of that (a higher pitch, a silence of some length) becomes a bound on one of the numbers of
+a `ParserState`, so that a comparison of arrays finds the runs that may follow.
 Ticks count from the bar line.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens.bars import Metre
-from musictk_remi.grammar import RemiGrammar, Standing
+from musictk_remi.grammar import ParserState, RemiGrammar
 
 FAR = 1 << 29  # beyond every tick, id and pair of program and pitch
 _TAIL = ("Duration", "Tempo")  # a group may be over after these
@@ -23,19 +23,19 @@ _TAIL = ("Duration", "Tempo")  # a group may be over after these
 class Bounds:
     """The bounds of many runs, for one metre before them: V runs, base ids within bars."""
 
-    def __init__(self, grammar: RemiGrammar, runs: Iterable[list[int]], standing: Standing) -> None:
-        columns = [_bounds(grammar, run, standing) for run in runs]
+    def __init__(self, grammar: RemiGrammar, runs: Iterable[list[int]], state: ParserState) -> None:
+        columns = [_bounds(grammar, run, state) for run in runs]
         self._all = np.array([column[:10] for column in columns], np.int32).T.copy()  # (10, V)
         self._any = np.array([column[10:13] for column in columns], np.int32).T.copy()  # (3, V)
         self._tempo = np.array([column[13] for column in columns], np.int32)  # (V,)
 
-    def keep(self, at: Standing) -> NDArray[np.bool_]:
+    def keep(self, at: ParserState) -> NDArray[np.bool_]:
         """(V,) True where all after a run's first token is well formed, if that one is."""
         highest = (-at.note, -at.program, -at.position, -at.end, -at.next_end, -at.tick)
         have = _column(*highest, at.silence, -at.silence, at.last - at.silence, at.last)
-        heard = _column(at.end, at.next_end, at.tick)
+        ends = _column(at.end, at.next_end, at.tick)
         kept: NDArray[np.bool_] = np.logical_and.reduce(self._all <= have)
-        kept &= np.logical_or.reduce(self._any <= heard)
+        kept &= np.logical_or.reduce(self._any <= ends)
         kept &= self._tempo != at.tempo
         return kept
 
@@ -44,9 +44,9 @@ def _column(*figures: int) -> NDArray[np.int32]:
     return np.array(figures).clip(-FAR, FAR).astype(np.int32)[:, None]
 
 
-def _bounds(grammar: RemiGrammar, run: list[int], standing: Standing) -> list[int]:
+def _bounds(grammar: RemiGrammar, run: list[int], state: ParserState) -> list[int]:
     """The columns that `Bounds.keep` compares: least values, negated where a figure is."""
-    reading = _Reading(grammar, run[0], standing)
+    reading = _Reading(grammar, run[0], state)
     legal = all(reading.follow(token) for token in run[1:])
     ends = [reading.low, FAR, max(reading.low - reading.held, -FAR)]
     highest = [-reading.high, -FAR, max(reading.held - reading.high, -FAR)]
@@ -63,32 +63,32 @@ def _bounds(grammar: RemiGrammar, run: list[int], standing: Standing) -> list[in
 class _Reading:
     """One run, read from its first token on, which the base grammar has allowed."""
 
-    def __init__(self, grammar: RemiGrammar, first: int, standing: Standing) -> None:
+    def __init__(self, grammar: RemiGrammar, first: int, state: ParserState) -> None:
         self._grammar = grammar
-        # the bounds: on all that was heard before, and until when the run's first notes sound
+        # the bounds: on all notes before, and until when the run's first notes sound
         self.low, self.high, self.held = -FAR, FAR, -FAR
         self.silence_low, self.silence_high, self.rested, self.place = -FAR, FAR, -FAR, -FAR
         self.note_below = self.program_below = self.position_below = FAR
         self.tempo_other = -2
-        # what is known: None where only the place before tells
+        # what is known: None where it depends on what is before
         self._tick: int | None = None
         self._began = False  # where the tick is known: whether the bar has a group already
         self._end = 0  # until when the notes at known ticks sound
         self._rest: int | None = None  # ticks from the silence's beginning, after rests
         self._below = FAR  # a group begins before this many ticks of the silence
         self._outside = False  # whether the silence began before the run
-        self._opening = standing.opening  # no tempo has been yet
-        self._longest_bar = grammar.bar_ticks[standing.metre] if standing.alone else FAR
+        self._opening = state.opening  # before the first tempo
+        self._longest_bar = grammar.bar_ticks[state.metre] if state.alone else FAR
         self._tempo: int | None = None
         self._note: int | None = None  # key of the last note in this group
         self._pitch: int | None = None  # the first token, where its program is unknown
         self._program = -1
         self._kind = grammar.kinds[first]
-        self._measure(standing.metre)
+        self._measure(state.metre)
         self._begin(first)
 
     def follow(self, token: int) -> bool:
-        """Take a token; False where the rules forbid it wherever the run stands."""
+        """Take a token; False where the rules forbid it whatever is before the run."""
         grammar, before = self._grammar, self._kind
         kind = grammar.kinds[token]
         value = token - grammar.spans[kind].start if kind in grammar.spans else 0

@@ -1,4 +1,4 @@
-"""What a model does not hear of a user's music, in words: a comparison of both, kind by kind."""
+"""What of a user's music the model is not given, in words: what its tokenizer cannot encode."""
 
 from __future__ import annotations
 
@@ -13,23 +13,28 @@ from musictk.music import Notes, notes
 
 Floats = NDArray[np.float64]
 
-_SAME = 1 / 500  # of a quarter note: what no ear tells apart
-_KEPT_TEMPO = 5e-4  # a relative difference of tempo that is none
+_SAME = 1 / 500  # of a quarter note: too little to hear
+_SAME_TEMPO = 5e-4  # a relative difference too small to report
 
 
-def unheard(given: ScoreTick, heard: ScoreTick) -> list[str]:
-    """One phrase for each kind of thing in `given` that is not in `heard`, or not as it was.
+def dropped_prompt(given: ScoreTick, encoded: ScoreTick) -> list[str]:
+    """One phrase for each kind of thing in `given` that `encoded` lacks or has changed.
 
-    `heard` may begin later than `given`, where a pickup became a whole bar.
+    `encoded` may begin later than `given`, where a pickup became a whole bar.
     """
-    return [*_of_notes(given, heard), *_of_time(given, heard), *_of_events(given, heard)]
+    return [
+        *_missing_notes(given, encoded),
+        *_changed_notes(given, encoded),
+        *_of_time(given, encoded),
+        *_of_events(given, encoded),
+    ]
 
 
-def _of_notes(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
+def _missing_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     drums = sum(len(track.notes) for track in given.tracks if track.is_drum)
-    if drums and not any(track.is_drum for track in heard.tracks):
+    if drums and not any(track.is_drum for track in encoded.tracks):
         yield f"drums ({_count(drums, 'note')})"
-    mine, theirs = notes(given, drums=False), notes(heard, drums=False)
+    mine, theirs = notes(given, drums=False), notes(encoded, drums=False)
     counts, left = Counter(mine.pitch.tolist()), Counter(theirs.pitch.tolist())
     outside = sum(count for pitch, count in counts.items() if pitch not in left)
     if outside:
@@ -40,7 +45,11 @@ def _of_notes(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
     doubled = sum(max(count - left[pitch], 0) for pitch, count in counts.items()) - outside
     if doubled:
         yield f"{_count(doubled, 'note')} struck together with the same note"
-    matched = _matched(given, mine, heard, theirs)
+
+
+def _changed_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
+    mine, theirs = notes(given, drums=False), notes(encoded, drums=False)
+    matched = _matched(given, mine, encoded, theirs)
     if not len(matched):
         return
     onset, length, loud = matched.T
@@ -59,8 +68,8 @@ def _of_notes(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
             yield f"velocities finer than its steps (by up to {int(np.abs(loud).max())})"
 
 
-def _matched(given: ScoreTick, mine: Notes, heard: ScoreTick, theirs: Notes) -> Floats:
-    """(N, 3) how much later, longer (in quarter notes) and louder each note is as it is heard.
+def _matched(given: ScoreTick, mine: Notes, encoded: ScoreTick, theirs: Notes) -> Floats:
+    """(N, 3) how much later, longer (in quarter notes) and louder each encoded note is.
 
     Of the pitches that have as many notes in both, the n-th note is the same.
     """
@@ -69,7 +78,7 @@ def _matched(given: ScoreTick, mine: Notes, heard: ScoreTick, theirs: Notes) -> 
         one, other = np.flatnonzero(mine.pitch == pitch), np.flatnonzero(theirs.pitch == pitch)
         if len(one) == len(other):
             columns = []
-            for score, found, chosen in ((given, mine, one), (heard, theirs, other)):
+            for score, found, chosen in ((given, mine, one), (encoded, theirs, other)):
                 start = found.start[chosen] / score.ticks_per_quarter
                 length = found.end[chosen] / score.ticks_per_quarter - start
                 columns.append(np.stack([start, length, found.velocity[chosen]], axis=1))
@@ -77,32 +86,32 @@ def _matched(given: ScoreTick, mine: Notes, heard: ScoreTick, theirs: Notes) -> 
     return np.concatenate(rows) if rows else np.zeros((0, 3))
 
 
-def _of_time(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
+def _of_time(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     end = max(int(given.end()), 1)
     marks = sorted((s for s in given.time_signatures if s.time < end), key=lambda s: s.time)
-    if len(marks) > 1:  # a pickup has a time signature of its own, but is no metre
+    if len(marks) > 1:  # the time signature of a pickup is not a metre of the piece
         opening = 4 * given.ticks_per_quarter * marks[0].numerator // marks[0].denominator
         marks = marks[marks[1].time <= opening :]
     signs = {(s.numerator, s.denominator) for s in marks}
-    known = {(s.numerator, s.denominator) for s in heard.time_signatures} or {(4, 4)}
+    known = {(s.numerator, s.denominator) for s in encoded.time_signatures} or {(4, 4)}
     lengths = {over / under for over, under in known}
     strange = sorted(sign for sign in signs if sign[0] / sign[1] not in lengths)
     if strange:
         instead = ", ".join(f"{over}/{under}" for over, under in sorted(known))
         metres = ", ".join(f"{over}/{under}" for over, under in strange)
-        yield f"{metres} (it hears {instead})"
+        yield f"{metres} (encoded as {instead})"
     tempos = [tempo.qpm for tempo in sorted(given.tempos, key=lambda tempo: tempo.time)] or [120.0]
-    theirs = [tempo.qpm for tempo in heard.tempos] or [120.0]
+    theirs = [tempo.qpm for tempo in encoded.tempos] or [120.0]
     changes = len(set(np.round(tempos, 2).tolist())) - 1
     if changes and len(set(theirs)) == 1:
         yield f"{_count(changes, 'change')} of tempo"
-    elif abs(theirs[0] / tempos[0] - 1) > _KEPT_TEMPO:
-        yield f"a tempo of {tempos[0]:.4g} (it hears {theirs[0]:.4g})"
+    elif abs(theirs[0] / tempos[0] - 1) > _SAME_TEMPO:
+        yield f"a tempo of {tempos[0]:.4g} (encoded as {theirs[0]:.4g})"
 
 
-def _of_events(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
+def _of_events(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     mine = [track for track in given.tracks if len(track.notes)]
-    theirs = [track for track in heard.tracks if len(track.notes)]
+    theirs = [track for track in encoded.tracks if len(track.notes)]
     pitched = [track for track in mine if not track.is_drum]
     programs = {track.program for track in pitched}
     kept = {track.program for track in theirs if not track.is_drum}
@@ -111,13 +120,13 @@ def _of_events(given: ScoreTick, heard: ScoreTick) -> Iterator[str]:
     if len(pitched) > sum(not track.is_drum for track in theirs):
         yield f"which of {len(pitched)} tracks a note is on"
     controls = {control.number for track in given.tracks for control in track.controls}
-    if (_any(given, "pedals") or 64 in controls) and not _any(heard, "pedals"):
+    if (_any(given, "pedals") or 64 in controls) and not _any(encoded, "pedals"):
         yield "pedal"
-    if controls - {64} and not _any(heard, "controls"):
+    if controls - {64} and not _any(encoded, "controls"):
         yield "controllers"
-    if _any(given, "pitch_bends") and not _any(heard, "pitch_bends"):
+    if _any(given, "pitch_bends") and not _any(encoded, "pitch_bends"):
         yield "pitch bend"
-    if len(given.key_signatures) and not len(heard.key_signatures):
+    if len(given.key_signatures) and not len(encoded.key_signatures):
         yield "key signatures"
     if _any(given, "lyrics"):
         yield "lyrics"

@@ -1,4 +1,4 @@
-"""What a model hears of a user's music: the music up to a bar line, as its tokenizer spells it."""
+"""A user's music as the prompt of a model: encoded, up to a bar line."""
 
 from __future__ import annotations
 
@@ -18,21 +18,23 @@ _ATTEMPTS = 4
 
 
 @dataclass(frozen=True)
-class Hearing:
-    """A given piece of music, and what a model hears of it."""
+class EncodedPrompt:
+    """Music as a model's tokenizer encodes it."""
 
-    sequence: NDArray[Any]  # whole bars up to `start`, as the tokenizer writes them
-    music: ScoreTick  # that the tokenizer makes of the given music
+    sequence: NDArray[Any]  # whole bars up to `start`
+    music: ScoreTick  # the whole music, encoded and decoded
     start: int  # tick of the given music: the bar line where new bars begin
 
 
-def hear(tokenizer: Tokenizer, given: ScoreTick) -> Hearing:
-    """The given music as the model reads it, up to the bar line after its end.
+def encode_prompt(tokenizer: Tokenizer, given: ScoreTick) -> EncodedPrompt:
+    """Encode music up to the bar line after its end.
 
-    A note is added behind that bar line and everything from there on is cut away: so bars of rest
-    before it are spelled too, and nothing has to be assumed about how the tokenizer spells them.
-    Where its bars are not the music's own, silence before the music brings the bar line to one of
-    the tokenizer's. Raises ValueError for music without a note that the tokenizer can represent.
+    A note is added after that bar line, and everything from there on is cut off again: so bars of
+    rest before it are encoded too, whatever tokens the tokenizer uses for them. Where the
+    tokenizer's bars differ from the music's, silence is added before the music so that the bar line
+    falls on one of the tokenizer's.
+
+    Raises ValueError for music without a note that the tokenizer can represent.
     """
     music = tokenizer.decode(tokenizer.encode(given))
     assert isinstance(music, ScoreTick)
@@ -41,25 +43,25 @@ def hear(tokenizer: Tokenizer, given: ScoreTick) -> Hearing:
     marked = _with_note(given, start, pitch, is_drum)
     sequence, late, short = _cut(tokenizer, marked)
     best, delay = sequence, 0
-    for _ in range(_ATTEMPTS):  # a delay may change how the first bars are spelled
+    for _ in range(_ATTEMPTS):  # a delay may change how the first bars are encoded
         if not late:
-            return Hearing(best, music, start)
+            return EncodedPrompt(best, music, start)
         delay += round(short * given.ticks_per_quarter)
         best, late, short = _cut(tokenizer, _delayed(marked, delay))
-    return Hearing(sequence if late else best, music, start)
+    return EncodedPrompt(sequence if late else best, music, start)
 
 
 def next_bar(given: ScoreTick) -> int:
-    """The bar line after the end of the given music, its last change of tempo or metre included."""
+    """The first bar line after all notes and changes of tempo, metre and key."""
     changes = (given.tempos, given.time_signatures, given.key_signatures)
     last = max((int(change.time) for kind in changes for change in kind), default=0)
     return int(bars(given, least=last)[-1])
 
 
-def latest(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any]:
-    """The last `most` positions, from a bar line on where one is among them; 0: all of it.
+def last_positions(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any]:
+    """The last `most` positions, from the first bar line among them; 0: all of them.
 
-    Frames count their bars from the first, so one that is cut through is silent up to there.
+    Bars of frames are counted from the first, so the part of a bar that is cut off is silenced.
     """
     if not most or len(sequence) <= most:
         return sequence
@@ -75,8 +77,8 @@ def latest(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[A
     return sequence[first:]
 
 
-def bars_of(tokenizer: Tokenizer, sequence: NDArray[Any]) -> int:
-    """How many bars a sequence of whole bars has."""
+def count_bars(tokenizer: Tokenizer, sequence: NDArray[Any]) -> int:
+    """The bars of a sequence of whole bars. Raises UsageError where there are none."""
     found = len(tokenizer.bar_starts(sequence))
     if not found:
         raise UsageError("the theme has no bar", "give music with bar lines")
@@ -84,7 +86,7 @@ def bars_of(tokenizer: Tokenizer, sequence: NDArray[Any]) -> int:
 
 
 def _cut(tokenizer: Tokenizer, marked: ScoreTick) -> tuple[NDArray[Any], bool, float]:
-    """What is spelled before the bar of the last note; whether that note stands inside its bar,
+    """What is encoded before the bar of the last note; whether that note is after its bar line,
     and how many quarter notes before the bar's end."""
     sequence = tokenizer.encode(marked)
     music = tokenizer.decode(sequence)
@@ -98,8 +100,8 @@ def _cut(tokenizer: Tokenizer, marked: ScoreTick) -> tuple[NDArray[Any], bool, f
 
 
 def _free_pitch(music: ScoreTick) -> tuple[int, bool]:
-    """A pitch in the tokenizer's range that has not sounded for the longest, and whether it is a
-    drum's: a note struck again would change the note before it."""
+    """The pitch in the tokenizer's range that has been silent the longest, and whether it is a
+    drum's: repeating a note would change the note before it."""
     found = [track for track in music.tracks if len(track.notes)]
     is_drum = all(track.is_drum for track in found)
     ends: dict[int, int] = {}
@@ -122,7 +124,7 @@ def _with_note(given: ScoreTick, tick: int, pitch: int, is_drum: bool) -> ScoreT
 
 
 def _delayed(given: ScoreTick, ticks: int) -> ScoreTick:
-    """The music `ticks` later; its first metre holds from the beginning."""
+    """The music `ticks` later, in its first metre from the beginning."""
     moved = given.shift_time(ticks)
     signs = sorted(moved.time_signatures, key=lambda sign: sign.time)
     first = signs[0] if signs and signs[0].time <= ticks else None

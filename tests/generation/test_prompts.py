@@ -1,4 +1,4 @@
-"""What a model hears of given music, and what is said of the rest."""
+"""Music as a prompt: what is encoded of it, and what is reported as dropped."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from musictk.generation.hearing import hear, latest
+from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.metres import known_metres
+from musictk.generation.prompts import encode_prompt, last_positions
 from musictk.generation.spans import bar_lines
-from musictk.generation.unheard import unheard
 from musictk.music import notes
 
 from .pieces import MIDIS, tokenizer
@@ -39,61 +39,60 @@ def line(metre: tuple[int, int], pickup: float = 0, step: float = 0.5, bars: int
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)
-def test_all_of_it_is_heard_up_to_a_bar_line(name: str, path: Path) -> None:
-    assert_heard(name, ScoreTick(path))
+def test_all_of_it_is_encoded_up_to_a_bar_line(name: str, path: Path) -> None:
+    assert_encoded(name, ScoreTick(path))
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("metre", [(4, 4), (3, 4), (7, 8), (6, 8), (9, 8), (5, 4)])
 @pytest.mark.parametrize("pickup", [0, 0.5, 1])
-def test_in_any_metre_and_behind_a_pickup(name: str, metre: tuple[int, int], pickup: float) -> None:
+def test_in_any_metre_and_after_a_pickup(name: str, metre: tuple[int, int], pickup: float) -> None:
     given = line(metre, pickup)
-    start = hear(tokenizer(name), given).start
+    start = encode_prompt(tokenizer(name), given).start
     assert start == round(480 * (pickup + 4 * 4 * metre[0] / metre[1]))
-    assert_heard(name, given)
+    assert_encoded(name, given)
 
 
-def assert_heard(name: str, given: ScoreTick) -> None:
-    """Every note that the tokenizer has is in what is heard, and the bar line comes after it at
-    the same distance."""
+def assert_encoded(name: str, given: ScoreTick) -> None:
+    """Every note that can be is encoded, and the bar line is as far from the last as before."""
     made = tokenizer(name)
-    hearing = hear(made, given)
-    heard = made.decode(hearing.sequence)
-    assert isinstance(heard, ScoreTick)
-    found, expected = notes(heard), notes(hearing.music)
+    encoded = encode_prompt(made, given)
+    decoded = made.decode(encoded.sequence)
+    assert isinstance(decoded, ScoreTick)
+    found, expected = notes(decoded), notes(encoded.music)
     assert Counter(found.pitch.tolist()) == Counter(expected.pitch.tolist())
-    count = len(made.bar_starts(hearing.sequence))
-    line = bar_lines(heard, count)[count]
-    rest = (line - found.start.max()) / heard.ticks_per_quarter
+    count = len(made.bar_starts(encoded.sequence))
+    line = bar_lines(decoded, count)[count]
+    rest = (line - found.start.max()) / decoded.ticks_per_quarter
     last = int(notes(given, drums=False).start.max())
-    assert rest == pytest.approx((hearing.start - last) / given.ticks_per_quarter, abs=0.25)
+    assert rest == pytest.approx((encoded.start - last) / given.ticks_per_quarter, abs=0.25)
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_the_latest_begin_at_a_bar_line(name: str) -> None:
     made = tokenizer(name)
-    sequence = hear(made, line((4, 4), bars=8)).sequence
+    sequence = encode_prompt(made, line((4, 4), bars=8)).sequence
     for most in (1, 3, 20, 50, len(sequence), 10_000):
-        kept = latest(made, sequence, most)
+        kept = last_positions(made, sequence, most)
         bar = np.diff([*made.bar_starts(sequence), len(sequence)]).max()
         assert len(kept) <= max(most, bar if name == "pianoroll" else 0)
         if most >= bar:
             assert made.bar_starts(kept)[0] == 0
             assert np.array_equal(sequence[-len(kept) :], kept)
-    assert latest(made, sequence, 0) is sequence
+    assert last_positions(made, sequence, 0) is sequence
 
 
-def said(name: str, given: ScoreTick) -> str:
-    return "; ".join(unheard(given, hear(tokenizer(name), given).music))
+def dropped(name: str, given: ScoreTick) -> str:
+    return "; ".join(dropped_prompt(given, encode_prompt(tokenizer(name), given).music))
 
 
 def test_triplets_are_counted() -> None:
-    assert "timing finer than its grid" not in said("remi", line((4, 4)))
-    assert "by up to 1/24 of a beat" in said("remi", line((4, 4), step=1 / 3, bars=2))
-    assert "timing" not in said("events", line((4, 4), step=1 / 3, bars=2))
+    assert "timing finer than its grid" not in dropped("remi", line((4, 4)))
+    assert "by up to 1/24 of a beat" in dropped("remi", line((4, 4), step=1 / 3, bars=2))
+    assert "timing" not in dropped("events", line((4, 4), step=1 / 3, bars=2))
 
 
-def test_each_kind_is_said_once() -> None:
+def test_each_kind_is_reported_once() -> None:
     given = line((3, 4))
     given.tracks[0].notes.append(NoteTick(0, 240, 10, 80))
     drums = TrackTick("kit", 0, True)
@@ -102,23 +101,23 @@ def test_each_kind_is_said_once() -> None:
     second = TrackTick("second", 40, False)
     second.notes.append(NoteTick(0, 240, 50, 80))
     given.tracks.append(second)
-    heard = said("pianoroll", given)
-    assert "drums (1 note)" in heard
-    assert "3/4 (it hears 4/4)" in heard
-    assert "instruments" in heard
-    assert "which of 2 tracks a note is on" in heard
-    assert "1 note out of its range (below 50)" in said("remi", given)
-    assert "drums" not in said("remi with programs", given)
+    decoded = dropped("pianoroll", given)
+    assert "drums (1 note)" in decoded
+    assert "3/4 (encoded as 4/4)" in decoded
+    assert "instruments" in decoded
+    assert "which of 2 tracks a note is on" in decoded
+    assert "1 note out of its range (below 50)" in dropped("remi", given)
+    assert "drums" not in dropped("remi with programs", given)
 
 
-def test_what_is_heard_whole_is_not_mentioned() -> None:
+def test_what_is_encoded_whole_is_not_mentioned() -> None:
     given = line((4, 4))
-    heard = tokenizer("events").decode(tokenizer("events").encode(given))
-    assert isinstance(heard, ScoreTick)
-    assert unheard(heard, heard) == []
+    decoded = tokenizer("events").decode(tokenizer("events").encode(given))
+    assert isinstance(decoded, ScoreTick)
+    assert dropped_prompt(decoded, decoded) == []
 
 
 def test_metres_are_known_by_name() -> None:
     assert {"3/4", "4/4", "6/8"} <= set(known_metres(tokenizer("remi")))
     assert known_metres(tokenizer("remi")) == known_metres(tokenizer("remi with bpe"))
-    assert known_metres(tokenizer("pianoroll")) == {}
+    assert known_metres(tokenizer("pianoroll")) == ()

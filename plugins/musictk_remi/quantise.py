@@ -1,4 +1,4 @@
-"""From a Score to arrays on the grid: its notes and tempos, nearest to where they are."""
+"""Quantise a Score: its notes and tempos as arrays, at the nearest points of the grid."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DRUM_PITCHES = (27, 88)
 class NoteArrays:
     """The notes of all parts, (N,) each, by onset, program (drums last) and pitch.
 
-    Of notes with one onset, program and pitch the shortest stays, of those the softest.
+    Of notes with one onset, program and pitch the shortest is kept, of those the softest.
     """
 
     tick: Ints  # of the grid
@@ -47,7 +47,7 @@ def closest(choices: NDArray[Any], values: Ints, scale: int = 1) -> Ints:
     return np.searchsorted((choices[:-1] + choices[1:]) * scale, 2 * values, "right")
 
 
-def music(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays]:
+def quantise(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays]:
     """The bars up to the last note, and the notes that the vocabulary can represent.
 
     Raises ValueError where there are none.
@@ -113,7 +113,7 @@ def _lengths(duration: Ints, metre: Ints, grid: Grid, vocabulary: Vocabulary) ->
 
 
 def _ordered(tick: Ints, rank: Ints, pitch: Ints, length: Ints, level: Ints) -> NoteArrays:
-    """Sorted by one key that holds all columns; only the first of equal notes stays."""
+    """Sorted by one key that holds all columns; only the first of equal notes is kept."""
     sizes = 128, int(length.max()) + 1, 128
     key = tick * 129 + rank
     for column, size in zip((pitch, length, level), sizes, strict=True):
@@ -155,12 +155,12 @@ def tempos(score: ScoreTick, grid: Grid, vocabulary: Vocabulary, last: int) -> t
 
 
 def prepared(score: ScoreTick, vocabulary: Vocabulary) -> ScoreTick:
-    """What MidiTok is given: the piece on the grid already, tracks merged by program.
+    """The piece as it is passed to MidiTok: on the grid, with tracks merged by program.
 
-    So MidiTok has nothing left to round, and no metre that it does not know.
+    So MidiTok rounds nothing, and knows every metre.
     """
     config = vocabulary.config
-    grid, found = music(score, vocabulary)
+    grid, found = quantise(score, vocabulary)
     ready = ScoreTick(vocabulary.ticks_per_quarter)
     at = _placer(grid)
     bar = np.searchsorted(grid.begins, found.tick, "right") - 1
@@ -181,7 +181,7 @@ def prepared(score: ScoreTick, vocabulary: Vocabulary) -> ScoreTick:
         for other in score.tracks:
             own = DRUMS if other.is_drum else other.program & 127 if config.programs else 0
             if own == program:
-                _take_over(other, track, at)
+                _copy_controls(other, track, at)
         ready.tracks.append(track)
     if config.tempos:
         marks = tempos(score, grid, vocabulary, int(found.tick[-1]))
@@ -200,8 +200,8 @@ def _placer(grid: Grid) -> Callable[[int], int]:
     return lambda tick: int(grid.ticks(*grid.place(np.array([tick])))[0])
 
 
-def _take_over(source: TrackTick, track: TrackTick, at: Callable[[int], int]) -> None:
-    """What is no note, moved to the grid."""
+def _copy_controls(source: TrackTick, track: TrackTick, at: Callable[[int], int]) -> None:
+    """Copy controls, bends and pedals, moved to the grid."""
     for control in source.controls:
         moved = ControlChangeTick(at(control.time), control.number, control.value)
         track.controls.append(moved)

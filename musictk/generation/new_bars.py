@@ -1,4 +1,4 @@
-"""The music that a composition adds behind the bars it was given."""
+"""The music that a composition adds after a prompt."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from musictk.generation.compose import Composition
 from musictk.generation.spans import bar_lines
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import METRE, Frames, Tokenizer
 
 Sections = list[tuple[str, int, int]]
 
 
-def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
-    """The new bars, moved to tick 0, and their sections; without tempos and keys, which go on.
+def new_bars(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
+    """The new bars, moved to tick 0, and their sections (label, first tick, tick after the last).
 
-    Metres come from the model alone: where its tokens say none, the given metre goes on.
-
-    The prompt is no section. Where it is the theme of a form, it is the one that begins before 0.
+    Tempos and keys are left out: those of the prompt stay in force. So does its metre where the
+    model's tokens state none. The prompt is no section; where it is the theme of a form, its
+    section begins before tick 0.
     """
-    sequence, cut = composition.sequence, len(composition.request.heard)
+    sequence, cut = composition.sequence, len(composition.request.used_prompt)
     if isinstance(tokenizer.space, Frames):
-        # Frames say all by themselves, and a note that is held over the bar line begins anew.
+        # Frames need nothing before them; a note held over the bar line is struck again.
         sequence = sequence[cut:]
     first = cut - (len(composition.sequence) - len(sequence))
     music, before = tokenizer.decode(sequence), tokenizer.decode(sequence[:first])
@@ -33,7 +33,7 @@ def added(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Se
     lines = bar_lines(music, len(starts))
     start = lines[int(np.searchsorted(starts, first))]
     new = _after(music, before, start)
-    if tokenizer.metres() is not None:
+    if METRE in tokenizer.attributes():
         _put_metres(new, music, start)
     sections: Sections = []
     for span in composition.sections:

@@ -1,0 +1,67 @@
+"""The options of `Sampling` as options of a command."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from math import inf
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+from musictk.generation.sampling import OptionInfo, Sampling, options
+
+Command = Callable[..., None]
+
+
+def sampling_options(after: Mapping[str, str]) -> Callable[[Command], Command]:
+    """Add the options of `Sampling` to a command; it gets those that were set as `sampling`.
+
+    `after` says where they are listed: `{"temperature": "seed"}` puts the options from
+    `temperature` on after the command's own `seed`.
+    """
+
+    def add(command: Command) -> Command:
+        known = options()
+
+        @functools.wraps(command)
+        def call(**values: Any) -> None:
+            given = {name: values.pop(name) for name in known}
+            sampling = {name: value for name, value in given.items() if value is not None}
+            command(**values, sampling=sampling)
+
+        signature = inspect.signature(command, eval_str=True)
+        own = [each for each in signature.parameters.values() if each.name != "sampling"]
+        call.__signature__ = signature.replace(parameters=_ordered(own, known, after))  # type: ignore[attr-defined]
+        return call
+
+    return add
+
+
+def _ordered(
+    parameters: list[inspect.Parameter], known: Mapping[str, OptionInfo], after: Mapping[str, str]
+) -> list[inspect.Parameter]:
+    """The command's own parameters with the options among them."""
+    types, index = get_type_hints(Sampling), len(parameters)
+    for name, info in known.items():
+        if name in after:
+            index = [each.name for each in parameters].index(after[name]) + 1
+        parameters.insert(index, _parameter(name, types[name], info))
+        index += 1
+    return parameters
+
+
+def _parameter(name: str, kind: Any, info: OptionInfo) -> inspect.Parameter:
+    """None where it is not set: the model may have a default of its own."""
+    limits: dict[str, Any] = {}
+    if kind is not str:
+        limits = {"min": info.low, "max": None if info.high == inf else info.high}
+    shown = str(getattr(Sampling, name))
+    declared = typer.Option(help=info.help, show_default=shown, **limits)
+    return inspect.Parameter(
+        name,
+        inspect.Parameter.POSITIONAL_OR_KEYWORD,
+        default=None,
+        annotation=Annotated[kind | None, declared],
+    )

@@ -1,0 +1,73 @@
+"""Constraints on what tokens state, such as the metre of a piece.
+
+Each piece has constraints of its own; `Mask` intersects all of them with the grammar. To add one,
+let a tokenizer state the attribute (`Tokenizer.attributes`) and return the constraint from
+`constraints`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.generation.metres import STEADY, find_metre
+from musictk.generation.sampling import Sampling
+from musictk.tokens import METRE, Attribute, Tokenizer
+
+
+class Constraint(Protocol):
+    """Limits the values of one attribute in one piece. Tokens that state none always meet it."""
+
+    def allowed(self) -> NDArray[np.bool_] | None:
+        """(V,) True where a token meets it; None while all do. Do not write into it."""
+
+    def advance(self, token: int) -> None:
+        """Take a token that was written."""
+
+
+class Fixed:
+    """Only the given values, throughout the piece."""
+
+    def __init__(self, attribute: Attribute, values: Sequence[int]) -> None:
+        self._allowed = attribute.within(values)
+
+    def allowed(self) -> NDArray[np.bool_]:
+        return self._allowed
+
+    def advance(self, token: int) -> None:
+        """Nothing changes what is allowed."""
+
+
+class Steady:
+    """The value that a piece states first, throughout; of a prompt, the one it states last."""
+
+    def __init__(self, attribute: Attribute, prompt: NDArray[np.int64]) -> None:
+        self._attribute = attribute
+        self._stated = attribute.single()
+        self._allowed: NDArray[np.bool_] | None = None
+        values = self._stated[prompt]
+        if (values >= 0).any():
+            self._allowed = attribute.within([int(values[values >= 0][-1])])
+
+    def allowed(self) -> NDArray[np.bool_] | None:
+        return self._allowed
+
+    def advance(self, token: int) -> None:
+        if self._allowed is None and self._stated[token] >= 0:
+            self._allowed = self._attribute.within([int(self._stated[token])])
+
+
+def constraints(
+    tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any]
+) -> tuple[Constraint, ...]:
+    """The constraints of one piece. Raises UsageError for a metre that the vocabulary lacks."""
+    chosen = find_metre(tokenizer, sampling.metre)
+    attribute = tokenizer.attributes().get(METRE)
+    if attribute is None or not attribute.values:
+        return ()
+    if chosen is not None:
+        return (Fixed(attribute, [chosen]),)
+    return (Steady(attribute, prompt),) if sampling.metre == STEADY else ()

@@ -1,0 +1,72 @@
+"""How far a piece is through its form."""
+
+from __future__ import annotations
+
+from musictk.generation.form import Form
+from musictk.generation.spans import Span
+
+PROMPT = -1  # the index of a prompt, which is a section before those of the form
+
+
+class FormProgress:
+    """The section and the bar being written, and where the finished sections are.
+
+    `prompt_bars` are written already; they are a section of their own, before the form, where
+    `prompt_is_section`, else the beginning of the form's first section.
+    """
+
+    def __init__(self, plan: Form, prompt_bars: int, prompt_is_section: bool) -> None:
+        self.plan = plan
+        self.section = PROMPT if prompt_is_section else 0
+        self.start = 0  # the position at which this section began
+        self.bar = prompt_bars - 1  # of this section; -1 before its first
+        self.cuts = 0  # bars of this section that ended without a bar line
+        self.spans: list[Span] = []  # of the sections that are finished
+        self.done = False
+        self._prompt_bars = prompt_bars
+
+    @property
+    def name(self) -> str:
+        """The section's, with its primes."""
+        last = len(self.plan.sections) - 1
+        return self.plan.sections[min(self.section, last)].name if self.section >= 0 else "prompt"
+
+    @property
+    def bar_lines(self) -> int:
+        """Bars of this section that began at a bar line of the tokenizer's."""
+        return self.bar + 1 - self.cuts
+
+    @property
+    def bars_written(self) -> int:
+        """Whole bars of the form."""
+        before = sum(section.bars for section in self.plan.sections[: max(self.section, 0)])
+        return before if self.done or self.section < 0 else before + max(self.bar, 0)
+
+    def begin_bar(self, position: int) -> bool:
+        """A bar begins at `position`; True where the section before ends there."""
+        prompt = self.section == PROMPT
+        bars = self._prompt_bars if prompt else self.plan.sections[self.section].bars
+        if self.bar + 1 < bars:
+            self.bar += 1
+            return False
+        self._close(position)
+        self.section += 1
+        self.start, self.bar, self.cuts = position, 0, 0
+        self.done = self.section == len(self.plan.sections)
+        return True
+
+    def stop(self, position: int) -> None:
+        """The piece ends before `position`, wherever in its form that is."""
+        self._close(position)
+        self.done = True
+
+    def theme(self) -> Span | None:
+        """The first section with this section's label; None where the label is new."""
+        back = self.plan.returns(self.section) if self.section > 0 else None
+        if back is None:
+            return None
+        prompts = len(self.spans) - self.section  # the span of a prompt comes first
+        return self.spans[prompts + back.first]
+
+    def _close(self, position: int) -> None:
+        self.spans.append(Span(self.name, self.start, position))

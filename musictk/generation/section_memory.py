@@ -1,0 +1,49 @@
+"""What a section takes from those before it: a theme to follow, and the weight of its context."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from numpy.typing import NDArray
+
+from musictk.generation.memory import Follower, blend_weight, variation_of
+from musictk.generation.progress import FormProgress
+from musictk.generation.sampling import Sampling
+from musictk.generation.theme import Theme
+from musictk.tokens import Grammar, Tokenizer
+
+
+class SectionMemory:
+    """The memory of the section being written."""
+
+    def __init__(self, tokenizer: Tokenizer, sampling: Sampling, grammar: Grammar | None) -> None:
+        self.follower: Follower | None = None  # of the theme, where this section returns to one
+        self.weight = 0.0  # of the memory context in this bar
+        self._tokenizer, self._sampling, self._grammar = tokenizer, sampling, grammar
+
+    def begin_section(self, progress: FormProgress, written: NDArray[Any]) -> None:
+        """A section begins after all that is `written`."""
+        theme, variation = progress.theme(), self._variation(progress)
+        self.follower = None
+        if theme is not None and variation < 1:
+            music = Theme(self._tokenizer, written, theme)
+            self.follower = Follower(music, variation, self._sampling.figure, self._grammar)
+        self.begin_bar(progress, written)
+
+    def begin_bar(self, progress: FormProgress, written: NDArray[Any]) -> None:
+        """A bar of the section begins after all that is `written`."""
+        self.weight = self._weight(progress)
+        if self.follower:
+            self.follower.begin_bar(progress.bar, written)
+
+    def _weight(self, progress: FormProgress) -> float:
+        """The blend of a theme that returns; in a new section, the contrast with those before."""
+        if progress.section <= 0:
+            return 0.0
+        if progress.theme() is None:
+            return self._sampling.contrast
+        variation = self._variation(progress)
+        return blend_weight(self._sampling, variation, progress.bar) if variation > 0 else 0.0
+
+    def _variation(self, progress: FormProgress) -> float:
+        return variation_of(self._sampling, progress.plan.sections[progress.section].primes)

@@ -1,0 +1,107 @@
+"""Choose the next position of each piece: from its theme where it follows one, else by sampling."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.generation.draft import Draft
+from musictk.generation.draw import apply, make_chain, sample_frames, sample_tokens
+from musictk.generation.mask import Mask
+from musictk.generation.request import PieceRequest
+from musictk.tokens import Tokenizer
+
+Logits = NDArray[np.float32]
+
+_HISTORY = 256  # positions that samplers see
+
+
+class Choice(NamedTuple):
+    """The next position of a piece."""
+
+    position: Any  # a token or a frame
+    begins_bar: bool  # of a bar that `Draft.begin_bar` has to begin with it
+
+
+class Writer:
+    """Writes one position of several pieces at a time."""
+
+    def __init__(self, tokenizer: Tokenizer, request: PieceRequest) -> None:
+        self._mask = Mask(tokenizer)
+        self._chain = make_chain((*request.sampling.chain, *request.samplers), tokenizer)
+
+    def write(self, drafts: list[Draft], logits: Logits) -> list[bool]:
+        """Write a position of each piece by its (R, V) logits.
+
+        Returns whether a section ends before it; where the piece does, nothing is written.
+        """
+        allowed = [self._mask.allowed(draft) for draft in drafts]
+        masks = [mask for mask in allowed if mask is not None]
+        if masks:
+            logits = np.where(np.stack(masks), logits, np.float32(-np.inf))
+        drawn = self._draw(drafts, logits)
+        return [self._write_one(*row) for row in zip(drafts, drawn, logits, allowed, strict=True)]
+
+    def _write_one(
+        self, draft: Draft, drawn: Any, logits: Logits, allowed: NDArray[np.bool_] | None
+    ) -> bool:
+        theme = self._followed(draft, allowed)
+        if theme is None:
+            position, begins_bar = self._from_model(draft, drawn, logits)
+        else:
+            position, begins_bar = self._from_theme(draft, drawn, theme)
+        section_ends = begins_bar and draft.begin_bar(position)
+        if draft.done:
+            return True
+        if begins_bar:  # the theme of the new bar may begin otherwise
+            first = draft.theme_position(allowed)
+            position = position if first is None else first
+        draft.write(position, allowed)
+        return section_ends
+
+    def _followed(self, draft: Draft, allowed: NDArray[np.bool_] | None) -> Any:
+        """The theme's position while it is followed; None where the model's draw counts."""
+        if draft.memory.follower is None:
+            return None
+        draft.memory.follower.decide(float(draft.noise.take(1)[0]))
+        return draft.theme_position(allowed)
+
+    def _from_theme(self, draft: Draft, drawn: Any, theme: Any) -> Choice:
+        if not draft.begins_bar(theme):
+            return Choice(theme, False)
+        # The theme leads to the bar line only; what comes after it is not the theme's to say.
+        return Choice(drawn if draft.begins_bar(drawn) else theme, True)
+
+    def _from_model(self, draft: Draft, drawn: Any, logits: Logits) -> Choice:
+        if self._mask.frames and draft.must_sound:
+            drawn = drawn.copy()
+            drawn[logits.argmax()] = 1
+        if not draft.begins_bar(drawn):
+            return Choice(drawn, False)
+        silent = draft.bar_is_silent()
+        if silent and draft.must_sound:
+            return self._without_bar_line(draft, drawn, logits)
+        draft.silence.record_bar(silent)
+        return Choice(drawn, True)
+
+    def _without_bar_line(self, draft: Draft, drawn: Any, logits: Logits) -> Choice:
+        """A token that does not end the bar, where there is one."""
+        logits = logits.copy()
+        while draft.begins_bar(drawn):
+            logits[drawn] = -np.inf
+            if not np.isfinite(logits).any():
+                return Choice(drawn, True)
+            drawn = self._draw([draft], logits[None])[0]
+        return Choice(drawn, False)
+
+    def _draw(self, drafts: list[Draft], logits: Logits) -> NDArray[Any]:
+        """(R,) tokens or (R, W) frames, sampled."""
+        length = min(_HISTORY, *(draft.length for draft in drafts))
+        history = np.stack([draft.sequence[draft.length - length :] for draft in drafts])
+        logits = apply(self._chain, logits, history)
+        noise = np.stack([draft.noise.take(self._mask.width) for draft in drafts])
+        if self._mask.frames:
+            return sample_frames(logits, noise)
+        return sample_tokens(logits, noise[:, 0])

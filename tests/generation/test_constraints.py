@@ -1,0 +1,98 @@
+"""Constraints on what tokens state."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from musictk.errors import UsageError
+from musictk.generation.constraints import Fixed, Steady, constraints
+from musictk.generation.draft import Draft, Opening
+from musictk.generation.draw import Noise
+from musictk.generation.form import parse
+from musictk.generation.sampling import Sampling, options
+from musictk.tokens import Attribute
+
+from .pieces import tokenizer
+
+# Two values; of five tokens two state none, one both.
+STATES = np.array([[0, 0], [1, 0], [0, 1], [1, 1], [0, 0]], bool)
+COLOUR = Attribute(("red", "blue"), STATES)
+NOTHING = np.zeros(0, np.int64)
+
+
+def test_tokens_state_one_value_or_none_or_several() -> None:
+    assert COLOUR.stated.tolist() == [False, True, True, True, False]
+    assert COLOUR.single().tolist() == [-1, 0, 1, -1, -1]
+    assert COLOUR.within([0]).tolist() == [True, True, False, False, True]
+    assert COLOUR.within([0, 1]).all()
+    assert COLOUR.within([]).tolist() == [True, False, False, False, True]
+
+
+def test_a_fixed_value_is_the_only_one() -> None:
+    fixed = Fixed(COLOUR, [1])
+    fixed.advance(1)
+    assert fixed.allowed().tolist() == [True, False, True, False, True]
+
+
+def test_the_first_value_holds_once_it_is_stated_alone() -> None:
+    steady = Steady(COLOUR, NOTHING)
+    for token in (0, 3, 4):
+        steady.advance(token)
+        assert steady.allowed() is None
+    for token in (2, 1):
+        steady.advance(token)
+        allowed = steady.allowed()
+        assert allowed is not None
+        assert np.array_equal(allowed, COLOUR.within([1]))
+
+
+def test_the_last_value_of_a_prompt_holds() -> None:
+    allowed = Steady(COLOUR, np.array([2, 1, 3, 0])).allowed()
+    assert allowed is not None
+    assert np.array_equal(allowed, COLOUR.within([0]))
+
+
+@pytest.mark.parametrize(
+    ("name", "metre", "kinds"),
+    [
+        ("remi", "steady", [Steady]),
+        ("remi", "free", []),
+        ("events", "3/4", [Fixed]),
+        ("pianoroll", "steady", []),
+    ],
+)
+def test_a_metre_is_a_constraint_where_tokens_state_it(
+    name: str, metre: str, kinds: list[type]
+) -> None:
+    made = constraints(tokenizer(name), Sampling(metre=metre), NOTHING)
+    assert [type(each) for each in made] == kinds
+
+
+def test_asking_a_draft_changes_nothing() -> None:
+    made = tokenizer("events")
+    opening = Opening(NOTHING)
+    draft = Draft(made, parse("AB", 2), opening, Sampling(), limit=8, noise=Noise(0, 0))
+    first = next(token for token in range(64) if len(made.bar_starts(np.array([token]))))
+    draft.begin_bar(first)
+    draft.write(first, None)
+    for _ in range(80):  # far past the limit of a bar, where it has to end without a bar line
+        before = draft.progress.bar, len(draft.notices), draft.sequence.tolist()
+        answers = [(draft.begins_bar(40), draft.bar_is_silent(), draft.must_sound) for _ in "abc"]
+        assert len(set(answers)) == 1
+        assert (draft.progress.bar, len(draft.notices), draft.sequence.tolist()) == before
+        draft.write(40, None)
+    assert draft.begins_bar(40)
+    draft.begin_bar(40)
+    assert [notice.kind for notice in draft.notices] == ["bar-cut"]
+
+
+def test_every_option_has_help_and_a_range() -> None:
+    for name, info in options().items():
+        assert info.help
+        assert info.takes(getattr(Sampling(), name))
+        wrong: dict[str, Any] = {name: "waltz" if name == "metre" else -1}
+        with pytest.raises(UsageError, match=f"{name}=.* must be {info.allowed}"):
+            Sampling(**wrong)
