@@ -28,7 +28,7 @@ from musictk.catalog import Catalog
 from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import ModelSource, open_source
-from musictk.jobs.plan import Plan
+from musictk.jobs.config import RunConfig
 from musictk.music import bars, notes
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
@@ -85,11 +85,11 @@ def main() -> None:
     workspace = here(flags.workspace)
     with Catalog.open(workspace.catalog_url, workspace.root) as catalog:
         opened = open_source(catalog, workspace, ModelSource(run=flags.run))
-        plan = Plan.read(catalog.run(opened.name).settings)
+        config = RunConfig.read(catalog.run(opened.name).settings)
     tokenizer = opened.runtime.manifest.make_tokenizer()
-    ranges = corpus(workspace, plan, tokenizer)
+    ranges = corpus(workspace, config, tokenizer)
     found = list(samples(opened.runtime, tokenizer, flags.count, flags.bars))
-    row = {"model": f"{plan.arch} on {plan.tokenizer}", "samples": len(found)}
+    row = {"model": f"{config.arch} on {config.tokenizer}", "samples": len(found)}
     row |= counts(ranges, found)
     print(ranges)
     print(row)
@@ -107,14 +107,14 @@ def counts(ranges: Ranges, found: Sequence[Opening]) -> dict[str, int]:
     return {"outside": outside, **each}
 
 
-def corpus(workspace: Workspace, plan: Plan, tokenizer: Tokenizer) -> Ranges:
+def corpus(workspace: Workspace, config: RunConfig, tokenizer: Tokenizer) -> Ranges:
     """How the training pieces of a run begin, as its tokenizer writes them."""
-    shard = open_shard(workspace.resolve(plan.shards["train"]))
+    shard = open_shard(workspace.resolve(config.shards["train"]))
     pieces = [shard.piece(index) for index in np.flatnonzero(shard.lengths).tolist()]
     found = [opening(tokenizer, piece) for piece in pieces]
     pitches = np.concatenate([_pitches(tokenizer, piece) for piece in pieces])
     firsts = [pitch for each in found for pitch in (each.low, each.high) if pitch is not None]
-    reach = plan.shown.transpose
+    reach = config.data_settings.transpose
     return Ranges(
         frozenset(each.tempo for each in found if each.tempo is not None),
         frozenset(each.metre for each in found if each.metre is not None),

@@ -16,21 +16,39 @@ def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
     """`config(**values)` with every value checked against its annotation.
 
     Strings are parsed as the annotated type ("8" for an int), so `--set` needs no rules of its own.
-    Raises UnknownNameError for an unknown key, UsageError for an invalid value.
+    Old names (see `renamed`) are translated. Raises UnknownNameError for an unknown key, UsageError
+    for an invalid value.
     """
     from pydantic import TypeAdapter, ValidationError
 
     known = {field.name for field in fields(config)}  # type: ignore[arg-type]
     label = f"setting of {owner}" if owner else "setting"
+    values = translate(values, renamed(config))
     for key in values:
         if key not in known:
             raise UnknownNameError(label, key, known)
     try:
-        return TypeAdapter(config).validate_python(dict(values))
+        return TypeAdapter(config).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
         key = ".".join(str(part) for part in first["loc"])
         raise UsageError(f"{label} {key}={first['input']!r}: {first['msg']}") from error
+
+
+def renamed(config: type) -> Mapping[str, str]:
+    """Old name -> current name of the settings of `config` that were renamed.
+
+    It is the class attribute `RENAMED` of a `Config`, if there is one. Users may have typed old
+    names and files may hold them, so they keep working.
+    """
+    found: Mapping[str, str] = getattr(config, "RENAMED", {})
+    return found
+
+
+def translate(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
+    """`values` under their current names. A current name wins over its old one."""
+    old = {names[key]: value for key, value in values.items() if key in names}
+    return old | {key: value for key, value in values.items() if key not in names}
 
 
 def require(valid: bool, owner: str, key: str, value: object, allowed: str) -> None:

@@ -129,10 +129,11 @@ def compare(
     here = session(context)
     with here.catalog() as catalog, here.output.progress("scoring") as bar:
         found = job(catalog, here.workspace, runs or [], split, bar.update)
-    here.output.table(found.rows if here.output.json else [_line(row) for row in found.rows])
-    if len({row["tokenizer"] for row in found.rows}) > 1:
+    rows = found.plain()
+    here.output.table(rows if here.output.json else [_line(row) for row in rows])
+    if len({run.tokenizer for run in found.runs}) > 1:
         here.output.note(TOKENIZERS_DIFFER)
-    for name, many in found.heard.items():
+    for name, many in found.seen.items():
         pieces = counted(many, "piece")
         here.output.warn(
             f"{name} was trained on {pieces} of the current split; all runs are scored without them"

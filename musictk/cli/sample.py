@@ -95,7 +95,7 @@ def sample(
     if like is not None:
         hint = "it repeats the sample with its settings; only -o may be added"
         require_alone(context, "--like", hint, but=("like", "out"))
-    asked = job.Asked(
+    asked = job.SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
         form=form,
@@ -110,7 +110,7 @@ def sample(
     )
     with here.catalog() as catalog, CompositionBar(here.output) as bar:
         if like is not None:
-            batch = job.again(catalog, here.workspace, like, out, bar)
+            batch = job.repeat_sample(catalog, here.workspace, like, out, bar)
         else:
             batch = job.sample(catalog, here.workspace, asked, out, bar)
     report(here.output, batch)

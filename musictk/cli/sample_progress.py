@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from musictk.cli.output import Output
-from musictk.jobs.sample import Made, SampleBatch
+from musictk.jobs.sample import SampleBatch, SampleFile
 
 
 class CompositionBar:
@@ -47,7 +47,7 @@ def report(output: Output, batch: SampleBatch) -> None:
     output.result(rows, *map(_line, rows))
 
 
-def _row(piece: Made) -> dict[str, Any]:
+def _row(piece: SampleFile) -> dict[str, Any]:
     made = piece.composition
     return {
         "id": piece.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated
 
 import typer
@@ -23,7 +24,7 @@ def tokenize(
 ) -> None:
     """Encode all splits into shards. `train` does this itself when needed."""
     from musictk.cli.ingest_progress import IngestBar
-    from musictk.jobs.shards import tokenize_all
+    from musictk.jobs.tokenize import tokenize_all
 
     here = session(context)
     groups = assignments(settings or [])
@@ -36,4 +37,4 @@ def tokenize(
     config = groups.get("", {}) | groups.get("tokens", {})
     with here.catalog() as catalog, IngestBar(here.output) as bar:
         rows = tokenize_all(catalog, here.workspace, tokenizer, config, bar)
-    here.output.table(rows)
+    here.output.table([asdict(row) for row in rows])

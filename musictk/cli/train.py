@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from musictk.cli.context import rank, require_alone, session
 from musictk.cli.output import Output
-from musictk.cli.settings import assignments
+from musictk.cli.settings import assignments, variable
+from musictk.errors import UsageError
+
+if TYPE_CHECKING:
+    from musictk.jobs.sources import Source
+
+# Options of `train` that set something under another name.
+KEYS = {"condition": "conditions", "settings": "", "steps": "train.steps", "seed": "train.seed"}
 
 
 def train(
@@ -103,37 +111,39 @@ def train(
     """
     from musictk.cli.parse import names
     from musictk.cli.train_progress import TrainingBar, diverged, report
-    from musictk.jobs.plan import TrainRequest
-    from musictk.jobs.train import run
+    from musictk.jobs import train as job
+    from musictk.jobs.merge import merge
+    from musictk.jobs.sources import base_sources
 
     here = session(context)
-    request = TrainRequest(
-        **_overriding(
-            context, arch=arch, tokenizer=tokenizer, size=size, steps=steps, epochs=epochs
-        ),
-        preset=preset,
-        conditions=names(condition),
-        config=config,
-        overrides=assignments(settings or []),
-        seed=seed,
-        device=device,
-        resume=resume,
-        start=from_,
-        lora=lora,
-        export=names(export),
-    )
+    options: dict[str, Any] = {  # in the order in which they are merged
+        "size": size,
+        "settings": assignments(settings or []),
+        "arch": arch,
+        "tokenizer": tokenizer,
+        "epochs": epochs,
+        "export": names(export) or None,
+        "steps": steps,
+        "seed": seed,
+        "condition": names(condition),
+        "lora": lora,
+    }
     if resume is not None:
         # Environment variables and musictk.toml apply to new runs only.
         hint = "to fine-tune with other settings: musictk train --from RUN"
         require_alone(context, "--resume", hint, but=("resume", "device"))
-        request = TrainRequest(resume=resume, device=device)
-    leads = os.environ.get("RANK", "0") == "0"  # under torchrun one process prints for all
-    output = here.output if leads else Output(quiet=True)
+    main = os.environ.get("RANK", "0") == "0"  # under torchrun only one process prints
+    output = here.output if main else Output(quiet=True)
     with here.catalog() as catalog, TrainingBar(output) as bar:
-        result = run(catalog, here.workspace, request, bar)
-    if leads:
+        if resume is not None:
+            result = job.resume(catalog, here.workspace, resume, bar, device)
+        else:
+            base = base_sources(catalog, from_, preset, config)
+            merged = merge([*base, *_sources(context, options)], output.note)
+            result = job.run(catalog, here.workspace, merged, bar, device)
+    if main:
         report(output, result)
-    if result.outcome.diverged and leads:
+    if result.outcome.diverged and main:
         raise diverged(result)
     if result.outcome.diverged:
         raise typer.Exit(1)
@@ -143,14 +153,35 @@ def train(
         raise typer.Exit(130)
 
 
-def _overriding(context: typer.Context, **values: Any) -> dict[str, Any]:
-    """The values whose source has at least the precedence of --preset, --config and --from.
+def _sources(context: typer.Context, options: Mapping[str, Any]) -> Iterator[Source]:
+    """The given options as sources of settings, named after where each was given.
 
-    Of steps and epochs, the one from the source of higher precedence is kept.
+    Raises UsageError if both --steps and --epochs are given at the same place.
     """
-    ranks = {name: rank(context, name) for name in values}
+    from musictk.jobs.sources import Source
+
+    ignored = _ignored(context)
+    for name, value in options.items():
+        at = rank(context, name)
+        if not at or value is None or name in ignored:
+            continue
+        flag = name if name != "settings" else "set"
+        place = {1: "musictk.toml", 2: variable(("train", flag)), 3: f"--{flag}"}[at]
+        group, _, key = KEYS.get(name, name).rpartition(".")
+        nested = {group: {key: value}} if group else {key: value} if key else value
+        yield Source(place, nested)
+
+
+def _ignored(context: typer.Context) -> set[str]:
+    """The options that --preset, --config, --from, --steps or --epochs replace.
+
+    The command line replaces the environment, and that musictk.toml: a preset that is given in one
+    of them replaces what is given in a lower one.
+    """
     above = max(rank(context, name) for name in ("preset", "config", "from_"))
-    kept = {name: value if ranks[name] >= above else None for name, value in values.items()}
-    if None not in (kept["steps"], kept["epochs"]) and ranks["steps"] != ranks["epochs"]:
-        kept[min(("steps", "epochs"), key=ranks.__getitem__)] = None
-    return kept
+    named = ("arch", "tokenizer", "size", "steps", "epochs")
+    ignored = {name for name in named if rank(context, name) < above}
+    steps, epochs = rank(context, "steps"), rank(context, "epochs")
+    if steps == epochs != 0 and "steps" not in ignored:
+        raise UsageError("--steps and --epochs cannot both be given", "leave one out")
+    return ignored | ({"epochs"} if steps > epochs else {"steps"})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Self
 
 from musictk.cli.export import describe
 from musictk.cli.output import Output, counted
 from musictk.errors import MusictkError
 from musictk.jobs.export import plain
-from musictk.jobs.train import Result
+from musictk.jobs.facts import RunFacts
+from musictk.jobs.train import RunResult
 from musictk.training import bands
 from musictk.training.outcome import Evaluation, Report
 from musictk.training.progress import lower_rate
@@ -37,38 +37,37 @@ class TrainingBar:
     def tokenized(self, done: int, total: int) -> None:
         self._bar.update(done, total, "tokenizing")
 
-    def began(self, run: str, facts: Mapping[str, Any]) -> None:
-        self._unit = facts["unit"]
+    def began(self, run: str, facts: RunFacts) -> None:
+        self._unit = facts.unit
         self._output.note(
-            f"{run}: {facts['arch']} {facts['size']}, {facts['parameters'] / 1e6:.1f} M parameters"
-            f", tokenizer {facts['tokenizer']}, {facts['train_positions']:,} training"
-            f" {facts['unit']}s, {facts['steps']:,} steps of {facts['batch']} x {facts['length']}"
-            f" {facts['unit']}s on {facts['device']}"
+            f"{run}: {facts.arch} {facts.size}, {facts.parameters / 1e6:.1f} M parameters"
+            f", tokenizer {facts.tokenizer}, {facts.train_positions:,} training"
+            f" {facts.unit}s, {facts.steps:,} steps of {facts.batch} x {facts.length}"
+            f" {facts.unit}s on {facts.device}"
         )
-        for category, labels in facts["shared"].items():
+        for category, labels in facts.shared.items():
             which = "composers" if category == "composer" else f"labels of {category}"
             named = ", ".join(labels[:_NAMED]) + (", …" if len(labels) > _NAMED else "")
             self._output.note(
-                f"{which} with fewer than {counted(facts['threshold'], 'training piece')}"
+                f"{which} with fewer than {counted(facts.threshold, 'training piece')}"
                 f" share one embedding: {named}"
             )
-        if refused := facts["refused"]:
+        if refused := facts.refused:
             left = counted(len(refused), "piece")
             self._output.warn(
-                f"{left} skipped: {facts['tokenizer']} cannot encode them; first: {refused[0]}"
+                f"{left} skipped: {facts.tokenizer} cannot encode them; first: {refused[0]}"
             )
-        if facts["redrawn"]:
+        if facts.redrawn:
             self._output.note(
                 "this run started with crops that omitted the beginnings and endings of pieces;"
                 " it continues with crops that cover every position equally often"
             )
-        if idle := facts["idle"]:
-            hint = (
-                "; to transpose whole pieces: --set 'keys=[-2, 2]'" if "transpose" in idle else ""
-            )
-            self._output.note(
-                f"no effect with this {facts['tokenizer']} tokenizer: {', '.join(idle)}{hint}"
-            )
+        if facts.no_effect:
+            hint = ""
+            if "transpose" in facts.no_effect:
+                hint = "; to transpose whole pieces: --set 'keys=[-2, 2]'"
+            named = ", ".join(facts.no_effect)
+            self._output.note(f"no effect with this {facts.tokenizer} tokenizer: {named}{hint}")
 
     def stepped(self, report: Report) -> None:
         self._bar.update(
@@ -94,19 +93,19 @@ class TrainingBar:
         self._bar.update(0, 1, f"export: {name}", loss="", speed="")
 
 
-def diverged(result: Result) -> MusictkError:
+def diverged(result: RunResult) -> MusictkError:
     """The error for a run that diverged."""
     outcome = result.outcome
     what = f"{result.run} diverged at step {outcome.step:,}: {outcome.why}"
     kept = ""
     if outcome.best_nll is not None:
         kept = f"; its best checkpoint is from step {outcome.best_step:,}"
-    return MusictkError(what + kept, lower_rate(result.facts["lr"]))
+    return MusictkError(what + kept, lower_rate(result.facts.lr))
 
 
-def report(output: Output, result: Result) -> None:
+def report(output: Output, result: RunResult) -> None:
     """Print the result of the run, and the next command."""
-    outcome, unit = result.outcome, result.facts["unit"]
+    outcome, unit = result.outcome, result.facts.unit
     data = {
         "run": result.run,
         "ended": outcome.ended,
@@ -121,7 +120,7 @@ def report(output: Output, result: Result) -> None:
         "skipped": outcome.skipped,
         "peak_bytes": outcome.peak_bytes,
         "digest": outcome.digest,
-        "shared_labels": result.facts["shared"],
+        "shared_labels": result.facts.shared,
         "best": str(outcome.best),
         "exports": [plain(each) for each in result.exports],
     }
@@ -142,7 +141,7 @@ def report(output: Output, result: Result) -> None:
         skipped = counted(outcome.skipped, "step")
         output.warn(f"{skipped} {were} skipped because the gradient was not finite")
     if outcome.kept_start:
-        start = result.facts["start"]
+        start = result.facts.start
         lines.append(f"no checkpoint is better than {start}: its weights are kept as the best")
     if outcome.interrupted:
         lines.append(f"to resume: musictk train --resume {result.run}")

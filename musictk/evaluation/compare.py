@@ -13,6 +13,7 @@ from musictk.errors import MusictkError
 from musictk.evaluation.nll import Interval, difference, per_unit
 
 UNITS = ("token", "note", "second")
+INTERVALS = (*(f"per_{unit}" for unit in UNITS), "behind")
 
 
 @dataclass(frozen=True)
@@ -56,7 +57,35 @@ class ScoredRun:
         return np.asarray(counts[name], np.float64)
 
 
-def compare_scores(scored: Sequence[ScoredRun]) -> list[dict[str, Any]]:
+@dataclass(frozen=True)
+class ComparedRun:
+    """A run's nats over the pieces that all compared runs scored; None for text without them."""
+
+    run: str
+    tokenizer: str
+    pieces: int
+    works: int  # versions of one piece count as one work
+    per_token: Interval | None
+    per_note: Interval | None
+    per_second: Interval | None  # of music
+    behind: Interval | None  # paired difference per second to the best run
+    parameters: int
+    positions_per_second: float  # in training
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-able values: each mean, and its interval under the key with `_95`."""
+        values: dict[str, Any] = {}
+        for key, value in vars(self).items():
+            if key not in INTERVALS:
+                values[key] = value
+                continue
+            known = isinstance(value, Interval)
+            values[key] = round(value.mean, 4) if known else None
+            values[f"{key}_95"] = [round(value.low, 4), round(value.high, 4)] if known else None
+        return values
+
+
+def compare_scores(scored: Sequence[ScoredRun]) -> list[ComparedRun]:
     """One row per run, the best (in nats per second of music) first.
 
     Nats per token are comparable only for one tokenizer. Nats per note and per second are
@@ -103,29 +132,24 @@ def _common(scored: Sequence[ScoredRun]) -> list[int]:
     return sorted(set.intersection(*(run.scored for run in scored)))
 
 
-def _row(run: ScoredRun, best: ScoredRun) -> dict[str, Any]:
-    works = len(set(run.clusters)) if run.clusters else len(run.pieces)
-    row: dict[str, Any] = {"run": run.name, "tokenizer": run.tokenizer}
-    row |= {"pieces": len(run.pieces), "works": works}
-    for unit in UNITS:
+def _row(run: ScoredRun, best: ScoredRun) -> ComparedRun:
+    def per(unit: str) -> Interval | None:
         counts = run.units(unit)
-        row |= _shown(f"per_{unit}", _per(run, counts) if counts.all() else None)
-    counts = run.units("second")
-    behind = (
-        difference(run.nats, best.nats, counts, clusters=run.clusters) if counts.all() else None
+        return per_unit(run.nats, counts, clusters=run.clusters) if counts.all() else None
+
+    seconds = run.units("second")
+    behind = None
+    if seconds.all():
+        behind = difference(run.nats, best.nats, seconds, clusters=run.clusters)
+    return ComparedRun(
+        run=run.name,
+        tokenizer=run.tokenizer,
+        pieces=len(run.pieces),
+        works=len(set(run.clusters)) if run.clusters else len(run.pieces),
+        per_token=per("token"),
+        per_note=per("note"),
+        per_second=per("second"),
+        behind=behind,
+        parameters=run.parameters,
+        positions_per_second=round(run.speed, 1),
     )
-    row |= _shown("behind", behind)
-    return row | {"parameters": run.parameters, "positions_per_second": round(run.speed, 1)}
-
-
-def _per(run: ScoredRun, counts: NDArray[np.float64]) -> Interval:
-    return per_unit(run.nats, counts, clusters=run.clusters)
-
-
-def _shown(name: str, interval: Interval | None) -> dict[str, Any]:
-    if interval is None:
-        return {name: None, f"{name}_95": None}
-    return {
-        name: round(interval.mean, 4),
-        f"{name}_95": [round(interval.low, 4), round(interval.high, 4)],
-    }

@@ -55,15 +55,18 @@ def tokenize(
     listener: EncodeListener | None = None,
     workers: int | None = None,
     variations: Sequence[Variation] = (),
+    pieces: Sequence[PieceInfo] | None = None,
 ) -> Shard:
     """The shard of one split; encoded unless a shard of exactly these pieces exists.
 
     It contains each piece unchanged, and once more for each of the `variations`, which are recorded
     in the spans. A tokenizer that learns is trained first, see `learn`. A piece that the tokenizer
-    refuses is recorded as skipped. Raises MusictkError if no piece is left.
+    refuses is recorded as skipped. `pieces` are those of the split that the tokenizer reads; by
+    default they are read from the catalog. Raises MusictkError if no piece is left.
     """
     tokenizer = learn(catalog, workspace, tokenizer)
-    pieces = catalog.pieces(split, tokenizer.reads)
+    if pieces is None:
+        pieces = catalog.pieces(split, tokenizer.reads)
     wanted = _digest(pieces)
     augment = ", ".join(map(str, variations))
     row = catalog.shard(tokenizer.fingerprint, split, augment, wanted)
@@ -100,15 +103,22 @@ def tokenize(
     return shard
 
 
-def learn(catalog: Catalog, workspace: Workspace, tokenizer: Tokenizer) -> Tokenizer:
+def learn(
+    catalog: Catalog,
+    workspace: Workspace,
+    tokenizer: Tokenizer,
+    pieces: Sequence[PieceInfo] | None = None,
+) -> Tokenizer:
     """The tokenizer, trained on the training pieces if it is one that learns.
 
-    The state learned from the same pieces before is taken from the catalog. Raises MusictkError
-    where there are no training pieces.
+    The state learned from the same pieces before is taken from the catalog. `pieces` are the
+    training pieces that it reads; by default they are read from the catalog. Raises MusictkError
+    where there are none.
     """
     if not tokenizer.learns or tokenizer.learned is not None:
         return tokenizer
-    pieces = catalog.pieces("train", tokenizer.reads)
+    if pieces is None:
+        pieces = catalog.pieces("train", tokenizer.reads)
     if not pieces:
         kinds = " or ".join(sorted(tokenizer.reads))
         raise MusictkError(

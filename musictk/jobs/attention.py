@@ -12,7 +12,7 @@ from musictk.jobs.bundles import best_of
 from musictk.rendering import attention
 from musictk.workspace import Workspace
 
-POSITIONS = 256  # as much of the piece as a picture can show
+POSITIONS = 256  # more would not be legible in a picture
 
 
 def draw_attention(
@@ -28,7 +28,7 @@ def draw_attention(
     _, directory = best_of(catalog, workspace, run)
     network, manifest = bundle.read(directory)
     tokenizer = manifest.make_tokenizer()
-    # As in training and sampling: what every piece begins with, under no label.
+    # As in training and sampling: the start positions first. Without any label.
     sequence = np.concatenate([tokenizer.space.start(1)[0], tokenizer.encode(score)])[:POSITIONS]
     device = choose_device()
     network = network.to(device)

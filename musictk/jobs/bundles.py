@@ -1,4 +1,4 @@
-"""Which model a command is about: a run's best checkpoint, an export of it, or a directory."""
+"""Find and load the model of a command: a run's best checkpoint, an export, or a bundle."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from musictk.workspace import Workspace
 
 @dataclass(frozen=True)
 class ModelSource:
-    """What the user named. Without a run or a bundle it is the newest finished run."""
+    """The model that the user named; by default that of the newest finished run."""
 
     run: str | None = None
     bundle: Path | None = None
-    # Of a run: the newest export of it for that runtime, by default its weights. Of a bundle: what
-    # the directory has to hold, by default whatever it was made for.
+    # Of a run: use its newest export for that runtime; by default its weights. Of a bundle: the
+    # runtime that it is for; by default the one it was exported for.
     runtime: str | None = None
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A model, loaded."""
+class LoadedModel:
+    """A loaded model, and where it came from."""
 
     name: str
     run: str | None
     directory: Path
-    digest: str  # of its files: equal digests compose equally
+    digest: str  # of its model files: models with equal digests compose the same
     runtime: Runtime
 
 
@@ -51,14 +51,14 @@ def open_source(
     source: ModelSource,
     made: str = "",
     digest: str | None = None,
-) -> Opened:
-    """Load what `source` means; raises MusictkError naming the command that makes it.
+) -> LoadedModel:
+    """Load the model of `source`; raises MusictkError with the command that makes it.
 
-    Where something was `made` from files of that `digest`, no others are loaded, let alone run.
+    With a `digest`, which the model files had when `made` was made, no others are loaded.
     """
     if source.bundle is not None:
         if source.run is not None:
-            raise UsageError("--run and --bundle name two models", "leave one of them out")
+            raise UsageError("--run and --bundle cannot both be given", "leave one of them out")
         name, directory, engine = source.bundle.name, source.bundle, source.runtime
     else:
         name, directory = best_of(catalog, workspace, source.run)
@@ -69,17 +69,17 @@ def open_source(
     found = _digest(directory)
     if digest not in (None, found):
         raise MusictkError(
-            f"{made} came from other weights than {name} has now",
-            "train that run again from its settings: musictk runs show",
+            f"{made} was made with other weights than {name} has now",
+            f"train the run again with its settings: musictk runs show {name}",
         )
     runtime = load(directory, chosen)
-    return Opened(name, None if source.bundle else name, directory, found, runtime)
+    return LoadedModel(name, None if source.bundle else name, directory, found, runtime)
 
 
 def known_source(source: ModelSource) -> ModelSource:
-    """A source as a sample's row keeps it, with the engine it means.
+    """The source of a stored sample, with the runtime that made it.
 
-    Rows from before `--bundle` obeyed `--runtime` say "torch" of every bundle, whatever ran it.
+    Versions in which `--bundle` ignored `--runtime` stored "torch" for every bundle.
     """
     if source.bundle is None or source.runtime in (None, *available(source.bundle)):
         return source
@@ -87,7 +87,7 @@ def known_source(source: ModelSource) -> ModelSource:
 
 
 def _export(catalog: Catalog, workspace: Workspace, run: str, runtime: str) -> Path:
-    """The newest export of the run for that runtime that is still there."""
+    """The newest export of the run for that runtime whose files still exist."""
     loader = find_loader(runtime)
     kinds = set()
     for row in reversed(catalog.exports(run)):

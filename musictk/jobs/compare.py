@@ -1,4 +1,4 @@
-"""Runs on the same pieces: nats per token, per note, per second of music."""
+"""Compare runs on the same pieces: nats per token, per note, per second of music."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
-from musictk.evaluation.compare import ScoredRun, comparable_runs, compare_scores
+from musictk.evaluation.compare import ComparedRun, ScoredRun, comparable_runs, compare_scores
 from musictk.jobs.bundles import best_of
-from musictk.jobs.corpus import DataSettings, require_pieces
-from musictk.jobs.plan import Plan
-from musictk.jobs.shards import crops
+from musictk.jobs.config import RunConfig
+from musictk.jobs.corpus import Corpus
+from musictk.jobs.data import DataSettings
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.training import bands
@@ -23,16 +23,31 @@ from musictk.training.distributed import choose_device
 from musictk.training.evaluate import Scores, nll
 from musictk.workspace import Workspace
 
-Costs = tuple[NDArray[np.int64], Scores]  # the files that were scored, and what they cost
+Progress = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True)
 class RunComparison:
-    """A row a run, the best first, and why other runs have none."""
+    """The compared runs, best first, and why others are left out."""
 
-    rows: list[dict[str, Any]]
+    runs: list[ComparedRun]
+    by_position: Mapping[str, Mapping[str, float]]  # run -> band in a piece -> nats per position
     left_out: Mapping[str, str]
-    heard: Mapping[str, int]  # run -> pieces of the split that it was trained on, which none scores
+    seen: Mapping[str, int]  # run -> pieces of the split that it was trained on; no run is scored
+
+    def plain(self) -> list[dict[str, Any]]:
+        """JSON-able values of each run."""
+        return [run.plain() | {"by_position": self.by_position[run.run]} for run in self.runs]
+
+
+@dataclass(frozen=True)
+class _RunScores:
+    """A run's scores on the pieces of a split that it was not trained on."""
+
+    scored: ScoredRun
+    files: NDArray[np.int64]  # (P,) of the whole split
+    scores: Scores  # (P,) of the whole split
+    seen: int  # pieces of the split that it was trained on
 
 
 def compare(
@@ -40,92 +55,94 @@ def compare(
     workspace: Workspace,
     runs: Sequence[str],
     split: str = "valid",
-    progress: Callable[[float, float, str], None] | None = None,
+    progress: Progress | None = None,
 ) -> RunComparison:
-    """Score the best checkpoint of each run on every piece of a split that all of their tokenizers
-    can represent, and that none of them was trained on: splits may have been dealt anew since.
+    """Compare the best checkpoints of `runs` on the pieces of a split.
 
-    Runs that are named are all compared, or it raises MusictkError naming the one that cannot be.
-    Without names it is every finished run that can be compared with the most others.
+    These are the pieces that all of their tokenizers can represent and that none of the runs was
+    trained on; the catalog may have been split again since. Without `runs` it compares all
+    finished ones that can be compared with the most others. Raises MusictkError naming the run of
+    `runs` that cannot be compared.
     """
     if split not in ("valid", "test"):
         raise UsageError(f"runs are compared on valid or test, not {split!r}")
     names = list(runs) or [run.name for run in catalog.runs("finished")]
     if not names:
         raise MusictkError("there is no finished run yet", "train one with: musictk train")
-    scored: list[ScoredRun] = []
-    costs: dict[str, Costs] = {}
-    heard: dict[str, int] = {}
+    corpus = Corpus(catalog, workspace)
+    found: list[_RunScores] = []
     left_out: dict[str, str] = {}
     for done, name in enumerate(names):
         if progress is not None:
             progress(done, len(names), f"scoring {name}")
         try:
-            run, costs[run.name], many = _score(catalog, workspace, name, split)
-            scored.append(run)
-            heard |= {name: many} if many else {}
+            found.append(_score(catalog, workspace, corpus, name, split))
         except MusictkError as error:
             if runs:
                 raise
             left_out[name] = str(error)
-    if not scored:
+    if not found:
         raise MusictkError(f"no run can be compared: {next(iter(left_out.values()))}")
+    scored = [run.scored for run in found]
     kept = scored if runs else comparable_runs(scored)
     for run in scored:
         if all(run is not each for each in kept):
             left_out[run.name] = f"no {split} piece in common with {kept[0].name}"
-    rows = compare_scores(kept)
+    names = [run.name for run in kept]
     common = set.intersection(*(run.scored for run in kept))
-    for row in rows:
-        row["by_position"] = _by_position(costs[row["run"]], common)
-    return RunComparison(rows, left_out, heard)
+    return RunComparison(
+        runs=compare_scores(kept),
+        by_position={
+            run.scored.name: _by_position(run, common) for run in found if run.scored.name in names
+        },
+        left_out=left_out,
+        seen={run.scored.name: run.seen for run in found if run.seen},
+    )
 
 
-def _by_position(costs: Costs, pieces: Collection[int]) -> dict[str, float]:
-    """Nats per position over some of the pieces, by where in a piece the position is."""
-    files, scores = costs
-    chosen = np.isin(files, list(pieces))
+def _by_position(run: _RunScores, pieces: Collection[int]) -> dict[str, float]:
+    """Nats per position over these pieces, by the position's band in its piece."""
+    chosen, scores = np.isin(run.files, list(pieces)), run.scores
     found = bands.means(scores.band_nats[chosen].sum(0), scores.band_positions[chosen].sum(0))
     return {name: round(nats, 4) for name, nats in found.items()}
 
 
-def _heard(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[int]:
-    """The pieces that a run, or one it started from, was trained on, and their twins."""
+def _seen(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[int]:
+    """The pieces that a run, or one that it fine-tunes, was trained on; and their duplicates."""
     files: set[int] = set()
     name: str | None = run
     while name is not None:
-        plan = Plan.read(catalog.run(name).settings)
-        spans = catalog.spans_at(plan.shards.get("train", ""))
+        config = RunConfig.read(catalog.run(name).settings)
+        spans = catalog.spans_at(config.shards.get("train", ""))
         files |= {span.file_id for span in spans if not span.skipped}
-        name = plan.start
-    twins = {piece.cluster for piece in pieces.values() if piece.id in files} - {None}
-    return files | {piece.id for piece in pieces.values() if piece.cluster in twins}
+        name = config.start
+    clusters = {piece.cluster for piece in pieces.values() if piece.id in files} - {None}
+    return files | {piece.id for piece in pieces.values() if piece.cluster in clusters}
 
 
 def _score(
-    catalog: Catalog, workspace: Workspace, run: str, split: str
-) -> tuple[ScoredRun, Costs, int]:
-    """What a run costs on each piece it has not heard, in whole and by position, and how many
-    pieces of the split it has heard."""
+    catalog: Catalog, workspace: Workspace, corpus: Corpus, run: str, split: str
+) -> _RunScores:
     name, directory = best_of(catalog, workspace, run)
     network, manifest = bundle.read(directory)
     tokenizer = manifest.make_tokenizer()
-    plan = Plan.read(catalog.run(name).settings)
-    held = crops(catalog, workspace, tokenizer, split, manifest.conditions, DataSettings())
-    if not held.positions:
+    config = RunConfig.read(catalog.run(name).settings)
+    crops = corpus.crops(tokenizer, split, manifest.conditions, DataSettings())
+    if not crops.positions:
         kinds = " or ".join(sorted(tokenizer.reads))
         raise MusictkError(f"there are no {split} pieces of kind {kinds}", "ingest more files")
-    length = plan.settings.loop.length
-    scores = nll(network, held, 8, length, choose_device(), context=length // 2)
+    length = config.train_settings.loop.length
+    scores = nll(network, crops, 8, length, choose_device(), context=length // 2)
     if not np.isfinite(scores.nats).all():
         raise MusictkError(f"{name} does not score this split with finite numbers", "it diverged")
-    pieces = require_pieces(catalog, tokenizer.reads)
-    files = held.shard.files.tolist()
-    heard = _heard(catalog, name, pieces)
-    kept = [file for file in files if file not in heard]
-    if not kept:
+    pieces = corpus.require(tokenizer.reads)
+    files = crops.shard.files.tolist()
+    seen = _seen(catalog, name, pieces)
+    unseen = [file for file in files if file not in seen]
+    if not unseen:
         raise MusictkError(
-            f"{name} was trained on every piece of this split", "deal no splits between runs"
+            f"{name} was trained on every piece of this split",
+            "keep the same splits for all runs: do not split the catalog again between them",
         )
     scored = ScoredRun(
         name=name,
@@ -139,4 +156,4 @@ def _score(
         clusters=tuple(pieces[file].cluster or str(file) for file in files),
         speed=float(catalog.run(name).metrics.get("positions_per_second", 0.0)),
     )
-    return scored.on(kept), (held.shard.files, scores), len(files) - len(kept)
+    return _RunScores(scored.on(unseen), crops.shard.files, scores, len(files) - len(unseen))

@@ -1,124 +1,206 @@
-"""The catalog's pieces as crops to train and score on."""
+"""The catalog's pieces, read once per command, as training, scoring and export need them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
-from musictk.config import build, require
+from musictk.config import build
 from musictk.errors import MusictkError, UnknownNameError
+from musictk.ingest import learn, load_piece, tokenize
+from musictk.ingest.encode import EncodeListener
+from musictk.jobs.data import DataSettings
 from musictk.model.conditions import Conditions
 from musictk.plugin import registry
-from musictk.tokens import Tokenizer, Tokens
-from musictk.tokens.augment import AugmentSettings
-from musictk.tokens.crops import Draw
-from musictk.tokens.shards import Shard
-
-_PIECES, _LOOKED_AT = 8, 1024  # pieces, and positions of each, that `idle` tries
-
-
-@dataclass(frozen=True)
-class DataSettings:
-    """How the corpus is shown to the model (`--set data.…`)."""
-
-    threshold: int = 10  # pieces a label needs for a vector of its own; the rest share OTHER
-    draw: Draw = "positions"  # what is shown equally often; within a piece positions always are
-    balance: float = 0.5  # 0 shows composers as often as they are; 1 all of them equally
-    transpose: int = 3  # each window by up to so many semitones, up or down
-    velocity: int = 0  # each window by up to so many velocity steps
-    stretch: tuple[float, ...] = ()  # whole pieces once more, so many times as long
-    keys: tuple[int, ...] = ()  # whole pieces once more, moved by so many semitones
-    cache: int = 0  # pieces of frames kept unpacked (seed 000's LRU cache)
-
-    def __post_init__(self) -> None:
-        AugmentSettings(self.transpose, self.velocity)  # checks both
-        require(self.threshold >= 1, "data", "threshold", self.threshold, "at least 1")
-        require(0 <= self.balance <= 1, "data", "balance", self.balance, "from 0 to 1")
-        require(self.cache >= 0, "data", "cache", self.cache, "0 or more")
-        for factor in self.stretch:
-            fits = 0.25 <= factor <= 4 and factor != 1
-            require(fits, "data", "stretch", factor, "from 0.25 to 4, and not 1")
-        for shift in self.keys:
-            allowed = "from -60 to 60, and not 0"
-            require(0 < abs(shift) <= 60, "data", "keys", shift, allowed)
+from musictk.reading.kinds import KINDS
+from musictk.tokens import Frames, Piece, Tokenizer, Tokens
+from musictk.tokens.augment import Augment, AugmentSettings
+from musictk.tokens.crops import Crops
+from musictk.tokens.shards import Shard, open_shard
+from musictk.workspace import Workspace
 
 
-def idle(tokenizer: Tokenizer, shard: Shard, data: Mapping[str, Any]) -> tuple[str, ...]:
-    """Which of `transpose`, `velocity` and `stretch` change nothing in this shard.
+class Corpus:
+    """All accepted pieces of a catalog. Reads them at the first use, and only then."""
 
-    Default settings count for music only: nobody expects text to be transposed.
-    """
-    wanted, music = build(DataSettings, data, "data"), "midi" in tokenizer.reads
-    files = list(dict.fromkeys(shard.files.tolist()))[:_PIECES]
-    groups = [
-        [shard.piece(index) for index in np.flatnonzero(shard.files == file).tolist()]
-        for file in files
-    ]
-    crops = [pieces[0][:_LOOKED_AT] for pieces in groups]
-    moves = any(tokenizer.transpose(crop, by) is not None for crop in crops for by in (1, -1))
-    louder = any(
-        not np.array_equal(tokenizer.shift_velocity(crop, by), crop)
-        for crop in crops
-        for by in (16, -16)
-    )
-    alike = all(len({piece.tobytes() for piece in group}) < len(group) for group in groups)
-    does_nothing = {
-        "transpose": wanted.transpose > 0 and (music or "transpose" in data) and not moves,
-        "velocity": wanted.velocity > 0 and not louder,
-        "stretch": bool(wanted.stretch) and alike,
-    }
-    return tuple(name for name, nothing in does_nothing.items() if nothing)
+    def __init__(self, catalog: Catalog, workspace: Workspace) -> None:
+        self._catalog = catalog
+        self._workspace = workspace
+
+    @cached_property
+    def pieces(self) -> Mapping[int, PieceInfo]:
+        """Every accepted piece of any kind, by id."""
+        kinds = frozenset(KINDS.values())
+        return {piece.id: piece for piece in self._catalog.pieces(reads=kinds)}
+
+    def select(self, kinds: Collection[str], split: str | None = None) -> list[PieceInfo]:
+        """The pieces of these kinds (of one split), by ascending id."""
+        return [
+            piece
+            for piece in self.pieces.values()
+            if piece.kind in kinds and split in (None, piece.split)
+        ]
+
+    def require(self, kinds: Collection[str]) -> dict[int, PieceInfo]:
+        """The pieces of these kinds, by id; raises MusictkError if there are none."""
+        found = {piece.id: piece for piece in self.select(kinds)}
+        if not found:
+            hint = "add some with: musictk ingest ./midis"
+            if readers := self._readers():
+                hint += f"; or train on the files it has with --tokenizer {' or '.join(readers)}"
+            raise MusictkError(f"the catalog has no {' or '.join(sorted(kinds))} files", hint)
+        return found
+
+    def load(self, piece: PieceInfo) -> Piece:
+        """The music or text of a piece; raises MusictkError if its file cannot be read."""
+        return load_piece(self._workspace, piece)
+
+    def tokenizer(self, name: str, config: Mapping[str, Any]) -> Tokenizer:
+        """The tokenizer called `name`, fitted to the training pieces if it has to be."""
+        kind = registry().load("tokenizer", name)
+        tokenizer: Tokenizer = kind(build(kind.Config, config, name))
+        self.require(tokenizer.reads)
+        pieces = self.select(tokenizer.reads, "train")
+        return learn(self._catalog, self._workspace, tokenizer, pieces)
+
+    def conditions(
+        self, tokenizer: Tokenizer, categories: Sequence[str], threshold: int
+    ) -> Conditions:
+        """The conditions of a model that is trained on the pieces this tokenizer reads."""
+        return count_conditions(self.require(tokenizer.reads).values(), categories, threshold)
+
+    def shard(
+        self,
+        tokenizer: Tokenizer,
+        split: str,
+        data: DataSettings | None = None,
+        listener: EncodeListener | None = None,
+    ) -> Shard:
+        """The encoded pieces of a split; those of train include the copies that `data` adds."""
+        return tokenize(
+            self._catalog,
+            self._workspace,
+            tokenizer,
+            split,
+            listener,
+            variations=data.variations if data is not None and split == "train" else (),
+            pieces=self.select(tokenizer.reads, split),
+        )
+
+    def shards(
+        self,
+        tokenizer: Tokenizer,
+        data: DataSettings,
+        splits: Sequence[str],
+        listener: EncodeListener | None = None,
+    ) -> dict[str, str]:
+        """The path of each split's shard, relative to the workspace; made where it is missing.
+
+        A split without pieces has none.
+        """
+        present = {piece.split for piece in self.require(tokenizer.reads).values()}
+        return {
+            split: self._workspace.relative(self.shard(tokenizer, split, data, listener).path)
+            for split in splits
+            if split in present or split == "train"
+        }
+
+    def crops(
+        self,
+        tokenizer: Tokenizer,
+        split: str,
+        conditions: Conditions,
+        data: DataSettings,
+        shards: Mapping[str, str] | None = None,
+    ) -> Crops:
+        """The crops of a split. Only train is weighted and augmented.
+
+        They are cut from the split's shard in `shards`, by default from its current pieces. Raises
+        MusictkError if the shard, or one of its pieces, is missing.
+        """
+        if shards is None:
+            shards = self.shards(tokenizer, data, (split,))
+        training = split == "train"
+        known = split in shards
+        shard = open_shard(self._workspace.resolve(shards[split])) if known else _empty(tokenizer)
+        pieces = self.require(tokenizer.reads)
+        if gone := set(shard.files.tolist()) - pieces.keys():
+            raise MusictkError(
+                f"{len(gone)} of the pieces in {shard.path.name} are no longer in the catalog",
+                "ingest them again, or train without them: musictk train --from RUN",
+            )
+        augment = AugmentSettings(data.transpose, data.velocity) if training else AugmentSettings()
+        weighting = data if training else DataSettings(balance=0)
+        return Crops(
+            shard,
+            condition_ids(pieces, shard, conditions),
+            piece_weights(pieces, shard, weighting),
+            Augment(tokenizer, augment) if augment != AugmentSettings() else None,
+            data.cache,
+            weighting.draw,
+        )
+
+    def _readers(self) -> list[str]:
+        """The tokenizers that read some of the pieces."""
+        kinds = {piece.kind for piece in self.pieces.values()}
+        names = [offer.name for offer in registry().offers("tokenizer")]
+        return [name for name in names if registry().load("tokenizer", name).reads & kinds]
 
 
-def labels_of(piece: PieceInfo, category: str) -> str | None:
-    """The label of a piece in a category; `composer` is one like any other."""
+def label_of(piece: PieceInfo, category: str) -> str | None:
+    """The label of a piece in a category; `composer` is a category too."""
     return piece.composer if category == "composer" else piece.labels.get(category)
+
+
+def known_labels(piece: PieceInfo, conditions: Conditions) -> dict[str, str]:
+    """The labels of a piece, by category, that a model with these conditions knows."""
+    labels = {category: label_of(piece, category) for category in conditions.labels}
+    return {
+        category: label
+        for category, label in labels.items()
+        if label is not None and conditions.knows(category, label)
+    }
 
 
 def count_conditions(
     pieces: Iterable[PieceInfo], categories: Sequence[str], threshold: int
 ) -> Conditions:
-    """The conditions a model trained on these pieces can know, counted over the training split.
+    """The conditions of a model that is trained on these pieces, counted over the training split.
 
-    A label that only held-out pieces have is known too, and shares OTHER. Raises UnknownNameError
-    for a category that no piece has a label of.
+    A label that only other splits have is known too, and shares OTHER. Raises UnknownNameError
+    for a category in which no piece has a label.
     """
-    known: dict[str, Counter[str]] = {"composer": Counter()}
+    counts: dict[str, Counter[str]] = {"composer": Counter()}
     for piece in pieces:
         for category in ("composer", *piece.labels):
-            if (label := labels_of(piece, category)) is not None:
-                known.setdefault(category, Counter())[label] += piece.split == "train"
+            if (label := label_of(piece, category)) is not None:
+                counts.setdefault(category, Counter())[label] += piece.split == "train"
     for category in categories:
-        if category not in known:
-            raise UnknownNameError("label category", category, known)
-    return Conditions.count({category: known[category] for category in categories}, threshold)
+        if category not in counts:
+            raise UnknownNameError("label category", category, counts)
+    return Conditions.count({category: counts[category] for category in categories}, threshold)
 
 
 def condition_ids(
     pieces: Mapping[int, PieceInfo], shard: Shard, conditions: Conditions
 ) -> NDArray[np.int64]:
-    """(P, K) ids of the shard's pieces. A label the model does not know is unconditional."""
-    rows = []
-    for file in shard.files.tolist():
-        chosen = {}
-        for name in conditions.labels:
-            label = labels_of(pieces[file], name)
-            if label is not None and conditions.knows(name, label):
-                chosen[name] = label
-        rows.append(conditions.ids(chosen))
+    """(P, K) condition ids of the shard's pieces; 0 (unconditional) for unknown labels."""
+    files = shard.files.tolist()
+    rows = [conditions.ids(known_labels(pieces[file], conditions)) for file in files]
     return np.array(rows, np.int64).reshape(len(rows), len(conditions.labels))
 
 
-def weighted(
+def piece_weights(
     pieces: Mapping[int, PieceInfo], shard: Shard, data: DataSettings
 ) -> NDArray[np.float64]:
-    """(P,) weight of each piece's positions, or of each piece, as `data.draw` says.
+    """(P,) sampling weight of each piece's positions, or of each piece: see `data.draw`.
 
     It is the composer's share (of positions, or of pieces) to the power −balance.
     """
@@ -131,19 +213,9 @@ def weighted(
     return np.array([totals[composer] ** -data.balance for composer in composers], np.float64)
 
 
-def require_pieces(catalog: Catalog, reads: frozenset[str]) -> dict[int, PieceInfo]:
-    """Every accepted piece by id; raises MusictkError where there is none."""
-    pieces = {piece.id: piece for piece in catalog.pieces(reads=reads)}
-    if not pieces:
-        hint = "read some in first: musictk ingest ./midis"
-        if readers := _readers(catalog):
-            hint += f"; or train on what it holds with --tokenizer {' or '.join(readers)}"
-        raise MusictkError(f"the catalog holds no {' or '.join(sorted(reads))} files", hint)
-    return pieces
-
-
-def _readers(catalog: Catalog) -> list[str]:
-    """The tokenizers that read some of what the catalog holds."""
-    held = {kind for kind, count in catalog.summary()["kinds"].items() if count}
-    names = [offer.name for offer in registry().offers("tokenizer")]
-    return [name for name in names if registry().load("tokenizer", name).reads & held]
+def _empty(tokenizer: Tokenizer) -> Shard:
+    """The shard of a split without pieces; small corpora have no validation split."""
+    none = np.zeros(0, np.int64)
+    sequence = np.zeros((0, 1), np.uint8) if isinstance(tokenizer.space, Frames) else none
+    offsets = np.zeros(1, np.int64)
+    return Shard(Path(), tokenizer.fingerprint, tokenizer.space, sequence, offsets, none)

@@ -1,4 +1,4 @@
-"""Write a run's best model for another runtime, and keep what the replay showed."""
+"""Export a run's best model to other runtimes, and store the report of each export."""
 
 from __future__ import annotations
 
@@ -12,18 +12,17 @@ from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.export import Excerpt, ExportListener, ExportReport, export_onnx, export_torchscript
 from musictk.export.rounding import POSITIONS
-from musictk.ingest import load_piece
 from musictk.jobs.bundles import best_of
-from musictk.jobs.corpus import labels_of
+from musictk.jobs.corpus import Corpus, known_labels
 from musictk.model.manifest import Manifest
 from musictk.workspace import Workspace
 
-_EXCERPTS = 8  # pieces that a rounded model is measured on
+_EXCERPTS = 8  # pieces on which a rounded model is compared with its original
 KINDS = ("onnx", "onnx-int8", "onnx-fp16", "torchscript")
 
 
 def kinds(onnx: bool, torchscript: bool, int8: bool, fp16: bool) -> tuple[str, ...]:
-    """What the flags of the command ask for; ONNX where they ask for nothing."""
+    """The kinds of export that the command's flags select; by default ONNX."""
     if int8 and fp16:
         raise UsageError("--int8 and --fp16 cannot both be given", "export twice")
     precision = "-int8" if int8 else "-fp16" if fp16 else ""
@@ -32,7 +31,7 @@ def kinds(onnx: bool, torchscript: bool, int8: bool, fp16: bool) -> tuple[str, .
 
 
 def known_kinds(kinds: Iterable[str]) -> tuple[str, ...]:
-    """These kinds; raises UnknownNameError for one that is none."""
+    """These kinds of export; raises UnknownNameError for an unknown one."""
     for kind in kinds:
         if kind not in KINDS:
             raise UnknownNameError("kind of export", kind, KINDS)
@@ -46,7 +45,7 @@ def export(
     run: str | None = None,
     listener: ExportListener | None = None,
 ) -> Iterator[ExportReport]:
-    """Export the best checkpoint of a run (by default the newest finished one), kind by kind."""
+    """Export the best checkpoint of a run (by default the newest finished one) to each kind."""
     name, source = best_of(catalog, workspace, run)
     for kind in kinds:
         target = workspace.exports / f"{name}-{kind}"
@@ -54,35 +53,31 @@ def export(
             report = export_torchscript(source, target, listener)
         else:
             precision: Any = kind.partition("-")[2] or "fp32"
-            music = [] if precision == "fp32" else heldout(catalog, workspace, source)
+            music = [] if precision == "fp32" else excerpts(Corpus(catalog, workspace), source)
             report = export_onnx(source, target, precision, listener, music)
         catalog.add_export(name, kind, workspace.relative(report.path), plain(report))
         yield report
 
 
-def heldout(catalog: Catalog, workspace: Workspace, source: Path) -> list[Excerpt]:
-    """Beginnings of validation pieces, as the model of a checkpoint reads them.
+def excerpts(corpus: Corpus, source: Path) -> list[Excerpt]:
+    """The beginnings of some validation pieces, encoded for the model of a checkpoint.
 
-    None where the catalog has no such pieces any more, or the tokenizer encodes otherwise now.
+    Empty if there are no such pieces any more, or if the tokenizer has changed since.
     """
     manifest = Manifest.read(source)
     try:
         tokenizer = manifest.make_tokenizer()
     except MusictkError:
         return []
-    pieces = catalog.pieces("valid", reads=tokenizer.reads)
+    pieces = corpus.select(tokenizer.reads, "valid")
     found: list[Excerpt] = []
     for piece in pieces[:: max(len(pieces) // _EXCERPTS, 1)][:_EXCERPTS]:
-        with suppress(MusictkError, ValueError):  # a file that is gone, or has no note in range
-            sequence = tokenizer.encode(load_piece(workspace, piece))
+        with suppress(MusictkError, ValueError):  # a missing file, or no note in range
+            sequence = tokenizer.encode(corpus.load(piece))
             length = min(POSITIONS, manifest.max_length, len(sequence))
-            labels = {
-                category: [(label, 1.0)]
-                for category in manifest.conditions.labels
-                if (label := labels_of(piece, category)) is not None
-                and manifest.conditions.knows(category, label)
-            }
-            found.append(Excerpt(sequence[:length], manifest.conditions.mixture(labels)))
+            labels = known_labels(piece, manifest.conditions)
+            weights = {category: [(label, 1.0)] for category, label in labels.items()}
+            found.append(Excerpt(sequence[:length], manifest.conditions.mixture(weights)))
     return found
 
 

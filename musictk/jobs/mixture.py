@@ -1,4 +1,4 @@
-"""Labels as they are typed, by the names that a model knows."""
+"""Parse labels and mixtures of labels as typed by the user."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.request import Weighted
 from musictk.model.conditions import Conditions
 
-_WEIGHTED = re.compile(r"(.+?):(\d*\.?\d+)(?:,\s*|$)")  # LABEL:WEIGHT; a label may hold commas
+_WEIGHTED = re.compile(r"(.+?):(\d*\.?\d+)(?:,\s*|$)")  # LABEL:WEIGHT; a label may contain commas
 
 
-def mixtures(catalog: Catalog, known: Conditions, said: Mapping[str, str]) -> dict[str, Weighted]:
-    """What was said of each category as weighted labels; composers also by the catalog's aliases.
+def mixtures(catalog: Catalog, known: Conditions, texts: Mapping[str, str]) -> dict[str, Weighted]:
+    """The weighted labels in the text of each category. Composers may be aliases of the catalog.
 
-    Raises UsageError for what is no LABEL or LABEL:WEIGHT, parted by commas.
+    Raises UsageError for a text that is not LABEL or LABEL:WEIGHT, separated by commas.
     """
     found = {}
-    for category, text in said.items():
+    for category, text in texts.items():
         named = _namer(catalog, known, category)
         found[category] = tuple(
             (named(label) or label, weight) for label, weight in mixture(text, named)
@@ -30,7 +30,7 @@ def mixtures(catalog: Catalog, known: Conditions, said: Mapping[str, str]) -> di
 def mixture(text: str, named: Callable[[str], str | None]) -> Weighted:
     """`Bach:0.6,Chopin:0.4` -> (("Bach", 0.6), ("Chopin", 0.4)).
 
-    What is a name as a whole (for `named` does not answer None) is one, commas and colons in it.
+    A text that `named` knows as a whole is one label, even if it has commas and colons.
     """
     text = text.strip()
     if named(text) is not None:
@@ -52,7 +52,7 @@ def _label(part: str, named: Callable[[str], str | None]) -> tuple[str, float]:
 
 
 def _namer(catalog: Catalog, known: Conditions, category: str) -> Callable[[str], str | None]:
-    """The label that a model knows by a name, or None."""
+    """A function from a name to the label that the model knows by it, or None."""
 
     def named(text: str) -> str | None:
         if category not in known.labels:

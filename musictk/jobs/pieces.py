@@ -1,4 +1,4 @@
-"""A composition as a file: MIDI with a marker at each section, or text as it is."""
+"""Write compositions to files: MIDI with a marker at each section, or text."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
 from musictk.generation.new_bars import cut_short, new_bars
 from musictk.generation.request import PieceRequest
-from musictk.jobs.given import Given
+from musictk.jobs.prompt import PromptMusic
 from musictk.rendering import midi
 from musictk.rendering.abc import abc_to_score
 from musictk.rendering.continuation import append
@@ -22,16 +22,17 @@ _MIDI = (".mid", ".midi")
 
 
 def check_name(out: Path | None, tokenizer: Tokenizer) -> None:
-    """Before anything is composed."""
+    """Raise UsageError for a file name that does not fit the tokenizer, before composing."""
     if out is not None and out.suffix.lower() not in _MIDI and "midi" in tokenizer.reads:
         raise UsageError(
-            f"{out} does not end in .mid", "a sound file is made of it by: musictk render out.mid"
+            f"{out} does not end in .mid", "to make an audio file, then run: musictk render out.mid"
         )
 
 
 def target(
     out: Path | None, name: str, request: PieceRequest, row: int, tokenizer: Tokenizer
 ) -> Path:
+    """The path of a piece: `out`, numbered if there are several."""
     default = "abc" if "abc" in tokenizer.reads else "mid"
     path = out or Path(f"{name}-{request.seed}.{default}")
     return path if request.count == 1 else path.with_stem(f"{path.stem}-{row + 1}")
@@ -41,17 +42,17 @@ def write_composition(
     tokenizer: Tokenizer,
     composition: Composition,
     path: Path,
-    given: Given | None = None,
+    prompt: PromptMusic | None = None,
     new_only: bool = False,
 ) -> list[str]:
-    """Decode and write it: MIDI with a marker at each section, or text as it is.
+    """Decode and write it: MIDI with a marker at each section, or text.
 
-    With `given` music, whose bars the composition begins with, that music is written as it was and
-    only what follows is decoded; `new_only` leaves it out. Returns notices of what a file cannot
-    hold.
+    If the composition continues a `prompt`, the prompt's own bytes are written and only the new
+    bars are decoded; `new_only` leaves the prompt out. Returns notices of what the file cannot
+    represent.
     """
-    if given is not None:
-        return _write_behind(tokenizer, composition, path, given, new_only)
+    if prompt is not None:
+        return _write_continuation(tokenizer, composition, path, prompt, new_only)
     sequence = composition.sequence
     if new_only:
         sequence = sequence[len(composition.request.used_prompt) :]
@@ -60,61 +61,61 @@ def write_composition(
         write_bytes(path, piece.encode("utf-8", "replace"))
         return []
     if isinstance(piece, str):
-        score, ticks = _sounding(piece, path), _abc_section_ticks(composition, tokenizer)
+        score, ticks = _abc_score(piece, path), _abc_section_ticks(composition, tokenizer)
     else:
         score, ticks = piece, section_ticks(composition, tokenizer, piece)
     return midi.write(score, [midi.SectionSpan(*each) for each in ticks], path)
 
 
-def _write_behind(
-    tokenizer: Tokenizer, composition: Composition, path: Path, given: Given, new_only: bool
+def _write_continuation(
+    tokenizer: Tokenizer, composition: Composition, path: Path, prompt: PromptMusic, new_only: bool
 ) -> list[str]:
-    """The given music and the new bars, or those alone with the tempo, metre and key in force."""
+    """Write the prompt and the new bars, or those alone with the prompt's tempo, metre and key."""
     new, ticks = new_bars(tokenizer, composition)
-    if given.most:
+    if prompt.limit:
         new, ticks = cut_short(
-            new, ticks, given.most * new.ticks_per_quarter // given.place.quarter
+            new, ticks, prompt.limit * new.ticks_per_quarter // prompt.place.quarter
         )
     sections = [midi.SectionSpan(*each) for each in ticks]
     if not new_only:
-        write_bytes(path, append(given.data, given.place, new, sections, given.instruments))
+        write_bytes(path, append(prompt.data, prompt.place, new, sections, prompt.instruments))
         return []
-    new.tempos.append(TempoTick(0, mspq=given.tempo))
-    over, under = given.place.metre
+    new.tempos.append(TempoTick(0, mspq=prompt.tempo))
+    over, under = prompt.place.metre
     first = next((sign for sign in new.time_signatures if sign.time == 0), None)
     if first is None:
         new.time_signatures.append(TimeSignatureTick(0, over, under))
     elif first.numerator * under == over * first.denominator:
         first.numerator, first.denominator = over, under
-    if given.key is not None:
-        new.key_signatures.append(KeySignatureTick(0, *given.key))
+    if prompt.key is not None:
+        new.key_signatures.append(KeySignatureTick(0, *prompt.key))
     return midi.write(new, [section for section in sections if section.start >= 0], path)
 
 
-def _sounding(text: str, path: Path) -> ScoreTick:
-    """The music that ABC notation stands for; a text that is none is kept beside `path`."""
+def _abc_score(text: str, path: Path) -> ScoreTick:
+    """The score of ABC notation; a text that is not ABC is saved beside `path`."""
     try:
         return abc_to_score(text)
     except MusictkError as error:
-        kept = path.with_suffix(".txt")
-        write_bytes(kept, text.encode("utf-8", "replace"))
+        saved = path.with_suffix(".txt")
+        write_bytes(saved, text.encode("utf-8", "replace"))
         raise MusictkError(
             f"{error.message}, so {path.name} cannot be written",
-            f"the text is in {kept}; give a name that ends in .abc or .txt to have no music made",
+            f"the text is in {saved}; to write text, use a name that ends in .abc or .txt",
         ) from error
 
 
 def _abc_section_ticks(
     composition: Composition, tokenizer: Tokenizer
 ) -> list[tuple[str, int, int]]:
-    """As `section_ticks`, but heard: written bars may be longer or shorter than the metre says."""
+    """As `section_ticks`, by duration: bars may be longer or shorter than their metre."""
     ticks: list[tuple[str, int, int]] = []
     start = 0
     for span in composition.sections:
         try:
             stop = abc_to_score(str(tokenizer.decode(composition.sequence[: span.end]))).end()
         except MusictkError:
-            stop = start  # no note so far
+            stop = start  # no note yet
         if stop > start:
             ticks.append((span.label, start, stop))
         start = stop

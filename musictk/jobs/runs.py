@@ -1,27 +1,32 @@
-"""What a run leaves in the catalog, however it ended."""
+"""Store in the catalog how a run ended, and its checkpoints."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import ExitStack, suppress
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from musictk.catalog import Catalog, Run
 from musictk.errors import MusictkError
+from musictk.jobs.facts import RunMetrics
 from musictk.training.directory import LockedError, is_locked, lock, resumable
 from musictk.workspace import Workspace
 
 if TYPE_CHECKING:
     from musictk.training.outcome import Outcome
 
-FIGURES = ("step", "best_step", "best_nll", "baseline", "by_position", "skipped", "seconds")
-
 
 def status_of(workspace: Workspace, run: Run) -> str:
-    """A run's status. One that is marked `running` may have been killed. Free of torch."""
+    """The current status of a run: one that is stored as `running` may have been killed.
+
+    Free of torch.
+    """
     directory = workspace.runs / run.name
-    return run.status if run.status != "running" or is_locked(directory) else _cut_short(directory)
+    if run.status != "running" or is_locked(directory):
+        return run.status
+    return _abandoned_status(directory)
 
 
 def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
@@ -35,46 +40,40 @@ def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
                 stack.enter_context(lock(directory))
                 checkpoint.clean(directory)
             if catalog.run(run.name).status == "running":  # still, now that it cannot change
-                close(catalog, workspace, run.name, _cut_short(directory))
+                close(catalog, workspace, run.name, _abandoned_status(directory))
 
 
 def close(catalog: Catalog, workspace: Workspace, name: str, status: str) -> None:
-    """Close a run that did not come to its own end, with the checkpoints that it wrote."""
+    """Close a run that did not reach its end, with the checkpoints that it wrote."""
     from musictk.training import checkpoint
     from musictk.training.progress import Progress
 
-    metrics: dict[str, Any] = {"ended": status}
+    metrics = RunMetrics(ended=status)
     directory = workspace.runs / name
     if resumable(directory):
-        with suppress(MusictkError, OSError, KeyError):  # a broken checkpoint is not kept
+        with suppress(MusictkError, OSError, KeyError):  # a damaged checkpoint is not stored
             progress = Progress.read(checkpoint.stored(directory)["progress"])
-            metrics |= {key: getattr(progress, key) for key in FIGURES}
-            metrics["positions_per_second"] = progress.positions / max(progress.seconds, 1e-9)
+            metrics = RunMetrics.of_progress(progress, status)
             steps = {"best": progress.best_step, "last": progress.step}
-            metrics["parameters"] = add_checkpoints(catalog, workspace, name, steps, metrics)
-    catalog.finish_run(name, status, metrics)
+            metrics = add_checkpoints(catalog, workspace, name, steps, metrics)
+    catalog.finish_run(name, status, metrics.plain())
 
 
-def keep(catalog: Catalog, workspace: Workspace, name: str, count: int, outcome: Outcome) -> None:
-    """Close a run that came to its end; `count` is how many parameters it trained.
+def keep(
+    catalog: Catalog, workspace: Workspace, name: str, parameters: int, outcome: Outcome
+) -> None:
+    """Close a run whose training loop returned; `parameters` is how many it trained.
 
-    Of one that diverged only the best is kept, where one was scored: the last may be broken too.
+    If it diverged only its best checkpoint is kept, if any: the last one may be broken too.
     """
-    metrics: dict[str, Any] = {
-        **{key: getattr(outcome, key) for key in FIGURES},
-        "positions_per_second": outcome.positions_per_second,
-        "peak_bytes": outcome.peak_bytes,
-        "parameters": count,
-        "ended": outcome.ended,
-    }
+    metrics = RunMetrics.of_outcome(outcome, parameters)
     steps = {"best": outcome.best_step, "last": outcome.step}
     if outcome.diverged:
-        metrics["why"] = outcome.why
         catalog.drop_checkpoints(name)
         steps = {"best": outcome.best_step} if outcome.best_nll is not None else {}
-    metrics["parameters"] = add_checkpoints(catalog, workspace, name, steps, metrics) or count
+    metrics = add_checkpoints(catalog, workspace, name, steps, metrics)
     status = outcome.ended if outcome.interrupted or outcome.diverged else "finished"
-    catalog.finish_run(name, status, metrics)
+    catalog.finish_run(name, status, metrics.plain())
 
 
 def add_checkpoints(
@@ -82,24 +81,23 @@ def add_checkpoints(
     workspace: Workspace,
     name: str,
     steps: Mapping[str, int],
-    metrics: Mapping[str, Any],
-) -> int:
-    """Note the bundles that are there; how many parameters they have, adapters merged."""
+    metrics: RunMetrics,
+) -> RunMetrics:
+    """Add the bundles of these kinds that exist; the metrics with their number of parameters."""
     from musictk.model import bundle
     from musictk.model.cost import parameters
 
-    count = 0
     for kind, step in steps.items():
         path = workspace.runs / name / kind
         if (path / "manifest.json").is_file():
             network = bundle.read(path)[0]
-            count = parameters(network)
+            metrics = replace(metrics, parameters=parameters(network))
             digest = bundle.weights_digest(network)
-            values = {**metrics, "parameters": count}
-            catalog.add_checkpoint(name, kind, step, workspace.relative(path), digest, values)
-    return count
+            relative = workspace.relative(path)
+            catalog.add_checkpoint(name, kind, step, relative, digest, metrics.plain())
+    return metrics
 
 
-def _cut_short(directory: Path) -> str:
-    """The status of a run whose process is gone."""
+def _abandoned_status(directory: Path) -> str:
+    """The status of a run whose process has ended."""
     return "interrupted" if resumable(directory) else "failed"

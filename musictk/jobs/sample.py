@@ -1,4 +1,4 @@
-"""Compose pieces with a trained model, and keep what made them."""
+"""Compose pieces with a trained model, and store how each was made."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Links, Sampling, resolve_sampling
-from musictk.jobs.bundles import ModelSource, Opened, known_source, open_source
-from musictk.jobs.given import Given, Prompt, read_prompt
+from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.pieces import check_name, target, write_composition
+from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
 from musictk.model.conditions import OTHER
 from musictk.model.manifest import Manifest
 from musictk.runtime import Runtime
@@ -31,59 +31,59 @@ from musictk.workspace import Workspace
 
 
 class SampleListener(composing.ComposeListener, Protocol):
-    """Hears how far the pieces are, and what is to be known before."""
+    """Receives the progress of composing, and notices before it begins."""
 
     def notice(self, text: str) -> None:
-        """Something that the user should know before it is composed."""
+        """Something that the user should know."""
 
 
 @dataclass(frozen=True)
-class Asked:
-    """What is asked for, before the model is known that it is asked of."""
+class SampleRequest:
+    """The pieces to compose. What it leaves open depends on the model."""
 
     source: ModelSource = field(default_factory=ModelSource)
     labels: Mapping[str, str] = field(default_factory=dict)  # category -> LABEL, LABEL:WEIGHT, …
     form: str = ""
     bars: int = 0
-    seed: int | None = None  # None: one that was not used before
+    seed: int | None = None  # None: a random one
     count: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
     samplers: Links = ()
     prompt: Path | None = None  # music to continue
-    theme: Path | None = None  # music that is the first section of the form
-    new_only: bool = False  # write the new bars without it
+    theme: Path | None = None  # music to use as the first section of the form
+    new_only: bool = False  # write the new bars without the prompt
 
 
 @dataclass(frozen=True)
-class Made:
-    """One file that was written."""
+class SampleFile:
+    """A file that was written."""
 
-    id: int  # of its row: `sample --like ID` makes it again
+    id: int  # of its row, for `sample --like ID`
     path: Path
     composition: Composition
-    source: str  # which model, in words
+    source: str  # the name of the model
 
 
 @dataclass(frozen=True)
 class SampleBatch:
-    """What came of a request."""
+    """The result of a request."""
 
-    made: tuple[Made, ...]
-    failed: tuple[MusictkError, ...] = ()  # pieces that were composed and could not be written
-    folded: tuple[str, ...] = ()  # labels that have no vector of their own
-    notices: tuple[str, ...] = ()  # what the files could not hold
+    made: tuple[SampleFile, ...]
+    failed: tuple[MusictkError, ...] = ()  # of pieces that could not be written
+    folded: tuple[str, ...] = ()  # labels that share OTHER's vector
+    notices: tuple[str, ...] = ()  # what the files could not represent
 
 
 def sample(
     catalog: Catalog,
     workspace: Workspace,
-    asked: Asked,
+    asked: SampleRequest,
     out: Path | None = None,
     listener: SampleListener | None = None,
 ) -> SampleBatch:
-    """Compose `asked.count` pieces and write each; many are numbered out-1.mid, out-2.mid, …
+    """Compose `asked.count` pieces and write each; several are numbered out-1.mid, out-2.mid, …
 
-    Raises MusictkError where none of them can be written.
+    Raises MusictkError if none of them can be written.
     """
     opened = open_source(catalog, workspace, asked.source)
     runtime = opened.runtime
@@ -96,16 +96,16 @@ def sample(
     find_metre(tokenizer, sampling.metre)
     _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
-    kept: dict[str, Any] = {} if given is None else {"given": given.kept(workspace)}
+    kept: dict[str, Any] = {} if given is None else {"given": given.store(workspace)}
     kept |= {"new_only": True} if asked.new_only else {}
-    made: list[Made] = []
+    made: list[SampleFile] = []
     notices: list[str] = []
     failed: list[MusictkError] = []
     for composition in compose(runtime, tokenizer, request, listener):
         path = target(out, opened.name, request, composition.row, tokenizer)
         try:
             notices += write_composition(tokenizer, composition, path, given, asked.new_only)
-        except MusictkError as error:  # of a text that is no tune; the others may be
+        except MusictkError as error:  # of text that is not valid ABC; other pieces may be
             failed.append(error)
             continue
         row = catalog.add_sample(
@@ -121,7 +121,7 @@ def sample(
             },
             opened.run,
         )
-        made.append(Made(row.id, path, composition, opened.name))
+        made.append(SampleFile(row.id, path, composition, opened.name))
     if failed and not made:
         raise failed[0]
     return SampleBatch(
@@ -129,28 +129,28 @@ def sample(
     )
 
 
-def _check(asked: Asked) -> None:
+def _check(asked: SampleRequest) -> None:
     """Raises UsageError for options that do not go together."""
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(
-            "--theme and --prompt are two ways to give one piece of music",
-            "give one of them: --theme for a form, --prompt to continue",
+            "--theme and --prompt cannot both be given",
+            "use --theme for the first section of a form, --prompt to continue a piece",
         )
     if asked.theme is not None and not asked.form.strip():
-        raise UsageError("--theme needs a form whose first section it is", "say --form ABA")
+        raise UsageError("--theme needs a form, of which it is the first section", "add --form ABA")
     if asked.theme is not None and asked.options.get("prompt_tokens"):
-        raise UsageError("a theme is heard as a whole", "leave --prompt-tokens out")
+        raise UsageError("--prompt-tokens does not apply to a theme", "leave it out")
     if asked.new_only and asked.theme is None and asked.prompt is None:
-        raise UsageError("--new-only leaves out given music, and none is given", "add --prompt")
+        raise UsageError("--new-only needs a prompt or theme to leave out", "add --prompt")
 
 
-def _sampling(manifest: Manifest, asked: Asked) -> Sampling:
-    """The options that were set, else the model's saved defaults."""
+def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
+    """The options that were given, else the model's saved defaults."""
     planned = bool(asked.form.strip() or asked.bars)
     return resolve_sampling(manifest.sampling, asked.options, planned)
 
 
-def _prompt(tokenizer: Tokenizer, asked: Asked, sampling: Sampling) -> Prompt | None:
+def _prompt(tokenizer: Tokenizer, asked: SampleRequest, sampling: Sampling) -> Prompt | None:
     path = asked.prompt if asked.theme is None else asked.theme
     if path is None:
         return None
@@ -160,36 +160,38 @@ def _prompt(tokenizer: Tokenizer, asked: Asked, sampling: Sampling) -> Prompt | 
 def _announce(
     prompt: Prompt | None, request: PieceRequest, most: int, listener: SampleListener | None
 ) -> None:
-    """Before anything is composed: what the model does not hear, and what will be different."""
+    """Notices before composing: what the model cannot represent or see of the prompt."""
     if prompt is None or listener is None:
         return
     if prompt.dropped:
-        said = "the given music itself is kept as it is"
-        listener.notice(f"the model does not hear: {', '.join(prompt.dropped)}; {said}")
-    heard = len(prompt.sequence)
-    if heard >= most:
         listener.notice(
-            f"the given music has {heard:,} positions and the model hears {most:,} at once:"
-            " it hears the last bars"
+            f"the model cannot represent {', '.join(prompt.dropped)} of the prompt;"
+            " the prompt itself is written unchanged"
+        )
+    used = len(prompt.sequence)
+    if used >= most:
+        listener.notice(
+            f"the prompt has {used:,} positions and the model's context {most:,}:"
+            " it uses the last bars"
         )
     if prompt.left_out:
         listener.notice(
-            f"hears the last {heard:,} of the prompt's {heard + prompt.left_out:,} positions;"
-            " --prompt-tokens 0 takes all"
+            f"uses the last {used:,} of the prompt's {used + prompt.left_out:,} positions;"
+            " --prompt-tokens 0 uses all"
         )
     metre = request.sampling.metre
     if prompt.metre and "/" in metre and metre != prompt.metre:
-        listener.notice(f"the given music is in {prompt.metre}, the new bars are in {metre}")
+        listener.notice(f"the prompt is in {prompt.metre}, the new bars are in {metre}")
 
 
 def _request(
     catalog: Catalog,
     manifest: Manifest,
-    asked: Asked,
+    asked: SampleRequest,
     sampling: Sampling,
     prompt: Prompt | None,
 ) -> PieceRequest:
-    """Everything settled: the names that the model knows, its saved defaults, a seed."""
+    """Everything resolved: the names that the model knows, its saved defaults, a seed."""
     theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
         theme = count_bars(manifest.make_tokenizer(), prompt.sequence)
@@ -211,30 +213,30 @@ def _request(
     return scaled if scaled.theme == theme else request
 
 
-def again(
+def repeat_sample(
     catalog: Catalog,
     workspace: Workspace,
     sample_id: int,
     out: Path | None = None,
     listener: SampleListener | None = None,
 ) -> SampleBatch:
-    """Make a sample again from its row, bit for bit on the same machine.
+    """Repeat a stored sample; bit for bit the same on the same machine.
 
-    Raises MusictkError where the model is not the one it came from any more.
+    Raises MusictkError if the model has changed since.
     """
     row = catalog.sample(sample_id)
     values = dict(row.request)
     source = known_source(build(ModelSource, values.pop("source"), "sample"))
     index = int(values.pop("row"))
-    new_only, kept = bool(values.pop("new_only", False)), values.pop("given", None)
-    given = None if kept is None else Given.read(workspace, kept)
+    new_only, stored = bool(values.pop("new_only", False)), values.pop("given", None)
+    prompt = None if stored is None else PromptMusic.read(workspace, stored)
     opened = open_source(catalog, workspace, source, f"sample {sample_id}", row.bundle)
     request = PieceRequest.read(values)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     found = remake(opened.runtime, tokenizer, request, index, listener)
     path = out or workspace.resolve(row.path)
-    notices = write_composition(tokenizer, found, path, given, new_only)
-    made = Made(row.id, path, found, opened.name)
+    notices = write_composition(tokenizer, found, path, prompt, new_only)
+    made = SampleFile(row.id, path, found, opened.name)
     return SampleBatch((made,), folded=_folded(opened.runtime, request), notices=tuple(notices))
 
 
@@ -248,8 +250,8 @@ def _folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
     )
 
 
-def _plain(source: ModelSource, opened: Opened) -> dict[str, Any]:
-    """The source as it was resolved: run and engine by name, so that later runs change nothing."""
+def _plain(source: ModelSource, opened: LoadedModel) -> dict[str, Any]:
+    """The source with the run and runtime that were used, so that later runs change nothing."""
     named = replace(source, run=opened.run, runtime=opened.runtime.name)
     return {
         key: str(value) if isinstance(value, Path) else value

@@ -25,18 +25,19 @@ IN_EPOCHS: Mapping[str, str] = {  # a number of passes -> the setting in steps t
 TEXTS = ("arch", "tokenizer", "size", "summary")
 NAMES = (*TEXTS, *IN_EPOCHS, "export")
 GROUPS = ("model", "tokens", "network", "train", "data", "sample")
+RENAMED: Mapping[str, str] = {}  # old name -> current one, of NAMES
 FOLDER = files("musictk.training") / "presets"
 
 
 def preset_names() -> list[str]:
-    """Every preset there is."""
+    """The names of all presets."""
     return sorted(item.name.removesuffix(".toml") for item in FOLDER.iterdir())
 
 
 def load_preset(name: str) -> dict[str, Any]:
     """The preset called `name`: its top-level keys and its groups of settings.
 
-    Raises UnknownNameError with the nearest known name.
+    Raises UnknownNameError with the most similar known name.
     """
     known = preset_names()
     if name not in known:
@@ -55,16 +56,16 @@ def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{owner} is not valid TOML: {error}") from error
     for key, value in values.items():
-        if key not in NAMES + GROUPS:
+        if key not in (*NAMES, *GROUPS, *RENAMED):
             raise UnknownNameError(f"key of {owner}", key, NAMES + GROUPS)
-        if (wanted := _misfit(key, value)) is not None:
+        if (wanted := _expected(RENAMED.get(key, key), value)) is not None:
             raise UsageError(f"{key}={value!r} in {owner} is not {wanted}")
     TrainSettings().but(**values.get("train", {}))
     return values
 
 
-def _misfit(key: str, value: Any) -> str | None:
-    """What the value of a key should be; None if it is."""
+def _expected(key: str, value: Any) -> str | None:
+    """The type that the value of a key should have; None if it has it."""
     if key in GROUPS:
         return None if isinstance(value, dict) else f"a table of settings, such as [{key}]"
     if key in TEXTS:

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from math import inf
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
-from musictk.config import Rules, build, plain, require_all
+from musictk.config import Rules, build, plain, require_all, translate
 from musictk.errors import UnknownNameError
 
 
@@ -72,6 +72,8 @@ class Loop:
 class TrainSettings:
     """All settings of training."""
 
+    RENAMED: ClassVar[Mapping[str, str]] = {}  # old flat name -> current one
+
     optimisation: Optimisation = field(default_factory=Optimisation)
     schedule: Schedule = field(default_factory=Schedule)
     precision: Precision = field(default_factory=Precision)
@@ -85,6 +87,7 @@ class TrainSettings:
 
         Raises UnknownNameError with the nearest key, UsageError for an invalid value.
         """
+        values = translate(values, self.RENAMED)
         for key in values:
             if key not in GROUP_OF:
                 raise UnknownNameError("setting of training", key, GROUP_OF)

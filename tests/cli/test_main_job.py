@@ -136,7 +136,7 @@ def test_the_unused_part_of_a_prompt_is_noted_and_not_kept(shell: Shell) -> None
     prompt = ("--prompt", "midis/Satie/gymnopedie_3.mid", "--prompt-tokens", "40", "--bars", "1")
     said = shell("sample", *prompt, "-o", "on.mid")
     assert re.search(r"the last \d+ of the prompt's", said.stderr)
-    assert "the model does not hear: " in said.stderr
+    assert "the model cannot represent " in said.stderr
     (sample,) = shell.json("runs", "show", "conformer-1")["samples"]
     assert 0 < len(sample["request"]["prompt"]) <= 40
     shown = shell("runs", "show", "conformer-1").stdout
@@ -195,7 +195,7 @@ def test_a_prompt_without_music_is_one_line(
 def test_a_prompt_is_continued(shell: Shell) -> None:
     given = "midis/Bach/musette_anh126.mid"
     said = shell("sample", "--prompt", given, "--bars", "2", "--seed", "1", "-o", "on.mid")
-    assert said.stderr.count("the model does not hear: ") == 1
+    assert said.stderr.count("the model cannot represent ") == 1
     before, after = (mido.MidiFile(shell.directory / path) for path in (given, "on.mid"))
     assert before.ticks_per_beat == after.ticks_per_beat
     for track, longer in zip(before.tracks, after.tracks, strict=True):
@@ -251,7 +251,7 @@ def _strikes(file: mido.MidiFile) -> list[bool]:
             2,
             "cannot be combined with --steps",
         ),
-        (["train", "--from", "conformer-1", "--arch", "gpt"], 2, "leave arch=gpt out"),
+        (["train", "--from", "conformer-1", "--arch", "gpt"], 2, "leave out arch=gpt"),
         (["tokenize", "remi", "--set", "modle.dim=3"], 2, "does not use the setting modle.dim"),
         (
             ["tokenize", "remi", "--set", "data.stretch=[1.1]"],
@@ -264,7 +264,7 @@ def _strikes(file: mido.MidiFile) -> list[bool]:
         (["show", "no-such.mid"], 1, "no-such.mid"),
         (["sample", "--prompt", "no-such.mid"], 1, "no-such.mid"),
         (["sample", "--theme", "no-such.mid", "--form", "ABA"], 1, "no-such.mid"),
-        (["sample", "--theme", "no-such.mid"], 2, "say --form ABA"),
+        (["sample", "--theme", "no-such.mid"], 2, "add --form ABA"),
         (["sample", "--new-only"], 2, "add --prompt"),
         (["sample", "--metre", "17/32"], 2, "17/32"),
     ],

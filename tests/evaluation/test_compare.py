@@ -31,18 +31,19 @@ def _scored(name: str, pieces: list[int], per_note: float, noise: float = 0.0) -
 
 def test_units_divide_the_same_nats() -> None:
     (row,) = compare_scores([_scored("a", [1, 2, 3], 2.0)])
-    assert row["per_note"] == pytest.approx(4 * row["per_token"], abs=1e-3)
-    assert row["per_second"] == pytest.approx(5 * row["per_note"], abs=1e-3)
-    assert row["pieces"] == 3
-    assert row["behind"] == 0
+    values = row.plain()
+    assert values["per_note"] == pytest.approx(4 * values["per_token"], abs=1e-3)
+    assert values["per_second"] == pytest.approx(5 * values["per_note"], abs=1e-3)
+    assert values["pieces"] == 3
+    assert values["behind"] == 0
 
 
 def test_only_pieces_that_all_scored_count_in_any_order() -> None:
     one = _scored("one", [4, 2, 9, 7], 2.0)
     other = _scored("other", [9, 7, 5, 4], 2.0)
     rows = compare_scores([one, other])
-    assert [row["pieces"] for row in rows] == [3, 3]
-    assert rows[0]["per_note"] == rows[1]["per_note"]
+    assert [row.pieces for row in rows] == [3, 3]
+    assert rows[0].per_note == rows[1].per_note
     with pytest.raises(MusictkError, match="third: no piece in common with one, other"):
         compare_scores([one, _scored("third", [1], 2.0), other])
 
@@ -62,16 +63,17 @@ def test_most_runs_are_compared_and_the_last_where_it_is_even() -> None:
 def test_a_piece_with_nothing_scored_is_left_out() -> None:
     run = _scored("a", [0, 1, 2], 2.0)
     run.positions[1] = 0
-    assert compare_scores([run])[0]["pieces"] == 2
+    assert compare_scores([run])[0].pieces == 2
 
 
 def test_pairing_tells_apart_what_intervals_cannot() -> None:
     pieces = list(range(100))
     better, worse = _scored("a", pieces, 2.0, 0.01), _scored("bb", pieces, 2.05, 0.01)
     rows = compare_scores([worse, better])
-    assert [row["run"] for row in rows] == ["a", "bb"]
-    assert rows[0]["per_note_95"][1] > rows[1]["per_note_95"][0]  # they overlap
-    assert rows[1]["behind_95"][0] > 0
+    assert [row.run for row in rows] == ["a", "bb"]
+    values = [row.plain() for row in rows]
+    assert values[0]["per_note_95"][1] > values[1]["per_note_95"][0]  # they overlap
+    assert values[1]["behind_95"][0] > 0
 
 
 def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
@@ -119,10 +121,10 @@ def test_versions_of_one_work_are_told_from_pieces() -> None:
         compare_scores([replace(run, clusters=clusters)])[0]
         for clusters in (("a", "b", "c", "d"), ("a", "a", "a", "a"))
     )
-    assert (apart["pieces"], apart["works"]) == (4, 4)
-    assert (together["pieces"], together["works"]) == (4, 1)
-    assert apart["per_note"] == together["per_note"]
-    assert together["per_note_95"][0] == together["per_note_95"][1]
+    assert (apart.pieces, apart.works) == (4, 4)
+    assert (together.pieces, together.works) == (4, 1)
+    assert apart.plain()["per_note"] == together.plain()["per_note"]
+    assert together.plain()["per_note_95"][0] == together.plain()["per_note_95"][1]
 
 
 def test_a_run_is_not_behind_itself() -> None:
@@ -134,9 +136,10 @@ def test_a_run_is_not_behind_itself() -> None:
 
 def test_text_has_neither_notes_nor_seconds() -> None:
     rows = compare_scores([_silent("worse", 3.0), _silent("better", 2.0)])
-    assert [row["run"] for row in rows] == ["better", "worse"]
-    assert rows[0]["per_token"] > 0
-    assert all(row[name] is None for row in rows for name in ("per_note", "per_second", "behind"))
+    assert [row.run for row in rows] == ["better", "worse"]
+    values = [row.plain() for row in rows]
+    assert values[0]["per_token"] > 0
+    assert all(row[name] is None for row in values for name in ("per_note", "per_second", "behind"))
 
 
 def _silent(name: str, per_note: float) -> ScoredRun:

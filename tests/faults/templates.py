@@ -8,11 +8,12 @@ import signal
 from pathlib import Path
 
 from musictk.catalog import Catalog
-from musictk.jobs.plan import TrainRequest
+from musictk.jobs.merge import merge
+from musictk.jobs.sources import Source
 from musictk.jobs.train import run
 from musictk.training.outcome import Report
 from musictk.workspace import Workspace
-from tests.jobs.conftest import Heard
+from tests.jobs.conftest import Listener
 from tests.rendering.test_audio import tiny_soundfont
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "midis" / "Bach"
@@ -35,7 +36,7 @@ TRAIN = (
 )
 
 
-class Stopper(Heard):
+class Stopper(Listener):
     """Asks the run to stop after two steps, as Ctrl-C does."""
 
     def stepped(self, report: Report) -> None:
@@ -58,8 +59,7 @@ def stopped(folder: Path) -> None:
         group, _, name = key.rpartition(".")
         groups[group or "train"][name] = value
     workspace = Workspace(folder)
-    request = TrainRequest(
-        arch="gpt", tokenizer="events", steps=4, seed=1, device="cpu", overrides=groups
-    )
+    groups["train"] |= {"steps": 4, "seed": 1}
+    config = merge([Source("template", {"arch": "gpt", "tokenizer": "events", **groups})])
     with Catalog.open(workspace.catalog_url, folder) as catalog:
-        run(catalog, workspace, request, Stopper())
+        run(catalog, workspace, config, Stopper(), "cpu")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,11 @@ import pytest
 
 from musictk.catalog import Catalog
 from musictk.ingest import IngestOptions, ingest
-from musictk.jobs.plan import TrainRequest
-from musictk.jobs.train import Result, run
+from musictk.jobs.config import RunConfig
+from musictk.jobs.facts import RunFacts
+from musictk.jobs.merge import merge
+from musictk.jobs.sources import Source, base_sources
+from musictk.jobs.train import RunResult, resume, run
 from musictk.training.outcome import SilentListener
 from musictk.workspace import Workspace
 
@@ -26,12 +29,12 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
 
 
 @dataclass
-class Heard(SilentListener):
+class Listener(SilentListener):
     """Keeps the facts of the run that began."""
 
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    facts: RunFacts = field(init=False)
 
-    def began(self, run: str, facts: Mapping[str, Any]) -> None:
+    def began(self, run: str, facts: RunFacts) -> None:
         self.facts = facts
 
     def tokenized(self, done: int, total: int) -> None: ...
@@ -46,9 +49,33 @@ class Room:
     catalog: Catalog
     workspace: Workspace
 
-    def train(self, heard: Heard | None = None, **asked: Any) -> Result:
-        """Two steps on the CPU of what is asked for."""
-        return run(self.catalog, self.workspace, small(**asked), heard or Heard())
+    def train(self, listener: Listener | None = None, **given: Any) -> RunResult:
+        """Train a small model on the CPU, for two steps by default."""
+        groups = {**SMALL, **given.pop("groups", {})}
+        config = self.config(**{"steps": 2, "groups": groups, **given})
+        return run(self.catalog, self.workspace, config, listener or Listener(), "cpu")
+
+    def resume(self, run: str, listener: Listener | None = None) -> RunResult:
+        """Resume a run on the CPU."""
+        return resume(self.catalog, self.workspace, run, listener or Listener(), "cpu")
+
+    def config(
+        self,
+        start: str | None = None,
+        preset: str | None = None,
+        file: Path | None = None,
+        groups: Mapping[str, Mapping[str, Any]] | None = None,
+        steps: int | None = None,
+        size: str | None = None,
+        **names: Any,
+    ) -> RunConfig:
+        """The settings merged from these sources, as the command line merges them."""
+        sources = [*base_sources(self.catalog, start, preset, file)]
+        sources += [Source("--size", {"size": size})] if size is not None else []
+        sources += [Source("--set", groups or {}), Source("flags", names)]
+        if steps is not None:
+            sources.append(Source("--steps", {"train": {"steps": steps}}))
+        return merge(sources)
 
     def ingest_more(self, count: int) -> None:
         """Read in the next pieces of the examples."""
@@ -57,14 +84,6 @@ class Room:
         for path in sorted(BACH.glob("*.mid"))[FIRST : FIRST + count]:
             shutil.copy(path, folder)
         ingest(self.catalog, self.workspace, [folder], IngestOptions(workers=1))
-
-
-def small(**asked: Any) -> TrainRequest:
-    """A request for a model that trains in a moment."""
-    if "resume" in asked:
-        return TrainRequest(**{"device": "cpu", **asked})
-    overrides = {**SMALL, **asked.pop("overrides", {})}
-    return TrainRequest(**{"steps": 2, "device": "cpu", "overrides": overrides, **asked})
 
 
 @pytest.fixture(scope="session")
@@ -89,9 +108,3 @@ def room(ingested: Path, tmp_path: Path) -> Iterator[Room]:
     workspace = Workspace(root)
     with Catalog.open(workspace.catalog_url, root) as catalog:
         yield Room(catalog, workspace)
-
-
-@pytest.fixture
-def asking() -> Callable[..., TrainRequest]:
-    """`small`."""
-    return small

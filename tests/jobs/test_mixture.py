@@ -1,4 +1,4 @@
-"""Labels as they are typed."""
+"""Labels and mixtures as text."""
 
 from __future__ import annotations
 

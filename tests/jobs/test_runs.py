@@ -20,22 +20,22 @@ from musictk.jobs.runs import close_abandoned, status_of
 from musictk.model.manifest import Manifest
 from musictk.training.directory import LockedError, is_locked, lock
 from musictk.training.outcome import Evaluation, Report
-from tests.jobs.conftest import SMALL, Heard, Room
+from tests.jobs.conftest import SMALL, Listener, Room
 
 EACH = {"train": {**SMALL["train"], "log_every": 1, "evaluate_every": 2, "checkpoint_every": 2}}
-FOUR: dict[str, Any] = {"arch": "gpt", "tokenizer": "events", "steps": 4, "overrides": EACH}
-TOO_HIGH: dict[str, Any] = {**FOUR, "overrides": {"train": {**EACH["train"], "lr": 1e20}}}
+FOUR: dict[str, Any] = {"arch": "gpt", "tokenizer": "events", "steps": 4, "groups": EACH}
+TOO_HIGH: dict[str, Any] = {**FOUR, "groups": {"train": {**EACH["train"], "lr": 1e20}}}
 
 
-class Stopper(Heard):
+class Stopper(Listener):
     """Presses Ctrl-C after each step."""
 
     def stepped(self, report: Report) -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-class Full(Heard):
-    """Cannot go on after the second evaluation."""
+class Full(Listener):
+    """Fails after the second evaluation."""
 
     def __init__(self, error: BaseException) -> None:
         super().__init__()
@@ -61,14 +61,14 @@ def test_a_run_that_diverged_is_no_model(room: Room) -> None:
         next(export(room.catalog, room.workspace, ["onnx"], made.run))
     with pytest.raises(MusictkError, match="diverged before it had a good checkpoint"):
         room.train(start=made.run)
-    with pytest.raises(UsageError, match=r"would do so again; .* --set lr=0.001"):
-        room.train(resume=made.run)
-    assert [row["run"] for row in compare(room.catalog, room.workspace, []).rows] == ["gpt-1"]
+    with pytest.raises(UsageError, match=r"would diverge again; .* --set lr=0.001"):
+        room.resume(made.run)
+    assert [row.run for row in compare(room.catalog, room.workspace, []).runs] == ["gpt-1"]
     assert statuses(room) == {"gpt-1": "finished", "gpt-2": "diverged"}
 
 
 def test_the_best_before_a_divergence_can_be_used(room: Room) -> None:
-    made = room.train(start="gpt-1", overrides={"train": {**EACH["train"], "lr": 1e20}}, steps=4)
+    made = room.train(start="gpt-1", groups={"train": {**EACH["train"], "lr": 1e20}}, steps=4)
     assert made.outcome.diverged
     assert made.outcome.kept_start
     row = room.catalog.checkpoint(made.run)
@@ -107,7 +107,7 @@ def test_a_run_that_an_error_ended_is_resumed(
     row = room.catalog.run("gpt-3")
     assert (row.status, row.metrics["step"]) == (status, 2)
     assert [each.step for each in room.catalog.checkpoints("gpt-3")] == [2, 2]
-    resumed = room.train(resume="gpt-3")
+    resumed = room.resume("gpt-3")
     assert resumed.outcome.digest == whole.outcome.digest
     assert statuses(room)["gpt-3"] == "finished"
 
@@ -132,16 +132,16 @@ def test_a_killed_run_is_closed_by_the_next(room: Room) -> None:
     assert not part.exists()
     assert [each.step for each in room.catalog.checkpoints(cut.run)] == [1]
     assert best_of(room.catalog, room.workspace, None)[0] == whole.run
-    assert room.train(resume=cut.run).outcome.digest == whole.outcome.digest
+    assert room.resume(cut.run).outcome.digest == whole.outcome.digest
 
 
 def test_one_of_two_resumes_is_refused(room: Room) -> None:
     cut = room.train(Stopper(), **FOUR)
     refused = pytest.raises(LockedError, match=f"another process is training '{cut.run}'")
     with lock(room.workspace.runs / cut.run), refused:
-        room.train(resume=cut.run)
+        room.resume(cut.run)
     assert statuses(room)[cut.run] == "interrupted"
-    assert room.train(resume=cut.run).outcome.ended == "finished"
+    assert room.resume(cut.run).outcome.ended == "finished"
 
 
 def test_a_directory_that_is_in_use_makes_no_run(room: Room) -> None:
@@ -151,7 +151,7 @@ def test_a_directory_that_is_in_use_makes_no_run(room: Room) -> None:
 
 
 def test_settings_of_other_versions(room: Room) -> None:
-    """A setting that was not there yet takes its default; one that is not there yet is named."""
+    """A setting that an older version lacks takes its default; one of a newer version is named."""
     whole = room.train(**FOUR)
     cut = room.train(Stopper(), **FOUR)
     trainer = room.workspace.runs / cut.run / "last" / "trainer.json"
@@ -159,26 +159,26 @@ def test_settings_of_other_versions(room: Room) -> None:
     trainer.write_text(text.replace('"keep_checkpoints"', '"moon"'))
     newer = r"a newer musictk began this run \(setting moon\); upgrade musictk, then: .* --resume"
     with pytest.raises(MusictkError, match=newer):
-        room.train(resume=cut.run)
+        room.resume(cut.run)
     trainer.write_text(text.replace('    "keep_checkpoints": false,\n', ""))
     assert "keep_checkpoints" not in trainer.read_text()
-    assert room.train(resume=cut.run).outcome.digest == whole.outcome.digest
+    assert room.resume(cut.run).outcome.digest == whole.outcome.digest
 
 
-def test_a_default_that_has_changed_since_does_not_stop_a_run(room: Room) -> None:
-    """What the run was not asked for stands in its checkpoint alone."""
+def test_a_changed_default_does_not_stop_a_run(room: Room) -> None:
+    """Settings that the run was not given are stored in its checkpoint alone."""
     cut = room.train(Stopper(), **FOUR)
     trainer = room.workspace.runs / cut.run / "last" / "trainer.json"
     text = trainer.read_text()
     assert '"weight_decay": 0.01' in text
     trainer.write_text(text.replace('"weight_decay": 0.01', '"weight_decay": 0.25'))
-    resumed = room.train(resume=cut.run)
+    resumed = room.resume(cut.run)
     assert resumed.outcome.ended == "finished"
     assert Manifest.read(resumed.outcome.last).trained["settings"]["weight_decay"] == 0.25
 
 
 def test_a_killed_process_leaves_no_lock(room: Room) -> None:
-    """Really killed, between its steps; and while one resumes it, no other one can."""
+    """Really killed, between two steps; and only one process can resume it."""
     run = room.workspace.runs / "gpt-2"
     words = ["--arch", "gpt", "--tokenizer", "events", "--steps", "100000", "--set", "dim=32"]
     words += ["--set", "depth=1", "--set", "heads=2", "--set", "length=64", "--set", "batch=2"]
@@ -195,7 +195,7 @@ def test_a_killed_process_leaves_no_lock(room: Room) -> None:
     with pytest.raises(
         LockedError, match="another process is training 'gpt-2'; wait until"
     ) as caught:
-        room.train(resume="gpt-2")
+        room.resume("gpt-2")
     assert caught.value.exit_code == 1
     assert statuses(room)["gpt-2"] == "running"
     second.send_signal(signal.SIGINT)

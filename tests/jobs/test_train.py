@@ -21,7 +21,7 @@ from musictk.tokens.crops import VERSION
 from musictk.tokens.cuts import cut
 from musictk.training.outcome import Report
 from musictk.training.preset import load_preset, preset_names
-from tests.jobs.conftest import SMALL, Heard, Room
+from tests.jobs.conftest import SMALL, Listener, Room
 
 TINY = {"dim": 32, "depth": 2, "heads": 2}
 BRIEF = {"steps": 2, "length": 64, "batch": 2, "evaluate_batches": 1, "tensorboard": False}
@@ -30,7 +30,7 @@ BRIEF = {"steps": 2, "length": 64, "batch": 2, "evaluate_batches": 1, "tensorboa
 @pytest.mark.parametrize("name", preset_names())
 def test_a_preset_trains_for_some_steps(room: Room, name: str) -> None:
     """All of its settings but the size, on real music, through its own tokenizer."""
-    made = room.train(preset=name, steps=None, overrides={"model": TINY, "train": BRIEF})
+    made = room.train(preset=name, steps=None, groups={"model": TINY, "train": BRIEF})
     preset = load_preset(name)
     assert made.outcome.step == 2
     manifest = Manifest.read(made.outcome.best)
@@ -41,74 +41,70 @@ def test_a_preset_trains_for_some_steps(room: Room, name: str) -> None:
     assert [each.kind for each in made.exports] == preset.get("export", [])
 
 
-def test_seed_002_is_no_longer_than_its_windows(room: Room) -> None:
-    made = room.train(preset="seed-002", overrides={"model": TINY, "train": BRIEF})
+def test_seed_002_is_no_longer_than_its_crops(room: Room) -> None:
+    made = room.train(preset="seed-002", groups={"model": TINY, "train": BRIEF})
     assert Manifest.read(made.outcome.last).max_length == 1024
 
 
 def test_a_fine_tuned_run_may_change_its_dropout(room: Room) -> None:
     groups = {"model": {"dropout": 0.25}, "train": {"tensorboard": False}}
-    made = room.train(start="gpt-1", overrides=groups)
+    made = room.train(start="gpt-1", groups=groups)
     manifest = Manifest.read(made.outcome.last)
     assert made.run == "gpt-2"
     assert (manifest.architecture, manifest.architecture_config["dropout"]) == ("gpt", 0.25)
     assert room.catalog.run("gpt-2").settings["model"]["dropout"] == 0.25
 
 
-@pytest.mark.parametrize(
-    "asked", [{"steps": 9}, {"arch": "gpt"}, {"overrides": {"": {"lr": 1}}}, {"start": "gpt-1"}]
-)
-def test_resume_takes_no_settings(room: Room, asked: dict[str, Any]) -> None:
-    room.catalog.finish_run("gpt-1", "interrupted")
-    with pytest.raises(UsageError, match="train --from gpt-1 goes further"):
-        room.train(resume="gpt-1", **asked)
-    assert room.catalog.run("gpt-1").status == "interrupted"
+def test_a_finished_run_is_not_resumed(room: Room) -> None:
+    with pytest.raises(UsageError, match="fine-tune it with: musictk train --from gpt-1"):
+        room.resume("gpt-1")
+    assert room.catalog.run("gpt-1").status == "finished"
 
 
 def test_two_epochs_draw_each_position_twice_on_average(room: Room) -> None:
-    heard = Heard()
-    room.train(heard, arch="gpt", tokenizer="events", steps=None, epochs=2.0)
+    listener = Listener()
+    room.train(listener, arch="gpt", tokenizer="events", steps=None, epochs=2.0)
     spans = room.catalog.spans_at(room.catalog.run("gpt-2").settings["shards"]["train"])
     crops = cut(np.array([span.length + 1 for span in spans]), 64).rows
-    assert heard.facts["steps"] == ceil(2 * crops / 2)
-    assert crops * 64 > 1.01 * heard.facts["train_positions"]
+    assert listener.facts.steps == ceil(2 * crops / 2)
+    assert crops * 64 > 1.01 * listener.facts.train_positions
 
 
-def test_an_older_run_that_is_resumed_says_that_its_windows_are_others(room: Room) -> None:
+def test_an_older_run_that_is_resumed_says_that_its_crops_are_others(room: Room) -> None:
     kept = room.train(arch="gpt", tokenizer="events")
     assert room.catalog.run(kept.run).settings["windows"] == VERSION
     room.catalog.finish_run(kept.run, "interrupted")
-    heard = Heard()
-    room.train(heard, resume=kept.run)
-    assert heard.facts["redrawn"] is False
+    listener = Listener()
+    room.resume(kept.run, listener)
+    assert listener.facts.redrawn is False
     room.catalog.finish_run(kept.run, "interrupted")
     with closing(sqlite3.connect(room.workspace.catalog)) as database:
         database.execute("UPDATE runs SET settings = json_remove(settings, '$.windows')")
         database.commit()
-    room.train(heard, resume=kept.run)
-    assert heard.facts["redrawn"] is True
+    room.resume(kept.run, listener)
+    assert listener.facts.redrawn is True
 
 
-def test_a_run_goes_on_with_the_music_it_began_with(room: Room) -> None:
-    class Stopper(Heard):
+def test_a_run_resumes_with_the_music_it_began_with(room: Room) -> None:
+    class Stopper(Listener):
         def stepped(self, report: Report) -> None:
             signal.raise_signal(signal.SIGINT)
 
     each = {"train": {**SMALL["train"], "log_every": 1}}
-    asked: dict[str, Any] = {"arch": "gpt", "tokenizer": "events", "steps": 4, "overrides": each}
-    whole = room.train(**asked)
-    cut = room.train(Stopper(), **asked)
+    given: dict[str, Any] = {"arch": "gpt", "tokenizer": "events", "steps": 4, "groups": each}
+    whole = room.train(**given)
+    cut = room.train(Stopper(), **given)
     assert cut.outcome.interrupted
     room.ingest_more(8)
-    heard = Heard()
-    resumed = room.train(heard, resume=cut.run)
-    assert heard.facts["train_positions"] == whole.facts["train_positions"]
+    listener = Listener()
+    resumed = room.resume(cut.run, listener)
+    assert listener.facts.train_positions == whole.facts.train_positions
     assert resumed.outcome.digest == whole.outcome.digest
-    again = room.train(**asked)
-    assert again.facts["train_positions"] > whole.facts["train_positions"]
+    again = room.train(**given)
+    assert again.facts.train_positions > whole.facts.train_positions
 
 
-def test_a_run_whose_export_fails_is_whole_all_the_same(room: Room) -> None:
+def test_a_run_whose_export_fails_is_kept(room: Room) -> None:
     room.workspace.exports.write_text("in the way")
     made = room.train(arch="gpt", tokenizer="events", export=("torchscript",))
     assert (made.outcome.ended, made.exports) == ("finished", ())
@@ -117,7 +113,7 @@ def test_a_run_whose_export_fails_is_whole_all_the_same(room: Room) -> None:
     assert room.catalog.run(made.run).status == "finished"
 
 
-def test_pieces_that_the_tokenizer_refuses_are_told(room: Room) -> None:
+def test_pieces_that_the_tokenizer_refuses_are_reported(room: Room) -> None:
     """A piece of drums alone is music, and nothing to a piano roll."""
     folder = room.workspace.root / "drums"
     folder.mkdir()
@@ -130,29 +126,30 @@ def test_pieces_that_the_tokenizer_refuses_are_told(room: Room) -> None:
         score.tracks.append(drums)
         score.dump_midi(str(folder / f"{number}.mid"))
     ingest(room.catalog, room.workspace, [folder], IngestOptions(workers=1))
-    heard = Heard()
-    room.train(heard, arch="gpt", tokenizer="pianoroll")
-    assert heard.facts["refused"]
-    assert set(heard.facts["refused"]) == {"refused: there is no pitched note"}
+    listener = Listener()
+    room.train(listener, arch="gpt", tokenizer="pianoroll")
+    assert listener.facts.refused
+    assert set(listener.facts.refused) == {"refused: there is no pitched note"}
 
 
 def test_a_run_without_a_checkpoint_says_so(room: Room) -> None:
     row = room.catalog.run("gpt-1")
     lost = room.catalog.start_run("gpt", row.tokenizer, row.settings, "lost")
     room.catalog.finish_run(lost.name, "failed")
-    either: list[dict[str, Any]] = [{"resume": "lost"}, {"start": "lost"}]
-    for asked in either:
-        with pytest.raises(MusictkError, match="before its first checkpoint; start anew"):
-            room.train(**asked)
+    message = "before its first checkpoint; train it again"
+    with pytest.raises(MusictkError, match=message):
+        room.resume("lost")
+    with pytest.raises(MusictkError, match=message):
+        room.train(start="lost")
     assert {run.name: run.status for run in room.catalog.runs()} == {
         "gpt-1": "finished",
         "lost": "failed",
     }
 
 
-def test_what_cannot_be_set_is_no_run(room: Room) -> None:
+def test_invalid_settings_make_no_run(room: Room) -> None:
     with pytest.raises(UsageError):
-        room.train(arch="gpt", overrides={"data": {"transpose": 100}})
+        room.train(arch="gpt", groups={"data": {"transpose": 100}})
     assert [run.name for run in room.catalog.runs()] == ["gpt-1"]
 
 
@@ -162,12 +159,12 @@ def test_a_run_that_cannot_be_prepared_has_failed(room: Room) -> None:
     shutil.copytree(room.workspace.runs / "gpt-1", room.workspace.runs / broken.name, symlinks=True)
     (room.workspace.runs / broken.name / "last" / "manifest.json").write_text("{}")
     with pytest.raises(MusictkError):
-        room.train(resume="broken")
+        room.resume("broken")
     assert room.catalog.run("broken").status == "failed"
 
 
 @pytest.mark.parametrize(
-    ("tokenizer", "groups", "idle"),
+    ("tokenizer", "groups", "ineffective"),
     [
         ("remi", {"tokens": {"bpe": 600}}, ("transpose",)),
         ("remi", {"tokens": {"bpe": 600}, "data": {"transpose": 0, "keys": [1]}}, ()),
@@ -175,17 +172,17 @@ def test_a_run_that_cannot_be_prepared_has_failed(room: Room) -> None:
         ("events", {"data": {"velocity": 8}}, ()),
     ],
 )
-def test_what_varies_nothing_is_told(
-    room: Room, tokenizer: str, groups: dict[str, Any], idle: tuple[str, ...]
+def test_augmentation_without_effect_is_reported(
+    room: Room, tokenizer: str, groups: dict[str, Any], ineffective: tuple[str, ...]
 ) -> None:
-    heard = Heard()
-    room.train(heard, arch="gpt", tokenizer=tokenizer, overrides=groups, size="tiny")
-    assert heard.facts["idle"] == idle
+    listener = Listener()
+    room.train(listener, arch="gpt", tokenizer=tokenizer, groups=groups, size="tiny")
+    assert listener.facts.no_effect == ineffective
 
 
 def test_music_that_another_tokenizer_reads(tmp_path: Path) -> None:
     from musictk.catalog import Catalog
-    from musictk.ingest import IngestOptions, ingest
+    from musictk.ingest import ingest
     from musictk.workspace import Workspace
 
     (tmp_path / "tune.abc").write_text("X:1\nM:4/4\nL:1/8\nK:G\nG2BG dGBG|c2ec B2dB|G8|\n")

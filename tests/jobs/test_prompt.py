@@ -1,4 +1,4 @@
-"""The user's own music comes back as it was, with new bars behind it."""
+"""A prompt is written unchanged, and new bars after it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import ModelSource
-from musictk.jobs.sample import Asked, SampleBatch, again, sample
+from musictk.jobs.sample import SampleBatch, SampleRequest, repeat_sample, sample
 from musictk.music import bars, notes
 from musictk.rendering import midi, smf
 from musictk.workspace import Workspace
@@ -27,7 +27,7 @@ TOKENIZERS = ("remi", "events", "pianoroll")
 
 
 class Ear:
-    """Keeps what is said before composing."""
+    """Keeps the notices before composing."""
 
     def __init__(self) -> None:
         self.said: list[str] = []
@@ -46,17 +46,19 @@ class Studio:
 
     def __init__(self, room: Room, folder: Path) -> None:
         self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
-        programs = {"tokenizer": {"programs": True}}
+        programs = {"tokens": {"programs": True}}
         self.runs = {
             name: room.train(arch="gpt", tokenizer=name).run for name in ("remi", "pianoroll")
         }
         self.runs["events"] = "gpt-1"
-        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", overrides=programs).run
+        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", groups=programs).run
 
     def sample(self, name: str, ear: Ear | None = None, **asked: Any) -> tuple[Path, SampleBatch]:
         out = self.folder / f"{name}.mid"
         options = asked.pop("options", {})
-        request = Asked(source=ModelSource(run=self.runs[name]), seed=3, options=options, **asked)
+        request = SampleRequest(
+            source=ModelSource(run=self.runs[name]), seed=3, options=options, **asked
+        )
         return out, sample(self.catalog, self.workspace, request, out, ear)
 
 
@@ -206,36 +208,34 @@ def test_the_theme_is_the_first_section(studio: Studio, name: str) -> None:
     assert len(back) == pytest.approx(len(theme), abs=3)
 
 
-def test_a_sample_of_given_music_is_made_again(studio: Studio, tmp_path: Path) -> None:
+def test_a_sample_with_a_prompt_is_repeated(studio: Studio, tmp_path: Path) -> None:
     given = two_hands(tmp_path / "mine.mid")
     for asked in ({"prompt": given}, {"prompt": given, "new_only": True}):
         out, batch = studio.sample("remi", bars=2, **asked)
         first = out.read_bytes()
         given_copy = given.read_bytes()
         given.unlink()  # the workspace has a copy
-        again(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+        repeat_sample(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
         given.write_bytes(given_copy)
         assert (tmp_path / "again.mid").read_bytes() == first
     out, batch = studio.sample("remi", theme=given, form="ABA", bars=2)
-    again(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+    repeat_sample(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
     assert (tmp_path / "again.mid").read_bytes() == out.read_bytes()
 
 
 @pytest.mark.parametrize("harm", ["changed", "gone"])
-def test_given_music_that_changed_is_not_passed_off(
-    studio: Studio, tmp_path: Path, harm: str
-) -> None:
+def test_a_changed_prompt_is_refused(studio: Studio, tmp_path: Path, harm: str) -> None:
     given = two_hands(tmp_path / f"{harm}.mid", bars=5 + len(harm))
     _, batch = studio.sample("remi", prompt=given, bars=1)
     kept = studio.catalog.sample(batch.made[0].id).request["given"]
     copy = studio.workspace.resolve(kept["path"])
     copy.write_bytes(b"MThd") if harm == "changed" else copy.unlink()
     with pytest.raises(MusictkError, match=copy.name):
-        again(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+        repeat_sample(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
-def test_the_end_of_a_long_prompt_is_heard_from_a_bar_line(studio: Studio, name: str) -> None:
+def test_the_end_of_a_long_prompt_begins_at_a_bar_line(studio: Studio, name: str) -> None:
     given = BACH / "petzold_menuet_anh114.mid"
     ear = Ear()
     out, batch = studio.sample(name, ear, prompt=given, bars=1, options={"prompt_tokens": 90})
@@ -259,7 +259,7 @@ def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
     assert_verbatim(given, out)
     found = ScoreTick(out).time_signatures
     assert [(sign.time, sign.numerator) for sign in found] == [(0, 4), (16 * QUARTER, 3)]
-    assert "the given music is in 4/4, the new bars are in 3/4" in ear.said
+    assert "the prompt is in 4/4, the new bars are in 3/4" in ear.said
 
 
 def test_a_note_that_never_ends_does_not_sound_on(studio: Studio, tmp_path: Path) -> None:
@@ -274,12 +274,12 @@ def test_a_note_that_never_ends_does_not_sound_on(studio: Studio, tmp_path: Path
     assert held[0].end <= start
 
 
-def test_a_prompt_beyond_the_reach_is_said(studio: Studio) -> None:
+def test_a_prompt_beyond_the_context_is_noticed(studio: Studio) -> None:
     ear = Ear()
     given = BACH / "invention_08_f_major.mid"
     out, batch = studio.sample("remi", ear, prompt=given, bars=1, options={"memory": 64})
     assert_verbatim(given, out)
-    assert any("the model hears 64 at once" in said for said in ear.said)
+    assert any("the model's context 64:" in said for said in ear.said)
     assert len(batch.made[0].composition.request.prompt) > 64
 
 
@@ -290,25 +290,25 @@ def test_a_prompt_beyond_the_reach_is_said(studio: Studio) -> None:
         ("remi", {"options": {"metre": "17/32"}}, "it knows .*3/4"),
         ("remi", {"options": {"metre": "waltz"}}, "steady, free or a metre"),
         ("remi", {"new_only": True}, "add --prompt"),
-        ("remi", {"theme": BACH / "musette_anh126.mid"}, "say --form ABA"),
+        ("remi", {"theme": BACH / "musette_anh126.mid"}, "add --form ABA"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "BAB"}, "begin the form with A"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A"}, "no section but"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A3BA"}, "without a number"),
         (
             "remi",
             {"theme": BACH / "musette_anh126.mid", "prompt": BACH / "musette_anh126.mid"},
-            "give one of them",
+            "cannot both be given",
         ),
     ],
 )
-def test_what_does_not_go_together_is_said(
+def test_conflicting_options_are_refused(
     studio: Studio, name: str, asked: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(UsageError, match=says):
         studio.sample(name, **asked)
 
 
-def test_rows_of_before_are_still_read() -> None:
+def test_rows_of_older_versions_are_read() -> None:
     row = {"bars": 2, "prompt": [4, 5, 6], "sampling": {"prompt_tokens": 3, "metre": "free"}}
     request = PieceRequest.read(json.loads(json.dumps(row)))
     assert request.used_prompt == (4, 5, 6)

@@ -1,4 +1,4 @@
-"""A user's own music that a model is to continue: read, heard, kept for `sample --like`."""
+"""The music that a model is to continue: read, encoded, and stored for `sample --like`."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ from musictk.workspace import Workspace
 
 
 @dataclass(frozen=True)
-class Given:
-    """The music of a file, as bytes of a MIDI file, and the bar line where new bars begin."""
+class PromptMusic:
+    """The music of a prompt, as bytes of a MIDI file, and the bar line where new bars begin."""
 
     data: bytes
     place: JoinPoint
-    tempo: int  # microseconds per quarter note, in force there
-    key: tuple[int, int] | None  # sharps and mode, in force there
-    instruments: bool  # whether the model tells the file's instruments apart
-    most: int = 0  # ticks of the file that the new bars last, where the model's are longer; or 0
+    tempo: int  # microseconds per quarter note, at `place`
+    key: tuple[int, int] | None  # sharps and mode, at `place`
+    instruments: bool  # whether the model distinguishes the file's instruments
+    limit: int = 0  # duration of the new bars in ticks of the file; 0: as the model wrote them
 
-    def kept(self, workspace: Workspace) -> dict[str, Any]:
-        """What a sample's row holds of it. The file itself is copied into the workspace once."""
+    def store(self, workspace: Workspace) -> dict[str, Any]:
+        """Copy the file into the workspace, once; the values for a sample's row."""
         digest = hashlib.sha256(self.data).hexdigest()
         path = workspace.prompts / f"{digest[:16]}.mid"
         if not path.exists():
@@ -50,57 +50,57 @@ class Given:
             "tempo": self.tempo,
             "key": None if self.key is None else list(self.key),
             "instruments": self.instruments,
-            "most": self.most,
+            "most": self.limit,
         }
 
     @staticmethod
-    def read(workspace: Workspace, kept: Mapping[str, Any]) -> Given:
-        """The inverse of `kept`. Raises MusictkError where the copy is gone or has changed."""
-        path = workspace.resolve(str(kept["path"]))
+    def read(workspace: Workspace, stored: Mapping[str, Any]) -> PromptMusic:
+        """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
+        path = workspace.resolve(str(stored["path"]))
         try:
             data = path.read_bytes()
         except OSError as error:
             raise MusictkError(
                 f"cannot read {path}, the music that the sample continues: {error.strerror}",
-                "put it back, or sample again with --prompt",
+                "restore it, or sample again with --prompt",
             ) from error
-        if hashlib.sha256(data).hexdigest() != kept["sha256"]:
+        if hashlib.sha256(data).hexdigest() != stored["sha256"]:
             raise MusictkError(
-                f"{path} is not the music any more that the sample continues",
-                "put the file back as it was, or sample again with --prompt",
+                f"{path} has changed: it is no longer the music that the sample continues",
+                "restore the file, or sample again with --prompt",
             )
-        over, under = kept["metre"]
-        place = JoinPoint(int(kept["tick"]), int(kept["quarter"]), (int(over), int(under)))
-        key = None if kept["key"] is None else (int(kept["key"][0]), int(kept["key"][1]))
-        instruments, most = bool(kept["instruments"]), int(kept["most"])
-        return Given(data, place, int(kept["tempo"]), key, instruments, most)
+        over, under = stored["metre"]
+        place = JoinPoint(int(stored["tick"]), int(stored["quarter"]), (int(over), int(under)))
+        key = None if stored["key"] is None else (int(stored["key"][0]), int(stored["key"][1]))
+        instruments, limit = bool(stored["instruments"]), int(stored["most"])
+        return PromptMusic(data, place, int(stored["tempo"]), key, instruments, limit)
 
 
 @dataclass(frozen=True)
 class Prompt:
-    """What a composition begins with."""
+    """The beginning of a composition."""
 
-    sequence: NDArray[Any]  # what the model hears of it
-    given: Given | None = None  # None: text, which is written as it is heard
+    sequence: NDArray[Any]  # the part that the model is given
+    music: PromptMusic | None = None  # None: text, which is written as `sequence` decodes
     whole: bool = True  # it ends at a bar line
-    left_out: int = 0  # positions before those that are heard
+    left_out: int = 0  # positions before that part
     metre: str = ""  # of its last bar
     ratio: Fraction = Fraction(1)  # bars of the model that last as long as one of the music
-    dropped: tuple[str, ...] = ()  # what of the music the model is not given, in words
+    dropped: tuple[str, ...] = ()  # what the model cannot represent of the music
     bars: int = 0  # of the music
 
-    def for_bars(self, bars: int) -> Given | None:
-        """The given music before `bars` new bars (0: as many as it takes), as long as its own."""
-        if self.given is None or self.ratio == 1 or not bars:
-            return self.given
-        (over, under), quarter = self.given.place.metre, self.given.place.quarter
-        return replace(self.given, most=bars * 4 * quarter * over // under)
+    def for_bars(self, bars: int) -> PromptMusic | None:
+        """The music, with `bars` new bars (0: any number) limited to the length of its bars."""
+        if self.music is None or self.ratio == 1 or not bars:
+            return self.music
+        (over, under), quarter = self.music.place.metre, self.music.place.quarter
+        return replace(self.music, limit=bars * 4 * quarter * over // under)
 
 
 def read_prompt(tokenizer: Tokenizer, path: Path, most: int = 0) -> Prompt:
-    """The music in a file, of which the model hears the last `most` positions (0: all).
+    """The music in a file, of which the model is given the last `most` positions (0: all).
 
-    ABC notation is music to a model of music. Raises MusictkError for a file that cannot be used.
+    A model of music gets ABC notation as music. Raises MusictkError for a file that cannot be used.
     """
     piece = read_piece(path)
     if isinstance(piece, str) and "midi" in tokenizer.reads:
@@ -114,21 +114,21 @@ def read_prompt(tokenizer: Tokenizer, path: Path, most: int = 0) -> Prompt:
     except ValueError as error:
         kinds = " or ".join(sorted(tokenizer.reads))
         raise UsageError(f"cannot continue {path}: {error}", f"this model reads {kinds}") from error
-    given = _given(data, piece, encoded)
+    music = _music(data, piece, encoded)
     sequence = last_positions(tokenizer, encoded.sequence, most)
     return Prompt(
         sequence,
-        given,
+        music,
         left_out=len(encoded.sequence) - len(sequence),
-        metre="{}/{}".format(*given.place.metre),
-        ratio=_ratio(tokenizer, given.place.metre, encoded),
+        metre="{}/{}".format(*music.place.metre),
+        ratio=_ratio(tokenizer, music.place.metre, encoded),
         dropped=tuple(dropped_prompt(piece, encoded.music)),
         bars=len(bars(piece, least=encoded.start)) - 1,
     )
 
 
 def _text(tokenizer: Tokenizer, text: str, most: int) -> Prompt:
-    """Text as it is; a tune whose last bar has no bar line gets one."""
+    """The text; an ABC tune without a bar line at its end gets one."""
     lines = text.rstrip().splitlines()
     inside = "abc" in tokenizer.reads and text.startswith("X:") and lines
     if inside and lines[-1][1:2] != ":" and not lines[-1].rstrip().endswith(("|", "]", ":")):
@@ -138,12 +138,12 @@ def _text(tokenizer: Tokenizer, text: str, most: int) -> Prompt:
     return Prompt(sequence, left_out=len(whole) - len(sequence))
 
 
-def _given(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> Given:
+def _music(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> PromptMusic:
     start = encoded.start
-    sign = _in_force(score.time_signatures, start)
-    tempo, key = _in_force(score.tempos, start), _in_force(score.key_signatures, start)
+    sign = _at(score.time_signatures, start)
+    tempo, key = _at(score.tempos, start), _at(score.key_signatures, start)
     metre = (4, 4) if sign is None else (int(sign.numerator), int(sign.denominator))
-    return Given(
+    return PromptMusic(
         data,
         JoinPoint(start, score.ticks_per_quarter, metre),
         500_000 if tempo is None else int(tempo.mspq),
@@ -153,15 +153,15 @@ def _given(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> Given:
 
 
 def _ratio(tokenizer: Tokenizer, metre: tuple[int, int], encoded: EncodedPrompt) -> Fraction:
-    """How long a bar of the music is in bars of the model, where no token says a metre."""
+    """The bars of the model per bar of the music; 1 if the tokenizer encodes the metre."""
     signs = encoded.music.time_signatures
     if METRE in tokenizer.attributes() or not len(signs):
         return Fraction(1)
     return Fraction(*metre) / Fraction(signs[-1].numerator, signs[-1].denominator)
 
 
-def _in_force(changes: Any, tick: int) -> Any:
-    """The last change up to a tick; None before the first."""
+def _at(changes: Any, tick: int) -> Any:
+    """The change in effect at a tick; None before the first."""
     before = [change for change in changes if change.time <= tick]
     return max(before, key=lambda change: change.time) if before else None
 

@@ -1,0 +1,100 @@
+"""Typed facts about training runs: their plans and their results."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from musictk.training.outcome import Outcome
+    from musictk.training.progress import Progress
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run will do. Known before its first step."""
+
+    arch: str
+    tokenizer: str
+    size: str  # "own" if it is none of `musictk.model.sizes.SIZES`
+    unit: str  # of a position: "token" or "frame"
+    parameters: int
+    device: str
+    processes: int
+    train_positions: int
+    valid_positions: int
+    steps: int
+    batch: int
+    length: int  # positions of a crop
+    lr: float
+    start: str | None  # the run that it fine-tunes
+    shared: Mapping[str, tuple[str, ...]]  # category -> labels that share OTHER's vector
+    threshold: int  # training pieces that a label needs for its own vector
+    no_effect: tuple[str, ...]  # augmentation that changes nothing in these shards
+    redrawn: bool  # it is resumed, and an older version began it with other crops
+    refused: tuple[str, ...]  # why pieces were left out by the tokenizer, one per piece
+
+
+@dataclass(frozen=True)
+class RunMetrics:
+    """The results of a run, which are stored in the catalog.
+
+    Only `ended` is known of a run without a checkpoint.
+    """
+
+    ended: str
+    step: int | None = None
+    best_step: int = 0
+    best_nll: float | None = None  # nats per position
+    baseline: float | None = None
+    by_position: Mapping[str, float] = field(default_factory=dict)
+    skipped: int = 0
+    seconds: float = 0.0
+    positions_per_second: float = 0.0
+    parameters: int | None = None  # adapters merged
+    peak_bytes: int | None = None
+    why: str | None = None  # the reason it diverged
+
+    @staticmethod
+    def of_outcome(outcome: Outcome, parameters: int) -> RunMetrics:
+        """The metrics of a run that ended by itself, or on a signal."""
+        return RunMetrics(
+            ended=outcome.ended,
+            step=outcome.step,
+            best_step=outcome.best_step,
+            best_nll=outcome.best_nll,
+            baseline=outcome.baseline,
+            by_position=outcome.by_position,
+            skipped=outcome.skipped,
+            seconds=outcome.seconds,
+            positions_per_second=outcome.positions_per_second,
+            parameters=parameters,
+            peak_bytes=outcome.peak_bytes,
+            why=outcome.why if outcome.diverged else None,
+        )
+
+    @staticmethod
+    def of_progress(progress: Progress, ended: str) -> RunMetrics:
+        """The metrics of a run that ended otherwise, from its last checkpoint."""
+        return RunMetrics(
+            ended=ended,
+            step=progress.step,
+            best_step=progress.best_step,
+            best_nll=progress.best_nll,
+            baseline=progress.baseline,
+            by_position=progress.by_position,
+            skipped=progress.skipped,
+            seconds=progress.seconds,
+            positions_per_second=progress.positions / max(progress.seconds, 1e-9),
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """The known metrics as JSON-able values."""
+        if self.step is None:
+            return {"ended": self.ended}
+        unknown = {key for key in _OPTIONAL if getattr(self, key) is None}
+        return {key: value for key, value in asdict(self).items() if key not in unknown}
+
+
+_OPTIONAL = ("parameters", "peak_bytes", "why")

@@ -1,0 +1,193 @@
+"""Prepare a training run: its shards, its row in the catalog, and its network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+
+from musictk.catalog import Catalog, Run
+from musictk.config import build, plain
+from musictk.errors import MusictkError, UsageError
+from musictk.export import ExportListener
+from musictk.ingest.encode import EncodeListener
+from musictk.jobs.config import RunConfig
+from musictk.jobs.corpus import Corpus
+from musictk.jobs.data import no_effect
+from musictk.jobs.facts import RunFacts
+from musictk.model import bundle
+from musictk.model.cost import parameters
+from musictk.model.manifest import Manifest, make_component
+from musictk.model.network import Network, NetworkConfig
+from musictk.plugin import registry
+from musictk.tokens import Tokenizer, Tokens
+from musictk.tokens.crops import VERSION, Crops
+from musictk.tokens.cuts import cut
+from musictk.training import checkpoint
+from musictk.training.directory import resumable
+from musictk.training.distributed import World
+from musictk.training.outcome import TrainListener
+from musictk.training.progress import lower_rate, stored_settings
+from musictk.training.settings import TrainSettings
+from musictk.workspace import Workspace
+
+SPLITS = ("train", "valid")  # the splits that a run uses
+Claim = Callable[[str], None]  # locks the directory of a run
+
+
+class RunListener(TrainListener, EncodeListener, ExportListener, Protocol):
+    """Receives the progress of a run, from the first shard to the last export."""
+
+    def began(self, run: str, facts: RunFacts) -> None:
+        """Before the first step of `run`."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """What every part of a training command needs."""
+
+    catalog: Catalog
+    workspace: Workspace
+    corpus: Corpus
+    listener: RunListener
+    world: World
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What the training loop needs, and facts about it."""
+
+    config: RunConfig
+    settings: TrainSettings
+    network: Network
+    manifest: Manifest
+    train: Crops
+    valid: Crops
+    facts: RunFacts
+
+
+def start(job: Job, config: RunConfig, claim: Claim) -> str:
+    """Tokenize what is missing, fill the settings, open a new run; returns its name.
+
+    `claim` locks the run's directory before the run is in the catalog.
+    """
+    if config.start is not None:
+        if job.catalog.run(config.start).status != "diverged" and not job.catalog.checkpoints(
+            config.start
+        ):
+            _require_checkpoint(job.workspace, config.start)
+        job.catalog.checkpoint(config.start)  # raises if there is no good one
+    tokenizer = job.corpus.tokenizer(config.tokenizer, config.tokens)
+    shards = job.corpus.shards(tokenizer, config.data_settings, SPLITS, job.listener)
+    spans = job.catalog.spans_at(shards["train"])
+    lengths = [span.length for span in spans if not (span.augment or span.skipped)]
+    predicted = np.array(lengths, np.int64) + isinstance(tokenizer.space, Tokens)  # with eos
+    config = replace(config, shards=shards, windows=VERSION).fill(
+        sum(lengths),
+        len(lengths),
+        job.world.device.type,
+        lambda length: cut(predicted, length).rows,
+    )
+    _network(job, config, tokenizer)  # fails before there is a run if it cannot be built
+    row = job.catalog.start_run(config.arch, tokenizer.fingerprint, plain(config), claim=claim)
+    return row.name
+
+
+def reopen(job: Job, name: str | None, claim: Claim) -> str:
+    """Open the run called `name` again, by default the newest; returns its name."""
+    run = job.catalog.newest_run(None) if name in (None, "newest") else job.catalog.run(str(name))
+    _require_unfinished(run)
+    _require_checkpoint(job.workspace, run.name)
+    claim(run.name)
+    _require_unfinished(job.catalog.run(run.name))  # another process may have finished it
+    return job.catalog.resume_run(run.name).name
+
+
+def prepare(job: Job, name: str, resumed: bool) -> Prepared:
+    """Load what the run called `name` needs; its shards and its row are made already."""
+    run = job.catalog.run(name)
+    config = RunConfig.read(run.settings)
+    row = job.catalog.tokenizer(run.tokenizer)
+    kind = registry().load("tokenizer", row.name)
+    tokenizer: Tokenizer = make_component(kind, row.config, row.learned)
+    directory = job.workspace.runs / name
+    if resumed:
+        manifest = Manifest.read(directory / "last")
+        network = bundle.build_network(manifest)
+        # The checkpoint has all settings, so that defaults changed since do not matter.
+        settings = stored_settings(checkpoint.stored(directory)["settings"])
+    else:
+        network, manifest = _network(job, config, tokenizer)
+        manifest = replace(manifest, sampling=config.sample)
+        settings = config.train_settings
+    data = config.data_settings
+    train, valid = (
+        job.corpus.crops(tokenizer, split, manifest.conditions, data, config.shards)
+        for split in SPLITS
+    )
+    if not train.positions:
+        raise MusictkError(
+            "nothing in the training split can be tokenized", "see `musictk catalog rejected`"
+        )
+    spans = [span for path in config.shards.values() for span in job.catalog.spans_at(path)]
+    folded = manifest.conditions.folded
+    facts = RunFacts(
+        arch=config.arch,
+        tokenizer=config.tokenizer,
+        size=config.size or "own",
+        unit=train.shard.space.unit,
+        parameters=parameters(network),
+        device=str(job.world.device),
+        processes=job.world.size,
+        train_positions=train.positions,
+        valid_positions=valid.positions,
+        steps=config.train["steps"],
+        batch=config.train["batch"],
+        length=config.train["length"],
+        lr=config.train["lr"],
+        start=config.start,
+        shared={category: tuple(labels) for category, labels in folded.items() if labels},
+        threshold=data.threshold,
+        no_effect=no_effect(tokenizer, train.shard, config.data),
+        redrawn=resumed and config.windows != VERSION,
+        refused=tuple(span.skipped for span in spans if span.skipped),
+    )
+    return Prepared(config, settings, network, manifest, train, valid, facts)
+
+
+def _network(job: Job, config: RunConfig, tokenizer: Tokenizer) -> tuple[Network, Manifest]:
+    """Random weights from the run's seed, or those of the run that it fine-tunes."""
+    import torch
+
+    threshold = config.data_settings.threshold
+    conditions = job.corpus.conditions(tokenizer, config.conditions, threshold)
+    torch.manual_seed(config.train_settings.loop.seed)
+    if config.start is not None:
+        from musictk.training.finetune import start_from
+
+        source = job.workspace.resolve(job.catalog.checkpoint(config.start).path)
+        return start_from(source, tokenizer, conditions, config.lora, config.model.get("dropout"))
+    body = make_component(registry().load("architecture", config.arch), config.model)
+    settings = build(NetworkConfig, config.network, "network")
+    network = Network(body, tokenizer.space, conditions.sizes, settings)
+    return network, bundle.describe(network, tokenizer, conditions, settings)
+
+
+def _require_unfinished(run: Run) -> None:
+    """Raise UsageError for a run that has ended for good."""
+    if run.status == "finished":
+        hint = f"fine-tune it with: musictk train --from {run.name}"
+        raise UsageError(f"run {run.name!r} is finished", hint)
+    if run.status == "diverged":
+        lower = lower_rate(RunConfig.read(run.settings).train_settings.optimisation.lr)
+        raise UsageError(f"run {run.name!r} diverged and would diverge again", lower)
+
+
+def _require_checkpoint(workspace: Workspace, name: str) -> None:
+    """Raise MusictkError for a run that ended before its first checkpoint."""
+    if not resumable(workspace.runs / name):
+        raise MusictkError(
+            f"run {name!r} ended before its first checkpoint", "train it again: musictk train"
+        )

@@ -1,0 +1,57 @@
+"""Where the settings of `train` come from, and which of them win."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import Shell
+
+Capture = pytest.CaptureFixture[str]
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (("--steps", "9"), "--steps"),
+        (("--arch", "gpt"), "--arch"),
+        (("--set", "lr=1"), "--set"),
+        (("--from", "conformer-1"), "--from"),
+    ],
+)
+def test_resume_takes_no_settings(
+    trained: Shell, capsys: Capture, words: tuple[str, ...], named: str
+) -> None:
+    code, _, error = trained.here(capsys, "train", "--resume", "conformer-1", *words)
+    assert code == 2
+    assert named in error
+    assert "fine-tune" in error
+    assert len(error.splitlines()) == 1
+
+
+def test_an_error_names_where_the_setting_was_given(
+    trained: Shell, tmp_path: Path, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, _, error = trained.here(capsys, "train", "--set", "clipp=1")
+    assert "no setting 'clipp' (from --set)" in error
+    monkeypatch.setenv("MUSICTK_TRAIN_SET", "clipp=1")
+    _, _, error = trained.here(capsys, "train")
+    assert "no setting 'clipp' (from MUSICTK_TRAIN_SET)" in error
+    monkeypatch.delenv("MUSICTK_TRAIN_SET")
+    (tmp_path / "musictk.toml").write_text('[train]\nset = ["clipp=1"]\n')
+    _, _, error = Shell(tmp_path).here(capsys, "train")
+    assert "no setting 'clipp' (from musictk.toml)" in error
+    _, _, error = trained.here(capsys, "train", "--from", "conformer-1", "--preset", "seed-001")
+    assert "leave out arch=gpt (preset seed-001)" in error
+
+
+def test_steps_and_epochs_of_one_place_conflict(
+    trained: Shell, capsys: Capture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    code, _, error = trained.here(capsys, "train", "--steps", "3", "--epochs", "2")
+    assert code == 2
+    assert "--steps and --epochs cannot both be given" in error
+    monkeypatch.setenv("MUSICTK_TRAIN_STEPS", "3")
+    _, _, error = trained.here(capsys, "train", "--epochs", "0")
+    assert "epochs=0 must be above 0 (from --epochs)" in error
