@@ -49,7 +49,7 @@ def choose(directory: Path, runtime: str | None = None) -> str:
         harmless = [name for name in found if not find_loader(name).program]
         if not harmless:
             raise MusictkError(
-                f"{directory} contains only {find_loader(found[0]).program}, which can run any code",
+                f"{directory} has only {find_loader(found[0]).program}, which can run any code",
                 f"add --runtime {found[0]} if you trust its source",
             )
         return harmless[0]
