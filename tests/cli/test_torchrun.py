@@ -36,5 +36,5 @@ def test_an_error_of_the_first_ends_both(shell: Shell) -> None:
     assert done.returncode != 0
     assert sorted(said) == [
         "error: no label category 'mood'; choose from: composer",
-        "error: the first process could not begin; its error says why",
+        "error: the first process could not begin; see the error it printed",
     ]
