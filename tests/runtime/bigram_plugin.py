@@ -41,7 +41,7 @@ class Bigram(Engine[None]):
 
     def __init__(self, directory: Path, manifest: Manifest) -> None:
         super().__init__(directory, manifest)
-        self.table = np.load(directory / BigramLoader.file, allow_pickle=False)
+        self.table = np.load(directory / BigramLoader.file)
 
     def empty(self, batch: int, capacity: int) -> None:
         return None

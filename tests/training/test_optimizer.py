@@ -26,7 +26,7 @@ def test_what_a_module_holds_itself_is_not_a_matrix_to_muon(small: SimpleNamespa
     optimizers = make_optimizers(network, Optimisation(optimizer="muon"))
     muon = {id(p) for group in optimizers[1].param_groups for p in group["params"]}
     of = dict(network.named_parameters())
-    mixing = [name for name in of if "around" in name]
+    mixing = [name for name in of if "residuals" in name]
     assert {name.rpartition(".")[2] for name in mixing} >= {"alpha", "alpha_weight", "beta_weight"}
     assert not {id(of[name]) for name in mixing} & (decayed | muon)
     block = "body.blocks.0."
