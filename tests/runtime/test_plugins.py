@@ -58,7 +58,7 @@ def test_a_runtime_of_a_plugin_is_chosen_as_the_others_are(bigram: Path, bundles
         runtime.load(bigram, "bigrams")
     with pytest.raises(MusictkError, match="contains bigram, not onnx"):
         runtime.load(bigram, "onnx")
-    with pytest.raises(MusictkError, match=r"holds onnx, not bigram.*count some music"):
+    with pytest.raises(MusictkError, match=r"contains onnx, not bigram.*count some music"):
         runtime.load(bundles / "onnx", "bigram")
     shutil.copy(bundles / "torch" / "weights.safetensors", bigram)
     assert runtime.available(bigram) == ["bigram", "torch"]
