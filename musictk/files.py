@@ -22,15 +22,16 @@ from typing import Any
 from musictk.errors import MusictkError
 
 _LIMIT = 64 << 20  # bytes of a settings file; a wrong path could name a far larger file
-_SPACE = "free disk space or choose another path, then run the command again"
-_PLACE = "choose a writable path, then run the command again"
-_HANDLES = "raise the limit on open files (ulimit -n), then run the command again"
+AGAIN = ", then run the command again"  # ends a hint; `train` names the command instead
+_SPACE = f"free disk space or choose another path{AGAIN}"
+_PLACE = f"choose a writable path{AGAIN}"
+_HANDLES = f"raise the limit on open files (ulimit -n){AGAIN}"
 _HINTS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _PLACE),
     **dict.fromkeys((errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG), _PLACE),
     errno.EMFILE: _HANDLES,
     errno.ENFILE: _HANDLES,
-    errno.EIO: "check the disk, then run the command again",
+    errno.EIO: f"check the disk{AGAIN}",
 }
 
 

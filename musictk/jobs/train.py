@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError
 from musictk.export import ExportReport
+from musictk.files import AGAIN
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.export import export
@@ -140,5 +141,5 @@ def _close(catalog: Catalog, workspace: Workspace, name: str, error: BaseExcepti
     with suppress(MusictkError, OSError):  # on a full disk the next `train` closes it
         close(catalog, workspace, name, "interrupted" if interrupted else "failed")
     if saved and isinstance(error, MusictkError) and not isinstance(error, CheckpointError):
-        hint = error.hint.removesuffix(", then run the same command again") or "fix that"
+        hint = error.hint.removesuffix(AGAIN) or "fix that"
         error.hint = f"{hint}, then: musictk train --resume {name}"

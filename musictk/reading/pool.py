@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from musictk.errors import MusictkError
-from musictk.files import cause
+from musictk.files import AGAIN, cause
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason
 from musictk.reading.wire import WorkerMessage, receive, send
@@ -123,8 +123,7 @@ class Pool:
                 if best is None:
                     raise MusictkError(
                         f"no worker process can be started: {cause(error)}",
-                        "close other programs or raise the limits (ulimit -n, ulimit -u), then run "
-                        "the same command again",
+                        f"close other programs or raise the limits (ulimit -n, ulimit -u){AGAIN}",
                     ) from error
                 self._count = len(self._processes)  # continue with fewer workers
         return best if best and len(best.tasks) < (1 if heavy else _AHEAD) else None

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from musictk.errors import MusictkError, UsageError
+from musictk.files import writing
 from musictk.jobs.bundles import best_of
 from musictk.jobs.compare import compare
 from musictk.jobs.export import export
@@ -88,10 +91,16 @@ def test_a_diverged_run_that_an_older_version_finished_is_no_default(room: Room)
         best_of(room.catalog, room.workspace, "old")
 
 
+def full_disk() -> MusictkError:
+    with pytest.raises(MusictkError) as caught, writing(Path("x")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    return caught.value
+
+
 @pytest.mark.parametrize(
     ("error", "status"),
     [
-        (MusictkError("cannot write x: No space left on device", "free some space"), "failed"),
+        (full_disk(), "failed"),
         (ValueError("a fault of ours"), "failed"),
         (KeyboardInterrupt(), "interrupted"),
     ],
@@ -103,7 +112,8 @@ def test_a_run_that_an_error_ended_is_resumed(
     with pytest.raises(type(error)) as caught:
         room.train(Full(error), **FOUR)
     if isinstance(caught.value, MusictkError):
-        assert str(caught.value).endswith("; free some space, then: musictk train --resume gpt-3")
+        hint = "free disk space or choose another path, then: musictk train --resume gpt-3"
+        assert str(caught.value) == f"cannot write x: No space left on device; {hint}"
     row = room.catalog.run("gpt-3")
     assert (row.status, row.metrics["step"]) == (status, 2)
     assert [each.step for each in room.catalog.checkpoints("gpt-3")] == [2, 2]
