@@ -56,9 +56,9 @@ def test_a_runtime_of_a_plugin_makes_music(bigram: Path) -> None:
 def test_a_runtime_of_a_plugin_is_chosen_as_the_others_are(bigram: Path, bundles: Path) -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'bigram'"):
         runtime.load(bigram, "bigrams")
-    with pytest.raises(MusictkError, match="holds bigram, not onnx"):
+    with pytest.raises(MusictkError, match="contains bigram, not onnx"):
         runtime.load(bigram, "onnx")
-    with pytest.raises(MusictkError, match=r"holds onnx, not bigram.*count some music"):
+    with pytest.raises(MusictkError, match=r"contains onnx, not bigram.*count some music"):
         runtime.load(bundles / "onnx", "bigram")
     shutil.copy(bundles / "torch" / "weights.safetensors", bigram)
     assert runtime.available(bigram) == ["bigram", "torch"]
