@@ -1,4 +1,4 @@
-"""How far a piece is through its form."""
+"""The progress of a piece in its form."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ class FormProgress:
 
     @property
     def name(self) -> str:
-        """The section's, with its primes."""
+        """The name of the section, with its primes."""
         last = len(self.plan.sections) - 1
         return self.plan.sections[min(self.section, last)].name if self.section >= 0 else "prompt"
 
     @property
     def bar_lines(self) -> int:
-        """Bars of this section that began at a bar line of the tokenizer's."""
+        """Bars of this section that began at a bar line of the tokenizer."""
         return self.bar + 1 - self.cuts
 
     @property
@@ -56,7 +56,7 @@ class FormProgress:
         return True
 
     def stop(self, position: int) -> None:
-        """The piece ends before `position`, wherever in its form that is."""
+        """The piece ends before `position`, even if its form is incomplete."""
         self._close(position)
         self.done = True
 

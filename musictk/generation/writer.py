@@ -1,4 +1,4 @@
-"""Choose the next position of each piece: from its theme where it follows one, else by sampling."""
+"""Choose the next position of each piece: from its theme if it follows one, else by sampling."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class Writer:
         return section_ends
 
     def _followed(self, draft: Draft, allowed: NDArray[np.bool_] | None) -> Any:
-        """The theme's position while it is followed; None where the model's draw counts."""
+        """The theme's position while it is followed; None to use the sampled one."""
         if draft.memory.follower is None:
             return None
         draft.memory.follower.decide(float(draft.noise.take(1)[0]))
@@ -71,7 +71,7 @@ class Writer:
     def _from_theme(self, draft: Draft, drawn: Any, theme: Any) -> Choice:
         if not draft.begins_bar(theme):
             return Choice(theme, False)
-        # The theme leads to the bar line only; what comes after it is not the theme's to say.
+        # The theme only leads up to the bar line; it does not choose the token after it.
         return Choice(drawn if draft.begins_bar(drawn) else theme, True)
 
     def _from_model(self, draft: Draft, drawn: Any, logits: Logits) -> Choice:
@@ -87,7 +87,7 @@ class Writer:
         return Choice(drawn, True)
 
     def _without_bar_line(self, draft: Draft, drawn: Any, logits: Logits) -> Choice:
-        """A token that does not end the bar, where there is one."""
+        """A token that does not end the bar, if there is one."""
         logits = logits.copy()
         while draft.begins_bar(drawn):
             logits[drawn] = -np.inf
