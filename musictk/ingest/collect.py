@@ -28,7 +28,7 @@ from musictk.reading.pool import Pool, Task, cpus
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.workspace import Workspace
 
-# Increase it to examine known files again: for new checks, facts or sketches.
+# Increase it when checks, facts or sketches change, so that known files are examined again.
 CHECKS_VERSION = 2
 _PAUSE = 2.0  # seconds after which a partial batch is written
 _RETRY = {Reason.UNREADABLE, Reason.TIMEOUT, Reason.WORKER_DIED}  # may succeed next time
@@ -79,8 +79,8 @@ def ingest(
     """Add every file under `paths` to the catalog; known and unchanged files are skipped.
 
     Files are recorded in order, one transaction per batch, so that an interrupted ingest can be
-    completed by another. Raises UsageError for a path that does not exist. A file that cannot be
-    used is counted in the report, and never an error.
+    completed by running it again. Raises UsageError for a path that does not exist. A file that
+    cannot be used is counted in the report and is not an error.
     """
     return _Ingest(catalog, workspace, options, listener).run(paths)
 
@@ -115,7 +115,7 @@ class _Ingest:
         workers = self._options.workers or cpus()
         with Pool(self._options.limits, workers) as pool:
             self._record(pool, fresh)
-        self._forget(paths, found_files)  # after adding: a moved file is never missing
+        self._forget(paths, found_files)  # after adding: a moved file is not missing
         self._set_composers(found_files)
         self._catalog.complete_splits(self._options.fractions)
         self._report.composers = sorted(self._composers)

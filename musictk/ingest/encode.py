@@ -109,9 +109,9 @@ def learn(
     tokenizer: Tokenizer,
     pieces: Sequence[PieceInfo] | None = None,
 ) -> Tokenizer:
-    """The tokenizer, trained on the training pieces if it is one that learns.
+    """The tokenizer, trained on the training pieces if it has to learn.
 
-    The state learned from the same pieces before is taken from the catalog. `pieces` are the
+    State that was already learned from the same pieces is read from the catalog. `pieces` are the
     training pieces that it reads; by default they are read from the catalog. Raises MusictkError
     where there are none.
     """

@@ -21,8 +21,8 @@ class ModelSource:
 
     run: str | None = None
     bundle: Path | None = None
-    # Of a run: use its newest export for that runtime; by default its weights. Of a bundle: the
-    # runtime that it is for; by default the one it was exported for.
+    # For a run: use its newest export for this runtime, by default its weights. For a bundle: run
+    # it with this runtime, by default the one it was exported for.
     runtime: str | None = None
 
 

@@ -1,4 +1,4 @@
-"""How the corpus is presented in training: weights, augmentation, and which of it has no effect."""
+"""The data settings of training: weights and augmentation, and which of them have no effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIECES, _POSITIONS = 8, 1024  # pieces, and positions of each, that `no_effect`
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How the corpus is presented in training (`--set data.…`)."""
+    """Weighting and augmentation of the training data (`--set data.…`)."""
 
     threshold: int = 10  # pieces that a label needs for its own vector; others share OTHER's
     draw: Draw = "positions"  # what is drawn uniformly: positions, or pieces of any length
@@ -53,8 +53,8 @@ class DataSettings:
 def no_effect(tokenizer: Tokenizer, shard: Shard, data: Mapping[str, Any]) -> tuple[str, ...]:
     """Those of `transpose`, `velocity` and `stretch` that change nothing in this shard.
 
-    Tried on a sample of its pieces. The default transposition counts for music only: nobody
-    expects text to be transposed.
+    Tried on a sample of its pieces. The default transposition counts for music only: users do
+    not expect text to be transposed.
     """
     settings, music = build(DataSettings, data, "data"), "midi" in tokenizer.reads
     files = list(dict.fromkeys(shard.files.tolist()))[:_PIECES]
