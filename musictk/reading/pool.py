@@ -1,4 +1,4 @@
-"""A pool of worker processes. A process that dies or hangs affects only its current file."""
+"""A pool of worker processes. If a process dies or hangs, only its current file is affected."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from musictk.reading.reasons import Reason
 from musictk.reading.wire import WorkerMessage, receive, send
 
 _AHEAD = 8  # tasks a worker is given before it has answered the first
-_WINDOW = 512  # answers that may wait for that of an earlier task
+_WINDOW = 512  # answers that may wait for an earlier task's answer
 _START = 120.0  # seconds a worker may take to start
 
 
@@ -31,8 +31,8 @@ class Task:
 
     message: dict[str, Any]
     blob: bytes | None = None
-    tag: Any = None  # any value of the caller
-    answer: WorkerMessage | None = None  # an answer known in advance; no worker gets the task
+    tag: Any = None  # any value; returned with the answer
+    answer: WorkerMessage | None = None  # a known answer; the task is not sent to a worker
 
 
 @dataclass
@@ -93,7 +93,7 @@ class Pool:
                 emitted += 1
 
     def _dispatch(self, source: Iterator[tuple[int, Task]], emitted: int) -> None:
-        """Send tasks as long as there are any, and workers with room."""
+        """Send tasks while there are tasks and workers with room."""
         while True:
             if not self._todo:
                 following = None if self._next >= emitted + _WINDOW else next(source, None)

@@ -1,6 +1,6 @@
 """Read untrusted tar files as a stream, with one header in memory at a time.
 
-Python's tarfile keeps every header, reads extended headers of any size into memory, and takes a
+Python's tarfile keeps every header, reads extended headers of any size into memory, and needs a
 hundred microseconds per file.
 """
 

@@ -81,7 +81,7 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
 
 
 def sections(score: ScoreTick) -> list[SectionSpan]:
-    """The sections of a score by its markers, each until the next one or the end of the piece."""
+    """The sections of a score by its markers, each up to the next marker or the end."""
     markers = sorted((int(marker.time), marker.text) for marker in score.markers)
     if not markers:
         return []

@@ -1,8 +1,8 @@
 """Read and write Standard MIDI Files as lists of raw events, without loss.
 
-A Score has no channels, no order within a tick and no system exclusive messages. Where the events
-of a file have to be preserved, they are kept as bytes. Source of the format: the MIDI Association's
-"Standard MIDI Files 1.0", RP-001.
+A Score has no channels, no order within a tick and no system exclusive messages. This module keeps
+the events of a file as bytes. Source of the format: the MIDI Association's "Standard MIDI Files
+1.0", RP-001.
 """
 
 from __future__ import annotations
