@@ -1,4 +1,4 @@
-"""Bands of positions in a piece: its beginning is where training and sampling differ first."""
+"""Bands of positions in a piece, to report the loss at the beginning of pieces separately."""
 
 from __future__ import annotations
 
