@@ -44,10 +44,10 @@ class EventsConfig:
 class Events(Tokenizer):
     """All pitched tracks in one stream; drums and tempos are left out.
 
-    A Bar token, which states the metre, begins every bar; see `musictk.tokens.bars` for bars
-    that no metre has the length of, and for a pickup. Within a bar a shift leads to the next tick
-    that has an event. At one tick note-offs come first, then note-ons, each by ascending pitch;
-    a velocity comes before a note-on where it changes. A note struck again while it sounds ends
+    A Bar token, which states the metre, begins every bar; see `musictk.tokens.bars` for bars whose
+    length is that of no metre, and for pickups. Within a bar a shift leads to the next tick that
+    has an event. At one tick note-offs come first, then note-ons, each by ascending pitch; a
+    velocity comes before a note-on where it changes. A note that is repeated while it sounds ends
     there; of notes with one onset and pitch the longest is kept. `encode(decode(s)) == s` for every
     s of the grammar.
     """

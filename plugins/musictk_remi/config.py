@@ -32,7 +32,7 @@ class RemiConfig:
 
     All tracks but drums become one piano part, unless `programs` keeps instruments apart.
     `extra` is passed to MidiTok's TokenizerConfig (`use_sustain_pedals`, `use_chords`, …);
-    MidiTok encodes then, and without rests, since its rests leap over bar lines.
+    MidiTok then encodes, and without rests, since its rests cross bar lines.
     """
 
     pitch_range: tuple[int, int] = (21, 108)  # MIDI pitches, both included
@@ -119,7 +119,7 @@ def token_names(config: RemiConfig) -> list[str]:
 
 
 def _plain_names(config: RemiConfig) -> Iterator[str]:
-    """Without `extra` the vocabulary is simple enough to spare the 2 s of importing MidiTok."""
+    """Without `extra` MidiTok is not imported, which would take 2 s."""
     yield "Bar_None"
     low, high = config.pitch_range
     yield from (f"Pitch_{pitch}" for pitch in range(low, high + 1))

@@ -1,6 +1,6 @@
 """Byte-pair merges of REMI tokens (Fradet et al. 2023), within bars, and the grammar over them.
 
-A base id is written as one character; what is learned is a `tokenizers` BPE model as JSON.
+A base id is written as one character; the learned state is a `tokenizers` BPE model as JSON.
 """
 
 from __future__ import annotations
