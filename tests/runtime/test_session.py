@@ -133,7 +133,9 @@ def test_shapes_that_do_not_fit_are_refused(runtime: Runtime) -> None:
 
 
 def test_what_cannot_be_loaded_names_the_mend(bundles: Path, tmp_path: Path) -> None:
-    with pytest.raises(MusictkError, match=r"contains torch, not onnx; .*run `musictk export --onnx`"):
+    with pytest.raises(
+        MusictkError, match=r"contains torch, not onnx; .*run `musictk export --onnx`"
+    ):
         load(bundles / "torch", "onnx")
     with pytest.raises(
         MusictkError, match=r"onnx, not torchscript.*`musictk export --torchscript`"
