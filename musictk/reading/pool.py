@@ -26,7 +26,7 @@ _START = 120.0  # seconds a worker may take to start
 
 
 @dataclass
-class Task:
+class WorkerTask:
     """One file for a worker: a message, with the bytes of the file if it has no path."""
 
     message: dict[str, Any]
@@ -66,7 +66,7 @@ class Pool:
         self._events: queue.SimpleQueue[tuple[_Process, WorkerMessage | None]] = queue.SimpleQueue()
         self._count = max(1, workers)
         self._processes: list[_Process] = []
-        self._tasks: dict[int, Task] = {}
+        self._tasks: dict[int, WorkerTask] = {}
         self._answers: dict[int, WorkerMessage] = {}
         self._todo: deque[int] = deque()  # taken from the source, not sent to a worker
         self._next = 0
@@ -78,7 +78,7 @@ class Pool:
         for process in self._processes:
             _end(process.popen)
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, WorkerMessage]]:
+    def run(self, tasks: Iterable[WorkerTask]) -> Iterator[tuple[WorkerTask, WorkerMessage]]:
         """Yield each task with its answer, in the order of the tasks."""
         source = enumerate(tasks)
         emitted = 0
@@ -92,7 +92,7 @@ class Pool:
                 yield self._tasks.pop(emitted), self._answers.pop(emitted)
                 emitted += 1
 
-    def _dispatch(self, source: Iterator[tuple[int, Task]], emitted: int) -> None:
+    def _dispatch(self, source: Iterator[tuple[int, WorkerTask]], emitted: int) -> None:
         """Send tasks while there are tasks and workers with room."""
         while True:
             if not self._todo:

@@ -30,14 +30,14 @@ class MidiFile:
     ends: tuple[int, ...]  # the tick of each track's end
 
 
-def meta(kind: int, data: bytes) -> bytes:
+def meta_event(kind: int, data: bytes) -> bytes:
     """A meta event of type `kind`."""
     return bytes((0xFF, kind)) + variable_length(len(data)) + data
 
 
-def text(kind: int, words: str) -> bytes:
+def text_event(kind: int, words: str) -> bytes:
     """A text meta event, such as a marker (6) or a track name (3)."""
-    return meta(kind, words.encode("utf-8", "replace"))
+    return meta_event(kind, words.encode("utf-8", "replace"))
 
 
 def read(data: bytes) -> MidiFile:

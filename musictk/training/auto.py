@@ -48,7 +48,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenSettings:
     """Chosen defaults: `train` is for `TrainSettings().but(**train)`, `model` for the config."""
 
     size: str | None  # a key of `musictk.model.sizes.SIZES`; None if its dimensions were given
@@ -64,7 +64,7 @@ def choose_settings(
     model: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
-) -> Choice:
+) -> ChosenSettings:
     """Defaults for an architecture, this machine's `device` and a corpus of `positions`.
 
     Given values (`size`, `model`, `train`) are kept, and the rest is chosen to fit them. `rows` as
@@ -85,7 +85,7 @@ def choose(
     size: str | None = None,
     given: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
-) -> Choice:
+) -> ChosenSettings:
     """`choose_settings` as a pure function.
 
     `parameters` maps a size to the number of parameters that a body multiplies by. `rows` maps a
@@ -113,7 +113,7 @@ def choose(
     seen = min(affordable, PASSES * once)
     steps = int(given.get("steps", min(max(ceil(seen / per_step), FEWEST_STEPS), MOST_STEPS)))
     chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **intervals(steps)}
-    return Choice(size, shape | chosen, model)
+    return ChosenSettings(size, shape | chosen, model)
 
 
 def intervals(steps: int) -> dict[str, int]:

@@ -11,17 +11,17 @@ import pytest
 
 from musictk.errors import MusictkError
 from musictk.reading.limits import Limits
-from musictk.reading.pool import Pool, Task
+from musictk.reading.pool import Pool, WorkerTask
 from musictk.reading.reasons import Reason
 
 
-def known(count: int) -> list[Task]:
+def known(count: int) -> list[WorkerTask]:
     """Tasks with a known answer: no worker gets them."""
-    return [Task({}, tag=number, answer=({}, b"")) for number in range(count)]
+    return [WorkerTask({}, tag=number, answer=({}, b"")) for number in range(count)]
 
 
-def examined(tag: int) -> Task:
-    return Task({"do": "examine", "kind": "midi", "path": ""}, b"no midi", tag)
+def examined(tag: int) -> WorkerTask:
+    return WorkerTask({"do": "examine", "kind": "midi", "path": ""}, b"no midi", tag)
 
 
 def test_a_full_window_of_answers_is_not_the_end() -> None:
