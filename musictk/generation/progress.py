@@ -11,8 +11,8 @@ PROMPT = -1  # the index of a prompt, which is a section before those of the for
 class FormProgress:
     """The section and the bar being written, and where the finished sections are.
 
-    `prompt_bars` are written already; they are a section of their own, before the form, where
-    `prompt_is_section`, else the beginning of the form's first section.
+    `prompt_bars` are written already; with `prompt_is_section` they are a separate section before
+    the form, else they begin its first section.
     """
 
     def __init__(self, plan: Form, prompt_bars: int, prompt_is_section: bool) -> None:

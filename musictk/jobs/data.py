@@ -45,7 +45,7 @@ class DataSettings:
 
     @property
     def variations(self) -> tuple[Variation, ...]:
-        """The copies of each piece that the training shard holds beside the original."""
+        """The copies of each piece in the training shard, besides the original."""
         stretched = [Variation(stretch=factor) for factor in self.stretch]
         return (*stretched, *(Variation(semitones=shift) for shift in self.keys))
 

@@ -93,7 +93,7 @@ def _write_continuation(
 
 
 def _abc_score(text: str, path: Path) -> ScoreTick:
-    """The score of ABC notation; a text that is not ABC is saved beside `path`."""
+    """The score of ABC notation; a text that is not ABC is saved next to `path`."""
     try:
         return abc_to_score(text)
     except MusictkError as error:

@@ -68,7 +68,7 @@ class RelativeAttention(nn.Module):
     def skew(self, q: Tensor) -> Tensor:
         """(B, H, L, Dh) -> (B, H, L, L): scaled q_i · e of distance i - j; valid where j <= i.
 
-        Takes O(L · Dh) memory beside its result: a column of padding shifts row i of Q Eᵀ into
+        Takes O(L · Dh) memory besides its result: a column of padding shifts row i of Q Eᵀ into
         place ("skewing" in the paper).
         """
         length = q.shape[2]

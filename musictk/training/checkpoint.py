@@ -41,7 +41,7 @@ from musictk.training.objective import Objective
 BEST, CHECKPOINTS = "best", "checkpoints"
 OPTIMIZER = "optimizer.safetensors"
 # Prefixes of names in OPTIMIZER: the network's weights in training, where the bundle's differ, and
-# the weights that the objective has beside the network.
+# the objective's own parameters.
 LIVE, OWN = "live/", "objective/"
 
 
@@ -139,7 +139,7 @@ def live_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 
 def own_tensors(objective: Objective) -> dict[str, Tensor]:
-    """The tensors of an objective beside its network's, as `pop_own` finds them."""
+    """The tensors of an objective without its network's, with the prefix that `pop_own` removes."""
     return {OWN + name: gathered(tensor).clone() for name, tensor in objective.own_state().items()}
 
 

@@ -49,7 +49,7 @@ class Trainer:
         self.directory, self.listener = directory, listener
         self.progress = Progress()
         self.log: Log | None = None
-        self._stored: dict[str, Tensor] = {}  # the checkpoint's tensors, beside the network's
+        self._stored: dict[str, Tensor] = {}  # the checkpoint's tensors, without the network's
         self._scale: dict[str, Any] = {}
         self._nll: float | None = None  # of the last evaluation
 

@@ -26,7 +26,7 @@ class EventsConfig:
     """Time is counted in beats of a quarter note, without tempos."""
 
     ticks_per_beat: int = 12
-    beats_per_bar: int = 0  # 0: bars as they are written; else of that length throughout
+    beats_per_bar: int = 0  # 0: the bars of the score; else all bars have this length
     pitch_range: tuple[int, int] = (21, 108)  # MIDI pitches, both included
     num_velocities: int = 32
     tempo: int = 120  # of decoded music, quarter notes a minute

@@ -138,7 +138,7 @@ class RemiParser(Parser):
         elif kind == "Rest":
             self._allow_rests(mask)
             self._allow_positions(mask)
-            # only after a token that was refused and taken all the same is there no place left
+            # no position is left only after a token that was not allowed
             mask[grammar.spans["Bar"]] = not mask.any()
         else:  # after a note, a tempo, a metre
             if kind in ("Duration", "Tempo"):

@@ -88,7 +88,7 @@ class _Reading:
         self._begin(first)
 
     def follow(self, token: int) -> bool:
-        """Take a token; False where the rules forbid it whatever is before the run."""
+        """Parse a token; False if the rules forbid it after any tokens before the run."""
         grammar, before = self._grammar, self._kind
         kind = grammar.kinds[token]
         value = token - grammar.spans[kind].start if kind in grammar.spans else 0

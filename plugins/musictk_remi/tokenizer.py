@@ -38,7 +38,7 @@ class Remi(Tokenizer):
 
     Config = RemiConfig
     name = "remi"
-    encoding = 2  # bars as they are written; rounded once
+    encoding = 2  # the bars of the score; rounded once
 
     def __init__(self, config: RemiConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)

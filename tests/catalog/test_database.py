@@ -136,7 +136,7 @@ def test_a_url_that_cannot_work_is_a_usage_error(url: str, tmp_path: Path) -> No
         Catalog.open(url, tmp_path)
 
 
-def test_a_catalog_in_memory_keeps_what_it_is_told(tmp_path: Path) -> None:
+def test_a_catalog_in_memory_keeps_its_rows(tmp_path: Path) -> None:
     with Catalog.open("sqlite://", tmp_path) as catalog:
         catalog.start_run("gpt", "f", {})
         assert catalog.newest_run("running").name == "gpt-1"

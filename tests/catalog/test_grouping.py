@@ -119,7 +119,7 @@ def test_a_file_that_only_moves_keeps_its_split(catalog: Catalog, find: Find) ->
     assert {sha: after[sha] for sha in before} == before
 
 
-def test_what_one_member_said_in_the_index_others_say_when_it_is_gone(
+def test_other_members_are_indexed_when_an_indexed_one_is_removed(
     catalog: Catalog, find: Find
 ) -> None:
     found = [find(number, sketch=version(1, number)) for number in range(30)]

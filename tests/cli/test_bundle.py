@@ -72,7 +72,7 @@ def test_samples_of_bundles_are_made_again(
     bundle = ("--bundle", "exports/conformer-1-onnx")
     assert shell.here(capsys, *ONE_BAR, *bundle, "-o", "first.mid")[0] == 0
     assert source(shell)["runtime"] == "onnx"
-    # Rows written before --bundle obeyed --runtime say torch, whatever ran.
+    # In rows from versions in which --bundle ignored --runtime, the runtime is always torch.
     for runtime in ("onnx", "torch"):
         source(shell, runtime=runtime)
         assert shell.here(capsys, "sample", "--like", "1", "-o", "again.mid")[0] == 0

@@ -54,7 +54,7 @@ def test_a_piece_has_the_form_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["remi", "events"])
-def test_every_token_stands_where_the_grammar_allows_it(name: str) -> None:
+def test_every_token_is_allowed_by_the_grammar(name: str) -> None:
     grammar = tokenizer(name).grammar()
     assert grammar is not None
     for variation in (0.0, 0.4, 1.0):

@@ -48,7 +48,7 @@ def test_noise_is_a_function_of_seed_row_and_how_much_was_taken() -> None:
     assert whole.max() < 1
 
 
-def test_predictions_that_are_not_numbers_are_said_to_be() -> None:
+def test_nan_predictions_are_an_error() -> None:
     with pytest.raises(MusictkError, match="NaN"):
         sample_tokens(np.array([[0, np.nan]], np.float32), np.array([0.5]))
     with pytest.raises(MusictkError, match="NaN"):

@@ -102,7 +102,7 @@ def test_fit_gives_each_section_its_share(sections: list[Section], spare: int) -
         ("A" * 65, "65 sections"),
     ],
 )
-def test_what_does_not_parse_says_what_there_is(text: str, says: str) -> None:
+def test_an_invalid_form_lists_the_valid_ones(text: str, says: str) -> None:
     with pytest.raises(UsageError) as error:
         parse(text)
     assert says in str(error.value)

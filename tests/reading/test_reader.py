@@ -49,7 +49,7 @@ def test_a_data_byte_over_127_is_rejected_and_named() -> None:
             case(name)
 
 
-def test_running_status_goes_on_behind_a_system_exclusive_message() -> None:
+def test_running_status_continues_after_a_system_exclusive_message() -> None:
     music = case("sysex_then_60")
     assert music.score.note_num() == 61
     assert music.repair == "running status after a system exclusive or meta event"
@@ -154,7 +154,7 @@ def played(channel: int, before: bytes = b"") -> bytes:
     return before + b"\0" + strike + b"\x0a" + release
 
 
-def test_a_gs_file_says_which_parts_are_drums() -> None:
+def test_a_gs_file_sets_the_drum_parts() -> None:
     assert sorted(drums(case("gs_part11").score)) == [False, True]
     melodic = b"\0\xf0\x0a\x41\x10\x42\x12\x40\x10\x15\0\x1b\xf7"  # the tenth part
     assert drums(read(played(9, GS_RESET + melodic)).score) == [False]

@@ -75,7 +75,7 @@ def test_a_piece_is_found_inside_a_longer_one() -> None:
     assert sample > 50
 
 
-def test_texts_with_the_same_words_are_twins() -> None:
+def test_texts_with_the_same_words_are_near_duplicates() -> None:
     words = " ".join(f"word{number}" for number in range(200))
     assert sketch_text(words) == sketch_text(words.upper().replace(" ", ",\n"))
     edited, other = sketch_text(words + " and a line more"), sketch_text("nothing " * 50)

@@ -34,7 +34,7 @@ def music(runtime: Runtime, rows: int, length: int) -> tuple[NDArray[Any], NDArr
     return sequence, np.stack([runtime.condition(label) for label in labels])
 
 
-def test_the_engine_is_picked_by_what_lies_there(runtime: Runtime) -> None:
+def test_the_runtime_is_chosen_by_the_files_of_the_bundle(runtime: Runtime) -> None:
     assert runtime.name in RUNTIMES
     assert load_name(runtime) == runtime.name
 
@@ -132,7 +132,7 @@ def test_shapes_that_do_not_fit_are_refused(runtime: Runtime) -> None:
         runtime.join([runtime.begin(1, 8), runtime.begin(1, 9)])
 
 
-def test_what_cannot_be_loaded_names_the_mend(bundles: Path, tmp_path: Path) -> None:
+def test_a_bundle_that_cannot_be_loaded_gives_a_hint(bundles: Path, tmp_path: Path) -> None:
     with pytest.raises(
         MusictkError, match=r"contains torch, not onnx; .*run `musictk export --onnx`"
     ):

@@ -124,7 +124,7 @@ def test_a_fine_tuned_run_resumes_exactly(small: SimpleNamespace, tmp_path: Path
     assert steps == [0, 5, 10, 12]
 
 
-def test_without_peft_the_mend_is_named(
+def test_without_peft_the_hint_is_to_install_it(
     small: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__

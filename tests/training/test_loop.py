@@ -89,7 +89,9 @@ def test_best_and_last_are_bundles_that_score_as_reported(
     assert outcome.best_nll == min(each.nll for each in recorder.evaluations)
 
 
-def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_the_log_and_the_listener_get_the_same_events(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     recorder = Recorder()
     outcome = small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=recorder)
     lines = read_log(tmp_path)
@@ -151,7 +153,9 @@ def test_interrupted_and_resumed_is_as_if_never(
     assert logs[0][-1] == logs[1][-1]
 
 
-def test_a_resumed_frames_run_ends_alike_too(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_resumed_run_of_frames_ends_with_equal_weights(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     space = Frames(width=128)
     whole = small.run(tmp_path / "whole", space=space)
     assert small.run(tmp_path / "cut", space=space, listener=Recorder(6)).step == 6

@@ -59,7 +59,7 @@ def test_what_an_older_version_wrote_is_read() -> None:
     assert stored_settings(settings) == TrainSettings().but(lr=0.5)
 
 
-def test_what_a_newer_version_wrote_says_so() -> None:
+def test_files_of_a_newer_version_are_an_error() -> None:
     with pytest.raises(MusictkError, match=r"a newer musictk .* \(moon\); upgrade musictk"):
         Progress.read({"step": 7, "moon": 1})
     with pytest.raises(MusictkError, match=r"a newer musictk .* \(setting moon\); upgrade musictk"):
