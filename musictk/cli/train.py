@@ -183,5 +183,5 @@ def _ignored(context: typer.Context) -> set[str]:
     ignored = {name for name in named if rank(context, name) < above}
     steps, epochs = rank(context, "steps"), rank(context, "epochs")
     if steps == epochs != 0 and "steps" not in ignored:
-        raise UsageError("--steps and --epochs cannot both be given", "leave one out")
+        raise UsageError("--steps cannot be combined with --epochs", "leave one out")
     return ignored | ({"epochs"} if steps > epochs else {"steps"})

@@ -35,11 +35,9 @@ def find_metre(tokenizer: Tokenizer, metre: str) -> int | None:
     known = known_metres(tokenizer)
     if not known:
         raise UsageError(
-            f"this model's tokenizer, {tokenizer.name}, has no metres to choose {metre} from",
+            f"--metre {metre} has no effect: the tokenizer {tokenizer.name} encodes no metre",
             "leave --metre out",
         )
     if metre not in known:
-        raise UsageError(
-            f"this model does not know the metre {metre}", f"it knows {', '.join(known)}"
-        )
+        raise UsageError(f"this model has no metre {metre}", f"choose from: {', '.join(known)}")
     return known.index(metre)

@@ -86,7 +86,7 @@ class PieceRequest:
                 "begin the form with A",
             )
         if len(form.sections) == 1:
-            raise UsageError("the form has no section but the theme", "give --form ABA")
+            raise UsageError("the form has only the theme", "give --form ABA")
         for section, changed in zip(form.sections, other.sections, strict=True):
             if section.label == label:
                 if section.bars == changed.bars != self.theme:

@@ -37,7 +37,7 @@ def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
     together = _one_collection(roots)
     for root in roots:
         if not root.exists():
-            raise UsageError(f"{root} does not exist", "name a folder, a file, a zip or a tar")
+            raise UsageError(f"{root} does not exist", "give a folder, file, zip or tar")
         if root.is_dir():
             yield from _walk(root, root.parent if together else root)
         else:

@@ -35,7 +35,7 @@ class DataSettings:
         AugmentSettings(self.transpose, self.velocity)  # checks both
         require(self.threshold >= 1, "data", "threshold", self.threshold, "at least 1")
         require(0 <= self.balance <= 1, "data", "balance", self.balance, "from 0 to 1")
-        require(self.cache >= 0, "data", "cache", self.cache, "0 or more")
+        require(self.cache >= 0, "data", "cache", self.cache, "at least 0")
         for factor in self.stretch:
             fits = 0.25 <= factor <= 4 and factor != 1
             require(fits, "data", "stretch", factor, "from 0.25 to 4, and not 1")

@@ -133,7 +133,7 @@ def _check(asked: SampleRequest) -> None:
     """Raise UsageError for options that cannot be combined."""
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(
-            "--theme and --prompt cannot both be given",
+            "--theme cannot be combined with --prompt",
             "use --theme for the first section of a form, --prompt to continue a piece",
         )
     if asked.theme is not None and not asked.form.strip():

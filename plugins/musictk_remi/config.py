@@ -67,7 +67,7 @@ class RemiConfig:
         if _finest(self.beat_res) % _finest(self.rest_res):
             raise UsageError("the finest of rest_res must divide the finest of beat_res")
         if (4, 4) not in self.metres:
-            raise UsageError("metres lacks 4/4, the metre of pieces that name none", "add [4, 4]")
+            raise UsageError("metres must include 4/4, the default metre of a piece", "add [4, 4]")
         for numerator, denominator in self.metres:
             if numerator < 1 or denominator not in (1, 2, 4, 8, 16, 32):
                 raise UsageError(f"no metre {numerator}/{denominator}")
@@ -178,7 +178,7 @@ def miditok_of(config: RemiConfig) -> REMI:
     try:
         return Remi(TokenizerConfig(**settings, **config.extra))
     except (ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"MidiTok refuses {config.extra}: {error}") from error
+        raise UsageError(f"MidiTok rejects {config.extra}: {error}") from error
 
 
 def _finest(spans: Spans) -> int:

@@ -34,7 +34,7 @@ class Merges:
         vocabulary: dict[str, int] = self._model.get_vocab()
         self.texts = sorted(vocabulary, key=vocabulary.__getitem__)
         if self.texts[:base] != [chr(_FIRST + index) for index in range(base)]:
-            raise MusictkError("the learned merges are of other settings of remi")
+            raise MusictkError("the learned merges belong to other settings of remi")
         self.bar = bar
         self.runs = [np.array([ord(c) - _FIRST for c in text]) for text in self.texts]
         self.starts_bar = np.array([run[0] == bar for run in self.runs])  # (V,)

@@ -61,7 +61,7 @@ def test_the_index_stays_small_however_many_versions(catalog: Catalog, find: Fin
     assert 0 < many < 300
 
 
-def test_commonplaces_join_nothing(catalog: Catalog, find: Find) -> None:
+def test_common_patterns_do_not_join_pieces(catalog: Catalog, find: Find) -> None:
     scales = sorted(hashes(1, 30))
     found = [
         find(number, sketch=sketch({*scales, *hashes(number + 2, 300)})) for number in range(300)
@@ -278,7 +278,7 @@ RECORD = textwrap.dedent(
 )
 
 
-def test_two_that_write_at_once_find_each_others_near_duplicates(tmp_path: Path) -> None:
+def test_concurrent_writers_group_each_others_near_duplicates(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/catalog.db"
     writers = [
         subprocess.Popen(

@@ -55,7 +55,7 @@ def test_nan_predictions_are_an_error() -> None:
         sample_frames(np.array([[0, np.nan]], np.float32), np.array([[0.5, 0.5]]))
 
 
-def test_unknown_samplers_and_settings_say_what_there_is() -> None:
+def test_unknown_samplers_and_settings_list_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'top-k'"):
         make_chain([("topk", {})], tokenizer("remi"))
     with pytest.raises(UnknownNameError, match="temperature"):

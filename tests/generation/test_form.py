@@ -17,7 +17,7 @@ def names(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "text", ["AABA", "A A B A", "aaba", "a8 A b a8", "A-A-B-A", " AABA ", "A, A, B, A"]
 )
-def test_letters_together_or_apart(text: str) -> None:
+def test_letters_with_and_without_spaces(text: str) -> None:
     assert str(parse(text)) == "A8 A8 B8 A8"
 
 

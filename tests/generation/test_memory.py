@@ -48,7 +48,7 @@ def test_finds_its_place_again(written: list[int], then: int) -> None:
     assert at(TokenAlignment(BAR), written) == then
 
 
-def test_expects_only_what_may_stand() -> None:
+def test_the_expected_token_is_allowed() -> None:
     place = TokenAlignment(BAR)
     allowed = np.zeros(100, bool)
     allowed[[5, 62]] = True

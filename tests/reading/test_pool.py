@@ -30,7 +30,7 @@ def test_a_full_window_of_answers_is_not_the_end() -> None:
         assert [task.tag for task, _ in pool.run(known(2000))] == list(range(2000))
 
 
-def test_what_waits_behind_a_slow_file_is_not_lost() -> None:
+def test_files_after_a_slow_one_are_not_lost() -> None:
     with Pool(Limits(), 1) as pool:
         tasks = [examined(-1), *known(2000), examined(2000)]
         assert [task.tag for task, _ in pool.run(tasks)] == list(range(-1, 2001))

@@ -60,7 +60,7 @@ def test_a_performance_is_found_to_be_the_same_piece(path: Path) -> None:
     assert are_near_duplicates(parse_sketch(performance), parse_sketch(sketch(path)))
 
 
-def test_different_pieces_are_kept_apart() -> None:
+def test_different_pieces_are_not_near_duplicates() -> None:
     prints = [parse_sketch(sketch(path)) for path in PIECES]
     assert [pair for pair in itertools.combinations(prints, 2) if are_near_duplicates(*pair)] == []
 

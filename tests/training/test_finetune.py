@@ -33,7 +33,9 @@ def test_new_labels_are_appended_and_no_id_changes() -> None:
     assert grow(grown, wanted) == grown
 
 
-def test_a_new_composer_starts_from_what_is_known(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_new_composer_starts_from_the_known_vectors(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     network, manifest = small.fresh()
     bundle.write(tmp_path, network, manifest)
     wanted = Conditions({"composer": ("", "OTHER", "Ravel"), "period": ("", "OTHER", "Baroque")})

@@ -94,7 +94,7 @@ def test_every_state_a_kill_can_leave_is_resumed_exactly(
     assert survived > 10
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_as_it_was(
+def test_a_full_disk_does_not_change_the_last_checkpoint(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
     """No file may grow: what a full disk does, for one process only."""

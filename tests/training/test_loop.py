@@ -222,7 +222,9 @@ class Poison(Recorder):
             next(self.network.parameters()).fill_(float("nan"))
 
 
-def test_a_run_that_diverges_keeps_what_was_good(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_run_that_diverges_keeps_its_good_checkpoints(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     network, manifest = small.fresh()
     split, valid = small.splits()
     poison = Poison(network, 6)
@@ -279,9 +281,7 @@ def test_a_run_is_resumed_that_another_version_began(
     assert small.run(tmp_path / "cut", resume=True).digest == expected
 
 
-def test_what_a_kill_left_half_written_is_gone_at_the_next_start(
-    small: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_partial_files_of_a_killed_run_are_removed(small: SimpleNamespace, tmp_path: Path) -> None:
     small.run(tmp_path)
     part = tmp_path / "checkpoints" / ".step-0000013.part"
     part.mkdir()
@@ -338,7 +338,7 @@ def test_without_validation_music_the_last_is_the_best(
     assert outcome.best.samefile(outcome.last)
 
 
-def test_what_cannot_work_is_refused(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_invalid_combinations_are_rejected(small: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(MusictkError, match="no checkpoint"):
         small.run(tmp_path / "none", resume=True)
     small.run(tmp_path / "run")
