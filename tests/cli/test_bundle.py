@@ -40,7 +40,7 @@ def test_a_bundle_is_run_as_asked_or_not_at_all(
     best = ("--bundle", "runs/conformer-1/best")
     for runtime in ("onnx", "torchscript"):
         line = refusal(shell, capsys, *best, "--runtime", runtime)
-        assert f"runs/conformer-1/best holds torch, not {runtime}" in line
+        assert f"runs/conformer-1/best contains torch, not {runtime}" in line
     assert "did you mean 'torch'" in refusal(shell, capsys, *best, "--runtime", "troch")
     assert shell.here(capsys, *ONE_BAR, *best, "--runtime", "torch", "-o", "yes.mid")[0] == 0
     both = refusal(shell, capsys, *best, "--run", "conformer-1")
