@@ -1,4 +1,4 @@
-"""Write the parts of the documentation that code already says: `python docs/generate.py [--check]`.
+"""Write the generated parts of the documentation: `python docs/generate.py [--check]`.
 
 A page holds blocks between `<!-- generated: NAME -->` and `<!-- end -->`; each NAME is a function
 of this file. `--check` writes nothing and fails where a block is not what it would be.
@@ -23,7 +23,7 @@ BLOCK = re.compile(r"(<!-- generated: (\S+) -->\n).*?(<!-- end -->)", re.S)
 
 
 def commands() -> str:
-    """Every command with its arguments and options, as `--help` says them."""
+    """Every command with its arguments and options, as in `--help`."""
     root = build_command()
     children: dict[str, Any] = vars(root)["commands"]
     return "\n".join([_usage("musictk", root), *_command("musictk", children)])
@@ -164,7 +164,7 @@ def main(check: bool) -> int:
             if not check:
                 path.write_text(fresh, "utf-8")
     if stale:
-        said = "is stale; run `make docs`" if check else "written anew"
+        said = "is stale; run `make docs`" if check else "was written"
         sys.stderr.write("\n".join(f"{name} {said}" for name in stale) + "\n")
     return 1 if stale and check else 0
 

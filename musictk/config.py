@@ -15,7 +15,7 @@ Rules = tuple[tuple[str, Callable[[Any], bool], str], ...]
 def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
     """`config(**values)` with every value checked against its annotation.
 
-    Strings are parsed as the annotated type ("8" for an int), so `--set` needs no rules of its own.
+    Strings are parsed as the annotated type ("8" for an int), so `--set` needs no other parser.
     Old names (see `renamed`) are translated. Raises UnknownNameError for an unknown key, UsageError
     for an invalid value.
     """
@@ -46,7 +46,7 @@ def renamed(config: type) -> Mapping[str, str]:
 
 
 def translate(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, Any]:
-    """`values` under their current names. A current name wins over its old one."""
+    """`values` under their current names. A current name takes precedence over its old one."""
     old = {names[key]: value for key, value in values.items() if key in names}
     return old | {key: value for key, value in values.items() if key not in names}
 

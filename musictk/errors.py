@@ -1,4 +1,4 @@
-"""Errors for the user: each has a message, a hint that says how to fix it, and an exit code."""
+"""Errors for the user: each has a message, a hint how to fix it, and an exit code."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterable
 class MusictkError(Exception):
     """A failure that the user can fix.
 
-    `message` says what is wrong; `hint` says how to fix it.
+    `message` states what is wrong; `hint` states how to fix it.
     """
 
     exit_code = 1

@@ -212,7 +212,7 @@ def digest(value: Any) -> str:
 
 
 def _take_place(temporary: Path, directory: Path) -> None:
-    """Rename `temporary` to `directory`. An existing one is moved aside, and back on failure."""
+    """Rename `temporary` to `directory`. An existing one is restored on failure."""
     if not directory.exists():
         temporary.rename(directory)
         return

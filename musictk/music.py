@@ -16,7 +16,7 @@ from musictk.errors import MusictkError
 
 MOST_BARS = 20_000  # a crafted file can have billions
 LONGEST_DENOMINATOR = 128  # of a metre: a power of two up to this, as in MIDI files
-DEFAULT_TEMPO = 500_000  # microseconds per quarter note, until the score says otherwise
+DEFAULT_TEMPO = 500_000  # microseconds per quarter note, until the first tempo
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -70,8 +70,10 @@ class Metres:
     """The metres of a score, (S,) int64 each, ascending in time; the first is at tick 0.
 
     The metre is 4/4 until the first time signature. A time signature inside a bar ends that bar,
-    even if it repeats the current metre: scores write partial bars so. Of several at one tick the
-    last counts. One that MIDI files cannot hold, or whose bars are shorter than a tick, is ignored.
+    even if it repeats the current metre: that is how
+    scores notate partial bars. Of several at one tick the
+    last counts. One that MIDI files cannot
+    store, or whose bars are shorter than a tick, is ignored.
     """
 
     start: Ints  # ticks

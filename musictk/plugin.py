@@ -1,4 +1,4 @@
-"""The hooks, and the registry of what they offer. Loads neither torch nor miditok.
+"""The plugin hooks, and the registry of components. Loads neither torch nor miditok.
 
 A plugin is any object with functions marked `@hookimpl`, found through the entry point group
 `musictk`. It offers components as strings (`"musictk_gpt.model:GPT"`); a component is imported only
@@ -62,7 +62,7 @@ class Hooks:
 
 
 class Core:
-    """What musictk offers itself, without a plugin."""
+    """The components of musictk itself."""
 
     @staticmethod
     @hookimpl

@@ -46,20 +46,20 @@ def parse_sketch(sketch: bytes) -> Sketch:
 def index_keys(found: Sketch) -> list[int]:
     """The keys under which a piece is indexed: the whole piece first, then a sample of its hashes.
 
-    A hash is sampled by its value, so that two pieces sample the same hashes of those they share.
+    A hash is sampled by its value, so that two pieces sample the same ones of their common hashes.
     """
     return [_WORD + found.signature % _WORD, *found.hashes[found.hashes % EVERY == 0].tolist()]
 
 
 def is_whole_piece(key: int) -> bool:
-    """Whether a key stands for a whole piece, not for one run of intervals."""
+    """Whether a key identifies a whole piece, not one run of intervals."""
     return key >= _WORD
 
 
 def are_near_duplicates(one: Sketch, other: Sketch) -> bool:
     """Whether enough of the smaller piece's runs are in the larger one.
 
-    A short piece must share a larger part, because its few runs occur elsewhere by chance. If the
+    A short piece must share a larger part, because a few common runs may be a coincidence. If the
     sketches are samples, the standard error of the share is subtracted.
     """
     if one.signature == other.signature:
@@ -75,7 +75,7 @@ def containment(one: Sketch, other: Sketch) -> tuple[float, int]:
     """The estimated share of the smaller piece's runs in the larger, and the number compared.
 
     Up to the smaller of both sketches' largest hashes each sketch is complete: the share of the
-    smaller one's hashes there that the other has too estimates the share in the whole.
+    smaller piece's hashes in this range that the larger piece has too is the estimate.
     """
     edge = min(
         (int(each.hashes[-1]) for each in (one, other) if each.count > SIZE), default=_WORD - 1

@@ -1,4 +1,4 @@
-"""What the documentation says that code says too is generated, and links lead somewhere."""
+"""Parts of the documentation that repeat code are generated, and links have targets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_generated_parts_are_fresh() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_links_lead_somewhere() -> None:
+def test_links_have_targets() -> None:
     faults = [
         f"{page.relative_to(ROOT)} links to {target}"
         for page in PAGES

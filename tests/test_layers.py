@@ -1,4 +1,4 @@
-"""The floors of docs/architecture.md, read from that page and held against every import."""
+"""The layers of docs/architecture.md, read from that page and checked against every import."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 
-# One library, one home. A library that is not listed here may not be imported at all.
-HOMES = {
+# The packages that may import a library. A library that is not listed may not be imported.
+IMPORTED_BY = {
     "alembic": {"catalog"},
     "matplotlib": {"rendering"},
     "mido": {"rendering"},
@@ -33,7 +33,7 @@ HOMES = {
     "tensorboard": {"training"},
     "tokenizers": {"musictk_text", "musictk_remi"},
     "typer": {"cli", "plugin"},
-    # The currencies: arrays, music in memory, weights on disk.
+    # Everywhere: arrays, music in memory, weights on disk.
     "numpy": None,
     "symusic": None,
     "safetensors": None,
@@ -49,7 +49,7 @@ TORCH_FREE |= {
     "musictk_pianoroll",
 }
 TORCH_FREE |= {"musictk_events", "musictk_text", "musictk_samplers"}
-EVERYWHERE = {"musictk.cli.doctor"}  # it visits each library to see what it can do
+EVERYWHERE = {"musictk.cli.doctor"}  # it checks every library
 TORCH_FREE_MODULES = {
     "musictk.model.manifest",
     "musictk.model.conditions",
@@ -79,7 +79,7 @@ def parsed(module: str) -> tuple[ast.AST, ...]:
 
 
 def imports(module: str) -> Iterator[tuple[int, str]]:
-    """(line, dotted name) of each import, wherever it stands: in a function, for types only."""
+    """(line, dotted name) of each import, also inside functions and for types only."""
     for node in parsed(module):
         if isinstance(node, ast.Import):
             for alias in node.names:
@@ -91,10 +91,10 @@ def imports(module: str) -> Iterator[tuple[int, str]]:
                 yield node.lineno, inner if inner in MODULES else str(node.module)
 
 
-def room(module: str) -> str:
+def package_of(module: str) -> str:
     """ "musictk.catalog.models" -> "catalog"; "musictk_gpt.model" -> "musictk_gpt"."""
     if module == "musictk.__main__":
-        return "cli"  # `python -m musictk` is its door
+        return "cli"  # `python -m musictk`
     parts = module.split(".")
     return parts[0] if parts[0] != "musictk" else parts[1] if len(parts) > 1 else "musictk"
 
@@ -104,8 +104,8 @@ def place(module: str, line: int) -> str:
     return f"{MODULES[module].relative_to(ROOT)}:{line}"
 
 
-def floors() -> dict[str, int]:
-    """Room -> floor, as the page draws it."""
+def layers() -> dict[str, int]:
+    """Package -> layer, from the page."""
     page = (ROOT / "docs" / "architecture.md").read_text("utf-8")
     found = {}
     for number, names in re.findall(r"^    (\d)  (\S.*)$", page, re.M):
@@ -114,29 +114,29 @@ def floors() -> dict[str, int]:
     return found
 
 
-FLOORS = floors()
+LAYERS = layers()
 
 
-def test_every_room_has_a_floor() -> None:
-    rooms = {room(module) for module in MODULES if module.startswith("musictk.")}
-    assert rooms <= set(FLOORS), "a room that docs/architecture.md does not draw"
-    assert len(set(FLOORS.values())) > 4, "the drawing was read"
+def test_every_package_has_a_layer() -> None:
+    packages = {package_of(module) for module in MODULES if module.startswith("musictk.")}
+    assert packages <= set(LAYERS), "a package that docs/architecture.md does not list"
+    assert len(set(LAYERS.values())) > 4, "the list was read"
 
 
 def test_imports_point_down() -> None:
-    """To a lower floor or into the own room. On the ground floor anyone may call on a neighbour."""
+    """To a lower layer or the same package; in layer 0 also to other packages of layer 0."""
     faults = []
     for module in filter(lambda name: name.startswith("musictk."), MODULES):
-        here = room(module)
+        here = package_of(module)
         for line, target in imports(module):
             if target == "musictk" or not target.startswith("musictk."):
                 continue
-            there = room(target)
-            ground = FLOORS[here] == FLOORS[there] == 0
-            if not (there == here or ground or FLOORS[there] < FLOORS[here]):
+            there = package_of(target)
+            lowest = LAYERS[here] == LAYERS[there] == 0
+            if not (there == here or lowest or LAYERS[there] < LAYERS[here]):
                 faults.append(
-                    f"{place(module, line)}: {here} (floor {FLOORS[here]}) "
-                    f"imports {there} (floor {FLOORS[there]})"
+                    f"{place(module, line)}: {here} (layer {LAYERS[here]}) "
+                    f"imports {there} (layer {LAYERS[there]})"
                 )
     assert not faults, "\n".join(faults)
 
@@ -146,7 +146,7 @@ def test_the_core_knows_no_plugin_and_plugins_not_each_other() -> None:
         f"{place(module, line)} imports {target}"
         for module in MODULES
         for line, target in imports(module)
-        if target.startswith("musictk_") and room(target) != room(module)
+        if target.startswith("musictk_") and package_of(target) != package_of(module)
     ]
     assert not faults, "\n".join(faults)
 
@@ -154,16 +154,18 @@ def test_the_core_knows_no_plugin_and_plugins_not_each_other() -> None:
 def stray(module: str, library: str) -> str:
     """What is wrong with this import of a library, if anything."""
     if library == "torch":
-        if room(module) in TORCH_FREE:
-            return f"{room(module)} is free of torch"
+        if package_of(module) in TORCH_FREE:
+            return f"{package_of(module)} is free of torch"
         return f"{module} is free of torch" if module in TORCH_FREE_MODULES else ""
-    if library not in HOMES:
-        return f"{library} has no home"
-    homes = HOMES[library]
-    return "" if homes is None or room(module) in homes else f"{library} lives in {homes}"
+    if library not in IMPORTED_BY:
+        return f"{library} is not listed in IMPORTED_BY"
+    allowed = IMPORTED_BY[library]
+    return (
+        "" if allowed is None or package_of(module) in allowed else f"only {allowed} may import it"
+    )
 
 
-def test_one_library_one_home() -> None:
+def test_each_library_is_imported_in_its_packages() -> None:
     faults = []
     for module in MODULES.keys() - EVERYWHERE:
         for line, target in imports(module):
@@ -175,7 +177,7 @@ def test_one_library_one_home() -> None:
     assert not faults, "\n".join(sorted(faults))
 
 
-def test_no_module_imports_itself_around_a_corner() -> None:
+def test_there_are_no_import_cycles() -> None:
     """Also counting imports inside functions and those for types only."""
     graph = {
         module: {target for _, target in imports(module) if target in MODULES} for module in MODULES

@@ -62,7 +62,7 @@ def test_bar_lines_between_ticks_do_not_drift() -> None:
     assert bars(score)[-2:].tolist() == [375, 475]
 
 
-def test_what_does_not_sound_makes_no_bars_and_no_time() -> None:
+def test_events_after_the_last_note_do_not_count() -> None:
     score = music(end=1920)
     score.tracks[0].controls.append(ControlChangeTick(96000, 64, 0))
     score.tempos.append(TempoTick(90000, 60.0))

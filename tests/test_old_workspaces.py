@@ -48,7 +48,7 @@ def test_its_runs_sample_and_export(shell: Shell) -> None:
     shell("export", "--run", "gpt-1", "--torchscript")
 
 
-def test_its_interrupted_run_goes_on_and_new_ones_start_from_its_runs(shell: Shell) -> None:
+def test_its_interrupted_run_is_resumed_and_its_runs_are_fine_tuned(shell: Shell) -> None:
     shell("train", "--resume", "gpt-2")
     status = {row["name"]: row["status"] for row in shell.json("runs", "list")}
     assert status["gpt-2"] == "finished"

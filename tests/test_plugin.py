@@ -72,7 +72,7 @@ def test_a_name_offered_twice_names_both_plugins_and_the_first_stays(folder: Pat
     ],
     ids=["import", "syntax", "raises", "unknown hook", "wrong argument", "wrong offer"],
 )
-def test_a_broken_plugin_is_named_and_the_rest_goes_on(folder: Path, source: str) -> None:
+def test_a_broken_plugin_is_reported_and_the_others_work(folder: Path, source: str) -> None:
     broken = point(folder, "broken", source)
     good = point(folder, "good", GOOD.format(name="lstm"))
     found = Registry([broken, good])

@@ -28,7 +28,7 @@ from musictk.catalog.queries import file_to_dict
 from musictk.files import write_bytes
 
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
-_IDENTITY = ("id", "path", "member")  # what may differ between two catalogs of the same music
+_IDENTITY = ("id", "path", "member")  # may differ for the same music
 
 
 class Audit(Pieces):

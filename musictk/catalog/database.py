@@ -118,7 +118,7 @@ def _make_folder(path: Path) -> None:
 
 
 def _immutable(url: URL) -> URL:
-    """The URL that reads a SQLite file without writing anything beside it.
+    """The URL that reads a SQLite file without writing any other file.
 
     In WAL mode SQLite creates a file even for reading, unless the database is declared immutable.
     """

@@ -2,7 +2,7 @@
 
 A new file is compared with the files that share two keys of its sketch, see
 `musictk.sketches.index_keys`. They are found through the inverted index `postings`, so that the
-cost does not grow with the catalog. Files are grouped one after the other: the result depends on
+cost does not grow with the catalog. Files are grouped one by one: the result depends on
 their order, not on the size of a batch.
 """
 
@@ -31,11 +31,11 @@ from musictk.catalog.splits import Fractions, majority_split, split_by_hash
 from musictk.sketches import are_near_duplicates, is_whole_piece
 
 SHARED = 2  # keys in common that make a pair worth comparing
-LISTED = 200  # pieces indexed under one key: a key of more pieces says nothing
+LISTED = 200  # pieces indexed under one key: a more common key does not distinguish pieces
 RAREST = 8  # keys of a piece that are indexed however common they are
 TRIES = 8  # pieces of one cluster that a piece is compared with, most shared keys first
-COMPARED = 64  # pieces that one piece is compared with in all, most shared keys first
-_BATCH = 256  # files compared at a time where many are
+COMPARED = 64  # pieces in total that one piece is compared with, most shared keys first
+_BATCH = 256  # files compared at a time
 
 
 def group(session: Session, files: Sequence[FileToGroup], fractions: Fractions) -> None:
@@ -145,7 +145,7 @@ class _Grouping:
         return cluster
 
     def _near(self, file: FileToGroup) -> list[int]:
-        """Files worth comparing with, the likest first; of each cluster no more than TRIES."""
+        """Candidates for comparison, most similar first; at most TRIES of each cluster."""
         lists = self._lists
         held = self._keys[file.id]
         shared = Counter(chain.from_iterable(lists.get(key, ()) for key in held))
@@ -201,10 +201,10 @@ class _Grouping:
         self._files_of[key].add(file.id)
 
     def _unindexed(self, file: FileToGroup, joined: set[str], compared: Sequence[int]) -> list[int]:
-        """Files worth comparing with that the index does not show, at most TRIES of a cluster.
+        """Candidates for comparison that the index omits, at most TRIES of a cluster.
 
-        Under one key no more than PER_CLUSTER files of a cluster are indexed. Where they are that
-        many, and none of them is a near-duplicate, another file of the cluster still may be.
+        Under one key no more than PER_CLUSTER files of a cluster are indexed. If that limit is
+        reached and none of them is a near-duplicate, another file of the cluster may still be one.
         """
         full = self._full_clusters(file, joined)
         held = set(self._keys[file.id])

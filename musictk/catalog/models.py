@@ -107,7 +107,7 @@ class File(Base):
     tracks: Mapped[int | None]
     seconds: Mapped[float | None]
     bars: Mapped[int | None]
-    metre: Mapped[str | None]  # the one in force longest, such as "3/4"
+    metre: Mapped[str | None]  # the one with the longest duration, such as "3/4"
     tempo: Mapped[float | None]  # mean quarters per minute
     key: Mapped[str | None]  # such as "F# minor"
     ticks_per_quarter: Mapped[int | None]

@@ -65,7 +65,7 @@ def delete_postings(session: Session, file_id: int, keys: Sequence[int]) -> None
 
 
 def repost(session: Session, clusters: Sequence[str]) -> None:
-    """Index the remaining members of clusters: a removed one may have been indexed for them."""
+    """Index the remaining members of clusters: they may have been left out for a removed one."""
     for cluster in clusters:
         query = select(File.id, File.sketch).where(File.cluster == cluster).order_by(File.id)
         members = [(id, keys_of(read_sketch(sketch))) for id, sketch in session.execute(query)]

@@ -50,7 +50,7 @@ class PieceInfo:
 
 @dataclass(frozen=True)
 class KnownLocation:
-    """What the catalog knows of one location; tells whether it has to be read again."""
+    """What the catalog knows about one location, to decide whether it must be read again."""
 
     size: int
     mtime_ns: int

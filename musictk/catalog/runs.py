@@ -56,7 +56,7 @@ class Runs(Database):
     def finish_run(
         self, name: str, status: str = "finished", metrics: Mapping[str, Any] | None = None
     ) -> Run:
-        """Close a run with one of `RUN_STATUSES`, and add to its metrics."""
+        """Set the final status of a run, one of `RUN_STATUSES`, and add to its metrics."""
         with self.writing() as session:
             run = _run(session, name)
             run.status, run.ended_at = status, now()

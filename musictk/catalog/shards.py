@@ -36,7 +36,7 @@ class Shards(Database):
         learned: str | None = None,
         learned_from: str | None = None,
     ) -> TokenizerRow:
-        """Record a tokenizer; one that is known already is unchanged."""
+        """Record a tokenizer; a known one is unchanged."""
         with self.writing() as session:
             found = _tokenizer(session, fingerprint)
             if found is None:
@@ -61,7 +61,7 @@ class Shards(Database):
         return found
 
     def learned(self, name: str, config: Mapping[str, Any], learned_from: str) -> str | None:
-        """The state a tokenizer learned from exactly these pieces before; else None."""
+        """The state that a tokenizer has learned from exactly these pieces; else None."""
         query = select(TokenizerRow).where(
             TokenizerRow.name == name, TokenizerRow.learned_from == learned_from
         )

@@ -74,8 +74,9 @@ class _Plan:
         self._known = known
         self.fresh: list[dict[str, Any]] = []  # rows to insert
         self.stale: list[dict[str, Any]] = []  # rows to update
-        self.regrouped: list[int] = []  # in a cluster by an old sketch or status
-        self.joining: list[tuple[int, ExaminedFile, str | None]] = []  # and its current split
+        self.regrouped: list[int] = []  # clustered by an outdated sketch or status
+        # (slot, file, current split) of each file to group
+        self.joining: list[tuple[int, ExaminedFile, str | None]] = []
 
     def slot(self, found: ExaminedFile, owner: int | None) -> int | None:
         """The file's id; -1 - index in `fresh` for a new one; None for an archive."""
@@ -120,7 +121,7 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
 def record_locations(
     session: Session, examined: Sequence[ExaminedFile], ids: Sequence[int | None]
 ) -> set[int]:
-    """Insert or update the locations; return the ids of files that were there before."""
+    """Insert or update the locations; return the ids of files they replaced."""
     known: dict[tuple[str, str], int | None] = {}
     for chunk in _chunks(sorted({found.path for found in examined})):
         query = select(Location.path, Location.member, Location.file_id).where(

@@ -1,1 +1,1 @@
-"""The command line: reads flags, calls a job, prints. The only room that prints or exits."""
+"""The command line: reads flags, calls a job, prints. The only package that prints or exits."""

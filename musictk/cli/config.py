@@ -9,7 +9,7 @@ from typing import Any
 import typer
 
 from musictk.cli.context import session
-from musictk.cli.settings import FILE, defaults, options, variable
+from musictk.cli.settings import FILE, command_options, defaults, variable
 from musictk.errors import UnknownNameError
 
 
@@ -20,7 +20,7 @@ def config(context: typer.Context) -> None:
     """
     output = session(context).output
     file = defaults()
-    paths = [path for path, _ in options(context.find_root().command)]
+    paths = [path for path, _ in command_options(context.find_root().command)]
     rows = [row for path in paths if (row := _origin(path, file))]
     if not rows:
         output.note("all settings have their default values")
@@ -32,7 +32,7 @@ def check_file(context: typer.Context) -> None:
     """Raise UnknownNameError for a key in musictk.toml that is not an option of any command."""
     named = list(_leaves(defaults()))
     if named:
-        known = {".".join(path) for path, _ in options(context.find_root().command)}
+        known = {".".join(path) for path, _ in command_options(context.find_root().command)}
         for path in (path for path in named if path not in known):
             raise UnknownNameError(f"setting in {FILE}", path, known)
 

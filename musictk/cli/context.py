@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Session:
+class CommandSession:
     """The resolved global options."""
 
     workspace: Workspace
@@ -56,8 +56,8 @@ def require_alone(context: typer.Context, flag: str, hint: str, but: tuple[str, 
         raise UsageError(f"{flag} cannot be combined with {' and '.join(typed)}", hint)
 
 
-def session(context: typer.Context) -> Session:
+def session(context: typer.Context) -> CommandSession:
     """The session created by the top-level callback."""
-    found = context.find_object(Session)
+    found = context.find_object(CommandSession)
     assert found is not None, "the top-level callback always sets it"
     return found

@@ -15,7 +15,7 @@ import typer
 from musictk.cli.context import session
 from musictk.plugin import registry
 
-# The lowest version without a known hole: torch and onnx had loader CVEs below these.
+# The lowest version without a known vulnerability: torch and onnx had loader CVEs below these.
 FLOORS = {"torch": (2, 10), "onnx": (1, 21), "symusic": (0, 5), "miditok": (3, 1)}
 PACKAGES = ("torch", "onnx", "onnxruntime-gpu", "onnxruntime", "symusic", "miditok", "safetensors")
 WAL_FIXED = (3, 51, 3)  # SQLite before this has a WAL-reset bug with several connections

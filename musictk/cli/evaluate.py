@@ -106,7 +106,7 @@ def _form_text(found: FormReport) -> str:
 
 def _text(value: float, digits: int = 3) -> str:
     if math.isnan(value):
-        return "–"  # no two sections to compare
+        return "–"  # fewer than two sections to compare
     return f"{value:.{digits}f}" if math.isfinite(value) else "∞"
 
 

@@ -12,7 +12,7 @@ import typer
 
 from musictk import __version__
 from musictk.cli.config import check_file
-from musictk.cli.context import Session
+from musictk.cli.context import CommandSession
 from musictk.cli.output import Output, printing
 from musictk.cli.settings import bind, defaults
 from musictk.errors import MusictkError
@@ -66,7 +66,7 @@ def _root(
     """
     check_file(context)
     workspace = here()
-    context.obj = Session(workspace, catalog or workspace.catalog_url, Output(json, quiet))
+    context.obj = CommandSession(workspace, catalog or workspace.catalog_url, Output(json, quiet))
 
 
 def main(arguments: list[str] | None = None) -> Any:

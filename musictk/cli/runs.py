@@ -93,7 +93,7 @@ def _described(found: Mapping[str, Any]) -> Iterator[str]:
         if key not in ROWS and key != "settings":
             yield f"{key:14} {short(value)}"
     if by_position := found["metrics"].get("by_position"):
-        yield f"{'nats':14} by position: {bands.text(by_position)}"
+        yield f"{'nats':14} by position: {bands.describe(by_position)}"
     for group, values in found["settings"].items():
         if values not in (None, {}, [], 0):
             yield f"{group:14} {short(values)}"
@@ -152,6 +152,6 @@ def _line(row: Mapping[str, Any]) -> dict[str, Any]:
             ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
         line[HEADINGS[name]] = ends
     by_position = row["by_position"] or {}
-    line["nats by position"] = bands.text(by_position) or "–"
+    line["nats by position"] = bands.describe(by_position) or "–"
     line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"
     return line | {"tokens/s": f"{row['positions_per_second']:,.0f}"}

@@ -16,10 +16,10 @@ Command = Callable[..., None]
 
 
 def sampling_options(after: Mapping[str, str]) -> Callable[[Command], Command]:
-    """Add the options of `Sampling` to a command; it gets those that were set as `sampling`.
+    """Add the options of `Sampling` to a command; it gets the values that were set as `sampling`.
 
-    `after` says where they are listed: `{"temperature": "seed"}` puts the options from
-    `temperature` on after the command's own `seed`.
+    `after` sets their order in the help: `{"temperature": "seed"}` lists `temperature` and the
+    options that follow it after the command's parameter `seed`.
     """
 
     def add(command: Command) -> Command:
@@ -53,7 +53,7 @@ def _ordered(
 
 
 def _parameter(name: str, kind: Any, info: OptionInfo) -> inspect.Parameter:
-    """None where it is not set: the model may have a default of its own."""
+    """An option; None if it is not set, because the model may have saved its own default."""
     limits: dict[str, Any] = {}
     if kind is not str:
         limits = {"min": info.low, "max": None if info.high == inf else info.high}

@@ -29,13 +29,15 @@ def defaults(path: Path = Path(FILE)) -> dict[str, Any]:
         raise UsageError(f"{path} is not valid TOML: {error}") from error
 
 
-def options(command: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+def command_options(
+    command: Any, path: tuple[str, ...] = ()
+) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(path, option) of every option at and below a command; a path ends with the flag."""
     for option in command.params:
         if option.param_type_name == "option" and not option.is_eager:  # such as --version
             yield (*path, option.opts[0].removeprefix("--")), option
     for name, child in getattr(command, "commands", {}).items():
-        yield from options(child, (*path, name))
+        yield from command_options(child, (*path, name))
 
 
 def variable(path: Iterable[str]) -> str:
@@ -45,7 +47,7 @@ def variable(path: Iterable[str]) -> str:
 
 def bind(command: Any, file: Mapping[str, Any]) -> Any:
     """Let every option of the command and its sub-commands be set by its variable and the file."""
-    for path, option in options(command):
+    for path, option in command_options(command):
         option.envvar = variable(path)
         option.show_envvar = False  # one rule for all of them: see docs/commands.md
     _set_defaults(command, file)
@@ -55,7 +57,7 @@ def bind(command: Any, file: Mapping[str, Any]) -> Any:
 def _set_defaults(command: Any, table: Mapping[str, Any]) -> None:
     own = {
         option.name: _default(option, table[path[0]])
-        for path, option in options(command)
+        for path, option in command_options(command)
         if len(path) == 1 and not isinstance(table.get(path[0], {}), Mapping)
     }
     command.context_settings = {**command.context_settings, "default_map": own}

@@ -17,7 +17,7 @@ from musictk.errors import UsageError
 if TYPE_CHECKING:
     from musictk.jobs.sources import Source
 
-# Options of `train` that set something under another name.
+# Options of `train` whose setting has another name; "": the option has several settings.
 KEYS = {"condition": "conditions", "settings": "", "steps": "train.steps", "seed": "train.seed"}
 
 
@@ -154,7 +154,7 @@ def train(
 
 
 def _sources(context: typer.Context, options: Mapping[str, Any]) -> Iterator[Source]:
-    """The given options as sources of settings, named after where each was given.
+    """The given options as sources of settings, each with the name of its origin.
 
     Raises UsageError if both --steps and --epochs are given at the same place.
     """
@@ -175,13 +175,13 @@ def _sources(context: typer.Context, options: Mapping[str, Any]) -> Iterator[Sou
 def _ignored(context: typer.Context) -> set[str]:
     """The options that --preset, --config, --from, --steps or --epochs replace.
 
-    The command line replaces the environment, and that musictk.toml: a preset that is given in one
-    of them replaces what is given in a lower one.
+    The command line overrides the environment, which overrides musictk.toml. A preset overrides
+    options from lower sources only.
     """
     above = max(rank(context, name) for name in ("preset", "config", "from_"))
     named = ("arch", "tokenizer", "size", "steps", "epochs")
     ignored = {name for name in named if rank(context, name) < above}
     steps, epochs = rank(context, "steps"), rank(context, "epochs")
     if steps == epochs != 0 and "steps" not in ignored:
-        raise UsageError("--steps and --epochs cannot both be given", "leave one out")
+        raise UsageError("--steps cannot be combined with --epochs", "leave one out")
     return ignored | ({"epochs"} if steps > epochs else {"steps"})

@@ -131,7 +131,7 @@ def report(output: Output, result: RunResult) -> None:
             f" (bigram model: {outcome.baseline:.3f})"
         )
     if outcome.by_position:
-        lines.append(f"nats per {unit} by position: {bands.text(outcome.by_position)}")
+        lines.append(f"nats per {unit} by position: {bands.describe(outcome.by_position)}")
     lines.append(
         f"{outcome.positions_per_second:,.0f} {unit}s/s, "
         f"peak memory {outcome.peak_bytes / 2**20:,.0f} MiB"

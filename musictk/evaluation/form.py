@@ -3,8 +3,8 @@
 Two bars are compared as sets of (onset, pitch), onsets on a grid of 24 to the whole note, by the F1
 score of the two sets: 1 for the same notes at the same positions, 0 for none in common. Two
 sections are compared bar by bar, at the best of three alignments (unshifted, or by one bar either
-way). A pair of silent bars is skipped; a bar against a silent or missing one counts 0. Pitch is
-absolute: a section that returns in another key counts as different.
+way). A pair of silent bars is skipped; a bar compared with a silent or missing one counts 0. Pitch
+is absolute: a section that returns in another key counts as different.
 """
 
 from __future__ import annotations

@@ -1,8 +1,9 @@
 """Measure originality: the nearest training piece, and the longest passage shared with any.
 
 Notes are ordered by onset and pitch, on a grid of an eighth of a quarter. The interval from each
-note to the next is compared, and whether both begin together, so that copies are found in any key,
-tempo and rhythm. Passages shorter than `GRAM` intervals are ignored: any two pieces share some.
+note to the next is compared, and whether both notes begin together, so that copies are found in any
+key, tempo and rhythm. Passages shorter than `GRAM` intervals are ignored: any two pieces share
+some.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ from musictk.runtime.contract import Runtime
 from musictk.tokens import Frames, Tokenizer, Tokens
 
 _BATCH = 16  # pieces written together; a larger count is made in several batches
-_CONTEXT = 1024  # positions of a context, where neither the request nor training says
+_CONTEXT = 1024  # positions of a context if neither the request nor the model defines it
 _REPORT = 16  # positions between two reports of progress
 
 
@@ -63,7 +63,7 @@ def compose(
     request: PieceRequest,
     listener: ComposeListener | None = None,
 ) -> list[Composition]:
-    """`request.count` pieces; the same request, bundle and machine give the same, bit for bit.
+    """`request.count` pieces; equal requests, bundles and machines give equal pieces, bit for bit.
 
     Raises UsageError for a form, label, sampler or setting that does not exist.
     """
@@ -81,10 +81,10 @@ def remake(
     row: int,
     listener: ComposeListener | None = None,
 ) -> Composition:
-    """Row `row` of `compose(…, request)`, bit for bit: made in the same batch as then.
+    """Row `row` of `compose(…, request)`, bit for bit: computed in a batch of the same rows.
 
-    Alone it would draw the same random numbers, but a matrix product of another batch size may
-    differ in its last bits.
+    Alone it would draw the same random numbers, but matrix products of another batch size may
+    differ in their last bits.
     """
     first = row - row % _BATCH
     rows = range(first, min(first + _BATCH, request.count))
@@ -98,7 +98,7 @@ def context_length(manifest: Manifest, sampling: Sampling) -> int:
 
 
 class _Batch:
-    """Rows made together. They share the batch and nothing else."""
+    """Pieces that are composed in one batch, one per row, independent of each other."""
 
     def __init__(
         self, runtime: Runtime, tokenizer: Tokenizer, request: PieceRequest, rows: range
@@ -130,7 +130,7 @@ class _Batch:
         return self._compositions(perf_counter() - begun)
 
     def _step(self, live: list[int]) -> None:
-        """Write one position of every piece that is not done; then the contexts take it."""
+        """Write one position of every unfinished piece, then feed it to the contexts."""
         drafts = [self.drafts[row] for row in live]
         section_ends = self.writer.write(drafts, self.contexts.predict())
         turned = {row for row, ends in zip(live, section_ends, strict=True) if ends}

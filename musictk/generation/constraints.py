@@ -1,8 +1,8 @@
-"""Constraints on what tokens state, such as the metre of a piece.
+"""Constraints on the attributes of tokens, such as the metre of a piece.
 
-Each piece has constraints of its own; `Mask` intersects all of them with the grammar. To add one,
-let a tokenizer state the attribute (`Tokenizer.attributes`) and return the constraint from
-`constraints`.
+Each piece has its own constraints; `Mask` intersects them with the grammar. To add one: describe
+the attribute in `Tokenizer.attributes`, add an option to `Sampling`, and return the constraint from
+`constraints`. Frames are not constrained.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from musictk.tokens import METRE, Attribute, Tokenizer
 
 
 class Constraint(Protocol):
-    """Limits the values of one attribute in one piece. Tokens that state none always meet it."""
+    """Limits the values of one attribute in one piece. Tokens without one are always allowed."""
 
     def allowed(self) -> NDArray[np.bool_] | None:
-        """(V,) True where a token meets it; None while all do. Do not write into it."""
+        """(V,) True where a token is allowed; None if all are. Do not write into it."""
 
     def advance(self, token: int) -> None:
-        """Take a token that was written."""
+        """Update the constraint with the token that was written."""
 
 
 class Fixed:
@@ -38,11 +38,11 @@ class Fixed:
         return self._allowed
 
     def advance(self, token: int) -> None:
-        """Nothing changes what is allowed."""
+        """The allowed values never change."""
 
 
 class Steady:
-    """The value that a piece states first, throughout; of a prompt, the one it states last."""
+    """Only the first value in the piece; with a prompt, the last value in the prompt."""
 
     def __init__(self, attribute: Attribute, prompt: NDArray[np.int64]) -> None:
         self._attribute = attribute

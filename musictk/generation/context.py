@@ -1,4 +1,4 @@
-"""All running contexts of all pieces of a batch, stepped together."""
+"""The model contexts of all pieces of a batch, stepped together."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from musictk.runtime.contract import Runtime, Session
 
 Logits = NDArray[np.float32]
 
-# What a context predicts from: the conditions, none of them (guidance), or memory.
+# The kinds of context: with the conditions, without them (for guidance), and of the memory.
 KINDS = CONDITIONAL, UNCONDITIONAL, MEMORY = 0, 1, 2
 
 
@@ -33,7 +33,7 @@ class NewContext(NamedTuple):
 
 
 class Contexts:
-    """Rows of one session; `logits` has what each predicts next, `places` finds a row's."""
+    """Contexts as rows of one runtime session; `logits` has the next prediction of each."""
 
     def __init__(self, runtime: Runtime, capacity: int) -> None:
         self._runtime, self._capacity = runtime, capacity
@@ -56,9 +56,10 @@ class Contexts:
         dropped: Collection[Key] = (),
         new: Sequence[NewContext] = (),
     ) -> None:
-        """Every context takes its row's next position: `sequence` is (rows,) or (rows, W).
+        """Feed the next position of its row to every context: `sequence` is (rows,) or (rows, W).
 
-        Those in `dropped` end; those in `new` begin, or begin again, and contain it already.
+        Those in `dropped` are removed; those in `new` are created or replaced, and contain it
+        already.
         """
         gone = {*dropped, *(one.key for one in new)}
         if gone:

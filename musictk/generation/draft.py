@@ -23,7 +23,7 @@ _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line b
 
 @dataclass(frozen=True)
 class Notice:
-    """Something that was not as asked."""
+    """A deviation from the request."""
 
     kind: str  # "bar-cut": a bar reached its limit and was ended without its bar line
     section: str
@@ -32,7 +32,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Opening:
-    """What a piece begins with."""
+    """The prompt of a piece, and its place in the form."""
 
     prompt: NDArray[Any]  # may be empty
     whole: bool = False  # it ends at a bar line: what is written next begins a bar
@@ -42,9 +42,8 @@ class Opening:
 class Draft:
     """A piece that grows by one position at a time.
 
-    It is done when the bar after its last one would begin, or when it has `max_tokens`. Questions
-    (`begins_bar`, `bar_is_silent`, `must_sound`, `overdue`) change nothing; `begin_bar` and `write`
-    do.
+    It is done when the bar after its last one would begin, or when it has `max_tokens`. Only
+    `begin_bar` and `write` change its state.
     """
 
     def __init__(
@@ -88,7 +87,7 @@ class Draft:
 
     @property
     def done(self) -> bool:
-        """Whether nothing more is to be written."""
+        """Whether the piece is complete."""
         return self.progress.done
 
     @property
@@ -98,7 +97,7 @@ class Draft:
 
     @property
     def overdue(self) -> bool:
-        """Whether this bar has reached its limit and should come to its end."""
+        """Whether this bar has reached its maximum length and should end."""
         return self._frame_silence is None and self._bar_length >= self._limit
 
     @property
@@ -132,12 +131,12 @@ class Draft:
         return section_ends
 
     def theme_position(self, allowed: NDArray[np.bool_] | None) -> Any:
-        """The theme's token or frame here; None where the model is to choose."""
+        """The theme's next token or frame; None if the model is to be sampled."""
         follower = self.memory.follower
         return follower.expected(allowed, self.parser) if follower else None
 
     def write(self, position: Any, allowed: NDArray[np.bool_] | None) -> None:
-        """Append a token or a frame; `allowed` is what could have been written instead.
+        """Append a token or a frame; `allowed` is the mask of tokens that could have been written.
 
         The last of `max_tokens` ends the piece, in the middle of a bar or not.
         """

@@ -1,4 +1,4 @@
-"""From logits to a sample: the chain of samplers, and random numbers that belong to one row."""
+"""From logits to a sample: the chain of samplers, and the random numbers of each row."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Noise:
 def make_chain(
     links: Sequence[tuple[str, Mapping[str, Any]]], tokenizer: Tokenizer
 ) -> list[Sampler]:
-    """The samplers a request names, in its order; raises UsageError for what is unknown."""
+    """The samplers of a request, in its order; raises UsageError for an unknown name or setting."""
     kinds = [(registry().load("sampler", name), values) for name, values in links]
     return [kind(build(kind.Config, values, kind.name), tokenizer) for kind, values in kinds]
 
@@ -60,7 +60,7 @@ def sample_tokens(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.in
     cumulated = weights.cumsum(1, dtype=np.float64)
     total = cumulated[:, -1]
     _demand_finite(total)
-    # Strictly between 0 and the total: an id of weight 0 is never taken, whatever u rounds to.
+    # Strictly between 0 and the total: an id of weight 0 is never drawn, however u is rounded.
     mark = np.minimum(uniform * total, np.nextafter(total, 0))
     return np.asarray(np.argmax(cumulated > mark[:, None], axis=1), np.int64)
 

@@ -1,4 +1,4 @@
-"""What of a user's music the model is not given, in words: what its tokenizer cannot encode."""
+"""Describe what a tokenizer cannot encode of a user's prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from musictk.music import Notes, notes
 
 Floats = NDArray[np.float64]
 
-_SAME = 1 / 500  # of a quarter note: too little to hear
+_SAME = 1 / 500  # of a quarter note; inaudible
 _SAME_TEMPO = 5e-4  # a relative difference too small to report
 
 

@@ -1,4 +1,4 @@
-"""The form plan: `AABA`, `A8 B4 A8`, `A A' B`, `verse-chorus-bridge`: sections of so many bars."""
+"""The form plan: `AABA`, `A8 B4 A8`, `A A' B`, `verse-chorus-bridge`: sections and their bars."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ class Form:
         return " ".join(f"{section.name}{section.bars}" for section in self.sections)
 
     def describe(self) -> str:
-        """One line for people: `A A B A, 4 sections of 8 bars, 32 bars`."""
+        """One line for the user: `A A B A, 4 sections of 8 bars, 32 bars`."""
         names = " ".join(section.name for section in self.sections)
         sizes = {section.bars for section in self.sections}
         if len(self.sections) == 1:

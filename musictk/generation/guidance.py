@@ -11,7 +11,7 @@ Logits = NDArray[np.float32]
 
 
 class ContextRows(NamedTuple):
-    """(R,) each: the rows of every piece's contexts in (L, V) logits; -1 where it has none."""
+    """(R,) each: the row of each piece's context in the (L, V) logits; -1 if it has none."""
 
     conditional: NDArray[np.int64]
     unconditional: NDArray[np.int64]

@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from musictk.generation.draft import Draft
 from musictk.tokens import Frames, Tokenizer, Tokens
 
-_PROBE = 8  # repeats of one token; the more bars begin in them, the sooner it leads to a bar line
+_PROBE = 8  # repetitions of a token; the more bars begin in them, the sooner a bar line comes
 
 
 class Mask:
-    """Which tokens may be written next. In a frame space: everything, always."""
+    """Which tokens may be written next. Frames are not limited."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -22,14 +22,14 @@ class Mask:
         self.frames = isinstance(space, Frames)
         self.width = space.width if isinstance(space, Frames) else 1  # random numbers per draw
         if isinstance(space, Tokens):
-            # The form says when a piece ends, so the model may not write eos.
+            # The form defines where a piece ends, so the model may not write eos.
             self._ordinary = np.ones(space.size, bool)
             self._ordinary[space.special] = False
 
     def allowed(self, draft: Draft) -> NDArray[np.bool_] | None:
         """(V,) True where a token may follow, never all False; None for frames.
 
-        A limit that nothing is left within is ignored.
+        A limit that would leave no token is ignored.
         """
         if self.frames:
             return None
@@ -44,7 +44,7 @@ class Mask:
         return self._fastest(allowed) if draft.overdue else allowed
 
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """The allowed tokens that lead to the next bar line soonest, where any lead there."""
+        """The allowed tokens after which a bar line comes soonest; all if none leads to one."""
         pace = np.where(allowed, self._pace, -1)
         fastest = pace.max()
         return pace == fastest if fastest > self._pace.min() else allowed
@@ -58,18 +58,18 @@ class Mask:
 
     @cached_property
     def _pace(self) -> NDArray[np.int64]:
-        """(V,) how soon each token leads to the next bar, measured on the tokenizer itself."""
+        """(V,) how soon a bar line comes after each token, measured with the tokenizer."""
         starts, (first, *_, last) = self._tokenizer.bar_starts, np.flatnonzero(self._ordinary)
         probes = [np.full((_PROBE, 2), other) for other in (first, last)]
         pace = np.zeros(len(self._ordinary), np.int64)
         for token in range(len(pace)):
-            for probe in probes:  # a bar may show only in the token after its end: alternate two
+            for probe in probes:  # some bars only show in the token after: alternate two
                 probe[:, 0] = token
                 pace[token] += len(starts(probe.ravel()))
         return pace
 
 
 def _within(allowed: NDArray[np.bool_], limit: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """What is allowed by both; `allowed` where nothing is."""
+    """The tokens that both allow; `allowed` if there are none."""
     both = allowed & limit
     return both if both.any() else allowed

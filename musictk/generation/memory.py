@@ -1,4 +1,4 @@
-"""Follow a theme that returns, note by note, and depart from it in figures.
+"""Follow a returning theme token by token, and depart from it for short figures.
 
 Small models do not copy on their own, so a returning section takes its positions from the theme:
 the row *follows* it, token by token, and at times *departs* for about a figure, sampling from the
@@ -19,15 +19,15 @@ from musictk.tokens import Grammar, Parser
 
 # A departure is an edit of the theme: odds, where the theme's own token has odds of 1.
 _REPLACED, _ADDED, _LEFT_OUT = 0.03, 0.02, 0.06
-_STRAY = 1e-4  # of a token replacing one that the grammar would have refused
-_LOOK_AHEAD = 24  # the most tokens of the theme passed over at once
-_DETOUR = 16  # the most tokens of the theme skipped where the grammar refuses them
-_FILLERS = 3  # the most rests put before a position
-_CERTAIN = 0.05  # the least probability of an alignment that is followed
+_STRAY = 1e-4  # of a token that replaces one rejected by the grammar
+_LOOK_AHEAD = 24  # maximum number of theme tokens left out at once
+_DETOUR = 16  # maximum number of theme tokens skipped because the grammar rejects them
+_FILLERS = 3  # maximum number of rests inserted before a position
+_CERTAIN = 0.05  # minimum probability of an alignment to follow it
 
 
 class TokenAlignment:
-    """Aligns what is written with a bar of the theme: the forward pass of a pair HMM.
+    """Aligns the written tokens with a bar of the theme: the forward pass of a pair HMM.
 
     Tokens that are replaced, added or left out make the alignment uncertain; a token that fits only
     one place (a position, a rare pitch) makes it certain again.
@@ -42,7 +42,7 @@ class TokenAlignment:
         self._belief = np.zeros(0)
 
     def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
-        """The theme's next token; None where it has none that is allowed here."""
+        """The theme's next token; None if it is not allowed here."""
         if self._at is not None:
             return self._certain(allowed, parser)
         belief = self._belief[:-1]
@@ -63,11 +63,11 @@ class TokenAlignment:
             filler = _fill(token, allowed, parser, self._fillers) if parser else None
             if filler is not None:
                 return filler
-            self._at += 1  # such as a tempo that holds already
+            self._at += 1  # such as a tempo that is already set
         return None
 
     def advance(self, token: int, allowed: NDArray[np.bool_] | None) -> None:
-        """Take `token`, which was written where `allowed` were possible."""
+        """Update the alignment with `token`, which was chosen among `allowed`."""
         if token in self._fillers:
             return
         at, size = self._at, len(self.window)
@@ -107,7 +107,7 @@ class FrameAlignment:
         return self.window[self._at] if self._at < len(self.window) else None
 
     def advance(self, frame: NDArray[np.uint8], allowed: NDArray[np.bool_] | None) -> None:
-        """Move on by one frame, whatever was written."""
+        """Advance by one frame, independent of what was written."""
         self._at += 1
 
 
@@ -122,17 +122,17 @@ class Follower:
         self._undecided, self._variation = True, variation
         # Away / (away + home) = variation, where away and home are the mean lengths of a departure
         # and of the stretch between two, in positions. Neither can be shorter than one position, so
-        # a short figure is made longer where there is much variation, not taken for less of it.
+        # with much variation a short figure is made longer, to keep the share.
         odds = variation / (1 - variation) if variation < 1 else inf
         away = max(figure * theme.bar_length, 1.0, odds)
         self._back, self._leave = 1.0 / away, odds / away if variation < 1 else 1.0
         self._alignment: TokenAlignment | FrameAlignment
 
     def decide(self, uniform: float) -> None:
-        """Depart, stay or come back, by one uniform number.
+        """Decide with one uniform number whether to follow the theme or depart from it.
 
-        The first decision is by the share itself: if every return began with its theme, short
-        sections would vary less than `variation`.
+        The first decision departs with probability `variation`: if every return began with its
+        theme, short sections would vary less than that.
         """
         if self._undecided:
             self._undecided, self.following = False, uniform >= self._variation
@@ -148,11 +148,11 @@ class Follower:
         )
 
     def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> Any:
-        """The theme's position here while it is followed; None where the model is to sample."""
+        """The theme's next position while it is followed; None if the model is to be sampled."""
         return self._alignment.expected(allowed, parser) if self.following else None
 
     def advance(self, taken: Any, allowed: NDArray[np.bool_] | None) -> None:
-        """Take the position that was written."""
+        """Update the alignment with the position that was written."""
         self._alignment.advance(taken, allowed)
 
 

@@ -1,4 +1,4 @@
-"""Metres as a user names them: "steady", "free" or one of the model's own, such as "3/4"."""
+"""The values of `--metre`: "steady", "free" or a metre of the model, such as "3/4"."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_metre(text: str) -> bool:
 
 
 def known_metres(tokenizer: Tokenizer) -> tuple[str, ...]:
-    """The metres that the tokens of a model can state; () where they state none."""
+    """The metres in a model's vocabulary; () if it has none."""
     attribute = tokenizer.attributes().get("metre")
     return attribute.values if attribute else ()
 
@@ -28,18 +28,16 @@ def known_metres(tokenizer: Tokenizer) -> tuple[str, ...]:
 def find_metre(tokenizer: Tokenizer, metre: str) -> int | None:
     """The index of a named metre in the "metre" attribute; None for "steady" and "free".
 
-    Raises UsageError, which lists the known metres, where the vocabulary lacks it.
+    Raises UsageError, which lists the known metres, if the vocabulary lacks it.
     """
     if metre in (STEADY, FREE):
         return None
     known = known_metres(tokenizer)
     if not known:
         raise UsageError(
-            f"this model's tokenizer, {tokenizer.name}, has no metres to choose {metre} from",
+            f"--metre {metre} has no effect: the tokenizer {tokenizer.name} encodes no metre",
             "leave --metre out",
         )
     if metre not in known:
-        raise UsageError(
-            f"this model does not know the metre {metre}", f"it knows {', '.join(known)}"
-        )
+        raise UsageError(f"this model has no metre {metre}", f"choose from: {', '.join(known)}")
     return known.index(metre)

@@ -17,13 +17,13 @@ Sections = list[tuple[str, int, int]]
 def new_bars(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
     """The new bars, moved to tick 0, and their sections (label, first tick, tick after the last).
 
-    Tempos and keys are left out: those of the prompt stay in force. So does its metre where the
-    model's tokens state none. The prompt is no section; where it is the theme of a form, its
+    Tempos and keys are left out: those of the prompt stay in force. So does its metre if the
+    model's tokens encode none. The prompt is not a section; where it is the theme of a form, its
     section begins before tick 0.
     """
     sequence, cut = composition.sequence, len(composition.request.used_prompt)
     if isinstance(tokenizer.space, Frames):
-        # Frames need nothing before them; a note held over the bar line is struck again.
+        # Frames need nothing before them; a note held over the bar line is repeated.
         sequence = sequence[cut:]
     first = cut - (len(composition.sequence) - len(sequence))
     music, before = tokenizer.decode(sequence), tokenizer.decode(sequence[:first])
@@ -61,7 +61,7 @@ def cut_short(new: ScoreTick, sections: Sections, end: int) -> tuple[ScoreTick, 
 
 
 def _after(music: ScoreTick, before: ScoreTick, start: int) -> ScoreTick:
-    """The notes that `music` has from the tick `start` on and `before` has not."""
+    """The notes of `music` from the tick `start` on that are not in `before`."""
     new = ScoreTick(music.ticks_per_quarter)
     old = Counter(
         (track.is_drum, track.program, note.time, note.pitch)

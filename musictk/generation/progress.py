@@ -1,4 +1,4 @@
-"""How far a piece is through its form."""
+"""The progress of a piece in its form."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ PROMPT = -1  # the index of a prompt, which is a section before those of the for
 class FormProgress:
     """The section and the bar being written, and where the finished sections are.
 
-    `prompt_bars` are written already; they are a section of their own, before the form, where
-    `prompt_is_section`, else the beginning of the form's first section.
+    `prompt_bars` are written already; with `prompt_is_section` they are a separate section before
+    the form, else they begin its first section.
     """
 
     def __init__(self, plan: Form, prompt_bars: int, prompt_is_section: bool) -> None:
@@ -27,13 +27,13 @@ class FormProgress:
 
     @property
     def name(self) -> str:
-        """The section's, with its primes."""
+        """The name of the section, with its primes."""
         last = len(self.plan.sections) - 1
         return self.plan.sections[min(self.section, last)].name if self.section >= 0 else "prompt"
 
     @property
     def bar_lines(self) -> int:
-        """Bars of this section that began at a bar line of the tokenizer's."""
+        """Bars of this section that began at a bar line of the tokenizer."""
         return self.bar + 1 - self.cuts
 
     @property
@@ -56,7 +56,7 @@ class FormProgress:
         return True
 
     def stop(self, position: int) -> None:
-        """The piece ends before `position`, wherever in its form that is."""
+        """The piece ends before `position`, even if its form is incomplete."""
         self._close(position)
         self.done = True
 

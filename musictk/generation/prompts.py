@@ -29,8 +29,8 @@ class EncodedPrompt:
 def encode_prompt(tokenizer: Tokenizer, given: ScoreTick) -> EncodedPrompt:
     """Encode music up to the bar line after its end.
 
-    A note is added after that bar line, and everything from there on is cut off again: so bars of
-    rest before it are encoded too, whatever tokens the tokenizer uses for them. Where the
+    A note is added after that bar line and removed from the encoding, so that bars of rest before
+    it are encoded with any tokenizer. Where the
     tokenizer's bars differ from the music's, silence is added before the music so that the bar line
     falls on one of the tokenizer's.
 
@@ -86,8 +86,10 @@ def count_bars(tokenizer: Tokenizer, sequence: NDArray[Any]) -> int:
 
 
 def _cut(tokenizer: Tokenizer, marked: ScoreTick) -> tuple[NDArray[Any], bool, float]:
-    """What is encoded before the bar of the last note; whether that note is after its bar line,
-    and how many quarter notes before the bar's end."""
+    """(encoding before the last note's bar, whether the note is after its bar line, distance).
+
+    The distance is from the note to the end of the bar, in quarter notes.
+    """
     sequence = tokenizer.encode(marked)
     music = tokenizer.decode(sequence)
     assert isinstance(music, ScoreTick)

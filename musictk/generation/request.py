@@ -51,7 +51,7 @@ class PieceRequest:
 
     @property
     def used_prompt(self) -> tuple[Any, ...]:
-        """What the model is given of the prompt; one of whole bars has been cut already."""
+        """The part of the prompt that the model gets; a prompt of whole bars is already cut."""
         most = 0 if self.whole else self.sampling.prompt_tokens
         return self.prompt[-most:] if most else self.prompt
 
@@ -61,7 +61,7 @@ class PieceRequest:
         return bool(self.form.strip() or self.bars)
 
     def plan(self) -> Form:
-        """The form of the piece. Raises UsageError where the parts of the request contradict."""
+        """The form of the piece. Raises UsageError if parts of the request conflict."""
         if self.theme:
             return self._themed()
         if self.form.strip():
@@ -86,7 +86,7 @@ class PieceRequest:
                 "begin the form with A",
             )
         if len(form.sections) == 1:
-            raise UsageError("the form has no section but the theme", "give --form ABA")
+            raise UsageError("the form has only the theme", "give --form ABA")
         for section, changed in zip(form.sections, other.sections, strict=True):
             if section.label == label:
                 if section.bars == changed.bars != self.theme:
@@ -129,7 +129,7 @@ class PieceRequest:
 
 
 def to_prompt(sequence: NDArray[Any]) -> tuple[Any, ...]:
-    """An encoded piece, (T,) ids or (T, W) frames, as a request holds it."""
+    """An encoded piece, (T,) ids or (T, W) frames, as stored in a request."""
     if sequence.ndim == 1:
         return tuple(sequence.tolist())
     return tuple(tuple(np.flatnonzero(frame).tolist()) for frame in sequence)

@@ -1,4 +1,4 @@
-"""Which contexts each piece of a batch needs, and what they predict together."""
+"""The contexts that each piece of a batch needs, and their combined prediction."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ class RowContexts:
     def advance(self, rows: Sequence[int], turned: Collection[int]) -> None:
         """Take the position that was written in each of `rows`.
 
-        In rows that `turned` a section begins with it. The contexts of pieces that are done end.
+        In the rows of `turned` it begins a section. The contexts of pieces that are done end.
         """
         drafts = self._drafts
         written = drafts[rows[0]].sequence
@@ -84,7 +84,7 @@ class RowContexts:
     def _advance(
         self, taken: NDArray[Any] | None, dropped: list[Key], new: list[NewContext]
     ) -> None:
-        """Step every context; begin those anew that are full."""
+        """Step every context; rebuild those that are full."""
         replaced = {one.key for one in new} | set(dropped)
         for key in self._contexts.full():
             if key not in replaced:
@@ -115,7 +115,7 @@ class RowContexts:
         return NewContext(Key(row, MEMORY), self._recent(sequence, begins), self._conditional)
 
     def _recent(self, sequence: NDArray[Any], begins: bool) -> NDArray[Any]:
-        """What fits of `sequence`, from a bar line; with room left, so that this is seldom done.
+        """What fits of `sequence`, from a bar line; with some room left, so that cutting is rare.
 
         The start of a piece comes first where the sequence `begins` one, never in its middle.
         """

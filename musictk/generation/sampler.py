@@ -19,8 +19,8 @@ class Sampler(ABC):
 
     In a token space the V logits are of one softmax; in a frame space, of V independent Bernoullis,
     and history is (B, t, V): the last positions written, at most 256. A subclass sets `name` and
-    `Config`, a frozen dataclass. `self.tokenizer.attributes()` says what tokens mean, such as which
-    pitches they sound.
+    `Config`, a frozen dataclass. `self.tokenizer.attributes()` describes the
+    tokens, such as their pitches.
     """
 
     Config: ClassVar[type]

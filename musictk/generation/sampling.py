@@ -11,21 +11,21 @@ from musictk.config import build, require
 from musictk.generation.metres import STEADY, is_metre
 
 Links = tuple[tuple[str, dict[str, Any]], ...]
-LEAST = 16  # positions of memory, or of a piece
+LEAST = 16  # minimum of `memory` and `max_tokens`, in positions
 
 
 @dataclass(frozen=True)
 class OptionInfo:
-    """What an option is for, and which values it takes."""
+    """The help of an option, and its valid values."""
 
     help: str
-    low: float  # the least value, of a number
-    high: float  # the greatest; inf: there is none
+    low: float  # minimum, for numbers
+    high: float  # maximum; inf: none
     allowed: str  # the values, in words
-    check: Callable[[Any], bool] | None  # what a value must meet beyond the range
+    check: Callable[[Any], bool] | None  # a condition besides the range
 
     def takes(self, value: Any) -> bool:
-        """Whether `value` is one of the option's."""
+        """Whether `value` is valid."""
         number = not isinstance(value, str)
         if number and not (isfinite(value) and self.low <= value <= self.high):
             return False
@@ -40,7 +40,7 @@ def option(
     allowed: str = "",
     check: Callable[[Any], bool] | None = None,
 ) -> Any:
-    """A field of `Sampling`. `allowed` says in words what the range does not say."""
+    """A field of `Sampling`. `allowed` describes the valid values if the range does not."""
     allowed = allowed or (f"at least {low}" if high == inf else f"from {low} to {high}")
     return field(default=default, metadata={"option": OptionInfo(help, low, high, allowed, check)})
 
@@ -112,7 +112,7 @@ class Sampling:
 
     @property
     def chain(self) -> Links:
-        """Samplers in their customary order, without those that would change nothing."""
+        """Samplers in the usual order, without those that would change nothing."""
         links: list[tuple[str, dict[str, Any]]] = []
         if self.temperature != 1:
             links.append(("temperature", {"temperature": self.temperature}))
@@ -133,8 +133,8 @@ def options() -> Mapping[str, OptionInfo]:
 def resolve_sampling(saved: Mapping[str, Any], given: Mapping[str, Any], planned: bool) -> Sampling:
     """The options that were `given`, else those `saved` with the model, else the defaults.
 
-    Where bars or a form are `planned`, they say where the piece ends: not the model's saved
-    `max_tokens`.
+    If bars or a form are `planned`, they define where the piece ends, and the model's saved
+    `max_tokens` is ignored.
     """
     kept = {key: value for key, value in saved.items() if not (planned and key == "max_tokens")}
     return build(Sampling, {**kept, **given}, "sample")

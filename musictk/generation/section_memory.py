@@ -1,4 +1,4 @@
-"""What a section takes from those before it: a theme to follow, and the weight of its context."""
+"""The memory of a section: the earlier theme that it follows, and the weight of its context."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class SectionMemory:
             self.follower.begin_bar(progress.bar, written)
 
     def _weight(self, progress: FormProgress) -> float:
-        """The blend of a theme that returns; in a new section, the contrast with those before."""
+        """`blend` if a theme returns; in a new section, the contrast with earlier ones."""
         if progress.section <= 0:
             return 0.0
         if progress.theme() is None:

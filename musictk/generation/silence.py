@@ -1,4 +1,4 @@
-"""How long a piece may be silent."""
+"""Limits on silence in a piece."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from symusic.core import ScoreTick
 from musictk.generation.progress import FormProgress
 from musictk.tokens import Frames, Tokenizer
 
-_BUSY = 24  # positions of a bar that is taken to have a note, without decoding it
+_BUSY = 24  # a bar of more positions is assumed to have a note, without decoding it
 
 
 class Silence:
-    """Silent bars of tokens: not the first of a section, and never two in a row."""
+    """Limit for tokens: a section's first bar is not silent, and never two bars in a row."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
-        self._bar_before = False  # whether the bar before was silent
+        self._bar_before = False  # whether the previous bar was silent
 
     def in_bar(self, bar: NDArray[Any]) -> bool:
         """Whether a bar has no note."""
@@ -38,7 +38,7 @@ class Silence:
 
 
 class FrameSilence:
-    """Empty frames: a bar of them at most, or half a bar at the beginning of a section."""
+    """Limit for frames: at most one empty bar, or half a bar at the beginning of a section."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._empty = 0  # frames since one sounded
@@ -50,7 +50,7 @@ class FrameSilence:
         return self._empty >= (self._bar // 2 if opening else self._bar)
 
     def advance(self, frame: NDArray[np.uint8]) -> None:
-        """Take a frame that was written."""
+        """Count a frame that was written."""
         self._empty = 0 if frame.any() else self._empty + 1
 
 

@@ -1,7 +1,7 @@
-"""A section that returns: its bars as they were written, and as tokens where they return.
+"""A returning section: its bars, and their encoding at the return.
 
-After other music the same notes need other tokens: a velocity may hold already, a note may still
-sound. So the theme's *music* is appended to what is written, and the tokenizer encodes it there.
+After other music the same notes may need other tokens: a velocity may be set already, a note may
+still sound. So the theme's *music* is appended to the piece, and the tokenizer encodes both.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Theme:
 
     @property
     def bar_length(self) -> float:
-        """Positions, on average."""
+        """Mean number of positions per bar."""
         return len(self._section) / len(self.bars)
 
     def window(self, bar: int, written: NDArray[Any]) -> NDArray[Any]:
@@ -43,7 +43,7 @@ class Theme:
         return self._planned.get(bar, self.bars[bar])
 
     def _plan(self, bar: int, written: NDArray[Any]) -> dict[int, NDArray[Any]]:
-        """The bars from `bar` on, encoded there; none where that is impossible."""
+        """The bars from `bar` on, encoded after `written`; empty if that is impossible."""
         music = self._tokenizer.decode(written) if written.ndim == 1 else None
         if not isinstance(music, ScoreTick):
             return {}

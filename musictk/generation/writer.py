@@ -1,4 +1,4 @@
-"""Choose the next position of each piece: from its theme where it follows one, else by sampling."""
+"""Choose the next position of each piece: from its theme if it follows one, else by sampling."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Logits = NDArray[np.float32]
 _HISTORY = 256  # positions that samplers see
 
 
-class Choice(NamedTuple):
+class ChosenPosition(NamedTuple):
     """The next position of a piece."""
 
     position: Any  # a token or a frame
@@ -62,39 +62,39 @@ class Writer:
         return section_ends
 
     def _followed(self, draft: Draft, allowed: NDArray[np.bool_] | None) -> Any:
-        """The theme's position while it is followed; None where the model's draw counts."""
+        """The theme's position while it is followed; None to use the sampled one."""
         if draft.memory.follower is None:
             return None
         draft.memory.follower.decide(float(draft.noise.take(1)[0]))
         return draft.theme_position(allowed)
 
-    def _from_theme(self, draft: Draft, drawn: Any, theme: Any) -> Choice:
+    def _from_theme(self, draft: Draft, drawn: Any, theme: Any) -> ChosenPosition:
         if not draft.begins_bar(theme):
-            return Choice(theme, False)
-        # The theme leads to the bar line only; what comes after it is not the theme's to say.
-        return Choice(drawn if draft.begins_bar(drawn) else theme, True)
+            return ChosenPosition(theme, False)
+        # The theme only leads up to the bar line; it does not choose the token after it.
+        return ChosenPosition(drawn if draft.begins_bar(drawn) else theme, True)
 
-    def _from_model(self, draft: Draft, drawn: Any, logits: Logits) -> Choice:
+    def _from_model(self, draft: Draft, drawn: Any, logits: Logits) -> ChosenPosition:
         if self._mask.frames and draft.must_sound:
             drawn = drawn.copy()
             drawn[logits.argmax()] = 1
         if not draft.begins_bar(drawn):
-            return Choice(drawn, False)
+            return ChosenPosition(drawn, False)
         silent = draft.bar_is_silent()
         if silent and draft.must_sound:
             return self._without_bar_line(draft, drawn, logits)
         draft.silence.record_bar(silent)
-        return Choice(drawn, True)
+        return ChosenPosition(drawn, True)
 
-    def _without_bar_line(self, draft: Draft, drawn: Any, logits: Logits) -> Choice:
-        """A token that does not end the bar, where there is one."""
+    def _without_bar_line(self, draft: Draft, drawn: Any, logits: Logits) -> ChosenPosition:
+        """A token that does not end the bar, if there is one."""
         logits = logits.copy()
         while draft.begins_bar(drawn):
             logits[drawn] = -np.inf
             if not np.isfinite(logits).any():
-                return Choice(drawn, True)
+                return ChosenPosition(drawn, True)
             drawn = self._draw([draft], logits[None])[0]
-        return Choice(drawn, False)
+        return ChosenPosition(drawn, False)
 
     def _draw(self, drafts: list[Draft], logits: Logits) -> NDArray[Any]:
         """(R,) tokens or (R, W) frames, sampled."""

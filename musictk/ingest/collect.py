@@ -24,11 +24,11 @@ from musictk.errors import UsageError
 from musictk.ingest.find import FoundFile, composer_of, find, title_of
 from musictk.reading.archives import read_members
 from musictk.reading.limits import Limits
-from musictk.reading.pool import Pool, Task, cpus
+from musictk.reading.pool import Pool, WorkerTask, cpus
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.workspace import Workspace
 
-# Increase it to examine known files again: for new checks, facts or sketches.
+# Increase it when checks, facts or sketches change, so that known files are examined again.
 CHECKS_VERSION = 2
 _PAUSE = 2.0  # seconds after which a partial batch is written
 _RETRY = {Reason.UNREADABLE, Reason.TIMEOUT, Reason.WORKER_DIED}  # may succeed next time
@@ -79,8 +79,8 @@ def ingest(
     """Add every file under `paths` to the catalog; known and unchanged files are skipped.
 
     Files are recorded in order, one transaction per batch, so that an interrupted ingest can be
-    completed by another. Raises UsageError for a path that does not exist. A file that cannot be
-    used is counted in the report, and never an error.
+    completed by running it again. Raises UsageError for a path that does not exist. A file that
+    cannot be used is counted in the report and is not an error.
     """
     return _Ingest(catalog, workspace, options, listener).run(paths)
 
@@ -115,7 +115,7 @@ class _Ingest:
         workers = self._options.workers or cpus()
         with Pool(self._options.limits, workers) as pool:
             self._record(pool, fresh)
-        self._forget(paths, found_files)  # after adding: a moved file is never missing
+        self._forget(paths, found_files)  # after adding: a moved file is not missing
         self._set_composers(found_files)
         self._catalog.complete_splits(self._options.fractions)
         self._report.composers = sorted(self._composers)
@@ -179,7 +179,7 @@ class _Ingest:
         if self._listener is not None:
             self._listener.ingested(done, self._total - self._report.unchanged)
 
-    def _tasks(self, found_files: Sequence[FoundFile]) -> Iterator[Task]:
+    def _tasks(self, found_files: Sequence[FoundFile]) -> Iterator[WorkerTask]:
         for file in found_files:
             if file.kind == "archive":
                 yield from self._unpack(file)
@@ -189,7 +189,7 @@ class _Ingest:
             else:
                 yield self._task(file, "", file.kind, None)
 
-    def _unpack(self, file: FoundFile) -> Iterator[Task]:
+    def _unpack(self, file: FoundFile) -> Iterator[WorkerTask]:
         refused: RejectedError | None = None
         try:
             for entry in read_members(file.path, self._options.limits):
@@ -205,7 +205,7 @@ class _Ingest:
         kind: str,
         data: bytes | None,
         refused: RejectedError | None = None,
-    ) -> Task:
+    ) -> WorkerTask:
         below = _below(file, member)
         composer = self._given_composer(below) or composer_of(
             below, file.root, self._composer_names
@@ -227,9 +227,9 @@ class _Ingest:
             return ExaminedFile(**examined, **answer, sketch=blob or None)
 
         if kind == "archive" or refused is not None:
-            return Task({}, tag=conclude, answer=({}, b""))
+            return WorkerTask({}, tag=conclude, answer=({}, b""))
         message = {"do": "examine", "kind": kind, "path": str(file.path)}
-        return Task(message, data, tag=conclude)
+        return WorkerTask(message, data, tag=conclude)
 
     def _given_composer(self, below: Sequence[str]) -> str | None:
         """The composer given with --composer or --composers."""

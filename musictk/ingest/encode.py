@@ -16,7 +16,7 @@ from musictk.files import digest
 from musictk.ingest.load import load_piece
 from musictk.reading.archives import read_member
 from musictk.reading.limits import Limits
-from musictk.reading.pool import Pool, Task, cpus
+from musictk.reading.pool import Pool, WorkerTask, cpus
 from musictk.reading.reasons import RejectedError
 from musictk.tokens import Tokenizer
 from musictk.tokens.shards import Shard, open_shard, write_shard
@@ -109,9 +109,9 @@ def learn(
     tokenizer: Tokenizer,
     pieces: Sequence[PieceInfo] | None = None,
 ) -> Tokenizer:
-    """The tokenizer, trained on the training pieces if it is one that learns.
+    """The tokenizer, trained on the training pieces if it has to learn.
 
-    The state learned from the same pieces before is taken from the catalog. `pieces` are the
+    State that was already learned from the same pieces is read from the catalog. `pieces` are the
     training pieces that it reads; by default they are read from the catalog. Raises MusictkError
     where there are none.
     """
@@ -144,7 +144,7 @@ def _digest(pieces: Sequence[PieceInfo]) -> str:
 
 def _encoded(
     tokenizer: Tokenizer,
-    tasks: Sequence[Task],
+    tasks: Sequence[WorkerTask],
     skipped: list[SpanInfo],
     varied: list[str],
     listener: EncodeListener | None,
@@ -170,14 +170,14 @@ def _encoded(
                 listener.tokenized(done, len(tasks))
 
 
-def _task(workspace: Workspace, piece: PieceInfo, variation: Variation) -> Task:
+def _task(workspace: Workspace, piece: PieceInfo, variation: Variation) -> WorkerTask:
     path = workspace.resolve(load_path(piece.path))
     message = {"do": "encode", "kind": piece.kind, "path": str(path), **asdict(variation)}
     tag = (piece.id, variation)
     if piece.member is None:
-        return Task(message, tag=tag)
+        return WorkerTask(message, tag=tag)
     try:
-        return Task(message, read_member(path, load_path(piece.member), _LIMITS), tag=tag)
+        return WorkerTask(message, read_member(path, load_path(piece.member), _LIMITS), tag=tag)
     except RejectedError as refused:
         answer = {"code": refused.reason, "detail": refused.detail}
-        return Task(message, tag=tag, answer=(answer, b""))
+        return WorkerTask(message, tag=tag, answer=(answer, b""))

@@ -37,7 +37,7 @@ def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
     together = _one_collection(roots)
     for root in roots:
         if not root.exists():
-            raise UsageError(f"{root} does not exist", "name a folder, a file, a zip or a tar")
+            raise UsageError(f"{root} does not exist", "give a folder, file, zip or tar")
         if root.is_dir():
             yield from _walk(root, root.parent if together else root)
         else:
@@ -47,8 +47,8 @@ def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
 def composer_of(below: Sequence[str], root: str, known: Mapping[str, str]) -> str | None:
     """The composer of a file: the first folder under the root, or the name `Composer - Title`.
 
-    Other files in the root itself are by the composer it is named after, if that is in `known`
-    (canonical names by folded name), so that a folder `midis` is not a composer.
+    Other files directly in the root are by the composer that the root is named after, if it is in
+    `known` (canonical names by folded name), so that a folder `midis` is not a composer.
     """
     if len(below) > 1:
         return below[0]
@@ -64,7 +64,7 @@ def title_of(name: str) -> str:
 
 
 def _one_collection(roots: Sequence[Path]) -> bool:
-    """Whether these are folders of composers in one folder, and not separate collections.
+    """Whether these folders are composers in one folder, not separate collections.
 
     In the current directory (`ingest *`, but also `ingest ./midis ./more`) they are composers only
     if each contains files directly.

@@ -1,6 +1,10 @@
 """Each user command as one function: catalog in, files and rows out. Prints nothing.
 
-What the command line can do, a notebook can do:
+A notebook can call the same functions:
 
-    from musictk.jobs.train import Request, run
+    from musictk.jobs.merge import merge
+    from musictk.jobs.sources import Source
+    from musictk.jobs.train import run
+
+    run(catalog, workspace, merge([Source("notebook", {"arch": "gpt"})]), listener)
 """

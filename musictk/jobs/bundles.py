@@ -21,8 +21,8 @@ class ModelSource:
 
     run: str | None = None
     bundle: Path | None = None
-    # Of a run: use its newest export for that runtime; by default its weights. Of a bundle: the
-    # runtime that it is for; by default the one it was exported for.
+    # For a run: use its newest export for this runtime, by default its weights. For a bundle: run
+    # it with this runtime, by default the one it was exported for.
     runtime: str | None = None
 
 
@@ -58,7 +58,7 @@ def open_source(
     """
     if source.bundle is not None:
         if source.run is not None:
-            raise UsageError("--run and --bundle cannot both be given", "leave one of them out")
+            raise UsageError("--run cannot be combined with --bundle", "leave one of them out")
         name, directory, engine = source.bundle.name, source.bundle, source.runtime
     else:
         name, directory = best_of(catalog, workspace, source.run)
@@ -69,7 +69,7 @@ def open_source(
     found = _digest(directory)
     if digest not in (None, found):
         raise MusictkError(
-            f"{made} was made with other weights than {name} has now",
+            f"{made} was composed with other weights than those of {name} now",
             f"train the run again with its settings: musictk runs show {name}",
         )
     runtime = load(directory, chosen)

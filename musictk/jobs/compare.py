@@ -108,7 +108,7 @@ def _by_position(run: _RunScores, pieces: Collection[int]) -> dict[str, float]:
 
 
 def _seen(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[int]:
-    """The pieces that a run, or one that it fine-tunes, was trained on; and their duplicates."""
+    """The pieces that a run, or one it was fine-tuned from, was trained on; with duplicates."""
     files: set[int] = set()
     name: str | None = run
     while name is not None:

@@ -22,8 +22,8 @@ from musictk.training.settings import TrainSettings
 class RunConfig:
     """All settings of a run. Stored with it, so that it can be resumed and repeated.
 
-    `merge` makes one from flags, files, presets and the run to fine-tune; `fill` chooses what they
-    leave open. The field names are the keys of the stored settings.
+    `merge` creates one from flags, files, presets and the run to fine-tune; `fill` chooses the
+    settings that they do not give. The field names are the keys of the stored settings.
     """
 
     RENAMED: ClassVar[Mapping[str, str]] = RENAMED  # old field -> current one
@@ -51,8 +51,8 @@ class RunConfig:
     def read(values: Mapping[str, Any]) -> RunConfig:
         """The stored settings of a run; the inverse of `musictk.config.plain`.
 
-        What an older musictk did not store takes its default. Raises MusictkError for a setting
-        that only a newer one knows.
+        Settings that an older musictk did not store have their defaults. Raises MusictkError for a
+        setting that only a newer one knows.
         """
         with _stored():
             return build(RunConfig, values, "run")
@@ -65,16 +65,16 @@ class RunConfig:
 
     @property
     def data_settings(self) -> DataSettings:
-        """How the corpus is presented."""
+        """The settings of weighting and augmentation."""
         with _stored():
             return build(DataSettings, self.data, "data")
 
     def fill(self, positions: int, pieces: int, device: str, rows: Rows | None = None) -> RunConfig:
-        """Choose the size, length, batch and steps that are left open, and turn epochs into steps.
+        """Choose the size, length, batch and steps that are not given; convert epochs to steps.
 
-        They fit this machine's `device` ("cpu" or "cuda") and a training split of that number of
-        `positions` and `pieces`. `rows` gives the number of crops of a length that cover it; by
-        default all crops are full.
+        The choice depends on the `device` ("cpu" or "cuda") and on the number of `positions` and
+        `pieces` in the training split. `rows` gives the number of crops of a length that cover it;
+        by default all crops are full.
         """
         chosen = choose_settings(
             self.arch, positions, device, self.size, self.model, self.train, rows

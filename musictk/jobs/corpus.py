@@ -28,7 +28,7 @@ from musictk.workspace import Workspace
 
 
 class Corpus:
-    """All accepted pieces of a catalog. Reads them at the first use, and only then."""
+    """All accepted pieces of a catalog, read once at the first use."""
 
     def __init__(self, catalog: Catalog, workspace: Workspace) -> None:
         self._catalog = catalog
@@ -63,7 +63,7 @@ class Corpus:
         return load_piece(self._workspace, piece)
 
     def tokenizer(self, name: str, config: Mapping[str, Any]) -> Tokenizer:
-        """The tokenizer called `name`, fitted to the training pieces if it has to be."""
+        """The tokenizer called `name`, trained on the training pieces if it has to learn."""
         kind = registry().load("tokenizer", name)
         tokenizer: Tokenizer = kind(build(kind.Config, config, name))
         self.require(tokenizer.reads)
@@ -101,7 +101,7 @@ class Corpus:
         splits: Sequence[str],
         listener: EncodeListener | None = None,
     ) -> dict[str, str]:
-        """The path of each split's shard, relative to the workspace; made where it is missing.
+        """The path of each split's shard, relative to the workspace; missing shards are written.
 
         A split without pieces has none.
         """
@@ -148,7 +148,7 @@ class Corpus:
         )
 
     def _readers(self) -> list[str]:
-        """The tokenizers that read some of the pieces."""
+        """The tokenizers that can read at least one of the pieces."""
         kinds = {piece.kind for piece in self.pieces.values()}
         names = [offer.name for offer in registry().offers("tokenizer")]
         return [name for name in names if registry().load("tokenizer", name).reads & kinds]
@@ -174,7 +174,7 @@ def count_conditions(
 ) -> Conditions:
     """The conditions of a model that is trained on these pieces, counted over the training split.
 
-    A label that only other splits have is known too, and shares OTHER. Raises UnknownNameError
+    Labels that only occur in other splits are known too, and share OTHER. Raises UnknownNameError
     for a category in which no piece has a label.
     """
     counts: dict[str, Counter[str]] = {"composer": Counter()}

@@ -1,4 +1,4 @@
-"""How the corpus is presented in training: weights, augmentation, and which of it has no effect."""
+"""The data settings of training: weights and augmentation, and which of them have no effect."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PIECES, _POSITIONS = 8, 1024  # pieces, and positions of each, that `no_effect`
 
 @dataclass(frozen=True)
 class DataSettings:
-    """How the corpus is presented in training (`--set data.…`)."""
+    """Weighting and augmentation of the training data (`--set data.…`)."""
 
     threshold: int = 10  # pieces that a label needs for its own vector; others share OTHER's
     draw: Draw = "positions"  # what is drawn uniformly: positions, or pieces of any length
@@ -35,7 +35,7 @@ class DataSettings:
         AugmentSettings(self.transpose, self.velocity)  # checks both
         require(self.threshold >= 1, "data", "threshold", self.threshold, "at least 1")
         require(0 <= self.balance <= 1, "data", "balance", self.balance, "from 0 to 1")
-        require(self.cache >= 0, "data", "cache", self.cache, "0 or more")
+        require(self.cache >= 0, "data", "cache", self.cache, "at least 0")
         for factor in self.stretch:
             fits = 0.25 <= factor <= 4 and factor != 1
             require(fits, "data", "stretch", factor, "from 0.25 to 4, and not 1")
@@ -45,7 +45,7 @@ class DataSettings:
 
     @property
     def variations(self) -> tuple[Variation, ...]:
-        """The copies of each piece that the training shard holds beside the original."""
+        """The copies of each piece in the training shard, besides the original."""
         stretched = [Variation(stretch=factor) for factor in self.stretch]
         return (*stretched, *(Variation(semitones=shift) for shift in self.keys))
 
@@ -53,8 +53,8 @@ class DataSettings:
 def no_effect(tokenizer: Tokenizer, shard: Shard, data: Mapping[str, Any]) -> tuple[str, ...]:
     """Those of `transpose`, `velocity` and `stretch` that change nothing in this shard.
 
-    Tried on a sample of its pieces. The default transposition counts for music only: nobody
-    expects text to be transposed.
+    Tried on a sample of its pieces. The default transposition counts for music only: users do
+    not expect text to be transposed.
     """
     settings, music = build(DataSettings, data, "data"), "midi" in tokenizer.reads
     files = list(dict.fromkeys(shard.files.tolist()))[:_PIECES]

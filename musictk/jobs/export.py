@@ -24,7 +24,7 @@ KINDS = ("onnx", "onnx-int8", "onnx-fp16", "torchscript")
 def kinds(onnx: bool, torchscript: bool, int8: bool, fp16: bool) -> tuple[str, ...]:
     """The kinds of export that the command's flags select; by default ONNX."""
     if int8 and fp16:
-        raise UsageError("--int8 and --fp16 cannot both be given", "export twice")
+        raise UsageError("--int8 cannot be combined with --fp16", "export twice")
     precision = "-int8" if int8 else "-fp16" if fp16 else ""
     chosen = [f"onnx{precision}"] if onnx or precision or not torchscript else []
     return (*chosen, "torchscript") if torchscript else tuple(chosen)

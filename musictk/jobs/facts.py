@@ -1,4 +1,4 @@
-"""Typed facts about training runs: their plans and their results."""
+"""Facts about training runs: their settings as chosen, and their results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RunFacts:
-    """What a run will do. Known before its first step."""
+    """Facts about a run that are known before its first step."""
 
     arch: str
     tokenizer: str
@@ -32,7 +32,7 @@ class RunFacts:
     shared: Mapping[str, tuple[str, ...]]  # category -> labels that share OTHER's vector
     threshold: int  # training pieces that a label needs for its own vector
     no_effect: tuple[str, ...]  # augmentation that changes nothing in these shards
-    redrawn: bool  # it is resumed, and an older version began it with other crops
+    redrawn: bool  # it is resumed, and was started by an older version with other crops
     refused: tuple[str, ...]  # why pieces were left out by the tokenizer, one per piece
 
 
@@ -58,7 +58,7 @@ class RunMetrics:
 
     @staticmethod
     def of_outcome(outcome: Outcome, parameters: int) -> RunMetrics:
-        """The metrics of a run that ended by itself, or on a signal."""
+        """The metrics of a run that finished, diverged or was interrupted by a signal."""
         return RunMetrics(
             ended=outcome.ended,
             step=outcome.step,
@@ -76,7 +76,7 @@ class RunMetrics:
 
     @staticmethod
     def of_progress(progress: Progress, ended: str) -> RunMetrics:
-        """The metrics of a run that ended otherwise, from its last checkpoint."""
+        """The metrics of a run that was killed or failed, from its last checkpoint."""
         return RunMetrics(
             ended=ended,
             step=progress.step,

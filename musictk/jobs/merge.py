@@ -27,11 +27,11 @@ NAMES = tuple(field.name for field in fields(RunConfig) if field.name not in GRO
 
 
 def merge(sources: Iterable[Source], notice: Notice = lambda text: None) -> RunConfig:
-    """The settings of all `sources`. Where several set the same, the last one wins.
+    """The settings of all `sources`; later sources override earlier ones.
 
-    A source with `weights` comes first; the others cannot change what these fix. Old names of
-    settings are translated, each with a `notice`. Raises UnknownNameError for an unknown name and
-    UsageError for an invalid value, both naming the source.
+    A source with `weights` comes first; the other sources cannot change the settings that its
+    weights fix. Old names of settings are translated, each with a `notice`. Raises UnknownNameError
+    for an unknown name and UsageError for an invalid value, both naming the source.
     """
     given = [_current_names(source, notice) for source in sources]
     base = next((source for source in given if source.weights is not None), None)
@@ -131,7 +131,7 @@ class _Merge:
         self._origins[group, key] = source.name
 
     def _group_of(self, key: str) -> str:
-        """The only group with this setting."""
+        """The group of a setting that is given without one."""
         found = [group for group in GROUPS if key in self._keys[group]]
         found = found or [group for group in GROUPS if key in renamed(self._kinds[group])]
         if not found:
@@ -145,7 +145,7 @@ class _Merge:
         return build(self._kinds[group], values, self._tokenizer if group == "tokens" else group)
 
     def _checked(self, group: str, check: Callable[[Mapping[str, Any]], Any]) -> Any:
-        """What `check` makes of the values of a group; its errors name their source."""
+        """The result of `check` on the values of a group; errors name the source of the value."""
         values = self._groups[group]
         try:
             return check(values)
@@ -186,7 +186,7 @@ def _last(sources: Sequence[Source], name: str) -> str:
 
 
 def _keep_fixed(base: Source, source: Source) -> Source:
-    """The source without what the weights of `base` fix; raises UsageError if it differs."""
+    """The source without the settings that `base` fixes; raises UsageError if they differ."""
     assert base.weights is not None
     for name in (name for name in FIXED if name in source.values):
         has, wanted = getattr(base.weights, name), source.values[name]

@@ -70,7 +70,7 @@ def write_composition(
 def _write_continuation(
     tokenizer: Tokenizer, composition: Composition, path: Path, prompt: PromptMusic, new_only: bool
 ) -> list[str]:
-    """Write the prompt and the new bars, or those alone with the prompt's tempo, metre and key."""
+    """Write the prompt and the new bars; or the new bars only, in its tempo, metre and key."""
     new, ticks = new_bars(tokenizer, composition)
     if prompt.limit:
         new, ticks = cut_short(
@@ -93,7 +93,7 @@ def _write_continuation(
 
 
 def _abc_score(text: str, path: Path) -> ScoreTick:
-    """The score of ABC notation; a text that is not ABC is saved beside `path`."""
+    """The score of ABC notation; a text that is not ABC is saved next to `path`."""
     try:
         return abc_to_score(text)
     except MusictkError as error:
@@ -108,7 +108,7 @@ def _abc_score(text: str, path: Path) -> ScoreTick:
 def _abc_section_ticks(
     composition: Composition, tokenizer: Tokenizer
 ) -> list[tuple[str, int, int]]:
-    """As `section_ticks`, by duration: bars may be longer or shorter than their metre."""
+    """Like `section_ticks`, by duration: bars may be longer or shorter than their metre."""
     ticks: list[tuple[str, int, int]] = []
     start = 0
     for span in composition.sections:

@@ -46,7 +46,7 @@ class RunListener(TrainListener, EncodeListener, ExportListener, Protocol):
 
 @dataclass(frozen=True)
 class Job:
-    """What every part of a training command needs."""
+    """The context of a training command."""
 
     catalog: Catalog
     workspace: Workspace
@@ -57,7 +57,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Prepared:
-    """What the training loop needs, and facts about it."""
+    """The inputs of the training loop, and facts about them."""
 
     config: RunConfig
     settings: TrainSettings
@@ -69,7 +69,7 @@ class Prepared:
 
 
 def start(job: Job, config: RunConfig, claim: Claim) -> str:
-    """Tokenize what is missing, fill the settings, open a new run; returns its name.
+    """Write missing shards, choose open settings, add a new run; returns its name.
 
     `claim` locks the run's directory before the run is in the catalog.
     """
@@ -78,7 +78,7 @@ def start(job: Job, config: RunConfig, claim: Claim) -> str:
             config.start
         ):
             _require_checkpoint(job.workspace, config.start)
-        job.catalog.checkpoint(config.start)  # raises if there is no good one
+        job.catalog.checkpoint(config.start)  # raises if the run has no usable checkpoint
     tokenizer = job.corpus.tokenizer(config.tokenizer, config.tokens)
     shards = job.corpus.shards(tokenizer, config.data_settings, SPLITS, job.listener)
     spans = job.catalog.spans_at(shards["train"])
@@ -96,7 +96,7 @@ def start(job: Job, config: RunConfig, claim: Claim) -> str:
 
 
 def reopen(job: Job, name: str | None, claim: Claim) -> str:
-    """Open the run called `name` again, by default the newest; returns its name."""
+    """Set the run called `name`, by default the newest, running again; returns its name."""
     run = job.catalog.newest_run(None) if name in (None, "newest") else job.catalog.run(str(name))
     _require_unfinished(run)
     _require_checkpoint(job.workspace, run.name)
@@ -106,7 +106,7 @@ def reopen(job: Job, name: str | None, claim: Claim) -> str:
 
 
 def prepare(job: Job, name: str, resumed: bool) -> Prepared:
-    """Load what the run called `name` needs; its shards and its row are made already."""
+    """Load the data and the network of the run called `name`, which is in the catalog."""
     run = job.catalog.run(name)
     config = RunConfig.read(run.settings)
     row = job.catalog.tokenizer(run.tokenizer)
@@ -176,7 +176,7 @@ def _network(job: Job, config: RunConfig, tokenizer: Tokenizer) -> tuple[Network
 
 
 def _require_unfinished(run: Run) -> None:
-    """Raise UsageError for a run that has ended for good."""
+    """Raise UsageError for a run that has finished or diverged."""
     if run.status == "finished":
         hint = f"fine-tune it with: musictk train --from {run.name}"
         raise UsageError(f"run {run.name!r} is finished", hint)

@@ -1,4 +1,4 @@
-"""The music that a model is to continue: read, encoded, and stored for `sample --like`."""
+"""The prompt of `sample`: read, encoded, and stored for `sample --like`."""
 
 from __future__ import annotations
 
@@ -100,7 +100,8 @@ class Prompt:
 def read_prompt(tokenizer: Tokenizer, path: Path, most: int = 0) -> Prompt:
     """The music in a file, of which the model is given the last `most` positions (0: all).
 
-    A model of music gets ABC notation as music. Raises MusictkError for a file that cannot be used.
+    ABC notation is converted to music for a model of music. Raises MusictkError for a file that
+    cannot be used.
     """
     piece = read_piece(path)
     if isinstance(piece, str) and "midi" in tokenizer.reads:

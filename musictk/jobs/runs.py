@@ -44,7 +44,7 @@ def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
 
 
 def close(catalog: Catalog, workspace: Workspace, name: str, status: str) -> None:
-    """Close a run that did not reach its end, with the checkpoints that it wrote."""
+    """Set the final status of a run that did not finish, and add its checkpoints."""
     from musictk.training import checkpoint
     from musictk.training.progress import Progress
 
@@ -62,7 +62,7 @@ def close(catalog: Catalog, workspace: Workspace, name: str, status: str) -> Non
 def keep(
     catalog: Catalog, workspace: Workspace, name: str, parameters: int, outcome: Outcome
 ) -> None:
-    """Close a run whose training loop returned; `parameters` is how many it trained.
+    """Set the final status of a run whose training loop returned, which trained `parameters`.
 
     If it diverged only its best checkpoint is kept, if any: the last one may be broken too.
     """

@@ -34,12 +34,12 @@ class SampleListener(composing.ComposeListener, Protocol):
     """Receives the progress of composing, and notices before it begins."""
 
     def notice(self, text: str) -> None:
-        """Something that the user should know."""
+        """A note for the user, as text."""
 
 
 @dataclass(frozen=True)
 class SampleRequest:
-    """The pieces to compose. What it leaves open depends on the model."""
+    """The pieces to compose. Options that are not set have the model's defaults."""
 
     source: ModelSource = field(default_factory=ModelSource)
     labels: Mapping[str, str] = field(default_factory=dict)  # category -> LABEL, LABEL:WEIGHT, …
@@ -58,7 +58,7 @@ class SampleRequest:
 class SampleFile:
     """A file that was written."""
 
-    id: int  # of its row, for `sample --like ID`
+    id: int  # of its row in the catalog, for `sample --like ID`
     path: Path
     composition: Composition
     source: str  # the name of the model
@@ -130,10 +130,10 @@ def sample(
 
 
 def _check(asked: SampleRequest) -> None:
-    """Raise UsageError for options that conflict."""
+    """Raise UsageError for options that cannot be combined."""
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(
-            "--theme and --prompt cannot both be given",
+            "--theme cannot be combined with --prompt",
             "use --theme for the first section of a form, --prompt to continue a piece",
         )
     if asked.theme is not None and not asked.form.strip():
@@ -160,7 +160,7 @@ def _prompt(tokenizer: Tokenizer, asked: SampleRequest, sampling: Sampling) -> P
 def _announce(
     prompt: Prompt | None, request: PieceRequest, most: int, listener: SampleListener | None
 ) -> None:
-    """Notices before composing: what the model cannot represent or see of the prompt."""
+    """Notices before composing, about what the model cannot represent or see of the prompt."""
     if prompt is None or listener is None:
         return
     if prompt.dropped:
@@ -191,7 +191,7 @@ def _request(
     sampling: Sampling,
     prompt: Prompt | None,
 ) -> PieceRequest:
-    """The complete request: labels that the model knows, its saved defaults, a seed."""
+    """The complete request: with the model's label names, its saved defaults and a seed."""
     theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
         theme = count_bars(manifest.make_tokenizer(), prompt.sequence)

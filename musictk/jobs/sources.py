@@ -13,7 +13,7 @@ from musictk.files import cause, read_bytes
 from musictk.jobs.config import RunConfig
 from musictk.training.preset import load_preset, read_preset
 
-FIXED = ("arch", "tokenizer", "size")  # by the weights that are fine-tuned
+FIXED = ("arch", "tokenizer", "size")  # settings that fine-tuning cannot change
 FINE_TUNING = 0.1  # of the learning rate that the first run had
 
 
@@ -22,7 +22,7 @@ class Source:
     """Some settings of a run, and where they come from.
 
     `values` has the keys of a preset (`musictk.training.preset`) and the other fields of
-    `RunConfig`. Its table "" holds settings whose group is to be found by their key.
+    `RunConfig`. Its table "" has the settings that were given without a group.
     """
 
     name: str  # for messages, such as "--set", "preset seed-001" or "musictk.toml"
@@ -46,8 +46,8 @@ def run_source(catalog: Catalog, name: str) -> Source:
     """The settings that a run inherits from the run called `name` when it fine-tunes it.
 
     Its training settings are not inherited. The learning rate is a tenth of that of the run that
-    was trained from random weights, however many runs are between: the full rate would undo what
-    was learned before the schedule can lower it.
+    was trained from random weights, even if it was fine-tuned in several steps: the full rate would
+    undo what was learned before the schedule lowers it.
     """
     config = first = RunConfig.read(catalog.run(name).settings)
     while first.start is not None:

@@ -26,7 +26,7 @@ from musictk.workspace import Workspace
 
 @dataclass(frozen=True)
 class RunResult:
-    """A run that ended."""
+    """A run that has ended."""
 
     run: str
     outcome: Outcome
@@ -121,13 +121,13 @@ def _train(
 
 
 def _export(job: Job, name: str, prepared: Prepared, outcome: Outcome) -> RunResult:
-    """The result of a finished run, with its exports as far as they succeed."""
+    """The result of a finished run, with the exports that succeeded."""
     kinds = prepared.config.export
     exports: list[ExportReport] = []
     unexported = None
     try:
         exports.extend(export(job.catalog, job.workspace, kinds, name, job.listener))
-    except MusictkError as error:  # the trained model is complete all the same
+    except MusictkError as error:  # the trained model is complete anyway
         hint = f"fix that, then: musictk export --run {name}"
         unexported = MusictkError(f"{name} is trained but not exported: {error.message}", hint)
     return RunResult(name, outcome, prepared.facts, tuple(exports), unexported)

@@ -1,4 +1,4 @@
-"""Read and write bundles: manifest + safetensors. No pickle, ever."""
+"""Read and write bundles: manifest + safetensors. No pickle."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ class CausalAttention(nn.Module):
         """Attend from T new positions to the cached ones and to themselves.
 
         `q`, `k`, `v` (B, H, T, Dh); `position` (B,) of the first new one in each row; `keys`,
-        `values` (B, H, capacity, Dh). Returns (B, H, T, Dh), and the keys and values to go on with.
+        `values` (B, H, capacity, Dh). Returns (B, H, T, Dh), and the new keys and values.
         """
         if not torch.jit.is_scripting():  # type: ignore[attr-defined]
             exporting = torch.onnx.is_in_onnx_export()

@@ -82,9 +82,9 @@ def rotate(x: Tensor, rotary: Tensor) -> Tensor:
 
 
 class RMSNorm(nn.RMSNorm):
-    """Root-mean-square normalisation (Zhang & Sennrich 2019), computed in the weight's dtype.
+    """Root-mean-square normalisation (Zhang & Sennrich 2019), in the weight's dtype.
 
-    Autocast may hand it a lower precision.
+    Autocast may give inputs of lower precision.
     """
 
     def forward(self, x: Tensor) -> Tensor:

@@ -36,7 +36,7 @@ class Slot:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a bundle holds and how it was made."""
+    """The content of a bundle, and how it was trained."""
 
     architecture: str
     architecture_config: Mapping[str, Any]
@@ -62,7 +62,8 @@ class Manifest:
     def make_tokenizer(self) -> Tokenizer:
         """The tokenizer the model was trained with.
 
-        Raises MusictkError if it no longer decodes ids as it did then.
+        Raises MusictkError if it
+        decodes ids differently now.
         """
         kind = registry().load("tokenizer", self.tokenizer)
         tokenizer: Tokenizer = make_component(kind, self.tokenizer_config, self.tokenizer_learned)

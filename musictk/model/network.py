@@ -15,7 +15,7 @@ from musictk.model.contract import Architecture
 from musictk.model.renames import rename_when_loading
 from musictk.tokens import Frames, Space
 
-_SOUNDING = 4  # typical number of pitches in a frame; sets the initial scale and odds of frames
+_SOUNDING = 4  # typical number of pitches in a frame, for the initial scale and bias of frames
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ class RelativeAttention(nn.Module):
         """Attend from T new positions to the cached ones and to themselves.
 
         `q`, `k`, `v` (B, H, T, Dh); `position` (B,) of the first new one in each row; `keys`,
-        `values` (B, H, capacity, Dh). Returns (B, H, T, Dh), and the keys and values to go on with.
+        `values` (B, H, capacity, Dh). Returns (B, H, T, Dh), and the new keys and values.
         """
         length, capacity = q.shape[2], keys.shape[2]
         if not torch.jit.is_scripting():  # type: ignore[attr-defined]
@@ -68,7 +68,7 @@ class RelativeAttention(nn.Module):
     def skew(self, q: Tensor) -> Tensor:
         """(B, H, L, Dh) -> (B, H, L, L): scaled q_i · e of distance i - j; valid where j <= i.
 
-        Takes O(L · Dh) memory beside its result: a column of padding shifts row i of Q Eᵀ into
+        Takes O(L · Dh) memory besides its result: a column of padding shifts row i of Q Eᵀ into
         place ("skewing" in the paper).
         """
         length = q.shape[2]

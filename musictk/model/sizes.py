@@ -51,6 +51,6 @@ def check_backbone(config: Any, owner: str, even_heads: bool = False) -> None:
 
 
 def check_even(config: Any, owner: str) -> None:
-    """Raise UsageError for an odd `dim`, which sinusoidal positions cannot fill."""
+    """Raise UsageError for an odd `dim`, which sinusoidal positions do not support."""
     allowed = "even: sinusoidal positions are pairs of a sine and a cosine"
     require(config.dim % 2 == 0, owner, "dim", config.dim, allowed)

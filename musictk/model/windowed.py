@@ -1,4 +1,4 @@
-"""Causal attention within a window, as the conformer uses it: no weights of its own.
+"""Causal attention within a window, without weights; used by the conformer.
 
 On export to ONNX a chunk is one block: a masked product over window + T keys. Its cost and, with
 xpos, its range of values grow with T, so feed an exported model at most 256 positions at a time;
@@ -30,7 +30,7 @@ class WindowMask(nn.Module):
 
         (B · blocks, 1, block, context + block), True where a query sees a key. With `bias`
         (H, window + 1) by distance: values to add to the logits, with H in place of the 1.
-        `past` says whether the state keeps one.
+        `past`: whether the state keeps past keys.
         """
         context = left_context(length, self.window, past)
         block = block_length(length, self.window)

@@ -45,7 +45,7 @@ def read_chunks(data: bytes, limits: Limits) -> FileChunks:
     start = find_header(data)
     repairs = [f"{start} bytes before the header"] if start else []
     if len(data) < start + 14:
-        raise RejectedError(Reason.BAD_HEADER, f"{len(data) - start} bytes are no header")
+        raise RejectedError(Reason.BAD_HEADER, f"{len(data) - start} bytes are no complete header")
     length = int.from_bytes(data[start + 4 : start + 8])
     if length < 6:
         raise RejectedError(Reason.BAD_HEADER, f"header of {length} bytes")

@@ -56,7 +56,7 @@ class ArchiveBudget:
     def check_density(self, count: int, size: int) -> None:
         """Raise RejectedError if `count` members have too few bytes (`size`) in total."""
         if count > self._limits.tiny + size // self._limits.dense:
-            raise _beyond(f"more than {self._limits.tiny} members that hold next to nothing")
+            raise _beyond(f"more than {self._limits.tiny} nearly empty members")
 
     def check_time(self) -> None:
         """Raise RejectedError if reading took too long for the bytes of music read."""

@@ -1,9 +1,8 @@
 """The events of a MIDI file as numpy arrays.
 
-No library parses the untrusted bytes. Parsing is sequential, since only the end of an event says
-where the next one begins. Therefore numpy first computes, for every byte of the file at once, the
-length of an event that would begin there (`tables`); a short loop then jumps from event to event
-(`walk`).
+No library parses the untrusted bytes. Parsing is sequential, since an event must be parsed to find
+the next one. Therefore numpy first computes, for every byte of the file at once, the length of an
+event that would begin there (`tables`); a short loop then jumps from event to event (`walk`).
 
 Source of the format: the MIDI Association's "Standard MIDI Files 1.0", RP-001.
 """

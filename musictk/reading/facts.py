@@ -73,7 +73,7 @@ def pitched_notes(score: ScoreTick, notes: Notes) -> Notes:
 
 
 def _metre(found: Metres, end: int) -> str:
-    """The metre in force longest up to the tick `end`, such as "3/4"; the first on a tie."""
+    """The metre that lasts longest up to the tick `end`, such as "3/4"; the first on a tie."""
     spans = np.append(found.start[1:], end) - found.start
     lengths: dict[str, int] = {}
     over_and_under = zip(found.numerator.tolist(), found.denominator.tolist(), strict=True)

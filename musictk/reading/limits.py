@@ -25,6 +25,6 @@ class Limits:
     slack: int = 64 << 20  # bytes that any archive may unpack to
     tiny: int = 5_000  # files that any archive may contain, whatever their size
     dense: int = 128  # bytes of music for every further file
-    archive_seconds: float = 8.0  # of CPU time to read an archive, and
-    rate: int = 4 << 20  # one second more for so many bytes of music read from it
+    archive_seconds: float = 8.0  # seconds of CPU time to read an archive
+    rate: int = 4 << 20  # bytes of music read from it that allow one more second
     directory: int = 64 << 20  # bytes of a zip's list of members

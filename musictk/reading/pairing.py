@@ -92,10 +92,12 @@ def _segments(key: NDArray[Any]) -> Ints:
 
 
 def _orphans(key: NDArray[Any], strike: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(N,) releases of a pitch that does not sound: each takes the count of what sounds to a new
-    low, below where it began."""
+    """(N,) releases of a pitch that is not sounding.
+
+    Each lowers the count of sounding notes to a new minimum, below its start.
+    """
     segment = _segments(key)
-    # Each run of one key begins lower than all before it, so that none touches another's low.
+    # Each run of one key begins below the minima of all earlier runs, so that runs are independent.
     base = -segment * (len(key) + 1)
     total = np.cumsum(np.where(strike, 1, -1))
     first = np.append(True, segment[1:] != segment[:-1])[: len(key)]
@@ -109,7 +111,7 @@ def _orphans(key: NDArray[Any], strike: NDArray[np.bool_]) -> NDArray[np.bool_]:
 def _match(
     key: NDArray[Any], strike: NDArray[np.bool_], tick: Ints, end: Ints
 ) -> tuple[Ints, Ints, int]:
-    """Indices of strikes, when each ends, and how many of them nothing but their track's `end`."""
+    """Indices of note-ons, when each ends, and how many end only with their track, at `end`."""
     segment = _segments(key)
     count = int(segment[-1]) + 1 if len(segment) else 0
     struck = np.bincount(segment, strike, count)

@@ -125,7 +125,8 @@ def _controls(
 ) -> None:
     """Add controllers, pedals and pitch bends to the tracks whose notes they affect.
 
-    If no track has their program, that is another track of their channel; else they are dropped.
+    If no track has their program, they are added to another track of their channel, or dropped if
+    there is none.
     """
     width = messages.width
     by_part = _firsts(made, lambda key: key >> 7)
@@ -200,7 +201,7 @@ class _Texts:
         return self._names.get(track, "")
 
     def lyrics(self, made: dict[int, TrackTick], width: int) -> None:
-        """Add lyrics to the first track made of theirs, or to a new one without notes."""
+        """Add lyrics to the first track made from their track, or to a new one without notes."""
         firsts = _firsts(made, lambda key: (key >> 7) // width)
         for index, lyrics in self._lyrics.items():
             key = firsts.get(index, index * width << 7)

@@ -1,4 +1,4 @@
-"""A pool of worker processes. A process that dies or hangs affects only its current file."""
+"""A pool of worker processes. If a process dies or hangs, only its current file is affected."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from musictk.reading.reasons import Reason
 from musictk.reading.wire import WorkerMessage, receive, send
 
 _AHEAD = 8  # tasks a worker is given before it has answered the first
-_WINDOW = 512  # answers that may wait for that of an earlier task
+_WINDOW = 512  # answers that may wait for an earlier task's answer
 _START = 120.0  # seconds a worker may take to start
 
 
 @dataclass
-class Task:
+class WorkerTask:
     """One file for a worker: a message, with the bytes of the file if it has no path."""
 
     message: dict[str, Any]
     blob: bytes | None = None
-    tag: Any = None  # any value of the caller
-    answer: WorkerMessage | None = None  # an answer known in advance; no worker gets the task
+    tag: Any = None  # any value; returned with the answer
+    answer: WorkerMessage | None = None  # a known answer; the task is not sent to a worker
 
 
 @dataclass
@@ -66,7 +66,7 @@ class Pool:
         self._events: queue.SimpleQueue[tuple[_Process, WorkerMessage | None]] = queue.SimpleQueue()
         self._count = max(1, workers)
         self._processes: list[_Process] = []
-        self._tasks: dict[int, Task] = {}
+        self._tasks: dict[int, WorkerTask] = {}
         self._answers: dict[int, WorkerMessage] = {}
         self._todo: deque[int] = deque()  # taken from the source, not sent to a worker
         self._next = 0
@@ -78,7 +78,7 @@ class Pool:
         for process in self._processes:
             _end(process.popen)
 
-    def run(self, tasks: Iterable[Task]) -> Iterator[tuple[Task, WorkerMessage]]:
+    def run(self, tasks: Iterable[WorkerTask]) -> Iterator[tuple[WorkerTask, WorkerMessage]]:
         """Yield each task with its answer, in the order of the tasks."""
         source = enumerate(tasks)
         emitted = 0
@@ -92,8 +92,8 @@ class Pool:
                 yield self._tasks.pop(emitted), self._answers.pop(emitted)
                 emitted += 1
 
-    def _dispatch(self, source: Iterator[tuple[int, Task]], emitted: int) -> None:
-        """Send tasks as long as there are any, and workers with room."""
+    def _dispatch(self, source: Iterator[tuple[int, WorkerTask]], emitted: int) -> None:
+        """Send tasks while there are tasks and workers with room."""
         while True:
             if not self._todo:
                 following = None if self._next >= emitted + _WINDOW else next(source, None)

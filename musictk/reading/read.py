@@ -1,4 +1,4 @@
-"""Bytes to music, with all checks. Used by ingest, `load_piece` and `read_piece` alike."""
+"""Bytes to music, with all checks; used by ingest, `load_piece` and `read_piece`."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """From events to a Score: pair notes, resolve programs and drum channels, decode texts.
 
-Where files violate the standard, or the standard leaves a choice:
+Rules for files that violate the standard, and where the standard leaves a choice:
 
 - Note-ons and note-offs of one pitch are paired first in, first out, if there are equally many.
   Where note-offs are missing, a note ends at the next note-off or note-on of its pitch, or with its
@@ -118,7 +118,7 @@ def _put(
 
 
 def _report_ignored(ignored: dict[str, list[bytes]], repairs: list[str]) -> None:
-    """One sentence for each kind: a crafted file can have a million of them."""
+    """Add one repair text for each kind, since a crafted file can have a million of them."""
     for called, wrong in ignored.items():
         if wrong:
             others = f", like {len(wrong) - 1} others" if len(wrong) > 1 else ""

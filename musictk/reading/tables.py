@@ -28,7 +28,8 @@ _FEW = 8  # tempos that are read one by one
 
 class EventTables:
     """For each byte: the kind of an event that begins there (`own`), the offset of the next event
-    (`step`) and of the sixteenth (`jump`). Both stay in place at an event of unknown length."""
+    (`step`) and of the sixteenth (`jump`). Both are the offset itself at an event of unknown
+    length."""
 
     def __init__(self, data: bytes) -> None:
         padded = data + bytes(_MARGIN + 5)
@@ -94,7 +95,7 @@ class EventTables:
         status = self._bytes.take(at)
         own = status >= 0x80
         if not own.all():
-            # A track's first message has a status of its own: none is taken from another track.
+            # A track's first message must have a status: running status ends with the track.
             given = np.flatnonzero(own)
             status = np.repeat(status.take(given), np.diff(given, append=len(at)))
         at += own

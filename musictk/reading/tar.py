@@ -1,6 +1,6 @@
 """Read untrusted tar files as a stream, with one header in memory at a time.
 
-Python's tarfile keeps every header, reads extended headers of any size into memory, and takes a
+Python's tarfile keeps every header, reads extended headers of any size into memory, and needs a
 hundred microseconds per file.
 """
 
@@ -83,7 +83,7 @@ class TarReader:
         rest = block[:148] + b" " * 8 + block[156:]
         total = sum(rest)
         if said not in (total, total - 256 * sum(byte > 127 for byte in rest)):  # old: signed
-            raise RejectedError(Reason.BAD_ARCHIVE, "a header of it is damaged, or it is no tar")
+            raise RejectedError(Reason.BAD_ARCHIVE, "a damaged header, or not a tar file")
         return block
 
     def _skip_holes(self, block: bytes) -> None:
@@ -108,13 +108,13 @@ def _number(field: bytes) -> int:
         return number
     digits = field.split(b"\0")[0].strip()
     if digits.strip(b"01234567"):
-        raise RejectedError(Reason.BAD_ARCHIVE, "a header of it is damaged, or it is no tar")
+        raise RejectedError(Reason.BAD_ARCHIVE, "a damaged header, or not a tar file")
     return int(digits or b"0", 8)
 
 
 def _decimal(field: bytes) -> int:
     if not field.isdigit() or len(field) > 20:
-        raise RejectedError(Reason.BAD_ARCHIVE, "an extended header of it is damaged")
+        raise RejectedError(Reason.BAD_ARCHIVE, "a damaged extended header")
     return int(field)
 
 
@@ -137,7 +137,7 @@ def _fields(data: bytes) -> dict[str, bytes]:
         digits, blank, _ = data[start : start + 24].partition(b" ")
         stop = start + (_decimal(digits) if blank else 0)
         if not start + len(digits) + 1 < stop <= len(data):
-            raise RejectedError(Reason.BAD_ARCHIVE, "an extended header of it is damaged")
+            raise RejectedError(Reason.BAD_ARCHIVE, "a damaged extended header")
         key, _, value = data[start + len(digits) + 1 : stop - 1].partition(b"=")
         found[key.decode("utf-8", "replace")] = value
         start = stop

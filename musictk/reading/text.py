@@ -7,7 +7,7 @@ from itertools import pairwise
 
 
 def text_decoder(texts: Iterable[bytes]) -> Callable[[bytes], str]:
-    """A decoder for the texts of one file, chosen by all of them together.
+    """A decoder for the texts of one file; all texts of a file have one encoding.
 
     UTF-8 where all are valid; else Shift-JIS where that gives Japanese; else Windows-1252, with
     Latin-1 for texts that have bytes undefined in it.

@@ -137,7 +137,7 @@ class Walk:
             raise _cut(1)
         status = data[place]
         if status < 0x80:
-            raise RejectedError(Reason.CORRUPT, f"running status from nothing at byte {place}")
+            raise RejectedError(Reason.CORRUPT, f"running status without a status at byte {place}")
         place += 1
         kind, content = -1, b""
         if status in (0xF0, 0xF7, 0xFF):

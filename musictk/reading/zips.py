@@ -27,7 +27,7 @@ def check_directory(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> 
     tail = source.read()
     at = _end(tail)
     if at < 0:
-        raise RejectedError(Reason.BAD_ARCHIVE, "it has no list of members, or is no zip")
+        raise RejectedError(Reason.BAD_ARCHIVE, "not a zip file, or without a list of members")
     _, length, _, _ = _TAIL.unpack_from(tail, at)
     stop = size - len(tail) + at
     if length == _WHOLE or stop >= _BEFORE:

@@ -1,4 +1,4 @@
-"""Convert ABC notation to music, by the abc2midi that comes with symusic."""
+"""Convert ABC notation to music, with abc2midi, which is part of symusic."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ def draw(
 
 
 def _draw_map(axes: Axes, weights: NDArray[np.floating], starts: Sequence[int]) -> None:
-    """One (T, T) map; the masked future is left blank."""
+    """One (T, T) map; masked positions are blank."""
     from matplotlib.colors import PowerNorm
 
     seen = np.ma.masked_array(weights, np.triu(np.ones(weights.shape, np.bool_), 1))

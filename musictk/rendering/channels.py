@@ -92,7 +92,7 @@ def without_overlaps(sounds: ChannelNotes) -> ChannelNotes:
     """Shorten notes so that no pitch of a channel sounds twice at a time: a note ends where the
     next one of its pitch begins.
 
-    Of notes that begin together the longest is kept. Every note lasts at least a tick.
+    If several begin together, the longest is kept. Every note lasts at least a tick.
     """
     end = np.maximum(sounds.end, sounds.start + 1)
     order = np.lexsort((-end, sounds.start, sounds.pitch, sounds.channel))

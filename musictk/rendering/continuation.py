@@ -1,8 +1,8 @@
 """Append new bars to a MIDI file, whose own events are kept byte for byte.
 
 New notes are assigned to the existing parts of the file: by instrument, if the model represents
-instruments, and then by register, to the part whose latest notes are nearest in pitch. So the right
-hand keeps the high notes and the left hand the low ones, on their own tracks. A track is added only
+instruments, and then by register, to the part whose latest notes are nearest in pitch. So
+right and left hand keep their own tracks. A track is added only
 for an instrument that the file does not have.
 """
 
@@ -31,7 +31,7 @@ from musictk.rendering.midi import (
 from musictk.rendering.ticks import TickScale
 
 _LATEST = 32  # last notes of a part, which define its register
-# Controllers that are reset where new bars begin, so that they sound as written -> their defaults.
+# Controllers that are reset where new bars begin -> their default values.
 _AT_REST = {1: 0, 64: 0, 66: 0, 67: 0}
 _FADED = {7: 100, 11: 127}  # volume and expression, reset only after a fade-out
 _SILENT = 16  # highest volume that counts as faded out

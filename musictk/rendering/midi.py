@@ -81,7 +81,7 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
 
 
 def sections(score: ScoreTick) -> list[SectionSpan]:
-    """The sections of a score by its markers, each until the next one or the end of the piece."""
+    """The sections of a score by its markers, each up to the next marker or the end."""
     markers = sorted((int(marker.time), marker.text) for marker in score.markers)
     if not markers:
         return []
@@ -176,28 +176,28 @@ def conductor_events(
 def metre_event(numerator: int, denominator: int) -> bytes:
     """A time signature event, with a metronome click each quarter note."""
     power = max(denominator.bit_length() - 1, 0)
-    return smf.meta(0x58, bytes((min(max(numerator, 1), 255), power, 24, 8)))
+    return smf.meta_event(0x58, bytes((min(max(numerator, 1), 255), power, 24, 8)))
 
 
 def tempo_event(micros: int) -> bytes:
     """A tempo event; `micros` per quarter note."""
-    return smf.meta(0x51, min(max(int(micros), 1), 0xFFFFFF).to_bytes(3))
+    return smf.meta_event(0x51, min(max(int(micros), 1), 0xFFFFFF).to_bytes(3))
 
 
 def key_event(sharps: int, minor: int) -> bytes:
     """A key signature event."""
-    return smf.meta(0x59, bytes((sharps & 0xFF, int(minor == 1))))
+    return smf.meta_event(0x59, bytes((sharps & 0xFF, int(minor == 1))))
 
 
 def marker_event(label: str) -> bytes:
     """A marker event with the name of a section."""
-    return smf.text(6, printable(label))
+    return smf.text_event(6, printable(label))
 
 
 def opening_events(name: str, channel: int, program: int) -> list[TimedEvent]:
     """The events at the beginning of a new track: its name and its program."""
     return [
-        (0, _SETUP, smf.text(3, name)),
+        (0, _SETUP, smf.text_event(3, name)),
         (0, _SETUP, bytes((0xC0 | channel, program & 0x7F))),
     ]
 
@@ -227,5 +227,5 @@ def _control_events(
     for bend in track.pitch_bends:
         value = min(max(bend.value + 8192, 0), 16383)
         found.append((bend.time, _CONTROL, bytes((0xE0 | channel, value & 0x7F, value >> 7))))
-    found += [(each.time, _SETUP, smf.text(5, printable(each.text))) for each in track.lyrics]
+    found += [(each.time, _SETUP, smf.text_event(5, printable(each.text))) for each in track.lyrics]
     return [(int(scale(tick)), kind, message) for tick, kind, message in found]

@@ -140,7 +140,7 @@ def _draw_notes(axes: Axes, roll: RollView, start: int, stop: int) -> None:
     found = roll.notes
     chosen = np.flatnonzero((found.start < stop) & (found.end > start))
     left = np.maximum(found.start[chosen], start)
-    gap = (stop - start) / 1600  # so that a repeated note is seen as two
+    gap = (stop - start) / 1600  # so that repeated notes are distinguishable
     right = np.maximum(np.minimum(found.end[chosen], stop) - gap, left + gap)
     middle = found.pitch[chosen]
     low, high = middle - 0.46, middle + 0.46

@@ -1,8 +1,8 @@
 """Read and write Standard MIDI Files as lists of raw events, without loss.
 
-A Score has no channels, no order within a tick and no system exclusive messages. Where the events
-of a file have to be preserved, they are kept as bytes. Source of the format: the MIDI Association's
-"Standard MIDI Files 1.0", RP-001.
+A Score has no channels, no order within a tick and no system exclusive messages. This module keeps
+the events of a file as bytes. Source of the format: the MIDI Association's "Standard MIDI Files
+1.0", RP-001.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ class MidiFile:
     ends: tuple[int, ...]  # the tick of each track's end
 
 
-def meta(kind: int, data: bytes) -> bytes:
+def meta_event(kind: int, data: bytes) -> bytes:
     """A meta event of type `kind`."""
     return bytes((0xFF, kind)) + variable_length(len(data)) + data
 
 
-def text(kind: int, words: str) -> bytes:
+def text_event(kind: int, words: str) -> bytes:
     """A text meta event, such as a marker (6) or a track name (3)."""
-    return meta(kind, words.encode("utf-8", "replace"))
+    return meta_event(kind, words.encode("utf-8", "replace"))
 
 
 def read(data: bytes) -> MidiFile:

@@ -1,4 +1,4 @@
-"""Run a bundle behind one small protocol: with torch, TorchScript, ONNX Runtime or a plugin's."""
+"""Run a bundle with torch, TorchScript, ONNX Runtime or a plugin's runtime."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ def load(
     """Load the bundle in `directory`, by default with the runtime it was exported for.
 
     It runs on a GPU if there is one, unless `device` is "cpu". A runtime that executes programs
-    (TorchScript) is used only if `runtime` names it. `threads` defaults to 1, which is the fastest
-    for one session on a CPU that others use too. Of the built-in runtimes only "torch" and
+    (TorchScript) is used only if `runtime` names it. `threads` defaults to 1, which is
+    the fastest for one session on a shared CPU. Of the built-in runtimes only "torch" and
     "torchscript" import torch. Raises MusictkError if the directory has no model for the runtime,
     UnknownNameError if there is no such runtime.
     """
@@ -65,7 +65,7 @@ def available(directory: Path) -> list[str]:
     """The names of the runtimes that can run what is in `directory`, the preferred one first."""
     loaders = []
     for offer in registry().offers("runtime"):
-        with suppress(MusictkError):  # a broken plugin is reported where it is asked for
+        with suppress(MusictkError):  # a broken plugin is reported when it is used
             loaders.append(find_loader(offer.name))
     loaders.sort(key=lambda loader: (-loader.priority, loader.name))
     found = [loader for loader in loaders if (directory / loader.file).is_file()]

@@ -1,4 +1,4 @@
-"""The interface between generation and a model, whichever runtime runs it. Free of torch."""
+"""The interface between generation and the runtimes. Free of torch."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class CapacityError(MusictkError):
 
 
 class Session(Protocol):
-    """Rows of running context, which may be at different positions."""
+    """Rows of model state, which may be at different positions."""
 
     @property
     def lengths(self) -> NDArray[np.int64]:
@@ -46,7 +46,7 @@ class Runtime(Protocol):
 
     @property
     def name(self) -> str:
-        """The name that its loader is offered by."""
+        """The registered name of its loader."""
 
     @property
     def manifest(self) -> Manifest:
@@ -69,10 +69,10 @@ class Loader(ABC):
     `load`. A subclass is made without arguments.
     """
 
-    name: ClassVar[str]  # as it is offered
-    file: ClassVar[str]  # the name of the file in the directory that it runs
-    program: ClassVar[str] = ""  # what the file is called, if it is code that runs only on request
-    priority: ClassVar[int] = 0  # of several that can run a directory the highest is the default
+    name: ClassVar[str]  # as registered
+    file: ClassVar[str]  # the name of the file that it runs, in the bundle's directory
+    program: ClassVar[str] = ""  # format name, if the file is code; runs only with --runtime
+    priority: ClassVar[int] = 0  # if several can run a directory, the highest is the default
 
     def partial(self, directory: Path) -> bool:
         """Whether `file` is there only as a part of another runtime's model."""
@@ -80,11 +80,11 @@ class Loader(ABC):
 
     @abstractmethod
     def hint(self, run: str = "") -> str:
-        """How to get such a file (of this run), as a hint in an error: "run `…`"."""
+        """How to create `file` (for this run), as the hint of an error: "run `…`"."""
 
     @abstractmethod
     def load(self, directory: Path, threads: int, device: str | None) -> Runtime:
-        """The bundle in `directory`, on that many threads; None is the best device there is.
+        """Load the bundle in `directory`; `device` None is a GPU if there is one.
 
         Raises MusictkError if it cannot be loaded.
         """

@@ -70,7 +70,7 @@ class Engine(ABC, Generic[State]):
     def run(
         self, sequence: NDArray[Any], condition: NDArray[np.float32], rows: Rows[State]
     ) -> tuple[NDArray[np.float32], State]:
-        """(B, T, V) logits, in memory of their own, and the state after these T positions."""
+        """(B, T, V) logits, in memory that is not reused, and the state after these T positions."""
 
     @abstractmethod
     def take(self, state: State, rows: Sequence[int]) -> State:

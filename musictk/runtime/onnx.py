@@ -2,7 +2,7 @@
 
 State is allocated once and bound by address. A slot with room for `capacity` positions is bound as
 input and as output of the same step, so the graph writes it in place (GroupQueryAttention does) and
-nothing is copied per token; every other slot has two buffers that change places at each step.
+nothing is copied per token; every other slot has two buffers that are swapped at each step.
 """
 
 from __future__ import annotations
@@ -190,5 +190,5 @@ def _open(path: Path, threads: int, device: str | None) -> tuple[ort.InferenceSe
 
 
 def _has_gpu() -> bool:
-    """Checked first, because ONNX Runtime prints errors if CUDA is requested in vain."""
+    """Checked first, because ONNX Runtime prints errors if CUDA is requested but missing."""
     return Path("/dev/nvidia0").exists() or (os.name == "nt" and bool(shutil.which("nvidia-smi")))

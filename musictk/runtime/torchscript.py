@@ -1,6 +1,6 @@
 """Run a bundle's TorchScript file: PyTorch without musictk's model code.
 
-A TorchScript file is a program. Load only one that you, or someone you trust, exported.
+A TorchScript file is a program. Load only files from a source that you trust.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The laws of an architecture: chunking, causality, independent rows and what these rest on.
+"""Check the laws of architectures: chunking, causality, independent rows and what these need.
 
     @pytest.mark.parametrize("space", SPACES)
     @pytest.mark.parametrize("law", LAWS)
@@ -67,7 +67,7 @@ def fixed_state(network: Network, space: Space) -> None:
 
 
 def causality(network: Network, space: Space) -> None:
-    """Changing the future changes no logit before it, bit for bit."""
+    """Changing a position does not change earlier logits, bit for bit."""
     sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2)
     changed = torch.cat([sequence[:, :41], _noise(space, 2, LENGTH)[:, 41:]], 1)
     for capacity in (0, LENGTH):
@@ -78,7 +78,7 @@ def causality(network: Network, space: Space) -> None:
 
 
 def rows(network: Network, space: Space) -> None:
-    """Changing one row changes no other, bit for bit."""
+    """Changing one row does not change other rows, bit for bit."""
     sequence, condition = _noise(space, 3, LENGTH), _condition(network, 3)
     changed = sequence.clone()
     changed[1] = _noise(space, 3, LENGTH)[1]

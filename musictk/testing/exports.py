@@ -1,4 +1,4 @@
-"""Law 3, parity: eager PyTorch, TorchScript and ONNX Runtime compute the same music."""
+"""Check the parity law: PyTorch, TorchScript and ONNX Runtime give the same results."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ def check_parity(architecture: str, space: Space, directory: Path, **config: Any
     """Export an untrained `architecture` both ways; compare 1,024 greedy steps on three runtimes.
 
     Both exports must make the same greedy choices and keep logits within 1e-4, at a length and a
-    batch size unlike the example they were made with. `architecture` is a registered name, `config`
-    some of its settings; `directory` is written to. Raises AssertionError, or what the export says.
+    batch size that differ from the export's example input. `architecture` is a registered name,
+    `config` some of its settings; `directory` is written to. Raises AssertionError, or the error of
+    the export.
     """
     source = directory / "torch"
     write_untrained(source, architecture, Blank(space), **{"max_length": STEPS + 8} | config)
@@ -49,7 +50,7 @@ def check_parity(architecture: str, space: Space, directory: Path, **config: Any
 def write_untrained(
     directory: Path, architecture: str, tokenizer: Tokenizer, **config: Any
 ) -> None:
-    """Write the bundle of an untrained network into `directory`, the same one every time."""
+    """Write the bundle of an untrained network, with fixed random weights, into `directory`."""
     torch.manual_seed(0)
     kind = registry().load("architecture", architecture)
     body = kind(build(kind.Config, config, architecture))
@@ -63,7 +64,7 @@ class Blank(Tokenizer):
 
     @dataclass(frozen=True)
     class Config:
-        """Nothing to set."""
+        """No settings."""
 
     name = "blank"
 

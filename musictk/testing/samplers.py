@@ -57,7 +57,7 @@ def writes_nothing(sampler: Sampler) -> None:
 
 
 def rows_are_independent(sampler: Sampler) -> None:
-    """A row in a batch gives the same result as alone, bit for bit."""
+    """A row gives the same result in a batch and alone, bit for bit."""
     for logits in _rows(sampler.space):
         together = _apply(sampler, logits)
         for row in range(_BATCH):

@@ -25,7 +25,7 @@ Closing = Callable[
 
 
 def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> None:
-    """All laws; `pieces` are real ones, `bars` is the number of bars to sample."""
+    """Check all laws; `pieces` are real ones, `bars` is the number of bars to sample."""
     check_encoding(tokenizer, pieces)
     check_round_trip(tokenizer, pieces)
     check_bar_starts(tokenizer, pieces)
@@ -60,7 +60,7 @@ def check_encoding(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
 
 
 def check_round_trip(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
-    """Encoding a decoded sequence gives the sequence: only the first encoding may lose anything."""
+    """Encoding a decoded sequence gives it again: only the first encoding may lose information."""
     for piece in pieces:
         sequence = tokenizer.encode(piece)
         decoded = tokenizer.decode(sequence)
@@ -160,7 +160,7 @@ def check_sampled(
 def sampled(
     tokenizer: Tokenizer, seed: int = 0, closing: Closing | None = None, length: int = 400
 ) -> Iterator[NDArray[np.int64]]:
-    """Infinitely many random grammatical pieces of about `length` tokens, without eos."""
+    """An endless iterator of random grammatical pieces of about `length` tokens, without eos."""
     grammar, space = tokenizer.grammar(), tokenizer.space
     assert grammar is not None
     assert isinstance(space, Tokens)

@@ -1,7 +1,7 @@
 """Augmentation: transposition and velocity when a crop is drawn, stretch at shard time; train only.
 
-At window time it works on the crop, through the tokenizer, and draws from the generator of
-(seed, step): what was applied to any row follows from its seed and step alone.
+Crops are augmented when they are drawn, through the tokenizer, with random numbers that depend only
+on (seed, step).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from musictk.tokens.contract import Tokenizer
 
 @dataclass(frozen=True)
 class AugmentSettings:
-    """How far a window may be moved; 0 is not at all."""
+    """The largest changes of a crop; 0 is no change."""
 
     transpose: int = 0  # semitones, up or down
     velocity: int = 0  # MIDI velocity steps, up or down
@@ -33,7 +33,7 @@ class AugmentSettings:
 
 
 class Augment:
-    """Moves a crop by a random interval and loudness, uniform within the settings.
+    """Transposes a crop and shifts its velocity at random, uniformly within the settings.
 
     Where a note would leave the tokenizer's range the crop keeps its own pitch.
     """
@@ -52,7 +52,7 @@ class Augment:
 
 
 def transposed(score: ScoreTick, semitones: int) -> ScoreTick | None:
-    """A copy moved by `semitones`, drums left alone; None where a note would leave 0 … 127."""
+    """A copy transposed by `semitones`, without drums; None where a note would leave 0 … 127."""
     moved = score.copy()
     for track in moved.tracks:
         if track.is_drum or not len(track.notes):

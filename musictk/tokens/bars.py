@@ -6,7 +6,7 @@ of `musictk.music`, each in a metre of the same length. Three things differ from
 - An opening bar shorter than the bars after it becomes a whole bar with its music at the end.
 - A bar that no metre has the length of becomes several, the longest first (7/4: 4/4 and 3/4).
 - A bar whose length no sum of metres has is moved by up to half of the common unit of all metres,
-  or is joined with the bars after it; the bar lines that follow are at their place again.
+  or is joined with the bars after it; later bar lines are exact again.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ METRES: tuple[Metre, ...] = (
 
 
 class Metrics:
-    """The metres of a vocabulary at a resolution, and which of them add up to a length."""
+    """The metres of a vocabulary at a resolution, and sums of them for other lengths."""
 
     def __init__(self, known: tuple[Metre, ...], quarter: int, steps: tuple[int, ...] = ()) -> None:
         """`steps`: ticks between two positions in each metre; without them every tick is one.
@@ -97,7 +97,7 @@ class Metrics:
 
     @cached_property
     def _fewest(self) -> list[int | None]:
-        """How many metres last so many common units, at the fewest."""
+        """By number of common units: the smallest number of metres that last as long."""
         fewest: list[int | None] = [0]
         sizes = [length // self._common for length in self._descending]
         for total in range(1, 8 * max(sizes) + 1):
@@ -131,7 +131,7 @@ class Metrics:
 
 
 def bar_metrics(quarter: int, beats: int = 0) -> Metrics:
-    """Bars of so many quarter notes throughout; 0: of all METRES that fit the resolution."""
+    """Metrics with bars of `beats` quarter notes; 0: of all METRES that fit the resolution."""
     fitting = tuple(each for each in METRES if 4 * quarter * each[0] % each[1] == 0)
     return Metrics(((beats, 4),) if beats else fitting, quarter)
 
@@ -190,10 +190,10 @@ class _Walk:
     def __init__(self, metrics: Metrics, found: Metres, counts: list[int]) -> None:
         self._metrics, self._quarter = metrics, found.quarter
         self._runs: list[tuple[int, int]] = []  # (metre, bars)
-        self._bars = 0  # how many those are
-        self._reached = 0  # the tick of the grid up to which bars are laid
+        self._bars = 0  # their number
+        self._reached = 0  # the tick of the grid up to which bars are placed
         self._anchors = [(0, 0, 0)]
-        self._moved = False  # whether the last bar line is not quite where the source has it
+        self._moved = False  # whether the last bar line was moved
         columns = (found.start, found.numerator, found.denominator)
         sections = list(zip(*(column.tolist() for column in columns), counts, strict=True))
         for index, (start, over, under, count) in enumerate(sections):
@@ -231,7 +231,7 @@ class _Walk:
             self._anchor(stop, 1)
 
     def _at(self, tick: int, scale: int) -> bool:
-        """Whether bars are laid up to this tick of the source."""
+        """Whether bars are placed up to this tick of the source."""
         return self._target(tick, scale)[0] == self._reached
 
     def _run(self, metre: int, count: int) -> None:
@@ -241,7 +241,7 @@ class _Walk:
         self._reached += count * int(self._metrics.lengths[metre])
 
     def _bar(self, tick: int, scale: int, near: int) -> None:
-        """A bar up to the tick `tick / scale`, where metres are as long; else it waits."""
+        """Add bars up to the tick `tick / scale`, or wait for the next if no metres fit."""
         target, _ = self._target(tick, scale)
         self._close(target, near)
         self._anchor(tick, scale)
@@ -251,15 +251,15 @@ class _Walk:
             self._run(metre, 1)
 
     def _anchor(self, tick: int, scale: int) -> None:
-        """The bar line at `tick / scale` goes where it is on the grid, and the music with it."""
+        """Anchor the bar line at `tick / scale`, and the music after it, to the grid."""
         target, exact = self._target(tick, scale)
         if self._moved or not exact:
             self._anchors.append((tick // scale, tick // scale, target))
         self._moved = not exact
 
     def _target(self, tick: int, scale: int) -> tuple[int, bool]:
-        """Where the tick `tick / scale` falls, to the nearest unit of bars (half is up), and
-        whether it falls just there."""
+        """The position of the tick `tick / scale` on the grid, rounded to the unit of bars (half is
+        up), and whether it is exact."""
         _, source, target = self._anchors[0]
         unit, below = self._metrics.unit, self._quarter * scale
         above = target * below + (tick - source * scale) * self._metrics.quarter
@@ -267,7 +267,7 @@ class _Walk:
         return nearest, nearest * below == above
 
     def cover(self, end: int) -> None:
-        """Bars up to the tick `end` of the source at least, and two more."""
+        """Add bars up to at least the tick `end` of the source, and two more."""
         metrics = self._metrics
         wanted = self._target(end, 1)[0] + metrics.unit
         metre = self._runs[-1][0] if self._runs else int(np.argmax(metrics.lengths))
@@ -275,7 +275,7 @@ class _Walk:
         self._run(metre, 2 + -(-short // int(metrics.lengths[metre])))
 
     def grid(self) -> Grid:
-        """What was laid; an opening bar still shorter than the next becomes as long here."""
+        """The grid of all bars; an opening bar shorter than the next one is extended here."""
         metrics = self._metrics
         metre = np.repeat(*np.array(self._runs, np.int64).T)
         anchors = np.array(self._anchors, np.int64).T

@@ -21,7 +21,7 @@ Piece: TypeAlias = ScoreTick | str
 
 
 class Tokenizer(ABC):
-    """Piece <-> sequence. Stored as name, config and what was learned, never pickled.
+    """Piece <-> sequence. Stored as name, config and learned state, never pickled.
 
     A subclass sets `Config` (a frozen dataclass), `name`, `encoding` and, in `__init__`, `space`.
     """
@@ -29,7 +29,7 @@ class Tokenizer(ABC):
     Config: ClassVar[type]
     name: ClassVar[str]
     encoding: ClassVar[int] = 1  # increase it when the same config encodes differently
-    decodes_from: ClassVar[int] = 1  # the earliest encoding whose sequences still decode alike
+    decodes_from: ClassVar[int] = 1  # the earliest encoding whose sequences decode the same way
     reads: ClassVar[frozenset[str]] = frozenset({"midi"})  # kinds of file: "midi", "text", "abc"
     learns: bool = False  # True where `learn` must run over the corpus before `encode`
 
@@ -59,14 +59,14 @@ class Tokenizer(ABC):
         return None
 
     def attributes(self) -> Mapping[str, Attribute]:
-        """What tokens state about the music, by name; sampling can limit each of them.
+        """The attributes of tokens, by name. Constraints and samplers use them.
 
         - "metre": time signatures, named such as "3/4".
-        - "pitch": the 128 MIDI pitches that a token begins to sound; of frames, the one that each
-          bit stands for. A drum states none.
+        - "pitch": the 128 MIDI pitches that a token starts; for frames, the pitch of each bit.
+          Drums have no pitch.
 
-        An attribute is left out where tokens do not state it, such as the pitch of text or of
-        notes written as intervals.
+        An attribute that tokens do not have is left out, such as the pitch of text or of notes
+        written as intervals.
         """
         return {}
 
@@ -84,11 +84,11 @@ class Tokenizer(ABC):
 
     @property
     def fingerprint(self) -> str:
-        """Identifies this encoding: equal fingerprints encode every piece equally."""
+        """Identifies this encoding: equal fingerprints mean equal encodings of every piece."""
         return self._fingerprint(self.encoding)
 
     def decodes(self, fingerprint: str) -> bool:
-        """Whether `decode` reads sequences of the tokenizer with that fingerprint as it does.
+        """Whether `decode` decodes sequences of the tokenizer with that fingerprint correctly.
 
         True for equal settings, in this encoding or an earlier one from `decodes_from` on: a model
         that was trained then can be sampled, and trained further on music as it is encoded now.

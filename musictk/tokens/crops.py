@@ -22,7 +22,7 @@ from musictk.tokens.cuts import Cuts, cut
 from musictk.tokens.shards import Shard
 from musictk.tokens.space import Tokens
 
-VERSION = 2  # of the way crops are drawn; 1 kept them inside the piece, and so missed its ends
+VERSION = 2  # of the drawing of crops; in version 1 crops missed the ends of pieces
 Draw = Literal["positions", "pieces"]
 
 
@@ -31,7 +31,7 @@ class Batch:
     """B crops of T positions. Padding is `pad` (frames: empty) and masked out."""
 
     inputs: NDArray[Any]  # (B, T) int64 | (B, T, width) uint8
-    targets: NDArray[Any]  # alike, one position later
+    targets: NDArray[Any]  # as the inputs, one position later
     mask: NDArray[np.bool_]  # (B, T) True where the target counts
     conditions: NDArray[np.int64]  # (B, K)
     pieces: NDArray[np.int64]  # (B,) index of each row's piece in the shard
@@ -42,10 +42,10 @@ class Batch:
 class Crops:
     """Crops of a shard's pieces, with the condition ids of each.
 
-    `conditions` is (P, K). `weights` (P,) says how likely a position of each piece is to be drawn,
-    relative to the positions of others; where `draw` is "pieces", how likely each piece is.
-    Within a piece every position is drawn equally often. `cache` keeps so many unpacked pieces of
-    frames at hand.
+    `conditions` is (P, K). `weights` (P,): the relative probability that a position of each
+    piece is drawn; if `draw` is "pieces", that the piece is drawn.
+    Within a piece every position is drawn equally often. `cache` is the number of
+    unpacked pieces of frames to keep in memory.
     """
 
     def __init__(
@@ -72,16 +72,16 @@ class Crops:
 
     @property
     def positions(self) -> int:
-        """How many positions `cover` predicts: all of the shard's, and one eos a piece."""
+        """The number of positions that `cover` predicts: the shard's, and one eos per piece."""
         return int(self._predicted.sum())
 
     def chances(self, length: int) -> NDArray[np.float64]:
-        """(P,) how likely a window of `length` is to be of each piece; all 0 without music."""
+        """(P,) the probability of each piece for a crop of `length`; all 0 without music."""
         chances = np.diff(self._cuts(length)[1], prepend=0.0)
         return np.asarray(chances / (chances.sum() or 1.0))
 
     def starts(self, piece: int, length: int) -> NDArray[np.int64]:
-        """Where the crops that `batch` draws of a piece begin, each of them equally likely.
+        """The starts of the crops that `batch` draws of a piece, all equally likely.
 
         A start below 0 leaves fewer than `length` positions: the row begins with the piece.
         """
@@ -105,8 +105,8 @@ class Crops:
     def cover(self, batch: int, length: int, context: int = 0) -> Iterator[Batch]:
         """Every position of every piece predicted exactly once, in order, never augmented.
 
-        Each window after a piece's first begins with `context` positions that were predicted
-        already; they are given, and masked out.
+        Each crop after a piece's first begins with `context` positions that were already
+        predicted; they are inputs, and masked out.
         """
         pieces, starts = self._covering(length, context)
         for index in range(0, len(pieces), batch):
@@ -115,11 +115,11 @@ class Crops:
             yield self._gather(chosen, begins, stops, length, None, context)
 
     def covering(self, length: int, context: int = 0) -> int:
-        """How many crops `cover` takes."""
+        """The number of crops of `cover`."""
         return len(self._covering(length, context)[0])
 
     def _covering(self, length: int, context: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """The piece and the start of each window of `cover`."""
+        """The piece and the start of each crop of `cover`."""
         if not 0 <= context < length:
             raise ValueError(f"a context of {context} leaves nothing of a window of {length}")
         step = length - context
@@ -130,7 +130,7 @@ class Crops:
         return pieces, (np.arange(len(pieces)) - before) * step
 
     def _cuts(self, length: int) -> tuple[Cuts, NDArray[np.float64]]:
-        """How the pieces are cut, and the (P,) cumulative chances of a window being of each."""
+        """The cuts of the pieces, and the (P,) cumulative probabilities of the pieces."""
         if self._cut is None or self._cut[0].length != length:
             cuts = cut(self._predicted, length)
             crops = np.minimum(cuts.count, 1) if self._draw == "pieces" else cuts.count
@@ -146,7 +146,7 @@ class Crops:
         rng: np.random.Generator | None,
         context: int = 0,
     ) -> Batch:
-        """Rows that predict `starts` to `stops`; without the `context` first, but for a start."""
+        """Rows that predict `starts` to `stops`, after `context` masked positions."""
         window = self._blank(len(chosen), length)
         counts = stops - starts  # positions predicted
         shifts = np.zeros(len(chosen), np.int64)
@@ -179,7 +179,7 @@ class Crops:
 
     def _crop(self, piece: int, low: int, high: int) -> NDArray[Any]:
         offset = int(self.shard.offsets[piece])
-        if self._tokens:  # the assignment into the window widens the ids
+        if self._tokens:  # the assignment into the row widens the ids
             return self.shard.sequence[offset + low : offset + high]
         if not self._cache_size:
             return self.shard.crop(offset + low, offset + high)

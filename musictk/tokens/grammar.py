@@ -21,7 +21,7 @@ class Parser(ABC):
 
     @abstractmethod
     def advance(self, token: int) -> None:
-        """Take `token`, even one that `allowed()` refuses."""
+        """Update the state with `token`, even if `allowed()` forbids it."""
 
     @abstractmethod
     def fork(self) -> Parser:
@@ -39,12 +39,13 @@ class Grammar(ABC):
     def fillers(self) -> frozenset[int]:
         """Tokens that later ones make redundant, such as a rest before a position.
 
-        The grammar alone decides where they are, so the same notes need others after other music.
+        Their places follow from the grammar, so the same notes may have other fillers after other
+        music.
         """
         return frozenset()
 
     def accepts(self, sequence: NDArray[np.int64]) -> bool:
-        """Whether every token of `sequence` (without bos and eos) is allowed where it is."""
+        """Whether every token of `sequence` (without bos and eos) is allowed at its place."""
         parser = self.parser()
         for token in sequence.tolist():
             if not parser.allowed()[token]:

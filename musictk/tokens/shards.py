@@ -69,7 +69,7 @@ class Shard:
 def write_shard(
     path: Path, tokenizer: Tokenizer, pieces: Iterable[tuple[int, NDArray[Any]]]
 ) -> None:
-    """Write (file id, sequence) pairs as they come, holding one at a time; atomic.
+    """Write (file id, sequence) pairs, with one in memory at a time; atomic.
 
     Raises ValueError for a sequence that is not of the tokenizer's space.
     """

@@ -1,4 +1,4 @@
-"""The two spaces a sequence can live in."""
+"""The two spaces of sequences: tokens and frames."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 class Tokens:
     """Sequences of integers: (T,) int64 in `[0, size)`.
 
-    A piece is trained on from `bos` to `eos`; `pad` fills batches and is never predicted. Nothing
-    else knows these three ids: a vocabulary numbers its own tokens from `ordinary` on, and a
-    grammar asks its tokenizer's space.
+    A piece is trained on from `bos` to `eos`; `pad` fills batches and is never predicted. These
+    three ids are defined only here: a vocabulary numbers its own tokens from `ordinary` on, and a
+    grammar uses its tokenizer's space.
     """
 
     unit: ClassVar[str] = "token"

@@ -5,10 +5,11 @@
     cuda    2048    as fits half the memory     20 passes over the corpus    bf16
 
 On a CPU the size is the largest that trains on at least as many positions as it has parameters
-within the budget, and at least tiny; on CUDA it is base. No corpus is passed over more than
-`PASSES` times. Speed is estimated, not measured, from 6 FLOPs per parameter and position (Kaplan et
-al. 2020), so equal machines choose equal settings. On a CPU, where few passes are made, dropout is
-off: a third faster, and better (1.588 against 1.625 nats after 350 steps of the demo).
+within the budget, and at least tiny; on CUDA it is base. Training makes at most `PASSES` passes
+over the corpus. Speed is estimated, not measured, from 6 FLOPs per parameter and position (Kaplan
+et al. 2020), so equal machines choose equal settings. On a CPU, where few passes are made, dropout
+is off: training is a third faster and better (1.588 against 1.625 nats after 350 steps of the
+demo).
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from musictk.model.cost import matmul_weights
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
 
-CPU_FLOPS = 12e9  # per second and core, forward and backward; 24e9 measured on an idle machine
+CPU_FLOPS = 12e9  # per second and core, forward and backward; 24e9 measured without other load
 SECONDS, MOST_SECONDS = 120.0, 1800.0
 SMALL_CORPUS = 150_000  # positions for which SECONDS are budgeted; for more, in proportion
 FEWEST_BETWEEN = 20  # steps between two evaluations of a short run
@@ -47,7 +48,7 @@ class Machine:
 
 
 @dataclass(frozen=True)
-class Choice:
+class ChosenSettings:
     """Chosen defaults: `train` is for `TrainSettings().but(**train)`, `model` for the config."""
 
     size: str | None  # a key of `musictk.model.sizes.SIZES`; None if its dimensions were given
@@ -63,7 +64,7 @@ def choose_settings(
     model: Mapping[str, Any] | None = None,
     train: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
-) -> Choice:
+) -> ChosenSettings:
     """Defaults for an architecture, this machine's `device` and a corpus of `positions`.
 
     Given values (`size`, `model`, `train`) are kept, and the rest is chosen to fit them. `rows` as
@@ -84,7 +85,7 @@ def choose(
     size: str | None = None,
     given: Mapping[str, Any] | None = None,
     rows: Rows | None = None,
-) -> Choice:
+) -> ChosenSettings:
     """`choose_settings` as a pure function.
 
     `parameters` maps a size to the number of parameters that a body multiplies by. `rows` maps a
@@ -112,11 +113,11 @@ def choose(
     seen = min(affordable, PASSES * once)
     steps = int(given.get("steps", min(max(ceil(seen / per_step), FEWEST_STEPS), MOST_STEPS)))
     chosen = {"steps": steps, "lr": RATES[size], "patience": 4, **intervals(steps)}
-    return Choice(size, shape | chosen, model)
+    return ChosenSettings(size, shape | chosen, model)
 
 
 def intervals(steps: int) -> dict[str, int]:
-    """The evaluation and checkpoint intervals of a run of so many steps."""
+    """The evaluation and checkpoint intervals of a run of `steps` steps."""
     every = max(steps // 10, min(steps, FEWEST_BETWEEN))
     return {"evaluate_every": every, "checkpoint_every": every}
 

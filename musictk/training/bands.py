@@ -1,4 +1,4 @@
-"""Bands of positions in a piece: its beginning is where training and sampling differ first."""
+"""Bands of positions in a piece, to report the loss at the beginning of pieces separately."""
 
 from __future__ import annotations
 
@@ -22,6 +22,6 @@ def means(nats: NDArray[np.float64], positions: NDArray[np.int64]) -> dict[str, 
     return {name: cost / count for name, cost, count in totals if count}
 
 
-def text(by_position: Mapping[str, float]) -> str:
+def describe(by_position: Mapping[str, float]) -> str:
     """`0: 0.03, 1–7: 2.48, 8–63: 1.30, later: 1.10`."""
     return ", ".join(f"{name.replace('-', '–')}: {nats:.2f}" for name, nats in by_position.items())

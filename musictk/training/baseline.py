@@ -1,4 +1,4 @@
-"""First-order baselines, printed beside validation: a model has to beat them to be of use."""
+"""First-order baselines, printed with validation results: a useful model is better."""
 
 from __future__ import annotations
 

@@ -1,12 +1,12 @@
-"""Checkpoints: written whole beside the others, then pointed at.
+"""Checkpoints: each is written completely, then the links `last` and `best` are changed.
 
     checkpoints/step-0000400/    manifest.json, weights.safetensors: a bundle
                                  optimizer.safetensors, trainer.json: what resuming needs
     last -> checkpoints/step-0000400
     best -> checkpoints/step-0000200
 
-A directory appears under its name only when it is whole, and a link is replaced in one move, so at
-every moment `last` is a checkpoint that can be resumed. No pickle.
+A directory gets its name only when it is complete, and a link is replaced atomically, so `last` is
+always a checkpoint that can be resumed. No pickle.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from musictk.training.objective import Objective
 BEST, CHECKPOINTS = "best", "checkpoints"
 OPTIMIZER = "optimizer.safetensors"
 # Prefixes of names in OPTIMIZER: the network's weights in training, where the bundle's differ, and
-# the weights that the objective has beside the network.
+# the objective's own parameters.
 LIVE, OWN = "live/", "objective/"
 
 
@@ -139,18 +139,18 @@ def live_tensors(network: nn.Module) -> dict[str, Tensor]:
 
 
 def own_tensors(objective: Objective) -> dict[str, Tensor]:
-    """The tensors of an objective beside its network's, as `pop_own` finds them."""
+    """The tensors of an objective without its network's, with the prefix that `pop_own` removes."""
     return {OWN + name: gathered(tensor).clone() for name, tensor in objective.own_state().items()}
 
 
 def pop_own(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Remove `own_tensors` from what `load` returned, and return them by their own names."""
+    """Remove the tensors of `own_tensors` from the result of `load`; return them without prefix."""
     names = [name for name in tensors if name.startswith(OWN)]
     return {name.removeprefix(OWN): tensors.pop(name) for name in names}
 
 
 def gathered(tensor: Tensor) -> Tensor:
-    """The whole of a tensor, on the CPU; every process must call where it is sharded."""
+    """The complete tensor, on the CPU; if it is sharded, every process must call this."""
     whole: Tensor = tensor.full_tensor() if isinstance(tensor, DTensor) else tensor
     return whole.detach().cpu()
 
@@ -158,7 +158,7 @@ def gathered(tensor: Tensor) -> Tensor:
 def _prune(directory: Path, keep_every: int) -> None:
     """Remove checkpoints that no link points at; only `last` keeps what resuming needs.
 
-    Failures are ignored: the new checkpoint is written, and the next `save` tries again.
+    Failures are ignored: the next `save` tries again.
     """
     with suppress(OSError):
         _remove_unused(directory, keep_every)

@@ -1,7 +1,7 @@
 """The directory of a run: locking, and whether it can be resumed. Free of torch.
 
-The operating system holds the lock and releases it however the process ends: after a kill the file
-`lock` is still there, but it is not locked.
+The operating system releases the lock when the process ends, even if it is killed: after a kill the
+file `lock` is still there, but it is not locked.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One process, or many under torchrun. Without torchrun, nothing here touches torch.distributed."""
+"""One process, or several under torchrun. torch.distributed is used only under torchrun."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from musictk.training.settings import TrainSettings
 
 @dataclass(frozen=True)
 class World:
-    """This process among its peers."""
+    """The rank of this process, and communication with the others."""
 
     rank: int
     size: int
@@ -78,7 +78,7 @@ class World:
         return bool(largest.item())
 
     def broadcast(self, value: float) -> float:
-        """The first process's value, in every process, so that all decide alike."""
+        """The first process's value, in every process, so that all take the same decision."""
         if self.size == 1:
             return value
         shared = torch.tensor(value, dtype=torch.float64, device=self.device)
@@ -94,7 +94,7 @@ class World:
     def run_on_main(self, action: Callable[[], str]) -> str:
         """Run `action` in the first process; return its text, never empty, in every process.
 
-        Where it raises there, the others raise MusictkError instead of waiting for an answer.
+        If it raises, the other processes raise MusictkError instead of waiting.
         """
         if self.size == 1:
             return action()
@@ -128,7 +128,7 @@ def _widen_scalars(module: nn.Module) -> None:
 
     By broadcasting, (1,) computes what () does. Bundles keep the shape that the body declares.
     """
-    widened: dict[nn.Parameter, nn.Parameter] = {}  # modules that shared one still do
+    widened: dict[nn.Parameter, nn.Parameter] = {}  # keep sharing between modules
     for owner in module.modules():
         for name, each in owner.named_parameters(recurse=False, remove_duplicate=False):
             if each.ndim == 0:
@@ -141,7 +141,7 @@ def _widen_scalars(module: nn.Module) -> None:
 def choose_device(device: str | torch.device | None = None) -> torch.device:
     """The device of that name; by default a CUDA GPU if there is one, else the CPU.
 
-    Raises UnknownNameError for a device of another kind, UsageError for a GPU that is not there.
+    Raises UnknownNameError for a device of another kind, UsageError for a GPU that does not exist.
     """
     gpus = torch.cuda.device_count()
     name = str(device or ("cuda" if gpus else "cpu"))

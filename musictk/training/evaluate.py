@@ -20,7 +20,7 @@ from musictk.training.objective import NextPosition
 
 @dataclass(frozen=True)
 class Scores:
-    """The cost of each piece of a split; a piece that was not scored has 0 positions.
+    """The nats of each piece of a split; a piece that was not scored has 0 positions.
 
     The last axis is the band of positions in the piece: see `musictk.training.bands`.
     """

@@ -1,7 +1,7 @@
 """TensorBoard's event files.
 
-Written here and not by torch's SummaryWriter, which writes in a thread: there a full disk ends in a
-traceback that cannot be caught.
+Written here and not by torch's SummaryWriter, which writes in a thread: its errors, such as a full
+disk, cannot be caught.
 """
 
 from __future__ import annotations

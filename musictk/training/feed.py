@@ -1,4 +1,4 @@
-"""The batches of each step, made one step ahead in a thread: a pure function of (seed, step)."""
+"""The batches of each step, prepared one step ahead in a thread."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class StepData:
 
 
 class Feed:
-    """`feed[step]`; meanwhile the next step's data is made. Use it in a `with`."""
+    """A context manager. `feed[step]` is the data of a step; the next one is prepared meanwhile."""
 
     def __init__(self, task: Task, settings: TrainSettings, rows: slice) -> None:
         self._task, self._settings, self._rows = task, settings, rows

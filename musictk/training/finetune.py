@@ -80,7 +80,7 @@ def _widen(network: Network, manifest: Manifest, grown: Conditions) -> tuple[Net
 def _table(
     before: Tensor | None, known: Conditions, grown: Conditions, name: str, dim: int
 ) -> Tensor:
-    """(labels, D) vectors; those of a new category start at 0, which changes nothing."""
+    """(labels, D) vectors; those of a new category start at 0, so that they have no effect."""
     if before is None:
         return torch.zeros(len(grown.labels[name]), dim)
     own = before[2:]

@@ -21,7 +21,7 @@ from musictk.training.task import Costs, Task, TaskBatch, Validation
 
 
 class LanguageModeling(Task):
-    """Minimise the nats per position of crops of pieces, each under the labels of its piece."""
+    """Minimise the nats per position of crops, conditioned on the labels of their pieces."""
 
     def __init__(self, network: Network, manifest: Manifest, train: Crops, valid: Crops) -> None:
         super().__init__(network, manifest)
@@ -86,8 +86,8 @@ def drop_conditions(
 ) -> NDArray[np.int64]:
     """(B, K) ids with some set to 0, 'unconditional': whole rows with a chance of `rate`.
 
-    With several categories each is also dropped by itself as often, so that any of them may be
-    left open in generation.
+    With several categories each is also dropped separately with this probability, so that any of
+    them can be omitted in generation.
     """
     rows, categories = conditions.shape
     chance = np.random.default_rng([*b"conditions", seed, draw]).random((rows, categories + 1))

@@ -50,7 +50,7 @@ def read_log(directory: Path) -> list[dict[str, Any]]:
 
 
 def _until(path: Path, step: int | None) -> list[str]:
-    """The whole lines up to `step`."""
+    """The complete lines up to `step`."""
     if not path.is_file():
         return []
     kept = []

@@ -33,8 +33,8 @@ def train(
 ) -> Outcome:
     """Train `task.network` in place, leaving bundles in `directory`/best and `directory`/last.
 
-    Deterministic on one kind of machine with one number of threads: a run that was stopped and
-    resumed, however often, ends with the same weights as one that was not. Ctrl-C finishes the
+    Deterministic on one kind of machine with one number of threads: a run that was interrupted and
+    resumed, even several times, ends with the same weights as one that was not. Ctrl-C finishes the
     step, writes a checkpoint and returns an interrupted Outcome. A run that diverges ends early and
     keeps the checkpoints it has. Fine-tuning (`manifest.trained["from"]`) first scores the weights
     it starts from; they are the best until others are better. Under torchrun every process calls

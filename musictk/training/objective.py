@@ -1,4 +1,4 @@
-"""What is minimised, as one module, so that DDP, FSDP and compile wrap all of it."""
+"""The objective: network and loss as one module, so that DDP, FSDP and compile wrap both."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from musictk.tokens import Space
 
 
 class Objective(nn.Module):
-    """A network and what its output costs.
+    """A network and the loss on its output.
 
     A subclass defines `forward`: from the tensors of a batch to costs of any shape, 0 where
-    nothing counts; their sum is minimised. Weights of its own are trained with the network's;
+    nothing counts; their sum is minimised. Its own parameters are trained with the network's;
     frozen ones (`requires_grad` False, such as a reference model's) are not kept in checkpoints.
     """
 
@@ -24,7 +24,7 @@ class Objective(nn.Module):
         self.network = network
 
     def own_state(self) -> dict[str, Tensor]:
-        """The tensors beside the network's that resuming needs, by name."""
+        """The tensors besides the network's that are needed to resume, by name."""
         frozen = {name for name, each in self.named_parameters() if not each.requires_grad}
         return {
             name: tensor
@@ -53,7 +53,7 @@ class NextPosition(Objective):
 
 
 def named_parameters(objective: Objective) -> dict[str, nn.Parameter]:
-    """Every parameter by a name that no other has: the network's as its bundle names them."""
+    """Every parameter by a unique name: the network's as in its bundle."""
     return {
         name.removeprefix("network.") if name.startswith("network.") else f"objective.{name}": each
         for name, each in objective.named_parameters()
@@ -61,7 +61,7 @@ def named_parameters(objective: Objective) -> dict[str, nn.Parameter]:
 
 
 def blocks(network: nn.Module) -> list[nn.Module]:
-    """The repeated layers of the body: what is recomputed, or sharded, one at a time."""
+    """The repeated layers of the body, which are recomputed or sharded one at a time."""
     lists = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
     largest = max(lists, key=lambda each: sum(p.numel() for p in each.parameters()), default=None)
     return list(largest) if largest is not None else []

@@ -136,7 +136,7 @@ def _count(parameter: Tensor, value: Tensor) -> Tensor:
 
 
 def _like(parameter: Tensor, value: Tensor) -> Tensor:
-    """`value` where the parameter is, in its shape (FSDP widens scalars) and sharded as it is."""
+    """`value` with the device, shape (FSDP widens scalars) and sharding of the parameter."""
     value = value.to(parameter.device).reshape(parameter.shape)
     if not isinstance(parameter, DTensor):
         return value

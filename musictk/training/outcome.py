@@ -69,7 +69,7 @@ class Outcome:
     best_nll: float | None  # as Evaluation.nll; None without a validation split
     baseline: float | None
     skipped: int
-    seconds: float  # of training, evaluations apart
+    seconds: float  # of training, without evaluations
     positions_per_second: float
     peak_bytes: int  # of the device on CUDA, of the process on CPU
     digest: str  # of the last weights

@@ -46,7 +46,7 @@ def load_preset(name: str) -> dict[str, Any]:
 
 
 def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
-    """A preset from TOML; `owner` is what errors call it.
+    """A preset from TOML; `owner` is its name in errors.
 
     Raises UnknownNameError for an unknown key or training setting, UsageError for invalid TOML or a
     value of the wrong type.

@@ -1,4 +1,4 @@
-"""The state of a run beside its tensors, and when it has diverged."""
+"""The progress of a run (steps, best score, skipped updates), and the test for divergence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ NEWER = "upgrade musictk"
 
 @dataclass
 class Progress:
-    """The state of a run beside its tensors; all else follows from (seed, step)."""
+    """The state of a run without its tensors; everything else follows from (seed, step)."""
 
     step: int = 0  # steps done
     evaluated: int = 0  # the step of the last evaluation

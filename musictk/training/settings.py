@@ -1,7 +1,7 @@
-"""The settings of training, in four frozen groups. Free of torch.
+"""The settings of training, in four frozen dataclasses. Free of torch.
 
-Users see flat keys (`lr`, `batch`, `warmup`), code sees groups (`optimisation.lr`). No key is in
-two groups.
+Users set flat keys (`lr`, `batch`, `warmup`), code reads groups (`optimisation.lr`). Keys are
+unique. To add a setting, add a field to a group, and its range to `RULES`.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class Schedule:
     schedule: Literal["cosine", "onecycle"] = "cosine"
     warmup: float = 0.05  # as a share of the steps; OneCycle's `pct_start`
     final: float = 0.05  # the last learning rate of cosine, as a share of `lr`
-    patience: int = 0  # stop after so many evaluations without improvement; 0 disables
+    patience: int = 0  # evaluations without improvement before training stops; 0 disables
 
 
 @dataclass(frozen=True)

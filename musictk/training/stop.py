@@ -1,4 +1,4 @@
-"""Signals that end a run after its current step: Ctrl-C, and those of batch schedulers."""
+"""Signals that stop a run after its current step: Ctrl-C, and those of batch schedulers."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""What a run trains for: its objective, its batches, its validation.
+"""The Task contract: the objective of a run, its batches and its validation.
 
-The loop, checkpoints, parallelism, mixed precision and logging know only this contract. Another
+The loop, checkpoints, parallelism, mixed precision and logging use only this contract. Another
 objective (a preference, a reward, a latent plan) is another `Task`, passed to
 `musictk.training.loop.train`; the one built in is `musictk.training.language.LanguageModeling`.
 """
@@ -29,7 +29,7 @@ class TaskBatch:
     """One process's rows of one forward pass."""
 
     arrays: tuple[NDArray[Any], ...]  # the arguments of the objective's `forward`
-    count: int  # what the cost is averaged over, such as positions; of all processes together
+    count: int  # divisor of the summed cost, such as positions; over all processes
 
 
 @dataclass(frozen=True)
@@ -60,8 +60,8 @@ class Task(ABC):
     def objective(self, settings: TrainSettings) -> Objective:
         """The module around `network` whose forward pass maps a batch to costs.
 
-        It is called once a process, after `torch.manual_seed`: weights of its own that it creates
-        are equal in all processes. They are trained, and kept in the checkpoint beside the bundle.
+        It is called once per process, after `torch.manual_seed`: parameters that it creates are
+        equal in all processes. They are trained, and saved in the checkpoint beside the bundle.
         """
 
     @abstractmethod
@@ -81,12 +81,12 @@ class Task(ABC):
 
     @property
     def validates(self) -> bool:
-        """Whether there is anything to validate on. Without, the last checkpoint is the best."""
+        """Whether there is validation data. If not, the last checkpoint is the best."""
         return True
 
     @abstractmethod
     def validate(self, costs: Costs, settings: TrainSettings, device: torch.device) -> Validation:
         """Score the validation split with `costs`: the objective, in evaluation mode.
 
-        Gradients are off. Called only where `validates`; under FSDP, by every process alike.
+        Gradients are off. Called only if `validates`; under FSDP, by every process.
         """

@@ -49,7 +49,7 @@ class Trainer:
         self.directory, self.listener = directory, listener
         self.progress = Progress()
         self.log: Log | None = None
-        self._stored: dict[str, Tensor] = {}  # the checkpoint's tensors, beside the network's
+        self._stored: dict[str, Tensor] = {}  # the checkpoint's tensors, without the network's
         self._scale: dict[str, Any] = {}
         self._nll: float | None = None  # of the last evaluation
 
@@ -79,7 +79,7 @@ class Trainer:
         self._scale = trainer["scaler"]
 
     def prepare(self) -> None:
-        """Wrap the objective, make the optimizers, compute the baseline."""
+        """Wrap the objective, create the optimizers, compute the baseline."""
         precision = self.settings.precision
         self.data = self.task.data if self.world.is_main else ""
         torch.manual_seed(self.settings.loop.seed)  # of weights that the objective creates
@@ -101,7 +101,7 @@ class Trainer:
             self.progress.baseline = self.task.baseline()
 
     def _restore_objective(self) -> None:
-        """Load the weights of the objective's own, before they are wrapped."""
+        """Load the objective's own parameters, before they are wrapped."""
         own = checkpoint.pop_own(self._stored)
         if self.progress.step and set(own) != set(self.objective.own_state()):
             raise CheckpointError(
@@ -126,7 +126,7 @@ class Trainer:
     def step(self, data: StepData) -> tuple[Tensor, float]:
         """One optimizer step: this process's summed cost, and the gradient's norm before clipping.
 
-        The gradient is of the mean cost over all that counts, in all passes and processes.
+        The gradient is that of the mean cost over all passes and processes.
         """
         loop, step = self.settings.loop, self.progress.step
         self.wrapped.train()

@@ -1,4 +1,4 @@
-"""An ordinary network from one in training: sharded weights gathered, adapters merged."""
+"""Get a plain network from one in training: gather sharded weights, merge adapters."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def whole_network(network: Network, manifest: Manifest) -> tuple[Network, dict[s
     """An ordinary network with the weights of `network`, and its tensors if they differ.
 
     It is `network` itself unless that is sharded (every process must call this) or has adapters.
-    Adapters are merged; the second result then holds every tensor as it is in training.
+    If adapters are merged, the second result has every unmerged tensor.
     """
     sharded = any(isinstance(each, DTensor) for each in network.parameters())
     if adapted(network):

@@ -27,7 +27,7 @@ class EventsGrammar(Grammar):
 
 
 class EventsParser(Parser):
-    """Knows the tick in the bar, which pitches sound, and the last velocity."""
+    """The state: tick in the bar, sounding pitches, and last velocity."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout

@@ -26,7 +26,7 @@ class EventsConfig:
     """Time is counted in beats of a quarter note, without tempos."""
 
     ticks_per_beat: int = 12
-    beats_per_bar: int = 0  # 0: bars as they are written; else of that length throughout
+    beats_per_bar: int = 0  # 0: the bars of the score; else all bars have this length
     pitch_range: tuple[int, int] = (21, 108)  # MIDI pitches, both included
     num_velocities: int = 32
     tempo: int = 120  # of decoded music, quarter notes a minute
@@ -44,10 +44,10 @@ class EventsConfig:
 class Events(Tokenizer):
     """All pitched tracks in one stream; drums and tempos are left out.
 
-    A Bar token, which states the metre, begins every bar; see `musictk.tokens.bars` for bars
-    that no metre has the length of, and for a pickup. Within a bar a shift leads to the next tick
-    that has an event. At one tick note-offs come first, then note-ons, each by ascending pitch;
-    a velocity comes before a note-on where it changes. A note struck again while it sounds ends
+    A Bar token, which states the metre, begins every bar; see `musictk.tokens.bars` for bars whose
+    length is that of no metre, and for pickups. Within a bar a shift leads to the next tick that
+    has an event. At one tick note-offs come first, then note-ons, each by ascending pitch; a
+    velocity comes before a note-on where it changes. A note that is repeated while it sounds ends
     there; of notes with one onset and pitch the longest is kept. `encode(decode(s)) == s` for every
     s of the grammar.
     """

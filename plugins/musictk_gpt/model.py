@@ -89,7 +89,7 @@ class GPT(Decoder):
         self._initialise(config.depth)
 
     def _initialise(self, depth: int) -> None:
-        """Weights from N(0, 0.02²); biases 0; norms as they are."""
+        """Weights from N(0, 0.02²); biases 0; norms unchanged."""
         for name, weight in self.blocks.named_parameters():
             if name.endswith("bias"):
                 nn.init.zeros_(weight)

@@ -32,7 +32,7 @@ class RemiConfig:
 
     All tracks but drums become one piano part, unless `programs` keeps instruments apart.
     `extra` is passed to MidiTok's TokenizerConfig (`use_sustain_pedals`, `use_chords`, …);
-    MidiTok encodes then, and without rests, since its rests leap over bar lines.
+    MidiTok then encodes, and without rests, since its rests cross bar lines.
     """
 
     pitch_range: tuple[int, int] = (21, 108)  # MIDI pitches, both included
@@ -67,7 +67,7 @@ class RemiConfig:
         if _finest(self.beat_res) % _finest(self.rest_res):
             raise UsageError("the finest of rest_res must divide the finest of beat_res")
         if (4, 4) not in self.metres:
-            raise UsageError("metres lacks 4/4, the metre of pieces that name none", "add [4, 4]")
+            raise UsageError("metres must include 4/4, the default metre of a piece", "add [4, 4]")
         for numerator, denominator in self.metres:
             if numerator < 1 or denominator not in (1, 2, 4, 8, 16, 32):
                 raise UsageError(f"no metre {numerator}/{denominator}")
@@ -119,7 +119,7 @@ def token_names(config: RemiConfig) -> list[str]:
 
 
 def _plain_names(config: RemiConfig) -> Iterator[str]:
-    """Without `extra` the vocabulary is simple enough to spare the 2 s of importing MidiTok."""
+    """Without `extra` MidiTok is not imported, which would take 2 s."""
     yield "Bar_None"
     low, high = config.pitch_range
     yield from (f"Pitch_{pitch}" for pitch in range(low, high + 1))
@@ -178,7 +178,7 @@ def miditok_of(config: RemiConfig) -> REMI:
     try:
         return Remi(TokenizerConfig(**settings, **config.extra))
     except (ValueError, TypeError, AttributeError) as error:
-        raise UsageError(f"MidiTok refuses {config.extra}: {error}") from error
+        raise UsageError(f"MidiTok rejects {config.extra}: {error}") from error
 
 
 def _finest(spans: Spans) -> int:

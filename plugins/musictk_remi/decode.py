@@ -1,4 +1,4 @@
-"""From ids to a Score: total, for every vocabulary that a RemiConfig can give."""
+"""Decode ids to a Score: any ids, for every vocabulary of a RemiConfig."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _LATEST = 1 << 30  # ticks; symusic's are 32 bits wide
 
 
 def decode(ids: NDArray[np.int64], vocabulary: Vocabulary) -> ScoreTick:
-    """The music of any ids. Tokens without a meaning where they are are skipped."""
+    """The music of any ids. Tokens that have no meaning at their place are skipped."""
     kinds, values = vocabulary.kinds, vocabulary.values
     reader = Reader(vocabulary)
     known = [int(index) for index in ids if 0 <= index < len(kinds)]

@@ -1,11 +1,11 @@
-"""REMI by arrays: MidiTok's tokens at many times its speed, and bars as they are written.
+"""Encode REMI with arrays: MidiTok's tokens, much faster, with the bars of the score.
 
 Given music that is on the grid already, without rests, the ids are MidiTok's own (tests compare
 them). They differ where MidiTok is further from the score: it rounds twice where a piece has beats
 of several lengths, and begins a bar of another length only where one of the length before would
-end. With rests they differ in one thing more: MidiTok lets a rest leap over bar lines and leaves
-out their Bar tokens; here a rest ends within its bar, so that every bar has its Bar token to count,
-cut and plan by.
+end. With rests there is one more difference: MidiTok's rests cross bar lines and omit their Bar
+tokens; here a rest ends within its bar, so that every bar has its Bar token to count, cut and plan
+by.
 """
 
 from __future__ import annotations

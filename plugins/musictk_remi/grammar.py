@@ -5,9 +5,9 @@
     group     Rest* Position [Tempo] note* ; positions ascend within a bar
     note      [Program] Pitch Velocity Duration ; programs, then pitches ascend within a group
 
-With tempos the first group is at position 0 and holds a tempo; any later tempo is another than the
-one before. With rests, a silence of at least the shortest rest since the end of all that sounded
-(or the bar line) is written as rests before the next position, the longest rest first.
+With tempos the first group is at position 0 and has a tempo; a later tempo differs from the one
+before. With rests, a silence of at least the shortest rest since the end of all that sounded (or
+the bar line) is written as rests before the next position, the longest rest first.
 """
 
 from __future__ import annotations
@@ -103,7 +103,7 @@ class RemiGrammar(Grammar):
 
 
 class RemiParser(Parser):
-    """Knows the tick, the metre, the tempo, until when music sounds, and the last note."""
+    """The state: tick, metre, tempo, end of sounding notes, and last note."""
 
     def __init__(self, grammar: RemiGrammar) -> None:
         self._grammar = grammar
@@ -138,7 +138,7 @@ class RemiParser(Parser):
         elif kind == "Rest":
             self._allow_rests(mask)
             self._allow_positions(mask)
-            # only after a token that was refused and taken all the same is there no place left
+            # no position is left only after a token that was not allowed
             mask[grammar.spans["Bar"]] = not mask.any()
         else:  # after a note, a tempo, a metre
             if kind in ("Duration", "Tempo"):

@@ -1,8 +1,8 @@
-"""What a run of base tokens requires of the parser's state, as bounds.
+"""The bounds on the parser's state that a run of base tokens requires.
 
-A run is read once, by the rules of `RemiGrammar`, without knowing what is before it. What the rules
-require of that (a higher pitch, a silence of some length) becomes a bound on one of the numbers of
-a `ParserState`, so that a comparison of arrays finds the runs that may follow.
+A run is parsed once, by the rules of `RemiGrammar`, without the tokens before it. Requirements on
+those (a lower pitch, a silence of some length) become bounds on the numbers of a `ParserState`, so
+that a comparison of arrays finds the runs that may follow.
 Ticks count from the bar line.
 """
 
@@ -88,7 +88,7 @@ class _Reading:
         self._begin(first)
 
     def follow(self, token: int) -> bool:
-        """Take a token; False where the rules forbid it whatever is before the run."""
+        """Parse a token; False if the rules forbid it after any tokens before the run."""
         grammar, before = self._grammar, self._kind
         kind = grammar.kinds[token]
         value = token - grammar.spans[kind].start if kind in grammar.spans else 0

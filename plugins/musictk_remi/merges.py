@@ -1,6 +1,6 @@
 """Byte-pair merges of REMI tokens (Fradet et al. 2023), within bars, and the grammar over them.
 
-A base id is written as one character; what is learned is a `tokenizers` BPE model as JSON.
+A base id is written as one character; the learned state is a `tokenizers` BPE model as JSON.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Merges:
         vocabulary: dict[str, int] = self._model.get_vocab()
         self.texts = sorted(vocabulary, key=vocabulary.__getitem__)
         if self.texts[:base] != [chr(_FIRST + index) for index in range(base)]:
-            raise MusictkError("the learned merges are of other settings of remi")
+            raise MusictkError("the learned merges belong to other settings of remi")
         self.bar = bar
         self.runs = [np.array([ord(c) - _FIRST for c in text]) for text in self.texts]
         self.starts_bar = np.array([run[0] == bar for run in self.runs])  # (V,)

@@ -155,9 +155,9 @@ def tempos(score: ScoreTick, grid: Grid, vocabulary: Vocabulary, last: int) -> t
 
 
 def prepared(score: ScoreTick, vocabulary: Vocabulary) -> ScoreTick:
-    """The piece as it is passed to MidiTok: on the grid, with tracks merged by program.
+    """The piece for MidiTok: on the grid, with tracks merged by program.
 
-    So MidiTok rounds nothing, and knows every metre.
+    So MidiTok does not round, and every metre is in its vocabulary.
     """
     config = vocabulary.config
     grid, found = quantise(score, vocabulary)

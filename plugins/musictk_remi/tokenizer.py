@@ -28,17 +28,17 @@ class Remi(Tokenizer):
     """REMI as MidiTok writes it, with a Bar token at every bar line of the score.
 
     An opening bar shorter than the bars after it becomes a whole bar with its music at the end; a
-    bar cut short has a metre of its own length; see `musictk.tokens.bars` for the other bars.
-    Round trip: onsets and durations on the grid of `beat_res`, velocities and tempos to the nearest
-    of the vocabulary; of notes with one onset, pitch and instrument one is kept.
-    `encode(decode(s)) == s` for every s of the grammar. With `bpe` a grammatical s may be another
-    encoding of the same music than the one of `encode`. With `extra` there is no grammar; every
-    sequence decodes, and the round trip is as exact as MidiTok's.
+    shortened bar has a metre of its length; see `musictk.tokens.bars` for the other bars. Round
+    trip: onsets and durations on the grid of `beat_res`, velocities and tempos to the nearest of
+    the vocabulary; of notes with one onset, pitch and instrument one is kept. `encode(decode(s)) ==
+    s` for every s of the grammar. With `bpe` a grammatical s may differ from the encoding that
+    `encode` gives for the same music. With `extra` there is no grammar; every sequence decodes, and
+    the round trip is as exact as MidiTok's.
     """
 
     Config = RemiConfig
     name = "remi"
-    encoding = 2  # bars as they are written; rounded once
+    encoding = 2  # the bars of the score; rounded once
 
     def __init__(self, config: RemiConfig, learned: str | None = None) -> None:
         super().__init__(config, learned)

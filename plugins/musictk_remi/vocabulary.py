@@ -1,4 +1,4 @@
-"""What each id means, in arrays."""
+"""The meaning of each id, as arrays."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Vocabulary:
         return [index for index, kind in enumerate(self.kinds) if kind in PITCHES]
 
     def attributes(self) -> dict[str, Attribute]:
-        """What base tokens state; no pitch where notes are written as intervals."""
+        """The attributes of base tokens; without pitch if notes are written as intervals."""
         metres, pitches = self.span("TimeSig"), self.span("Pitch")
         states = np.zeros((len(self.names), metres.stop - metres.start), bool)
         states[metres] = np.eye(states.shape[1], dtype=bool)

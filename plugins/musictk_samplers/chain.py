@@ -86,7 +86,7 @@ class TopPConfig:
 
 
 class TopP(Sampler):
-    """Keep the most likely that together make up p (nucleus sampling, Holtzman et al. 2020).
+    """Keep the most likely whose probabilities sum to p (nucleus sampling, Holtzman et al. 2020).
 
     In a frame: the most likely pitches that make up p of the expected number of notes.
     """
@@ -101,7 +101,7 @@ class TopP(Sampler):
         frames = isinstance(self.space, Frames)
         mass = sigmoid(ranked) if frames else np.exp(ranked - ranked[:, :1])
         reached = mass.cumsum(1)
-        # One is kept where those before it do not make up p yet; so the most likely always is.
+        # Kept while those before sum to less than p, so the most likely is always kept.
         kept = (reached - mass < self.config.p * reached[:, -1:]).sum(1)
         least = ranked[np.arange(len(ranked)), np.maximum(kept, 1) - 1]
         return np.where(logits >= least[:, None], logits, NEVER)

@@ -58,7 +58,7 @@ def test_an_up_to_date_catalog_opens_without_heavy_imports(catalog: Catalog) -> 
     assert loaded.strip() == "[]"
 
 
-def test_settings_that_keep_what_was_acknowledged(catalog: Catalog) -> None:
+def test_the_database_is_durable(catalog: Catalog) -> None:
     with catalog.reading() as session:
         connection = session.connection()
         pragmas = {
@@ -105,7 +105,7 @@ def test_a_writer_waits_for_a_long_transaction(catalog: Catalog) -> None:
     assert len(catalog.runs()) == 1
 
 
-def test_a_failed_transaction_leaves_nothing(catalog: Catalog) -> None:
+def test_a_failed_transaction_is_rolled_back(catalog: Catalog) -> None:
     def fail() -> None:
         with catalog.writing() as session:
             session.connection().exec_driver_sql("INSERT INTO composers (name) VALUES ('Bach')")
@@ -116,7 +116,7 @@ def test_a_failed_transaction_leaves_nothing(catalog: Catalog) -> None:
     assert catalog.composers() == []
 
 
-def test_a_catalog_of_a_newer_version_is_left_alone(catalog: Catalog) -> None:
+def test_a_catalog_of_a_newer_version_is_not_changed(catalog: Catalog) -> None:
     catalog.close()
     with sqlite3.connect(catalog.root / "catalog.db") as connection:
         connection.execute("UPDATE alembic_version SET version_num = '9999'")
@@ -124,7 +124,7 @@ def test_a_catalog_of_a_newer_version_is_left_alone(catalog: Catalog) -> None:
         Catalog.open(f"sqlite:///{catalog.root}/catalog.db", catalog.root)
 
 
-def test_something_else_at_its_place_is_named(tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_catalog_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "catalog.db").write_bytes(b"no database at all" * 100)
     with pytest.raises(MusictkError, match=r"catalog\.db.*not a database"):
         Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path)
@@ -136,7 +136,7 @@ def test_a_url_that_cannot_work_is_a_usage_error(url: str, tmp_path: Path) -> No
         Catalog.open(url, tmp_path)
 
 
-def test_a_catalog_in_memory_keeps_what_it_is_told(tmp_path: Path) -> None:
+def test_a_catalog_in_memory_keeps_its_rows(tmp_path: Path) -> None:
     with Catalog.open("sqlite://", tmp_path) as catalog:
         catalog.start_run("gpt", "f", {})
         assert catalog.newest_run("running").name == "gpt-1"

@@ -61,7 +61,7 @@ def test_the_index_stays_small_however_many_versions(catalog: Catalog, find: Fin
     assert 0 < many < 300
 
 
-def test_commonplaces_join_nothing(catalog: Catalog, find: Find) -> None:
+def test_common_patterns_do_not_join_pieces(catalog: Catalog, find: Find) -> None:
     scales = sorted(hashes(1, 30))
     found = [
         find(number, sketch=sketch({*scales, *hashes(number + 2, 300)})) for number in range(300)
@@ -119,7 +119,7 @@ def test_a_file_that_only_moves_keeps_its_split(catalog: Catalog, find: Find) ->
     assert {sha: after[sha] for sha in before} == before
 
 
-def test_what_one_member_said_in_the_index_others_say_when_it_is_gone(
+def test_other_members_are_indexed_when_an_indexed_one_is_removed(
     catalog: Catalog, find: Find
 ) -> None:
     found = [find(number, sketch=version(1, number)) for number in range(30)]
@@ -278,7 +278,7 @@ RECORD = textwrap.dedent(
 )
 
 
-def test_two_that_write_at_once_find_each_others_near_duplicates(tmp_path: Path) -> None:
+def test_concurrent_writers_group_each_others_near_duplicates(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/catalog.db"
     writers = [
         subprocess.Popen(

@@ -29,7 +29,7 @@ def test_spellings_of_one_name_fold_together(one: str, other: str) -> None:
     ("one", "other"),
     [("Schumann", "Schumann_Clara"), ("Bach", "CPE_Bach"), ("Bach", "Beach"), ("Dvořák", "Dvorak")],
 )
-def test_near_names_stay_apart(one: str, other: str) -> None:
+def test_similar_names_are_not_merged(one: str, other: str) -> None:
     assert fold(one) != fold(other)
 
 
@@ -39,12 +39,12 @@ def test_folding_twice_changes_nothing(name: str) -> None:
 
 
 @given(st.binary(max_size=60).filter(lambda name: b"\0" not in name))
-def test_any_file_name_comes_back(name: bytes) -> None:
+def test_any_file_name_round_trips(name: bytes) -> None:
     stored = store_path(os.fsdecode(name))
     assert os.fsencode(load_path(stored)) == name
     json.dumps(stored).encode()
     stored.encode()  # valid Unicode: a database and a terminal can take it
 
 
-def test_common_names_are_kept_as_they_are() -> None:
+def test_ordinary_names_are_unchanged() -> None:
     assert store_path("midis/Dvořák/new\nline 前奏曲.mid") == "midis/Dvořák/new\nline 前奏曲.mid"

@@ -73,7 +73,7 @@ def test_the_split_rule_is_checked(filled: Catalog, find: Find, tmp_path: Path) 
     assert "a cluster in two splits" in {fault["what"] for fault in filled.check()}
 
 
-def test_dealing_anew_follows_the_fractions(filled: Catalog) -> None:
+def test_splitting_again_follows_the_fractions(filled: Catalog) -> None:
     counts = filled.split(Fractions(0.0, 0.0))
     assert counts == {"train": 6}
 
@@ -87,7 +87,7 @@ def test_composers_fold_but_never_merge_by_themselves(catalog: Catalog, find: Fi
         catalog.composer("Bahc")
 
 
-def test_an_alias_merges_when_the_user_says_so(filled: Catalog) -> None:
+def test_an_alias_merges_composers(filled: Catalog) -> None:
     filled.alias("Bach", "Johann Sebastian")
     assert filled.composer("johann_sebastian").name == "Bach"
     filled.alias("Bach", "CPE_Bach")
@@ -96,7 +96,7 @@ def test_an_alias_merges_when_the_user_says_so(filled: Catalog) -> None:
         filled.alias("Nobody", "x")
 
 
-def test_names_that_look_alike_are_shown(catalog: Catalog, find: Find) -> None:
+def test_similar_names_are_listed(catalog: Catalog, find: Find) -> None:
     catalog.record([find(1, composer="Tchaikovsky"), find(2, composer="Tchaikovski")])
     assert catalog.summary()["similar_composers"] == [["Tchaikovski", "Tchaikovsky"]]
 
@@ -123,7 +123,7 @@ def test_a_file_is_found_by_any_name_it_has(filled: Catalog, key: str) -> None:
     assert filled.show(key)["path"] == "midis/Bach/1.mid"
 
 
-def test_what_cannot_be_shown_says_why(filled: Catalog) -> None:
+def test_show_reports_unknown_and_ambiguous_files(filled: Catalog) -> None:
     with pytest.raises(UsageError, match="matches 7 files"):
         filled.show("00000000")
     with pytest.raises(UnknownNameError, match="Piece 3"):
@@ -132,7 +132,7 @@ def test_what_cannot_be_shown_says_why(filled: Catalog) -> None:
         filled.rejected("corupt")
 
 
-def test_twins_are_named(filled: Catalog) -> None:
+def test_near_duplicates_are_listed(filled: Catalog) -> None:
     assert filled.show("Piece 1")["near_duplicates"] == ["Piece 2"]
 
 

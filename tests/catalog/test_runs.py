@@ -16,7 +16,7 @@ def test_runs_are_named_by_architecture_and_number(catalog: Catalog) -> None:
         catalog.start_run("gpt", "f", {}, name="mine")
 
 
-def test_the_newest_finished_run_is_the_one_meant(catalog: Catalog) -> None:
+def test_the_newest_finished_run_is_the_default(catalog: Catalog) -> None:
     with pytest.raises(MusictkError, match="musictk train"):
         catalog.newest_run()
     first = catalog.start_run("gpt", "f", {"steps": 10})
@@ -40,7 +40,7 @@ def test_an_unknown_run_names_the_nearest(catalog: Catalog) -> None:
         catalog.run("conformr-1")
 
 
-def test_a_checkpoint_takes_the_place_of_the_one_before(catalog: Catalog) -> None:
+def test_a_checkpoint_replaces_the_previous_one(catalog: Catalog) -> None:
     run = catalog.start_run("gpt", "f", {}).name
     with pytest.raises(MusictkError, match="--resume gpt-1"):
         catalog.checkpoint(run)
@@ -68,7 +68,7 @@ def test_exports_and_samples_are_kept_with_their_run(catalog: Catalog) -> None:
     assert {fault["what"] for fault in catalog.check()} == {"export is missing"}
 
 
-def test_shards_are_found_by_what_they_hold(filled: Catalog) -> None:
+def test_shards_are_found_by_their_pieces(filled: Catalog) -> None:
     with pytest.raises(MusictkError, match="no tokenizer"):
         filled.add_shard("f1", "train", "p", "shards/a", [])
     filled.add_tokenizer("f1", "remi", {"bpe": 10}, learned="x", learned_from="src")

@@ -13,7 +13,7 @@ TENTH = Fractions(0.1, 0.1)
 
 
 @given(KEYS)
-def test_no_split_is_empty_where_there_are_clusters_enough(keys: list[str]) -> None:
+def test_no_split_is_empty_with_enough_clusters(keys: list[str]) -> None:
     assigned = assign_splits([ClusterMember(key, None) for key in keys], TENTH)
     assert set(assigned) == set(keys)
     assert len(set(assigned.values())) == min(3, len(keys))
@@ -22,7 +22,7 @@ def test_no_split_is_empty_where_there_are_clusters_enough(keys: list[str]) -> N
 
 
 @given(KEYS, KEYS)
-def test_what_was_dealt_stays_when_files_are_added(old: list[str], new: list[str]) -> None:
+def test_splits_do_not_change_when_files_are_added(old: list[str], new: list[str]) -> None:
     before = assign_splits([ClusterMember(key, None) for key in old], TENTH)
     members = [ClusterMember(key, before.get(key)) for key in {*old, *new}]
     after = assign_splits(members, TENTH)

@@ -1,6 +1,6 @@
 """Commands forked off a process that has loaded the libraries: importing them takes the most time.
 
-Each still is a process of its own, with its own directory, environment and streams. What it
+Each is still a separate process, with its own directory, environment and streams. What it
 shares with the others is what was imported before any of them began, and the seed of `hash`.
 """
 

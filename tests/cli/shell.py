@@ -31,7 +31,7 @@ class Shell:
 
     @property
     def fresh(self) -> Shell:
-        """The same, each command in an interpreter of its own that imports for itself."""
+        """The same, with a new interpreter for each command."""
         return replace(self, forked=False)
 
     def __call__(self, *arguments: str, code: int = 0) -> subprocess.CompletedProcess[str]:

@@ -44,7 +44,7 @@ def test_a_bundle_is_run_as_asked_or_not_at_all(
     assert "did you mean 'torch'" in refusal(shell, capsys, *best, "--runtime", "troch")
     assert shell.here(capsys, *ONE_BAR, *best, "--runtime", "torch", "-o", "yes.mid")[0] == 0
     both = refusal(shell, capsys, *best, "--run", "conformer-1")
-    assert "--run and --bundle cannot both be given" in both
+    assert "--run cannot be combined with --bundle" in both
 
 
 def test_a_torchscript_file_runs_only_on_request(
@@ -72,7 +72,7 @@ def test_samples_of_bundles_are_made_again(
     bundle = ("--bundle", "exports/conformer-1-onnx")
     assert shell.here(capsys, *ONE_BAR, *bundle, "-o", "first.mid")[0] == 0
     assert source(shell)["runtime"] == "onnx"
-    # Rows written before --bundle obeyed --runtime say torch, whatever ran.
+    # In rows from versions in which --bundle ignored --runtime, the runtime is always torch.
     for runtime in ("onnx", "torch"):
         source(shell, runtime=runtime)
         assert shell.here(capsys, "sample", "--like", "1", "-o", "again.mid")[0] == 0
@@ -83,7 +83,7 @@ def test_samples_of_bundles_are_made_again(
     (shell.directory / "exports/conformer-1-onnx/model.onnx").write_bytes(b"another model")
     code, _, said = shell.here(capsys, "sample", "--like", "1")
     assert code == 1
-    assert "sample 1 was made with other weights" in said
+    assert "sample 1 was composed with other weights" in said
 
 
 def test_a_rounded_export_is_measured_on_validation_music(

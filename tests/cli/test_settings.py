@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from musictk.cli.main import build_command
-from musictk.cli.settings import assignments, bind, defaults, options
+from musictk.cli.settings import assignments, bind, command_options, defaults
 from musictk.errors import UsageError
 from musictk.generation import sampling
 from musictk.generation.sampling import Sampling
@@ -56,7 +56,7 @@ def test_the_defaults_of_sampling_are_shown() -> None:
 def test_every_option_is_set_by_its_flags_own_name() -> None:
     """In the environment and in the file, of every command there is."""
     root = build_command()
-    found = list(options(root))
+    found = list(command_options(root))
     assert {("json",), ("train", "set"), ("train", "from"), ("evaluate", "as")} <= {
         path for path, _ in found
     }

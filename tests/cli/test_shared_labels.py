@@ -1,4 +1,4 @@
-"""`train` lists the labels with too few pieces for an embedding of their own."""
+"""`train` lists the labels with too few pieces for their own embedding."""
 
 from __future__ import annotations
 

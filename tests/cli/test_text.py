@@ -43,7 +43,7 @@ def test_tunes_in_abc_become_midi(tmp_path: Path) -> None:
     markers = [m.text for track in out.tracks for m in track if m.type == "marker"]
     assert markers[0] == "prompt"
 
-    done = shell.run(*asked, "--count", "8", "-o", "many.mid")  # whatever cannot sound is told
+    done = shell.run(*asked, "--count", "8", "-o", "many.mid")  # content without sound is reported
     unplayable = done.stderr.count("cannot be written")
     rows = [line for line in done.stdout.splitlines() if "repeat: musictk sample --like" in line]
     assert len(rows) + unplayable == 8

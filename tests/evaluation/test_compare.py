@@ -66,7 +66,7 @@ def test_a_piece_with_nothing_scored_is_left_out() -> None:
     assert compare_scores([run])[0].pieces == 2
 
 
-def test_pairing_tells_apart_what_intervals_cannot() -> None:
+def test_paired_differences_are_significant_where_intervals_overlap() -> None:
     pieces = list(range(100))
     better, worse = _scored("a", pieces, 2.0, 0.01), _scored("bb", pieces, 2.05, 0.01)
     rows = compare_scores([worse, better])
@@ -76,7 +76,7 @@ def test_pairing_tells_apart_what_intervals_cannot() -> None:
     assert values[1]["behind_95"][0] > 0
 
 
-def test_an_interval_covers_the_truth_about_as_often_as_it_says() -> None:
+def test_intervals_have_their_nominal_coverage() -> None:
     rng = np.random.default_rng(0)
     covered = 0
     for trial in range(100):
@@ -115,7 +115,7 @@ def test_the_memory_of_an_interval_does_not_grow_with_the_corpus() -> None:
     assert peak(10_000) < 8 << 20  # (2000, P) numbers would take 160 MB
 
 
-def test_versions_of_one_work_are_told_from_pieces() -> None:
+def test_versions_of_one_work_are_counted_as_one_work() -> None:
     run = _scored("a", [1, 2, 3, 4], 2.0)
     apart, together = (
         compare_scores([replace(run, clusters=clusters)])[0]

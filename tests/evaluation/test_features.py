@@ -95,7 +95,7 @@ def test_the_report_is_json() -> None:
     assert report["corpus"] == 3
 
 
-def test_nothing_to_measure_is_said() -> None:
+def test_a_piece_without_pitched_notes_is_an_error() -> None:
     with pytest.raises(MusictkError, match="no pitched notes"):
         features.features(ScoreTick(480))
     with pytest.raises(MusictkError, match="at least 3"):

@@ -43,7 +43,7 @@ def test_a_true_return_and_a_true_contrast() -> None:
     assert np.array_equal(report.similarity, report.similarity.T)
 
 
-def test_where_nothing_is_alike_there_is_no_ratio() -> None:
+def test_the_ratio_is_nan_without_similarity() -> None:
     strange = form_report(melody(A, B, [80, 83, 85, 89]), named("ABA"))
     assert (strange.same, strange.other) == (0, 0)
     assert np.isnan(strange.ratio)

@@ -47,7 +47,7 @@ def test_a_copy_is_found_in_any_key_and_tempo() -> None:
     assert (found.longest.bar, found.longest.piece_bar) == (1, 1)
 
 
-def test_a_borrowed_passage_is_found_where_it_stands() -> None:
+def test_a_copied_passage_is_found_at_its_place() -> None:
     edges = bars(QUERY).tolist()
     passage = QUERY.clip(edges[4], edges[8]).shift_time(-edges[4]).shift_pitch(-3)
     own = ScoreTick(MIDIS / "Satie" / "gymnopedie_3.mid").resample(QUERY.ticks_per_quarter)
@@ -88,7 +88,7 @@ def test_the_report_is_json() -> None:
     assert json.loads(json.dumps(plain)) == plain
 
 
-def test_too_little_to_examine_is_said() -> None:
+def test_a_piece_with_too_few_notes_is_an_error() -> None:
     with pytest.raises(MusictkError, match="only 3 notes"):
         measure_originality(melody([60, 62, 64]), OTHERS)
     with pytest.raises(MusictkError, match="no pieces to compare"):

@@ -51,7 +51,7 @@ def report(source: Path, tmp_path_factory: pytest.TempPathFactory) -> ExportRepo
     return export_onnx(source, tmp_path_factory.mktemp("exports") / "out", listener=STAGES)
 
 
-def test_a_report_says_what_was_measured(report: ExportReport, source: Path) -> None:
+def test_the_report_has_the_measured_values(report: ExportReport, source: Path) -> None:
     assert STAGES.stages == ["writing", "replaying", "timing"]
     assert report.kind == "onnx"
     assert report.steps > 256
@@ -60,7 +60,7 @@ def test_a_report_says_what_was_measured(report: ExportReport, source: Path) -> 
     assert min(report.tokens_per_second, report.eager_tokens_per_second) > 0
     files = sorted(file.name for file in report.path.iterdir())
     assert files == ["manifest.json", "model.onnx", "weights.safetensors"]
-    # The weights lie in the graph and nowhere else: a second copy would double the file.
+    # The weights are stored once, in the graph: a second copy would double the file.
     assert report.bytes < 1.3 * (source / "weights.safetensors").stat().st_size
     assert Manifest.read(report.path).trained["export"]["steps"] == report.steps
 

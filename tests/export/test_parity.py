@@ -16,7 +16,7 @@ SMALL = {"dim": 32, "depth": 1, "heads": 2}  # exporting takes a second or two p
 
 @pytest.mark.parametrize("space", [Tokens(61), Frames(16)], ids=["tokens", "frames"])
 @pytest.mark.parametrize("name", [offer.name for offer in registry().offers("architecture")])
-def test_three_engines_play_alike(name: str, space: Space, tmp_path: Path) -> None:
+def test_three_runtimes_agree(name: str, space: Space, tmp_path: Path) -> None:
     check_parity(name, space, tmp_path, **SMALL)
 
 

@@ -54,7 +54,7 @@ def test_a_piece_has_the_form_asked_for(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["remi", "events"])
-def test_every_token_stands_where_the_grammar_allows_it(name: str) -> None:
+def test_every_token_is_allowed_by_the_grammar(name: str) -> None:
     grammar = tokenizer(name).grammar()
     assert grammar is not None
     for variation in (0.0, 0.4, 1.0):
@@ -240,12 +240,14 @@ def test_progress_is_reported() -> None:
         ({"guidance": -1}, UsageError, "guidance"),
     ],
 )
-def test_what_is_wrong_is_named(asked: dict[str, Any], error: type[Exception], says: str) -> None:
+def test_errors_name_the_invalid_value(
+    asked: dict[str, Any], error: type[Exception], says: str
+) -> None:
     with pytest.raises(error, match=says.replace("?", r"\?")):
         write("remi", **asked)
 
 
-def test_the_customary_chain_leaves_out_what_changes_nothing() -> None:
+def test_the_chain_omits_samplers_without_effect() -> None:
     assert Sampling(1.0, 0, 1.0, 0.0).chain == ()
     assert [name for name, _ in Sampling(0.9, 40, 0.95, 0.1).chain] == [
         "temperature",

@@ -37,7 +37,7 @@ def test_a_fixed_value_is_the_only_one() -> None:
     assert fixed.allowed().tolist() == [True, False, True, False, True]
 
 
-def test_the_first_value_holds_once_it_is_stated_alone() -> None:
+def test_steady_keeps_the_first_single_value() -> None:
     steady = Steady(COLOUR, NOTHING)
     for token in (0, 3, 4):
         steady.advance(token)
@@ -49,7 +49,7 @@ def test_the_first_value_holds_once_it_is_stated_alone() -> None:
         assert np.array_equal(allowed, COLOUR.within([1]))
 
 
-def test_the_last_value_of_a_prompt_holds() -> None:
+def test_steady_keeps_the_last_value_of_a_prompt() -> None:
     allowed = Steady(COLOUR, np.array([2, 1, 3, 0])).allowed()
     assert allowed is not None
     assert np.array_equal(allowed, COLOUR.within([0]))
@@ -64,14 +64,12 @@ def test_the_last_value_of_a_prompt_holds() -> None:
         ("pianoroll", "steady", []),
     ],
 )
-def test_a_metre_is_a_constraint_where_tokens_state_it(
-    name: str, metre: str, kinds: list[type]
-) -> None:
+def test_metre_is_a_constraint_if_tokens_have_it(name: str, metre: str, kinds: list[type]) -> None:
     made = constraints(tokenizer(name), Sampling(metre=metre), NOTHING)
     assert [type(each) for each in made] == kinds
 
 
-def test_asking_a_draft_changes_nothing() -> None:
+def test_properties_of_a_draft_do_not_change_it() -> None:
     made = tokenizer("events")
     opening = Opening(NOTHING)
     draft = Draft(made, parse("AB", 2), opening, Sampling(), limit=8, noise=Noise(0, 0))

@@ -48,14 +48,14 @@ def test_noise_is_a_function_of_seed_row_and_how_much_was_taken() -> None:
     assert whole.max() < 1
 
 
-def test_predictions_that_are_not_numbers_are_said_to_be() -> None:
+def test_nan_predictions_are_an_error() -> None:
     with pytest.raises(MusictkError, match="NaN"):
         sample_tokens(np.array([[0, np.nan]], np.float32), np.array([0.5]))
     with pytest.raises(MusictkError, match="NaN"):
         sample_frames(np.array([[0, np.nan]], np.float32), np.array([[0.5, 0.5]]))
 
 
-def test_unknown_samplers_and_settings_say_what_there_is() -> None:
+def test_unknown_samplers_and_settings_list_the_known_ones() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'top-k'"):
         make_chain([("topk", {})], tokenizer("remi"))
     with pytest.raises(UnknownNameError, match="temperature"):

@@ -17,7 +17,7 @@ def names(text: str) -> list[str]:
 @pytest.mark.parametrize(
     "text", ["AABA", "A A B A", "aaba", "a8 A b a8", "A-A-B-A", " AABA ", "A, A, B, A"]
 )
-def test_letters_together_or_apart(text: str) -> None:
+def test_letters_with_and_without_spaces(text: str) -> None:
     assert str(parse(text)) == "A8 A8 B8 A8"
 
 
@@ -102,7 +102,7 @@ def test_fit_gives_each_section_its_share(sections: list[Section], spare: int) -
         ("A" * 65, "65 sections"),
     ],
 )
-def test_what_does_not_parse_says_what_there_is(text: str, says: str) -> None:
+def test_an_invalid_form_lists_the_valid_ones(text: str, says: str) -> None:
     with pytest.raises(UsageError) as error:
         parse(text)
     assert says in str(error.value)

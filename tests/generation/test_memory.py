@@ -48,7 +48,7 @@ def test_finds_its_place_again(written: list[int], then: int) -> None:
     assert at(TokenAlignment(BAR), written) == then
 
 
-def test_expects_only_what_may_stand() -> None:
+def test_the_expected_token_is_allowed() -> None:
     place = TokenAlignment(BAR)
     allowed = np.zeros(100, bool)
     allowed[[5, 62]] = True
@@ -105,7 +105,7 @@ def test_variation_is_the_share_whatever_the_figure(
     assert away[:, 0].mean() == pytest.approx(variation, abs=0.07)
 
 
-def test_a_theme_goes_round() -> None:
+def test_a_theme_repeats_after_its_last_bar() -> None:
     written = invention()
     theme = Theme(tokenizer("events"), written, Span("A", 0, len(written)))
     first = theme.window(0, written)

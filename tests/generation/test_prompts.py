@@ -110,7 +110,7 @@ def test_each_kind_is_reported_once() -> None:
     assert "drums" not in dropped("remi with programs", given)
 
 
-def test_what_is_encoded_whole_is_not_mentioned() -> None:
+def test_complete_encodings_give_no_notice() -> None:
     given = line((4, 4))
     decoded = tokenizer("events").decode(tokenizer("events").encode(given))
     assert isinstance(decoded, ScoreTick)

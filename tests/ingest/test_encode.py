@@ -89,7 +89,7 @@ def test_a_piece_that_cannot_be_read_any_more_is_a_recorded_skip(
     assert "not_midi" in str(skipped[0].skipped)
 
 
-def test_no_pieces_is_an_error_that_names_the_mend(catalog: Catalog, workspace: Workspace) -> None:
+def test_no_pieces_is_an_error_with_a_hint(catalog: Catalog, workspace: Workspace) -> None:
     with pytest.raises(MusictkError, match="musictk ingest"):
         tokenize(catalog, workspace, tokenizer("events"), "train")
 

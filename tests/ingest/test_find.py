@@ -32,7 +32,7 @@ def test_the_folders_of_one_collection_are_composers() -> None:
     assert _composers(Path("midis/Bach"), Path("midis/Satie")) == named
 
 
-def test_so_they_are_where_the_user_stands_among_them(
+def test_folders_in_the_current_directory_are_composers(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (home / "midis" / "Satie" / "d.mid").touch()

@@ -114,7 +114,7 @@ def test_epochs_are_a_number_above_0(room: Room, tmp_path: Path, epochs: float) 
         room.config(file=file)
 
 
-def test_the_file_of_the_documentation_is_read_as_it_says(room: Room, tmp_path: Path) -> None:
+def test_the_config_file_in_the_documentation_is_valid(room: Room, tmp_path: Path) -> None:
     found = re.findall(r"```toml\n(.*?)```", COMMANDS.read_text("utf-8"), re.S)
     file = tmp_path / "experiment.toml"
     file.write_text(found[1])

@@ -30,6 +30,6 @@ def test_labels_and_weights(text: str, labels: dict[str, float]) -> None:
     assert dict(mixture(text, lambda name: name if name in KNOWN else None)) == labels
 
 
-def test_what_is_neither_says_its_form() -> None:
+def test_an_invalid_mixture_gives_the_valid_format() -> None:
     with pytest.raises(UsageError, match="'Nobody:x' is not LABEL:WEIGHT"):
         mixture("Nobody:x", lambda name: None)

@@ -285,18 +285,18 @@ def test_a_prompt_beyond_the_context_is_noticed(studio: Studio) -> None:
 @pytest.mark.parametrize(
     ("name", "asked", "says"),
     [
-        ("pianoroll", {"options": {"metre": "3/4"}}, "pianoroll, has no metres"),
-        ("remi", {"options": {"metre": "17/32"}}, "it knows .*3/4"),
+        ("pianoroll", {"options": {"metre": "3/4"}}, "pianoroll encodes no metre"),
+        ("remi", {"options": {"metre": "17/32"}}, "choose from: .*3/4"),
         ("remi", {"options": {"metre": "waltz"}}, "steady, free or a metre"),
         ("remi", {"new_only": True}, "add --prompt"),
         ("remi", {"theme": BACH / "musette_anh126.mid"}, "add --form ABA"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "BAB"}, "begin the form with A"),
-        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A"}, "no section but"),
+        ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A"}, "only the theme"),
         ("remi", {"theme": BACH / "musette_anh126.mid", "form": "A3BA"}, "without a number"),
         (
             "remi",
             {"theme": BACH / "musette_anh126.mid", "prompt": BACH / "musette_anh126.mid"},
-            "cannot both be given",
+            "cannot be combined with",
         ),
     ],
 )

@@ -70,7 +70,7 @@ def test_two_epochs_draw_each_position_twice_on_average(room: Room) -> None:
     assert crops * 64 > 1.01 * listener.facts.train_positions
 
 
-def test_an_older_run_that_is_resumed_says_that_its_crops_are_others(room: Room) -> None:
+def test_resuming_an_older_run_reports_its_other_crops(room: Room) -> None:
     kept = room.train(arch="gpt", tokenizer="events")
     assert room.catalog.run(kept.run).settings["windows"] == VERSION
     room.catalog.finish_run(kept.run, "interrupted")
@@ -132,7 +132,7 @@ def test_pieces_that_the_tokenizer_refuses_are_reported(room: Room) -> None:
     assert set(listener.facts.refused) == {"refused: it has no pitched note"}
 
 
-def test_a_run_without_a_checkpoint_says_so(room: Room) -> None:
+def test_a_run_without_a_checkpoint_is_an_error(room: Room) -> None:
     row = room.catalog.run("gpt-1")
     lost = room.catalog.start_run("gpt", row.tokenizer, row.settings, "lost")
     room.catalog.finish_run(lost.name, "failed")

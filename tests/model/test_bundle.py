@@ -43,7 +43,7 @@ def test_slots_describe_every_state(name: str, tmp_path: Path) -> None:
     assert manifest.slots[0] == Slot(("batch",), "int64")
 
 
-def test_a_digest_knows_one_bit(tmp_path: Path) -> None:
+def test_a_digest_changes_with_one_bit(tmp_path: Path) -> None:
     write_untrained(tmp_path, "gpt", Blank(Tokens(20)), **SMALL)
     network, _ = bundle.read(tmp_path)
     before = bundle.weights_digest(network)
@@ -92,6 +92,6 @@ def test_a_broken_manifest_is_refused(
         bundle.read(tmp_path)
 
 
-def test_a_missing_bundle_is_named(tmp_path: Path) -> None:
+def test_a_missing_bundle_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MusictkError, match="nowhere"):
         Manifest.read(tmp_path / "nowhere")

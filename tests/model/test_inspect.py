@@ -32,7 +32,7 @@ def test_maps_are_causal_distributions(name: str) -> None:
     assert network.training, "the network is left as it was"
 
 
-def test_maps_of_a_window_end_where_it_ends() -> None:
+def test_attention_maps_are_zero_outside_the_window() -> None:
     network = tiny(ARCHITECTURES["conformer"], Tokens(61), depth=1, windows=(6,))
     (each,) = attention_maps(network, torch.randint(0, 61, (1, 40)), torch.zeros(1, 32))
     assert not each.tril(-7).any()

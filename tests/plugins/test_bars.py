@@ -1,4 +1,4 @@
-"""Bar lines stand where the score has them, in every tokenizer; odd scores are never fatal."""
+"""Bar lines are those of the score in every tokenizer; unusual scores never raise."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def onsets(tokenizer: Tokenizer, piece: ScoreTick) -> list[float]:
 
 @pytest.mark.parametrize("pickup", [(1, 16), (3, 16), (1, 8), (3, 8), (5, 8), (7, 8), (1, 4)])
 @pytest.mark.parametrize("tokenizer", EVERY, ids=named)
-def test_a_pickup_moves_all_music_alike(tokenizer: Tokenizer, pickup: tuple[int, int]) -> None:
+def test_a_pickup_moves_all_music_equally(tokenizer: Tokenizer, pickup: tuple[int, int]) -> None:
     length = 4 * pickup[0] / pickup[1]
     notes = [(0, length, 72), *((length + beat, 1, 60) for beat in range(12))]
     music = score(*notes, metres=((0, *pickup), (length, 4, 4)))

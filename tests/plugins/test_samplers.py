@@ -1,4 +1,4 @@
-"""The usual samplers keep the laws, and each does what its paper says."""
+"""The usual samplers satisfy the laws, and each computes what its paper defines."""
 
 from __future__ import annotations
 

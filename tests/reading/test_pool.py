@@ -11,17 +11,17 @@ import pytest
 
 from musictk.errors import MusictkError
 from musictk.reading.limits import Limits
-from musictk.reading.pool import Pool, Task
+from musictk.reading.pool import Pool, WorkerTask
 from musictk.reading.reasons import Reason
 
 
-def known(count: int) -> list[Task]:
+def known(count: int) -> list[WorkerTask]:
     """Tasks with a known answer: no worker gets them."""
-    return [Task({}, tag=number, answer=({}, b"")) for number in range(count)]
+    return [WorkerTask({}, tag=number, answer=({}, b"")) for number in range(count)]
 
 
-def examined(tag: int) -> Task:
-    return Task({"do": "examine", "kind": "midi", "path": ""}, b"no midi", tag)
+def examined(tag: int) -> WorkerTask:
+    return WorkerTask({"do": "examine", "kind": "midi", "path": ""}, b"no midi", tag)
 
 
 def test_a_full_window_of_answers_is_not_the_end() -> None:
@@ -30,7 +30,7 @@ def test_a_full_window_of_answers_is_not_the_end() -> None:
         assert [task.tag for task, _ in pool.run(known(2000))] == list(range(2000))
 
 
-def test_what_waits_behind_a_slow_file_is_not_lost() -> None:
+def test_files_after_a_slow_one_are_not_lost() -> None:
     with Pool(Limits(), 1) as pool:
         tasks = [examined(-1), *known(2000), examined(2000)]
         assert [task.tag for task, _ in pool.run(tasks)] == list(range(-1, 2001))

@@ -49,7 +49,7 @@ def test_a_data_byte_over_127_is_rejected_and_named() -> None:
             case(name)
 
 
-def test_running_status_goes_on_behind_a_system_exclusive_message() -> None:
+def test_running_status_continues_after_a_system_exclusive_message() -> None:
     music = case("sysex_then_60")
     assert music.score.note_num() == 61
     assert music.repair == "running status after a system exclusive or meta event"
@@ -77,7 +77,7 @@ def test_released_strikes_of_one_pitch_are_paired_first_in_first_out() -> None:
     assert rows(score) == [(0, 20, 60), (10, 20, 60)]
 
 
-def test_a_release_of_what_does_not_sound_means_nothing() -> None:
+def test_a_release_of_a_silent_pitch_is_ignored() -> None:
     score = read(b"\0\x80\x3c\0" + b"\x05" + NOTE + b"\x05\x80\x3c\0" + b"\x05\x80\x3c\0").score
     assert rows(score) == [(5, 5, 60)]
 
@@ -154,7 +154,7 @@ def played(channel: int, before: bytes = b"") -> bytes:
     return before + b"\0" + strike + b"\x0a" + release
 
 
-def test_a_gs_file_says_which_parts_are_drums() -> None:
+def test_a_gs_file_sets_the_drum_parts() -> None:
     assert sorted(drums(case("gs_part11").score)) == [False, True]
     melodic = b"\0\xf0\x0a\x41\x10\x42\x12\x40\x10\x15\0\x1b\xf7"  # the tenth part
     assert drums(read(played(9, GS_RESET + melodic)).score) == [False]
@@ -163,7 +163,7 @@ def test_a_gs_file_says_which_parts_are_drums() -> None:
     assert drums(read(GS_RESET + eleventh, played(10), played(11)).score) == [True, False]
 
 
-def test_xg_and_gm2_banks_say_which_channels_are_drums() -> None:
+def test_xg_and_gm2_banks_set_the_drum_channels() -> None:
     for reset, bank in ((XG_RESET, 127), (GM2_RESET, 120)):
         select = bytes((0, 0xB2, 0, bank))
         assert drums(read(played(2, reset + select)).score) == [True]
@@ -172,7 +172,7 @@ def test_xg_and_gm2_banks_say_which_channels_are_drums() -> None:
     assert drums(read(played(3, XG_RESET + part)).score) == [True]
 
 
-def test_channels_of_two_ports_are_apart() -> None:
+def test_channels_of_two_ports_are_distinct() -> None:
     port = b"\0\xff\x21\1\1"
     first, second = played(0, b"\0\xc0\x05"), played(0, port)
     assert [track.program for track in read(first, second).score.tracks] == [5, 0]
@@ -286,7 +286,7 @@ def test_the_walk_finds_every_event(
         assert events.ends[index] == sum(delta for delta, _, _ in drawn)
 
 
-def test_events_come_back_as_they_were_written() -> None:
+def test_events_round_trip() -> None:
     for path in EXAMPLES[:6]:
         data = path.read_bytes()
         events = read_events(data, Limits())

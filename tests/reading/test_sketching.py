@@ -60,7 +60,7 @@ def test_a_performance_is_found_to_be_the_same_piece(path: Path) -> None:
     assert are_near_duplicates(parse_sketch(performance), parse_sketch(sketch(path)))
 
 
-def test_different_pieces_are_kept_apart() -> None:
+def test_different_pieces_are_not_near_duplicates() -> None:
     prints = [parse_sketch(sketch(path)) for path in PIECES]
     assert [pair for pair in itertools.combinations(prints, 2) if are_near_duplicates(*pair)] == []
 
@@ -75,7 +75,7 @@ def test_a_piece_is_found_inside_a_longer_one() -> None:
     assert sample > 50
 
 
-def test_texts_with_the_same_words_are_twins() -> None:
+def test_texts_with_the_same_words_are_near_duplicates() -> None:
     words = " ".join(f"word{number}" for number in range(200))
     assert sketch_text(words) == sketch_text(words.upper().replace(" ", ",\n"))
     edited, other = sketch_text(words + " and a line more"), sketch_text("nothing " * 50)

@@ -19,6 +19,6 @@ def test_a_map_for_each_layer_and_head(tmp_path: Path) -> None:
     assert three.shape[0] > 2 * one.shape[0]
 
 
-def test_no_maps_is_said(tmp_path: Path) -> None:
+def test_no_maps_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MusictkError, match="no attention"):
         attention.draw([], tmp_path / "none.png")

@@ -79,7 +79,7 @@ def test_unknown_formats_are_refused(tmp_path: Path, soundfont: Path) -> None:
         audio.render(four_quarters(), tmp_path / "out.aiff", soundfont)
 
 
-def test_what_is_no_soundfont_is_refused(tmp_path: Path) -> None:
+def test_a_file_that_is_no_soundfont_is_rejected(tmp_path: Path) -> None:
     (tmp_path / "fake.sf2").write_bytes(b"RIFF    WAVE" * 9)
     with pytest.raises(MusictkError, match="not a soundfont"):
         audio.render(four_quarters(), tmp_path / "out.wav", tmp_path / "fake.sf2")

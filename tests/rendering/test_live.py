@@ -37,7 +37,7 @@ def test_what_is_played_arrives_in_order_and_nothing_hangs(piece: Path) -> None:
         play(piece, "Loud")
 
 
-def test_a_machine_without_a_backend_says_what_to_install(piece: Path) -> None:
+def test_without_a_backend_the_hint_is_to_install_it(piece: Path) -> None:
     mido.set_backend("tests.rendering.no_such_backend")
     with pytest.raises(MusictkError, match=r"musictk\[live\]"):
         play(piece, None)

@@ -15,7 +15,7 @@ MIDIS = Path(__file__).parents[2] / "examples" / "midis"
 MUSETTE = MIDIS / "Bach" / "musette_anh126.mid"
 
 
-def test_sections_come_back_from_the_file(tmp_path: Path) -> None:
+def test_sections_round_trip_through_the_file(tmp_path: Path) -> None:
     score = ScoreTick(MUSETTE)
     edges = bars(score).tolist()
     form = [SectionSpan("A", 0, edges[8]), SectionSpan("B", edges[8], edges[12])]
@@ -56,7 +56,7 @@ def test_no_markers_no_sections() -> None:
     assert midi.sections(ScoreTick(MUSETTE)) == []
 
 
-def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+def test_a_path_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises((MusictkError, OSError), match="file"):
         midi.write(ScoreTick(MUSETTE), [], tmp_path / "file" / "out.mid")
@@ -169,7 +169,7 @@ def test_tracks_of_one_instrument_share_a_channel_where_there_are_many(tmp_path:
 
 
 @pytest.mark.parametrize("path", sorted(MIDIS.rglob("*.mid"))[::4], ids=lambda path: path.stem)
-def test_what_is_written_is_the_music(path: Path, tmp_path: Path) -> None:
+def test_written_files_have_the_music(path: Path, tmp_path: Path) -> None:
     """As another reader reads it; but for notes that overlapped."""
     score = ScoreTick(path)
     midi.write(score, [], tmp_path / "out.mid")

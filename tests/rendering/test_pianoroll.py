@@ -69,7 +69,7 @@ def test_titles_are_text_and_not_formulas(tmp_path: Path) -> None:
     assert (tmp_path / "roll.png").stat().st_size > 10_000
 
 
-def test_nothing_to_draw_is_said(tmp_path: Path) -> None:
+def test_nothing_to_draw_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(MusictkError, match="no pitched notes"):
         pianoroll.draw(ScoreTick(480), [], tmp_path / "roll.png")
     assert not list(tmp_path.iterdir())

@@ -1,4 +1,4 @@
-"""A plugin with a runtime of its own: each token is predicted from the one before, by a table."""
+"""A plugin with a runtime: a table predicts each token from the one before."""
 
 from __future__ import annotations
 

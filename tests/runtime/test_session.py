@@ -34,7 +34,7 @@ def music(runtime: Runtime, rows: int, length: int) -> tuple[NDArray[Any], NDArr
     return sequence, np.stack([runtime.condition(label) for label in labels])
 
 
-def test_the_engine_is_picked_by_what_lies_there(runtime: Runtime) -> None:
+def test_the_runtime_is_chosen_by_the_files_of_the_bundle(runtime: Runtime) -> None:
     assert runtime.name in RUNTIMES
     assert load_name(runtime) == runtime.name
 
@@ -44,7 +44,7 @@ def load_name(runtime: Runtime) -> str:
     return type(runtime).__module__.rpartition(".")[2]
 
 
-def test_ragged_chunks_are_one_shot(runtime: Runtime) -> None:
+def test_chunks_of_any_size_equal_one_pass(runtime: Runtime) -> None:
     sequence, condition = music(runtime, 3, 600)
     whole = runtime.begin(3, 600).step(sequence, condition)
     session = runtime.begin(3, 600)
@@ -73,7 +73,7 @@ def test_selected_rows_go_on_by_themselves(runtime: Runtime) -> None:
     )
 
 
-def test_joined_rows_stand_where_they_stood(runtime: Runtime) -> None:
+def test_joined_rows_keep_their_positions(runtime: Runtime) -> None:
     sequence, condition = music(runtime, 3, 30)
     alone = [runtime.begin(1, 64) for _ in range(3)]
     for row, length in enumerate((5, 0, 20)):
@@ -100,7 +100,7 @@ def test_logits_are_the_callers_to_keep(runtime: Runtime) -> None:
     np.testing.assert_array_equal(first, kept)
 
 
-def test_a_condition_changes_what_is_played(runtime: Runtime) -> None:
+def test_a_condition_changes_the_logits(runtime: Runtime) -> None:
     sequence, _ = music(runtime, 1, 4)
     mixture = runtime.manifest.conditions.mixture
     bach = runtime.condition(mixture({"composer": [("Bach", 1.0)]}))
@@ -109,7 +109,7 @@ def test_a_condition_changes_what_is_played(runtime: Runtime) -> None:
     assert np.abs(played[0] - played[1]).max() > 1e-3
 
 
-def test_a_full_session_refuses_and_stays_as_it_was(runtime: Runtime) -> None:
+def test_a_full_session_raises_and_is_unchanged(runtime: Runtime) -> None:
     sequence, condition = music(runtime, 2, 12)
     session = runtime.begin(2, 10)
     session.step(sequence[:, :8], condition)
@@ -132,9 +132,10 @@ def test_shapes_that_do_not_fit_are_refused(runtime: Runtime) -> None:
         runtime.join([runtime.begin(1, 8), runtime.begin(1, 9)])
 
 
-def test_what_cannot_be_loaded_names_the_mend(bundles: Path, tmp_path: Path) -> None:
-    message = r"contains torch, not onnx; .*run `musictk export --onnx`"
-    with pytest.raises(MusictkError, match=message):
+def test_a_bundle_that_cannot_be_loaded_gives_a_hint(bundles: Path, tmp_path: Path) -> None:
+    with pytest.raises(
+        MusictkError, match=r"contains torch, not onnx; .*run `musictk export --onnx`"
+    ):
         load(bundles / "torch", "onnx")
     with pytest.raises(
         MusictkError, match=r"onnx, not torchscript.*`musictk export --torchscript`"
@@ -148,7 +149,7 @@ def test_what_cannot_be_loaded_names_the_mend(bundles: Path, tmp_path: Path) -> 
         load(bundles / "torch", "troch")
 
 
-def test_torchscript_is_run_only_where_it_is_asked_for(bundles: Path, tmp_path: Path) -> None:
+def test_torchscript_runs_only_if_named(bundles: Path, tmp_path: Path) -> None:
     with pytest.raises(MusictkError, match=r"which can run any code.*--runtime torchscript"):
         load(bundles / "torchscript")
     shutil.copytree(bundles / "torch", tmp_path / "both")
@@ -158,7 +159,7 @@ def test_torchscript_is_run_only_where_it_is_asked_for(bundles: Path, tmp_path: 
 
 
 @pytest.mark.parametrize(("engine", "file"), [("onnx", "model.onnx"), ("torchscript", "model.ts")])
-def test_a_broken_file_is_named(engine: str, file: str, bundles: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_is_an_error(engine: str, file: str, bundles: Path, tmp_path: Path) -> None:
     for part in (bundles / engine).iterdir():
         data = part.read_bytes()
         (tmp_path / part.name).write_bytes(data[: len(data) // 2] if part.name == file else data)
@@ -166,7 +167,7 @@ def test_a_broken_file_is_named(engine: str, file: str, bundles: Path, tmp_path:
         load(tmp_path, engine)
 
 
-def test_an_onnx_bundle_plays_where_there_is_no_torch(bundles: Path) -> None:
+def test_an_onnx_bundle_runs_without_torch(bundles: Path) -> None:
     script = Path(__file__).with_name("without_torch.py")
     done = subprocess.run(
         [sys.executable, str(script), str(bundles / "onnx")], capture_output=True, text=True

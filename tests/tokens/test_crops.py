@@ -143,7 +143,7 @@ def test_pieces_are_drawn_by_weight_and_length(tmp_path: Path) -> None:
     assert shares[2] == pytest.approx(2 / 3, abs=0.03)  # 4 × 50 against 1 × 100
 
 
-def test_nothing_to_draw_from_is_said(tmp_path: Path) -> None:
+def test_a_shard_without_music_is_an_error(tmp_path: Path) -> None:
     for lengths in ([], [0, 0]):
         source = crops(tokens_shard(tmp_path / "a", lengths))
         assert source.positions == 0

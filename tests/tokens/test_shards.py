@@ -1,4 +1,4 @@
-"""Shards keep what was written, and say so when they are broken."""
+"""Shards keep what was written, and damaged shards are reported."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def test_a_shard_cut_short_is_refused(tmp_path: Path, kept: int) -> None:
         (b'"__metadata__": {', b'"__metadata__": ['),
     ],
 )
-def test_a_header_that_lies_is_refused(tmp_path: Path, old: bytes, new: bytes) -> None:
+def test_a_false_header_is_rejected(tmp_path: Path, old: bytes, new: bytes) -> None:
     path = tokens_shard(tmp_path / "a", [50, 60]).path
     content = path.read_bytes()
     assert old in content

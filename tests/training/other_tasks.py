@@ -48,7 +48,7 @@ class Preferring(Objective):
 
 
 class Preference(Task):
-    """Prefer music as it was written to the same music with its tokens shuffled."""
+    """Prefer original music to the same music with shuffled tokens."""
 
     def __init__(
         self, network: Network, manifest: Manifest, train: Crops, valid: Crops, reference: Network
@@ -80,7 +80,7 @@ class Preference(Task):
 
 
 class Regressing(Objective):
-    """The squared error of a linear map of the mean logits; it has weights of its own."""
+    """The squared error of a linear map of the mean logits; it has its own parameters."""
 
     def __init__(self, network: Network, classes: int) -> None:
         super().__init__(network)

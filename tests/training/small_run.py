@@ -111,7 +111,7 @@ def run(
 
 
 class Slow(SilentListener):
-    """Says each step aloud and waits a little, so that there is time to kill it."""
+    """Prints each step and waits a little, so that there is time to kill it."""
 
     def stepped(self, report: Report) -> None:
         print(report.step, flush=True)

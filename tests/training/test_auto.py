@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from musictk.training.auto import Choice, Machine, choose, choose_settings
+from musictk.training.auto import ChosenSettings, Machine, choose, choose_settings
 from musictk.training.settings import TrainSettings
 
 LAPTOP, SERVER = Machine("cpu", 2), Machine("cpu", 128)
@@ -14,7 +14,7 @@ def _parameters(size: str | None) -> int:
     return SIZES[size or "tiny"]
 
 
-def _positions(chosen: Choice) -> int:
+def _positions(chosen: ChosenSettings) -> int:
     loop = TrainSettings().but(**chosen.train).loop
     return loop.batch * loop.accumulation * loop.length * int(chosen.train["steps"])
 

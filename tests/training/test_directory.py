@@ -51,7 +51,7 @@ def test_two_threads_do_not_share_it_either(tmp_path: Path) -> None:
     assert not is_locked(tmp_path / "none")
 
 
-def test_a_directory_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_directory_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     refused = pytest.raises(MusictkError, match=r"cannot write .*file/run/lock: ")
     with refused, lock(tmp_path / "file" / "run"):

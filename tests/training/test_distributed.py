@@ -64,7 +64,7 @@ def test_two_processes_train_the_network_that_one_does(
         assert torch.allclose(mine, theirs, atol=atol)
 
 
-def test_a_device_that_is_not_there_is_named() -> None:
+def test_a_missing_device_is_an_error() -> None:
     assert choose_device("cpu") == torch.device("cpu")
     assert choose_device().type == ("cuda" if torch.cuda.is_available() else "cpu")
     for name in ("tpu", "cuda:x", "mps"):

@@ -33,7 +33,9 @@ def test_new_labels_are_appended_and_no_id_changes() -> None:
     assert grow(grown, wanted) == grown
 
 
-def test_a_new_composer_starts_from_what_is_known(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_new_composer_starts_from_the_known_vectors(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     network, manifest = small.fresh()
     bundle.write(tmp_path, network, manifest)
     wanted = Conditions({"composer": ("", "OTHER", "Ravel"), "period": ("", "OTHER", "Baroque")})
@@ -124,7 +126,7 @@ def test_a_fine_tuned_run_resumes_exactly(small: SimpleNamespace, tmp_path: Path
     assert steps == [0, 5, 10, 12]
 
 
-def test_without_peft_the_mend_is_named(
+def test_without_peft_the_hint_is_to_install_it(
     small: SimpleNamespace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real = builtins.__import__

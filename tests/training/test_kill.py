@@ -44,7 +44,9 @@ def _counted(operation: Callable[..., Any], countdown: list[int]) -> Callable[..
     return counted
 
 
-def test_killed_again_and_again_ends_alike(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_run_killed_several_times_ends_with_equal_weights(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     values = dict(item.split("=") for item in OFTEN)
     expected = small.run(tmp_path / "whole", small.SMALL.but(log_every=1, **values)).digest
     directory = tmp_path / "killed"
@@ -92,7 +94,7 @@ def test_every_state_a_kill_can_leave_is_resumed_exactly(
     assert survived > 10
 
 
-def test_a_full_disk_leaves_the_last_checkpoint_as_it_was(
+def test_a_full_disk_does_not_change_the_last_checkpoint(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
     """No file may grow: what a full disk does, for one process only."""

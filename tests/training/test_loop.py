@@ -89,7 +89,9 @@ def test_best_and_last_are_bundles_that_score_as_reported(
     assert outcome.best_nll == min(each.nll for each in recorder.evaluations)
 
 
-def test_the_log_tells_what_the_listener_heard(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_the_log_and_the_listener_get_the_same_events(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     recorder = Recorder()
     outcome = small.run(tmp_path, small.SMALL.but(tensorboard=True), listener=recorder)
     lines = read_log(tmp_path)
@@ -151,7 +153,9 @@ def test_interrupted_and_resumed_is_as_if_never(
     assert logs[0][-1] == logs[1][-1]
 
 
-def test_a_resumed_frames_run_ends_alike_too(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_resumed_run_of_frames_ends_with_equal_weights(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     space = Frames(width=128)
     whole = small.run(tmp_path / "whole", space=space)
     assert small.run(tmp_path / "cut", space=space, listener=Recorder(6)).step == 6
@@ -218,7 +222,9 @@ class Poison(Recorder):
             next(self.network.parameters()).fill_(float("nan"))
 
 
-def test_a_run_that_diverges_keeps_what_was_good(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_a_run_that_diverges_keeps_its_good_checkpoints(
+    small: SimpleNamespace, tmp_path: Path
+) -> None:
     network, manifest = small.fresh()
     split, valid = small.splits()
     poison = Poison(network, 6)
@@ -275,9 +281,7 @@ def test_a_run_is_resumed_that_another_version_began(
     assert small.run(tmp_path / "cut", resume=True).digest == expected
 
 
-def test_what_a_kill_left_half_written_is_gone_at_the_next_start(
-    small: SimpleNamespace, tmp_path: Path
-) -> None:
+def test_partial_files_of_a_killed_run_are_removed(small: SimpleNamespace, tmp_path: Path) -> None:
     small.run(tmp_path)
     part = tmp_path / "checkpoints" / ".step-0000013.part"
     part.mkdir()
@@ -334,7 +338,7 @@ def test_without_validation_music_the_last_is_the_best(
     assert outcome.best.samefile(outcome.last)
 
 
-def test_what_cannot_work_is_refused(small: SimpleNamespace, tmp_path: Path) -> None:
+def test_invalid_combinations_are_rejected(small: SimpleNamespace, tmp_path: Path) -> None:
     with pytest.raises(MusictkError, match="no checkpoint"):
         small.run(tmp_path / "none", resume=True)
     small.run(tmp_path / "run")

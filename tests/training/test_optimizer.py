@@ -50,7 +50,7 @@ def test_every_parameter_is_stepped_once_whichever_optimizer(small: SimpleNamesp
 
 
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
-def test_state_packed_and_unpacked_steps_alike(small: SimpleNamespace, kind: str) -> None:
+def test_packed_and_unpacked_state_gives_equal_steps(small: SimpleNamespace, kind: str) -> None:
     def step(network: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:
         for index, parameter in enumerate(network.parameters()):
             parameter.grad = torch.full_like(parameter, 0.1 + index) * parameter

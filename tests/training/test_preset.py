@@ -36,7 +36,7 @@ def test_seed_000_ends_with_torchscript_and_a_memory_of_1024() -> None:
     assert Sampling(**preset["sample"]).memory == 1024
 
 
-def test_what_a_preset_cannot_name() -> None:
+def test_invalid_keys_of_presets() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'seed-001'"):
         load_preset("seed-01")
     with pytest.raises(UnknownNameError, match="did you mean 'model'"):

@@ -44,13 +44,13 @@ def test_only_skipped_updates_in_a_row_are_a_divergence() -> None:
         (0, inf, False, True),
     ],
 )
-def test_half_of_all_updates_or_validation_may_say_so(
+def test_a_run_diverges_by_skipped_updates_or_validation(
     skipped: int, nll: float | None, final: bool, diverged: bool
 ) -> None:
     assert bool(Progress(step=10, skipped=skipped).diverged(nll, final)) is diverged
 
 
-def test_what_an_older_version_wrote_is_read() -> None:
+def test_files_of_older_versions_are_read() -> None:
     values = asdict(Progress(step=7, best_nll=nan))
     del values["skipped_in_row"]
     assert Progress.read(values) == Progress(step=7, best_nll=None)
@@ -59,7 +59,7 @@ def test_what_an_older_version_wrote_is_read() -> None:
     assert stored_settings(settings) == TrainSettings().but(lr=0.5)
 
 
-def test_what_a_newer_version_wrote_says_so() -> None:
+def test_files_of_a_newer_version_are_an_error() -> None:
     with pytest.raises(MusictkError, match=r"a newer musictk .* \(moon\); upgrade musictk"):
         Progress.read({"step": 7, "moon": 1})
     with pytest.raises(MusictkError, match=r"a newer musictk .* \(setting moon\); upgrade musictk"):

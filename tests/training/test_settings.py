@@ -13,7 +13,7 @@ def test_flat_names_round_trip() -> None:
     assert set(changed.flat()) == set(GROUP_OF)
 
 
-def test_strings_are_read_as_set_gives_them() -> None:
+def test_strings_are_parsed_as_by_set() -> None:
     changed = TrainSettings().but(lr="3e-4", compile="true", accumulation="4")
     assert changed.optimisation.lr == 3e-4
     assert changed.precision.compile is True

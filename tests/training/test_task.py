@@ -74,7 +74,7 @@ def test_another_objective_is_learned(small: SimpleNamespace, tmp_path: Path, ma
     )
 
 
-def test_the_weights_of_an_objective_are_kept_beside_the_bundle(
+def test_the_parameters_of_an_objective_are_in_the_checkpoint(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
     settings = small.SMALL.but(steps=3, accumulation=2, log_every=3)

@@ -1,4 +1,4 @@
-"""Stay in a scale, whatever the tokenizer: it says which pitches a token sounds."""
+"""Stay in a scale, with any tokenizer that knows the pitches of its tokens."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""An index of the sketches, so that a new file is compared with what is like it alone.
+"""An index of the sketches, so that a new file is compared only with similar files.
 
-Clusters and splits stay as they were dealt.
+Clusters and splits do not change.
 """
 
 import sys
