@@ -25,6 +25,11 @@ if TYPE_CHECKING:
 GROUP = "musictk"
 KINDS = ("tokenizer", "architecture", "sampler", "runtime")
 
+# Names of the plugin contract before 0.2.0: a component that defines one would lose its effect.
+RENAMED = {
+    "tokenizer": {"louder": "shift_velocity", "metres": "attributes", "pitches": "attributes"},
+    "architecture": {"stream": "input_std"},
+}
 CORE = EntryPoint("core", f"{__name__}:Core", GROUP)
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -88,12 +93,20 @@ class Offer:
         """Import the component; raises MusictkError naming the plugin where that fails."""
         module, _, attribute = self.target.partition(":")
         try:
-            return getattr(importlib.import_module(module), attribute)
+            component = getattr(importlib.import_module(module), attribute)
         except Exception as error:
             raise MusictkError(
                 f"{self.kind} {self.name!r} of plugin {self.origin} does not load: {error}",
                 "repair or uninstall that plugin",
             ) from error
+        for old, new in RENAMED.get(self.kind, {}).items():
+            if hasattr(component, old):
+                raise MusictkError(
+                    f"{self.kind} {self.name!r} of plugin {self.origin} defines {old}, "
+                    f"which is now {new}",
+                    "update the plugin",
+                )
+        return component
 
 
 @dataclass(frozen=True)

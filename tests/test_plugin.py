@@ -96,6 +96,23 @@ def test_a_component_that_does_not_import_names_its_plugin(folder: Path) -> None
         found.load("architecture", "lstm")
 
 
+@pytest.mark.parametrize(("old", "new"), [("louder", "shift_velocity"), ("pitches", "attributes")])
+def test_an_old_name_of_the_contract_is_an_error(folder: Path, old: str, new: str) -> None:
+    source = f"""
+from musictk.plugin import hookimpl
+
+class Old:
+    def {old}(self): ...
+
+@hookimpl
+def register_tokenizers(register):
+    register("old", f"{{__name__}}:Old", "Written for 0.1.")
+"""
+    found = Registry([point(folder, "old", source)])
+    with pytest.raises(MusictkError, match=f"plugin old defines {old}, which is now {new}"):
+        found.load("tokenizer", "old")
+
+
 def test_an_unknown_name_suggests_the_nearest() -> None:
     with pytest.raises(UnknownNameError, match="did you mean 'conformer'"):
         registry().load("architecture", "confomer")

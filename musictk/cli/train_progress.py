@@ -10,7 +10,7 @@ from musictk.cli.export import describe
 from musictk.cli.output import Output, counted
 from musictk.errors import MusictkError
 from musictk.jobs.export import plain
-from musictk.jobs.facts import RunFacts
+from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.train import RunResult
 from musictk.training import bands
 from musictk.training.outcome import Evaluation, Report

@@ -79,7 +79,7 @@ class Sampling:
     contrast: float = option(0.0, "Push new sections away from earlier ones (0 disables).", high=4)
     metre: str = option(
         STEADY,
-        "steady (keep the first bar's), free, or one such as 3/4.",
+        "Metre: steady (that of the first bar), free, or fixed, such as 3/4.",
         allowed="steady, free or a metre such as 3/4",
         check=is_metre,
     )

@@ -63,7 +63,7 @@ def open_source(
     else:
         name, directory = best_of(catalog, workspace, source.run)
         engine = source.runtime or "torch"
-        if engine != "torch":
+        if engine != "torch" and engine not in available(directory):
             directory = _export(catalog, workspace, name, engine)
     chosen = choose(directory, engine)
     found = _digest(directory)

@@ -16,7 +16,7 @@ from musictk.ingest.encode import EncodeListener
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import no_effect
-from musictk.jobs.facts import RunFacts
+from musictk.jobs.run_facts import RunFacts
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from musictk.catalog import Catalog, Run
 from musictk.errors import MusictkError
-from musictk.jobs.facts import RunMetrics
+from musictk.jobs.run_facts import RunMetrics
 from musictk.training.directory import LockedError, is_locked, lock, resumable
 from musictk.workspace import Workspace
 

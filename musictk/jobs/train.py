@@ -13,8 +13,8 @@ from musictk.files import AGAIN
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.export import export
-from musictk.jobs.facts import RunFacts
 from musictk.jobs.prepare import Claim, Job, Prepared, RunListener, prepare, reopen, start
+from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.runs import close, close_abandoned, keep
 from musictk.training.directory import CheckpointError, lock, resumable
 from musictk.training.distributed import join

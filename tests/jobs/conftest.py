@@ -13,8 +13,8 @@ import pytest
 from musictk.catalog import Catalog
 from musictk.ingest import IngestOptions, ingest
 from musictk.jobs.config import RunConfig
-from musictk.jobs.facts import RunFacts
 from musictk.jobs.merge import merge
+from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.sources import Source, base_sources
 from musictk.jobs.train import RunResult, resume, run
 from musictk.training.outcome import SilentListener

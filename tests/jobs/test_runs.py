@@ -9,18 +9,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from musictk.errors import MusictkError, UsageError
 from musictk.files import writing
-from musictk.jobs.bundles import best_of
+from musictk.jobs.bundles import ModelSource, best_of, open_source
 from musictk.jobs.compare import compare
 from musictk.jobs.export import export
 from musictk.jobs.runs import close_abandoned, status_of
 from musictk.model.manifest import Manifest
+from musictk.plugin import CORE, Registry
 from musictk.training.directory import LockedError, is_locked, lock
 from musictk.training.outcome import Evaluation, Report
 from tests.jobs.conftest import SMALL, Listener, Room
@@ -230,3 +233,18 @@ def _until(process: subprocess.Popen[bytes], there: Callable[[], bool]) -> None:
     while not there():
         assert process.poll() is None, process.communicate()
         time.sleep(0.05)
+
+
+def test_a_plugins_runtime_runs_a_checkpoint_that_has_its_file(
+    room: Room, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`--run NAME --runtime bigram` needs no export where the run's bundle has the file."""
+    found = Registry([CORE, EntryPoint("bigram", "tests.runtime.bigram_plugin", "musictk")])
+    monkeypatch.setattr("musictk.runtime.registry", lambda: found)
+    source = ModelSource(run="gpt-1", runtime="bigram")
+    with pytest.raises(MusictkError, match="no export for bigram; count some music"):
+        open_source(room.catalog, room.workspace, source)
+    _, directory = best_of(room.catalog, room.workspace, "gpt-1")
+    np.save(directory / "model.npy", np.zeros((8, 8), np.float32))
+    opened = open_source(room.catalog, room.workspace, source)
+    assert (opened.runtime.name, opened.directory) == ("bigram", directory)

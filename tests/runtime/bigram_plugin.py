@@ -17,8 +17,8 @@ from musictk.runtime.engine import Engine, Rows
 
 @hookimpl
 def register_runtimes(register: Register) -> None:
-    register("bigram", "bigram_plugin:BigramLoader", "a table of logits")
-    register("broken", "bigram_plugin:Missing", "does not load")
+    register("bigram", f"{__name__}:BigramLoader", "a table of logits")
+    register("broken", f"{__name__}:Missing", "does not load")
 
 
 class BigramLoader(Loader):
