@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -40,60 +41,86 @@ def replay(
     `tolerance` in the reference count as equal. Between chunks and steps the rows are reordered, so
     `select` is compared too.
     """
-    parts = [
-        _play(candidate, reference, script, tolerance, np.random.default_rng(seed))
+    return replay_all([candidate], reference, tolerance, seed, scripts)[0]
+
+
+def replay_all(
+    candidates: Sequence[Runtime],
+    reference: Runtime,
+    tolerance: float,
+    seed: int = 0,
+    scripts: tuple[Script, ...] = SCRIPTS,
+) -> list[Replayed]:
+    """`replay` of several candidates beside one run of the reference."""
+    scores = [
+        _play(candidates, reference, script, tolerance, np.random.default_rng(seed))
         for script in scripts
     ]
-    return Replayed(
-        sum(part.steps for part in parts),
-        max(part.difference for part in parts),
-        min(part.agreement for part in parts),
-    )
+    return [
+        Replayed(
+            sum(score.steps for score in parts),
+            max(score.difference for score in parts),
+            min(score.same / score.choices for score in parts),
+        )
+        for parts in zip(*scores, strict=True)
+    ]
 
 
 def _play(
-    candidate: Runtime,
+    candidates: Sequence[Runtime],
     reference: Runtime,
     script: Script,
     tolerance: float,
     random: np.random.Generator,
-) -> Replayed:
+) -> list[_Score]:
+    """The score of each candidate in one script."""
     (rows, chunks, steps), space = script, reference.manifest.space
     capacity = min(reference.manifest.max_length, sum(chunks) + steps)
     condition = _condition(reference, rows, random)
-    pair = (candidate.begin(rows, capacity), reference.begin(rows, capacity))
-    score = _Score(space, tolerance)
+    theirs = reference.begin(rows, capacity)
+    scores = [_Score(each.begin(rows, capacity), space, tolerance) for each in candidates]
+
+    def step(sequence: NDArray[Any]) -> NDArray[np.float32]:
+        logits = theirs.step(sequence, condition)
+        for score in scores:
+            score.step(sequence, condition, logits)
+        return logits
+
     for length in chunks:
-        room = capacity - int(pair[1].lengths.max())
+        room = capacity - int(theirs.lengths.max())
         if room:
-            chunk = noise(space, rows, min(length, room), random)
-            logits = score.step(pair, chunk, condition)
+            logits = step(noise(space, rows, min(length, room), random))
     order = list(reversed(range(rows)))
-    pair, logits = (pair[0].select(order), pair[1].select(order)), logits[order]
-    for _ in range(capacity - int(pair[1].lengths.max())):
-        logits = score.step(pair, greedy(space, logits[:, -1:]), condition[order])
-    return Replayed(score.steps, score.difference, score.same / score.choices)
+    theirs, logits, condition = theirs.select(order), logits[order], condition[order]
+    for score in scores:
+        score.session = score.session.select(order)
+    for _ in range(capacity - int(theirs.lengths.max())):
+        logits = step(greedy(space, logits[:, -1:]))
+    return scores
 
 
 class _Score:
-    """Steps both runtimes and counts equal choices."""
+    """Steps a candidate beside the reference, and counts equal choices."""
 
-    def __init__(self, space: Space, tolerance: float) -> None:
+    def __init__(self, session: Session, space: Space, tolerance: float) -> None:
+        self.session = session
         self._frames, self._tolerance = isinstance(space, Frames), tolerance
         self.steps, self.same, self.choices, self.difference = 0, 0, 0, 0.0
 
     def step(
-        self, pair: tuple[Session, Session], sequence: NDArray[Any], condition: NDArray[np.float32]
-    ) -> NDArray[np.float32]:
-        """Step both; return the reference's logits."""
-        ours, theirs = (session.step(sequence, condition) for session in pair)
+        self,
+        sequence: NDArray[Any],
+        condition: NDArray[np.float32],
+        theirs: NDArray[np.float32],
+    ) -> None:
+        """Step; compare with the reference's logits, `theirs`."""
+        ours = self.session.step(sequence, condition)
         gap = np.abs(ours - theirs).max()
         self.difference = max(self.difference, float(gap) if np.isfinite(gap) else np.inf)
         agree = self._agree(ours, theirs)
         self.steps += sequence.shape[1]
         self.same += int(agree.sum())
         self.choices += agree.size
-        return theirs
 
     def _agree(self, ours: NDArray[np.float32], theirs: NDArray[np.float32]) -> NDArray[np.bool_]:
         """(B, T) for tokens, (B, T, W) for frames."""

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musictk.config import build
 from musictk.export import export_onnx, export_torchscript
-from musictk.export.replay import replay
+from musictk.export.replay import replay_all
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.model.network import Network, NetworkConfig
@@ -39,9 +39,10 @@ def check_parity(architecture: str, space: Space, directory: Path, **config: Any
     export_torchscript(source, directory / "torchscript")
     export_onnx(source, directory / "onnx")
     reference = load(source, "torch", device="cpu")
-    for name in RUNTIMES:
-        candidate = load(directory / name, name, device="cpu")
-        played = replay(candidate, reference, TOLERANCE, seed=1, scripts=((2, (5,), STEPS),))
+    candidates = [load(directory / name, name, device="cpu") for name in RUNTIMES]
+    script = (2, (5,), STEPS)
+    found = replay_all(candidates, reference, TOLERANCE, seed=1, scripts=(script,))
+    for name, played in zip(RUNTIMES, found, strict=True):
         assert played.steps >= STEPS, f"{architecture} has no room for {STEPS} steps"
         assert played.difference <= TOLERANCE, f"{name}: {played}"
         assert played.agreement == 1, f"{name}: {played}"

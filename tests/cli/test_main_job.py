@@ -244,7 +244,7 @@ def _strikes(file: mido.MidiFile) -> list[bool]:
         (["train", "--preset", "seed-01"], 2, "seed-001"),
         (["train", "--size", "huge"], 2, "tiny"),
         (["train", "--set", "clipp=1"], 2, "did you mean 'clip'"),
-        (["train", "--steps", "5", "--epochs", "1"], 2, "cannot both"),
+        (["train", "--steps", "5", "--epochs", "1"], 2, "cannot be combined"),
         (["train", "--resume", "nothing"], 2, "conformer-1"),
         (
             ["train", "--resume", "conformer-1", "--steps", "3"],

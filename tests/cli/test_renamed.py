@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
-import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from musictk.plugin import registry
 from tests.cli.shell import Shell
 
 PLUGIN = '''"""An architecture whose setting `layers` was renamed to `depth`."""
@@ -52,32 +52,30 @@ def plugin(tmp_path: Path) -> Path:
     return folder
 
 
-def musictk(shell: Shell, plugin: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    """The program, with the plugin installed."""
-    paths = [str(plugin), *filter(None, [os.environ.get("PYTHONPATH")])]
-    done = subprocess.run(
-        [sys.executable, "-m", "musictk", *words],
-        cwd=shell.directory,
-        env={**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": os.pathsep.join(paths)},
-        capture_output=True,
-        text=True,
-        timeout=300,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    return done
+@pytest.fixture
+def musictk(
+    shell: Shell, plugin: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., list[str]]]:
+    """The program, with the plugin installed; returns its notices about renamed settings."""
+    monkeypatch.syspath_prepend(plugin)
+    registry.cache_clear()
+
+    def run(*words: str) -> list[str]:
+        code, _, errors = shell.here(capsys, *words)
+        assert code == 0, errors
+        return [line for line in errors.splitlines() if "is now" in line]
+
+    yield run
+    registry.cache_clear()
+    sys.modules.pop("plugin_renamed", None)
 
 
-def notices(done: subprocess.CompletedProcess[str]) -> list[str]:
-    return [line for line in done.stderr.splitlines() if "is now" in line]
-
-
-def test_an_old_name_is_translated_and_noticed(shell: Shell, plugin: Path) -> None:
-    done = musictk(shell, plugin, *TRAIN, "--set", "model.layers=2")
-    assert notices(done) == ["--set: model.layers is now model.depth"]
+def test_an_old_name_is_translated_and_noticed(
+    shell: Shell, musictk: Callable[..., list[str]]
+) -> None:
+    assert musictk(*TRAIN, "--set", "model.layers=2") == ["--set: model.layers is now model.depth"]
     (shell.directory / "run.toml").write_text("[model]\nlayers = 3\n")
-    done = musictk(shell, plugin, *TRAIN, "--config", "run.toml", "--set", "layers=2")
-    assert notices(done) == [
+    assert musictk(*TRAIN, "--config", "run.toml", "--set", "layers=2") == [
         "run.toml: model.layers is now model.depth",
         "--set: model.layers is now model.depth",
     ]
@@ -86,8 +84,10 @@ def test_an_old_name_is_translated_and_noticed(shell: Shell, plugin: Path) -> No
         assert (model["depth"], "layers" in model) == (2, False)
 
 
-def test_stored_old_names_are_read_silently(shell: Shell, plugin: Path) -> None:
-    musictk(shell, plugin, *TRAIN, "--set", "depth=2")
+def test_stored_old_names_are_read_silently(
+    shell: Shell, musictk: Callable[..., list[str]]
+) -> None:
+    musictk(*TRAIN, "--set", "depth=2")
     with closing(sqlite3.connect(shell.directory / "catalog.db")) as database:
         query = """UPDATE runs SET settings = replace(settings, '"depth"', '"layers"')"""
         database.execute(query)
@@ -96,5 +96,5 @@ def test_stored_old_names_are_read_silently(shell: Shell, plugin: Path) -> None:
     for path in (shell.directory / "runs" / "renamed-1").rglob("manifest.json"):
         path.write_text(path.read_text().replace('"depth"', '"layers"'))
     for words in (("--resume", "renamed-1"), ("--from", "renamed-1", "--steps", "1")):
-        assert notices(musictk(shell, plugin, "train", *words)) == []
-    musictk(shell, plugin, "sample", "--run", "renamed-1", "--bars", "1", "-o", "out.mid")
+        assert musictk("train", *words) == []
+    musictk("sample", "--run", "renamed-1", "--bars", "1", "-o", "out.mid")
