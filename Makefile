@@ -33,9 +33,10 @@ test: check ## install, then run every check: ruff, mypy, generated docs, tests
 check: $(VENV)/dev.stamp
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/mypy
 	$(BIN)/python docs/generate.py --check
-	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
+	@echo "mypy and pytest, side by side"; $(BIN)/mypy & types=$$!; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal; tests=$$?; \
+	wait $$types || { echo "mypy failed: its errors are above"; exit 1; }; exit $$tests
 
 format: $(VENV)/dev.stamp ## fix and format the code with ruff
 	$(BIN)/ruff check --fix

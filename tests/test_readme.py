@@ -14,7 +14,8 @@ from tests.cli.shell import Shell
 ROOT = Path(__file__).parents[1]
 COMMANDS = re.findall(r"(?m)^    musictk (.+)$", (ROOT / "README.md").read_text("utf-8"))
 # What a reader would wait minutes for is cut short; nothing else about the command changes.
-SETTINGS = ("length=64", "batch=2", "accumulation=1")
+MODEL = ("model.dim=32", "model.depth=1", "model.heads=2")
+SETTINGS = (*MODEL, "length=64", "batch=2", "accumulation=1")
 SHORT = ["--size", "tiny", "--steps", "2", *(f"--set={setting}" for setting in SETTINGS)]
 
 
