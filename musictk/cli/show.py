@@ -18,12 +18,12 @@ def show(
         typer.Option(
             *("--output", "-o"),
             metavar="FILE",
-            help="PNG file to write.",
+            help="Picture to write: .png, .svg or .pdf.",
             show_default="draw in the terminal",
         ),
     ] = None,
     attention: Annotated[
-        bool, typer.Option("--attention", help="Draw a model's attention over the piece, as PNG.")
+        bool, typer.Option("--attention", help="Draw a model's attention over the piece.")
     ] = False,
     run: Annotated[
         str | None,
@@ -36,8 +36,11 @@ def show(
     from musictk.jobs.evaluate import read_score
     from musictk.rendering import pianoroll
     from musictk.rendering.midi import sections
+    from musictk.rendering.pictures import require_format
 
     here = session(context)
+    if out is not None:
+        require_format(out)
     score = read_score(file)
     if attention:
         from musictk.jobs.attention import draw_attention

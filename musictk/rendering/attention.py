@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.errors import MusictkError
-from musictk.files import atomic
+from musictk.rendering.pictures import save
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,13 +22,12 @@ def draw(
     title: str = "",
     starts: Sequence[int] = (),
 ) -> None:
-    """Write a PNG: one row of heat maps per layer, one column per head.
+    """Write a picture: one row of heat maps per layer, one column per head.
 
     `maps[layer]` is (H, T, T): row i has the attention weights of query i. Lines are drawn at the
     positions in `starts`, such as bar lines. Each map has its own colour scale, over the square
     root of the weights so that faint bands are visible. Raises MusictkError if there are no maps.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     if not maps or any(layer.ndim != 3 or 0 in layer.shape for layer in maps):
@@ -37,7 +36,6 @@ def draw(
     side = float(np.clip(14 / columns, 1.5, 3.2))  # of one map, in inches
     size = (side * columns + 0.9, side * rows + 1.1)
     figure = Figure(figsize=size, dpi=150, facecolor="#fdfcfa")
-    FigureCanvasAgg(figure)
     grid = figure.add_gridspec(
         rows,
         columns,
@@ -58,8 +56,7 @@ def draw(
                 axes.set_title(f"head {column + 1}", fontsize=9, color="#22262e", pad=4)
     heading = figure.text(0.62 / size[0], 1 - 0.38 / size[1], title or "Attention")
     heading.set(fontsize=14, fontweight="bold", color="#22262e", parse_math=False)
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png")
+    save(figure, path)
 
 
 def _draw_map(axes: Axes, weights: NDArray[np.floating], starts: Sequence[int]) -> None:

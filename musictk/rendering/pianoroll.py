@@ -1,4 +1,4 @@
-"""Draw the piano roll of a piece, coloured by section: as PNG, or as text for a terminal."""
+"""Draw the piano roll of a piece, coloured by section: as a picture, or as text for a terminal."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from symusic.core import ScoreTick
 
-from musictk.files import atomic
 from musictk.music import duration
 from musictk.rendering.midi import SectionSpan, labels
+from musictk.rendering.pictures import save
 from musictk.rendering.roll import PALETTE, RollView, braille, pitch_name
 
 if TYPE_CHECKING:
@@ -25,11 +25,11 @@ SYSTEM_BARS, SYSTEMS = 16, 6  # bars in one line of the picture, and the most li
 
 
 def draw(score: ScoreTick, sections: Sequence[SectionSpan], path: Path, title: str = "") -> None:
-    """Write a PNG: systems of bars as in a score, notes coloured by section, labels on top.
+    """Draw systems of bars as in a score, notes coloured by section, labels on top.
 
-    Raises MusictkError for a piece with no pitched notes.
+    Writes PNG, SVG or PDF by the suffix of `path`. Raises UsageError for any other suffix and
+    MusictkError for a piece with no pitched notes.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     roll = RollView.of(score, sections)
@@ -40,7 +40,6 @@ def draw(score: ScoreTick, sections: Sequence[SectionSpan], path: Path, title: s
     gap, top, bottom, left, wide = 0.62, 1.02, 0.42, 0.62, 13.0
     height = top + len(spans) * (tall + gap) - gap + bottom
     figure = Figure(figsize=(left + wide + 0.3, height), dpi=150, facecolor=PAPER)
-    FigureCanvasAgg(figure)
     for row, (start, stop) in enumerate(spans):
         base = height - top - tall - row * (tall + gap)
         width = wide * (stop - start) / longest
@@ -53,8 +52,7 @@ def draw(score: ScoreTick, sections: Sequence[SectionSpan], path: Path, title: s
         axes = figure.add_axes(box)
         _draw_system(axes, roll, start, stop)
     _draw_heading(figure, score, roll, title, left / (left + wide + 0.3), height)
-    with atomic(path) as temporary:
-        figure.savefig(temporary, format="png")
+    save(figure, path)
 
 
 def text(
