@@ -122,6 +122,7 @@ class Registry:
 
     def __init__(self, points: Iterable[EntryPoint]) -> None:
         self.failures: list[Failure] = []
+        self.commands: list[tuple[str, str]] = []  # (name, origin) of those of plugins
         self._offers: dict[tuple[str, str], Offer] = {}
         self._plugins: list[tuple[str, pluggy.PluginManager]] = []
         for point in sorted(points, key=lambda point: point.name):
@@ -142,8 +143,15 @@ class Registry:
 
     def add_commands(self, app: typer.Typer) -> None:
         """Add every plugin's commands; a plugin that fails is recorded in `failures`."""
+        known = _names(app.registered_commands, app.registered_groups)
         for origin, manager in self._plugins:
-            self._guarded(origin, partial(manager.hook.register_commands, app=app))
+            before = list(app.registered_commands), list(app.registered_groups)
+            added: list[str] = []
+            if self._guarded(origin, partial(_add_commands, app, manager, known, added)):
+                self.commands += [(name, origin) for name in added]
+                known += added
+            else:  # no command of a plugin that fails
+                app.registered_commands[:], app.registered_groups[:] = before
 
     def _admit(self, point: EntryPoint) -> None:
         origin = _origin(point)
@@ -163,20 +171,23 @@ class Registry:
             self._plugins.append((origin, manager))
 
     def _offer(self, found: list[Offer]) -> None:
+        own: dict[tuple[str, str], Offer] = {}
         for offer in found:
-            earlier = self._offers.get((offer.kind, offer.name))
+            key = offer.kind, offer.name
+            earlier = self._offers.get(key) or own.get(key)
+            own[key] = offer
             if earlier is not None:
                 raise MusictkError(
                     f"{offer.kind} {offer.name!r} is offered twice, "
                     f"by {earlier.origin} and by {offer.origin}",
                     "uninstall one of them",
                 )
-        self._offers |= {(offer.kind, offer.name): offer for offer in found}
+        self._offers |= own
 
     def _guarded(self, origin: str, action: Callable[[], Any]) -> bool:
         try:
             action()
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # SystemExit: a plugin that calls sys.exit
             self.failures.append(Failure(origin, f"{type(error).__name__}: {error}"))
             return False
         return True
@@ -186,6 +197,24 @@ class Registry:
 def registry() -> Registry:
     """The registry of musictk itself and every plugin installed in this environment."""
     return Registry([CORE, *entry_points(group=GROUP)])
+
+
+def _add_commands(
+    app: typer.Typer, manager: pluggy.PluginManager, known: list[str], added: list[str]
+) -> None:
+    """Add a plugin's commands, and their names to `added`; raises for a name that is `known`."""
+    commands, groups = len(app.registered_commands), len(app.registered_groups)
+    manager.hook.register_commands(app=app)
+    added += _names(app.registered_commands[commands:], app.registered_groups[groups:])
+    for name in added:
+        if name in known or added.count(name) > 1:
+            raise MusictkError(f"the command {name!r} exists already")
+
+
+def _names(commands: Iterable[Any], groups: Iterable[Any]) -> list[str]:
+    """The names of an application's commands and groups."""
+    own = [each.name or each.callback.__name__.lower().replace("_", "-") for each in commands]
+    return own + [str(each.name or each.typer_instance.info.name) for each in groups]
 
 
 def _collector(kind: str, origin: str, found: list[Offer]) -> Register:

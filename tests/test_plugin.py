@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.plugin import GROUP, KINDS, Hooks, Registry, registry
@@ -123,8 +124,6 @@ def test_an_unknown_name_suggests_the_nearest() -> None:
 
 
 def test_commands_are_added_and_a_failing_one_is_left_out(folder: Path) -> None:
-    from typer.testing import CliRunner
-
     bad = GOOD.format(name="bad").replace('print("bad ran")', "")
     bad = bad.replace('@app.command("bad-command")', "raise ValueError('not today')\n")
     bad = bad.replace("    def command() -> None:\n", "").rstrip()
@@ -153,3 +152,53 @@ def test_every_hook_is_documented(hook: str) -> None:
     arguments = list(inspect.signature(getattr(Hooks, hook)).parameters)[1:]
     assert re.search(rf"{hook}\({', '.join(arguments)}", page)
     assert str(inspect.getdoc(getattr(Hooks, hook))) in page
+
+
+TAKES = """
+from musictk.plugin import hookimpl
+
+@hookimpl
+def register_commands(app):
+    @app.command("helpful")
+    def helpful() -> None: ...
+
+    @app.command("train")
+    def train() -> None:
+        print("not ours")
+"""
+
+
+def test_a_plugin_cannot_replace_a_command(folder: Path) -> None:
+    """Neither one of ours nor another plugin's; of such a plugin no command is added."""
+    app = typer.Typer()
+
+    @app.command()
+    def train() -> None:
+        print("ours")
+
+    sources = {"alpha": GOOD.format(name="one"), "beta": TAKES, "gamma": GOOD.format(name="two")}
+    sources["omega"] = GOOD.format(name="three").replace("three-command", "two-command")
+    found = Registry([point(folder, name, source) for name, source in sources.items()])
+    found.add_commands(app)
+    assert CliRunner().invoke(app, ["train"]).output == "ours\n"
+    assert [(failure.origin, failure.reason) for failure in found.failures] == [
+        ("beta", "MusictkError: the command 'train' exists already"),
+        ("omega", "MusictkError: the command 'two-command' exists already"),
+    ]
+    assert found.commands == [("one-command", "alpha"), ("two-command", "gamma")]
+    assert CliRunner().invoke(app, ["helpful"]).exit_code == 2
+
+
+def test_one_name_offered_twice_by_one_plugin_is_a_failure(folder: Path) -> None:
+    twice = GOOD.format(name="lstm").replace(
+        "    register(", '    register("lstm", "json:JSONEncoder", "Another.")\n    register('
+    )
+    (failure,) = Registry([point(folder, "twice", twice)]).failures
+    assert "'lstm' is offered twice, by twice and by twice" in failure.reason
+
+
+def test_sys_exit_at_import_ends_nothing(folder: Path) -> None:
+    bad = point(folder, "bad", "import sys\nsys.exit(3)")
+    found = Registry([bad, point(folder, "good", GOOD.format(name="lstm"))])
+    assert [failure.origin for failure in found.failures] == ["bad"]
+    assert [offer.name for offer in found.offers()] == ["lstm"]

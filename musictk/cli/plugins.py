@@ -16,6 +16,10 @@ def plugins(context: typer.Context) -> None:
         {"kind": o.kind, "name": o.name, "origin": o.origin, "summary": o.summary}
         for o in found.offers()
     ]
+    rows += [
+        {"kind": "command", "name": name, "origin": origin, "summary": ""}
+        for name, origin in found.commands
+    ]
     failures = [{"origin": f.origin, "reason": f.reason} for f in found.failures]
     if output.json:
         output.result({"offers": rows, "failures": failures})
