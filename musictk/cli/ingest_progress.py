@@ -45,5 +45,7 @@ def report(output: Output, found: IngestReport) -> None:
         lines.append(
             f"{found.rejected.total():,} rejected ({reasons}); see: musictk catalog rejected"
         )
-    lines.append(f"{found.seconds:.1f} s; next: musictk train")
+    usable = found.accepted or found.unchanged
+    following = "musictk train" if usable else "musictk ingest FOLDER, with MIDI files"
+    lines.append(f"{found.seconds:.1f} s; next: {following}")
     output.result(found.to_dict(), *lines)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from musictk.cli.output import Output, safe
+from tests.cli.shell import Shell
 
 
 @given(st.text(st.characters(codec=None)))
@@ -39,3 +41,12 @@ def test_quiet_hides_notes_but_not_warnings(capsys: pytest.CaptureFixture[str]) 
     shown = capsys.readouterr().err
     assert "a note" not in shown
     assert "a warning" in shown
+
+
+def test_after_an_ingest_without_music_training_is_not_proposed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "empty").mkdir()
+    code, out, _ = Shell(tmp_path).here(capsys, "ingest", "empty")
+    assert code == 0
+    assert "next: musictk ingest FOLDER, with MIDI files" in out
