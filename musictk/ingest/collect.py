@@ -97,6 +97,7 @@ class _Ingest:
         self._listener = listener
         self._report = IngestReport()
         self._composers: set[str] = set()
+        self._members: dict[str, set[str]] = {}  # archive -> members, where all of it was read
         self._known_locations: dict[tuple[str, str], KnownLocation] = {}
         self._table: dict[str, str] = {}  # --composers, by path below the root or by name
         self._used: set[str] = set()  # its rows that matched a file
@@ -141,16 +142,21 @@ class _Ingest:
         return same
 
     def _forget(self, paths: Sequence[Path], found_files: Sequence[FoundFile]) -> None:
-        """Delete the locations under the given folders that no longer exist."""
+        """Delete the locations under the given folders, and in archives, that no longer exist."""
         there = {self._stored(file.path) for file in found_files}
-        roots = tuple(self._stored(path.absolute()) + "/" for path in paths if path.is_dir())
+        roots = tuple(_prefix(path.absolute()) for path in paths if path.is_dir())
         # Files in a folder that cannot be listed may still exist.
-        closed = tuple(self._stored(each.path) + "/" for each in found_files if each.refused)
-        gone = [
-            key
-            for key in self._known_locations
-            if key[0] not in there and key[0].startswith(roots) and not key[0].startswith(closed)
-        ]
+        closed = tuple(_prefix(each.path) for each in found_files if each.refused)
+        base = self._workspace.root.absolute()
+
+        def deleted(path: str, member: str) -> bool:
+            if path in there:
+                members = self._members.get(path)  # None: the archive was not read to its end
+                return bool(member) and members is not None and member not in members
+            place = os.path.normpath(base / load_path(path))
+            return place.startswith(roots) and not place.startswith(closed)
+
+        gone = [key for key in self._known_locations if deleted(*key)]
         self._catalog.forget(gone)
         self._report.missing = len(gone)
 
@@ -191,9 +197,12 @@ class _Ingest:
 
     def _unpack(self, file: FoundFile) -> Iterator[WorkerTask]:
         refused: RejectedError | None = None
+        names: set[str] = set()
         try:
             for entry in read_members(file.path, self._options.limits):
+                names.add(store_path(entry.name))
                 yield self._task(file, entry.name, entry.kind, entry.data, entry.refused)
+            self._members[self._stored(file.path)] = names
         except RejectedError as error:
             refused = error
         yield self._task(file, "", "archive", b"", refused)
@@ -258,9 +267,17 @@ class _Ingest:
             self._report.unknown = self._catalog.label_rows(rows, "file")["unknown"]
 
 
+def _prefix(folder: Path) -> str:
+    """The beginning of the absolute paths of everything in a folder."""
+    return os.path.normpath(folder).rstrip(os.sep) + os.sep
+
+
 def _below(file: FoundFile, member: str) -> tuple[str, ...]:
     """Folders and name from the root; members of an archive count as files of its folder."""
-    return (*file.below[:-1], *member.split("/")) if member else file.below
+    if not member:
+        return file.below
+    names = [name for name in member.split("/") if name not in ("", ".", "..")]
+    return (*file.below[:-1], *names) if names else (*file.below[:-1], member)
 
 
 def _read_composers(path: Path | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from musictk.catalog import fold
 from musictk.errors import MusictkError, UsageError
 from musictk.files import cause
-from musictk.reading.kinds import kind_of
+from musictk.reading.kinds import RESOURCE_FOLDER, kind_of
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ def _one_collection(roots: Sequence[Path]) -> bool:
 def _walk(folder: Path, root: Path) -> Iterator[FoundFile]:
     closed: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=closed.append):
-        folders.sort()
+        folders[:] = sorted(name for name in folders if name != RESOURCE_FOLDER)
         for name in sorted(names):
             kind = kind_of(name)
             if kind is not None:

@@ -13,7 +13,7 @@ from typing import IO
 
 from musictk.files import cause, open_regular
 from musictk.reading.decompress import ArchiveBudget, DecompressedStream
-from musictk.reading.kinds import kind_of
+from musictk.reading.kinds import RESOURCE_FOLDER, kind_of
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.tar import TarReader
@@ -108,7 +108,8 @@ def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Ar
 
 
 def _kind(name: str) -> str | None:
-    kind = kind_of(PurePosixPath(name).name)
+    path = PurePosixPath(name)
+    kind = None if RESOURCE_FOLDER in path.parts else kind_of(path.name)
     return None if kind == "archive" else kind
 
 

@@ -17,8 +17,13 @@ KINDS = {
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
 
+RESOURCE_FOLDER = "__MACOSX"  # in archives from macOS: resource forks, no music
+
+
 def kind_of(name: str) -> str | None:
     """The kind of a file by its name: midi, text, abc or archive; None for any other file."""
+    if name.startswith("._"):  # a resource fork, as macOS stores it on other file systems
+        return None
     lower = name.lower()
     if lower.endswith(ARCHIVES):
         return "archive"

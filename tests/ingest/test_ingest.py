@@ -318,3 +318,85 @@ def test_killed_anywhere_and_run_again_it_ends_the_same(midis: Path, tmp_path: P
             assert len(catalog.known_locations()) >= safe
     last, _ = start(root).communicate(timeout=120)
     assert last.split()[-1] == clean.split()[-1]
+
+
+def test_resource_forks_of_macos_are_skipped(
+    run: Run, catalog: Catalog, midis: Path, tmp_path: Path
+) -> None:
+    """A folder copied from macOS has `._x.mid` beside `x.mid`, a zip a folder `__MACOSX`."""
+    music = (midis / "Satie" / "gymnopedie_3.mid").read_bytes()
+    folder = tmp_path / "music" / "Satie"
+    (folder / "__MACOSX").mkdir(parents=True)
+    for name in ("a.mid", "._a.mid", "__MACOSX/b.mid"):
+        (folder / name).write_bytes(music if name == "a.mid" else b"fork")
+    other = (midis / "Bach" / "musette_anh126.mid").read_bytes()
+    with zipfile.ZipFile(tmp_path / "music" / "more.zip", "w") as archive:
+        archive.writestr("Bach/c.mid", other)
+        archive.writestr("Bach/._c.mid", b"fork")
+        archive.writestr("__MACOSX/Bach/._c.mid", b"fork")
+        archive.writestr("__MACOSX/Bach/c.mid", b"fork")
+    report = run(tmp_path / "music")
+    assert (report.accepted, report.rejected) == (2, {})
+    assert {row["composer"] for row in catalog.files()} == {"Bach", "Satie"}
+
+
+def test_a_member_above_its_archive_has_no_such_composer(
+    run: Run, catalog: Catalog, midis: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+        archive.write(midis / "Satie" / "gymnopedie_3.mid", "../x.mid")
+    assert run(tmp_path / "more.zip").accepted == 1
+    assert [row["composer"] for row in catalog.files()] == [None]
+
+
+@pytest.mark.parametrize("given", [".", "..", "../work", "midis/..", "midis"])
+def test_deleted_files_are_noticed_however_the_folder_is_given(
+    run: Run,
+    catalog: Catalog,
+    workspace: Workspace,
+    midis: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    given: str,
+) -> None:
+    monkeypatch.chdir(workspace.root)
+    copytree(midis / "Chopin", "midis/Chopin")
+    names = sorted(Path("midis/Chopin").iterdir())
+    run(Path(given))
+    names[0].unlink()
+    assert run(Path(given)).missing == 1
+    assert [Path(piece.path).name for piece in catalog.pieces()] == [
+        path.name for path in names[1:]
+    ]
+    assert run(Path(given)).missing == 0
+
+
+def test_a_file_outside_the_given_folder_is_not_missing(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path, tmp_path: Path
+) -> None:
+    copytree(midis / "Satie", tmp_path / "other" / "Satie")
+    copytree(midis / "Bach", workspace.root / "midis" / "Bach")
+    run(tmp_path / "other")
+    assert run(workspace.root).missing == 0
+    assert len(list(catalog.pieces())) == len(list((midis / "Bach").iterdir())) + 1
+
+
+def test_a_member_removed_from_an_archive_is_missing(
+    run: Run, catalog: Catalog, midis: Path, tmp_path: Path
+) -> None:
+    names = sorted((midis / "Chopin").iterdir())
+
+    def pack(paths: list[Path]) -> None:
+        with zipfile.ZipFile(tmp_path / "more.zip", "w") as archive:
+            for path in paths:
+                archive.write(path, f"Chopin/{path.name}")
+
+    pack(names)
+    run(tmp_path / "more.zip")
+    pack(names[1:])
+    assert run(tmp_path / "more.zip").missing == 1
+    kept = {str(piece.member) for piece in catalog.pieces()}
+    assert kept == {f"Chopin/{path.name}" for path in names[1:]}
+    whole = (tmp_path / "more.zip").read_bytes()
+    (tmp_path / "more.zip").write_bytes(whole[: len(whole) // 2])  # nothing is forgotten of this
+    assert run(tmp_path / "more.zip").missing == 0
+    assert {str(piece.member) for piece in catalog.pieces()} == kept
