@@ -53,7 +53,8 @@ def sample(
     sampler: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="NAME:KEY=VALUE,…", help="Another sampler to apply after these (see `plugins`)."
+            metavar="NAME:KEY=VALUE,…",
+            help="Another sampler, applied after top-p and min-p (see `plugins`).",
         ),
     ] = None,
     runtime: Annotated[

@@ -64,10 +64,16 @@ def constraints(
     tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any]
 ) -> tuple[Constraint, ...]:
     """The constraints of one piece. Raises UsageError for a metre that the vocabulary lacks."""
+    found = [_metre(tokenizer, sampling, prompt)]
+    return tuple(each for each in found if each is not None)
+
+
+def _metre(tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any]) -> Constraint | None:
+    """The metre that was chosen, or that of the first bar; None if it may change."""
     chosen = find_metre(tokenizer, sampling.metre)
     attribute = tokenizer.attributes().get(METRE)
     if attribute is None or not attribute.values:
-        return ()
+        return None
     if chosen is not None:
-        return (Fixed(attribute, [chosen]),)
-    return (Steady(attribute, prompt),) if sampling.metre == STEADY else ()
+        return Fixed(attribute, [chosen])
+    return Steady(attribute, prompt) if sampling.metre == STEADY else None

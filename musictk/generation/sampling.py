@@ -74,20 +74,22 @@ class Sampling:
     min_p: float = option(0.0, "Drop tokens below p times the most likely (0 disables).", high=1)
     guidance: float = option(1.5, "Classifier-free guidance scale (1 disables).", high=100)
     variation: float = option(
-        0.3, "How much returning sections vary (0: exact; 1: from memory).", high=1
+        0.3, "How much a returning section varies (0: exact repeat; 1: free).", high=1
     )
-    contrast: float = option(0.0, "Push new sections away from earlier ones (0 disables).", high=4)
+    contrast: float = option(
+        0.0, "Make new sections differ from earlier ones (0 disables).", high=4
+    )
     metre: str = option(
         STEADY,
         "Metre: steady (that of the first bar), free, or fixed, such as 3/4.",
         allowed="steady, free or a metre such as 3/4",
         check=is_metre,
     )
-    blend: float = option(0.5, "Weight of the theme's context when a section returns.", high=1)
+    blend: float = option(0.5, "Influence of the original section on its return.", high=1)
     ramp: int = option(2, "Bars over which --blend rises to its full weight.")
     figure: float = option(
         0.5,
-        "Mean length of a departure from the theme, in bars.",
+        "Mean length of a passage that varies the theme, in bars.",
         allowed="above 0",
         check=_positive,
     )
