@@ -277,7 +277,7 @@ def _below(file: FoundFile, member: str) -> tuple[str, ...]:
     if not member:
         return file.below
     names = [name for name in member.split("/") if name not in ("", ".", "..")]
-    return (*file.below[:-1], *names) if names else (*file.below[:-1], member)
+    return (*file.below[:-1], *names)
 
 
 def _read_composers(path: Path | None) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -58,25 +58,14 @@ class RunMetrics:
 
     @staticmethod
     def of_outcome(outcome: Outcome, parameters: int) -> RunMetrics:
-        """The metrics of a run that finished, diverged or was interrupted by a signal."""
-        return RunMetrics(
-            ended=outcome.ended,
-            step=outcome.step,
-            best_step=outcome.best_step,
-            best_nll=outcome.best_nll,
-            baseline=outcome.baseline,
-            by_position=outcome.by_position,
-            skipped=outcome.skipped,
-            seconds=outcome.seconds,
-            positions_per_second=outcome.positions_per_second,
-            parameters=parameters,
-            peak_bytes=outcome.peak_bytes,
-            why=outcome.why if outcome.diverged else None,
-        )
+        """The metrics of a run that ended by itself, or on a signal."""
+        why = outcome.why if outcome.diverged else None
+        metrics = RunMetrics.of_progress(outcome, outcome.ended)
+        return replace(metrics, parameters=parameters, peak_bytes=outcome.peak_bytes, why=why)
 
     @staticmethod
-    def of_progress(progress: Progress, ended: str) -> RunMetrics:
-        """The metrics of a run that was killed or failed, from its last checkpoint."""
+    def of_progress(progress: Progress | Outcome, ended: str) -> RunMetrics:
+        """The metrics of a run that ended otherwise, from its last checkpoint."""
         return RunMetrics(
             ended=ended,
             step=progress.step,
@@ -86,7 +75,7 @@ class RunMetrics:
             by_position=progress.by_position,
             skipped=progress.skipped,
             seconds=progress.seconds,
-            positions_per_second=progress.positions / max(progress.seconds, 1e-9),
+            positions_per_second=progress.positions_per_second,
         )
 
     def plain(self) -> dict[str, Any]:

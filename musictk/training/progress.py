@@ -50,6 +50,11 @@ class Progress:
             progress.best_nll = None  # older versions stored infinity
         return progress
 
+    @property
+    def positions_per_second(self) -> float:
+        """The mean speed of training, over all processes."""
+        return self.positions / max(self.seconds, 1e-9)
+
     def count(self, positions: int, seconds: float) -> None:
         """Count a step."""
         self.step += 1

@@ -282,7 +282,7 @@ class Trainer:
             baseline=progress.baseline,
             skipped=progress.skipped,
             seconds=progress.seconds,
-            positions_per_second=progress.positions / max(progress.seconds, 1e-9),
+            positions_per_second=progress.positions_per_second,
             peak_bytes=peak_bytes(self.world.device),
             digest=weights_digest(network),
             last=self.directory / LAST,
