@@ -48,7 +48,8 @@ def _usage(title: str, command: Any) -> str:
 
 
 def _standard(parameter: Any) -> bool:
-    return bool({"--help", "--install-completion", "--show-completion"} & set(parameter.opts))
+    """Whether every command has it: the global options, and what typer adds."""
+    return not parameter.expose_value or bool({"--help", "--install-completion", "--show-completion"} & set(parameter.opts))
 
 
 def _parameter(parameter: Any) -> str:

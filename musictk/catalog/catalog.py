@@ -20,13 +20,14 @@ class Catalog(Audit, Pieces, Queries, Labels, Shards, Runs):
     """
 
     @classmethod
-    def open(cls, url: str, root: Path) -> Catalog:
+    def open(cls, url: str, root: Path, create: bool = True) -> Catalog:
         """Open the catalog at an SQLAlchemy URL; create it or migrate it to head if needed.
 
-        Raises UsageError for a URL that cannot be used, MusictkError for a database that cannot be
-        opened or was written by a newer version.
+        Raises UsageError for a URL that cannot be used, or a file that does not exist and may not
+        be created; MusictkError for a database that cannot be opened or was written by a newer
+        version.
         """
-        return cls(connect(url), root)
+        return cls(connect(url, create), root)
 
     def __enter__(self) -> Catalog:
         return self

@@ -61,7 +61,7 @@ class Database:
         self._engine.dispose()
 
 
-def connect(url: str) -> Engine:
+def connect(url: str, create: bool = True) -> Engine:
     """Open the database at `url` (any SQLAlchemy URL); create it or migrate it to head if needed.
 
     A SQLite database that can only be read is opened read-only: in a folder without write
@@ -71,6 +71,9 @@ def connect(url: str) -> Engine:
     try:
         parsed = make_url(url)
         file = _file_of(parsed)
+        if file is not None and not create and not file.exists():
+            hint = "name another with --catalog, or run: musictk ingest FOLDER"
+            raise UsageError(f"there is no catalog {file}", hint)
         if file is not None:
             _make_folder(file)
         engine = _engine(_immutable(parsed) if _is_protected(file) else parsed)

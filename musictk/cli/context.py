@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from musictk.cli.location import Location, Settings
 from musictk.cli.output import Output, counted
 from musictk.errors import UsageError
 from musictk.workspace import Workspace
@@ -21,22 +22,41 @@ if TYPE_CHECKING:
 class CommandSession:
     """The resolved global options."""
 
-    workspace: Workspace
-    url: str
+    location: Location
+    settings: Settings
     output: Output
 
+    @property
+    def workspace(self) -> Workspace:
+        return self.location.workspace
+
     @contextmanager
-    def catalog(self) -> Iterator[Catalog]:
-        """Open the catalog for the duration of the command; create it if there is none."""
+    def catalog(self, create: bool = False) -> Iterator[Catalog]:
+        """Open the catalog for the duration of the command.
+
+        Raises MusictkError if there is none, unless it may be created.
+        """
+        if not create:
+            self.location.require()
         from musictk.catalog import Catalog, unreadable
 
-        with Catalog.open(self.url, self.workspace.root) as catalog:
+        url, root = self.location.url, self.workspace.root
+        with Catalog.open(url, root, create=create) as catalog:
             yield catalog
         if count := unreadable.take():
             self.output.warn(
                 f"{counted(count, 'catalog value')} cannot be read and are treated as missing; "
                 "run: musictk catalog check"
             )
+
+    @contextmanager
+    def catalog_if_any(self) -> Iterator[Catalog | None]:
+        """Open the catalog, for a command that also works without one."""
+        if not self.location.found:
+            yield None
+            return
+        with self.catalog() as catalog:
+            yield catalog
 
 
 def rank(context: typer.Context, parameter: str) -> int:
@@ -50,7 +70,9 @@ def require_alone(context: typer.Context, flag: str, hint: str, but: tuple[str, 
     typed = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in but and rank(context, parameter.name or "") == 3
+        if parameter.expose_value
+        and parameter.name not in but
+        and rank(context, parameter.name or "") == 3
     ]
     if typed:
         raise UsageError(f"{flag} cannot be combined with {' and '.join(typed)}", hint)

@@ -37,7 +37,9 @@ def ingest(
 
     here = session(context)
     options = IngestOptions(composers=composers, workers=workers)
-    with here.catalog() as catalog, IngestBar(here.output) as bar:
+    if here.location.found and here.workspace.root != Path.cwd():
+        here.output.note(f"using the catalog in {here.workspace.root}")
+    with here.catalog(create=True) as catalog, IngestBar(here.output) as bar:
         found = run(catalog, here.workspace, paths, options, bar)
     report(here.output, found)
     if found.unknown and composers:

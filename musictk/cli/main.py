@@ -6,18 +6,18 @@ import io
 import os
 import sys
 from contextlib import suppress
+from dataclasses import replace
 from typing import Annotated, Any, NoReturn
 
 import typer
 
 from musictk import __version__
-from musictk.cli.config import check_file
-from musictk.cli.context import CommandSession
+from musictk.cli.context import session
+from musictk.cli.global_options import CatalogOption, JsonOption, QuietOption, add_to_commands
 from musictk.cli.output import Output, printing
-from musictk.cli.settings import bind, defaults
+from musictk.cli.settings import bind
 from musictk.errors import MusictkError
 from musictk.files import cause
-from musictk.workspace import here
 
 
 def build_command() -> Any:
@@ -37,7 +37,9 @@ def build_command() -> Any:
     app.callback()(_root)
     commands.add_to(app)
     registry().add_commands(app)
-    return bind(get_command(app), defaults())
+    command = get_command(app)
+    add_to_commands(command)
+    return bind(command, {})  # the settings are read when the catalog is known
 
 
 def _version(asked: bool) -> None:
@@ -48,14 +50,9 @@ def _version(asked: bool) -> None:
 
 def _root(
     context: typer.Context,
-    catalog: Annotated[
-        str,
-        typer.Option(
-            metavar="URL", help="Catalog URL.", show_default="catalog.db in this directory"
-        ),
-    ] = "",
-    json: Annotated[bool, typer.Option("--json", help="Print results as JSON.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress and notes.")] = False,
+    catalog: CatalogOption = "",
+    json: JsonOption = False,
+    quiet: QuietOption = False,
     version: Annotated[
         bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_version)
     ] = False,
@@ -64,9 +61,7 @@ def _root(
 
     Start with: musictk ingest ./midis; musictk train; musictk sample -o out.mid; musictk export.
     """
-    check_file(context)
-    workspace = here()
-    context.obj = CommandSession(workspace, catalog or workspace.catalog_url, Output(json, quiet))
+    context.obj = replace(session(context), output=Output(json, quiet))
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -34,7 +34,8 @@ def command_options(
 ) -> Iterator[tuple[tuple[str, ...], Any]]:
     """(path, option) of every option at and below a command; a path ends with the flag."""
     for option in command.params:
-        if option.param_type_name == "option" and not option.is_eager:  # such as --version
+        # Neither --help and --version nor the global options that are repeated at each command.
+        if option.param_type_name == "option" and option.expose_value and option.name != "version":
             yield (*path, option.opts[0].removeprefix("--")), option
     for name, child in getattr(command, "commands", {}).items():
         yield from command_options(child, (*path, name))
@@ -50,11 +51,12 @@ def bind(command: Any, file: Mapping[str, Any]) -> Any:
     for path, option in command_options(command):
         option.envvar = variable(path)
         option.show_envvar = False  # one rule for all of them: see docs/commands.md
-    _set_defaults(command, file)
+    set_defaults(command, file)
     return command
 
 
-def _set_defaults(command: Any, table: Mapping[str, Any]) -> None:
+def set_defaults(command: Any, table: Mapping[str, Any]) -> None:
+    """Let the options of the command and its sub-commands have the defaults in a table."""
     own = {
         option.name: _default(option, table[path[0]])
         for path, option in command_options(command)
@@ -63,7 +65,7 @@ def _set_defaults(command: Any, table: Mapping[str, Any]) -> None:
     command.context_settings = {**command.context_settings, "default_map": own}
     for name, child in getattr(command, "commands", {}).items():
         below = table.get(name)
-        _set_defaults(child, below if isinstance(below, Mapping) else {})
+        set_defaults(child, below if isinstance(below, Mapping) else {})
 
 
 def _default(option: Any, value: Any) -> Any:
