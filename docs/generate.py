@@ -49,7 +49,10 @@ def _usage(title: str, command: Any) -> str:
 
 def _standard(parameter: Any) -> bool:
     """Whether every command has it: the global options, and what typer adds."""
-    return not parameter.expose_value or bool({"--help", "--install-completion", "--show-completion"} & set(parameter.opts))
+    added = {"--help", "--install-completion", "--show-completion"}
+    return not parameter.expose_value or bool(added & set(parameter.opts))
+        {"--help", "--install-completion", "--show-completion"} & set(parameter.opts)
+    )
 
 
 def _parameter(parameter: Any) -> str:

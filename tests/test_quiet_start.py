@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from musictk.catalog import Catalog
+
 HEAVY = ("torch", "miditok", "onnxruntime", "matplotlib", "mido", "symusic")
 CATALOG = ("sqlalchemy", "alembic")
 
@@ -55,6 +57,7 @@ def test_light_commands_load_nothing_heavy(arguments: tuple[str, ...], tmp_path:
 
 @pytest.mark.parametrize("arguments", [("catalog", "summary"), ("catalog", "files")], ids=" ".join)
 def test_the_catalog_needs_no_model(arguments: tuple[str, ...], tmp_path: Path) -> None:
+    Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path).close()
     found = loaded(command(*arguments), tmp_path)
     assert "sqlalchemy" in found
     assert not found & set(HEAVY)

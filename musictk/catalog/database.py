@@ -6,7 +6,7 @@ import os
 import shutil
 import sqlite3
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -24,7 +24,14 @@ from musictk.files import cause, writing
 
 _TIMEOUT = 600.0  # seconds a writer waits for another to finish
 _FULL = 64 << 10  # bytes free on a disk below which SQLite cannot open a database in WAL mode
+_READ_ONLY = "make it writable, or copy it to a writable folder"
 _COPY = "restore it from a copy, or move it away and ingest again"
+_WRITE_FAILURES = (
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_READONLY,
+)
 _text = partial(str, encoding="utf-8", errors="surrogateescape")  # keeps invalid UTF-8
 
 
@@ -34,8 +41,10 @@ class Database:
     def __init__(self, engine: Engine, root: Path) -> None:
         self._engine = engine
         self._writer = engine.execution_options(writes=True)
-        self._name, self._file = _name_of(engine.url), _file_of(engine.url)
+        self._file = _file_of(engine.url)
+        self._name = str(self._file) if self._file else _name_of(engine.url)
         self.root = root
+        self.read_only = engine.url.query.get("mode") == "ro"
 
     @contextmanager
     def reading(self) -> Iterator[Session]:
@@ -49,13 +58,23 @@ class Database:
 
     @contextmanager
     def writing(self) -> Iterator[Session]:
-        """A session that holds the write lock from its first statement; commits on success."""
+        """A session that holds the write lock from its first statement; commits on success.
+
+        Raises MusictkError if the database can only be read.
+        """
+        self.require_writable()
         with (
             _typed_errors(self._name, self._file),
             Session(self._writer, expire_on_commit=False) as session,
             session.begin(),
         ):
             yield session
+
+    def require_writable(self) -> None:
+        """Raise MusictkError if the database can only be read."""
+        full = self._file is not None and _disk_is_full(self._file)
+        if self.read_only and not full:  # for a full disk, SQLite's own error says so
+            raise MusictkError(f"the workspace {self.root} is read-only", _READ_ONLY)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -76,19 +95,42 @@ def connect(url: str, create: bool = True) -> Engine:
             raise UsageError(f"there is no catalog {file}", hint)
         if file is not None:
             _make_folder(file)
-        engine = _engine(_immutable(parsed) if _is_protected(file) else parsed)
+        with _typed_errors(url, file):
+            return _open_first(_ways_to_open(parsed, file), url)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise UsageError(f"cannot use the catalog URL {url!r}: {error}", hint) from error
-    with _typed_errors(url, file):
+
+
+def _open_first(candidates: Iterable[URL], url: str) -> Engine:
+    """The first database that can be opened, migrated to head; else the error of the first."""
+    failed: OperationalError | None = None
+    for candidate in candidates:
+        engine = _engine(candidate)
         try:
             _migrate(engine, url)
         except OperationalError as error:
-            if not _is_write_failure(error) or _has_pending_writes(file):
-                raise
             engine.dispose()
-            engine = _engine(_immutable(parsed))
-            _migrate(engine, url)
-    return engine
+            failed = failed or error
+            if not _is_write_failure(error):
+                break
+        else:
+            return engine
+    assert failed is not None
+    raise failed
+
+
+def _ways_to_open(url: URL, file: Path | None) -> Iterator[URL]:
+    """The URLs to try: to write; to read; to read a file that no process can be writing."""
+    if file is None or url.query or not file.is_file():
+        yield url
+        return
+    if os.access(file, os.W_OK) and os.access(file.parent, os.W_OK):
+        yield url
+    database = f"file:{quote(str(file.absolute()))}"
+    yield url.set(database=database, query={"mode": "ro", "uri": "true"})
+    # In WAL mode SQLite creates a file even for reading, unless the database is declared immutable.
+    if not _has_pending_writes(file):
+        yield url.set(database=database, query={"mode": "ro", "immutable": "1", "uri": "true"})
 
 
 def _engine(url: URL) -> Engine:
@@ -120,32 +162,8 @@ def _make_folder(path: Path) -> None:
         raise UsageError(f"the catalog {path} is not a regular file", "name another: --catalog URL")
 
 
-def _immutable(url: URL) -> URL:
-    """The URL that reads a SQLite file without writing any other file.
-
-    In WAL mode SQLite creates a file even for reading, unless the database is declared immutable.
-    """
-    path = _file_of(url)
-    assert path is not None
-    if url.query:
-        return url
-    database = f"file:{quote(str(path.absolute()))}"
-    return url.set(database=database, query={"immutable": "1", "uri": "true"})
-
-
-def _is_protected(path: Path | None) -> bool:
-    """Whether permissions allow only reading, and everything committed is in the file itself."""
-    if path is None or not path.is_file():
-        return False
-    if os.access(path, os.W_OK) and os.access(path.parent, os.W_OK):
-        return False
-    return not _has_pending_writes(path)
-
-
-def _has_pending_writes(path: Path | None) -> bool:
+def _has_pending_writes(path: Path) -> bool:
     """Whether an immutable database would hide commits that are still in its WAL file."""
-    if path is None or not path.is_file():
-        return True
     pending = path.with_name(path.name + "-wal")
     return pending.exists() and pending.stat().st_size > 0
 
@@ -153,7 +171,7 @@ def _has_pending_writes(path: Path | None) -> bool:
 def _is_write_failure(error: OperationalError) -> bool:
     """Whether SQLite could not create or extend a file that it needs, as on a full disk."""
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
-    return code in (sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL, sqlite3.SQLITE_CANTOPEN)
+    return code in _WRITE_FAILURES
 
 
 def _prepare_sqlite(connection: Any, _record: Any) -> None:
@@ -202,6 +220,9 @@ def _migrate(engine: Engine, url: str) -> None:
                 "upgrade musictk",
             )
         raise MusictkError(f"the catalog {url} has an unknown revision {found!r}", _COPY)
+    if engine.url.query.get("mode") == "ro":
+        what = f"the catalog {url} is of an older musictk and read-only, so it cannot be migrated"
+        raise MusictkError(what, _READ_ONLY)
     from alembic import command  # imported only for a catalog that is not at head
     from alembic.config import Config
 

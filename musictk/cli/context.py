@@ -31,10 +31,11 @@ class CommandSession:
         return self.location.workspace
 
     @contextmanager
-    def catalog(self, create: bool = False) -> Iterator[Catalog]:
+    def catalog(self, create: bool = False, write: bool = False) -> Iterator[Catalog]:
         """Open the catalog for the duration of the command.
 
-        Raises MusictkError if there is none, unless it may be created.
+        Raises MusictkError if there is none, unless the command may `create` it; and if a command
+        will `write` files of the workspace, which is read-only.
         """
         if not create:
             self.location.require()
@@ -42,6 +43,8 @@ class CommandSession:
 
         url, root = self.location.url, self.workspace.root
         with Catalog.open(url, root, create=create) as catalog:
+            if create or write:
+                catalog.require_writable()
             yield catalog
         if count := unreadable.take():
             self.output.warn(

@@ -34,7 +34,7 @@ def export(
 
     here = session(context)
     kinds = job.kinds(onnx=onnx, torchscript=torchscript, int8=int8, fp16=fp16)
-    with here.catalog() as catalog, here.output.progress("exporting") as bar:
+    with here.catalog(write=True) as catalog, here.output.progress("exporting") as bar:
         reports = list(job.export(catalog, here.workspace, kinds, run, Stages(bar)))
     here.output.result(
         [job.plain(report) for report in reports],

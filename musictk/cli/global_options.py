@@ -20,6 +20,7 @@ from musictk.cli.settings import command_options, set_defaults
 from musictk.errors import UnknownNameError
 
 PANEL = "Global options"
+Change = Callable[[CommandSession, typer.Context, Any], CommandSession]
 
 
 def use_catalog(context: typer.Context, value: str) -> str:
@@ -45,7 +46,11 @@ QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Hide progress 
 
 def add_to_commands(program: Any) -> None:
     """Let the global options of the program be given after the name of any command."""
-    actions = {"catalog": _catalog_after, "json": _json_after, "quiet": _quiet_after}
+    actions: dict[str, Change] = {
+        "catalog": _catalog_after,
+        "json": _json_after,
+        "quiet": _quiet_after,
+    }
     given = [option for option in program.params if option.name in actions]
     for command in _below(program):
         taken = {name for option in command.params for name in _names(option)}
@@ -64,7 +69,7 @@ def _names(option: Any) -> set[str]:
     return {*option.opts, *option.secondary_opts}
 
 
-def _after(option: Any, action: Callable[[CommandSession, typer.Context, Any], Any]) -> Any:
+def _after(option: Any, action: Change) -> Any:
     """A copy of a global option for a command: its value changes the session alone."""
 
     def change(context: typer.Context, parameter: Any, value: Any) -> Any:

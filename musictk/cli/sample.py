@@ -11,6 +11,8 @@ import typer
 from musictk.cli.context import require_alone, session
 from musictk.cli.sampling_options import sampling_options
 
+NOT_RECORDED = "the workspace is read-only: the piece is not recorded, and --like cannot repeat it"
+
 
 @sampling_options(after={"temperature": "seed", "guidance": "sampler"})
 def sample(
@@ -109,11 +111,16 @@ def sample(
         theme=theme,
         new_only=new_only,
     )
-    with here.catalog() as catalog, CompositionBar(here.output) as bar:
-        if like is not None:
-            batch = job.repeat_sample(catalog, here.workspace, like, out, bar)
-        else:
+    bar = CompositionBar(here.output)
+    if like is not None:
+        with here.catalog() as known, bar:
+            batch = job.repeat_sample(known, here.workspace, like, out, bar)
+    else:
+        needed = here.catalog() if bundle is None else here.catalog_if_any()
+        with needed as catalog, bar:
             batch = job.sample(catalog, here.workspace, asked, out, bar)
+            if catalog is not None and catalog.read_only:
+                here.output.warn(NOT_RECORDED)
     report(here.output, batch)
     if batch.failed:
         raise typer.Exit(3)

@@ -62,8 +62,9 @@ def _row(piece: SampleFile) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
+    repeat = "" if row["id"] is None else f"; repeat: musictk sample --like {row['id']}"
     return (
         f"{row['path']}  by {row['model']}, seed {row['seed']},"
         f" {' '.join(row['sections'])}, {row['positions']:,} {row['unit']}s"
-        f" at {row['tokens_per_second']:,.0f}/s; repeat: musictk sample --like {row['id']}"
+        f" at {row['tokens_per_second']:,.0f}/s{repeat}"
     )

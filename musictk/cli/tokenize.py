@@ -35,6 +35,6 @@ def tokenize(
             "give settings of the tokenizer, such as bpe=5000 or tokens.bpe=5000",
         )
     config = groups.get("", {}) | groups.get("tokens", {})
-    with here.catalog() as catalog, IngestBar(here.output) as bar:
+    with here.catalog(write=True) as catalog, IngestBar(here.output) as bar:
         rows = tokenize_all(catalog, here.workspace, tokenizer, config, bar)
     here.output.table([asdict(row) for row in rows])

@@ -134,7 +134,7 @@ def train(
         require_alone(context, "--resume", hint, but=("resume", "device"))
     main = os.environ.get("RANK", "0") == "0"  # under torchrun only one process prints
     output = here.output if main else Output(quiet=True)
-    with here.catalog() as catalog, TrainingBar(output) as bar:
+    with here.catalog(write=True) as catalog, TrainingBar(output) as bar:
         if resume is not None:
             result = job.resume(catalog, here.workspace, resume, bar, device)
         else:

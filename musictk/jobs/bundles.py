@@ -46,7 +46,7 @@ def best_of(catalog: Catalog, workspace: Workspace, run: str | None) -> tuple[st
 
 
 def open_source(
-    catalog: Catalog,
+    catalog: Catalog | None,
     workspace: Workspace,
     source: ModelSource,
     made: str = "",
@@ -61,6 +61,8 @@ def open_source(
             raise UsageError("--run cannot be combined with --bundle", "leave one of them out")
         name, directory, engine = source.bundle.name, source.bundle, source.runtime
     else:
+        if catalog is None:
+            raise UsageError("without a catalog there are no runs to sample", "add --bundle")
         name, directory = best_of(catalog, workspace, source.run)
         engine = source.runtime or "torch"
         if engine != "torch" and engine not in available(directory):

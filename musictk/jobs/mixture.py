@@ -13,7 +13,9 @@ from musictk.model.conditions import Conditions
 _WEIGHTED = re.compile(r"(.+?):(\d*\.?\d+)(?:,\s*|$)")  # LABEL:WEIGHT; a label may contain commas
 
 
-def mixtures(catalog: Catalog, known: Conditions, texts: Mapping[str, str]) -> dict[str, Weighted]:
+def mixtures(
+    catalog: Catalog | None, known: Conditions, texts: Mapping[str, str]
+) -> dict[str, Weighted]:
     """The weighted labels in the text of each category. Composers may be aliases of the catalog.
 
     Raises UsageError for a text that is not LABEL or LABEL:WEIGHT, separated by commas.
@@ -51,7 +53,9 @@ def _label(part: str, named: Callable[[str], str | None]) -> tuple[str, float]:
         raise UsageError(f"{part!r} is not LABEL:WEIGHT", "such as Bach:0.6,Chopin:0.4") from error
 
 
-def _namer(catalog: Catalog, known: Conditions, category: str) -> Callable[[str], str | None]:
+def _namer(
+    catalog: Catalog | None, known: Conditions, category: str
+) -> Callable[[str], str | None]:
     """A function from a name to the label that the model knows by it, or None."""
 
     def named(text: str) -> str | None:
@@ -59,7 +63,7 @@ def _namer(catalog: Catalog, known: Conditions, category: str) -> Callable[[str]
             return None
         if known.knows(category, text):
             return text
-        if category != "composer":
+        if category != "composer" or catalog is None:
             return None
         try:
             name = catalog.composer(text).name

@@ -58,7 +58,7 @@ class SampleRequest:
 class SampleFile:
     """A file that was written."""
 
-    id: int  # of its row in the catalog, for `sample --like ID`
+    id: int | None  # of its row in the catalog, for `sample --like ID`; None: it has none
     path: Path
     composition: Composition
     source: str  # the name of the model
@@ -75,7 +75,7 @@ class SampleBatch:
 
 
 def sample(
-    catalog: Catalog,
+    catalog: Catalog | None,
     workspace: Workspace,
     asked: SampleRequest,
     out: Path | None = None,
@@ -83,7 +83,8 @@ def sample(
 ) -> SampleBatch:
     """Compose `asked.count` pieces and write each; several are numbered out-1.mid, out-2.mid, …
 
-    Raises MusictkError if none of them can be written.
+    Each is recorded in the catalog, unless there is none or it is read-only. Raises MusictkError if
+    none of them can be written.
     """
     opened = open_source(catalog, workspace, asked.source)
     runtime = opened.runtime
@@ -96,7 +97,10 @@ def sample(
     find_metre(tokenizer, sampling.metre)
     _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
-    kept: dict[str, Any] = {} if given is None else {"given": given.store(workspace)}
+    record = catalog if catalog is not None and not catalog.read_only else None
+    kept: dict[str, Any] = {}
+    if given is not None and record is not None:
+        kept = {"given": given.store(workspace)}
     kept |= {"new_only": True} if asked.new_only else {}
     made: list[SampleFile] = []
     notices: list[str] = []
@@ -108,25 +112,33 @@ def sample(
         except MusictkError as error:  # of text that is not valid ABC; other pieces may be
             failed.append(error)
             continue
-        row = catalog.add_sample(
-            workspace.relative(path),
-            hashlib.sha256(path.read_bytes()).hexdigest(),
-            opened.digest,
-            request.seed,
-            {
-                "source": _plain(asked.source, opened),
-                "row": composition.row,
-                **kept,
-                **request.plain(),
-            },
-            opened.run,
-        )
-        made.append(SampleFile(row.id, path, composition, opened.name))
+        details = {
+            "source": _plain(asked.source, opened),
+            "row": composition.row,
+            **kept,
+            **request.plain(),
+        }
+        number = None if record is None else _record(record, workspace, path, opened, details)
+        made.append(SampleFile(number, path, composition, opened.name))
     if failed and not made:
         raise failed[0]
     return SampleBatch(
         tuple(made), tuple(failed), _folded(runtime, request), tuple(dict.fromkeys(notices))
     )
+
+
+def _record(
+    catalog: Catalog, workspace: Workspace, path: Path, opened: LoadedModel, details: dict[str, Any]
+) -> int:
+    """Record a piece that was written; the id of its row."""
+    return catalog.add_sample(
+        workspace.relative(path),
+        hashlib.sha256(path.read_bytes()).hexdigest(),
+        opened.digest,
+        details["seed"],
+        details,
+        opened.run,
+    ).id
 
 
 def _check(asked: SampleRequest) -> None:
@@ -185,7 +197,7 @@ def _announce(
 
 
 def _request(
-    catalog: Catalog,
+    catalog: Catalog | None,
     manifest: Manifest,
     asked: SampleRequest,
     sampling: Sampling,

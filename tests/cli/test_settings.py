@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from musictk.catalog import Catalog
 from musictk.cli.main import build_command
 from musictk.cli.settings import assignments, bind, command_options, defaults
 from musictk.errors import UsageError
@@ -89,6 +90,7 @@ def test_the_environment_and_the_file_are_used(
     named: str,
 ) -> None:
     shell, file = Shell(tmp_path), tmp_path / "musictk.toml"
+    Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path).close()
     file.write_text(f"[train]\n{line}\n")
     assert named in shell.here(capsys, "train")[2]
     file.unlink()
