@@ -51,8 +51,6 @@ def _standard(parameter: Any) -> bool:
     """Whether every command has it: the global options, and what typer adds."""
     added = {"--help", "--install-completion", "--show-completion"}
     return not parameter.expose_value or bool(added & set(parameter.opts))
-        {"--help", "--install-completion", "--show-completion"} & set(parameter.opts)
-    )
 
 
 def _parameter(parameter: Any) -> str:
