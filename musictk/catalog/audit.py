@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -116,18 +117,31 @@ class Audit(Pieces):
         return self.root / load_path(stored)
 
     def _files(self, places: list[Any]) -> list[dict[str, str]]:
+        there = {place.path: self._at(place.path) for place, _ in places}
+        there = {stored: path for stored, path in there.items() if path.is_file()}
+        living = {file.id: place for place, file in places if place.path in there}
         faults = []
         for place, file in places:
-            path = self._at(place.path)
-            if not path.is_file():
-                faults.append(
-                    _fault(
-                        "a file is missing", place.path, "restore it, or ingest its folder again"
-                    )
-                )
-            elif not place.member and _sha256(path) != file.sha256:
-                faults.append(_fault("a file has changed", place.path, "ingest it again"))
+            if place.path not in there:
+                hint = self._moved(living[file.id]) if file.id in living else self._lost(place)
+                faults.append(_fault("a file is missing", place.path, hint))
+            elif not place.member and _sha256(there[place.path]) != file.sha256:
+                hint = f"run: musictk ingest {_typed(there[place.path])}"
+                faults.append(_fault("a file has changed", place.path, hint))
         return faults
+
+    def _moved(self, living: Location) -> str:
+        """How to drop a location that no longer exists of a file that has another one."""
+        path = self._at(living.path)
+        return f"run: musictk ingest {_typed(path if living.member else path.parent)}"
+
+    def _lost(self, place: Location) -> str:
+        """How to find a file again, or to drop it, whose locations all do not exist."""
+        folder = next(each for each in self._at(place.path).parents if each.is_dir())
+        return (
+            "run: musictk ingest FOLDER, with the folder that it is in now;"
+            f" if it was deleted: musictk ingest {_typed(folder)}"
+        )
 
     def _leaks(self) -> list[dict[str, str]]:
         """Near-duplicates in two splits: the model would be scored on music it was trained on."""
@@ -164,6 +178,12 @@ class Audit(Pieces):
 
 def _fault(what: str, where: str, hint: str) -> dict[str, str]:
     return {"what": what, "where": where, "hint": hint}
+
+
+def _typed(path: Path) -> str:
+    """A path as the user can type it: relative if it is below the current directory."""
+    place, here = path.absolute(), Path.cwd()
+    return shlex.quote(str(place.relative_to(here) if place.is_relative_to(here) else place))
 
 
 def _sha256(path: Path) -> str:

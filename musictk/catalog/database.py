@@ -51,7 +51,7 @@ class Database:
         """A session that sees one consistent state and writes nothing."""
         with (
             _typed_errors(self._name, self._file),
-            Session(self._engine, expire_on_commit=False) as session,
+            Session(self._engine, expire_on_commit=False, info={"root": self.root}) as session,
             session.begin(),
         ):
             yield session
@@ -65,7 +65,7 @@ class Database:
         self.require_writable()
         with (
             _typed_errors(self._name, self._file),
-            Session(self._writer, expire_on_commit=False) as session,
+            Session(self._writer, expire_on_commit=False, info={"root": self.root}) as session,
             session.begin(),
         ):
             yield session

@@ -40,11 +40,11 @@ class Pieces(Database):
             Location.mtime_ns,
             Location.checks,
         )
-        query = select(*columns, File.code).outerjoin(File)
+        query = select(*columns, File.code, Location.file_id).outerjoin(File)
         with self.reading() as session:
             return {
-                (path, member): KnownLocation(size, mtime_ns, checks, code)
-                for path, member, size, mtime_ns, checks, code in session.execute(query)
+                (path, member): KnownLocation(size, mtime_ns, checks, code, file_id)
+                for path, member, size, mtime_ns, checks, code, file_id in session.execute(query)
             }
 
     def record(
@@ -85,6 +85,19 @@ class Pieces(Database):
                 from musictk.catalog.grouping import ungroup
 
                 ungroup(session, missing)
+
+    def move_locations(self, moves: Mapping[str, str]) -> None:
+        """Give locations new paths, by their old ones. One that is known already is replaced."""
+        with self.writing() as session:
+            replaced: set[int] = set()
+            for old, new in moves.items():
+                known = select(Location.member).where(Location.path == new)
+                again = (Location.path == old) & Location.member.in_(session.scalars(known).all())
+                ids = session.scalars(select(Location.file_id).where(again))
+                replaced |= {file_id for file_id in ids if file_id is not None}
+                session.execute(delete(Location).where(again))
+                session.execute(update(Location).where(Location.path == old).values(path=new))
+            drop_orphaned(session, replaced)
 
     def set_composers(self, composers: Mapping[tuple[str, str], str]) -> None:
         """Set the composers of the files at these locations, (path, member)."""
@@ -226,4 +239,5 @@ def _piece(file: File) -> PieceInfo | None:
         seconds=file.seconds or 0.0,
         notes=file.notes or 0,
         cluster=file.cluster,
+        locations=tuple((each.path, each.member or None) for each in file.locations),
     )

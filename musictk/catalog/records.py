@@ -14,7 +14,7 @@ FILE_STATUSES = ("accepted", "rejected", "missing")
 class ExaminedFile:
     """The result of examining one location on disk; input of `Catalog.record`."""
 
-    path: str  # relative to the workspace, as names.store_path gives it
+    path: str  # as Workspace.relative and names.store_path give it
     member: str  # name inside an archive, else ""
     size: int  # of the file on disk (the archive's, for a member)
     mtime_ns: int
@@ -36,7 +36,7 @@ class PieceInfo:
     """An accepted file: its facts, and where to read it."""
 
     id: int
-    path: str  # relative to the workspace, as names.store_path gives it
+    path: str  # of its first location, as Workspace.relative and names.store_path give it
     member: str | None
     kind: str
     sha256: str
@@ -46,6 +46,7 @@ class PieceInfo:
     seconds: float
     notes: int
     cluster: str | None = None  # equal for near-duplicates
+    locations: tuple[tuple[str, str | None], ...] = ()  # (path, member) of each, if there are many
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class KnownLocation:
     mtime_ns: int
     checks: int
     code: str | None
+    file_id: int | None = None  # of its content; None for an archive
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,6 @@ from musictk.catalog import (
     Catalog,
     ExaminedFile,
     Fractions,
-    KnownLocation,
     fold,
     load_path,
     store_path,
@@ -22,6 +21,7 @@ from musictk.catalog import (
 from musictk.catalog.labels import read_table
 from musictk.errors import UsageError
 from musictk.ingest.find import FoundFile, composer_of, find, title_of
+from musictk.ingest.locations import Locations, current_locations, dead_copies
 from musictk.reading.archives import read_members
 from musictk.reading.limits import Limits
 from musictk.reading.pool import Pool, WorkerTask, cpus
@@ -98,7 +98,7 @@ class _Ingest:
         self._report = IngestReport()
         self._composers: set[str] = set()
         self._members: dict[str, set[str]] = {}  # archive -> members, where all of it was read
-        self._known_locations: dict[tuple[str, str], KnownLocation] = {}
+        self._known_locations: Locations = {}
         self._table: dict[str, str] = {}  # --composers, by path below the root or by name
         self._used: set[str] = set()  # its rows that matched a file
         self._composer_names: dict[str, str] = {}  # composers of the catalog, by folded name
@@ -110,7 +110,7 @@ class _Ingest:
         self._table = _read_composers(self._options.composers)
         self._composer_names = {fold(row["name"]): row["name"] for row in self._catalog.composers()}
         found_files = list({file.path: file for file in find(paths)}.values())
-        self._known_locations = self._catalog.known_locations()
+        self._known_locations = current_locations(self._catalog, self._workspace)
         self._total = len(found_files)
         fresh = [file for file in found_files if not self._unchanged(file)]
         workers = self._options.workers or cpus()
@@ -128,7 +128,7 @@ class _Ingest:
         folder = self._folders.get(parent)
         if folder is None:
             folder = self._folders[parent] = self._workspace.relative(Path(parent))
-        return store_path(f"{folder}/{name}" if folder != "." else name)
+        return store_path(name if folder == "." else f"{folder.rstrip('/')}/{name}")
 
     def _unchanged(self, file: FoundFile) -> bool:
         known = self._known_locations.get((self._stored(file.path), ""))
@@ -142,7 +142,10 @@ class _Ingest:
         return same
 
     def _forget(self, paths: Sequence[Path], found_files: Sequence[FoundFile]) -> None:
-        """Delete the locations under the given folders, and in archives, that no longer exist."""
+        """Delete the locations under the given folders, and in archives, that no longer exist.
+
+        Elsewhere, those of files that were found again: they were moved, or their folder renamed.
+        """
         there = {self._stored(file.path) for file in found_files}
         roots = tuple(_prefix(path.absolute()) for path in paths if path.is_dir())
         # Files in a folder that cannot be listed may still exist.
@@ -157,7 +160,7 @@ class _Ingest:
             return place.startswith(roots) and not place.startswith(closed)
 
         gone = [key for key in self._known_locations if deleted(*key)]
-        self._catalog.forget(gone)
+        self._catalog.forget([*gone, *dead_copies(self._catalog, self._workspace, there)])
         self._report.missing = len(gone)
 
     def _record(self, pool: Pool, found_files: Sequence[FoundFile]) -> None:

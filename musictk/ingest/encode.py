@@ -9,11 +9,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.catalog import Catalog, PieceInfo, SpanInfo, load_path
+from musictk.catalog import Catalog, PieceInfo, SpanInfo
 from musictk.config import plain
 from musictk.errors import MusictkError
 from musictk.files import digest
-from musictk.ingest.load import load_piece
+from musictk.ingest.load import find_location, load_piece
 from musictk.reading.archives import read_member
 from musictk.reading.limits import Limits
 from musictk.reading.pool import Pool, WorkerTask, cpus
@@ -62,7 +62,8 @@ def tokenize(
     It contains each piece unchanged, and once more for each of the `variations`, which are recorded
     in the spans. A tokenizer that learns is trained first, see `learn`. A piece that the tokenizer
     refuses is recorded as skipped. `pieces` are those of the split that the tokenizer reads; by
-    default they are read from the catalog. Raises MusictkError if no piece is left.
+    default they are read from the catalog. Raises MusictkError if the file of a piece is missing,
+    or no piece is left.
     """
     tokenizer = learn(catalog, workspace, tokenizer)
     if pieces is None:
@@ -171,13 +172,13 @@ def _encoded(
 
 
 def _task(workspace: Workspace, piece: PieceInfo, variation: Variation) -> WorkerTask:
-    path = workspace.resolve(load_path(piece.path))
+    path, member = find_location(workspace, piece)
     message = {"do": "encode", "kind": piece.kind, "path": str(path), **asdict(variation)}
     tag = (piece.id, variation)
-    if piece.member is None:
+    if member is None:
         return WorkerTask(message, tag=tag)
     try:
-        return WorkerTask(message, read_member(path, load_path(piece.member), _LIMITS), tag=tag)
+        return WorkerTask(message, read_member(path, member, _LIMITS), tag=tag)
     except RejectedError as refused:
         answer = {"code": refused.reason, "detail": refused.detail}
         return WorkerTask(message, tag=tag, answer=(answer, b""))

@@ -7,6 +7,7 @@ from pathlib import Path
 from musictk.catalog import PieceInfo, load_path
 from musictk.errors import MusictkError
 from musictk.files import open_regular
+from musictk.ingest.locations import is_gone
 from musictk.reading.archives import read_member
 from musictk.reading.kinds import kind_of
 from musictk.reading.limits import Limits
@@ -21,8 +22,24 @@ def load_piece(workspace: Workspace, info: PieceInfo) -> Piece:
 
     Raises MusictkError where the file is missing or unreadable.
     """
-    path = workspace.resolve(load_path(info.path))
-    return _read(path, load_path(info.member) if info.member else None, info.kind)
+    return _read(*find_location(workspace, info), info.kind)
+
+
+def find_location(workspace: Workspace, info: PieceInfo) -> tuple[Path, str | None]:
+    """(path, member) of a piece's first location that exists.
+
+    Raises MusictkError where none does, with the command that finds it again.
+    """
+    for stored, member in info.locations or ((info.path, info.member),):
+        path = workspace.resolve(load_path(stored))
+        if not is_gone(path):
+            return path, load_path(member) if member else None
+    missing = workspace.resolve(load_path(info.path))
+    raise MusictkError(
+        f"{missing} does not exist",
+        "if it was moved, run: musictk ingest FOLDER, with its new folder;"
+        " to list all missing files: musictk catalog check",
+    )
 
 
 def read_piece(path: Path) -> Piece:
