@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -62,10 +63,10 @@ def _location(named: str, base: Path) -> Location:
     if "://" in named:
         return Location(here(base), named)
     if named:
-        path = base / Path(named).expanduser()
+        path = Path(os.path.normpath(base / Path(named).expanduser()))
         # A path that does not exist yet is a folder, unless it looks like a file.
         is_folder = path.is_dir() or (not path.exists() and not path.suffix)
-        file = (path / CATALOG if is_folder else path).absolute()
+        file = path / CATALOG if is_folder else path
         return Location(Workspace(file.parent), f"sqlite:///{file}")
     found = search(base)
     workspace = found or here(base)
