@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from musictk.catalog.audit import Audit
@@ -20,14 +21,20 @@ class Catalog(Audit, Pieces, Queries, Labels, Shards, Runs):
     """
 
     @classmethod
-    def open(cls, url: str, root: Path, create: bool = True) -> Catalog:
+    def open(
+        cls,
+        url: str,
+        root: Path,
+        create: bool = True,
+        waiting: Callable[[], None] | None = None,
+    ) -> Catalog:
         """Open the catalog at an SQLAlchemy URL; create it or migrate it to head if needed.
 
         Raises UsageError for a URL that cannot be used, or a file that does not exist and may not
         be created; MusictkError for a database that cannot be opened or was written by a newer
-        version.
+        version. `waiting` is called if a change waits for another process for some seconds.
         """
-        return cls(connect(url, create), root)
+        return cls(connect(url, create, waiting), root)
 
     def __enter__(self) -> Catalog:
         return self

@@ -5,12 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import sqlite3
-import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
-from typing import Any
 from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, inspect, text
@@ -18,11 +15,11 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError, StatementError
 from sqlalchemy.orm import Session
 
+from musictk.catalog.locking import begin, prepare
 from musictk.catalog.migrations import HEAD, REVISIONS
 from musictk.errors import MusictkError, UsageError
 from musictk.files import cause, writing
 
-_TIMEOUT = 600.0  # seconds a writer waits for another to finish
 _FULL = 64 << 10  # bytes free on a disk below which SQLite cannot open a database in WAL mode
 _READ_ONLY = "make it writable, or copy it to a writable folder"
 _COPY = "restore it from a copy, or move it away and ingest again"
@@ -32,7 +29,6 @@ _WRITE_FAILURES = (
     sqlite3.SQLITE_CANTOPEN,
     sqlite3.SQLITE_READONLY,
 )
-_text = partial(str, encoding="utf-8", errors="surrogateescape")  # keeps invalid UTF-8
 
 
 class Database:
@@ -80,11 +76,12 @@ class Database:
         self._engine.dispose()
 
 
-def connect(url: str, create: bool = True) -> Engine:
+def connect(url: str, create: bool = True, waiting: Callable[[], None] | None = None) -> Engine:
     """Open the database at `url` (any SQLAlchemy URL); create it or migrate it to head if needed.
 
-    A SQLite database that can only be read is opened read-only: in a folder without write
-    permission, or on a full disk.
+    `waiting` is called if a transaction waits for another writer for some seconds. A SQLite
+    database that can only be read is opened read-only: in a folder without write permission, or on
+    a full disk.
     """
     hint = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
     try:
@@ -96,16 +93,16 @@ def connect(url: str, create: bool = True) -> Engine:
         if file is not None:
             _make_folder(file)
         with _typed_errors(url, file):
-            return _open_first(_ways_to_open(parsed, file), url)
+            return _open_first(_ways_to_open(parsed, file), url, waiting)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
         raise UsageError(f"cannot use the catalog URL {url!r}: {error}", hint) from error
 
 
-def _open_first(candidates: Iterable[URL], url: str) -> Engine:
+def _open_first(candidates: Iterable[URL], url: str, waiting: Callable[[], None] | None) -> Engine:
     """The first database that can be opened, migrated to head; else the error of the first."""
     failed: OperationalError | None = None
     for candidate in candidates:
-        engine = _engine(candidate)
+        engine = _engine(candidate, waiting)
         try:
             _migrate(engine, url)
         except OperationalError as error:
@@ -133,11 +130,11 @@ def _ways_to_open(url: URL, file: Path | None) -> Iterator[URL]:
         yield url.set(database=database, query={"mode": "ro", "immutable": "1", "uri": "true"})
 
 
-def _engine(url: URL) -> Engine:
-    engine = create_engine(url)
+def _engine(url: URL, waiting: Callable[[], None] | None) -> Engine:
+    engine = create_engine(url, execution_options={"waiting": waiting})
     if engine.dialect.name == "sqlite":
-        event.listen(engine, "connect", _prepare_sqlite)
-        event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "connect", prepare)
+        event.listen(engine, "begin", begin)
     return engine
 
 
@@ -172,33 +169,6 @@ def _is_write_failure(error: OperationalError) -> bool:
     """Whether SQLite could not create or extend a file that it needs, as on a full disk."""
     code = getattr(error.orig, "sqlite_errorcode", 0) & 0xFF
     return code in _WRITE_FAILURES
-
-
-def _prepare_sqlite(connection: Any, _record: Any) -> None:
-    connection.text_factory = _text
-    connection.isolation_level = None  # transactions begin in _begin_sqlite
-    connection.execute(f"PRAGMA busy_timeout = {int(_TIMEOUT * 1000)}")
-    connection.execute("PRAGMA foreign_keys = ON")
-    connection.execute("PRAGMA synchronous = FULL")
-    deadline = time.monotonic() + _TIMEOUT
-    while connection.execute("PRAGMA journal_mode").fetchone()[0] not in ("wal", "memory"):
-        # Changing the mode ignores busy_timeout, so two processes may collide at the first opening.
-        try:
-            connection.execute("PRAGMA journal_mode = WAL")
-            return  # a file system without shared memory keeps its mode
-        except sqlite3.OperationalError as error:
-            busy = error.sqlite_errorcode & 0xFF in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED)
-            if "readonly" in str(error):
-                return
-            if not busy or time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    # Upgrading a read transaction fails at once if another writer is active: lock from the start.
-    writes = connection.get_execution_options().get("writes", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def _revision(connection: Connection) -> str | None:

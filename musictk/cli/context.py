@@ -42,7 +42,7 @@ class CommandSession:
         from musictk.catalog import Catalog, unreadable
 
         url, root = self.location.url, self.workspace.root
-        with Catalog.open(url, root, create=create) as catalog:
+        with Catalog.open(url, root, create=create, waiting=self._wait) as catalog:
             if create or write:
                 catalog.require_writable()
             yield catalog
@@ -51,6 +51,9 @@ class CommandSession:
                 f"{counted(count, 'catalog value')} cannot be read and are treated as missing; "
                 "run: musictk catalog check"
             )
+
+    def _wait(self) -> None:
+        self.output.warn("another musictk process is writing to the catalog; waiting for it to end")
 
     @contextmanager
     def catalog_if_any(self) -> Iterator[Catalog | None]:

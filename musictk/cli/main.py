@@ -12,6 +12,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from musictk import __version__
+from musictk.cli import interruption
 from musictk.cli.context import session
 from musictk.cli.global_options import CatalogOption, JsonOption, QuietOption, add_to_commands
 from musictk.cli.output import Output, printing
@@ -39,6 +40,7 @@ def build_command() -> Any:
     registry().add_commands(app)
     command = get_command(app)
     add_to_commands(command)
+    interruption.add_to(command)
     return bind(command, {})  # the settings are read when the catalog is known
 
 
@@ -72,6 +74,10 @@ def main(arguments: list[str] | None = None) -> Any:
             return build_command()(arguments)
         finally:
             _flush()
+    except interruption.InterruptionError as error:
+        _fail(str(error), error.exit_code, label="")
+    except KeyboardInterrupt:  # before the command began, or a second time
+        _fail("interrupted", 130, label="")
     except MusictkError as error:
         _fail(str(error), error.exit_code)
     except BrokenPipeError:  # the reader of our output closed it
@@ -85,9 +91,9 @@ def main(arguments: list[str] | None = None) -> Any:
         _fail("not enough memory; use smaller inputs or settings, or close other programs")
 
 
-def _fail(message: str, code: int = 1) -> NoReturn:
+def _fail(message: str, code: int = 1, label: str = "error: ") -> NoReturn:
     with suppress(OSError):  # standard error may be closed
-        Output().error(message)
+        Output().error(message, label)
     sys.exit(code)
 
 

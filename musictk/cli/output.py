@@ -107,9 +107,9 @@ class Output:
         """Print a warning; not hidden by --quiet."""
         self.stderr.print(Text("warning: ", style="yellow") + Text(safe(message)))
 
-    def error(self, message: str) -> None:
+    def error(self, message: str, label: str = "error: ") -> None:
         """Print the one line that a failing command ends with."""
-        self.stderr.print(Text("error: ", style="bold red") + Text(safe(message)))
+        self.stderr.print(Text(label, style="bold red") + Text(safe(message)))
 
     @contextmanager
     def progress(self, description: str, *fields: str) -> Iterator[Bar]:
