@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shlex
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from musictk.catalog.models import (
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
 from musictk.catalog.queries import file_to_dict
+from musictk.catalog.typed_paths import typed
 from musictk.files import write_bytes
 
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
@@ -126,21 +126,21 @@ class Audit(Pieces):
                 hint = self._moved(living[file.id]) if file.id in living else self._lost(place)
                 faults.append(_fault("a file is missing", place.path, hint))
             elif not place.member and _sha256(there[place.path]) != file.sha256:
-                hint = f"run: musictk ingest {_typed(there[place.path])}"
+                hint = f"run: musictk ingest {typed(there[place.path])}"
                 faults.append(_fault("a file has changed", place.path, hint))
         return faults
 
     def _moved(self, living: Location) -> str:
         """How to drop a location that no longer exists of a file that has another one."""
         path = self._at(living.path)
-        return f"run: musictk ingest {_typed(path if living.member else path.parent)}"
+        return f"run: musictk ingest {typed(path if living.member else path.parent)}"
 
     def _lost(self, place: Location) -> str:
         """How to find a file again, or to drop it, whose locations all do not exist."""
         folder = next(each for each in self._at(place.path).parents if each.is_dir())
         return (
             "run: musictk ingest FOLDER, with the folder that it is in now;"
-            f" if it was deleted: musictk ingest {_typed(folder)}"
+            f" if it was deleted: musictk ingest {typed(folder)}"
         )
 
     def _leaks(self) -> list[dict[str, str]]:
@@ -178,12 +178,6 @@ class Audit(Pieces):
 
 def _fault(what: str, where: str, hint: str) -> dict[str, str]:
     return {"what": what, "where": where, "hint": hint}
-
-
-def _typed(path: Path) -> str:
-    """A path as the user can type it: relative if it is below the current directory."""
-    place, here = path.absolute(), Path.cwd()
-    return shlex.quote(str(place.relative_to(here) if place.is_relative_to(here) else place))
 
 
 def _sha256(path: Path) -> str:

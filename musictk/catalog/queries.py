@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
@@ -25,8 +23,8 @@ from musictk.catalog.models import (
 from musictk.catalog.names import store_path
 from musictk.catalog.pieces import find_composer
 from musictk.catalog.records import FILE_STATUSES, SPLITS
+from musictk.catalog.typed_paths import stored_paths
 from musictk.errors import UnknownNameError, UsageError
-from musictk.workspace import Workspace
 
 _MAX_LIMIT = 2**31 - 1  # rows
 _EAGER = (selectinload(File.composer), selectinload(File.locations), selectinload(File.labels))
@@ -220,15 +218,6 @@ def spellings(text: str) -> list[str]:
     ]
 
 
-def _stored(session: Session, key: str) -> list[str]:
-    """A path as the user typed it, relative to the current directory, as the catalog stores it."""
-    root: Path | None = session.info.get("root")
-    with suppress(OSError, ValueError):  # a name that no file can have
-        if root is not None and Path(key).is_file():
-            return spellings(Workspace(root).relative(Path(key)))
-    return []
-
-
 def select_files(session: Session, key: str) -> list[File]:
     """The files that match an id, a path, a title or a prefix of a SHA-256 (8 digits or more)."""
     tries: list[ColumnElement[bool]] = []
@@ -236,7 +225,7 @@ def select_files(session: Session, key: str) -> list[File]:
         tries.append(File.id == int(key))
     names = spellings(key)
     tries.append(File.locations.any(or_(Location.path.in_(names), Location.member.in_(names))))
-    tries.append(File.locations.any(Location.path.in_(_stored(session, key))))
+    tries.append(File.locations.any(Location.path.in_(stored_paths(session, key))))
     if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
         tries.append(File.sha256.startswith(key.lower()))
     ends = [Location.path.endswith("/" + name, autoescape=True) for name in names]
