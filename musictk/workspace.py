@@ -74,4 +74,11 @@ def search(start: Path | None = None) -> Workspace | None:
     """
     folder = here(start).root
     candidates = map(Workspace, (folder, *folder.parents))
-    return next((each for each in candidates if each.catalog.is_file()), None)
+    return next(filter(_has_catalog, candidates), None)
+
+
+def _has_catalog(workspace: Workspace) -> bool:
+    try:
+        return workspace.catalog.is_file()
+    except OSError:  # a folder that may not be entered
+        return False

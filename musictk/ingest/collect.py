@@ -160,7 +160,9 @@ class _Ingest:
             return place.startswith(roots) and not place.startswith(closed)
 
         gone = [key for key in self._known_locations if deleted(*key)]
-        self._catalog.forget([*gone, *dead_copies(self._catalog, self._workspace, there)])
+        known = self._known_locations
+        dead = dead_copies(self._catalog, self._workspace, known, there)
+        self._catalog.forget([*gone, *dead])
         self._report.missing = len(gone)
 
     def _record(self, pool: Pool, found_files: Sequence[FoundFile]) -> None:

@@ -32,21 +32,22 @@ def current_locations(catalog: Catalog, workspace: Workspace) -> Locations:
 
 
 def dead_copies(
-    catalog: Catalog, workspace: Workspace, found: Collection[str]
+    catalog: Catalog, workspace: Workspace, before: Locations, found: Collection[str]
 ) -> list[tuple[str, str]]:
     """The locations that no longer exist of the files that are also in the paths `found`.
 
-    They are what remains of a file that was moved, or of a folder that was renamed.
+    They are what remains of a file that was moved, or of a folder that was renamed. `before` has
+    the locations that were known when the ingest began.
     """
-    known = catalog.known_locations()
-    elsewhere = [key for key in known if key[0] not in found]
+    elsewhere = [key for key in before if key[0] not in found]
     if not elsewhere:
         return []
+    known = catalog.known_locations()
     again = {at.file_id for (path, _), at in known.items() if path in found} - {None}
     gone = cache(lambda path: is_gone(workspace.resolve(load_path(path))))
-    dead = [key for key in elsewhere if known[key].file_id in again and gone(key[0])]
+    dead = [key for key in elsewhere if before[key].file_id in again and gone(key[0])]
     paths = {path for path, _ in dead}
-    archives = [key for key in elsewhere if known[key].file_id is None and key[0] in paths]
+    archives = [key for key in elsewhere if before[key].file_id is None and key[0] in paths]
     return dead + archives
 
 
