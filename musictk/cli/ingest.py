@@ -9,6 +9,7 @@ import typer
 
 from musictk.cli.context import session
 from musictk.cli.output import no_file
+from musictk.errors import UsageError
 
 
 def ingest(
@@ -36,6 +37,9 @@ def ingest(
     from musictk.ingest import ingest as run
 
     here = session(context)
+    for path in paths:  # before a catalog is created
+        if not path.exists():
+            raise UsageError(f"{path.absolute()} does not exist", "give a folder, file, zip or tar")
     options = IngestOptions(composers=composers, workers=workers)
     if here.location.found and here.workspace.root != Path.cwd():
         here.output.note(f"using the catalog in {here.workspace.root}")

@@ -11,6 +11,7 @@ from pathlib import Path
 import mido
 import pytest
 
+from musictk.catalog import Catalog
 from tests.cli.shell import SMALL, Shell
 
 
@@ -294,6 +295,7 @@ def test_an_error_names_the_thing_and_the_hint(
 def test_an_empty_catalog_has_a_hint(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: list[str], code: int, hint: str
 ) -> None:
+    Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path).close()
     ended, _, said = Shell(tmp_path).here(capsys, *arguments)
     assert ended == code
     assert hint in said

@@ -72,6 +72,15 @@ def test_a_command_without_a_catalog_says_so_and_creates_none(
     assert [path.name for path in tmp_path.iterdir()] == ["a.mid"]
 
 
+def test_a_folder_that_does_not_exist_creates_no_catalog(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, _, errors = Shell(tmp_path).here(capsys, "ingest", "midi")
+    assert code == 2
+    assert f"{tmp_path}/midi does not exist" in errors
+    assert not list(tmp_path.iterdir())
+
+
 NEED_NONE = [
     ["--help"],
     *([name] for name in ("plugins", "config", "doctor")),

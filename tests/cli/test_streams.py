@@ -9,6 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from musictk.catalog import Catalog
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A folder with an empty catalog."""
+    Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path).close()
+    return tmp_path
+
 
 def typed(folder: Path, *arguments: str, stdout: int, **environment: str) -> tuple[int, str]:
     """The exit code of a command whose output goes to `stdout`, and its stderr."""
@@ -26,19 +35,19 @@ def typed(folder: Path, *arguments: str, stdout: int, **environment: str) -> tup
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
-def test_output_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
+def test_output_that_cannot_be_written_is_one_line(folder: Path) -> None:
     with Path("/dev/full").open("wb") as full:
-        code, said = typed(tmp_path, "--json", "catalog", "summary", stdout=full.fileno())
+        code, said = typed(folder, "--json", "catalog", "summary", stdout=full.fileno())
     assert code == 1
     assert said == "error: cannot write to standard output: No space left on device\n"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="pipes end differently there")
-def test_a_reader_that_has_gone_is_no_error(tmp_path: Path) -> None:
+def test_a_reader_that_has_gone_is_no_error(folder: Path) -> None:
     ours, theirs = os.pipe()
     os.close(ours)
     try:
-        code, said = typed(tmp_path, "--json", "catalog", "summary", stdout=theirs)
+        code, said = typed(folder, "--json", "catalog", "summary", stdout=theirs)
     finally:
         os.close(theirs)
     assert (code, said) == (1, "")

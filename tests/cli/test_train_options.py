@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from musictk.catalog import Catalog
 from tests.cli.shell import Shell
 
 Capture = pytest.CaptureFixture[str]
@@ -39,6 +40,7 @@ def test_an_error_names_where_the_setting_was_given(
     _, _, error = trained.here(capsys, "train")
     assert "no setting 'clipp' (from MUSICTK_TRAIN_SET)" in error
     monkeypatch.delenv("MUSICTK_TRAIN_SET")
+    Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path).close()
     (tmp_path / "musictk.toml").write_text('[train]\nset = ["clipp=1"]\n')
     _, _, error = Shell(tmp_path).here(capsys, "train")
     assert "no setting 'clipp' (from musictk.toml)" in error
