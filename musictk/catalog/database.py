@@ -85,7 +85,7 @@ def connect(url: str, create: bool = True, waiting: Callable[[], None] | None = 
     """
     hint = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
     try:
-        parsed = make_url(url)
+        parsed = _parse(url)
         file = _file_of(parsed)
         if file is not None and not create and not file.exists():
             hint = "name another with --catalog, or run: musictk ingest FOLDER"
@@ -136,6 +136,14 @@ def _engine(url: URL, waiting: Callable[[], None] | None) -> Engine:
         event.listen(engine, "connect", prepare)
         event.listen(engine, "begin", begin)
     return engine
+
+
+def _parse(url: str) -> URL:
+    """The URL; the path of a SQLite file may have the characters ? and %, if its folder exists."""
+    path = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:///") and path.parent.is_dir() and "?" not in path.name:
+        return URL.create("sqlite", database=str(path))
+    return make_url(url)
 
 
 def _name_of(url: URL) -> str:

@@ -113,6 +113,17 @@ def test_a_bundle_is_sampled_without_a_catalog(trained: Shell, tmp_path: Path) -
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mid", "b.mid", "bundle"]
 
 
+def test_a_folder_may_have_any_name(tmp_path: Path) -> None:
+    shell = within(Shell(tmp_path), "Who? 100% & #1;é")
+    shutil.copytree(MIDIS / "Satie", shell.directory / "Satie")
+    shell("ingest", "Satie")
+    assert sorted(path.name for path in shell.directory.iterdir()) == ["Satie", "catalog.db"]
+    assert paths(shell) == {"Satie/gymnopedie_3.mid"}
+    assert paths(Shell(shell.directory / "Satie")) == paths(shell)
+    other = Shell(tmp_path).json("catalog", "files", "--catalog", shell.directory.name)
+    assert len(other) == 1
+
+
 def test_the_catalog_is_searched_upwards(work: Shell) -> None:
     below = within(work, "notes", "today")
     assert paths(below) == paths(work)
