@@ -1,4 +1,4 @@
-"""The tables, as SQLAlchemy 2 typed models. Paths are relative to the workspace."""
+"""The tables, as SQLAlchemy 2 typed models. Paths are as `Workspace.relative` gives them."""
 
 from __future__ import annotations
 
