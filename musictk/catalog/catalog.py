@@ -17,7 +17,8 @@ from musictk.catalog.shards import Shards
 class Catalog(Audit, Pieces, Queries, Labels, Shards, Runs):
     """Composers, files, labels, tokenizers, shards, runs, checkpoints, exports and samples.
 
-    A context manager. Stored paths are relative to `root` or absolute. Concurrent writers wait for each other.
+    A context manager. Stored paths are relative to `root`, or absolute. Concurrent writers wait for
+    each other.
     """
 
     @classmethod
