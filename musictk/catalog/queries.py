@@ -22,6 +22,7 @@ from musictk.catalog.models import (
 from musictk.catalog.records import FILE_STATUSES, SPLITS
 from musictk.catalog.selection import EAGER, mentions, select_one
 from musictk.errors import UnknownNameError, UsageError
+from musictk.spelling import same_spelling
 
 _MAX_LIMIT = 2**31 - 1  # rows
 
@@ -84,10 +85,9 @@ class Queries(Database):
             if status is not None:
                 conditions.append(File.status == status)
             if label is not None:
-                category, value = label
-                _known_category(session, category)
+                category, values = _known_label(session, *label)
                 conditions.append(
-                    File.labels.any(and_(Label.category == category, Label.value == value))
+                    File.labels.any(and_(Label.category == category, Label.value.in_(values)))
                 )
             return _described(session, select(File).where(*conditions), limit)
 
@@ -180,10 +180,16 @@ def _known(kind: str, name: str | None, names: Sequence[str]) -> None:
         raise UnknownNameError(kind, name, names)
 
 
-def _known_category(session: Session, category: str) -> None:
-    known = set(session.scalars(select(Label.category).distinct()))
-    if category not in known:
-        raise UnknownNameError("label", category, known)
+def _known_label(session: Session, category: str, value: str) -> tuple[str, list[str]]:
+    """The category, and the values that are spellings of `value`; raises UnknownNameError."""
+    categories = set(session.scalars(select(Label.category).distinct()))
+    if category not in categories:
+        raise UnknownNameError("label", category, categories)
+    known = list(session.scalars(select(Label.value).where(Label.category == category).distinct()))
+    found = same_spelling(value, known)
+    if not found:
+        raise UnknownNameError(category, value, known)
+    return category, found
 
 
 def _grouped(column: Any) -> Select[Any]:
