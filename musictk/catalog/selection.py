@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from shlex import quote
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
@@ -59,9 +60,13 @@ def select_labelled(session: Session, key: str) -> list[File]:
 
 def select_one(session: Session, key: str) -> File:
     """The one file that matches; raises UnknownNameError for none, UsageError for several."""
-    found = select_files(session, key).files
+    kind, found = select_files(session, key)
     if not found:
         raise UnknownNameError("file", key, _titles(session))
+    if len(found) > 1 and kind == "composer":
+        name = found[0].composer.name if found[0].composer else key
+        hint = f"list them: musictk catalog files --composer {quote(name)}"
+        raise UsageError(f"{key!r} is a composer with {len(found):,} files", hint)
     if len(found) > 1:
         raise _several(key, found)
     return found[0]
