@@ -39,6 +39,15 @@ class Labels(Database):
                 _set(session, file, category.strip(), value.strip())
             return len(files)
 
+    def label_values(self) -> dict[str, list[str]]:
+        """The values of every category of labels."""
+        found: dict[str, list[str]] = {}
+        query = select(Label.category, Label.value).distinct()
+        with self.reading() as session:
+            for category, value in session.execute(query.order_by(Label.category, Label.value)):
+                found.setdefault(category, []).append(value)
+        return found
+
     def label_csv(self, path: Path) -> dict[str, Any]:
         """Label by a CSV file with a header: one column (file, path, sha256 or composer) selects
         files, each other column is a category.

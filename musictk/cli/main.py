@@ -11,6 +11,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from musictk import __version__
+from musictk.cli.completion import add_completion
 from musictk.cli.config import check_file
 from musictk.cli.context import CommandSession
 from musictk.cli.output import Output, printing
@@ -37,7 +38,7 @@ def build_command() -> Any:
     app.callback()(_root)
     commands.add_to(app)
     registry().add_commands(app)
-    return bind(get_command(app), defaults())
+    return bind(add_completion(get_command(app)), defaults())
 
 
 def _version(asked: bool) -> None:
