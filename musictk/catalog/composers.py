@@ -84,7 +84,7 @@ def find_composer(session: Session, name: str) -> Composer:
         raise UnknownNameError("composer", name, owners)
     if len(found) > 1:
         named = " and ".join(map(repr, sorted(found.values())))
-        raise UsageError(f"composer {name!r} matches {named}", "give the name as it is spelled")
+        raise UsageError(f"composer {name!r} matches {named}", "give the exact spelling of one")
     return session.get_one(Composer, next(iter(found)))
 
 

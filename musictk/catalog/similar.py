@@ -204,8 +204,8 @@ def _typing_errors(families: Sequence[str]) -> list[tuple[str, str]]:
     long = sorted(name for name in families if len(name) >= _LONG)
     found = []
     for index, name in enumerate(long):
-        near = process.extract(
-            name, long[index + 1 :], scorer=fuzz.ratio, score_cutoff=_TYPING, limit=None
+        near = process.extract_iter(
+            name, long[index + 1 :], scorer=fuzz.ratio, score_cutoff=_TYPING
         )
         found += [(name, other) for other, _, _ in near]
     return found

@@ -88,7 +88,7 @@ def test_an_unclear_composer_is_an_error_that_names_them(
 ) -> None:
     code, _, err = named.here(capsys, "catalog", "files", "--composer", "Dvôrak")
     assert code == 2
-    assert "composer 'Dvôrak' matches 'Dvorak' and 'Dvořák'; give the name as it is spelled" in err
+    assert "composer 'Dvôrak' matches 'Dvorak' and 'Dvořák'; give the exact spelling of one" in err
     code, _, err = named.here(capsys, "catalog", "files", "--composer", "Kreps")
     assert code == 2
     assert "no composer 'Kreps'; did you mean 'Krebs'?" in err
