@@ -58,8 +58,8 @@ class Composers(Database):
     def alias(self, composer: str, alias: str) -> int:
         """Make `alias` another name of `composer`; a composer of that name is joined with it.
 
-        Returns the number of files that moved to `composer`; their labels and splits stay. Raises
-        UnknownNameError where `composer` is unknown.
+        Returns the number of files that moved to `composer`; their labels and splits stay. See
+        `unalias`. Raises UnknownNameError where `composer` is unknown.
         """
         with self.writing() as session:
             target = find_composer(session, composer)
@@ -68,6 +68,22 @@ class Composers(Database):
                 session.add(Alias(key=fold(alias), spelling=alias, composer_id=target.id))
                 return 0
             return 0 if taken.composer_id == target.id else _join(session, taken, target.id)
+
+    def unalias(self, alias: str) -> int:
+        """Make `alias` a composer of its own again, with the files that it had before `alias`.
+
+        Returns the number of files that moved back. Without such files only the spelling is
+        removed. Raises UnknownNameError where it is no alias, UsageError for a composer's own name.
+        """
+        with self.writing() as session:
+            found = session.get(Alias, fold(alias))
+            if found is None:
+                raise UnknownNameError("alias", alias, _aliases(session))
+            owner = session.get_one(Composer, found.composer_id)
+            if fold(owner.name) == found.key:
+                hint = "give one of its other spellings; to list them: musictk catalog composers"
+                raise UsageError(f"{owner.name!r} is the name of the composer, not an alias", hint)
+            return _separate(session, found)
 
 
 def find_composer(session: Session, name: str) -> Composer:
@@ -105,9 +121,35 @@ def similar_pairs(session: Session) -> list[tuple[str, str]]:
 
 def _join(session: Session, alias: Alias, target: int) -> int:
     """Move all files and spellings of the alias's composer to another; return how many files."""
-    source = alias.composer_id
-    moved = session.scalar(select(func.count()).where(File.composer_id == source)) or 0
-    session.execute(update(Alias).where(Alias.composer_id == source).values(composer_id=target))
-    session.execute(update(File).where(File.composer_id == source).values(composer_id=target))
-    session.execute(delete(Composer).where(Composer.id == source))
+    source = session.get_one(Composer, alias.composer_id)
+    own = File.composer_id == source.id
+    moved = session.scalar(select(func.count()).where(own)) or 0
+    before = func.coalesce(File.joined_from, source.name)
+    session.execute(update(File).where(own).values(composer_id=target, joined_from=before))
+    joined = update(Alias).where(Alias.composer_id == source.id)
+    session.execute(joined.values(composer_id=target))
+    session.execute(delete(Composer).where(Composer.id == source.id))
     return moved
+
+
+def _separate(session: Session, alias: Alias) -> int:
+    """Move the files that had the alias as their composer to a new one; return how many."""
+    joined = alias.composer_id
+    names = select(File.joined_from).where(File.composer_id == joined).distinct()
+    before = [name for name in session.scalars(names) if name and fold(name) == alias.key]
+    if not before:
+        session.delete(alias)
+        return 0
+    composer = Composer(name=before[0])
+    session.add(composer)
+    session.flush()
+    alias.composer_id = composer.id
+    own = (File.composer_id == joined) & (File.joined_from == composer.name)
+    moved = session.scalar(select(func.count()).where(own)) or 0
+    session.execute(update(File).where(own).values(composer_id=composer.id, joined_from=None))
+    return moved
+
+
+def _aliases(session: Session) -> list[str]:
+    rows = session.execute(select(Alias.spelling, Composer.name).join(Composer))
+    return [spelling for spelling, name in rows if fold(spelling) != fold(name)]

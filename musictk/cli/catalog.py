@@ -20,9 +20,9 @@ Limit = Annotated[int, typer.Option(metavar="N", help="Maximum number of rows (0
 def app() -> typer.Typer:
     """The `catalog` commands."""
     group = typer.Typer(no_args_is_help=True, help="Inspect and label the catalog.")
-    for command in (summary, files, composers, search, show, rejected, label, alias, split, check):
+    described = (summary, files, composers, search, show, rejected)
+    for command in (*described, label, alias, unalias, split, check, export):
         group.command(command.__name__)(command)
-    group.command("export")(export)
     return group
 
 
@@ -191,7 +191,8 @@ def alias(
     """Join two spellings of a composer's name; COMPOSER is kept.
 
     All files by SPELLING become files by COMPOSER, now and in each later ingest; their labels and
-    splits stay. If SPELLING is not in the catalog, it is registered for later.
+    splits stay. If SPELLING is not in the catalog, it is registered for later. To separate them
+    again: `musictk catalog unalias SPELLING`.
     """
     here = session(context)
     with here.catalog() as catalog:
@@ -200,6 +201,25 @@ def alias(
     here.output.result(
         {"composer": kept, "alias": spelling, "files": moved},
         f"{spelling} is now an alias of {kept}; {counted(moved, 'file')} moved",
+    )
+
+
+def unalias(
+    context: typer.Context,
+    spelling: Annotated[
+        str, typer.Argument(metavar="ALIAS", help="A spelling that `alias` joined with a composer.")
+    ],
+) -> None:
+    """Separate a spelling from its composer again, with the files that it had.
+
+    Files that were ingested after `alias` stay with the composer.
+    """
+    here = session(context)
+    with here.catalog() as catalog:
+        moved = catalog.unalias(spelling)
+    here.output.result(
+        {"alias": spelling, "files": moved},
+        f"{spelling} is no alias any more; {counted(moved, 'file')} moved back",
     )
 
 

@@ -106,6 +106,13 @@ def composers(context: Any, word: str) -> Iterator[Item]:
             yield from (Item(alias, row["name"]) for alias in row["aliases"])
 
 
+def aliases(context: Any, word: str) -> Iterator[Item]:
+    """Spellings that are joined with a composer."""
+    with _catalog(context) as catalog:
+        for row in catalog.composers():
+            yield from (Item(alias, row["name"]) for alias in row["aliases"])
+
+
 def mixtures(context: Any, word: str) -> Iterator[Item]:
     """Composers, also after the comma of a mixture: `Bach:0.6,Ch`."""
     before, comma, _ = word.rpartition(",")
@@ -236,6 +243,7 @@ PARAMETERS: Mapping[tuple[str, ...], Source] = {
     ("catalog", "show", "file"): files,
 }
 METAVARS: Mapping[str, Source] = {
+    "ALIAS": aliases,
     "ARCH": offers("architecture"),
     "CATEGORIES": categories,
     "CATEGORY=VALUE": labels,

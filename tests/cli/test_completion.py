@@ -67,6 +67,7 @@ def complete(
         ("catalog files --composer anto", [r"Antonín\ Dvořák"]),
         ("evaluate x.mid --composer joh", [r"Johann\ Sebastian\ Bach"]),
         ("catalog alias joh", [r"Johann\ Sebastian\ Bach"]),
+        ("catalog unalias ", [r"Antonín\ Dvořák"]),
         ("catalog label joh", [r"Johann\ Sebastian\ Bach"]),
         ("catalog label Bach pe", ["period=Romantic"]),
         ("catalog files --label p", ["period=Romantic"]),

@@ -170,6 +170,23 @@ def test_the_proposed_command_joins_the_pair(
     assert "may be one composer" not in named.here(capsys, "catalog", command)[2]
 
 
+def test_a_join_can_be_undone(named: Shell, capsys: pytest.CaptureFixture[str]) -> None:
+    before = named.here(capsys, "--json", "catalog", "files")[1]
+    for pair in (("Dvořák", "Dvorak"), ("Bach", "Krebs"), ("Dvořák", "Antonín Dvořák")):
+        assert named.here(capsys, "catalog", "alias", *pair)[0] == 0
+    assert named.here(capsys, "catalog", "alias", "Bach", "Dvořák")[0] == 0
+    assert listed(named, capsys, "files", "--composer", "Bach") == [1, 2, 3, 6, 7, 8]
+    code, out, _ = named.here(capsys, "catalog", "unalias", "dvorak")
+    assert (code, out.strip()) == (0, "dvorak is no alias any more; 1 file moved back")
+    for name in ("Dvořák", "Krebs", "antonín dvořák"):
+        assert named.here(capsys, "catalog", "unalias", name)[0] == 0
+    assert named.here(capsys, "--json", "catalog", "files")[1] == before
+    code, _, err = named.here(capsys, "catalog", "unalias", "Bach")
+    assert code == 2
+    assert "'Bach' is the name of the composer, not an alias" in err
+    assert "no alias 'x'" in named.here(capsys, "catalog", "unalias", "x")[2]
+
+
 def test_a_model_knows_its_composers_without_accents(shell: Shell) -> None:
     done = shell("sample", "--composer", "châpin", "--bars", "1", "-o", "x.mid", code=2)
     assert "Chopin" in done.stderr
