@@ -53,15 +53,21 @@ def add_completion(command: Any, path: tuple[str, ...] = ()) -> Any:
 
 
 def _complete(source: Source, context: Any, word: str) -> list[Item]:
-    """The items that begin with the word, without case and accents."""
+    """The items that begin with the word, without case and accents.
+
+    If one is the word, accents count: a shell would shorten `dvorak` to what it has in common with
+    `Dvořák`.
+    """
     try:
         items = [_item(each) for each in source(context, word)]
     except Exception:  # a damaged catalog, a plugin that fails: no completions
         return []
+    whole = any(each.value.casefold() == word.casefold() for each in items)
+    fold = str.casefold if whole else plain
     return [
         Item(_quoted(each.value), each.help)
         for each in items
-        if plain(each.value).startswith(plain(word))
+        if fold(each.value).startswith(fold(word))
     ]
 
 

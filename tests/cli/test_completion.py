@@ -61,6 +61,7 @@ def complete(
     ("line", "expected"),
     [
         ("sample --composer dv", ["Dvořák", "Dvorak"]),
+        ("sample --composer dvorak", ["Dvorak"]),
         ("sample --composer Bach:0.6,dv", ["Bach:0.6,Dvořák", "Bach:0.6,Dvorak"]),
         ("sample --composer j", [r"Johann\ Sebastian\ Bach"]),
         ("sample --composer 'j", ["Johann Sebastian Bach"]),
@@ -110,7 +111,7 @@ def test_the_catalog_of_the_command_line_is_used(complete: Complete, folder: Pat
     (folder / "catalog.db").rename(folder / "other.db")
     assert complete("sample", "--composer", "dv") == []
     named = ("--catalog", f"sqlite:///{folder}/other.db")
-    assert complete(*named, "sample", "--composer", "dvorak") == ["Dvořák", "Dvorak"]
+    assert complete(*named, "sample", "--composer", "dvora") == ["Dvořák", "Dvorak"]
 
 
 def test_nothing_is_created_or_said_where_there_is_no_catalog(
@@ -127,7 +128,7 @@ def test_nothing_is_created_or_said_where_there_is_no_catalog(
 
 def test_a_catalog_is_read_and_left_as_it_is(complete: Complete, folder: Path) -> None:
     before = (folder / "catalog.db").read_bytes()
-    assert complete("sample", "--composer", "dvořák") == ["Dvořák", "Dvorak"]
+    assert complete("sample", "--composer", "dvořák") == ["Dvořák"]
     assert [path.name for path in folder.iterdir()] == ["catalog.db"]
     assert (folder / "catalog.db").read_bytes() == before
 
