@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from musictk.cli.context import session
+from musictk.cli.context import rank, session
 from musictk.cli.output import counted, no_file
 from musictk.errors import UsageError
 
@@ -35,19 +35,24 @@ def summary(context: typer.Context) -> None:
     lines = {key: _line(value) for key, value in found.items() if value and value != pairs}
     here.output.fields(found, lines)
     if not here.output.json:
-        for hint in join_hints(pairs):
+        for hint in join_hints(context, pairs):
             here.output.note(hint)
 
 
-def join_hints(pairs: Sequence[Sequence[str]], limit: int = 8) -> Iterator[str]:
+def join_hints(
+    context: typer.Context, pairs: Sequence[Sequence[str]], limit: int = 8
+) -> Iterator[str]:
     """For pairs (name to keep, other) that may be one composer: the command that joins them."""
+    program: Any = context.find_root()
+    named = ["--catalog", program.params["catalog"]] if rank(program, "catalog") == 3 else []
     for keep, other in pairs[:limit]:
         end = ["--"] if keep.startswith("-") or other.startswith("-") else []
-        command = shlex.join(["musictk", "catalog", "alias", *end, keep, other])
+        command = shlex.join(["musictk", *named, "catalog", "alias", *end, keep, other])
         yield f"{keep!r} and {other!r} may be one composer; to join them: {command}"
     if len(pairs) > limit:
         more = counted(len(pairs) - limit, "more pair")
-        yield f"{more} of similar names; to list them: musictk catalog composers"
+        command = shlex.join(["musictk", *named, "catalog", "composers"])
+        yield f"{more} of similar names; to list them: {command}"
 
 
 def files(
@@ -85,7 +90,7 @@ def composers(context: typer.Context) -> None:
         rows, pairs = catalog.composers(), catalog.similar_composers()
     here.output.table(rows, ("name", "files", "notes", "hours", "aliases"))
     if not here.output.json:
-        for hint in join_hints(pairs, limit=len(pairs)):
+        for hint in join_hints(context, pairs, limit=len(pairs)):
             here.output.note(hint)
 
 

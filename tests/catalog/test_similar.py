@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from musictk.catalog.similar import likely_pairs
-from musictk.spelling import plain
+from musictk.spelling import plain, same_spelling
 
 
 @pytest.mark.parametrize(
@@ -102,3 +102,17 @@ def test_all_spellings_are_joined_with_one() -> None:
 )
 def test_plain_text(text: str, expected: str) -> None:
     assert plain(text) == plain(plain(text)) == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("Dvořák", ["Dvořák"]),  # the same text
+        ("dvorak", ["Dvorak"]),  # but for case
+        ("dvôrak", ["Dvořák", "Dvorak"]),  # without accents
+        ("haendel", ["Händel"]),  # with umlauts as digraphs
+        ("Bach", []),
+    ],
+)
+def test_the_strictest_rule_that_finds_a_name_counts(name: str, expected: list[str]) -> None:
+    assert same_spelling(name, ["Dvořák", "Dvorak", "Händel"]) == expected

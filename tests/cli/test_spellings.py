@@ -139,6 +139,17 @@ def test_a_row_of_a_table_that_matches_several_files_is_reported(
     assert listed(named, capsys, "files", "--label", "period=Baroque") == [7]
 
 
+def test_rows_of_a_table_name_composers_in_any_spelling(
+    named: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = named.directory / "t.csv"
+    table.write_text("composer,period\nlukasz weiss,Modern\nbach,Baroque\nx,None\n", "utf-8")
+    code, out, err = named.here(capsys, "catalog", "label", "--csv", str(table))
+    assert (code, out.strip()) == (0, "4 labels set")
+    assert "1 row" in err
+    assert listed(named, capsys, "files", "--label", "period=Modern") == [4, 5]
+
+
 def test_show_takes_the_same_names(named: Shell, capsys: pytest.CaptureFixture[str]) -> None:
     for key in ("8", "Krebs", "Krebs/3.mid", f"{8:064x}"):
         code, out, err = named.here(capsys, "--json", "catalog", "show", key)
@@ -168,6 +179,39 @@ def test_the_proposed_command_joins_the_pair(
     for was, now in zip(before, after, strict=True):
         assert {**was, "composer": 0} == {**now, "composer": 0}  # labels, splits and the rest stay
     assert "may be one composer" not in named.here(capsys, "catalog", command)[2]
+
+
+def test_the_proposed_command_names_the_catalog_and_quotes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    url = f"sqlite:///{tmp_path}/my catalog.db"
+    given = [
+        "Amalia",
+        "Berta",
+        "Carlo",
+        "Dieter",
+        "Egon",
+        "Frieda",
+        "Gerda",
+        "Hugo",
+        "Ida",
+        "Jutta",
+    ]
+    names = ["-Wéber", "-Weber", *(f"{name} d'Öst" for name in given)]
+    with Catalog.open(url, tmp_path) as catalog:
+        every = [*names, *(name.replace("Ö", "O") for name in names[2:])]
+        catalog.record([make(number, composer=name) for number, name in enumerate(every, 1)])
+    shell = Shell(tmp_path)
+    hints = shell.here(capsys, "--catalog", url, "catalog", "summary")[2]
+    assert "3 more pairs of similar names; to list them: musictk --catalog" in hints
+    hints = shell.here(capsys, "--catalog", url, "catalog", "composers")[2]
+    commands = [line.split("to join them: ")[1] for line in hints.splitlines()]
+    assert len(commands) == 11
+    for command in commands:
+        program, *words = shlex.split(command)
+        assert program == "musictk"
+        assert shell.here(capsys, *words)[0] == 0, command
+    assert "to join them" not in shell.here(capsys, "--catalog", url, "catalog", "composers")[2]
 
 
 def test_a_join_can_be_undone(named: Shell, capsys: pytest.CaptureFixture[str]) -> None:
