@@ -38,7 +38,8 @@ IMPORTED_BY = {
     "symusic": None,
     "safetensors": None,
 }
-TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sketches", "tokens"}
+TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sketches", "spelling"}
+TORCH_FREE |= {"tokens"}
 TORCH_FREE |= {
     "catalog",
     "reading",

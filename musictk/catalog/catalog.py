@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from musictk.catalog.audit import Audit
+from musictk.catalog.composers import Composers
 from musictk.catalog.database import connect
 from musictk.catalog.labels import Labels
 from musictk.catalog.pieces import Pieces
@@ -14,7 +15,7 @@ from musictk.catalog.runs import Runs
 from musictk.catalog.shards import Shards
 
 
-class Catalog(Audit, Pieces, Queries, Labels, Shards, Runs):
+class Catalog(Audit, Pieces, Composers, Queries, Labels, Shards, Runs):
     """Composers, files, labels, tokenizers, shards, runs, checkpoints, exports and samples.
 
     A context manager. Stored paths are relative to `root`, or absolute. Concurrent writers wait for

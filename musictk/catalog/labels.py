@@ -12,11 +12,10 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from musictk.catalog.composers import find_composer, named_composer
 from musictk.catalog.database import Database
-from musictk.catalog.models import Alias, File, Label
-from musictk.catalog.names import fold
-from musictk.catalog.pieces import named_composer
-from musictk.catalog.queries import select_files
+from musictk.catalog.models import File, Label
+from musictk.catalog.selection import select_files, select_labelled
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import cause, read_bytes
 
@@ -29,22 +28,32 @@ class Labels(Database):
     def label(self, selection: str, category: str, value: str) -> int:
         """Label the files that `selection` matches; return their number.
 
-        `selection` is an id, a path, a title, a prefix of a SHA-256 (8 digits or more), or the name
-        of a composer. The category `composer` sets the composer itself. Raises UnknownNameError
-        where nothing matches, UsageError for the categories `split` and `cluster`.
+        `selection` is the first of these that matches: an id, a path, the first digits of a
+        SHA-256, the name of a composer (all files by it), a title. The category `composer` sets the
+        composer itself. Raises UnknownNameError where nothing matches, UsageError where a path or
+        title matches several files, and for the categories `split` and `cluster`.
         """
         with self.writing() as session:
-            files = _selected(session, selection)
+            files = select_labelled(session, selection)
             for file in files:
                 _set(session, file, category.strip(), value.strip())
             return len(files)
+
+    def label_values(self) -> dict[str, list[str]]:
+        """The values of every category of labels."""
+        found: dict[str, list[str]] = {}
+        query = select(Label.category, Label.value).distinct()
+        with self.reading() as session:
+            for category, value in session.execute(query.order_by(Label.category, Label.value)):
+                found.setdefault(category, []).append(value)
+        return found
 
     def label_csv(self, path: Path) -> dict[str, Any]:
         """Label by a CSV file with a header: one column (file, path, sha256 or composer) selects
         files, each other column is a category.
 
-        Returns {"labels": labels set, "rows": rows, "unknown": keys that matched no file}. Raises
-        UsageError where no column selects files.
+        Returns {"labels": labels set, "rows": rows, "unknown": keys that matched no file, or
+        several}. Raises UsageError where no column selects files.
         """
         columns, rows = read_table(path)
         key = next((key for key in _KEYS if key in columns), None)
@@ -90,22 +99,19 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
 
 
 def _meant(session: Session, key: str, by: str) -> list[File]:
+    """The files of a row; a title or part of a path that matches several files is ambiguous."""
     if not key.strip():
         return []
     if by == "file":
-        return select_files(session, key) or select_files(session, normpath(key))
-    alias = session.get(Alias, fold(key))
-    if alias is None:
+        found = select_files(session, key, composers=False)
+        if not found.files:
+            found = select_files(session, normpath(key), composers=False)
+        return found.files if len(found.files) == 1 or found.kind == "archive" else []
+    try:
+        owner = find_composer(session, key).id
+    except UnknownNameError:
         return []
-    return list(session.scalars(select(File).where(File.composer_id == alias.composer_id)))
-
-
-def _selected(session: Session, selection: str) -> list[File]:
-    files = _meant(session, selection, "file") or _meant(session, selection, "composer")
-    if not files:
-        known = [*session.scalars(select(Alias.spelling)), *session.scalars(select(File.title))]
-        raise UnknownNameError("file or composer", selection, known)
-    return files
+    return list(session.scalars(select(File).where(File.composer_id == owner)))
 
 
 def _set(session: Session, file: File, category: str, value: str) -> None:

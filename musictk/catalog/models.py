@@ -99,6 +99,7 @@ class File(Base):
     size: Mapped[int] = mapped_column(CheckedBigInteger)  # bytes
     title: Mapped[str]
     composer_id: Mapped[int | None] = mapped_column(ForeignKey("composers.id"), index=True)
+    joined_from: Mapped[str | None]  # its composer before `alias` joined two names
     cluster: Mapped[str | None] = mapped_column(
         index=True
     )  # smallest sha256 of its near-duplicates

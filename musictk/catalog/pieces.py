@@ -1,4 +1,4 @@
-"""The music in the catalog: files, locations, composers, clusters and splits."""
+"""The music in the catalog: files, locations, clusters and splits."""
 
 from __future__ import annotations
 
@@ -11,8 +11,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from musictk.catalog.columns import unreadable
 from musictk.catalog.database import Database
-from musictk.catalog.models import Alias, Composer, File, Location, SpanRow
-from musictk.catalog.names import fold
+from musictk.catalog.models import File, Location, SpanRow
 from musictk.catalog.records import ExaminedFile, FileSketch, KnownLocation, PieceInfo
 from musictk.catalog.splits import (
     ClusterMember,
@@ -22,7 +21,6 @@ from musictk.catalog.splits import (
     wanted_splits,
 )
 from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_locations
-from musictk.errors import UnknownNameError
 
 DEFAULT_FRACTIONS = Fractions()  # the default
 _grouped = (File.status == "accepted") & File.cluster.is_not(None)
@@ -164,24 +162,6 @@ class Pieces(Database):
                 session.execute(update(File), rows)
             return dict(Counter(str(row["split"]) for row in rows))
 
-    def composer(self, name: str) -> Composer:
-        """The composer known under `name`; raises UnknownNameError with the nearest name."""
-        with self.reading() as session:
-            return find_composer(session, name)
-
-    def alias(self, composer: str, alias: str) -> None:
-        """Make `alias` another name of `composer`; a composer of that name is merged into it.
-
-        Raises UnknownNameError where `composer` is unknown.
-        """
-        with self.writing() as session:
-            target = find_composer(session, composer)
-            taken = session.get(Alias, fold(alias))
-            if taken is None:
-                session.add(Alias(key=fold(alias), spelling=alias, composer_id=target.id))
-            elif taken.composer_id != target.id:
-                _merge(session, taken.composer_id, target.id)
-
 
 def fill_splits(session: Session, fractions: Fractions) -> None:
     """Move a cluster to each empty wanted split; clusters that were never encoded move first."""
@@ -199,25 +179,6 @@ def fill_splits(session: Session, fractions: Fractions) -> None:
     for cluster, split in fill_empty_splits(assigned, fractions, fresh).items():
         if split != assigned[cluster]:
             session.execute(update(File).where(File.cluster == cluster).values(split=split))
-
-
-def find_composer(session: Session, name: str) -> Composer:
-    """The composer known under `name`; raises UnknownNameError with the nearest name."""
-    found = session.get(Alias, fold(name))
-    if found is None:
-        raise UnknownNameError("composer", name, session.scalars(select(Alias.spelling)))
-    return session.get_one(Composer, found.composer_id)
-
-
-def named_composer(session: Session, name: str) -> Composer:
-    """The composer known under `name`; added if there is none."""
-    return session.get_one(Composer, ComposerIds(session).id(name))
-
-
-def _merge(session: Session, source: int, target: int) -> None:
-    session.execute(update(Alias).where(Alias.composer_id == source).values(composer_id=target))
-    session.execute(update(File).where(File.composer_id == source).values(composer_id=target))
-    session.execute(delete(Composer).where(Composer.id == source))
 
 
 def _piece(file: File) -> PieceInfo | None:

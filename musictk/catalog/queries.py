@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import Select, and_, func, select
+from sqlalchemy.orm import Session
 
+from musictk.catalog.composers import find_composer, similar_pairs
 from musictk.catalog.database import Database
 from musictk.catalog.models import (
-    Alias,
-    Composer,
     File,
     Label,
     Location,
@@ -20,14 +19,12 @@ from musictk.catalog.models import (
     ShardRow,
     when,
 )
-from musictk.catalog.names import store_path
-from musictk.catalog.pieces import find_composer
 from musictk.catalog.records import FILE_STATUSES, SPLITS
-from musictk.catalog.typed_paths import stored_paths
+from musictk.catalog.selection import EAGER, mentions, select_one
 from musictk.errors import UnknownNameError, UsageError
+from musictk.spelling import same_spelling
 
 _MAX_LIMIT = 2**31 - 1  # rows
-_EAGER = (selectinload(File.composer), selectinload(File.locations), selectinload(File.labels))
 
 
 class Queries(Database):
@@ -65,7 +62,7 @@ class Queries(Database):
                 "shards": session.scalar(select(func.count()).select_from(ShardRow)),
                 "runs": session.scalar(select(func.count()).select_from(Run)),
                 "samples": session.scalar(select(func.count()).select_from(Sample)),
-                "similar_composers": _similar(list(session.scalars(select(Composer.name)))),
+                "similar_composers": [list(pair) for pair in similar_pairs(session)],
             }
 
     def files(
@@ -88,64 +85,27 @@ class Queries(Database):
             if status is not None:
                 conditions.append(File.status == status)
             if label is not None:
-                category, value = label
-                _known_category(session, category)
+                category, values = _known_label(session, *label)
                 conditions.append(
-                    File.labels.any(and_(Label.category == category, Label.value == value))
+                    File.labels.any(and_(Label.category == category, Label.value.in_(values)))
                 )
             return _described(session, select(File).where(*conditions), limit)
 
-    def composers(self) -> list[dict[str, Any]]:
-        """All composers with spellings and amounts of music, the largest first."""
-        query = (
-            select(
-                Composer,
-                func.count(File.id),
-                func.sum(File.notes),
-                func.sum(File.seconds),
-            )
-            .outerjoin(File, and_(File.composer_id == Composer.id, File.status == "accepted"))
-            .group_by(Composer.id)
-            .options(selectinload(Composer.aliases))
-        )
-        with self.reading() as session:
-            rows = [
-                {
-                    "id": composer.id,
-                    "name": composer.name,
-                    "aliases": sorted(
-                        alias.spelling
-                        for alias in composer.aliases
-                        if alias.spelling != composer.name
-                    ),
-                    "files": files,
-                    "notes": int(notes or 0),
-                    "hours": round((seconds or 0.0) / 3600, 3),
-                }
-                for composer, files, notes, seconds in session.execute(query)
-            ]
-        return sorted(rows, key=lambda row: (-row["files"], row["name"]))
-
     def search(self, text: str, limit: int | None = 100) -> list[dict[str, Any]]:
-        """Files whose title, path, composer, key or labels contain every word of `text`."""
-        conditions = [or_(*map(_mentions, spellings(word))) for word in text.split()]
+        """Files whose title, path, composer, key or labels contain every word of `text`.
+
+        Case, accents and `_` do not count: `dvorak` finds `Dvořák`, and the other way round.
+        """
         with self.reading() as session:
-            return _described(session, select(File).where(*conditions), limit)
+            return _described(session, select(File).where(*mentions(session, text)), limit)
 
     def show(self, key: str) -> dict[str, Any]:
-        """All facts about one file, by id, path, title or prefix of its SHA-256.
+        """All facts about one file, see `selection.select_files`.
 
         Raises UnknownNameError where no file matches, UsageError where several do.
         """
         with self.reading() as session:
-            found = select_files(session, key)
-            if not found:
-                raise UnknownNameError("file", key, session.scalars(select(File.title).limit(9999)))
-            if len(found) > 1:
-                raise UsageError(
-                    f"{key!r} matches {len(found)} files", "give an id, or more of the path or hash"
-                )
-            file = found[0]
+            file = select_one(session, key)
             duplicates = session.scalars(
                 select(File.title)
                 .where(File.cluster == file.cluster, File.id != file.id)
@@ -207,57 +167,12 @@ def file_to_dict(file: File) -> dict[str, Any]:
     }
 
 
-def spellings(text: str) -> list[str]:
-    """`text` as given and as the catalog stores paths, see `names.store_path`.
-
-    Only stored paths may come from text that is not valid Unicode.
-    """
-    both = dict.fromkeys((text, store_path(text)))
-    return [
-        each for each in both if each.isascii() or each == each.encode("utf-8", "ignore").decode()
-    ]
-
-
-def select_files(session: Session, key: str) -> list[File]:
-    """The files that match an id, a path, a title or a prefix of a SHA-256 (8 digits or more)."""
-    tries: list[ColumnElement[bool]] = []
-    if key.isdecimal() and len(key) < 10:
-        tries.append(File.id == int(key))
-    names = spellings(key)
-    tries.append(File.locations.any(or_(Location.path.in_(names), Location.member.in_(names))))
-    tries.append(File.locations.any(Location.path.in_(stored_paths(session, key))))
-    if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
-        tries.append(File.sha256.startswith(key.lower()))
-    ends = [Location.path.endswith("/" + name, autoescape=True) for name in names]
-    tries.append(File.locations.any(or_(*ends)))
-    tries.append(File.title.in_(names))
-    for condition in tries:
-        found = session.scalars(select(File).where(condition).options(*_EAGER)).all()
-        if found:
-            return list(found)
-    return []
-
-
 def _described(session: Session, query: Any, limit: int | None) -> list[Any]:
     if limit is not None and not 0 <= limit <= _MAX_LIMIT:
         raise UsageError(f"{limit} is not a valid limit", f"give one from 0 to {_MAX_LIMIT:,}")
     first = select(func.min(Location.path)).where(Location.file_id == File.id).scalar_subquery()
-    ordered = query.options(*_EAGER).order_by(first, File.id).limit(limit)
+    ordered = query.options(*EAGER).order_by(first, File.id).limit(limit)
     return [file_to_dict(file) for file in session.scalars(ordered)]
-
-
-def _mentions(word: str) -> ColumnElement[bool]:
-    def within(column: Any) -> ColumnElement[bool]:
-        found: ColumnElement[bool] = column.icontains(word, autoescape=True)
-        return found
-
-    return or_(
-        within(File.title),
-        within(File.key),
-        File.locations.any(or_(within(Location.path), within(Location.member))),
-        File.labels.any(within(Label.value)),
-        File.composer_id.in_(select(Alias.composer_id).where(within(Alias.spelling))),
-    )
 
 
 def _known(kind: str, name: str | None, names: Sequence[str]) -> None:
@@ -265,10 +180,16 @@ def _known(kind: str, name: str | None, names: Sequence[str]) -> None:
         raise UnknownNameError(kind, name, names)
 
 
-def _known_category(session: Session, category: str) -> None:
-    known = set(session.scalars(select(Label.category).distinct()))
-    if category not in known:
-        raise UnknownNameError("label", category, known)
+def _known_label(session: Session, category: str, value: str) -> tuple[str, list[str]]:
+    """The category, and the values that are spellings of `value`; raises UnknownNameError."""
+    categories = set(session.scalars(select(Label.category).distinct()))
+    if category not in categories:
+        raise UnknownNameError("label", category, categories)
+    known = list(session.scalars(select(Label.value).where(Label.category == category).distinct()))
+    found = same_spelling(value, known)
+    if not found:
+        raise UnknownNameError(category, value, known)
+    return category, found
 
 
 def _grouped(column: Any) -> Select[Any]:
@@ -282,19 +203,3 @@ def _counts(session: Session, query: Any) -> dict[str, int]:
 
 def _where(place: Location) -> dict[str, str | None]:
     return {"path": place.path, "member": place.member or None}
-
-
-def _similar(names: Sequence[str]) -> list[list[str]]:
-    """Pairs of names so similar that one may be a misspelling; never merged automatically."""
-    from rapidfuzz import fuzz, process  # imported only for the summary
-
-    if len(names) < 2:
-        return []
-    folded = [name.casefold() for name in names]
-    scores = process.cdist(folded, folded, scorer=fuzz.ratio, score_cutoff=86)
-    return [
-        sorted((names[row], names[column]))
-        for row in range(len(names))
-        for column in range(row)
-        if scores[row][column]
-    ]

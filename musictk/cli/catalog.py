@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shlex
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
-from musictk.cli.context import session
+from musictk.cli.context import rank, session
 from musictk.cli.output import counted, no_file
 from musictk.errors import UsageError
 
@@ -18,9 +20,9 @@ Limit = Annotated[int, typer.Option(metavar="N", help="Maximum number of rows (0
 def app() -> typer.Typer:
     """The `catalog` commands."""
     group = typer.Typer(no_args_is_help=True, help="Inspect and label the catalog.")
-    for command in (summary, files, composers, search, show, rejected, label, alias, split, check):
+    described = (summary, files, composers, search, show, rejected)
+    for command in (*described, label, alias, unalias, split, check, export):
         group.command(command.__name__)(command)
-    group.command("export")(export)
     return group
 
 
@@ -29,16 +31,28 @@ def summary(context: typer.Context) -> None:
     here = session(context)
     with here.catalog() as catalog:
         found = catalog.summary()
-    similar = found["similar_composers"]
-    lines = [
-        f"{key:12} {_line(value)}" for key, value in found.items() if value and value != similar
-    ]
-    here.output.result(found, *lines)
-    for pair in () if here.output.json else similar:
-        here.output.note(
-            f"composers {pair[0]!r} and {pair[1]!r} have similar names;"
-            " to merge them: musictk catalog alias COMPOSER SPELLING"
-        )
+    pairs = found["similar_composers"]
+    lines = {key: _line(value) for key, value in found.items() if value and value != pairs}
+    here.output.fields(found, lines)
+    if not here.output.json:
+        for hint in join_hints(context, pairs):
+            here.output.note(hint)
+
+
+def join_hints(
+    context: typer.Context, pairs: Sequence[Sequence[str]], limit: int = 8
+) -> Iterator[str]:
+    """For pairs (name to keep, other) that may be one composer: the command that joins them."""
+    program: Any = context.find_root()
+    named = ["--catalog", program.params["catalog"]] if rank(program, "catalog") == 3 else []
+    for keep, other in pairs[:limit]:
+        end = ["--"] if keep.startswith("-") or other.startswith("-") else []
+        command = shlex.join(["musictk", *named, "catalog", "alias", *end, keep, other])
+        yield f"{keep!r} and {other!r} may be one composer; to join them: {command}"
+    if len(pairs) > limit:
+        more = counted(len(pairs) - limit, "more pair")
+        command = shlex.join(["musictk", *named, "catalog", "composers"])
+        yield f"{more} of similar names; to list them: {command}"
 
 
 def files(
@@ -67,10 +81,17 @@ def files(
 
 
 def composers(context: typer.Context) -> None:
-    """List composers and how much music each has."""
+    """List composers and how much music each has.
+
+    Names that may be one composer are listed below, with the command that joins them.
+    """
     here = session(context)
     with here.catalog() as catalog:
-        here.output.table(catalog.composers(), ("name", "files", "notes", "hours", "aliases"))
+        rows, pairs = catalog.composers(), catalog.similar_composers()
+    here.output.table(rows, ("name", "files", "notes", "hours", "aliases"))
+    if not here.output.json:
+        for hint in join_hints(context, pairs, limit=len(pairs)):
+            here.output.note(hint)
 
 
 def search(
@@ -78,7 +99,10 @@ def search(
     text: Annotated[str, typer.Argument(metavar="TEXT", help="Words to search for.")],
     limit: Limit = 100,
 ) -> None:
-    """Search files by title, path, composer, key or label."""
+    """Search files by title, path, composer, key or label.
+
+    Finds the files that contain every word. Case and accents do not count: dvorak finds Dvořák.
+    """
     here = session(context)
     with here.catalog() as catalog:
         here.output.table(catalog.search(text, limit or None), COLUMNS)
@@ -87,14 +111,21 @@ def search(
 def show(
     context: typer.Context,
     file: Annotated[
-        str, typer.Argument(metavar="FILE", help="Id, path, title or first digits of the sha256.")
+        str,
+        typer.Argument(
+            metavar="FILE", help="Id, path, first digits of the sha256, composer or title."
+        ),
     ],
 ) -> None:
-    """Show all data about one file."""
+    """Show all data about one file.
+
+    FILE is the first of these that matches: an id, a path or its end, the first 8 or more digits
+    of the sha256, a composer with one file, a title.
+    """
     here = session(context)
     with here.catalog() as catalog:
         found = catalog.show(file)
-    here.output.result(found, *(f"{key:18} {_line(value)}" for key, value in found.items()))
+    here.output.fields(found, {key: _line(value) for key, value in found.items()})
 
 
 def rejected(
@@ -113,7 +144,9 @@ def label(
     context: typer.Context,
     selection: Annotated[
         str | None,
-        typer.Argument(metavar="SELECTION", help="A file (id, path, title, sha256) or a composer."),
+        typer.Argument(
+            metavar="SELECTION", help="Id, path, first digits of the sha256, composer or title."
+        ),
     ] = None,
     value: Annotated[
         str | None,
@@ -128,6 +161,10 @@ def label(
     ] = None,
 ) -> None:
     """Label files, one by one or from a CSV table.
+
+    SELECTION is the first of these that matches: an id, a path or its end, the first 8 or more
+    digits of the sha256, a composer (all of its files), a title. A path or title that matches
+    several files is an error, which lists them.
 
     A model can be conditioned on any category: `train --condition composer,period`.
     """
@@ -149,17 +186,45 @@ def label(
 
 def alias(
     context: typer.Context,
-    composer: Annotated[str, typer.Argument(metavar="COMPOSER", help="The composer to keep.")],
+    composer: Annotated[
+        str, typer.Argument(metavar="COMPOSER", help="The composer to keep, by any spelling.")
+    ],
     spelling: Annotated[
         str, typer.Argument(metavar="SPELLING", help="Another spelling of that composer's name.")
     ],
 ) -> None:
-    """Register another spelling of a composer's name; its files move to that composer."""
+    """Join two spellings of a composer's name; COMPOSER is kept.
+
+    All files by SPELLING become files by COMPOSER, now and in each later ingest; their labels and
+    splits stay. If SPELLING is not in the catalog, it is registered for later. To separate them
+    again: `musictk catalog unalias SPELLING`.
+    """
     here = session(context)
     with here.catalog() as catalog:
-        catalog.alias(composer, spelling)
+        kept = catalog.composer(composer).name
+        moved = catalog.alias(composer, spelling)
     here.output.result(
-        {"composer": composer, "alias": spelling}, f"{spelling} is now an alias of {composer}"
+        {"composer": kept, "alias": spelling, "files": moved},
+        f"{spelling} is now an alias of {kept}; {counted(moved, 'file')} moved",
+    )
+
+
+def unalias(
+    context: typer.Context,
+    spelling: Annotated[
+        str, typer.Argument(metavar="ALIAS", help="A spelling that `alias` joined with a composer.")
+    ],
+) -> None:
+    """Separate a spelling from its composer again, with the files that it had.
+
+    Files that were ingested after `alias` stay with the composer.
+    """
+    here = session(context)
+    with here.catalog() as catalog:
+        moved = catalog.unalias(spelling)
+    here.output.result(
+        {"alias": spelling, "files": moved},
+        f"{spelling} is no alias any more; {counted(moved, 'file')} moved back",
     )
 
 
@@ -222,4 +287,6 @@ def _line(value: object) -> str:
         return ", ".join(f"{key} {_line(item)}" for key, item in value.items())
     if isinstance(value, list):
         return ", ".join(map(_line, value))
+    if isinstance(value, bool):
+        return "yes" if value else "no"
     return "–" if value is None else f"{value:,}" if isinstance(value, int) else str(value)

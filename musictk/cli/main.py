@@ -13,6 +13,7 @@ import typer
 
 from musictk import __version__
 from musictk.cli import interruption
+from musictk.cli.completion import add_completion
 from musictk.cli.context import session
 from musictk.cli.global_options import CatalogOption, JsonOption, QuietOption, add_to_commands
 from musictk.cli.output import Output, printing
@@ -41,6 +42,7 @@ def build_command() -> Any:
     command = get_command(app)
     add_to_commands(command)
     interruption.add_to(command)
+    add_completion(command)
     return bind(command, {})  # the settings are read when the catalog is known
 
 

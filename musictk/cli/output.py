@@ -11,13 +11,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.table import Table
 from rich.text import Text
 
+from musictk.cli import tables
 from musictk.errors import MusictkError
 from musictk.files import cause
 
-WIDE = 4096  # columns, where the output is not a terminal
 CONTROL = {"Cc", "Cf", "Zl", "Zp"}  # Unicode categories that move the cursor or hide text
 
 
@@ -78,17 +77,45 @@ class Output:
             self.note("no results")
             return
         names = list(columns or rows[0])
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in names:
-            numeric = all(isinstance(row.get(name), int | float | None) for row in rows)
-            table.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
-        for row in rows:
-            table.add_row(*(Text(safe(short(row.get(name)))) for name in names))
-        console = self.stdout
-        if not console.is_terminal:  # a pipe has no width: each row is one line
-            console = Console(file=console.file, markup=False, highlight=False, width=WIDE)
+        numeric = [
+            all(isinstance(row.get(name), int | float | None) for row in rows) for name in names
+        ]
+        cells = [[safe(short(row.get(name))) for name in names] for row in rows]
         with printing():
-            console.print(table)
+            self._table(names, cells, numeric)
+
+    def _table(
+        self, names: Sequence[str], cells: Sequence[Sequence[str]], numeric: Sequence[bool]
+    ) -> None:
+        """Print a table as wide as the terminal, or blocks of lines where it does not fit.
+
+        A pipe has no width: each row is one line.
+        """
+        width = self.stdout.width if self.stdout.is_terminal else None
+        lines, dropped = tables.fit(cells, names, numeric, width)
+        if lines:
+            self.stdout.print(Text(lines[0], style="bold"))
+            lines[0:1] = []
+        else:
+            blocks = ("\n".join(tables.block(names, row, width or 0)) for row in cells)
+            lines = ["\n\n".join(blocks)]
+        self.stdout.file.write("\n".join(lines) + "\n")  # rich is slow with many lines
+        if dropped:
+            listed = ", ".join(dropped)
+            self.note(f"columns not shown: {listed}; widen the terminal, or use --json")
+
+    def fields(self, value: Any, lines: Mapping[str, str]) -> None:
+        """Print the command's data: `value` as JSON, else a line `name value` for each of `lines`.
+
+        A terminal gets long values in several lines.
+        """
+        if self.json:
+            self._dump(value)
+            return
+        width = self.stdout.width if self.stdout.is_terminal else sys.maxsize
+        with printing():
+            for line in tables.block(list(lines), list(map(safe, lines.values())), width):
+                self.stdout.print(Text(line))
 
     def block(self, value: Any, text: str) -> None:
         """Print the command's data as JSON, else preformatted `text` unchanged."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.errors import UnknownNameError, UsageError
+from musictk.spelling import same_spelling
 
 NONE = ""  # id 0: unconditional
 OTHER = "OTHER"  # id 1: shared by all labels with too few pieces
@@ -47,7 +48,7 @@ class Conditions:
         if category not in self.labels:
             raise UnknownNameError("condition", category, self.labels)
         own, folded = self.labels[category], self.folded.get(category, ())
-        found = _same(label, own[1:]) or _same(label, folded)
+        found = _same(label, (*own[1:], *folded))
         if found is None:
             raise UnknownNameError(category, label, [*own[2:], *folded])
         return own.index(found) if found in own else 1
@@ -105,10 +106,12 @@ class Conditions:
 
 
 def _same(label: str, names: Sequence[str]) -> str | None:
-    """The element of `names` that equals `label`, ignoring case if there is no exact match."""
+    """The element of `names` that is `label`, or the only one without case and accents."""
     if label in names:
         return label
-    return next((name for name in names if name.casefold() == label.casefold()), None)
+    found = same_spelling(label, names)
+    unique = len(found) == 1 or (found and found[0].casefold() == label.casefold())
+    return found[0] if unique else None
 
 
 Mixture = list[list[tuple[int, float]]]  # per category, (id, weight); empty means unconditional

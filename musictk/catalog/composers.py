@@ -1,0 +1,155 @@
+"""Composers: found by any spelling of their name, joined on request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import and_, delete, func, select, update
+from sqlalchemy.orm import Session, selectinload
+
+from musictk.catalog.database import Database
+from musictk.catalog.models import Alias, Composer, File
+from musictk.catalog.names import fold
+from musictk.catalog.similar import likely_pairs
+from musictk.catalog.upsert import ComposerIds
+from musictk.errors import UnknownNameError, UsageError
+from musictk.spelling import same_spelling
+
+
+class Composers(Database):
+    """The composers of the catalog and the spellings of their names."""
+
+    def composer(self, name: str) -> Composer:
+        """The composer known under `name`; see `find_composer`."""
+        with self.reading() as session:
+            return find_composer(session, name)
+
+    def composers(self) -> list[dict[str, Any]]:
+        """All composers with spellings and amounts of music, the largest first."""
+        query = (
+            select(Composer, func.count(File.id), func.sum(File.notes), func.sum(File.seconds))
+            .outerjoin(File, and_(File.composer_id == Composer.id, File.status == "accepted"))
+            .group_by(Composer.id)
+            .options(selectinload(Composer.aliases))
+        )
+        with self.reading() as session:
+            rows = [
+                {
+                    "id": composer.id,
+                    "name": composer.name,
+                    "aliases": sorted(
+                        alias.spelling
+                        for alias in composer.aliases
+                        if alias.spelling != composer.name
+                    ),
+                    "files": files,
+                    "notes": int(notes or 0),
+                    "hours": round((seconds or 0.0) / 3600, 3),
+                }
+                for composer, files, notes, seconds in session.execute(query)
+            ]
+        return sorted(rows, key=lambda row: (-row["files"], row["name"]))
+
+    def similar_composers(self) -> list[tuple[str, str]]:
+        """Pairs of names that may be one composer: (the one to keep, the other); see `similar`."""
+        with self.reading() as session:
+            return similar_pairs(session)
+
+    def alias(self, composer: str, alias: str) -> int:
+        """Make `alias` another name of `composer`; a composer of that name is joined with it.
+
+        Returns the number of files that moved to `composer`; their labels and splits stay. See
+        `unalias`. Raises UnknownNameError where `composer` is unknown.
+        """
+        with self.writing() as session:
+            target = find_composer(session, composer)
+            taken = session.get(Alias, fold(alias))
+            if taken is None:
+                session.add(Alias(key=fold(alias), spelling=alias, composer_id=target.id))
+                return 0
+            return 0 if taken.composer_id == target.id else _join(session, taken, target.id)
+
+    def unalias(self, alias: str) -> int:
+        """Make `alias` a composer of its own again, with the files that it had before `alias`.
+
+        Returns the number of files that moved back. Without such files only the spelling is
+        removed. Raises UnknownNameError where it is no alias, UsageError for a composer's own name.
+        """
+        with self.writing() as session:
+            found = session.get(Alias, fold(alias))
+            if found is None:
+                raise UnknownNameError("alias", alias, _aliases(session))
+            owner = session.get_one(Composer, found.composer_id)
+            if fold(owner.name) == found.key:
+                hint = "give one of its other spellings; to list them: musictk catalog composers"
+                raise UsageError(f"{owner.name!r} is the name of the composer, not an alias", hint)
+            return _separate(session, found)
+
+
+def find_composer(session: Session, name: str) -> Composer:
+    """The composer known under `name`: by `fold`, else by the same name without accents.
+
+    Raises UnknownNameError with the nearest name, UsageError where several composers match.
+    """
+    alias = session.get(Alias, fold(name))
+    if alias is not None:
+        return session.get_one(Composer, alias.composer_id)
+    owners = dict(session.execute(select(Alias.spelling, Alias.composer_id)).all())
+    found = {owners[spelling]: spelling for spelling in same_spelling(name, owners)}
+    if not found:
+        raise UnknownNameError("composer", name, owners)
+    if len(found) > 1:
+        named = " and ".join(map(repr, sorted(found.values())))
+        raise UsageError(f"composer {name!r} matches {named}", "give the exact spelling of one")
+    return session.get_one(Composer, next(iter(found)))
+
+
+def named_composer(session: Session, name: str) -> Composer:
+    """The composer known under `name`; added if there is none."""
+    return session.get_one(Composer, ComposerIds(session).id(name))
+
+
+def similar_pairs(session: Session) -> list[tuple[str, str]]:
+    """The likely pairs among the composers that have files."""
+    query = (
+        select(Composer.name, func.count(File.id))
+        .join(File, File.composer_id == Composer.id)
+        .group_by(Composer.id)
+    )
+    return likely_pairs(dict(session.execute(query).all()))
+
+
+def _join(session: Session, alias: Alias, target: int) -> int:
+    """Move all files and spellings of the alias's composer to another; return how many files."""
+    source = session.get_one(Composer, alias.composer_id)
+    own = File.composer_id == source.id
+    moved = session.scalar(select(func.count()).where(own)) or 0
+    before = func.coalesce(File.joined_from, source.name)
+    session.execute(update(File).where(own).values(composer_id=target, joined_from=before))
+    joined = update(Alias).where(Alias.composer_id == source.id)
+    session.execute(joined.values(composer_id=target))
+    session.execute(delete(Composer).where(Composer.id == source.id))
+    return moved
+
+
+def _separate(session: Session, alias: Alias) -> int:
+    """Move the files that had the alias as their composer to a new one; return how many."""
+    joined = alias.composer_id
+    names = select(File.joined_from).where(File.composer_id == joined).distinct()
+    before = [name for name in session.scalars(names) if name and fold(name) == alias.key]
+    if not before:
+        session.delete(alias)
+        return 0
+    composer = Composer(name=before[0])
+    session.add(composer)
+    session.flush()
+    alias.composer_id = composer.id
+    own = (File.composer_id == joined) & (File.joined_from == composer.name)
+    moved = session.scalar(select(func.count()).where(own)) or 0
+    session.execute(update(File).where(own).values(composer_id=composer.id, joined_from=None))
+    return moved
+
+
+def _aliases(session: Session) -> list[str]:
+    rows = session.execute(select(Alias.spelling, Composer.name).join(Composer))
+    return [spelling for spelling, name in rows if fold(spelling) != fold(name)]

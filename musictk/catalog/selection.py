@@ -1,0 +1,176 @@
+"""Select files by what a user types: an id, a path, a hash, a composer or a title."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from shlex import quote
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from musictk.catalog.composers import find_composer
+from musictk.catalog.models import Alias, File, Label, Location
+from musictk.catalog.names import store_path
+from musictk.catalog.typed_paths import stored_paths
+from musictk.errors import UnknownNameError, UsageError
+from musictk.spelling import plain
+
+EAGER = (selectinload(File.composer), selectinload(File.locations), selectinload(File.labels))
+_LISTED = 5  # files in the message about several
+_NOT_ASCII = "*[^ -~]*"  # a GLOB pattern
+# Files that a name means together; of any other kind it has to be one file.
+_TOGETHER = ("composer", "archive")
+
+
+class Selection(NamedTuple):
+    """The files that a key matches, and what it is: id, path, archive, hash, composer or title."""
+
+    kind: str
+    files: list[File]
+
+
+def select_files(session: Session, key: str, composers: bool = True) -> Selection:
+    """The files of the first kind that matches: id, path, hash, composer, title.
+
+    A path is whole or an end of one (`Bach/1.mid`), a hash the first 8 or more digits of a
+    SHA-256. Composers and titles match without case and accents; without `composers`, only files.
+    """
+    for kind, condition in _conditions(session, key, composers):
+        found = session.scalars(select(File).where(condition).options(*EAGER)).all()
+        if found:
+            return Selection(kind, list(found))
+    return Selection("", [])
+
+
+def select_labelled(session: Session, key: str) -> list[File]:
+    """The files to label: one file, all of a composer, or all of an archive.
+
+    Raises UnknownNameError where nothing matches, UsageError where a path, hash or title matches
+    several files.
+    """
+    found = select_files(session, key)
+    if not found.files:
+        spellings = session.scalars(select(Alias.spelling))
+        raise UnknownNameError("file or composer", key, [*spellings, *_titles(session)])
+    if len(found.files) > 1 and found.kind not in _TOGETHER:
+        raise _several(key, found.files)
+    return found.files
+
+
+def select_one(session: Session, key: str) -> File:
+    """The one file that matches; raises UnknownNameError for none, UsageError for several."""
+    kind, found = select_files(session, key)
+    if not found:
+        raise UnknownNameError("file", key, _titles(session))
+    if len(found) > 1 and kind == "composer":
+        name = found[0].composer.name if found[0].composer else key
+        hint = f"list them: musictk catalog files --composer {quote(name)}"
+        raise UsageError(f"{key!r} is a composer with {len(found):,} files", hint)
+    if len(found) > 1:
+        raise _several(key, found)
+    return found[0]
+
+
+def spellings(text: str) -> list[str]:
+    """`text` as given and as the catalog stores paths, see `names.store_path`.
+
+    Only stored paths may come from text that is not valid Unicode.
+    """
+    both = dict.fromkeys((text, store_path(text)))
+    return [
+        each for each in both if each.isascii() or each == each.encode("utf-8", "ignore").decode()
+    ]
+
+
+def mentions(session: Session, text: str) -> list[ColumnElement[bool]]:
+    """For each word of `text`, the condition that a fact of the file contains it.
+
+    Case, accents and `_` do not count.
+    """
+    fold = _folding(session)
+
+    def within(column: Any, words: Sequence[str]) -> ColumnElement[bool]:
+        return or_(*(_contains(column, word, fold) for word in words))
+
+    def anywhere(words: Sequence[str]) -> ColumnElement[bool]:
+        place = or_(within(Location.path, words), within(Location.member, words))
+        alias = select(Alias.composer_id).where(within(Alias.spelling, words))
+        return or_(
+            within(File.title, words),
+            within(File.key, words),
+            File.id.in_(select(Location.file_id).where(place)),
+            File.id.in_(select(Label.file_id).where(within(Label.value, words))),
+            File.composer_id.in_(alias),
+        )
+
+    words = text.replace("_", " ").split()
+    folded = [[key for each in spellings(word) if (key := plain(each))] for word in words]
+    return [anywhere(keys) for keys in folded if keys]
+
+
+def _conditions(
+    session: Session, key: str, composers: bool
+) -> Iterator[tuple[str, ColumnElement[bool]]]:
+    """The conditions to try, in their order; a composer's only if the catalog has it."""
+    if key.isdecimal() and len(key) < 10:
+        yield "id", File.id == int(key)
+    names = spellings(key)
+    archive = and_(Location.path.in_(names), Location.member != "")
+    yield "path", File.locations.any(and_(Location.path.in_(names), Location.member == ""))
+    typed = Location.path.in_(stored_paths(session, key))
+    yield "path", File.locations.any(and_(typed, Location.member == ""))
+    yield "archive", File.locations.any(archive)
+    yield "path", File.locations.any(Location.member.in_(names))
+    ends = [Location.path.endswith("/" + name, autoescape=True) for name in names]
+    yield "path", File.locations.any(and_(or_(*ends), Location.member == ""))
+    yield "archive", File.locations.any(or_(*ends))
+    if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
+        yield "hash", File.sha256.startswith(key.lower())
+    if composers:
+        with suppress(UnknownNameError):
+            yield "composer", File.composer_id == find_composer(session, key).id
+    yield "title", File.title.in_(names)
+    if plain(key):
+        yield "title", _folding(session)(File.title) == plain(key)
+
+
+def _several(key: str, files: Sequence[File]) -> UsageError:
+    named = [
+        f"{file.id} {file.locations[0].path if file.locations else file.title}" for file in files
+    ]
+    listed = ", ".join(named[:_LISTED]) + ", …" * (len(named) > _LISTED)
+    hint = "give an id, or more of the path or hash"
+    return UsageError(f"{key!r} matches {len(files):,} files: {listed}", hint)
+
+
+def _titles(session: Session) -> Sequence[str]:
+    return session.scalars(select(File.title).limit(9999)).all()
+
+
+def _folding(session: Session) -> Callable[[Any], ColumnElement[str]]:
+    """`plain` as an SQL function; on a database other than SQLite, only lower case."""
+    connection = session.connection()
+    if connection.dialect.name != "sqlite":
+        return func.lower
+    driver = connection.connection.driver_connection
+    assert driver is not None
+    driver.create_function("plain", 1, _plain_value, deterministic=True)
+    return func.plain
+
+
+def _plain_value(value: Any) -> str:
+    """`plain` of a value of any type: columns may be damaged."""
+    return plain(value) if isinstance(value, str) else ""
+
+
+def _contains(
+    column: Any, word: str, fold: Callable[[Any], ColumnElement[str]]
+) -> ColumnElement[bool]:
+    """Whether the folded column contains `word`. ASCII needs no Python function: it is faster."""
+    found: ColumnElement[bool] = column.icontains(word, autoescape=True)
+    if fold is func.lower:
+        return found
+    folded = fold(column).contains(word, autoescape=True)
+    return or_(found, and_(column.op("GLOB")(_NOT_ASCII), folded))
