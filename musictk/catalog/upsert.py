@@ -93,11 +93,14 @@ class _Plan:
 
     def _add(self, found: ExaminedFile, owner: int | None) -> int:
         slot = -1 - len(self.fresh)
-        self.fresh.append(_columns(found) | {"title": found.title, "composer_id": owner})
+        named = {"title": found.title, "composer_id": owner, "official_split": found.split}
+        self.fresh.append(_columns(found) | named)
         if found.sha256:
-            self._known[found.sha256] = _KnownFile(slot, found.checks, "", owner, None, None)
+            self._known[found.sha256] = _KnownFile(
+                slot, found.checks, "", owner, None, None, found.split
+            )
         if found.code is None:
-            self.joining.append((slot, found, None))
+            self.joining.append((slot, found, found.split))
         return slot
 
     def _update(self, file: _KnownFile, found: ExaminedFile) -> None:
@@ -106,7 +109,7 @@ class _Plan:
         if file.cluster is not None and not moved:
             self.regrouped.append(file.id)
         if found.code is None and not moved:
-            self.joining.append((file.id, found, file.split))
+            self.joining.append((file.id, found, file.split or file.official))
         self._known[str(found.sha256)] = file._replace(checks=found.checks, status="")
 
 
@@ -154,13 +157,14 @@ class _KnownFile(NamedTuple):
     composer_id: int | None
     cluster: str | None
     split: str | None
+    official: str | None
 
 
 def _by_sha(session: Session, hashes: set[str]) -> dict[str, _KnownFile]:
     found: dict[str, _KnownFile] = {}
     for chunk in _chunks(sorted(hashes)):
         columns = (File.id, File.checks, File.status, File.composer_id, File.cluster, File.split)
-        query = select(File.sha256, *columns)
+        query = select(File.sha256, *columns, File.official_split)
         for sha256, *rest in session.execute(query.where(File.sha256.in_(chunk))):
             found[str(sha256)] = _KnownFile._make(rest)
     return found
