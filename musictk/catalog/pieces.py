@@ -106,6 +106,19 @@ class Pieces(Database):
                         update(File).where(File.id == place.file_id).values(composer_id=owner)
                     )
 
+    def set_official_splits(self, splits: Mapping[tuple[str, str], str]) -> None:
+        """Set the official splits of the files at these locations, (path, member).
+
+        `complete_splits` applies them.
+        """
+        with self.writing() as session:
+            for (path, member), split in splits.items():
+                place = session.get(Location, (path, member))
+                if place is not None:
+                    session.execute(
+                        update(File).where(File.id == place.file_id).values(official_split=split)
+                    )
+
     def pieces(
         self, split: str | None = None, reads: Collection[str] = frozenset({"midi"})
     ) -> list[PieceInfo]:

@@ -72,7 +72,7 @@ class FolderTree:
 
     def composer_and_source(self, folders: tuple[str, ...], name: str) -> tuple[str | None, str]:
         """The composer of a file, and whether a "folder" or the "file name" names it."""
-        folder = self._paths[folders]
+        folder = self._nearest(folders)
         composer, certain, _ = folder.facts
         author = author_of(name) if not certain and " - " in name else None
         if author and (composer is None or known_composer(author) or _has_authors(folder)):
@@ -81,7 +81,13 @@ class FolderTree:
 
     def split(self, folders: tuple[str, ...]) -> str | None:
         """The split that a folder above the file is named after."""
-        return self._paths[folders].facts.split
+        return self._nearest(folders).facts.split
+
+    def _nearest(self, folders: tuple[str, ...]) -> _Folder:
+        """The folder, or the one above it for a folder without files."""
+        while folders not in self._paths:
+            folders = folders[:-1]
+        return self._paths[folders]
 
     def _folder(self, folders: tuple[str, ...]) -> _Folder:
         found = self._paths.get(folders)

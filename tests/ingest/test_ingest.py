@@ -171,9 +171,15 @@ def test_texts_have_kinds_of_their_own(run: Run, catalog: Catalog, tmp_path: Pat
     (tmp_path / "t" / "poem.txt").write_text("\ufeffSo much depends\r\nupon", "utf-8")
     (tmp_path / "t" / "tune.abc").write_text("X:1\nT:Tune\nK:G\nGABc|\n", "utf-8")
     (tmp_path / "t" / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    report = run(tmp_path / "t")
+    assert run(tmp_path / "t").accepted == 1  # text only if it is asked for
+    assert [piece.kind for piece in catalog.pieces(reads={"text", "abc"})] == ["abc"]
+    report = run(tmp_path / "t", text=True)
     assert report.rejected == {"not_text": 1}
-    assert [piece.kind for piece in catalog.pieces(reads={"text", "abc"})] == ["text", "abc"]
+    assert [piece.kind for piece in catalog.pieces(reads={"text", "abc"})] == ["abc", "text"]
+    (tmp_path / "t" / "more.txt").write_text("a red wheel barrow", "utf-8")
+    again = run(tmp_path / "t")
+    assert (again.accepted, again.missing) == (0, 0)  # known texts stay
+    assert run(tmp_path / "t" / "more.txt").accepted == 1
 
 
 def archive_zip(target: Path, midis: Path) -> None:
