@@ -7,11 +7,12 @@ a user wrote.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from musictk.ingest.folder_names import SPLIT_WORDS, words
+from musictk.ingest.folder_names import SPLIT_WORDS
 from musictk.ingest.metadata_read import Rows
 
 _COMPOSERS = (  # names of the column, best first
@@ -57,6 +58,7 @@ _FILE_IDS = ("id", "song id", "track id", "piece id", "key", "midi id", "midi sc
 _OTHER_FILES = frozenset(
     ("audio", "wav", "mp3", "annotations", "xml", "mxl", "pdf", "json", "url", "image", "metadata")
 )
+_COLUMN_WORD = re.compile(r"[^\W_]+")
 _EMPTY = frozenset(("", "-", "nan", "none", "null", "n/a", "na", "unknown", "?"))
 _LONGEST = 300  # characters of a value
 
@@ -92,7 +94,7 @@ class FileMetadata:
 
 def recognise(columns: Sequence[str]) -> TableColumns | None:
     """The columns of a table; None if it does not describe files."""
-    names = [" ".join(words(name)) for name in columns]
+    names = [" ".join(_COLUMN_WORD.findall(name.casefold())) for name in columns]
     composer, split = _first(names, _COMPOSERS), _first(names, _SPLITS)
     title = _first(names, _TITLES)
     files = [

@@ -26,6 +26,7 @@ _HEAD = 1 << 16  # bytes in which a table about music has one of these words
 _HINTS = re.compile(
     rb"compos|komponi|artist|author|title|titel|titre|titul|song|split|partition|set"
 )
+_COLUMN = re.compile(r"(^|[\W_])(composer|artist|title|split)s?($|[\W_])")
 _DELIMITERS = ",;\t|"
 _BOMS = {
     codecs.BOM_UTF8: "utf-8-sig",
@@ -147,7 +148,7 @@ def _records(value: Any) -> list[Any]:
         if all(isinstance(part, dict) for part in parts):
             if any(isinstance(item, dict | list) for item in islice(parts[0].values(), 1)):
                 return []
-            if set(parts[0]) == set(parts[-1]) and len(parts) < len(parts[0]):  # pandas' columns
+            if any(_COLUMN.search(key.casefold()) for key in value):  # as pandas writes columns
                 return [{key: part.get(row) for key, part in value.items()} for row in parts[0]]
             return [{"path": key, **part} for key, part in value.items()]
     return value if isinstance(value, list) else []
