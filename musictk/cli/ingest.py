@@ -46,16 +46,15 @@ def ingest(
     code 3 means that some files were rejected: see `musictk catalog rejected`.
     """
     from musictk.cli.ingest_progress import IngestBar, report, report_preview
-    from musictk.ingest import IngestOptions
+    from musictk.ingest import IngestOptions, preview_names
     from musictk.ingest import ingest as run
-    from musictk.ingest import preview as names
 
     here = session(context)
     if composer is not None and not composer.strip():
         raise UsageError("--composer needs a name", "such as: --composer Bach")
     options = IngestOptions(composer=composer, composers=composers, text=text, workers=workers)
     if preview:
-        shown = names(paths, options)
+        shown = preview_names(paths, options)
         report_preview(here.output, shown)
         unknown = [key for key, _ in shown.names.tables.unknown]
     else:

@@ -8,7 +8,8 @@ from typing import Self
 
 from musictk.catalog import SPLITS
 from musictk.cli.output import Output, counted
-from musictk.ingest import IngestReport, NameReport, Preview
+from musictk.ingest import IngestReport, Preview
+from musictk.ingest.name_report import NameReport
 
 
 class IngestBar:

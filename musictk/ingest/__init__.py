@@ -3,19 +3,17 @@
 from musictk.ingest.collect import IngestListener, IngestOptions, IngestReport, ingest
 from musictk.ingest.encode import learn, tokenize
 from musictk.ingest.load import load_piece, read_piece
-from musictk.ingest.name_report import NameReport
-from musictk.ingest.preview import Preview, preview
+from musictk.ingest.preview import Preview, preview_names
 
 __all__ = [
     "IngestListener",
     "IngestOptions",
     "IngestReport",
-    "NameReport",
     "Preview",
     "ingest",
     "learn",
     "load_piece",
-    "preview",
+    "preview_names",
     "read_piece",
     "tokenize",
 ]

@@ -55,7 +55,7 @@ class Preview:
         return {"composers": rows, "example_without": example, **self.names.to_dict()}
 
 
-def preview(paths: Sequence[Path], options: IngestOptions) -> Preview:
+def preview_names(paths: Sequence[Path], options: IngestOptions) -> Preview:
     """How `ingest` would read the names of these files.
 
     Reads names, tables and the lists of archives. Raises what `ingest` does for the same paths.

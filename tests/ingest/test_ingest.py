@@ -17,7 +17,14 @@ import pytest
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.ingest import IngestReport, load_piece, read_piece
+from musictk.ingest import (
+    IngestOptions,
+    IngestReport,
+    Preview,
+    load_piece,
+    preview_names,
+    read_piece,
+)
 from musictk.reading import Limits
 from musictk.workspace import Workspace
 
@@ -406,3 +413,11 @@ def test_a_member_removed_from_an_archive_is_missing(
     (tmp_path / "more.zip").write_bytes(whole[: len(whole) // 2])  # nothing is forgotten of this
     assert run(tmp_path / "more.zip").missing == 0
     assert {str(piece.member) for piece in catalog.pieces()} == kept
+
+
+def test_a_preview_names_what_ingest_finds(run: Run, midis: Path) -> None:
+    shown: Preview = preview_names([midis], IngestOptions())
+    found = run(midis)
+    assert shown.names.composers == found.names.composers
+    assert {name: entry.files for name, entry in shown.composers.items()} == found.names.composers
+    assert (shown.without.files, found.names.without) == (0, 0)
