@@ -104,6 +104,7 @@ class File(Base):
         index=True
     )  # smallest sha256 of its near-duplicates
     split: Mapped[str | None] = mapped_column(index=True)  # train | valid | test
+    official_split: Mapped[str | None]  # the one that a table of its data set gives
     notes: Mapped[int | None]
     tracks: Mapped[int | None]
     seconds: Mapped[float | None]

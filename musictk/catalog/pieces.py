@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
@@ -12,12 +12,20 @@ from sqlalchemy.orm import Session, selectinload
 from musictk.catalog.columns import unreadable
 from musictk.catalog.database import Database
 from musictk.catalog.models import File, Location, SpanRow
-from musictk.catalog.records import ExaminedFile, FileSketch, KnownLocation, PieceInfo
+from musictk.catalog.records import (
+    SPLITS,
+    ExaminedFile,
+    FileSketch,
+    KnownLocation,
+    OfficialSplits,
+    PieceInfo,
+)
 from musictk.catalog.splits import (
     ClusterMember,
     Fractions,
     assign_splits,
     fill_empty_splits,
+    strictest_split,
     wanted_splits,
 )
 from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_locations
@@ -109,6 +117,19 @@ class Pieces(Database):
                         update(File).where(File.id == place.file_id).values(composer_id=owner)
                     )
 
+    def set_official_splits(self, splits: Mapping[tuple[str, str], str]) -> None:
+        """Set the official splits of the files at these locations, (path, member).
+
+        `complete_splits` applies them.
+        """
+        with self.writing() as session:
+            for (path, member), split in splits.items():
+                place = session.get(Location, (path, member))
+                if place is not None:
+                    session.execute(
+                        update(File).where(File.id == place.file_id).values(official_split=split)
+                    )
+
     def pieces(
         self, split: str | None = None, reads: Collection[str] = frozenset({"midi"})
     ) -> list[PieceInfo]:
@@ -137,7 +158,8 @@ class Pieces(Database):
             ]
 
     def complete_splits(self, fractions: Fractions) -> None:
-        """Group accepted files without a split, and move clusters to empty wanted splits."""
+        """Group accepted files without a split, give clusters the official splits of their files,
+        and move clusters to empty wanted splits."""
         with self.writing() as session:
             query = select(File.id).where(File.status == "accepted", File.split.is_(None))
             strays = session.scalars(query).all()
@@ -145,13 +167,18 @@ class Pieces(Database):
                 from musictk.catalog.grouping import group, newcomers
 
                 group(session, newcomers(session, strays), fractions)
+            apply_official_splits(session)
             fill_splits(session, fractions)
 
     def split(self, fractions: Fractions) -> dict[str, int]:
-        """Group all files and assign all splits from scratch; return the files per split."""
+        """Group all files and assign all splits from scratch; return the files per split.
+
+        Official splits are replaced too, and forgotten.
+        """
         from musictk.catalog.grouping import group_all
 
         with self.writing() as session:
+            session.execute(update(File).values(official_split=None))
             group_all(session, fractions)
             files = session.execute(select(File.id, File.cluster).where(_grouped)).all()
             assigned = assign_splits(
@@ -161,6 +188,34 @@ class Pieces(Database):
             if rows:
                 session.execute(update(File), rows)
             return dict(Counter(str(row["split"]) for row in rows))
+
+    def official_splits(self) -> OfficialSplits:
+        """How many files have an official split, and how many of them are in another one."""
+        official = (File.status == "accepted") & File.official_split.is_not(None)
+        query = select(File.official_split, File.split, func.count()).where(official)
+        counts: Counter[str] = Counter()
+        moved = 0
+        with self.reading() as session:
+            grouped = query.group_by(File.official_split, File.split)
+            for given, split, count in session.execute(grouped):
+                counts[str(given)] += count
+                moved += count if given != split else 0
+        return OfficialSplits({split: counts[split] for split in SPLITS if counts[split]}, moved)
+
+
+def apply_official_splits(session: Session) -> None:
+    """Give every cluster the official split of its files; the strictest one if they differ."""
+    columns = (File.cluster, File.official_split, File.split)
+    query = select(*columns).where(_grouped, File.official_split.in_(SPLITS)).distinct()
+    given: dict[str, set[str]] = defaultdict(set)
+    current: dict[str, str | None] = {}
+    for cluster, official, split in session.execute(query):
+        given[str(cluster)].add(str(official))
+        current[str(cluster)] = split
+    for cluster, splits in given.items():
+        split = strictest_split(splits)
+        if split != current[cluster]:
+            session.execute(update(File).where(File.cluster == cluster).values(split=split))
 
 
 def fill_splits(session: Session, fractions: Fractions) -> None:
@@ -176,9 +231,12 @@ def fill_splits(session: Session, fractions: Fractions) -> None:
     assigned = {str(cluster): str(split) for cluster, split in session.execute(query)}
     encoded = select(File.cluster).where(File.id.in_(select(SpanRow.file_id)))
     fresh = assigned.keys() - set(map(str, session.scalars(encoded)))
-    for cluster, split in fill_empty_splits(assigned, fractions, fresh).items():
-        if split != assigned[cluster]:
-            session.execute(update(File).where(File.cluster == cluster).values(split=split))
+    given = select(File.cluster).where(_grouped, File.official_split.is_not(None))
+    official = set(map(str, session.scalars(given)))
+    for cluster, split in fill_empty_splits(assigned, fractions, fresh, official).items():
+        if split != assigned[cluster]:  # no longer its official one
+            changed = update(File).where(File.cluster == cluster)
+            session.execute(changed.values(split=split, official_split=None))
 
 
 def _piece(file: File) -> PieceInfo | None:

@@ -27,6 +27,8 @@ class ExaminedFile:
     length: int = 0  # of the content, in bytes
     title: str = ""
     composer: str | None = None
+    split: str | None = None  # official: given by a table of its data set
+    labels: Mapping[str, str] = field(default_factory=dict)  # of a new file
     facts: Mapping[str, Any] = field(default_factory=dict)  # columns of File
     sketch: bytes | None = None
 
@@ -58,6 +60,14 @@ class KnownLocation:
     checks: int
     code: str | None
     file_id: int | None = None  # of its content; None for an archive
+
+
+@dataclass(frozen=True)
+class OfficialSplits:
+    """The accepted files with an official split."""
+
+    files: dict[str, int]  # by official split
+    moved: int  # those in another split, because a near-duplicate is
 
 
 @dataclass(frozen=True)

@@ -52,18 +52,30 @@ def majority_split(votes: Mapping[str | None, int]) -> str | None:
 
 
 def fill_empty_splits(
-    assigned: Mapping[str, str], fractions: Fractions, fresh: Collection[str]
+    assigned: Mapping[str, str],
+    fractions: Fractions,
+    fresh: Collection[str],
+    official: Collection[str] = (),
 ) -> dict[str, str]:
     """The same assignment with a cluster moved to every wanted split that is empty.
 
-    Clusters in `fresh` are moved first. With too few clusters test and then valid stay empty.
+    Clusters in `fresh` are moved first, those with an `official` split only if there is no other.
+    With too few clusters test and then valid stay empty.
     """
     filled = dict(assigned)
     wanted = _wanted(len(filled), fractions)
     for split in wanted:
         if split not in filled.values():
-            filled[_donor(filled, wanted, fresh)] = split
+            filled[_donor(filled, wanted, fresh, official)] = split
     return filled
+
+
+def strictest_split(splits: Collection[str]) -> str:
+    """The split of near-duplicates with different official ones: test, else valid, else train.
+
+    So nothing of a test piece is trained on.
+    """
+    return max(splits, key=SPLITS.index)
 
 
 def wanted_splits(fractions: Fractions) -> list[str]:
@@ -89,10 +101,17 @@ def _wanted(clusters: int, fractions: Fractions) -> list[str]:
     return wanted_splits(fractions)[:clusters]
 
 
-def _donor(assigned: Mapping[str, str], wanted: Collection[str], fresh: Collection[str]) -> str:
+def _donor(
+    assigned: Mapping[str, str],
+    wanted: Collection[str],
+    fresh: Collection[str],
+    official: Collection[str],
+) -> str:
     """The cluster to move: from the largest split that has more than one, new before old."""
     counts = Counter(assigned.values())
-    spare = [split for split in counts if counts[split] > 1 or split not in wanted]
-    fullest = max(spare, key=lambda split: (counts[split], split))
-    inside = [key for key, split in assigned.items() if split == fullest]
+    spare = {split for split in counts if counts[split] > 1 or split not in wanted}
+    free = {key: split for key, split in assigned.items() if key not in official}
+    donors = free if spare.intersection(free.values()) else assigned
+    fullest = max(spare.intersection(donors.values()), key=lambda split: (counts[split], split))
+    inside = [key for key, split in donors.items() if split == fullest]
     return min(inside, key=lambda key: (key not in fresh, hash_position(key), key))

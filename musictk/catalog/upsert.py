@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
-from musictk.catalog.models import Alias, Composer, File, Location
+from musictk.catalog.models import Alias, Composer, File, Label, Location
 from musictk.catalog.names import fold
 from musictk.catalog.records import ExaminedFile, FileToGroup
 
@@ -51,6 +51,13 @@ def record_files(
 
         ungroup(session, plan.regrouped)
     made = _insert_files(session, plan.fresh)
+    labels = [
+        {"file_id": made[-1 - slot], "category": category, "value": value}
+        for slot, found in plan.added
+        for category, value in found.labels.items()
+    ]
+    if labels:
+        session.execute(insert(Label), labels)
     for row in plan.stale:
         session.execute(update(File).where(File.id == row.pop("id")).values(row))
     ids = [made[-1 - slot] if slot is not None and slot < 0 else slot for slot in slots]
@@ -73,6 +80,7 @@ class _Plan:
     def __init__(self, known: dict[str, _KnownFile]) -> None:
         self._known = known
         self.fresh: list[dict[str, Any]] = []  # rows to insert
+        self.added: list[tuple[int, ExaminedFile]] = []  # (slot, file) of each of them
         self.stale: list[dict[str, Any]] = []  # rows to update
         self.regrouped: list[int] = []  # clustered by an outdated sketch or status
         # (slot, file, current split) of each file to group
@@ -93,11 +101,15 @@ class _Plan:
 
     def _add(self, found: ExaminedFile, owner: int | None) -> int:
         slot = -1 - len(self.fresh)
-        self.fresh.append(_columns(found) | {"title": found.title, "composer_id": owner})
+        named = {"title": found.title, "composer_id": owner, "official_split": found.split}
+        self.fresh.append(_columns(found) | named)
+        self.added.append((slot, found))
         if found.sha256:
-            self._known[found.sha256] = _KnownFile(slot, found.checks, "", owner, None, None)
+            self._known[found.sha256] = _KnownFile(
+                slot, found.checks, "", owner, None, None, found.split
+            )
         if found.code is None:
-            self.joining.append((slot, found, None))
+            self.joining.append((slot, found, found.split))
         return slot
 
     def _update(self, file: _KnownFile, found: ExaminedFile) -> None:
@@ -106,7 +118,7 @@ class _Plan:
         if file.cluster is not None and not moved:
             self.regrouped.append(file.id)
         if found.code is None and not moved:
-            self.joining.append((file.id, found, file.split))
+            self.joining.append((file.id, found, file.split or file.official))
         self._known[str(found.sha256)] = file._replace(checks=found.checks, status="")
 
 
@@ -154,13 +166,14 @@ class _KnownFile(NamedTuple):
     composer_id: int | None
     cluster: str | None
     split: str | None
+    official: str | None
 
 
 def _by_sha(session: Session, hashes: set[str]) -> dict[str, _KnownFile]:
     found: dict[str, _KnownFile] = {}
     for chunk in _chunks(sorted(hashes)):
         columns = (File.id, File.checks, File.status, File.composer_id, File.cluster, File.split)
-        query = select(File.sha256, *columns)
+        query = select(File.sha256, *columns, File.official_split)
         for sha256, *rest in session.execute(query.where(File.sha256.in_(chunk))):
             found[str(sha256)] = _KnownFile._make(rest)
     return found

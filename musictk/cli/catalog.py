@@ -237,11 +237,20 @@ def split(
         float, typer.Option(metavar="FRACTION", min=0, max=0.5, help="Fraction used for test.")
     ] = 0.1,
 ) -> None:
-    """Re-split into train, valid and test; near-duplicates stay in one split."""
+    """Re-split into train, valid and test; near-duplicates stay in one split.
+
+    Official splits, which `ingest` reads from the table of a data set, are replaced.
+    """
     from musictk.catalog import Fractions
 
     here = session(context)
     with here.catalog() as catalog:
+        official = sum(catalog.official_splits().files.values())
+        if official:
+            here.output.warn(
+                f"the official splits of {counted(official, 'file')} are replaced;"
+                " to restore them: musictk ingest FOLDER --composers TABLE"
+            )
         found = catalog.split(Fractions(valid=valid, test=test))
     here.output.result(found, _line(found))
 

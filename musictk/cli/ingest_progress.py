@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from typing import Self
 
+from musictk.catalog import SPLITS
 from musictk.cli.output import Output, counted
-from musictk.ingest import IngestReport
+from musictk.ingest import IngestReport, Preview
+from musictk.ingest.name_report import NameReport
 
 
 class IngestBar:
@@ -37,9 +40,7 @@ def report(output: Output, found: IngestReport) -> None:
         lines.append(f"{counted(found.missing, 'file')} missing: moved or deleted")
     if found.repaired:
         lines.append(f"{counted(found.repaired, 'file')} repaired in memory")
-    if found.composers:
-        such_as = ", ".join(found.composers[:6]) + ", …" * (len(found.composers) > 6)
-        lines.append(f"{counted(len(found.composers), 'composer')}: {such_as}")
+    lines += _names(found.names)
     if found.rejected:
         reasons = ", ".join(f"{count} {code}" for code, count in found.rejected.most_common())
         lines.append(
@@ -49,3 +50,60 @@ def report(output: Output, found: IngestReport) -> None:
     following = "musictk train" if usable else "musictk ingest FOLDER, with MIDI files"
     lines.append(f"{found.seconds:.1f} s; next: {following}")
     output.result(found.to_dict(), *lines)
+    _warn(output, found.names)
+
+
+def report_preview(output: Output, found: Preview) -> None:
+    """Print how the names of the files are read, and how to change it."""
+    if not output.json:
+        rows = [
+            {
+                "composer": name or "(none)",
+                "files": entry.files,
+                "from": ", ".join(sorted(entry.sources)),
+                "example": entry.example,
+            }
+            for name, entry in [*sorted(found.composers.items()), ("", found.without)]
+            if entry.files
+        ]
+        output.table(rows)
+    output.result(found.to_dict(), *_names(found.names))
+    _warn(output, found.names)
+    output.note("nothing was written; to change composers: --composer NAME or --composers FILE")
+
+
+def _names(names: NameReport) -> list[str]:
+    """Lines about composers and official splits, and where they come from."""
+    lines = []
+    found = sorted(names.composers)
+    if found:
+        such_as = ", ".join(found[:6]) + ", …" * (len(found) > 6)
+        lines.append(f"{counted(len(found), 'composer')}, {_from(names.sources)}: {such_as}")
+    if found and names.without:
+        lines.append(f"{counted(names.without, 'file')} without a composer")
+    if names.splits:
+        counts = ", ".join(f"{split} {names.splits[split]:,}" for split in SPLITS)
+        lines.append(f"official splits, {_from(names.split_sources)}: {counts}")
+    if names.moved:
+        lines.append(
+            f"{counted(names.moved, 'file')} moved to the official split of a near-duplicate"
+        )
+    return lines
+
+
+def _from(sources: Mapping[str, int]) -> str:
+    """`from folders and maestro.csv`, the most common source first."""
+    names = {"folder": "folders", "file name": "file names"}
+    ordered = sorted(sources, key=lambda name: (-sources[name], name))
+    shown = [names.get(name, name) for name in ordered[:3]]
+    return "from " + (" and ".join(shown) if len(ordered) < 4 else ", ".join([*shown, "…"]))
+
+
+def _warn(output: Output, names: NameReport) -> None:
+    """Warn of tables that cannot be read, and of composers that are probably wrong."""
+    for table in names.tables.bad[:5]:
+        output.warn(f"skipped the table {table}")
+    if suspicion := names.suspicion():
+        output.warn(
+            f"{suspicion}; to name them: musictk ingest PATH --composer NAME, or --composers FILE"
+        )

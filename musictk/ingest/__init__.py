@@ -3,14 +3,17 @@
 from musictk.ingest.collect import IngestListener, IngestOptions, IngestReport, ingest
 from musictk.ingest.encode import learn, tokenize
 from musictk.ingest.load import load_piece, read_piece
+from musictk.ingest.preview import Preview, preview_names
 
 __all__ = [
     "IngestListener",
     "IngestOptions",
     "IngestReport",
+    "Preview",
     "ingest",
     "learn",
     "load_piece",
+    "preview_names",
     "read_piece",
     "tokenize",
 ]

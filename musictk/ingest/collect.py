@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,10 +18,10 @@ from musictk.catalog import (
     load_path,
     store_path,
 )
-from musictk.catalog.labels import read_table
-from musictk.errors import UsageError
-from musictk.ingest.find import FoundFile, composer_of, find, title_of
+from musictk.ingest.attribution import Attributions, Given
+from musictk.ingest.find import FoundFile, find
 from musictk.ingest.locations import Locations, current_locations, dead_copies
+from musictk.ingest.name_report import NameReport
 from musictk.reading.archives import read_members
 from musictk.reading.limits import Limits
 from musictk.reading.pool import Pool, WorkerTask, cpus
@@ -40,7 +40,8 @@ class IngestOptions:
 
     workers: int | None = None  # default: one for each CPU this process may use
     composer: str | None = None  # of every file
-    composers: Path | None = None  # a CSV file with columns path (or file) and composer
+    composers: Path | None = None  # a table with columns path (or file) and composer
+    text: bool = False  # read the .txt files of folders and archives too
     fractions: Fractions = field(default_factory=Fractions)
     limits: Limits = field(default_factory=Limits)
     batch: int = 256  # files in one transaction
@@ -62,11 +63,12 @@ class IngestReport:
     rejected: Counter[str] = field(default_factory=Counter)  # by reason
     repaired: int = 0
     composers: list[str] = field(default_factory=list)  # of the accepted files, by name
+    names: NameReport = field(default_factory=NameReport)  # where composers and splits come from
     unknown: list[str] = field(default_factory=list)  # rows of `composers` that match no file
     seconds: float = 0.0
 
     def to_dict(self) -> dict[str, Any]:
-        return vars(self) | {"rejected": dict(self.rejected)}
+        return vars(self) | {"rejected": dict(self.rejected), "names": self.names.to_dict()}
 
 
 def ingest(
@@ -96,30 +98,29 @@ class _Ingest:
         self._catalog, self._workspace, self._options = catalog, workspace, options
         self._listener = listener
         self._report = IngestReport()
-        self._composers: set[str] = set()
         self._members: dict[str, set[str]] = {}  # archive -> members, where all of it was read
         self._known_locations: Locations = {}
-        self._table: dict[str, str] = {}  # --composers, by path below the root or by name
-        self._used: set[str] = set()  # its rows that matched a file
-        self._composer_names: dict[str, str] = {}  # composers of the catalog, by folded name
+        self._attributions = Attributions()
         self._total = 0
         self._folders: dict[str, str] = {}  # path relative to the workspace, by folder
 
     def run(self, paths: Sequence[Path]) -> IngestReport:
         began = time.perf_counter()
-        self._table = _read_composers(self._options.composers)
-        self._composer_names = {fold(row["name"]): row["name"] for row in self._catalog.composers()}
-        found_files = list({file.path: file for file in find(paths)}.values())
+        every_file = list({file.path: file for file in find(paths)}.values())
         self._known_locations = current_locations(self._catalog, self._workspace)
+        found_files = [file for file in every_file if file.kind != "table" and self._wanted(file)]
         self._total = len(found_files)
         fresh = [file for file in found_files if not self._unchanged(file)]
+        self._attribute(every_file, fresh)
         workers = self._options.workers or cpus()
         with Pool(self._options.limits, workers) as pool:
             self._record(pool, fresh)
         self._forget(paths, found_files)  # after adding: a moved file is not missing
-        self._set_composers(found_files)
+        self._set_given(found_files)
         self._catalog.complete_splits(self._options.fractions)
-        self._report.composers = sorted(self._composers)
+        self._report.names.tables = self._attributions.tables
+        self._report.names.moved = self._catalog.official_splits().moved
+        self._report.composers = sorted(self._report.names.composers)
         self._report.seconds = time.perf_counter() - began
         return self._report
 
@@ -186,7 +187,6 @@ class _Ingest:
             elif examined.kind != "archive":
                 self._report.accepted += 1
                 self._report.repaired += examined.repair is not None
-                self._composers |= {examined.composer} if examined.composer else set()
         if self._listener is not None:
             self._listener.ingested(done, self._total - self._report.unchanged)
 
@@ -205,8 +205,11 @@ class _Ingest:
         names: set[str] = set()
         try:
             for entry in read_members(file.path, self._options.limits):
-                names.add(store_path(entry.name))
-                yield self._task(file, entry.name, entry.kind, entry.data, entry.refused)
+                stored = store_path(entry.name)
+                names.add(stored)
+                known = (self._stored(file.path), stored) in self._known_locations
+                if entry.kind != "text" or self._options.text or known:
+                    yield self._task(file, entry.name, entry.kind, entry.data, entry.refused)
             self._members[self._stored(file.path)] = names
         except RejectedError as error:
             refused = error
@@ -220,10 +223,7 @@ class _Ingest:
         data: bytes | None,
         refused: RejectedError | None = None,
     ) -> WorkerTask:
-        below = _below(file, member)
-        composer = self._given_composer(below) or composer_of(
-            below, file.root, self._composer_names
-        )
+        named = self._attributions.of(file, member)
         examined: dict[str, Any] = {
             "path": self._stored(file.path),
             "member": store_path(member),
@@ -231,13 +231,17 @@ class _Ingest:
             "mtime_ns": file.mtime_ns,
             "kind": kind,
             "checks": CHECKS_VERSION,
-            "title": store_path(title_of(below[-1])),
-            "composer": store_path(composer) if composer else None,
+            "title": store_path(named.title),
+            "composer": store_path(named.composer) if named.composer else None,
+            "split": named.split,
+            "labels": named.labels,
         }
 
         def conclude(answer: Mapping[str, Any], blob: bytes) -> ExaminedFile:
             if refused is not None:
                 answer = {"code": refused.reason, "detail": refused.detail}
+            elif kind != "archive" and answer.get("code") is None:
+                self._report.names.add(named)
             return ExaminedFile(**examined, **answer, sketch=blob or None)
 
         if kind == "archive" or refused is not None:
@@ -245,52 +249,49 @@ class _Ingest:
         message = {"do": "examine", "kind": kind, "path": str(file.path)}
         return WorkerTask(message, data, tag=conclude)
 
-    def _given_composer(self, below: Sequence[str]) -> str | None:
-        """The composer given with --composer or --composers."""
-        if self._options.composer:
-            return self._options.composer
-        for key in ("/".join(below), below[-1]):
-            if key in self._table:
-                self._used.add(key)
-                return self._table[key]
-        return None
+    def _wanted(self, file: FoundFile) -> bool:
+        """Text files count only if they are asked for, or were before."""
+        text = file.kind == "text" and not (self._options.text or file.named)
+        return not text or (self._stored(file.path), "") in self._known_locations
 
-    def _set_composers(self, found_files: Sequence[FoundFile]) -> None:
-        """Set the given composers of known files too."""
-        if not self._options.composer and not self._table:
+    def _attribute(self, every_file: Sequence[FoundFile], fresh: Sequence[FoundFile]) -> None:
+        """Find out the composers, titles and splits of all files, before they are read."""
+        options = self._options
+        changed = {file.path for file in fresh}
+        known: dict[str, list[str]] = defaultdict(list)  # members of archives
+        for path, member in self._known_locations:
+            known[path] += [load_path(member)] if member else []
+        names = {fold(row["name"]): row["name"] for row in self._catalog.composers()}
+
+        def members(file: FoundFile) -> list[str] | None:
+            return None if file.path in changed else known[self._stored(file.path)]
+
+        given = Given(options.composer, options.composers)
+        self._attributions = Attributions(every_file, members, given, names, options.limits)
+
+    def _set_given(self, found_files: Sequence[FoundFile]) -> None:
+        """Set the composers and splits that the user gives of known files too."""
+        if not self._options.composer and not self._options.composers:
             return
-        by_path = {self._stored(file.path): file for file in found_files}
+        files = {self._stored(file.path): file for file in found_files}
         given = {
-            (path, member): self._given_composer(_below(by_path[path], load_path(member)))
+            (path, member): named
             for path, member in self._catalog.known_locations()
-            if path in by_path
+            if path in files
+            and (named := self._attributions.given(files[path], load_path(member))) is not None
         }
-        self._catalog.set_composers({key: name for key, name in given.items() if name})
-        rest = {key: name for key, name in self._table.items() if key not in self._used}
+        self._catalog.set_composers(
+            {key: store_path(named.composer) for key, named in given.items() if named.composer}
+        )
+        self._catalog.set_official_splits(
+            {key: named.split for key, named in given.items() if named.split}
+        )
+        rest = self._attributions.tables.unknown
         if rest and not self._options.composer:
-            rows = [{"file": key, "composer": name} for key, name in rest.items()]
+            rows = [{"file": key, "composer": name} for key, name in rest]
             self._report.unknown = self._catalog.label_rows(rows, "file")["unknown"]
 
 
 def _prefix(folder: Path) -> str:
     """The beginning of the absolute paths of everything in a folder."""
     return os.path.normpath(folder).rstrip(os.sep) + os.sep
-
-
-def _below(file: FoundFile, member: str) -> tuple[str, ...]:
-    """Folders and name from the root; members of an archive count as files of its folder."""
-    if not member:
-        return file.below
-    names = [name for name in member.split("/") if name not in ("", ".", "..")]
-    return (*file.below[:-1], *names)
-
-
-def _read_composers(path: Path | None) -> dict[str, str]:
-    """Composer by path or file name, from the CSV file given with --composers."""
-    if path is None:
-        return {}
-    columns, rows = read_table(path)
-    key = next((key for key in ("path", "file") if key in columns), None)
-    if key is None or "composer" not in columns:
-        raise UsageError(f"{path} lacks a column", "name its columns: path,composer")
-    return {row[key]: row["composer"] for row in rows if row["composer"]}

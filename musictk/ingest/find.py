@@ -1,16 +1,19 @@
-"""Find files in folders, and derive composer and title from their paths."""
+"""Find music files and metadata tables in folders."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
-from musictk.catalog import fold
 from musictk.errors import MusictkError, UsageError
-from musictk.files import cause
+from musictk.files import cause, open_regular
+from musictk.ingest.folder_names import known_composer
+from musictk.ingest.metadata_read import is_table
 from musictk.reading.kinds import RESOURCE_FOLDER, kind_of
+
+_TABLES = 8  # in one folder; more of them describe one piece each
 
 
 @dataclass(frozen=True)
@@ -18,12 +21,13 @@ class FoundFile:
     """A file on disk that was not read yet."""
 
     path: Path
-    root: str  # name of the folder that was searched
+    root: Path  # the folder that was searched
     below: tuple[str, ...]  # folders and name, relative to that folder
-    kind: str  # midi | text | abc | archive | folder (one that cannot be listed)
+    kind: str  # midi | text | abc | archive | table | folder (one that cannot be listed)
     size: int
     mtime_ns: int
     refused: str = ""  # why a folder cannot be listed
+    named: bool = False  # the user named this file, not a folder it is in
 
 
 def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
@@ -40,20 +44,8 @@ def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
             raise UsageError(f"{root} does not exist", "give a folder, file, zip or tar")
         if root.is_dir():
             yield from _walk(root, root.parent if together else root)
-        else:
-            yield _found(root, root.parent, kind_of(root.name) or "midi")
-
-
-def composer_of(below: Sequence[str], root: str, known: Mapping[str, str]) -> str | None:
-    """The composer of a file: the first folder under the root, or the name `Composer - Title`.
-
-    Other files directly in the root are by the composer that the root is named after, if it is in
-    `known` (canonical names by folded name), so that a folder `midis` is not a composer.
-    """
-    if len(below) > 1:
-        return below[0]
-    name, dash, _ = PurePosixPath(below[-1]).stem.partition(" - ")
-    return name.strip() if dash and fold(name) else known.get(fold(root))
+        elif (kind := _kind_of_named(root, len(roots))) is not None:
+            yield replace(_found(root, root.parent, kind), named=True)
 
 
 def title_of(name: str) -> str:
@@ -63,26 +55,57 @@ def title_of(name: str) -> str:
     return rest.strip() if dash and composer.strip() and rest.strip() else stem
 
 
+def _kind_of_named(path: Path, count: int) -> str | None:
+    """The kind of a file that the user named; MIDI if it has another name.
+
+    None for a file among others, as a shell writes `*`, that is no music.
+    """
+    kind = kind_of(path.name)
+    if kind is None and count > 1:
+        if is_table(path.name):
+            return "table"
+        if not _begins_as_midi(path):
+            return None
+    return kind or "midi"
+
+
+def _begins_as_midi(path: Path) -> bool:
+    try:
+        with open_regular(path) as stream:
+            return stream.read(4) in (b"MThd", b"RIFF")
+    except OSError:
+        return True  # reported when it is read
+
+
 def _one_collection(roots: Sequence[Path]) -> bool:
     """Whether these folders are composers in one folder, not separate collections.
 
     In the current directory (`ingest *`, but also `ingest ./midis ./more`) they are composers only
-    if each contains files directly.
+    if one is named after a well-known composer, or each contains files directly.
     """
     if len(roots) < 2 or len({root.parent for root in roots}) > 1:
         return False
     folders = [root for root in roots if root.is_dir()]
-    return roots[0].parent != Path.cwd() or all(
-        any(kind_of(each.name) for each in folder.iterdir()) for folder in folders
+    return (
+        roots[0].parent != Path.cwd()
+        or any(known_composer(folder.name) for folder in folders)
+        or all(any(_is_music(each.name) for each in folder.iterdir()) for folder in folders)
     )
+
+
+def _is_music(name: str) -> bool:
+    return kind_of(name) in ("midi", "abc", "archive")
 
 
 def _walk(folder: Path, root: Path) -> Iterator[FoundFile]:
     closed: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if name != RESOURCE_FOLDER)
+        tables = [name for name in names if is_table(name)]
         for name in sorted(names):
             kind = kind_of(name)
+            if kind is None and len(tables) <= _TABLES and name in tables:
+                kind = "table"
             if kind is not None:
                 yield _found(Path(parent, name), root, kind)
     for error in closed:
@@ -96,5 +119,5 @@ def _found(path: Path, root: Path, kind: str) -> FoundFile:
     try:
         status = path.stat()
     except OSError:  # a broken link: reported when it is read
-        return FoundFile(path, root.name, below, kind, 0, 0)
-    return FoundFile(path, root.name, below, kind, status.st_size, status.st_mtime_ns)
+        return FoundFile(path, root, below, kind, 0, 0)
+    return FoundFile(path, root, below, kind, status.st_size, status.st_mtime_ns)

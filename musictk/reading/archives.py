@@ -22,7 +22,7 @@ from musictk.reading.zips import check_directory
 _CHUNK = 1 << 16
 # zipfile raises ValueError and others for invalid fields.
 _BROKEN = (zipfile.BadZipFile, zlib.error, LZMAError, EOFError, OSError, struct.error)
-_STRANGE = (*_BROKEN, ValueError, OverflowError, NotImplementedError, RuntimeError, LookupError)
+STRANGE = (*_BROKEN, ValueError, OverflowError, NotImplementedError, RuntimeError, LookupError)
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def read_members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
                 meter.resume()
         except RejectedError:  # a ValueError too
             raise
-        except _STRANGE as error:
+        except STRANGE as error:
             raise RejectedError(Reason.BAD_ARCHIVE, cause(error)[:200]) from error
 
 
@@ -74,7 +74,7 @@ def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Ar
     size = check_directory(source, limits, meter)
     with zipfile.ZipFile(source) as archive:
         for info in archive.infolist():
-            kind = _kind(info.filename)
+            kind = member_kind(info.filename)
             if info.is_dir() or kind is None:
                 continue
             if info.flag_bits & 1:
@@ -89,7 +89,7 @@ def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Ar
                     entry = ArchiveMember(info.filename, kind, data)
             except RejectedError:
                 raise
-            except _STRANGE as error:
+            except STRANGE as error:
                 refused = RejectedError(Reason.UNREADABLE, cause(error)[:200])
                 entry = ArchiveMember(info.filename, kind, b"", refused)
             yield entry
@@ -98,7 +98,7 @@ def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Ar
 def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[ArchiveMember]:
     archive = TarReader(DecompressedStream(source, meter))
     for header in archive:
-        kind = _kind(header.name)
+        kind = member_kind(header.name)
         if not header.plain or kind is None:
             continue
         if header.size > limits.size:
@@ -107,7 +107,8 @@ def _tar(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[Ar
             yield ArchiveMember(header.name, kind, archive.read(header.size))
 
 
-def _kind(name: str) -> str | None:
+def member_kind(name: str) -> str | None:
+    """The kind of a member; None for other files, nested archives and resource forks."""
     path = PurePosixPath(name)
     kind = None if RESOURCE_FOLDER in path.parts else kind_of(path.name)
     return None if kind == "archive" else kind

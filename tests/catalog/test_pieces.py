@@ -10,6 +10,7 @@ import pytest
 
 from musictk.catalog import Catalog, ExaminedFile, Fractions
 from musictk.errors import UnknownNameError, UsageError
+from tests.catalog.conftest import sketch
 
 Find = Callable[..., ExaminedFile]
 
@@ -160,3 +161,47 @@ def test_everything_is_jsonable(filled: Catalog, tmp_path: Path) -> None:
     assert filled.export(tmp_path / "all.jsonl") == 8
     rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text("utf-8").splitlines()]
     assert {row["table"] for row in rows} == {"files", "runs"}
+
+
+def test_official_splits_are_kept_and_test_wins(catalog: Catalog, find: Find) -> None:
+    official = {1: "train", 2: "valid", 3: "test", 4: "train", 5: "train", 6: None}
+    same = sketch(range(4, 400))
+    catalog.record(
+        [
+            find(number, split=split, **({"sketch": same} if number in (3, 4, 6) else {}))
+            for number, split in official.items()
+        ]
+    )
+    catalog.complete_splits(Fractions())
+    assert _splits(catalog) == {1: "train", 2: "valid", 3: "test", 4: "test", 5: "train", 6: "test"}
+    found = catalog.official_splits()
+    assert (found.files, found.moved) == ({"train": 3, "valid": 1, "test": 1}, 1)
+    catalog.complete_splits(Fractions())
+    assert _splits(catalog)[4] == "test"
+    catalog.split(Fractions())
+    assert catalog.official_splits().files == {}
+
+
+def test_files_without_an_official_split_fill_the_empty_ones(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(number, split="train" if number < 9 else None) for number in range(1, 13)])
+    catalog.complete_splits(Fractions(0.1, 0.1))
+    splits = _splits(catalog)
+    assert {splits[number] for number in range(1, 9)} == {"train"}
+    assert set(splits.values()) == {"train", "valid", "test"}
+
+
+def test_where_all_are_official_one_cluster_fills_an_empty_split(
+    catalog: Catalog, find: Find
+) -> None:
+    catalog.record(
+        [find(number, split="test" if number > 8 else "train") for number in range(1, 11)]
+    )
+    for _ in range(2):
+        catalog.complete_splits(Fractions(0.1, 0.1))
+        splits = list(_splits(catalog).values())
+        assert [splits.count(split) for split in ("train", "valid", "test")] == [7, 1, 2]
+    assert catalog.official_splits().files == {"train": 7, "test": 2}
+
+
+def _splits(catalog: Catalog) -> dict[int, str | None]:
+    return {int(piece.sha256, 16): piece.split for piece in catalog.pieces()}

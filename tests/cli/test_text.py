@@ -23,7 +23,7 @@ def trained(folder: Path, pieces: dict[str, str]) -> Shell:
     (folder / "texts/Anon").mkdir(parents=True)
     for name, text in pieces.items():
         (folder / "texts/Anon" / name).write_text(text)
-    shell("ingest", "texts")
+    shell("ingest", "texts", "--text")
     small = ["model.dim=32", "model.depth=1", "model.heads=2", "length=64", "size=280"]
     settings = [word for value in small for word in ("--set", value)]
     shell("train", "--arch", "gpt", "--tokenizer", "text", "--steps", "40", *settings)

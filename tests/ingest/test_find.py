@@ -4,11 +4,14 @@ from pathlib import Path
 
 import pytest
 
-from musictk.ingest.find import composer_of, find
+from musictk.ingest.attribution import Attributions
+from musictk.ingest.find import find
 
 
 def _composers(*paths: Path) -> dict[str, str | None]:
-    return {place.path.name: composer_of(place.below, place.root, {}) for place in find(paths)}
+    found = list(find(paths))
+    named = Attributions(found)
+    return {file.path.name: named.of(file).composer for file in found}
 
 
 @pytest.fixture

@@ -17,7 +17,14 @@ import pytest
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.ingest import IngestReport, load_piece, read_piece
+from musictk.ingest import (
+    IngestOptions,
+    IngestReport,
+    Preview,
+    load_piece,
+    preview_names,
+    read_piece,
+)
 from musictk.reading import Limits
 from musictk.workspace import Workspace
 
@@ -171,9 +178,15 @@ def test_texts_have_kinds_of_their_own(run: Run, catalog: Catalog, tmp_path: Pat
     (tmp_path / "t" / "poem.txt").write_text("\ufeffSo much depends\r\nupon", "utf-8")
     (tmp_path / "t" / "tune.abc").write_text("X:1\nT:Tune\nK:G\nGABc|\n", "utf-8")
     (tmp_path / "t" / "binary.txt").write_bytes(b"\xff\xfe\x00")
-    report = run(tmp_path / "t")
+    assert run(tmp_path / "t").accepted == 1  # text only if it is asked for
+    assert [piece.kind for piece in catalog.pieces(reads={"text", "abc"})] == ["abc"]
+    report = run(tmp_path / "t", text=True)
     assert report.rejected == {"not_text": 1}
-    assert [piece.kind for piece in catalog.pieces(reads={"text", "abc"})] == ["text", "abc"]
+    assert [piece.kind for piece in catalog.pieces(reads={"text", "abc"})] == ["abc", "text"]
+    (tmp_path / "t" / "more.txt").write_text("a red wheel barrow", "utf-8")
+    again = run(tmp_path / "t")
+    assert (again.accepted, again.missing) == (0, 0)  # known texts stay
+    assert run(tmp_path / "t" / "more.txt").accepted == 1
 
 
 def archive_zip(target: Path, midis: Path) -> None:
@@ -400,3 +413,11 @@ def test_a_member_removed_from_an_archive_is_missing(
     (tmp_path / "more.zip").write_bytes(whole[: len(whole) // 2])  # nothing is forgotten of this
     assert run(tmp_path / "more.zip").missing == 0
     assert {str(piece.member) for piece in catalog.pieces()} == kept
+
+
+def test_a_preview_names_what_ingest_finds(run: Run, midis: Path) -> None:
+    shown: Preview = preview_names([midis], IngestOptions())
+    found = run(midis)
+    assert shown.names.composers == found.names.composers
+    assert {name: entry.files for name, entry in shown.composers.items()} == found.names.composers
+    assert (shown.without.files, found.names.without) == (0, 0)

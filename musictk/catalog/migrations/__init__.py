@@ -1,4 +1,5 @@
 """Alembic migrations, run by `Catalog.open`."""
 
-REVISIONS = ("0001", "0002", "0005")  # oldest first; a test compares them with what alembic finds
+# Oldest first; a test compares them with what alembic finds.
+REVISIONS = ("0001", "0002", "0003", "0004", "0005")
 HEAD = REVISIONS[-1]
