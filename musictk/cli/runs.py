@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from math import isfinite
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from musictk.cli.context import session
 from musictk.cli.output import counted, short
 from musictk.training import bands
+
+if TYPE_CHECKING:
+    from musictk.jobs.manage import Removal
 
 ROWS = {  # the columns shown of each
     "checkpoints": ("kind", "step", "path", "saved_at"),
@@ -31,10 +35,13 @@ TOKENIZERS_DIFFER = (
 
 def app() -> typer.Typer:
     """The `runs` commands."""
-    group = typer.Typer(no_args_is_help=True, help="List, inspect and compare training runs.")
+    group = typer.Typer(no_args_is_help=True, help="List, compare and change training runs.")
     group.command("list")(list_runs)
     group.command("show")(show)
     group.command("compare")(compare)
+    group.command("rename")(rename)
+    group.command("note")(note)
+    group.command("rm")(remove)
     return group
 
 
@@ -54,10 +61,12 @@ def list_runs(context: typer.Context) -> None:
                 "baseline": run.metrics.get("baseline"),
                 "parameters": run.metrics.get("parameters"),
                 "started": when(run.started_at, "seconds"),
+                "note": run.note,
             }
             for run in catalog.runs()
         ]
-    here.output.table(rows)
+    noted = any(row["note"] for row in rows)
+    here.output.table(rows, [key for row in rows[:1] for key in row if noted or key != "note"])
 
 
 def show(
@@ -79,6 +88,84 @@ def show(
             "samples": [row.to_dict() for row in catalog.samples(run)],
         }
     here.output.result(found, *_described(found))
+
+
+def rename(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="New name.")],
+) -> None:
+    """Rename a run, its folder and its exports.
+
+    Commands find it under the new name only. Samples and fine-tuned runs refer to the new name.
+    """
+    from musictk.jobs import manage
+
+    here = session(context)
+    with here.catalog() as catalog:
+        row = manage.rename(catalog, here.workspace, run, name)
+    here.output.result(row.to_dict(), f"{run} is now {row.name}")
+
+
+def note(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help='The note; "" removes it.')],
+) -> None:
+    """Add a note to a run, which `runs list` and `runs show` print."""
+    from musictk.jobs import manage
+
+    here = session(context)
+    with here.catalog() as catalog:
+        row = manage.annotate(catalog, run, text)
+    here.output.result(row.to_dict(), f"{run}: {row.note or 'no note'}")
+
+
+def remove(
+    context: typer.Context,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Names of runs.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+) -> None:
+    """Remove runs with their checkpoints, logs and exports.
+
+    Encoded music in shards/ is removed if no other run was trained on it. Generated files stay. A
+    run that is training cannot be removed, and neither can one that another run was fine-tuned
+    from, unless both are named.
+    """
+    from musictk.jobs import manage
+
+    here = session(context)
+    with here.catalog() as catalog:
+        planned = manage.removals(catalog, here.workspace, runs)
+        if not yes and sys.stdin is not None and sys.stdin.isatty():
+            for each in planned:
+                here.output.note(f"to remove: {_removal(each)}")
+            typer.confirm("Remove?", abort=True, err=True)
+        found = manage.remove(catalog, here.workspace, runs)
+    here.output.result(
+        [
+            {
+                "run": each.run,
+                "paths": [here.workspace.relative(path) for path in each.paths],
+                "bytes": each.bytes,
+                "samples": each.samples,
+            }
+            for each in found
+        ],
+        *(f"removed {_removal(each)}" for each in found),
+    )
+
+
+def _removal(removal: Removal) -> str:
+    """One line about what is removed."""
+    size = f"{removal.bytes / 2**20:,.1f} MiB"
+    line = f"{removal.run}: {size} in {counted(len(removal.paths), 'path')}"
+    names = ", ".join(f"{path.parent.name}/{path.name}" for path in removal.paths)
+    if names:
+        line += f" ({names})"
+    if removal.samples:
+        line += f"; keeps {counted(removal.samples, 'generated file')}, which cannot be repeated"
+    return line
 
 
 def finite(value: Any) -> Any:

@@ -41,6 +41,12 @@ def train(
             show_default="chosen automatically",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Name of the run.", show_default="architecture and number"
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Preset: a named set of settings, such as seed-001."),
@@ -140,7 +146,7 @@ def train(
         else:
             base = base_sources(catalog, from_, preset, config)
             merged = merge([*base, *_sources(context, options)], output.note)
-            result = job.run(catalog, here.workspace, merged, bar, device)
+            result = job.run(catalog, here.workspace, merged, bar, device, name)
     if main:
         report(output, result)
     if result.outcome.diverged and main:

@@ -13,6 +13,7 @@ from musictk.files import AGAIN
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.export import export
+from musictk.jobs.manage import finish_changes
 from musictk.jobs.prepare import Claim, Job, Prepared, RunListener, prepare, reopen, start
 from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.runs import close, close_abandoned, keep
@@ -41,15 +42,17 @@ def run(
     config: RunConfig,
     listener: RunListener,
     device: str = "auto",
+    name: str | None = None,
 ) -> RunResult:
     """Train a new run with these settings (see `musictk.jobs.merge`) and store it in the catalog.
 
-    Every process under torchrun calls this; the first one writes the catalog. Raises
-    UnknownNameError for an unknown name and MusictkError for a catalog without music.
+    By default its name is `<architecture>-<number>`. Every process under torchrun calls this; the
+    first one writes the catalog. Raises UnknownNameError for an unknown name, UsageError for a
+    `name` that is taken, and MusictkError for a catalog without music.
     """
 
     def begin(job: Job, claim: Claim) -> str:
-        return start(job, config, claim)
+        return start(job, config, claim, name)
 
     return _train(catalog, workspace, begin, listener, device, resumed=False)
 
@@ -89,6 +92,7 @@ def _train(
             stack.enter_context(lock(workspace.runs / name))
 
         def first() -> str:
+            finish_changes(catalog, workspace)
             close_abandoned(catalog, workspace)
             return begin(job, claim)
 
