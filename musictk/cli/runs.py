@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from musictk.cli.compare import compare
 from musictk.cli.context import session
 from musictk.cli.output import counted, short
 from musictk.training import bands
@@ -21,16 +22,6 @@ ROWS = {  # the columns shown of each
     "exports": ("kind", "path", "made_at"),
     "samples": ("id", "path", "seed", "made_at"),
 }
-HEADINGS = {
-    "per_token": "nats per token",
-    "per_note": "nats per note",
-    "per_second": "nats per second",
-    "behind": "delta to best",
-}
-TOKENIZERS_DIFFER = (
-    "nats per token are not comparable across tokenizers; nats per note and per second favour "
-    "tokenizers that encode less: events leaves out tempo, pianoroll also velocity and metre"
-)
 
 
 def app() -> typer.Typer:
@@ -187,58 +178,3 @@ def _described(found: Mapping[str, Any]) -> Iterator[str]:
     for key, columns in ROWS.items():
         for row in found[key]:
             yield f"{key[:-1]:14} " + "  ".join(str(row[column]) for column in columns)
-
-
-def compare(
-    context: typer.Context,
-    runs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN",
-            help="Names of runs.",
-            show_default="all finished runs with pieces in common",
-        ),
-    ] = None,
-    split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Split to score on: valid or test.")
-    ] = "valid",
-) -> None:
-    """Compare runs by their negative log-likelihood (in nats) on the same pieces.
-
-    Nats per token are comparable between runs with the same tokenizer. Nats per note and per second
-    of music are comparable between all runs, but favour tokenizers that encode less: events leaves
-    out tempo, pianoroll also velocity and metre. Nats by position are per token, grouped by the
-    token's position in its piece. The 95 % intervals are bootstrapped over works: all versions of
-    one piece count as one work.
-    """
-    from musictk.jobs.compare import compare as job
-
-    here = session(context)
-    with here.catalog() as catalog, here.output.progress("scoring") as bar:
-        found = job(catalog, here.workspace, runs or [], split, bar.update)
-    rows = found.plain()
-    here.output.table(rows if here.output.json else [_line(row) for row in rows])
-    if len({run.tokenizer for run in found.runs}) > 1:
-        here.output.note(TOKENIZERS_DIFFER)
-    for name, many in found.seen.items():
-        pieces = counted(many, "piece")
-        here.output.warn(
-            f"{name} was trained on {pieces} of the current split; all runs are scored without them"
-        )
-    for name, why in found.left_out.items():
-        here.output.warn(f"{name} is excluded: {why}")
-
-
-def _line(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the comparison as text: each mean with its interval."""
-    line: dict[str, Any] = {key: row[key] for key in ("run", "tokenizer", "pieces")}
-    for name in HEADINGS:
-        mean, interval = row[name], row[f"{name}_95"]
-        ends = "–" if mean is None else f"{mean:.4g}"
-        if mean is not None and row["works"] > 1:  # one work has no interval
-            ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
-        line[HEADINGS[name]] = ends
-    by_position = row["by_position"] or {}
-    line["nats by position"] = bands.describe(by_position) or "–"
-    line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"
-    return line | {"tokens/s": f"{row['positions_per_second']:,.0f}"}
