@@ -18,6 +18,7 @@ from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import no_effect
 from musictk.jobs.run_facts import RunFacts
+from musictk.jobs.tracking import make_trackers
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component
@@ -43,6 +44,9 @@ class RunListener(TrainListener, EncodeListener, ExportListener, Protocol):
 
     def began(self, run: str, facts: RunFacts) -> None:
         """Before the first step of `run`."""
+
+    def tracker_failed(self, tracker: str, why: str) -> None:
+        """An error of a tracker; the run continues without it."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,9 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
     """
     if name is not None:
         _require_free(job, name)
+    make_trackers(config.track)  # raises if a library is missing
+    if "tensorboard" in config.track:  # the tracker writes the same files as the log would
+        config = replace(config, train={**config.train, "tensorboard": False})
     if config.start is not None:
         if job.catalog.run(config.start).status != "diverged" and not job.catalog.checkpoints(
             config.start
@@ -104,6 +111,7 @@ def reopen(job: Job, name: str | None, claim: Claim) -> str:
     run = job.catalog.newest_run(None) if name in (None, "newest") else job.catalog.run(str(name))
     _require_unfinished(run)
     _require_checkpoint(job.workspace, run.name)
+    make_trackers(RunConfig.read(run.settings).track)
     claim(run.name)
     _require_unfinished(job.catalog.run(run.name))  # another process may have finished it
     return job.catalog.resume_run(run.name).name

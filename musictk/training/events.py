@@ -41,12 +41,10 @@ class TensorBoardEvents:
             return None
         return cls(directory, step, (event_pb2, summary_pb2), RecordWriter)
 
-    def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        """One record: a scalar for each value, called `kind/name`."""
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """One record: a scalar for each value, with its name."""
         scalar = self._summary.Summary.Value
-        scalars = [
-            scalar(tag=f"{kind}/{name}", simple_value=value) for name, value in values.items()
-        ]
+        scalars = [scalar(tag=name, simple_value=value) for name, value in values.items()]
         self._add(step=step, summary=self._summary.Summary(value=scalars))
 
     def close(self) -> None:
