@@ -27,9 +27,10 @@ class TensorBoardEvents:
         self._file = Appender(directory / name)
         self._records = record_writer(self._file)
         self._add(file_version="brain.Event:2")
-        # With this, readers drop records of an earlier process after this step.
+        # With this, readers drop records of an earlier process after this step: those from the
+        # step of the event on.
         start = self._event.SessionLog(status=self._event.SessionLog.START)
-        self._add(step=step, session_log=start)
+        self._add(step=step + 1, session_log=start)
 
     @classmethod
     def open(cls, directory: Path, step: int) -> Self | None:

@@ -40,7 +40,7 @@ def test_a_run_over_text_beside_runs_over_midi(shell: Shell) -> None:
 
 
 def test_settings_seeds_and_tables(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
-    small = ("--arch", "gpt", "--steps", "2", "--set", "length=64", "--set", "batch=2")
+    small = ["--arch", "gpt", "--steps", "2", "--set", "length=64", "--set", "batch=2"]
     small += ("--set", "depth=1", "--set", "heads=2", "--set", "tensorboard=false")
     names = []
     for dim, seed in ((32, 0), (32, 1), (64, 2)):
@@ -55,8 +55,8 @@ def test_settings_seeds_and_tables(shell: Shell, capsys: pytest.CaptureFixture[s
     first = rows["dim32-0"]
     assert (first["arch"], first["size"], first["seed"]) == ("gpt", "own", 0)
     assert first["settings"] == {"model.dim": 32}
-    asked = ("runs", "compare", *names, "--group", "--csv", "t.csv", "--markdown", "t.md")
-    code, out, _ = shell.here(capsys, "--json", *asked)
+    written = ("--csv", "t.csv", "--markdown", "t.md")
+    code, out, _ = shell.here(capsys, "--json", "runs", "compare", *names, "--group", *written)
     groups = {row["n"]: row for row in json.loads(out)}
     assert sorted(groups[2]["runs"]) == ["dim32-0", "dim32-1"]
     assert sorted(groups[2]["seeds"]) == [0, 1]

@@ -77,7 +77,7 @@ def test_an_interrupted_sweep_continues(shell: Shell) -> None:
 def test_values_that_are_lists_and_values_that_are_wrong(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    asked = ("sweep", "--dry-run", "--arch", "conformer,gpt", "--name", "w", "--size", "tiny")
+    asked = ["sweep", "--dry-run", "--arch", "conformer,gpt", "--name", "w", "--size", "tiny"]
     asked += ("--tokenizer", "remi", "--condition", "composer", "--device", "cpu")
     code, out, _ = shell.here(capsys, "--json", *asked)
     assert [row["run"] for row in json.loads(out)] == ["w-conformer", "w-gpt"]
