@@ -131,7 +131,8 @@ def remove(
         if not yes and sys.stdin is not None and sys.stdin.isatty():
             for each in planned:
                 here.output.note(f"to remove: {_removal(each)}")
-            typer.confirm("Remove?", abort=True, err=True)
+            named = ", ".join(each.run for each in planned)
+            typer.confirm(f"Remove {named}?", abort=True, err=True)
         found = manage.remove(catalog, here.workspace, runs)
     here.output.result(
         [

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -118,6 +121,27 @@ def test_a_removed_run_frees_its_files(shell: Shell, capsys: pytest.CaptureFixtu
     text(shell, capsys, "train", *GPT, "--steps", "2")
     found = json.loads(text(shell, capsys, "--json", "runs", "list"))
     assert [row["name"] for row in found] == ["gpt-1", "gpt-2"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
+def test_a_removal_is_confirmed_on_a_terminal(shell: Shell) -> None:
+    for answer, code in ((b"n\n", 1), (b"y\n", 0)):
+        master, terminal = os.openpty()
+        os.write(master, answer)
+        done = subprocess.run(
+            [sys.executable, "-m", "musictk", "runs", "rm", "conformer-1"],
+            cwd=shell.directory,
+            stdin=terminal,
+            capture_output=True,
+            text=True,
+            timeout=120,
+            check=False,
+        )
+        os.close(terminal)
+        os.close(master)
+        assert done.returncode == code, done.stderr
+        assert "to remove: conformer-1: " in done.stderr
+        assert (shell.directory / "runs" / "conformer-1").exists() == (code == 1)
 
 
 def test_a_run_without_its_folder_can_be_removed(
