@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     import typer
 
 GROUP = "musictk"
-KINDS = ("tokenizer", "architecture", "sampler", "runtime")
+KINDS = ("tokenizer", "architecture", "sampler", "runtime", "tracker")
 
 # Names of the plugin contract before 0.2.0: a component that defines one would lose its effect.
 RENAMED = {
@@ -62,6 +62,10 @@ class Hooks:
         """Offer runtimes: subclasses of `musictk.runtime.Loader`."""
 
     @hookspec
+    def register_trackers(self, register: Register) -> None:
+        """Offer experiment trackers: subclasses of `musictk.training.tracking.Tracker`."""
+
+    @hookspec
     def register_commands(self, app: typer.Typer) -> None:
         """Add commands to the command line: `@app.command()` on your functions."""
 
@@ -77,6 +81,15 @@ class Core:
         register("onnx", f"{home}:OnnxLoader", "ONNX Runtime; needs no torch")
         register("torch", f"{home}:TorchLoader", "eager PyTorch, for checkpoints")
         register("torchscript", f"{home}:TorchScriptLoader", "TorchScript: PyTorch programs")
+
+    @staticmethod
+    @hookimpl
+    def register_trackers(register: Register) -> None:
+        """The trackers of `train --track`; their libraries are optional."""
+        home = "musictk.training.trackers"
+        register("mlflow", f"{home}:MLflow", "MLflow")
+        register("tensorboard", f"{home}:TensorBoard", "TensorBoard event files in runs/NAME")
+        register("wandb", f"{home}:WandB", "Weights & Biases")
 
 
 @dataclass(frozen=True)

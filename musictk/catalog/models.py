@@ -223,6 +223,7 @@ class Run(Base):
     status: Mapped[str] = mapped_column(index=True)  # one of runs.RUN_STATUSES
     directory: Mapped[str]
     metrics: Mapped[dict[str, Any]]
+    note: Mapped[str | None]  # the user's
     started_at: Mapped[datetime] = mapped_column(default=now)
     ended_at: Mapped[datetime | None]
 

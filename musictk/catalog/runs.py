@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Collection, Mapping
+from itertools import count
 from math import isfinite
 from typing import Any
 
@@ -14,6 +16,11 @@ from musictk.catalog.models import Checkpoint, Export, Run, Sample, now
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 
 RUN_STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
+_LONGEST = 100  # characters of a name: the folders of exports are longer
+_NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
+# What `--resume newest` means, and the devices of Windows.
+_RESERVED = {"newest", "con", "prn", "aux", "nul"}
+_RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
 _NO_RUNS = "train one with: musictk train --arch conformer"
 
 
@@ -32,13 +39,12 @@ class Runs(Database):
 
         `tokenizer` is a fingerprint. The default name is `<architecture>-<number>`. `claim` is
         called with the name before any other process can see the run; if it raises, no run is
-        added. Raises UsageError where the name is taken.
+        added. Raises UsageError for a name that is taken or is not valid.
         """
         with self.writing() as session:
             taken = set(session.scalars(select(Run.name)))
             chosen = name or _next_name(architecture, taken)
-            if chosen in taken:
-                raise UsageError(f"a run {chosen!r} exists already", "choose another name")
+            check_run_name(chosen, taken)
             if claim is not None:
                 claim(chosen)
             run = Run(
@@ -58,7 +64,7 @@ class Runs(Database):
     ) -> Run:
         """Set the final status of a run, one of `RUN_STATUSES`, and add to its metrics."""
         with self.writing() as session:
-            run = _run(session, name)
+            run = find_run(session, name)
             run.status, run.ended_at = status, now()
             run.metrics = run.metrics | dict(metrics or {})
         return run
@@ -66,14 +72,14 @@ class Runs(Database):
     def resume_run(self, name: str) -> Run:
         """Set a run `running` again."""
         with self.writing() as session:
-            run = _run(session, name)
+            run = find_run(session, name)
             run.status, run.ended_at = "running", None
         return run
 
     def run(self, name: str) -> Run:
         """The run called `name`; raises UnknownNameError with the nearest name."""
         with self.reading() as session:
-            return _run(session, name)
+            return find_run(session, name)
 
     def runs(self, status: str | None = None) -> list[Run]:
         """All runs, or those of one status, oldest first."""
@@ -99,7 +105,7 @@ class Runs(Database):
     ) -> Checkpoint:
         """Record the run's `best` or `last` bundle; replaces the previous one."""
         with self.writing() as session:
-            owner = _run(session, run)
+            owner = find_run(session, run)
             found = session.scalar(
                 select(Checkpoint).where(Checkpoint.run_id == owner.id, Checkpoint.kind == kind)
             )
@@ -112,7 +118,7 @@ class Runs(Database):
     def checkpoints(self, run: str) -> list[Checkpoint]:
         """The run's checkpoints, the best one first."""
         with self.reading() as session:
-            query = select(Checkpoint).where(Checkpoint.run_id == _run(session, run).id)
+            query = select(Checkpoint).where(Checkpoint.run_id == find_run(session, run).id)
             return list(session.scalars(query.order_by(Checkpoint.kind)))
 
     def checkpoint(self, run: str) -> Checkpoint:
@@ -135,13 +141,13 @@ class Runs(Database):
     def drop_checkpoints(self, run: str) -> None:
         """Delete the run's checkpoint rows; their files stay."""
         with self.writing() as session:
-            owner = _run(session, run)
+            owner = find_run(session, run)
             session.execute(delete(Checkpoint).where(Checkpoint.run_id == owner.id))
 
     def add_export(self, run: str, kind: str, path: str, report: Mapping[str, Any]) -> Export:
         """Record a bundle written for another runtime."""
         with self.writing() as session:
-            owner = _run(session, run)
+            owner = find_run(session, run)
             export = Export(run_id=owner.id, kind=kind, path=path, report=dict(report))
             session.add(export)
         return export
@@ -151,7 +157,7 @@ class Runs(Database):
         query = select(Export).order_by(Export.id)
         with self.reading() as session:
             if run is not None:
-                query = query.where(Export.run_id == _run(session, run).id)
+                query = query.where(Export.run_id == find_run(session, run).id)
             return list(session.scalars(query))
 
     def add_sample(
@@ -165,7 +171,7 @@ class Runs(Database):
     ) -> Sample:
         """Record a generated file; `request` is everything needed to generate it again."""
         with self.writing() as session:
-            owner = _run(session, run).id if run is not None else None
+            owner = find_run(session, run).id if run is not None else None
             sample = Sample(
                 path=path,
                 sha256=sha256,
@@ -196,8 +202,27 @@ class Runs(Database):
         query = select(Sample).order_by(Sample.id)
         with self.reading() as session:
             if run is not None:
-                query = query.where(Sample.run_id == _run(session, run).id)
+                query = query.where(Sample.run_id == find_run(session, run).id)
             return list(session.scalars(query))
+
+
+def check_run_name(name: str, taken: Collection[str] = ()) -> None:
+    """Raise UsageError unless `name` is free and can name a folder on every system."""
+    if not _NAME.fullmatch(name) or name.endswith(".") or name.casefold() in _RESERVED:
+        valid = re.sub(r"[^A-Za-z0-9_.-]+", "-", name).strip("-_.")[:_LONGEST]
+        proposal = f", such as {valid}" if valid and valid.casefold() not in _RESERVED else ""
+        raise UsageError(
+            f"{name!r} cannot name a run",
+            f"use letters, digits, '-', '_' and '.'{proposal}",
+        )
+    folded = {each.casefold() for each in taken}  # some file systems ignore case
+    if name.casefold() in folded:
+        stem, _, tail = name.rpartition("-")
+        stem = stem if stem and tail.isdecimal() else name
+        number = next(n for n in count(2) if f"{stem}-{n}".casefold() not in folded)
+        raise UsageError(
+            f"a run {name!r} exists already", f"choose another name, such as {stem}-{number}"
+        )
 
 
 def has_diverged(run: Run) -> bool:
@@ -210,7 +235,7 @@ def _number(score: Any) -> bool:
     return isinstance(score, int | float) and isfinite(score)
 
 
-def _run(session: Session, name: str) -> Run:
+def find_run(session: Session, name: str) -> Run:
     run = session.scalar(select(Run).where(Run.name == name))
     if run is None:
         known = list(session.scalars(select(Run.name)))

@@ -17,6 +17,7 @@ from musictk.cli import (
     runs,
     sample,
     show,
+    sweep,
     tokenize,
     train,
 )
@@ -28,6 +29,7 @@ def add_to(app: typer.Typer) -> None:
     app.add_typer(catalog.app(), name="catalog")
     app.command("tokenize")(tokenize.tokenize)
     app.command("train")(train.train)
+    app.command("sweep")(sweep.sweep)
     app.add_typer(runs.app(), name="runs")
     app.command("sample")(sample.sample)
     app.command("export")(export.export)

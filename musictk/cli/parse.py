@@ -13,6 +13,25 @@ def names(text: str) -> tuple[str, ...]:
     return tuple(name for part in text.split(",") if (name := part.strip()))
 
 
+def listed(text: str) -> list[str]:
+    """The parts of `text` between commas that are outside of brackets and quotes.
+
+    `"64, 128"` -> ["64", "128"], but `"[64, 128]"` -> ["[64, 128]"].
+    """
+    parts, depth, quote = [""], 0, ""
+    for char in text:
+        if quote:
+            quote = "" if char == quote else quote
+        elif char in "\"'":
+            quote = char
+        elif char == "," and depth == 0:
+            parts.append("")
+            continue
+        depth += 0 if quote else (char in "[{") - (char in "]}")
+        parts[-1] += char
+    return [part.strip() for part in parts]
+
+
 def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, str]:
     """`"Bach", ["period=Baroque"]` -> {"composer": "Bach", "period": "Baroque"}."""
     chosen: dict[str, str] = {"composer": composer} if composer else {}

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Mapping
 from math import isfinite
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from musictk.cli.compare import compare
 from musictk.cli.context import session
 from musictk.cli.output import counted, short
 from musictk.training import bands
+
+if TYPE_CHECKING:
+    from musictk.jobs.manage import Removal
 
 ROWS = {  # the columns shown of each
     "checkpoints": ("kind", "step", "path", "saved_at"),
     "exports": ("kind", "path", "made_at"),
     "samples": ("id", "path", "seed", "made_at"),
 }
-HEADINGS = {
-    "per_token": "nats per token",
-    "per_note": "nats per note",
-    "per_second": "nats per second",
-    "behind": "delta to best",
-}
-TOKENIZERS_DIFFER = (
-    "nats per token are not comparable across tokenizers; nats per note and per second favour "
-    "tokenizers that encode less: events leaves out tempo, pianoroll also velocity and metre"
-)
 
 
 def app() -> typer.Typer:
     """The `runs` commands."""
-    group = typer.Typer(no_args_is_help=True, help="List, inspect and compare training runs.")
+    group = typer.Typer(no_args_is_help=True, help="List, compare and change training runs.")
     group.command("list")(list_runs)
     group.command("show")(show)
     group.command("compare")(compare)
+    group.command("rename")(rename)
+    group.command("note")(note)
+    group.command("rm")(remove)
     return group
 
 
@@ -54,10 +52,12 @@ def list_runs(context: typer.Context) -> None:
                 "baseline": run.metrics.get("baseline"),
                 "parameters": run.metrics.get("parameters"),
                 "started": when(run.started_at, "seconds"),
+                "note": run.note,
             }
             for run in catalog.runs()
         ]
-    here.output.table(rows)
+    noted = any(row["note"] for row in rows)
+    here.output.table(rows, [key for row in rows[:1] for key in row if noted or key != "note"])
 
 
 def show(
@@ -81,6 +81,85 @@ def show(
     here.output.result(found, *_described(found))
 
 
+def rename(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")],
+    name: Annotated[str, typer.Argument(metavar="NAME", help="New name.")],
+) -> None:
+    """Rename a run, its folder and its exports.
+
+    Commands find it under the new name only. Samples and fine-tuned runs refer to the new name.
+    """
+    from musictk.jobs import manage
+
+    here = session(context)
+    with here.catalog() as catalog:
+        row = manage.rename(catalog, here.workspace, run, name)
+    here.output.result(row.to_dict(), f"{run} is now {row.name}")
+
+
+def note(
+    context: typer.Context,
+    run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")],
+    text: Annotated[str, typer.Argument(metavar="TEXT", help='The note; "" removes it.')],
+) -> None:
+    """Add a note to a run, which `runs list` and `runs show` print."""
+    from musictk.jobs import manage
+
+    here = session(context)
+    with here.catalog() as catalog:
+        row = manage.annotate(catalog, run, text)
+    here.output.result(row.to_dict(), f"{run}: {row.note or 'no note'}")
+
+
+def remove(
+    context: typer.Context,
+    runs: Annotated[list[str], typer.Argument(metavar="RUN", help="Names of runs.")],
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Remove without asking.")] = False,
+) -> None:
+    """Remove runs with their checkpoints, logs and exports.
+
+    Encoded music in shards/ is removed if no other run was trained on it. Generated files stay. A
+    run that is training cannot be removed, and neither can one that another run was fine-tuned
+    from, unless both are named.
+    """
+    from musictk.jobs import manage
+
+    here = session(context)
+    with here.catalog() as catalog:
+        planned = manage.removals(catalog, here.workspace, runs)
+        if not yes and sys.stdin is not None and sys.stdin.isatty():
+            for each in planned:
+                here.output.note(f"to remove: {_removal(each)}")
+            named = ", ".join(each.run for each in planned)
+            typer.confirm(f"Remove {named}?", abort=True, err=True)
+        found = manage.remove(catalog, here.workspace, runs)
+    here.output.result(
+        [
+            {
+                "run": each.run,
+                "paths": [here.workspace.relative(path) for path in each.paths],
+                "bytes": each.bytes,
+                "samples": each.samples,
+            }
+            for each in found
+        ],
+        *(f"removed {_removal(each)}" for each in found),
+    )
+
+
+def _removal(removal: Removal) -> str:
+    """One line about what is removed."""
+    size = f"{removal.bytes / 2**20:,.1f} MiB"
+    line = f"{removal.run}: {size} in {counted(len(removal.paths), 'path')}"
+    names = ", ".join(f"{path.parent.name}/{path.name}" for path in removal.paths)
+    if names:
+        line += f" ({names})"
+    if removal.samples:
+        line += f"; keeps {counted(removal.samples, 'generated file')}, which cannot be repeated"
+    return line
+
+
 def finite(value: Any) -> Any:
     """The value, or None for a number that is not finite, which JSON cannot express."""
     return None if isinstance(value, float) and not isfinite(value) else value
@@ -100,58 +179,3 @@ def _described(found: Mapping[str, Any]) -> Iterator[str]:
     for key, columns in ROWS.items():
         for row in found[key]:
             yield f"{key[:-1]:14} " + "  ".join(str(row[column]) for column in columns)
-
-
-def compare(
-    context: typer.Context,
-    runs: Annotated[
-        list[str] | None,
-        typer.Argument(
-            metavar="RUN",
-            help="Names of runs.",
-            show_default="all finished runs with pieces in common",
-        ),
-    ] = None,
-    split: Annotated[
-        str, typer.Option(metavar="SPLIT", help="Split to score on: valid or test.")
-    ] = "valid",
-) -> None:
-    """Compare runs by their negative log-likelihood (in nats) on the same pieces.
-
-    Nats per token are comparable between runs with the same tokenizer. Nats per note and per second
-    of music are comparable between all runs, but favour tokenizers that encode less: events leaves
-    out tempo, pianoroll also velocity and metre. Nats by position are per token, grouped by the
-    token's position in its piece. The 95 % intervals are bootstrapped over works: all versions of
-    one piece count as one work.
-    """
-    from musictk.jobs.compare import compare as job
-
-    here = session(context)
-    with here.catalog() as catalog, here.output.progress("scoring") as bar:
-        found = job(catalog, here.workspace, runs or [], split, bar.update)
-    rows = found.plain()
-    here.output.table(rows if here.output.json else [_line(row) for row in rows])
-    if len({run.tokenizer for run in found.runs}) > 1:
-        here.output.note(TOKENIZERS_DIFFER)
-    for name, many in found.seen.items():
-        pieces = counted(many, "piece")
-        here.output.warn(
-            f"{name} was trained on {pieces} of the current split; all runs are scored without them"
-        )
-    for name, why in found.left_out.items():
-        here.output.warn(f"{name} is excluded: {why}")
-
-
-def _line(row: Mapping[str, Any]) -> dict[str, Any]:
-    """A row of the comparison as text: each mean with its interval."""
-    line: dict[str, Any] = {key: row[key] for key in ("run", "tokenizer", "pieces")}
-    for name in HEADINGS:
-        mean, interval = row[name], row[f"{name}_95"]
-        ends = "–" if mean is None else f"{mean:.4g}"
-        if mean is not None and row["works"] > 1:  # one work has no interval
-            ends += f" ({interval[0]:.4g} to {interval[1]:.4g})"
-        line[HEADINGS[name]] = ends
-    by_position = row["by_position"] or {}
-    line["nats by position"] = bands.describe(by_position) or "–"
-    line["parameters"] = f"{row['parameters'] / 1e6:.1f} M"
-    return line | {"tokens/s": f"{row['positions_per_second']:,.0f}"}

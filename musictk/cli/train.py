@@ -41,6 +41,12 @@ def train(
             show_default="chosen automatically",
         ),
     ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Name of the run.", show_default="architecture and number"
+        ),
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Preset: a named set of settings, such as seed-001."),
@@ -101,6 +107,13 @@ def train(
             help="Export after training: onnx, torchscript, onnx-int8, onnx-fp16 or several.",
         ),
     ] = "",
+    track: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="Log to a tracker: tensorboard, wandb or mlflow. Can be repeated.",
+        ),
+    ] = None,
 ) -> None:
     """Train a model on the catalog's music and write it to runs/.
 
@@ -127,6 +140,7 @@ def train(
         "seed": seed,
         "condition": names(condition),
         "lora": lora,
+        "track": tuple(track or ()),
     }
     if resume is not None:
         # Environment variables and musictk.toml apply to new runs only.
@@ -139,8 +153,8 @@ def train(
             result = job.resume(catalog, here.workspace, resume, bar, device)
         else:
             base = base_sources(catalog, from_, preset, config)
-            merged = merge([*base, *_sources(context, options)], output.note)
-            result = job.run(catalog, here.workspace, merged, bar, device)
+            merged = merge([*base, *option_sources(context, options)], output.note)
+            result = job.run(catalog, here.workspace, merged, bar, device, name)
     if main:
         report(output, result)
     if result.outcome.diverged and main:
@@ -153,7 +167,9 @@ def train(
         raise typer.Exit(130)
 
 
-def _sources(context: typer.Context, options: Mapping[str, Any]) -> Iterator[Source]:
+def option_sources(
+    context: typer.Context, options: Mapping[str, Any], command: str = "train"
+) -> Iterator[Source]:
     """The given options as sources of settings, each with the name of its origin.
 
     Raises UsageError if both --steps and --epochs are given at the same place.
@@ -166,7 +182,7 @@ def _sources(context: typer.Context, options: Mapping[str, Any]) -> Iterator[Sou
         if not at or value is None or name in ignored:
             continue
         flag = name if name != "settings" else "set"
-        place = {1: "musictk.toml", 2: variable(("train", flag)), 3: f"--{flag}"}[at]
+        place = {1: "musictk.toml", 2: variable((command, flag)), 3: f"--{flag}"}[at]
         group, _, key = KEYS.get(name, name).rpartition(".")
         nested = {group: {key: value}} if group else {key: value} if key else value
         yield Source(place, nested)

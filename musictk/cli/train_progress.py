@@ -69,6 +69,9 @@ class TrainingBar:
             named = ", ".join(facts.no_effect)
             self._output.note(f"no effect with this {facts.tokenizer} tokenizer: {named}{hint}")
 
+    def tracker_failed(self, tracker: str, why: str) -> None:
+        self._output.warn(f"{tracker} failed; training continues without it: {why}")
+
     def stepped(self, report: Report) -> None:
         self._bar.update(
             report.step,

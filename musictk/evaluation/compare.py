@@ -101,6 +101,16 @@ def compare_scores(scored: Sequence[ScoredRun]) -> list[ComparedRun]:
     return [_row(run, ranked[0]) for run in ranked]
 
 
+def mean(values: Sequence[float]) -> float | None:
+    """The mean, to four digits; None of no values."""
+    return round(float(np.mean(values)), 4) if values else None
+
+
+def deviation(values: Sequence[float]) -> float | None:
+    """The sample standard deviation (n - 1), to four digits; None of fewer than two values."""
+    return round(float(np.std(values, ddof=1)), 4) if len(values) > 1 else None
+
+
 def _cost(run: ScoredRun) -> float:
     """Nats per second of music; per token for text, which has no duration."""
     return float(run.nats.sum() / (run.seconds.sum() or run.positions.sum()))

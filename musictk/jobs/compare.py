@@ -11,11 +11,20 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
-from musictk.evaluation.compare import ComparedRun, ScoredRun, comparable_runs, compare_scores
+from musictk.evaluation.compare import (
+    INTERVALS,
+    ComparedRun,
+    ScoredRun,
+    comparable_runs,
+    compare_scores,
+    deviation,
+    mean,
+)
 from musictk.jobs.bundles import best_of
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import DataSettings
+from musictk.jobs.run_settings import RunSettings, differing, same_but_seed
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.training import bands
@@ -34,10 +43,55 @@ class RunComparison:
     by_position: Mapping[str, Mapping[str, float]]  # run -> band in a piece -> nats per position
     left_out: Mapping[str, str]
     seen: Mapping[str, int]  # run -> pieces of the split that it was trained on; no run is scored
+    settings: Mapping[str, RunSettings]
+
+    @property
+    def differing(self) -> list[str]:
+        """The names of the settings that are not the same in all compared runs."""
+        return differing([self.settings[run.run] for run in self.runs])
+
+    @property
+    def groups(self) -> list[list[str]]:
+        """The compared runs, those that differ in their seed alone together."""
+        return list(same_but_seed({run.run: self.settings[run.run] for run in self.runs}))
 
     def plain(self) -> list[dict[str, Any]]:
         """JSON-able values of each run."""
-        return [run.plain() | {"by_position": self.by_position[run.run]} for run in self.runs]
+        return [
+            run.plain()
+            | {"by_position": self.by_position[run.run]}
+            | self._settings(run.run)
+            | {"seed": self.settings[run.run].seed}
+            for run in self.runs
+        ]
+
+    def plain_groups(self) -> list[dict[str, Any]]:
+        """JSON-able values of each group, the best first: means over its runs.
+
+        The keys with `_sd` are sample standard deviations over the runs; None for a single one.
+        """
+        rows = {run.run: run for run in self.runs}
+        found = []
+        for names in self.groups:
+            runs = [rows[name] for name in names]
+            row: dict[str, Any] = {"runs": names, "n": len(names)}
+            row |= {key: getattr(runs[0], key) for key in ("tokenizer", "pieces", "works")}
+            for key in INTERVALS:
+                intervals = [getattr(run, key) for run in runs]
+                means = [each.mean for each in intervals if each is not None]
+                row |= {key: mean(means), f"{key}_sd": deviation(means)}
+            row["parameters"] = runs[0].parameters
+            row["positions_per_second"] = mean([run.positions_per_second for run in runs])
+            bands = [self.by_position[name] for name in names]
+            row["by_position"] = {key: mean([each[key] for each in bands]) for key in bands[0]}
+            row |= self._settings(names[0])
+            found.append(row | {"seeds": [self.settings[name].seed for name in names]})
+        return sorted(found, key=lambda row: row["per_second"] or row["per_token"] or 0.0)
+
+    def _settings(self, run: str) -> dict[str, Any]:
+        own = self.settings[run]
+        values = {name: own.values.get(name) for name in self.differing}
+        return {"arch": own.arch, "size": own.size, "settings": values}
 
 
 @dataclass(frozen=True)
@@ -97,6 +151,9 @@ def compare(
         },
         left_out=left_out,
         seen={run.scored.name: run.seen for run in found if run.seen},
+        settings={
+            name: RunSettings.of(RunConfig.read(catalog.run(name).settings)) for name in names
+        },
     )
 
 

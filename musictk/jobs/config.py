@@ -44,6 +44,8 @@ class RunConfig:
     lora: int = 0  # rank of the adapters that are trained instead of all weights; 0: none
     sample: Mapping[str, Any] = field(default_factory=dict)  # the bundle's sampling defaults
     export: tuple[str, ...] = ()  # kinds of export to end with
+    track: tuple[str, ...] = ()  # trackers that the run is logged to
+    sweep: str = ""  # digest of the settings given to a run of a sweep
     shards: Mapping[str, str] = field(default_factory=dict)  # split -> path in the workspace
     windows: int = 1  # `musictk.tokens.crops.VERSION` when the run began; 1 in older runs
 

@@ -104,6 +104,11 @@ class _Merge:
         train = self._checked("train", lambda values: TrainSettings().but(**values)).flat()
         with _naming(self._origins.get(("", "export"), "")):
             export = known_kinds(self._names.get("export", ()))
+        known = {offer.name for offer in registry().offers("tracker")}
+        track = tuple(dict.fromkeys(self._names.get("track", ())))
+        with _naming(self._origins.get(("", "track"), "")):
+            for name in (name for name in track if name not in known):
+                raise UnknownNameError("tracker", name, known)
         for group in ("data", "network", "sample"):
             self._checked(group, partial(self._build, group))
         values: dict[str, Any] = {
@@ -112,6 +117,7 @@ class _Merge:
             "tokens": plain(tokens),
             "train": {key: train[key] for key in self._groups["train"]},
             "export": export,
+            "track": track,
         }
         return RunConfig(**values)
 

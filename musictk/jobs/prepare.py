@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from musictk.catalog import Catalog, Run
+from musictk.catalog.runs import check_run_name
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportListener
@@ -17,6 +18,7 @@ from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import no_effect
 from musictk.jobs.run_facts import RunFacts
+from musictk.jobs.tracking import make_trackers
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component
@@ -26,7 +28,7 @@ from musictk.tokens import Tokenizer, Tokens
 from musictk.tokens.crops import VERSION, Crops
 from musictk.tokens.cuts import cut
 from musictk.training import checkpoint
-from musictk.training.directory import resumable
+from musictk.training.directory import LOCK, resumable
 from musictk.training.distributed import World
 from musictk.training.outcome import TrainListener
 from musictk.training.progress import lower_rate, stored_settings
@@ -42,6 +44,9 @@ class RunListener(TrainListener, EncodeListener, ExportListener, Protocol):
 
     def began(self, run: str, facts: RunFacts) -> None:
         """Before the first step of `run`."""
+
+    def tracker_failed(self, tracker: str, why: str) -> None:
+        """An error of a tracker; the run continues without it."""
 
 
 @dataclass(frozen=True)
@@ -68,11 +73,17 @@ class Prepared:
     facts: RunFacts
 
 
-def start(job: Job, config: RunConfig, claim: Claim) -> str:
+def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) -> str:
     """Write missing shards, choose open settings, add a new run; returns its name.
 
-    `claim` locks the run's directory before the run is in the catalog.
+    `claim` locks the run's directory before the run is in the catalog. Raises UsageError for a
+    `name` that is taken or is not valid.
     """
+    if name is not None:
+        _require_free(job, name)
+    make_trackers(config.track)  # raises if a library is missing
+    if "tensorboard" in config.track:  # the tracker writes the same files as the log would
+        config = replace(config, train={**config.train, "tensorboard": False})
     if config.start is not None:
         if job.catalog.run(config.start).status != "diverged" and not job.catalog.checkpoints(
             config.start
@@ -91,7 +102,7 @@ def start(job: Job, config: RunConfig, claim: Claim) -> str:
         lambda length: cut(predicted, length).rows,
     )
     _network(job, config, tokenizer)  # fails before there is a run if it cannot be built
-    row = job.catalog.start_run(config.arch, tokenizer.fingerprint, plain(config), claim=claim)
+    row = job.catalog.start_run(config.arch, tokenizer.fingerprint, plain(config), name, claim)
     return row.name
 
 
@@ -100,6 +111,7 @@ def reopen(job: Job, name: str | None, claim: Claim) -> str:
     run = job.catalog.newest_run(None) if name in (None, "newest") else job.catalog.run(str(name))
     _require_unfinished(run)
     _require_checkpoint(job.workspace, run.name)
+    make_trackers(RunConfig.read(run.settings).track)
     claim(run.name)
     _require_unfinished(job.catalog.run(run.name))  # another process may have finished it
     return job.catalog.resume_run(run.name).name
@@ -173,6 +185,14 @@ def _network(job: Job, config: RunConfig, tokenizer: Tokenizer) -> tuple[Network
     settings = build(NetworkConfig, config.network, "network")
     network = Network(body, tokenizer.space, conditions.sizes, settings)
     return network, bundle.describe(network, tokenizer, conditions, settings)
+
+
+def _require_free(job: Job, name: str) -> None:
+    """Raise UsageError for a name that a run cannot have, before anything is encoded."""
+    check_run_name(name, [run.name for run in job.catalog.runs()])
+    folder = job.workspace.runs / name
+    if folder.exists() and any(each.name != LOCK for each in folder.iterdir()):
+        raise UsageError(f"runs/{name} exists already", "remove it, or choose another name")
 
 
 def _require_unfinished(run: Run) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
+from typing import Any
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError
@@ -13,9 +14,13 @@ from musictk.files import AGAIN
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.export import export
+from musictk.jobs.manage import finish_changes
 from musictk.jobs.prepare import Claim, Job, Prepared, RunListener, prepare, reopen, start
 from musictk.jobs.run_facts import RunFacts
+from musictk.jobs.run_settings import RunSettings
 from musictk.jobs.runs import close, close_abandoned, keep
+from musictk.jobs.tracking import Tracking, make_trackers
+from musictk.training import checkpoint
 from musictk.training.directory import CheckpointError, lock, resumable
 from musictk.training.distributed import join
 from musictk.training.language import LanguageModeling
@@ -41,15 +46,17 @@ def run(
     config: RunConfig,
     listener: RunListener,
     device: str = "auto",
+    name: str | None = None,
 ) -> RunResult:
     """Train a new run with these settings (see `musictk.jobs.merge`) and store it in the catalog.
 
-    Every process under torchrun calls this; the first one writes the catalog. Raises
-    UnknownNameError for an unknown name and MusictkError for a catalog without music.
+    By default its name is `<architecture>-<number>`. Every process under torchrun calls this; the
+    first one writes the catalog. Raises UnknownNameError for an unknown name, UsageError for a
+    `name` that is taken, and MusictkError for a catalog without music.
     """
 
     def begin(job: Job, claim: Claim) -> str:
-        return start(job, config, claim)
+        return start(job, config, claim, name)
 
     return _train(catalog, workspace, begin, listener, device, resumed=False)
 
@@ -89,28 +96,34 @@ def _train(
             stack.enter_context(lock(workspace.runs / name))
 
         def first() -> str:
+            finish_changes(catalog, workspace)
             close_abandoned(catalog, workspace)
             return begin(job, claim)
 
         name = world.run_on_main(first)
+        directory = workspace.runs / name
+        tracking = Tracking(listener, {}, listener.tracker_failed)
         try:
             prepared = prepare(job, name, resumed)
             if world.is_main:
                 listener.began(name, prepared.facts)
+                tracking = _start_tracking(job, name, prepared, resumed)
             outcome = train(
                 LanguageModeling(
                     prepared.network, prepared.manifest, prepared.train, prepared.valid
                 ),
                 prepared.settings,
-                workspace.runs / name,
-                listener,
+                directory,
+                tracking,
                 resume=resumed,
                 device=world.device,
                 locked=True,
             )
             if world.is_main:
                 keep(catalog, workspace, name, prepared.facts.parameters, outcome)
+            tracking.finish(outcome.ended)
         except BaseException as error:
+            tracking.finish("interrupted" if isinstance(error, KeyboardInterrupt) else "failed")
             if world.is_main:
                 _close(catalog, workspace, name, error)
             raise
@@ -118,6 +131,20 @@ def _train(
     if not world.is_main or outcome.interrupted or outcome.diverged:
         return RunResult(name, outcome, prepared.facts)
     return _export(job, name, prepared, outcome)
+
+
+def _start_tracking(job: Job, name: str, prepared: Prepared, resumed: bool) -> Tracking:
+    """The run's trackers, which have begun or continued the run."""
+    trackers = make_trackers(prepared.config.track)
+    tracking = Tracking(job.listener, trackers, job.listener.tracker_failed)
+    directory = job.workspace.runs / name
+    if trackers:
+        step = int(checkpoint.stored(directory)["progress"]["step"]) if resumed else 0
+        settings = RunSettings.of(prepared.config)
+        values: dict[str, Any] = {"arch": settings.arch, "tokenizer": prepared.config.tokenizer}
+        values |= {"size": settings.size, "seed": settings.seed, **settings.values}
+        tracking.start(name, directory, values, step)
+    return tracking
 
 
 def _export(job: Job, name: str, prepared: Prepared, outcome: Outcome) -> RunResult:

@@ -27,9 +27,10 @@ class TensorBoardEvents:
         self._file = Appender(directory / name)
         self._records = record_writer(self._file)
         self._add(file_version="brain.Event:2")
-        # With this, readers drop records of an earlier process after this step.
+        # With this, readers drop records of an earlier process after this step: those from the
+        # step of the event on.
         start = self._event.SessionLog(status=self._event.SessionLog.START)
-        self._add(step=step, session_log=start)
+        self._add(step=step + 1, session_log=start)
 
     @classmethod
     def open(cls, directory: Path, step: int) -> Self | None:
@@ -41,12 +42,10 @@ class TensorBoardEvents:
             return None
         return cls(directory, step, (event_pb2, summary_pb2), RecordWriter)
 
-    def write(self, kind: str, step: int, values: Mapping[str, float]) -> None:
-        """One record: a scalar for each value, called `kind/name`."""
+    def write(self, step: int, values: Mapping[str, float]) -> None:
+        """One record: a scalar for each value, with its name."""
         scalar = self._summary.Summary.Value
-        scalars = [
-            scalar(tag=f"{kind}/{name}", simple_value=value) for name, value in values.items()
-        ]
+        scalars = [scalar(tag=name, simple_value=value) for name, value in values.items()]
         self._add(step=step, summary=self._summary.Summary(value=scalars))
 
     def close(self) -> None:

@@ -39,8 +39,12 @@ class Log:
         finite = {key: _finite(value) for key, value in values.items()}
         self._lines.write((json.dumps({"kind": kind, "step": step, **finite}) + "\n").encode())
         if self._events is not None:
-            numbers = {k: float(v) for k, v in values.items() if isinstance(v, int | float)}
-            self._events.write(kind, step, numbers)
+            numbers = {
+                f"{kind}/{key}": float(value)
+                for key, value in values.items()
+                if isinstance(value, int | float)
+            }
+            self._events.write(step, numbers)
 
 
 def read_log(directory: Path) -> list[dict[str, Any]]:

@@ -21,6 +21,11 @@ class Report:
     skipped: int  # steps whose gradient was not finite (fp16: at any scale)
     seconds: float
 
+    @property
+    def metrics(self) -> dict[str, float]:
+        """What is logged of it."""
+        return {key: value for key, value in vars(self).items() if key not in ("step", "steps")}
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -31,6 +36,12 @@ class Evaluation:
     baseline: float | None
     best: bool  # the best so far
     by_position: Mapping[str, float] = field(default_factory=dict)  # by band (or the task's groups)
+
+    @property
+    def metrics(self) -> dict[str, float | None]:
+        """What is logged of it."""
+        values = {"nll": self.nll, "baseline": self.baseline, "best": self.best}
+        return values | {f"nll_{name}": cost for name, cost in self.by_position.items()}
 
 
 class TrainListener(Protocol):

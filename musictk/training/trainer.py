@@ -187,11 +187,9 @@ class Trainer:
         better = progress.scored(nll)
         if better:
             progress.by_position = found.parts
-        if self.log:
-            values = {"nll": nll, "baseline": progress.baseline, "best": better}
-            values |= {f"nll_{name}": cost for name, cost in found.parts.items()}
-            self.log.write("evaluation", progress.step, **values)
         evaluation = Evaluation(progress.step, nll, progress.baseline, better, found.parts)
+        if self.log:
+            self.log.write("evaluation", progress.step, **evaluation.metrics)
         self.listener.evaluated(evaluation)
         return better
 
@@ -211,8 +209,7 @@ class Trainer:
             progress.seconds,
         )
         if self.log:
-            values = {k: v for k, v in asdict(report).items() if k not in ("step", "steps")}
-            self.log.write("step", progress.step, **values)
+            self.log.write("step", progress.step, **report.metrics)
         if self.world.is_main:
             self.listener.stepped(report)
 

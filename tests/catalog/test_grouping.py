@@ -315,6 +315,7 @@ def test_a_catalog_of_the_first_schema_keeps_its_splits(tmp_path: Path, find: Fi
         connection.execute("DROP TABLE postings")
         connection.execute("ALTER TABLE files DROP COLUMN joined_from")
         connection.execute("ALTER TABLE files DROP COLUMN official_split")
+        connection.execute("ALTER TABLE runs DROP COLUMN note")
         connection.execute("UPDATE alembic_version SET version_num = '0001'")
     with Catalog.open(f"sqlite:///{path}", tmp_path) as catalog:
         assert clusters(catalog) == before
