@@ -1,0 +1,97 @@
+"""`musictk settings`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from musictk.cli.context import session
+from musictk.errors import UnknownNameError
+
+if TYPE_CHECKING:
+    from musictk.jobs.settings import Setting
+
+
+def settings(
+    context: typer.Context,
+    words: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[ARCH] [WORD]...",
+            help="Architecture, and words of the names or descriptions to list.",
+            show_default=False,
+        ),
+    ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Tokenizer (see `plugins`).", show_default="remi"),
+    ] = None,
+    preset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Show the values of this preset too.")
+    ] = None,
+) -> None:
+    """List the settings that `train --set KEY=VALUE` accepts.
+
+    Without an architecture: those of every run. With one: also those of the architecture and of the
+    tokenizer. With words only: all settings that match. An automatic default is chosen for the
+    machine and the music. The group may be left out where the name is unique: lr is train.lr.
+    """
+    from musictk.jobs import settings as job
+    from musictk.jobs.config import RunConfig
+    from musictk.plugin import registry
+
+    output, given = session(context).output, list(words or [])
+    known = [offer.name for offer in registry().offers("architecture")]
+    arch = given.pop(0) if given and given[0] in known else None
+    values: Mapping[str, Any] = {}
+    if preset is not None:
+        own = job.preset_settings(preset)
+        arch, tokenizer, values = arch or own[0], tokenizer or own[1], own[2]
+    parts = {kind: job.component_settings(kind) for kind in ("architecture", "tokenizer")}
+    everywhere = bool(given) and not (arch or tokenizer)
+    if everywhere:
+        found = job.list_settings()
+        found += [each for part in parts.values() for own in part.values() for each in own]
+    else:
+        tokenizer = tokenizer or (RunConfig.tokenizer if arch else None)
+        found = job.list_settings(arch, tokenizer)
+    matching = job.search_settings(found, given)
+    if not matching:
+        names = {*known, *(each.key for each in found), *(each.name for each in found)}
+        raise UnknownNameError("setting", " ".join(given), names)
+    counts = {kind: {name: len(own) for name, own in part.items()} for kind, part in parts.items()}
+    if output.json:
+        rows = [asdict(each) | {"preset": values.get(each.key)} for each in matching]
+        output.result(
+            {
+                "settings": rows,
+                "architectures": counts["architecture"],
+                "tokenizers": counts["tokenizer"],
+            }
+        )
+        return
+    table = [_row(each, preset, values) for each in matching]
+    if everywhere:  # architectures have settings of the same name
+        table = [
+            {**row, "section": each.section} for row, each in zip(table, matching, strict=True)
+        ]
+    output.table(table)
+    if not (arch or tokenizer or given):
+        for kind, part in counts.items():
+            added = ", ".join(f"{name} {count}" for name, count in part.items())
+            output.note(f"more settings by {kind}: {added}")
+        output.note("list them with: musictk settings ARCH --tokenizer NAME")
+
+
+def _row(setting: Setting, preset: str | None, values: Mapping[str, Any]) -> dict[str, str]:
+    """One row of the table."""
+    from musictk.jobs.settings import as_typed
+
+    row = {"setting": setting.key, "default": setting.shown_default}
+    if preset is not None:
+        row[preset] = as_typed(values[setting.key]) if setting.key in values else ""
+    needs = f" Needs {setting.needs}." * bool(setting.needs)
+    return {**row, "values": setting.values, "description": f"{setting.help}{needs}"}
