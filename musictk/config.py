@@ -138,8 +138,7 @@ def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
             raise UsageError(f"{wrong}: {first['msg']}") from error
         raise UsageError(f"{wrong} is not valid", f"give: {valid_values(config, name)}") from error
     for key, value in values.items():
-        if isinstance(value, bool) and isinstance(getattr(made, key), int | float):
-            require(getattr(made, key) is value, owner, key, value, "a number")
+        require(_same_kind(value, getattr(made, key)), owner, key, value, "a number")
     check_settings(made, owner)
     return made
 
@@ -157,8 +156,14 @@ def check_value(config: type, key: str, value: Any, owner: str, info: SettingInf
     except ValidationError as error:
         wrong = f"setting of {owner} {key}={value!r} is not valid"
         raise UsageError(wrong, f"give: {valid_values(config, key, info)}") from error
+    require(_same_kind(value, made), owner, key, value, "a number")
     if info is not None:
         require(info.takes(made), owner, key, made, info.allowed)
+
+
+def _same_kind(given: Any, made: Any) -> bool:
+    """Whether no number was made from true or false, which pydantic allows."""
+    return isinstance(made, bool) or not (isinstance(given, bool) and isinstance(made, int | float))
 
 
 def renamed(config: type) -> Mapping[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from musictk.cli.context import session
-from musictk.errors import UnknownNameError
+from musictk.errors import MusictkError, UnknownNameError
 
 if TYPE_CHECKING:
     from musictk.jobs.settings import Setting
@@ -50,7 +50,11 @@ def settings(
     if preset is not None:
         own = job.preset_settings(preset)
         arch, tokenizer, values = arch or own[0], tokenizer or own[1], own[2]
-    parts = {kind: job.component_settings(kind) for kind in ("architecture", "tokenizer")}
+
+    def failed(error: MusictkError) -> None:
+        output.warn(str(error))
+
+    parts = {kind: job.component_settings(kind, failed) for kind in ("architecture", "tokenizer")}
     everywhere = bool(given) and not (arch or tokenizer)
     if everywhere:
         found = job.list_settings()

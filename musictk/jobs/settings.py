@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,15 +102,17 @@ def tokenizer_settings(name: str) -> list[Setting]:
     return list(_settings("tokens", kind, f"tokenizer {name}"))
 
 
-def component_settings(kind: str) -> Mapping[str, list[Setting]]:
-    """The settings of all architectures or tokenizers that load, by name."""
+def component_settings(
+    kind: str, failed: Callable[[MusictkError], None] = lambda error: None
+) -> Mapping[str, list[Setting]]:
+    """The settings of all architectures or tokenizers, by name, without those that do not load."""
     settings = architecture_settings if kind == "architecture" else tokenizer_settings
     found = {}
     for offer in registry().offers(kind):
         try:
             found[offer.name] = settings(offer.name)
-        except MusictkError:  # a plugin that does not load; `musictk plugins` reports it
-            continue
+        except MusictkError as error:
+            failed(error)
     return found
 
 

@@ -39,7 +39,7 @@ BACKBONE: Mapping[str, SettingInfo] = MappingProxyType(
         "dim": SettingInfo("Model width (embedding dimension).", above=0, automatic=True),
         "depth": SettingInfo("Number of layers.", above=0, automatic=True),
         "heads": SettingInfo("Attention heads per layer; divides `dim`.", above=0, automatic=True),
-        "max_length": SettingInfo("Longest sequence the model supports, in positions.", above=0),
+        "max_length": SettingInfo("Maximum sequence length, in tokens or frames.", above=0),
         "feedforward": SettingInfo(
             "Hidden width of the feed-forward layers, as a multiple of `dim`.", above=0
         ),

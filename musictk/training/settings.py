@@ -73,7 +73,9 @@ class Precision:
     precision: Literal["fp32", "bf16", "fp16"] = setting(
         "fp32", "Floating-point precision; bf16 and fp16 are mixed precision.", automatic=True
     )
-    compile: bool = setting(False, "Compile the model with torch.compile.", needs="CUDA")
+    compile: bool = setting(
+        False, "Compile the model with torch.compile (no effect on a CPU).", needs="CUDA"
+    )
     recompute: bool = setting(
         False, "Activation checkpointing: less memory, about a third more computation."
     )

@@ -20,7 +20,7 @@ class ConformerConfig:
     max_length: int = 8192
     windows: tuple[int, ...] = setting(
         (64, 256, 512),
-        "Window of local attention at each scale, in positions: query i sees keys i - window to i.",
+        "Windows of local attention, one per scale: query i attends to keys i - window to i.",
         words="one or more numbers above 0",
         check=lambda windows: len(windows) > 0 and min(windows) > 0,
     )
