@@ -23,7 +23,7 @@ class DataSettings:
 
     threshold: int = setting(
         10,
-        "Pieces that a label needs for an embedding of its own; rarer labels share one.",
+        "Minimum number of pieces of a label with a separate embedding; rarer labels share one.",
         low=1,
     )
     draw: Draw = setting(
