@@ -20,8 +20,8 @@ def settings(
     words: Annotated[
         list[str] | None,
         typer.Argument(
-            metavar="[ARCH] [WORD]...",
-            help="Architecture, and words of the names or descriptions to list.",
+            metavar="ARCH|WORD",
+            help="Architecture, then words to search for in names and descriptions.",
             show_default=False,
         ),
     ] = None,

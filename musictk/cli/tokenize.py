@@ -26,7 +26,7 @@ def tokenize(
         ),
     ] = None,
 ) -> None:
-    """Encode all splits into shards. `train` does this itself when needed."""
+    """Encode the music of all splits as tokens. `train` does this when needed."""
     from musictk.cli.ingest_progress import IngestBar
     from musictk.jobs.tokenize import tokenize_all
 
