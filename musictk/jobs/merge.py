@@ -137,7 +137,8 @@ class _Merge:
     def _unknown(self, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
         error = UnknownNameError(kind, name, known)
         chosen = f" --tokenizer {self._tokenizer}" * (self._tokenizer != RunConfig.tokenizer)
-        error.hint += f" (list them with: musictk settings {self._arch}{chosen})"
+        after = " " if error.hint.endswith("?") else "; "
+        error.hint += f"{after}list them with: musictk settings {self._arch}{chosen}"
         return error
 
     def _check_model(self, values: Mapping[str, Any]) -> None:

@@ -114,10 +114,11 @@ class RemiConfig:
 
     def __post_init__(self) -> None:
         check_settings(self, "remi")
-        if not self.tempo_values:
-            raise UsageError(f"no metronome mark is within tempo_range {self.tempo_range}")
-        if _finest(self.beat_res) % _finest(self.rest_res):
-            raise UsageError("the finest of rest_res must divide the finest of beat_res")
+        allowed = "a range with a metronome mark, such as [40, 200]"
+        require(bool(self.tempo_values), "remi", "tempo_range", self.tempo_range, allowed)
+        divides = _finest(self.beat_res) % _finest(self.rest_res) == 0
+        allowed = f"of a finest resolution that divides {_finest(self.beat_res)}, that of beat_res"
+        require(divides, "remi", "rest_res", self.rest_res, allowed)
         if self.bpe and not self.extra:  # with `extra` only MidiTok knows the vocabulary
             size = len(token_names(self))
             allowed = f"above {size}, the vocabulary size without merges, or 0"

@@ -154,8 +154,10 @@ def test_a_number_outside_the_range_is_refused_with_the_range(row: Setting) -> N
         ("batch=true", "batch=True must be a number"),
         ("velocity=128", "data velocity=128 must be from 0 to 127"),
         ("keys=[0]", "must be integers from -60 to 60, and not 0"),
+        ("rest_res=[[0, 4, 3]]", "must be of a finest resolution that divides 8, that of beat_res"),
+        ("tempo_range=[31, 32]", "must be a range with a metronome mark, such as [40, 200]"),
         ("pitch_range=[90, 20]", "must be two ascending pitches from 0 to 127"),
-        ("weight_decy=0", "did you mean 'weight_decay'? (list them with: musictk settings conform"),
+        ("weight_decy=0", "did you mean 'weight_decay'? list them with: musictk settings conform"),
     ],
 )
 def test_train_refuses_it_before_there_is_a_corpus(
@@ -238,4 +240,4 @@ def test_the_settings_of_a_plugin_are_listed_and_checked(tmp_path: Path, capsys:
     assert code == 2
     assert "setting of toy gain=9.0 must be above 0 and below 9 (from --set)" in error
     code, _, error = shell.here(capsys, "train", "--arch", "toy", "--set", "gian=1")
-    assert "did you mean 'gain'? (list them with: musictk settings toy)" in error
+    assert "did you mean 'gain'? list them with: musictk settings toy" in error
