@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from musictk.cli.main import build_command
+from musictk.jobs.settings import Setting, common_settings, component_settings
 from musictk.plugin import KINDS, Hooks, registry
 
 ROOT = Path(__file__).parents[1]
@@ -87,6 +88,32 @@ def components() -> str:
     return "\n".join(lines)
 
 
+def settings() -> str:
+    """A table of the settings of each part, as `musictk settings` lists them."""
+    parts: dict[str, list[Setting]] = {}
+    for setting in common_settings():
+        parts.setdefault(setting.section, []).append(setting)
+    for kind in ("architecture", "tokenizer"):
+        for found in component_settings(kind).values():
+            parts[found[0].section] = found
+    return "\n\n".join(
+        "\n".join([f"## {title[0].upper()}{title[1:]}", "", *_table(found)])
+        for title, found in parts.items()
+    )
+
+
+def _table(settings: Iterable[Setting]) -> Iterable[str]:
+    yield from ("| setting | default | values | |", "|---|---|---|---|")
+    for each in settings:
+        said = each.help + f" Needs {each.needs}." * bool(each.needs)
+        default = "automatic" if each.automatic else f"`{_escaped(each.shown_default)}`"
+        yield f"| `{each.key}` | {default} | {_escaped(each.values)} | {_escaped(said)} |"
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|")
+
+
 def tree() -> str:
     """Every module with the first line of its docstring."""
     lines = []
@@ -147,7 +174,7 @@ def _sources(distribution: str, *names: str) -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     function.__name__: function
-    for function in (commands, hooks, components, tree, benchmarks, example, scale)
+    for function in (commands, settings, hooks, components, tree, benchmarks, example, scale)
 }
 
 

@@ -1,15 +1,115 @@
-"""Convert between plain values and the frozen dataclass `Config` of a component."""
+"""Settings: the fields of a frozen dataclass `Config`, their help and their valid values."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, fields
-from typing import Any, TypeVar
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from math import inf
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from musictk.errors import UnknownNameError, UsageError
 
 T = TypeVar("T")
 Rules = tuple[tuple[str, Callable[[Any], bool], str], ...]
+_METADATA = "setting"  # the key of a field's metadata
+_TYPES: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "integer",
+    float: "number",
+    str: "text",
+    tuple: "list",
+    dict: "table",
+}
+
+
+@dataclass(frozen=True)
+class SettingInfo:
+    """The description of a setting, and its valid values.
+
+    Numbers are valid from `low` to `high`, inclusive, `above` and `below` the other limits, and if
+    `check` accepts them; other values if `check` does.
+    """
+
+    help: str  # one sentence
+    low: float = 0
+    high: float = inf
+    above: float = -inf
+    below: float = inf
+    words: str = ""  # the valid values, where the limits do not describe them
+    check: Callable[[Any], bool] | None = None
+    automatic: bool = False  # `musictk train` chooses it for the machine and the corpus
+    needs: str = ""  # what it depends on, such as "CUDA"
+
+    def takes(self, value: Any) -> bool:
+        """Whether `value` is valid."""
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            inside = self.low <= value <= self.high and self.above < value
+            if not inside or not (value < self.below or self.below == inf) or abs(value) == inf:
+                return False
+        return self.check is None or self.check(value)
+
+    @property
+    def allowed(self) -> str:
+        """The valid values in words, such as "at least 0 and below 1"."""
+        if self.words:
+            return self.words
+        low = f"at least {self.low}" if self.above == -inf else f"above {self.above}"
+        if self.high < inf:
+            return (
+                f"from {self.low} to {self.high}"
+                if self.above == -inf
+                else f"{low} and at most {self.high}"
+            )
+        return low if self.below == inf else f"{low} and below {self.below}"
+
+
+def setting(default: Any, help: str, low: float = 0, high: float = inf, **more: Any) -> Any:
+    """A field of a `Config` with its description, such as `setting(0.1, "Dropout.", below=1)`.
+
+    `more` are further fields of `SettingInfo`. `musictk settings` lists the field, and `build`
+    refuses other values.
+    """
+    metadata = {_METADATA: SettingInfo(help, low, high, **more)}
+    if isinstance(default, dict):
+        return field(default_factory=lambda: dict(default), metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+def settings_of(config: type) -> Mapping[str, SettingInfo | None]:
+    """Every field of a `Config`, in order; None for a field without a description."""
+    return {each.name: each.metadata.get(_METADATA) for each in fields(config)}
+
+
+def default_of(config: type, name: str) -> Any:
+    """The default of a field of a `Config`, ready for JSON; None if it has none."""
+    each = next(each for each in fields(config) if each.name == name)
+    made = each.default if each.default_factory is MISSING else each.default_factory()
+    return None if made is MISSING else _plain(made)
+
+
+def valid_values(config: type, name: str, info: SettingInfo | None = None) -> str:
+    """The type and the valid values of a field in words, such as "integer, above 0".
+
+    `info` describes a field that has no description of its own.
+    """
+    annotation = get_type_hints(config)[name]
+    info = settings_of(config)[name] or info
+    if get_origin(annotation) is Literal:
+        *most, last = (str(choice) for choice in get_args(annotation))
+        return f"{', '.join(most)} or {last}" if most else last
+    kind = _TYPES.get(get_origin(annotation) or annotation, str(annotation))
+    if info is None or not (info.words or annotation in (int, float)):
+        return kind
+    return info.words if annotation is str else f"{kind}, {info.allowed}"
+
+
+def check_settings(config: Any, owner: str) -> None:
+    """Raise UsageError for the first field whose value is not valid; for `__post_init__`."""
+    for name, info in settings_of(type(config)).items():
+        if info is not None:
+            require(
+                info.takes(getattr(config, name)), owner, name, getattr(config, name), info.allowed
+            )
 
 
 def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
@@ -28,11 +128,42 @@ def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
         if key not in known:
             raise UnknownNameError(label, key, known)
     try:
-        return TypeAdapter(config).validate_python(values)
+        made = TypeAdapter(config).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        raise UsageError(f"{label} {key}={first['input']!r}: {first['msg']}") from error
+        name, *inner = (str(part) for part in first["loc"])
+        wrong = f"{label} {'.'.join([name, *inner])}={first['input']!r}"
+        info = settings_of(config)[name]
+        if info is None:
+            raise UsageError(f"{wrong}: {first['msg']}") from error
+        raise UsageError(f"{wrong} is not valid", f"give: {valid_values(config, name)}") from error
+    for key, value in values.items():
+        require(_same_kind(value, getattr(made, key)), owner, key, value, "a number")
+    check_settings(made, owner)
+    return made
+
+
+def check_value(config: type, key: str, value: Any, owner: str, info: SettingInfo | None) -> None:
+    """Raise UsageError if a field cannot have `value`, whatever the other fields are.
+
+    `info` describes a field that has no description of its own.
+    """
+    from pydantic import TypeAdapter, ValidationError
+
+    info = settings_of(config)[key] or info
+    try:
+        made = TypeAdapter(get_type_hints(config)[key]).validate_python(value)
+    except ValidationError as error:
+        wrong = f"setting of {owner} {key}={value!r} is not valid"
+        raise UsageError(wrong, f"give: {valid_values(config, key, info)}") from error
+    require(_same_kind(value, made), owner, key, value, "a number")
+    if info is not None:
+        require(info.takes(made), owner, key, made, info.allowed)
+
+
+def _same_kind(given: Any, made: Any) -> bool:
+    """Whether no number was made from true or false, which pydantic allows."""
+    return isinstance(made, bool) or not (isinstance(given, bool) and isinstance(made, int | float))
 
 
 def renamed(config: type) -> Mapping[str, str]:
@@ -54,7 +185,8 @@ def translate(values: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, 
 def require(valid: bool, owner: str, key: str, value: object, allowed: str) -> None:
     """Raise UsageError unless `valid`: "setting of gpt depth=0 must be above 0"."""
     if not valid:
-        raise UsageError(f"setting of {owner} {key}={value!r} must be {allowed}")
+        label = f"setting of {owner}" if owner else "setting"
+        raise UsageError(f"{label} {key}={value!r} must be {allowed}")
 
 
 def require_all(rules: Rules, values: Mapping[str, Any], owner: str) -> None:

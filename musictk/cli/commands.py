@@ -11,6 +11,7 @@ from musictk.cli import (
     evaluate,
     export,
     ingest,
+    list_settings,
     play,
     plugins,
     render,
@@ -30,6 +31,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("tokenize")(tokenize.tokenize)
     app.command("train")(train.train)
     app.command("sweep")(sweep.sweep)
+    app.command("settings")(list_settings.settings)
     app.add_typer(runs.app(), name="runs")
     app.command("sample")(sample.sample)
     app.command("export")(export.export)

@@ -14,7 +14,7 @@ from musictk.cli.settings import command_options, variable
 
 
 def config(context: typer.Context) -> None:
-    """Show the settings from environment variables and musictk.toml.
+    """Show the options set by environment variables and musictk.toml.
 
     Precedence: flag, then MUSICTK_COMMAND_FLAG, then musictk.toml, then the default.
     """

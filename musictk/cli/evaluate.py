@@ -25,14 +25,14 @@ def evaluate(
     ] = False,
     as_form: Annotated[
         str,
-        typer.Option("--as", metavar="FORM", help="Form to assume if the file has no markers."),
+        typer.Option("--as", metavar="FORM", help="Form of a file without markers, such as AABA."),
     ] = "",
     composer: Annotated[
         str | None,
         typer.Option(metavar="NAME", help="Compare with this composer only, not the whole corpus."),
     ] = None,
 ) -> None:
-    """Compare the statistics of a piece with the corpus.
+    """Compare the musical features of a piece with the corpus.
 
     With --form, measure how similar its sections are to each other instead.
     """

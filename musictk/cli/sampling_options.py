@@ -10,7 +10,8 @@ from typing import Annotated, Any, get_type_hints
 
 import typer
 
-from musictk.generation.sampling import OptionInfo, Sampling, options
+from musictk.config import SettingInfo
+from musictk.generation.sampling import Sampling, options
 
 Command = Callable[..., None]
 
@@ -40,7 +41,7 @@ def sampling_options(after: Mapping[str, str]) -> Callable[[Command], Command]:
 
 
 def _ordered(
-    parameters: list[inspect.Parameter], known: Mapping[str, OptionInfo], after: Mapping[str, str]
+    parameters: list[inspect.Parameter], known: Mapping[str, SettingInfo], after: Mapping[str, str]
 ) -> list[inspect.Parameter]:
     """The command's own parameters with the options among them."""
     types, index = get_type_hints(Sampling), len(parameters)
@@ -52,7 +53,7 @@ def _ordered(
     return parameters
 
 
-def _parameter(name: str, kind: Any, info: OptionInfo) -> inspect.Parameter:
+def _parameter(name: str, kind: Any, info: SettingInfo) -> inspect.Parameter:
     """An option; None if it is not set, because the model may have saved its own default."""
     limits: dict[str, Any] = {}
     if kind is not str:

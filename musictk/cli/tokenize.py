@@ -15,14 +15,18 @@ from musictk.errors import UsageError
 def tokenize(
     context: typer.Context,
     tokenizer: Annotated[
-        str, typer.Argument(metavar="TOKENIZER", help="Name (see `musictk plugins`).")
+        str, typer.Argument(metavar="TOKENIZER", help="Tokenizer (see `plugins`).")
     ] = "remi",
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Tokenizer setting, such as bpe=5000."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Setting of the tokenizer, such as bpe=5000 (see `settings`).",
+        ),
     ] = None,
 ) -> None:
-    """Encode all splits into shards. `train` does this itself when needed."""
+    """Encode the music of all splits as tokens. `train` does this when needed."""
     from musictk.cli.ingest_progress import IngestBar
     from musictk.jobs.tokenize import tokenize_all
 
@@ -32,7 +36,7 @@ def tokenize(
         key = next(iter(groups[group]))
         raise UsageError(
             f"tokenize does not use the setting {group}.{key}",
-            "give settings of the tokenizer, such as bpe=5000 or tokens.bpe=5000",
+            f"list those of the tokenizer with: musictk settings --tokenizer {tokenizer} tokens",
         )
     config = groups.get("", {}) | groups.get("tokens", {})
     with here.catalog(write=True) as catalog, IngestBar(here.output) as bar:

@@ -74,7 +74,7 @@ def train(
     settings: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Any setting, such as bpe=5000 or clip=0.5."
+            "--set", metavar="KEY=VALUE", help="Any setting, such as clip=0.5 (see `settings`)."
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Random seed.")] = None,

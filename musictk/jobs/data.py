@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from musictk.config import build, require
+from musictk.config import build, check_settings, setting
 from musictk.ingest.encode import Variation
 from musictk.tokens import Tokenizer
-from musictk.tokens.augment import AugmentSettings
 from musictk.tokens.crops import Draw
 from musictk.tokens.shards import Shard
 
@@ -22,26 +21,41 @@ _PIECES, _POSITIONS = 8, 1024  # pieces, and positions of each, that `no_effect`
 class DataSettings:
     """Weighting and augmentation of the training data (`--set data.…`)."""
 
-    threshold: int = 10  # pieces that a label needs for its own vector; others share OTHER's
-    draw: Draw = "positions"  # what is drawn uniformly: positions, or pieces of any length
-    balance: float = 0.5  # 0 draws composers in proportion to their music; 1 all equally often
-    transpose: int = 3  # each crop by up to this number of semitones, up or down
-    velocity: int = 0  # each crop by up to this number of velocity steps
-    stretch: tuple[float, ...] = ()  # add a copy of each piece, at these multiples of its duration
-    keys: tuple[int, ...] = ()  # add a copy of each piece, transposed by these semitones
-    cache: int = 0  # unpacked pieces of frames to keep in memory
+    threshold: int = setting(
+        10,
+        "Minimum number of pieces of a label with a separate embedding; rarer labels share one.",
+        low=1,
+    )
+    draw: Draw = setting(
+        "positions", "What is sampled uniformly: positions of the music, or whole pieces."
+    )
+    balance: float = setting(
+        0.5,
+        "Balance of composers: 0 samples them in proportion to their music, 1 equally often.",
+        high=1,
+    )
+    transpose: int = setting(
+        3, "Random transposition of each row by up to this many semitones, up or down.", high=60
+    )
+    velocity: int = setting(
+        0, "Random change of the velocity of each row by up to this much, up or down.", high=127
+    )
+    stretch: tuple[float, ...] = setting(
+        (),
+        "Tempo augmentation: a copy of each piece at each of these multiples of its duration.",
+        words="numbers from 0.25 to 4, and not 1",
+        check=lambda values: all(0.25 <= value <= 4 and value != 1 for value in values),
+    )
+    keys: tuple[int, ...] = setting(
+        (),
+        "Key augmentation: a copy of each piece, transposed by each of these semitones.",
+        words="integers from -60 to 60, and not 0",
+        check=lambda values: all(0 < abs(value) <= 60 for value in values),
+    )
+    cache: int = setting(0, "Number of unpacked pieces of frames to keep in memory.")
 
     def __post_init__(self) -> None:
-        AugmentSettings(self.transpose, self.velocity)  # checks both
-        require(self.threshold >= 1, "data", "threshold", self.threshold, "at least 1")
-        require(0 <= self.balance <= 1, "data", "balance", self.balance, "from 0 to 1")
-        require(self.cache >= 0, "data", "cache", self.cache, "at least 0")
-        for factor in self.stretch:
-            fits = 0.25 <= factor <= 4 and factor != 1
-            require(fits, "data", "stretch", factor, "from 0.25 to 4, and not 1")
-        for shift in self.keys:
-            allowed = "from -60 to 60, and not 0"
-            require(0 < abs(shift) <= 60, "data", "keys", shift, allowed)
+        check_settings(self, "data")
 
     @property
     def variations(self) -> tuple[Variation, ...]:

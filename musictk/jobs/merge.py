@@ -9,15 +9,14 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from musictk.config import build, plain, renamed, translate
+from musictk.config import build, check_value, plain, renamed, translate
 from musictk.errors import UnknownNameError, UsageError
-from musictk.generation.sampling import Sampling
 from musictk.jobs.config import RunConfig
-from musictk.jobs.data import DataSettings
 from musictk.jobs.export import known_kinds
+from musictk.jobs.settings import setting_types
 from musictk.jobs.sources import FIXED, Source
 from musictk.model.network import NetworkConfig
-from musictk.model.sizes import SIZES
+from musictk.model.sizes import BACKBONE, SIZES, config_for
 from musictk.plugin import registry
 from musictk.training.preset import GROUPS, IN_EPOCHS
 from musictk.training.settings import GROUP_OF, TrainSettings
@@ -52,15 +51,8 @@ class _Merge:
     """The settings of the sources so far, and which source each is from."""
 
     def __init__(self, arch: str, tokenizer: str, notice: Notice) -> None:
-        self._tokenizer = tokenizer
-        self._kinds: Mapping[str, type] = {
-            "model": registry().load("architecture", arch).Config,
-            "tokens": registry().load("tokenizer", tokenizer).Config,
-            "network": NetworkConfig,
-            "train": TrainSettings,
-            "data": DataSettings,
-            "sample": Sampling,
-        }
+        self._arch, self._tokenizer = arch, tokenizer
+        self._kinds = setting_types(arch, tokenizer)
         self._keys = {
             group: {field.name for field in fields(kind)} for group, kind in self._kinds.items()
         } | {"train": set(GROUP_OF)}
@@ -111,6 +103,7 @@ class _Merge:
                 raise UnknownNameError("tracker", name, known)
         for group in ("data", "network", "sample"):
             self._checked(group, partial(self._build, group))
+        self._checked("model", self._check_model)
         values: dict[str, Any] = {
             **self._names,
             **self._groups,
@@ -132,7 +125,7 @@ class _Merge:
                     self._notice(f"{source.name}: {group}.{key} is now {group}.{old[key]}")
                 key = old[key]
             if key not in self._keys[group]:
-                raise UnknownNameError(f"setting of {group}", key, self._keys[group])
+                raise self._unknown(f"setting of {group}", key, self._keys[group])
         self._groups[group][key] = value
         self._origins[group, key] = source.name
 
@@ -141,11 +134,26 @@ class _Merge:
         found = [group for group in GROUPS if key in self._keys[group]]
         found = found or [group for group in GROUPS if key in renamed(self._kinds[group])]
         if not found:
-            raise UnknownNameError("setting", key, set().union(*self._keys.values()))
+            raise self._unknown("setting", key, set().union(*self._keys.values()))
         if len(found) > 1:
             exact = " or ".join(f"{group}.{key}" for group in found)
             raise UsageError(f"{key} is a setting of {' and of '.join(found)}", f"write {exact}")
         return found[0]
+
+    def _unknown(self, kind: str, name: str, known: Iterable[str]) -> UnknownNameError:
+        error = UnknownNameError(kind, name, known)
+        chosen = f" --tokenizer {self._tokenizer}" * (self._tokenizer != RunConfig.tokenizer)
+        after = " " if error.hint.endswith("?") else "; "
+        error.hint += f"{after}list them with: musictk settings {self._arch}{chosen}"
+        return error
+
+    def _check_model(self, values: Mapping[str, Any]) -> None:
+        """Check the dimensions together if they are given, else each value; `fill` checks all."""
+        kind, size = registry().load("architecture", self._arch), self._names.get("size")
+        for key, value in values.items():
+            check_value(kind.Config, key, value, kind.name, BACKBONE.get(key))
+        if size in SIZES or (size is None and "dim" in self._groups["model"]):
+            config_for(kind, size, values)
 
     def _build(self, group: str, values: Mapping[str, Any]) -> Any:
         return build(self._kinds[group], values, self._tokenizer if group == "tokens" else group)

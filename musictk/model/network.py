@@ -10,7 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musictk.config import require
+from musictk.config import check_settings, setting
 from musictk.model.contract import Architecture
 from musictk.model.renames import rename_when_loading
 from musictk.tokens import Frames, Space
@@ -27,12 +27,15 @@ class NetworkConfig:
     added unscaled, and training may change their length.
     """
 
-    tied: bool = False  # head and token embedding share weights (Press & Wolf 2017)
-    condition_scale: float = 0.25  # initial std of condition vectors, relative to token embeddings
+    tied: bool = setting(
+        False, "Share weights between the token embedding and the output layer (weight tying)."
+    )
+    condition_scale: float = setting(
+        0.25, "Initial standard deviation of label embeddings, relative to token embeddings."
+    )
 
     def __post_init__(self) -> None:
-        scale = self.condition_scale
-        require(0 <= scale < math.inf, "network", "condition_scale", scale, "at least 0")
+        check_settings(self, "network")
 
 
 class TokenStem(nn.Module):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-from musictk.config import build, require
+from musictk.config import SettingInfo, build, check_settings, require
 from musictk.errors import UnknownNameError
 
 SIZES: Mapping[str, Mapping[str, int]] = MappingProxyType(
@@ -33,21 +33,38 @@ def config_for(
     return build(architecture.Config, chosen, architecture.name)  # type: ignore[attr-defined]
 
 
-def check_backbone(config: Any, owner: str, even_heads: bool = False) -> None:
-    """Raise UsageError for an invalid `dim`, `depth`, `heads`, `max_length` or `dropout`.
+# The fields that configs of backbones share; a field with its own description overrides one.
+BACKBONE: Mapping[str, SettingInfo] = MappingProxyType(
+    {
+        "dim": SettingInfo("Model width (embedding dimension).", above=0, automatic=True),
+        "depth": SettingInfo("Number of layers.", above=0, automatic=True),
+        "heads": SettingInfo("Attention heads per layer; divides `dim`.", above=0, automatic=True),
+        "max_length": SettingInfo("Maximum sequence length, in tokens or frames.", above=0),
+        "feedforward": SettingInfo(
+            "Hidden width of the feed-forward layers, as a multiple of `dim`.", above=0
+        ),
+        "dropout": SettingInfo("Dropout probability.", below=1, automatic=True),
+    }
+)
 
-    For `__post_init__` of a backbone's `Config`. Checks `feedforward` too where the config has it.
-    `even_heads`: dim / heads must be even, as rotary positions rotate pairs of dimensions.
+
+def check_backbone(config: Any, owner: str, even_heads: bool = False) -> None:
+    """Raise UsageError for an invalid field, or a `dim` that `heads` does not divide.
+
+    For `__post_init__` of a backbone's `Config`. Checks its fields in `BACKBONE`, and those with a
+    description of their own. `even_heads`: dim / heads must be even, as rotary positions rotate
+    pairs of dimensions.
     """
-    for key in ("dim", "depth", "heads", "max_length", "feedforward"):
-        value = getattr(config, key, 1)
-        require(value > 0, owner, key, value, "above 0")
-    dim, heads, dropout = config.dim, config.heads, config.dropout
+    for key, info in BACKBONE.items():
+        if hasattr(config, key):
+            value = getattr(config, key)
+            require(info.takes(value), owner, key, value, info.allowed)
+    check_settings(config, owner)
+    dim, heads = config.dim, config.heads
     require(dim % heads == 0, owner, "heads", heads, f"a divisor of dim={dim}")
     if even_heads:
         allowed = f"an even number times heads={heads}: rotary positions rotate pairs of dimensions"
         require(dim // heads % 2 == 0, owner, "dim", dim, allowed)
-    require(0 <= dropout < 1, owner, "dropout", dropout, "at least 0 and below 1")
 
 
 def check_even(config: Any, owner: str) -> None:

@@ -1,17 +1,16 @@
 """The settings of training, in four frozen dataclasses. Free of torch.
 
 Users set flat keys (`lr`, `batch`, `warmup`), code reads groups (`optimisation.lr`). Keys are
-unique. To add a setting, add a field to a group, and its range to `RULES`.
+unique. To add a setting, add a field to a group.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
-from math import inf
 from typing import Any, ClassVar, Literal
 
-from musictk.config import Rules, build, plain, require_all, translate
+from musictk.config import build, check_settings, plain, setting, translate
 from musictk.errors import UnknownNameError
 
 
@@ -19,15 +18,30 @@ from musictk.errors import UnknownNameError
 class Optimisation:
     """The loss and the optimizer."""
 
-    optimizer: Literal["adamw", "muon"] = "adamw"
-    lr: float = 1e-3  # the peak learning rate; the schedule scales it
-    beta1: float = 0.9
-    beta2: float = 0.95
-    weight_decay: float = 0.01  # of layers' matrices; not of norms, biases, embeddings
-    clip: float = 1.0  # the largest gradient norm; 0 disables clipping
-    label_smoothing: float = 0.0  # of tokens; frames have none
-    condition_dropout: float = (
-        0.1  # probability that a row is trained without labels (for guidance)
+    optimizer: Literal["adamw", "muon"] = setting(
+        "adamw",
+        "Optimizer: AdamW, or Muon for the matrices of the backbone and AdamW for the rest.",
+    )
+    lr: float = setting(
+        1e-3, "Peak learning rate, which the schedule scales.", above=0, automatic=True
+    )
+    beta1: float = setting(
+        0.9, "Adam's beta1: decay rate of the running mean of gradients.", below=1
+    )
+    beta2: float = setting(
+        0.95, "Adam's beta2: decay rate of the running mean of squared gradients.", below=1
+    )
+    weight_decay: float = setting(
+        0.01, "Decoupled weight decay of weight matrices, not of norms, biases and embeddings."
+    )
+    clip: float = setting(1.0, "Maximum gradient norm; larger gradients are scaled down (0: off).")
+    label_smoothing: float = setting(
+        0.0, "Label smoothing of the cross-entropy; has no effect on piano-roll frames.", high=1
+    )
+    condition_dropout: float = setting(
+        0.1,
+        "Probability that a row is trained without its labels, for classifier-free guidance.",
+        high=1,
     )
 
 
@@ -35,37 +49,67 @@ class Optimisation:
 class Schedule:
     """The number of steps, and the learning rate over them."""
 
-    steps: int = 1000
-    schedule: Literal["cosine", "onecycle"] = "cosine"
-    warmup: float = 0.05  # as a share of the steps; OneCycle's `pct_start`
-    final: float = 0.05  # the last learning rate of cosine, as a share of `lr`
-    patience: int = 0  # evaluations without improvement before training stops; 0 disables
+    steps: int = setting(1000, "Optimizer steps of the run.", above=0, automatic=True)
+    schedule: Literal["cosine", "onecycle"] = setting(
+        "cosine", "Learning-rate schedule: linear warm-up and cosine decay, or OneCycle."
+    )
+    warmup: float = setting(
+        0.05, "Warm-up steps as a fraction of all steps (`pct_start` of OneCycle).", below=1
+    )
+    final: float = setting(
+        0.05, "Final learning rate of the cosine schedule, as a fraction of `lr`.", high=1
+    )
+    patience: int = setting(
+        0,
+        "Early stopping: evaluations without improvement before training stops (0: off).",
+        automatic=True,
+    )
 
 
 @dataclass(frozen=True)
 class Precision:
     """Precision, memory and parallelism."""
 
-    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
-    compile: bool = False  # torch.compile, on CUDA only: on a CPU it gains nothing
-    recompute: bool = False  # activation checkpointing, block by block
-    parallel: Literal["ddp", "fsdp"] = "ddp"  # under torchrun
+    precision: Literal["fp32", "bf16", "fp16"] = setting(
+        "fp32", "Floating-point precision; bf16 and fp16 are mixed precision.", automatic=True
+    )
+    compile: bool = setting(
+        False, "Compile the model with torch.compile (no effect on a CPU).", needs="CUDA"
+    )
+    recompute: bool = setting(
+        False, "Activation checkpointing: less memory, about a third more computation."
+    )
+    parallel: Literal["ddp", "fsdp"] = setting(
+        "ddp", "Data parallelism: replicated (DDP) or sharded (FSDP) weights.", needs="torchrun"
+    )
 
 
 @dataclass(frozen=True)
 class Loop:
-    """The batch of a step, and the intervals of evaluation, checkpoints and logging, in steps."""
+    """The batch of a step, and the intervals of evaluation, checkpoints and logging."""
 
-    seed: int = 0
-    batch: int = 8  # rows of one forward pass, all processes together
-    accumulation: int = 1  # forward passes per step
-    length: int = 512  # positions of a row
-    evaluate_every: int = 200
-    evaluate_batches: int = 64  # of the validation split, evenly spread; 0 uses all of it
-    checkpoint_every: int = 200
-    keep_checkpoints: bool = False  # all of them as bundles, not only the last and the best
-    log_every: int = 10
-    tensorboard: bool = True
+    seed: int = setting(0, "Random seed.", below=2**63, words="at least 0 and below 2 to the 63rd")
+    batch: int = setting(
+        8, "Batch size: rows per forward pass, over all processes.", above=0, automatic=True
+    )
+    accumulation: int = setting(
+        1, "Gradient accumulation: forward passes per optimizer step.", above=0
+    )
+    length: int = setting(
+        512, "Sequence length of a row, in tokens or frames.", above=1, automatic=True
+    )
+    evaluate_every: int = setting(
+        200, "Steps between two evaluations on the valid split.", above=0, automatic=True
+    )
+    evaluate_batches: int = setting(
+        64, "Batches per evaluation, spread evenly over the valid split (0: all)."
+    )
+    checkpoint_every: int = setting(200, "Steps between two checkpoints.", above=0, automatic=True)
+    keep_checkpoints: bool = setting(
+        False, "Keep every checkpoint as a bundle, not only the last and the best."
+    )
+    log_every: int = setting(10, "Logging interval, in steps.", above=0)
+    tensorboard: bool = setting(True, "Write a TensorBoard event file.")
 
 
 @dataclass(frozen=True)
@@ -80,7 +124,8 @@ class TrainSettings:
     loop: Loop = field(default_factory=Loop)
 
     def __post_init__(self) -> None:
-        require_all(RULES, self.flat(), "training")
+        for name in GROUPS:
+            check_settings(getattr(self, name), "training")
 
     def but(self, **values: Any) -> TrainSettings:
         """These settings with some changed, by flat key; strings are parsed as by `--set`.
@@ -112,14 +157,3 @@ GROUPS: Mapping[str, type] = {
 GROUP_OF: Mapping[str, str] = {
     key.name: name for name, kind in GROUPS.items() for key in fields(kind)
 }
-
-RULES: Rules = (
-    ("lr", lambda value: 0 < value < inf, "above 0"),
-    ("steps batch accumulation", lambda value: value > 0, "above 0"),
-    ("evaluate_every checkpoint_every log_every", lambda value: value > 0, "above 0"),
-    ("length", lambda value: value > 1, "above 1"),
-    ("weight_decay clip patience evaluate_batches", lambda value: 0 <= value < inf, "at least 0"),
-    ("beta1 beta2 warmup", lambda value: 0 <= value < 1, "at least 0 and below 1"),
-    ("label_smoothing condition_dropout final", lambda value: 0 <= value <= 1, "from 0 to 1"),
-    ("seed", lambda value: 0 <= value < 2**63, "at least 0 and below 2 to the 63rd"),
-)

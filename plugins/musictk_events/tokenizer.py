@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from musictk.errors import UsageError
+from musictk.config import check_settings, setting
 from musictk.music import notes
 from musictk.tokens import METRE, PITCH, Attribute, Grammar, Piece, Tokenizer
 from musictk.tokens.attributes import MIDI_PITCHES
@@ -25,20 +25,21 @@ _KEY = 1024  # keys of one tick: 0 bar, 1 shift, 2 + pitch note-off, 256 + 2 · 
 class EventsConfig:
     """Time is counted in beats of a quarter note, without tempos."""
 
-    ticks_per_beat: int = 12
-    beats_per_bar: int = 0  # 0: the bars of the score; else all bars have this length
-    pitch_range: tuple[int, int] = (21, 108)  # MIDI pitches, both included
-    num_velocities: int = 32
-    tempo: int = 120  # of decoded music, quarter notes a minute
+    ticks_per_beat: int = setting(12, "Time resolution, in ticks per quarter note.", 1, 480)
+    beats_per_bar: int = setting(
+        0, "Length of every bar in quarter notes (0: the bars of the score).", high=64
+    )
+    pitch_range: tuple[int, int] = setting(
+        (21, 108),
+        "Lowest and highest MIDI pitch of the vocabulary; notes outside are left out.",
+        words="two ascending pitches from 0 to 127",
+        check=lambda pitches: 0 <= pitches[0] <= pitches[1] <= 127,
+    )
+    num_velocities: int = setting(32, "Number of velocity tokens.", 1, 127)
+    tempo: int = setting(120, "Tempo of decoded music, in quarter notes per minute.", 4, 1000)
 
     def __post_init__(self) -> None:
-        low, high = self.pitch_range
-        if not 1 <= self.ticks_per_beat <= 480 or not 0 <= self.beats_per_bar <= 64:
-            raise UsageError("ticks_per_beat must be 1 to 480, beats_per_bar 0 to 64")
-        if not 0 <= low <= high <= 127:
-            raise UsageError(f"pitch_range {self.pitch_range} is not ascending within 0 to 127")
-        if not 1 <= self.num_velocities <= 127 or not 4 <= self.tempo <= 1000:
-            raise UsageError("num_velocities must be 1 to 127, tempo 4 to 1000")
+        check_settings(self, "events")
 
 
 class Events(Tokenizer):

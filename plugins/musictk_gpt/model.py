@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from musictk.config import setting
 from musictk.model.decoder import CausalAttention, Decoder
 from musictk.model.layers import (
     FeedForward,
@@ -31,13 +32,21 @@ class GPTConfig:
     dim: int = 512
     depth: int = 8
     heads: int = 8
-    feedforward: int = 4  # hidden width of the feed-forward, as a multiple of dim
+    feedforward: int = 4
     dropout: float = 0.1
     max_length: int = 8192
-    rotary: bool = False  # rotary instead of learned positions (Su et al. 2021, arXiv 2104.09864)
-    rmsnorm: bool = False  # instead of LayerNorm (Zhang & Sennrich 2019, arXiv 1910.07467)
-    swiglu: bool = False  # instead of GELU (Shazeer 2020, arXiv 2002.05202)
-    qk_norm: bool = False  # RMSNorm on queries and keys (Henry et al. 2020, arXiv 2010.04245)
+    rotary: bool = setting(
+        False, "Rotary instead of learned position embeddings (Su et al. 2021, arXiv 2104.09864)."
+    )
+    rmsnorm: bool = setting(
+        False, "RMSNorm instead of LayerNorm (Zhang & Sennrich 2019, arXiv 1910.07467)."
+    )
+    swiglu: bool = setting(
+        False, "SwiGLU instead of GELU in the feed-forward layers (Shazeer 2020, arXiv 2002.05202)."
+    )
+    qk_norm: bool = setting(
+        False, "RMSNorm on queries and keys (Henry et al. 2020, arXiv 2010.04245)."
+    )
 
     def __post_init__(self) -> None:
         check_backbone(self, "gpt", even_heads=self.rotary)

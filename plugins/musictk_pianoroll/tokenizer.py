@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
-from musictk.errors import UsageError
+from musictk.config import check_settings, setting
 from musictk.music import notes
 from musictk.tokens import PITCH, Attribute, Frames, Piece, Tokenizer
 from musictk.tokens.attributes import MIDI_PITCHES
@@ -23,16 +23,17 @@ MOST_FRAMES = 500_000  # 64 MB unpacked; 34 hours at four frames a beat and 120 
 class PianoRollConfig:
     """Time is counted in beats of a quarter note, without tempos."""
 
-    frames_per_beat: int = 4
-    beats_per_bar: int = 4  # all bars have this length: frames state no metre
-    velocity: int = 80  # of every decoded note
-    tempo: int = 120  # of decoded music, quarter notes a minute
+    frames_per_beat: int = setting(4, "Frames per quarter note.", low=1, high=96)
+    beats_per_bar: int = setting(
+        4, "Length of every bar in quarter notes; frames encode no metre.", low=1, high=64
+    )
+    velocity: int = setting(80, "MIDI velocity of every decoded note.", low=1, high=127)
+    tempo: int = setting(
+        120, "Tempo of decoded music, in quarter notes per minute.", low=4, high=1000
+    )
 
     def __post_init__(self) -> None:
-        if not 1 <= self.frames_per_beat <= 96 or not 1 <= self.beats_per_bar <= 64:
-            raise UsageError("frames_per_beat must be 1 to 96, beats_per_bar 1 to 64")
-        if not 1 <= self.velocity <= 127 or not 4 <= self.tempo <= 1000:
-            raise UsageError("velocity must be 1 to 127, tempo 4 to 1000")
+        check_settings(self, "pianoroll")
 
 
 class PianoRoll(Tokenizer):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from musictk.config import require
+from musictk.config import setting
 from musictk.model.decoder import CausalAttention, Decoder
 from musictk.model.layers import FeedForward, Heads, SinusoidalPositions, merge_heads
 from musictk.model.relative import RelativeAttention
@@ -24,15 +24,18 @@ class RelativeConfig:
     dim: int = 512
     depth: int = 6
     heads: int = 8
-    feedforward: int = 4  # hidden width of the feed-forward, as a multiple of dim
+    feedforward: int = 4
     dropout: float = 0.1
     max_length: int = 8192
-    relative: bool = True
-    distances: int = 2048  # with a learned vector each; all longer distances share the last one
+    relative: bool = setting(
+        True, "Relative attention (Huang et al. 2018) instead of sinusoidal positions."
+    )
+    distances: int = setting(
+        2048, "Distances with a learned embedding; longer distances share the last one.", above=0
+    )
 
     def __post_init__(self) -> None:
         check_backbone(self, "relative")
-        require(self.distances > 0, "relative", "distances", self.distances, "above 0")
         if not self.relative:
             check_even(self, "relative")
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.config import check_settings, require, setting
 from musictk.errors import UnknownNameError, UsageError
 from musictk.tokens.bars import METRES, Metre
 
@@ -23,7 +24,30 @@ METRONOME = (
     *(90, 92, 96, 100, 104, 108, 110, 112, 116, 120, 126, 130, 132, 138, 140, 144, 150, 152, 160),
     *(168, 176, 184, 200, 208, 240),
 )
+SPANS = "spans without a gap from beat 0 on, each count a divisor of the largest"
 SPECIALS = ("PAD_None", "BOS_None", "EOS_None")  # in the order of the fields of `Tokens`
+
+
+def _cover(spans: Spans) -> bool:
+    """Whether the spans cover the beats from 0 on without a gap, on positions of the finest."""
+    ends = [0, *(stop for _, stop, _ in spans)]
+    fits = all(
+        start == end and stop > start for (start, stop, _), end in zip(spans, ends, strict=False)
+    )
+    if not spans or not fits or min(count for *_, count in spans) < 1:
+        return False
+    return all(_finest(spans) % count == 0 for _, _, count in spans)
+
+
+def _finest(spans: Spans) -> int:
+    return max(count for _, _, count in spans)
+
+
+def _complete(metres: tuple[Metre, ...]) -> bool:
+    """Whether all are metres, and 4/4, the default of a piece, is one of them."""
+    return (4, 4) in metres and all(
+        above >= 1 and below in (1, 2, 4, 8, 16, 32) for above, below in metres
+    )
 
 
 @dataclass(frozen=True)
@@ -35,42 +59,70 @@ class RemiConfig:
     MidiTok then encodes, and without rests, since its rests cross bar lines.
     """
 
-    pitch_range: tuple[int, int] = (21, 108)  # MIDI pitches, both included
-    beat_res: Spans = ((0, 4, 8), (4, 12, 4))  # of positions and durations
-    rest_res: Spans = ((0, 1, 8), (1, 2, 4), (2, 12, 2))
-    num_velocities: int = 32
-    rests: bool = True
-    tempos: bool = True
-    num_tempos: int = 0  # over tempo_range, evenly; 0: the marks of METRONOME within it
-    tempo_range: tuple[int, int] = (30, 250)  # quarter notes a minute
-    log_tempos: bool = False
-    time_signatures: bool = True
-    metres: tuple[Metre, ...] = (
-        METRES  # bars of other lengths are built from these, see `tokens.bars`
+    pitch_range: tuple[int, int] = setting(
+        (21, 108),
+        "Lowest and highest MIDI pitch of the vocabulary; notes outside are left out.",
+        words="two ascending pitches from 0 to 127",
+        check=lambda pitches: 0 <= pitches[0] < pitches[1] <= 127,
     )
-    programs: bool = False
-    bpe: int = 0  # vocabulary size after byte-pair merges; 0: none are learned
-    extra: dict[str, Any] = field(default_factory=dict)
+    beat_res: Spans = setting(
+        ((0, 4, 8), (4, 12, 4)),
+        "Resolution of positions and durations: (from beat, to beat, positions per beat).",
+        words=SPANS,
+        check=_cover,
+    )
+    rest_res: Spans = setting(
+        ((0, 1, 8), (1, 2, 4), (2, 12, 2)),
+        "Resolution of rests, as `beat_res`; its finest divides that of `beat_res`.",
+        words=SPANS,
+        check=_cover,
+    )
+    num_velocities: int = setting(32, "Number of velocity tokens.", low=1, high=127)
+    rests: bool = setting(True, "Rest tokens for silence between notes.")
+    tempos: bool = setting(True, "Tempo tokens at tempo changes.")
+    num_tempos: int = setting(
+        0, "Number of tempo tokens, evenly spaced over `tempo_range` (0: metronome marks)."
+    )
+    tempo_range: tuple[int, int] = setting(
+        (30, 250),
+        "Slowest and fastest tempo, in quarter notes per minute.",
+        words="two ascending tempos above 0",
+        check=lambda tempos: 0 < tempos[0] <= tempos[1],
+    )
+    log_tempos: bool = setting(
+        False, "Logarithmic instead of linear spacing of tempos, if `num_tempos` is not 0."
+    )
+    time_signatures: bool = setting(True, "Time-signature tokens (without them, all bars are 4/4).")
+    metres: tuple[Metre, ...] = setting(
+        METRES,
+        "Time signatures of the vocabulary; bars of other lengths are built from these.",
+        words="[numerator, denominator] pairs, [4, 4] among them; denominators are 1 to 32",
+        check=_complete,
+    )
+    programs: bool = setting(
+        False, "Keep instruments apart (program tokens) instead of one piano part; adds drums."
+    )
+    bpe: int = setting(
+        0,
+        "Vocabulary size after byte-pair encoding (0: no byte-pair encoding).",
+        words="0 or above the vocabulary size without merges",
+        check=lambda size: size >= 0,
+    )
+    extra: dict[str, Any] = setting(
+        {}, "Further options of MidiTok's TokenizerConfig, such as {use_chords = true}."
+    )
 
     def __post_init__(self) -> None:
-        low, high = self.pitch_range
-        if not 0 <= low < high <= 127:
-            raise UsageError(f"pitch_range {self.pitch_range} is not ascending within 0 to 127")
-        if not 1 <= self.num_velocities <= 127 or self.num_tempos < 0:
-            raise UsageError("num_velocities must be 1 to 127, num_tempos at least 0")
-        if not 0 < self.tempo_range[0] <= self.tempo_range[1]:
-            raise UsageError(f"tempo_range {self.tempo_range} is not ascending above 0")
-        if not self.tempo_values:
-            raise UsageError(f"no metronome mark is within tempo_range {self.tempo_range}")
-        for name in ("beat_res", "rest_res"):
-            _check_spans(name, getattr(self, name))
-        if _finest(self.beat_res) % _finest(self.rest_res):
-            raise UsageError("the finest of rest_res must divide the finest of beat_res")
-        if (4, 4) not in self.metres:
-            raise UsageError("metres must include 4/4, the default metre of a piece", "add [4, 4]")
-        for numerator, denominator in self.metres:
-            if numerator < 1 or denominator not in (1, 2, 4, 8, 16, 32):
-                raise UsageError(f"no metre {numerator}/{denominator}")
+        check_settings(self, "remi")
+        allowed = "a range with a metronome mark, such as [40, 200]"
+        require(bool(self.tempo_values), "remi", "tempo_range", self.tempo_range, allowed)
+        divides = _finest(self.beat_res) % _finest(self.rest_res) == 0
+        allowed = f"of a finest resolution that divides {_finest(self.beat_res)}, that of beat_res"
+        require(divides, "remi", "rest_res", self.rest_res, allowed)
+        if self.bpe and not self.extra:  # with `extra` only MidiTok knows the vocabulary
+            size = len(token_names(self))
+            allowed = f"above {size}, the vocabulary size without merges, or 0"
+            require(self.bpe > size, "remi", "bpe", self.bpe, allowed)
 
     @property
     def positions_per_beat(self) -> int:
@@ -179,18 +231,3 @@ def miditok_of(config: RemiConfig) -> REMI:
         return Remi(TokenizerConfig(**settings, **config.extra))
     except (ValueError, TypeError, AttributeError) as error:
         raise UsageError(f"MidiTok rejects {config.extra}: {error}") from error
-
-
-def _finest(spans: Spans) -> int:
-    return max(count for _, _, count in spans)
-
-
-def _check_spans(name: str, spans: Spans) -> None:
-    ends = [0, *(stop for _, stop, _ in spans)]
-    fits = all(
-        start == end and stop > start for (start, stop, _), end in zip(spans, ends, strict=False)
-    )
-    if not spans or not fits or min(count for *_, count in spans) < 1:
-        raise UsageError(f"{name} {spans} must cover the beats from 0 on without a gap")
-    if any(_finest(spans) % count for _, _, count in spans):
-        raise UsageError(f"{name} {spans}: every resolution must divide the finest")

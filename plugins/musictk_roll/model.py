@@ -22,7 +22,7 @@ class RollConfig:
     dim: int = 512
     depth: int = 8
     heads: int = 8
-    feedforward: int = 4  # hidden width of the feed-forward, as a multiple of dim
+    feedforward: int = 4
     dropout: float = 0.1
     max_length: int = 8192
 

@@ -15,7 +15,8 @@ from tokenizers import decoders, pre_tokenizers
 from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
-from musictk.errors import MusictkError, UsageError
+from musictk.config import check_settings, setting
+from musictk.errors import MusictkError
 from musictk.tokens import Piece, Tokenizer, Tokens
 
 _BYTES = 256
@@ -27,19 +28,20 @@ _SPECIALS = Tokens.ordinary  # ids before those of the byte-pair model: pad, bos
 
 @dataclass(frozen=True)
 class TextConfig:
-    """`bar` is what ends a bar: "|" in ABC notation, the end of a "line" in plain text.
+    """The vocabulary size, and what ends a bar."""
 
-    "auto" takes the one that most of the training texts have.
-    """
-
-    size: int = 2000  # of the vocabulary, with pad, bos and eos
-    bar: Literal["auto", "|", "line"] = "auto"
+    size: int = setting(
+        2000,
+        "Vocabulary size after byte-pair merges, with pad, bos and eos.",
+        low=_SPECIALS + _BYTES,
+    )
+    bar: Literal["auto", "|", "line"] = setting(
+        "auto",
+        "What ends a bar: | as in ABC notation, the end of a line, or what most texts have (auto).",
+    )
 
     def __post_init__(self) -> None:
-        if self.size < _SPECIALS + _BYTES:
-            raise UsageError(
-                f"size={self.size} must be at least {_SPECIALS + _BYTES}: bytes and special ids"
-            )
+        check_settings(self, "text")
 
 
 class Text(Tokenizer):
