@@ -28,6 +28,10 @@ class UsageError(MusictkError):
     exit_code = 2
 
 
+class WriteError(MusictkError):
+    """A file that cannot be written: a full disk, no permission, a path that is a folder."""
+
+
 class UnknownNameError(UsageError):
     """An unknown name. The hint suggests the most similar known name, or lists the known ones."""
 

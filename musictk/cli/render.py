@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from musictk.cli.context import session
+from musictk.files import require_writable
 
 
 def render(
@@ -37,5 +38,6 @@ def render(
 
     output = session(context).output
     target = out or file.with_suffix(".wav")
+    require_writable(target)
     audio.render(read_score(file), target, soundfont)
     output.result({"path": str(target)}, str(target))

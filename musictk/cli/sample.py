@@ -85,7 +85,8 @@ def sample(
 ) -> None:
     """Compose a piece and write it as MIDI, with a marker at each section.
 
-    Sampling options default to the model's saved defaults, else to the values shown here.
+    Sampling options default to the model's saved defaults, else to the values shown here. Exit code
+    3 means that some of the pieces could not be written.
     """
     from musictk.cli.parse import conditions, samplers
     from musictk.cli.sample_progress import CompositionBar, report
@@ -115,5 +116,7 @@ def sample(
         else:
             batch = job.sample(catalog, here.workspace, asked, out, bar)
     report(here.output, batch)
+    if batch.moved:
+        raise batch.moved[0]
     if batch.failed:
         raise typer.Exit(3)

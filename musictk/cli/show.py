@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from musictk.cli.context import session
+from musictk.files import require_writable
 
 
 def show(
@@ -39,13 +40,14 @@ def show(
     from musictk.rendering.pictures import require_format
 
     here = session(context)
-    if out is not None:
-        require_format(out)
+    target = out or (file.with_suffix(".attention.png") if attention else None)
+    if target is not None:
+        require_format(target)
+        require_writable(target)
     score = read_score(file)
     if attention:
         from musictk.jobs.attention import draw_attention
 
-        target = out or file.with_suffix(".attention.png")
         with here.catalog() as catalog:
             draw_attention(catalog, here.workspace, score, run, target)
         here.output.result({"path": str(target)}, str(target))

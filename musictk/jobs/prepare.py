@@ -12,6 +12,7 @@ from musictk.catalog import Catalog, Run
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportListener
+from musictk.files import require_writable_folder
 from musictk.ingest.encode import EncodeListener
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
@@ -73,6 +74,7 @@ def start(job: Job, config: RunConfig, claim: Claim) -> str:
 
     `claim` locks the run's directory before the run is in the catalog.
     """
+    require_writable_folder(job.workspace.runs)  # before minutes of encoding
     if config.start is not None:
         if job.catalog.run(config.start).status != "diverged" and not job.catalog.checkpoints(
             config.start

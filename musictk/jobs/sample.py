@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
+from musictk.files import require_writable
 from musictk.generation import compose as composing
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Links, Sampling, resolve_sampling
-from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
+from musictk.jobs.bundles import ModelSource, known_source, open_source
+from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.pieces import check_name, target, write_composition
 from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
+from musictk.jobs.sample_rows import SampleRows
 from musictk.model.conditions import OTHER
 from musictk.model.manifest import Manifest
 from musictk.runtime import Runtime
@@ -58,7 +61,7 @@ class SampleRequest:
 class SampleFile:
     """A file that was written."""
 
-    id: int  # of its row in the catalog, for `sample --like ID`
+    id: int | None  # of its row in the catalog, for `sample --like ID`; None: it has no row
     path: Path
     composition: Composition
     source: str  # the name of the model
@@ -70,6 +73,7 @@ class SampleBatch:
 
     made: tuple[SampleFile, ...]
     failed: tuple[MusictkError, ...] = ()  # of pieces that could not be written
+    moved: tuple[MusictkError, ...] = ()  # of pieces that were written to another path
     folded: tuple[str, ...] = ()  # labels that share OTHER's vector
     notices: tuple[str, ...] = ()  # what the files could not represent
 
@@ -83,7 +87,8 @@ def sample(
 ) -> SampleBatch:
     """Compose `asked.count` pieces and write each; several are numbered out-1.mid, out-2.mid, …
 
-    Raises MusictkError if none of them can be written.
+    Raises MusictkError if none of them can be written, and WriteError before composing if `out`
+    cannot be. A piece whose file cannot be written after all is written to a temporary folder.
     """
     opened = open_source(catalog, workspace, asked.source)
     runtime = opened.runtime
@@ -94,39 +99,47 @@ def sample(
     prompt = _prompt(tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     find_metre(tokenizer, sampling.metre)
+    _require_targets(out, opened.name, request, tokenizer)
     _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
-    kept: dict[str, Any] = {} if given is None else {"given": given.store(workspace)}
-    kept |= {"new_only": True} if asked.new_only else {}
+    rows = SampleRows(catalog, workspace, opened, asked.source, request, asked.new_only)
+    rows.store_prompt(given)
     made: list[SampleFile] = []
     notices: list[str] = []
     failed: list[MusictkError] = []
+    moved: list[MusictkError] = []
     for composition in compose(runtime, tokenizer, request, listener):
         path = target(out, opened.name, request, composition.row, tokenizer)
+        write = partial(
+            write_composition, tokenizer, composition, prompt=given, new_only=asked.new_only
+        )
         try:
-            notices += write_composition(tokenizer, composition, path, given, asked.new_only)
+            written = deliver(path, write)
         except MusictkError as error:  # of text that is not valid ABC; other pieces may be
             failed.append(error)
             continue
-        row = catalog.add_sample(
-            workspace.relative(path),
-            hashlib.sha256(path.read_bytes()).hexdigest(),
-            opened.digest,
-            request.seed,
-            {
-                "source": _plain(asked.source, opened),
-                "row": composition.row,
-                **kept,
-                **request.plain(),
-            },
-            opened.run,
-        )
-        made.append(SampleFile(row.id, path, composition, opened.name))
+        notices += written.notices
+        moved += [] if written.error is None else [written.error]
+        sample_id = rows.add(written.path, composition)
+        made.append(SampleFile(sample_id, written.path, composition, opened.name))
     if failed and not made:
         raise failed[0]
+    notices += rows.notices
     return SampleBatch(
-        tuple(made), tuple(failed), _folded(runtime, request), tuple(dict.fromkeys(notices))
+        tuple(made),
+        tuple(failed),
+        tuple(moved),
+        _folded(runtime, request),
+        tuple(dict.fromkeys(notices)),
     )
+
+
+def _require_targets(
+    out: Path | None, name: str, request: PieceRequest, tokenizer: Tokenizer
+) -> None:
+    """Raise WriteError if the pieces cannot be written: before minutes of composing."""
+    for row in {0, request.count - 1}:
+        require_writable(target(out, name, request, row, tokenizer))
 
 
 def _check(asked: SampleRequest) -> None:
@@ -233,11 +246,18 @@ def repeat_sample(
     opened = open_source(catalog, workspace, source, f"sample {sample_id}", row.bundle)
     request = PieceRequest.read(values)
     tokenizer = opened.runtime.manifest.make_tokenizer()
-    found = remake(opened.runtime, tokenizer, request, index, listener)
     path = out or workspace.resolve(row.path)
-    notices = write_composition(tokenizer, found, path, prompt, new_only)
-    made = SampleFile(row.id, path, found, opened.name)
-    return SampleBatch((made,), folded=_folded(opened.runtime, request), notices=tuple(notices))
+    check_name(out, tokenizer)
+    require_writable(path)
+    found = remake(opened.runtime, tokenizer, request, index, listener)
+    write = partial(write_composition, tokenizer, found, prompt=prompt, new_only=new_only)
+    written = deliver(path, write)
+    return SampleBatch(
+        (SampleFile(row.id, written.path, found, opened.name),),
+        moved=() if written.error is None else (written.error,),
+        folded=_folded(opened.runtime, request),
+        notices=written.notices,
+    )
 
 
 def _folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
@@ -248,12 +268,3 @@ def _folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
         for label, _ in weighted
         if known.id(category, label) == 1 and label.upper() != OTHER
     )
-
-
-def _plain(source: ModelSource, opened: LoadedModel) -> dict[str, Any]:
-    """The source with the run and runtime that were used, so that later runs change nothing."""
-    named = replace(source, run=opened.run, runtime=opened.runtime.name)
-    return {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in asdict(named).items()
-    }
