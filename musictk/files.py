@@ -23,7 +23,6 @@ from musictk.errors import MusictkError, WriteError
 
 _LIMIT = 64 << 20  # bytes of a settings file; a wrong path could name a far larger file
 AGAIN = ", then run the command again"  # ends a hint; `train` names the command instead
-_PROBE = 64 << 10  # bytes written to find a full disk before the work
 _SPACE = f"free disk space or choose another path{AGAIN}"
 _PLACE = f"choose a writable path{AGAIN}"
 _HANDLES = f"raise the limit on open files (ulimit -n){AGAIN}"
@@ -32,8 +31,7 @@ _HINTS = {
     **dict.fromkeys((errno.EINVAL, errno.ENOENT, errno.ENOTDIR, errno.ELOOP), _PLACE),
     errno.EISDIR: f"name a file in it{AGAIN}",
     errno.ENAMETOOLONG: f"choose a shorter name{AGAIN}",
-    errno.EMFILE: _HANDLES,
-    errno.ENFILE: _HANDLES,
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), _HANDLES),
     errno.EIO: f"check the disk{AGAIN}",
 }
 
@@ -253,7 +251,7 @@ def _existing_folder(folder: Path) -> Path:
 def _probe(folder: Path) -> None:
     """Write some bytes to a nameless file where `folder` is or will be: finds a full disk too."""
     with tempfile.TemporaryFile(dir=_existing_folder(folder), buffering=0) as stream:
-        stream.write(bytes(_PROBE))
+        stream.write(bytes(64 << 10))
 
 
 def _prefix(path: Path) -> str:
@@ -266,8 +264,7 @@ def _take_place(temporary: Path, directory: Path) -> None:
     if not directory.exists():
         temporary.rename(directory)
         return
-    # A directory cannot be renamed onto one that is not empty.
-    prefix = f".{directory.name}.old."
+    prefix = f"{_prefix(directory)}old."  # one that is not empty cannot be replaced
     aside = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=directory.parent))
     old = aside / directory.name
     try:
