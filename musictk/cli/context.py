@@ -38,6 +38,15 @@ class CommandSession:
                 "run: musictk catalog check"
             )
 
+    @contextmanager
+    def catalog_if_any(self) -> Iterator[Catalog | None]:
+        """Open the catalog, for a command that also works without one."""
+        if self.url == self.workspace.catalog_url and not self.workspace.catalog.is_file():
+            yield None
+            return
+        with self.catalog() as catalog:
+            yield catalog
+
 
 def rank(context: typer.Context, parameter: str) -> int:
     """The precedence of a value's source: flag 3, variable 2, musictk.toml 1, default 0."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import partial
@@ -23,6 +24,7 @@ from musictk.generation.sampling import Links, Sampling, resolve_sampling
 from musictk.jobs.bundles import ModelSource, known_source, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
+from musictk.jobs.named_music import find_music
 from musictk.jobs.pieces import check_name, target, write_composition
 from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
 from musictk.jobs.sample_rows import SampleRows
@@ -52,7 +54,7 @@ class SampleRequest:
     count: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
     samplers: Links = ()
-    prompt: Path | None = None  # music to continue
+    prompt: Path | None = None  # music to continue: see `find_music`
     theme: Path | None = None  # music to use as the first section of the form
     new_only: bool = False  # write the new bars without the prompt
 
@@ -96,7 +98,7 @@ def sample(
     check_name(out, tokenizer)
     _check(asked)
     sampling = _sampling(runtime.manifest, asked)
-    prompt = _prompt(tokenizer, asked, sampling)
+    prompt = _prompt(catalog, workspace, tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     find_metre(tokenizer, sampling.metre)
     _require_targets(out, opened.name, request, tokenizer)
@@ -163,11 +165,18 @@ def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
     return resolve_sampling(manifest.sampling, asked.options, planned)
 
 
-def _prompt(tokenizer: Tokenizer, asked: SampleRequest, sampling: Sampling) -> Prompt | None:
+def _prompt(
+    catalog: Catalog | None,
+    workspace: Workspace,
+    tokenizer: Tokenizer,
+    asked: SampleRequest,
+    sampling: Sampling,
+) -> Prompt | None:
     path = asked.prompt if asked.theme is None else asked.theme
     if path is None:
         return None
-    return read_prompt(tokenizer, path, 0 if asked.theme is not None else sampling.prompt_tokens)
+    music = find_music(str(path), workspace, lambda: nullcontext(catalog))
+    return read_prompt(tokenizer, music, 0 if asked.theme is not None else sampling.prompt_tokens)
 
 
 def _announce(
