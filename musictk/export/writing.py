@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from musictk.errors import MusictkError
+from musictk.export.failure import explain
 from musictk.export.replay import Replayed, replay, speeds
 from musictk.export.report import ExportListener, ExportReport
 from musictk.export.rounding import Excerpt, generated, rounding
@@ -51,15 +52,26 @@ def write_export(
         except (MusictkError, OSError):
             raise
         except Exception as error:  # torch's exporters raise errors of any type
+            compiler = "torch.jit.script" if kind == "torchscript" else "torch.export"
             raise MusictkError(
-                f"architecture {manifest.architecture!r} cannot be exported as {kind}: {error}",
-                "let its begin and forward compile with torch.jit.script and torch.export",
+                f"architecture {manifest.architecture!r} cannot be exported as {kind}: "
+                f"{explain(error, network)}",
+                f"let its begin and forward compile with {compiler}",
             ) from error
         _write_tables(network, directory / WEIGHTS)
         manifest.write(directory)
-        candidate = load(directory, runtime, device="cpu")
         listener.stage("replaying")
-        replayed = replay(candidate, reference, EXACT)
+        try:
+            candidate = load(directory, runtime, device="cpu")
+            replayed = replay(candidate, reference, EXACT)
+        except (MusictkError, OSError):
+            raise
+        except Exception as error:  # runtimes raise errors of any type
+            raise MusictkError(
+                f"the {kind} export of architecture {manifest.architecture!r} does not run: "
+                f"{explain(error, network)}",
+                "export in another format, or change its forward",
+            ) from error
         measured: dict[str, Any] = {"greedy_agreement": replayed.agreement}
         if kind in ("onnx", "torchscript"):
             _require_exact(f"the {kind} export of {source}", replayed)

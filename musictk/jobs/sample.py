@@ -30,6 +30,7 @@ from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
 from musictk.jobs.sample_rows import SampleRows
 from musictk.model.conditions import OTHER
 from musictk.model.manifest import Manifest
+from musictk.model.memory import enough_memory
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
@@ -92,7 +93,8 @@ def sample(
     Raises MusictkError if none of them can be written, and WriteError before composing if `out`
     cannot be. A piece whose file cannot be written after all is written to a temporary folder.
     """
-    opened = open_source(catalog, workspace, asked.source)
+    notice = None if listener is None else listener.notice
+    opened = open_source(catalog, workspace, asked.source, notice=notice)
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
@@ -110,7 +112,7 @@ def sample(
     notices: list[str] = []
     failed: list[MusictkError] = []
     moved: list[MusictkError] = []
-    for composition in compose(runtime, tokenizer, request, listener):
+    for composition in _composed(runtime, tokenizer, request, listener):
         path = target(out, opened.name, request, composition.row, tokenizer)
         write = partial(
             write_composition, tokenizer, composition, prompt=given, new_only=asked.new_only
@@ -134,6 +136,14 @@ def sample(
         _folded(runtime, request),
         tuple(dict.fromkeys(notices)),
     )
+
+
+def _composed(
+    runtime: Runtime, tokenizer: Tokenizer, request: PieceRequest, listener: SampleListener | None
+) -> list[Composition]:
+    """The pieces; raises MusictkError where they do not fit into memory."""
+    with enough_memory("ask for a smaller --count or fewer --bars"):
+        return compose(runtime, tokenizer, request, listener)
 
 
 def _require_targets(

@@ -16,12 +16,15 @@ from musictk.jobs.export import export
 from musictk.jobs.prepare import Claim, Job, Prepared, RunListener, prepare, reopen, start
 from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.runs import close, close_abandoned, keep
+from musictk.model.memory import enough_memory
 from musictk.training.directory import CheckpointError, lock, resumable
 from musictk.training.distributed import join
 from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome
 from musictk.workspace import Workspace
+
+_SMALLER = "train with a smaller --set batch=N or --set length=N, or a smaller --size"
 
 
 @dataclass(frozen=True)
@@ -97,17 +100,18 @@ def _train(
             prepared = prepare(job, name, resumed)
             if world.is_main:
                 listener.began(name, prepared.facts)
-            outcome = train(
-                LanguageModeling(
-                    prepared.network, prepared.manifest, prepared.train, prepared.valid
-                ),
-                prepared.settings,
-                workspace.runs / name,
-                listener,
-                resume=resumed,
-                device=world.device,
-                locked=True,
-            )
+            with enough_memory(_SMALLER):
+                outcome = train(
+                    LanguageModeling(
+                        prepared.network, prepared.manifest, prepared.train, prepared.valid
+                    ),
+                    prepared.settings,
+                    workspace.runs / name,
+                    listener,
+                    resume=resumed,
+                    device=world.device,
+                    locked=True,
+                )
             if world.is_main:
                 keep(catalog, workspace, name, prepared.facts.parameters, outcome)
         except BaseException as error:

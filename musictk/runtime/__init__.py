@@ -10,6 +10,8 @@ from musictk.errors import MusictkError
 from musictk.plugin import registry
 from musictk.runtime.contract import CapacityError, Loader, Runtime, Session
 
+BUNDLE = "name the directory of an export, or one such as runs/RUN/best"
+
 __all__ = [
     "CapacityError",
     "Loader",
@@ -44,7 +46,7 @@ def choose(directory: Path, runtime: str | None = None) -> str:
     wanted = None if runtime is None else find_loader(runtime)
     found = available(directory)
     if not found:
-        raise MusictkError(f"{directory} contains no model", "name a run, an export or a bundle")
+        raise MusictkError(f"{directory} contains no model", _elsewhere(directory))
     if wanted is None:
         harmless = [name for name in found if not find_loader(name).program]
         if not harmless:
@@ -78,3 +80,17 @@ def find_loader(name: str) -> Loader:
     """The loader of a runtime; raises UnknownNameError with the nearest known name."""
     loader: type[Loader] = registry().load("runtime", name)
     return loader()
+
+
+def _elsewhere(directory: Path) -> str:
+    """A hint at the bundle that was meant by a path that is none."""
+    if not directory.exists():
+        return "this directory does not exist"
+    if directory.is_file():
+        return f"name its directory: {directory.parent}" if available(directory.parent) else BUNDLE
+    inside = [path for path in sorted(directory.glob("*")) if path.is_dir() and available(path)]
+    best = [path for path in inside if path.name == "best"] or inside
+    if not best:
+        inside = [path for path in sorted(directory.glob("*/best")) if available(path)]
+    found = (best or inside)[:1]
+    return f"its model is in {found[0]}" if found else BUNDLE
