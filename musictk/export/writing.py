@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -47,31 +48,18 @@ def write_export(
     network, manifest = reference.network, reference.manifest
     with staged_export(target) as directory:
         listener.stage("writing")
-        try:
+        what = f"architecture {manifest.architecture!r}"
+        compiler = "torch.jit.script" if kind == "torchscript" else "torch.export"
+        hint = f"let its begin and forward compile with {compiler}"
+        with _explained(f"{what} cannot be exported as {kind}", hint, network):
             write(network, manifest, directory)
-        except (MusictkError, OSError):
-            raise
-        except Exception as error:  # torch's exporters raise errors of any type
-            compiler = "torch.jit.script" if kind == "torchscript" else "torch.export"
-            raise MusictkError(
-                f"architecture {manifest.architecture!r} cannot be exported as {kind}: "
-                f"{explain(error, network)}",
-                f"let its begin and forward compile with {compiler}",
-            ) from error
         _write_tables(network, directory / WEIGHTS)
         manifest.write(directory)
         listener.stage("replaying")
-        try:
+        hint = "export in another format, or change its forward"
+        with _explained(f"the {kind} export of {what} does not run", hint, network):
             candidate = load(directory, runtime, device="cpu")
             replayed = replay(candidate, reference, EXACT)
-        except (MusictkError, OSError):
-            raise
-        except Exception as error:  # runtimes raise errors of any type
-            raise MusictkError(
-                f"the {kind} export of architecture {manifest.architecture!r} does not run: "
-                f"{explain(error, network)}",
-                "export in another format, or change its forward",
-            ) from error
         measured: dict[str, Any] = {"greedy_agreement": replayed.agreement}
         if kind in ("onnx", "torchscript"):
             _require_exact(f"the {kind} export of {source}", replayed)
@@ -94,6 +82,17 @@ def write_export(
         kept = {key: value for key, value in asdict(report).items() if key != "path"}
         with_progress(manifest, export=kept).write(directory)
     return report
+
+
+@contextmanager
+def _explained(what: str, hint: str, network: Network) -> Iterator[None]:
+    """Turn an error of any type, as torch's exporters and runtimes raise, into one line."""
+    try:
+        yield
+    except (MusictkError, OSError):
+        raise
+    except Exception as error:
+        raise MusictkError(f"{what}: {explain(error, network)}", hint) from error
 
 
 def _require_exact(what: str, replayed: Replayed) -> None:
