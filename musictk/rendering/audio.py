@@ -81,7 +81,8 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
     try:
         synthesizer = Synthesizer(str(soundfont), settings.rate)
     except RuntimeError as error:
-        raise MusictkError(f"the soundfont {soundfont} cannot be read: {cause(error)}") from error
+        message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
+        raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
     samples = np.ascontiguousarray(synthesizer.render(_let_ring(score, settings), True).T)
     loudest = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(loudest) or loudest == 0:
@@ -116,7 +117,8 @@ def _check_soundfont(path: Path) -> None:
         with open_regular(path) as file:
             head = file.read(12)
     except OSError as error:
-        raise MusictkError(f"the soundfont {path} cannot be read: {cause(error)}") from error
+        message = f"the soundfont {path} cannot be read: {cause(error)}"
+        raise MusictkError(message, "choose an .sf2 or .sf3 file") from error
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
 

@@ -45,6 +45,8 @@ def choose(directory: Path, runtime: str | None = None) -> str:
     """The name of the runtime that `load` uses; raises as it does. Loads no model."""
     wanted = None if runtime is None else find_loader(runtime)
     found = available(directory)
+    if not found and not directory.exists():
+        raise MusictkError(f"there is no bundle {str(directory)!r}", BUNDLE)
     if not found:
         raise MusictkError(f"{directory} contains no model", _elsewhere(directory))
     if wanted is None:
@@ -84,13 +86,7 @@ def find_loader(name: str) -> Loader:
 
 def _elsewhere(directory: Path) -> str:
     """A hint at the bundle that was meant by a path that is none."""
-    if not directory.exists():
-        return "this directory does not exist"
-    if directory.is_file():
-        return f"name its directory: {directory.parent}" if available(directory.parent) else BUNDLE
-    inside = [path for path in sorted(directory.glob("*")) if path.is_dir() and available(path)]
-    best = [path for path in inside if path.name == "best"] or inside
-    if not best:
-        inside = [path for path in sorted(directory.glob("*/best")) if available(path)]
-    found = (best or inside)[:1]
-    return f"its model is in {found[0]}" if found else BUNDLE
+    found = [directory.parent] if directory.is_file() and available(directory.parent) else []
+    for pattern in ("best", "*", "*/best"):
+        found = found or [each for each in sorted(directory.glob(pattern)) if available(each)]
+    return f"did you mean {str(found[0])!r}?" if found else BUNDLE
