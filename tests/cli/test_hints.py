@@ -65,6 +65,8 @@ HINTS = [
     ("train --set lr", "--set 'lr' is not KEY=VALUE; such as bpe=5000 or clip=0.5"),
     ("train --set batch=0", "setting of training batch=0 must be above 0 (from --set)"),
     ("train --export onxn", "no kind of export 'onxn' (from --export); did you mean 'onnx'?"),
+    ("train --device gpu", "no device 'gpu'; did you mean 'cuda'?"),
+    ("train --device tpu", "no device 'tpu'; choose from: cpu, cuda (cuda:1, …), auto"),
     ("train --config a.toml", "there is no file a.toml; check the path after --config"),
     (
         "train --steps 1 --epochs 1",
