@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 
@@ -28,6 +29,10 @@ class UsageError(MusictkError):
     exit_code = 2
 
 
+class WriteError(MusictkError):
+    """A file that cannot be written: a full disk, no permission, a path that is a folder."""
+
+
 class UnknownNameError(UsageError):
     """An unknown name. The hint suggests the most similar known name, or lists the known ones."""
 
@@ -37,15 +42,37 @@ class UnknownNameError(UsageError):
         super().__init__(f"no {kind} {name!r}", hint or _suggestion(name, choices))
 
 
-def _suggestion(name: str, known: list[str]) -> str:
+def install_command(extra: str) -> str:
+    """The command that installs the optional packages of an extra, such as "audio".
+
+    It names the packages, so that it works without a release of musictk.
+    """
+    from importlib.metadata import PackageNotFoundError, requires
+
+    try:
+        wanted = requires("musictk") or []
+    except PackageNotFoundError:
+        wanted = []
+    marker = re.compile(rf"""extra == ['"]{extra}['"]""")
+    named = [each.partition(";")[0].strip() for each in wanted if marker.search(each)]
+    return "pip install " + " ".join(f"'{each}'" for each in named or [f"musictk[{extra}]"])
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name that is most similar to `name`; None if none is."""
     from rapidfuzz import fuzz, process  # imported only when a command fails
 
+    choices, fold = list(known), str.casefold
+    near = process.extractOne(name, choices, scorer=fuzz.ratio, processor=fold, score_cutoff=60)
+    near = near or process.extractOne(
+        name, choices, processor=fold, score_cutoff=80
+    )  # as part of a longer name
+    return None if near is None else str(near[0])
+
+
+def _suggestion(name: str, known: list[str]) -> str:
     if not known:
         return "there are none yet"
-    fold = str.casefold
-    near = process.extractOne(name, known, scorer=fuzz.ratio, processor=fold, score_cutoff=60)
-    near = near or process.extractOne(
-        name, known, processor=fold, score_cutoff=80
-    )  # as part of a longer name
+    near = nearest(name, known)
     listed = ", ".join(known[:12]) + (f", … ({len(known)} in all)" if len(known) > 12 else "")
-    return f"did you mean {near[0]!r}?" if near else f"choose from: {listed}"
+    return f"choose from: {listed}" if near is None else f"did you mean {near!r}?"

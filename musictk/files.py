@@ -19,7 +19,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import Any
 
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, WriteError
 
 _LIMIT = 64 << 20  # bytes of a settings file; a wrong path could name a far larger file
 AGAIN = ", then run the command again"  # ends a hint; `train` names the command instead
@@ -28,16 +28,17 @@ _PLACE = f"choose a writable path{AGAIN}"
 _HANDLES = f"raise the limit on open files (ulimit -n){AGAIN}"
 _HINTS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _PLACE),
-    **dict.fromkeys((errno.EINVAL, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG), _PLACE),
-    errno.EMFILE: _HANDLES,
-    errno.ENFILE: _HANDLES,
+    **dict.fromkeys((errno.EINVAL, errno.ENOENT, errno.ENOTDIR, errno.ELOOP), _PLACE),
+    errno.EISDIR: f"name a file in it{AGAIN}",
+    errno.ENAMETOOLONG: f"choose a shorter name{AGAIN}",
+    **dict.fromkeys((errno.EMFILE, errno.ENFILE), _HANDLES),
     errno.EIO: f"check the disk{AGAIN}",
 }
 
 
 @contextmanager
 def writing(path: Path, *native: type[Exception]) -> Iterator[None]:
-    """Turn an OSError while `path` is written into a MusictkError.
+    """Turn an OSError while `path` is written into a WriteError.
 
     `native`: exceptions that a library with its own file access raises instead of OSError.
     """
@@ -46,7 +47,20 @@ def writing(path: Path, *native: type[Exception]) -> Iterator[None]:
         yield
     except refusals as error:
         hint = _HINTS.get(getattr(error, "errno", None) or 0, _SPACE)
-        raise MusictkError(f"cannot write {path}: {cause(error)}", hint) from error
+        raise WriteError(f"cannot write {path}: {cause(error)}", hint) from error
+
+
+def require_writable(path: Path) -> None:
+    """Raise WriteError if no file can be written at `path`; creates and changes nothing there."""
+    with writing(path):
+        _require_file(path)
+        _probe(path.parent)
+
+
+def require_writable_folder(folder: Path) -> None:
+    """Raise WriteError if nothing can be written in `folder`, which need not exist."""
+    with writing(folder):
+        _probe(folder)
 
 
 def cause(error: BaseException) -> str:
@@ -62,10 +76,10 @@ def atomic(path: Path, *native: type[Exception]) -> Iterator[Path]:
     Raises MusictkError if it cannot be written; see `writing` for `native`.
     """
     with writing(path, *native):
-        if path.exists() and not path.is_file():  # renaming would replace a device by a file
-            raise OSError(errno.EINVAL, "not a regular file")
+        _require_file(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+        prefix = _prefix(path)
+        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
         temporary = Path(name)
         try:
             os.close(handle)
@@ -86,8 +100,9 @@ def staged(directory: Path, *native: type[Exception]) -> Iterator[Path]:
     cannot be written; see `writing` for `native`.
     """
     with writing(directory, *native):
+        _existing_folder(directory.parent)
         directory.parent.mkdir(parents=True, exist_ok=True)
-        prefix = f".{directory.name}."
+        prefix = _prefix(directory)
         temporary = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=directory.parent))
         try:
             yield temporary
@@ -211,13 +226,45 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
+def _require_file(path: Path) -> None:
+    """Raise OSError if something else is there: a rename would replace a device by a file."""
+    _existing_folder(path.parent)
+    try:
+        mode = path.stat().st_mode
+    except FileNotFoundError:
+        return
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "it is a directory")
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "not a regular file")
+
+
+def _existing_folder(folder: Path) -> Path:
+    """`folder` or the nearest one above it that exists; raises OSError if that is a file."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    if not folder.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, f"{folder} is not a directory")
+    return folder
+
+
+def _probe(folder: Path) -> None:
+    """Write some bytes to a nameless file where `folder` is or will be: finds a full disk too."""
+    with tempfile.TemporaryFile(dir=_existing_folder(folder), buffering=0) as stream:
+        stream.write(bytes(64 << 10))
+
+
+def _prefix(path: Path) -> str:
+    """The beginning of a temporary name, which must not be too long if the name is not."""
+    return f".{path.name[:40]}."
+
+
 def _take_place(temporary: Path, directory: Path) -> None:
     """Rename `temporary` to `directory`. An existing one is restored on failure."""
     if not directory.exists():
         temporary.rename(directory)
         return
-    # A directory cannot be renamed onto one that is not empty.
-    prefix = f".{directory.name}.old."
+    prefix = f"{_prefix(directory)}old."  # one that is not empty cannot be replaced
     aside = Path(tempfile.mkdtemp(prefix=prefix, suffix=".part", dir=directory.parent))
     old = aside / directory.name
     try:

@@ -151,7 +151,9 @@ class Registry:
         """The component called `name`; raises UnknownNameError with the nearest known name."""
         offer = self._offers.get((kind, name))
         if offer is None:
-            raise UnknownNameError(kind, name, (known.name for known in self.offers(kind)))
+            others = [other.kind for other in self.offers() if other.name == name]
+            hint = f"{name!r} names another kind of component: {others[0]}" if others else ""
+            raise UnknownNameError(kind, name, (known.name for known in self.offers(kind)), hint)
         return offer.load()
 
     def add_commands(self, app: typer.Typer) -> None:

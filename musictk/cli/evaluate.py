@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import math
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from musictk.cli.context import session
+from musictk.cli.music import MusicFile, named_music
 
 if TYPE_CHECKING:
     from musictk.evaluation.form import FormReport
 
-MidiFile = Annotated[Path, typer.Argument(metavar="FILE", help="MIDI file.")]
-
 
 def evaluate(
     context: typer.Context,
-    file: MidiFile,
+    file: MusicFile,
     form: Annotated[
         bool,
         typer.Option("--form", help="Compare the sections marked in the file with each other."),
@@ -39,12 +37,13 @@ def evaluate(
     from musictk.jobs import evaluate as job
 
     here = session(context)
+    score = named_music(here, file).score
     if form or as_form:
-        found = job.form(file, as_form)
+        found = job.form(score, as_form)
         here.output.block(_form_data(found), _form_text(found))
         return
     with here.catalog() as catalog, here.output.progress("reading") as bar:
-        report = job.music(catalog, here.workspace, file, composer, bar.update)
+        report = job.music(catalog, here.workspace, score, composer, bar.update)
     rows = [{"feature": name, **values} for name, values in report["features"].items()]
     if here.output.json:
         here.output.result(report)
@@ -55,13 +54,14 @@ def evaluate(
         )
 
 
-def originality(context: typer.Context, file: MidiFile) -> None:
+def originality(context: typer.Context, file: MusicFile) -> None:
     """Find the nearest training piece and the longest copied passage, in any key and tempo."""
     from musictk.jobs import evaluate as job
 
     here = session(context)
+    score = named_music(here, file).score
     with here.catalog() as catalog, here.output.progress("searching") as bar:
-        found = job.originality(catalog, here.workspace, file, bar.update)
+        found = job.originality(catalog, here.workspace, score, bar.update)
     lines = [
         f"nearest of {found.pieces:,} pieces: {found.nearest}"
         f" ({found.share:.1%} of this piece's {found.gram}-note patterns)",

@@ -2,29 +2,31 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from musictk.cli.context import session
+from musictk.cli.music import MusicFile, named_music
 
 
 def play(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="MIDI file to play.")],
+    file: MusicFile,
     port: Annotated[
         str | None,
         typer.Option(metavar="PORT", help="MIDI output port.", show_default="the first port"),
     ] = None,
 ) -> None:
-    """Play a MIDI file on a MIDI output port, such as a synthesizer. Ctrl-C stops it."""
-    from musictk.jobs.evaluate import read_score
+    """Play music on a MIDI output port, such as a synthesizer. Ctrl-C stops it."""
     from musictk.music import duration
-    from musictk.rendering import live
+    from musictk.rendering import live, midi
 
-    output = session(context).output
-    whole = duration(read_score(file))
-    with output.progress("playing") as bar:
-        name = live.play(file, port, lambda seconds: bar.update(seconds, whole))
-    output.result({"path": str(file), "port": name, "seconds": whole}, f"{file} played on {name}")
+    here = session(context)
+    music = named_music(here, file)
+    data, whole = midi.dump(music.score)[0], duration(music.score)
+    with here.output.progress("playing") as bar:
+        port = live.play(data, port, lambda seconds: bar.update(seconds, whole))
+    here.output.result(
+        {"path": str(music.path), "port": port, "seconds": whole}, f"{music.path} played on {port}"
+    )

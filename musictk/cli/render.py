@@ -8,11 +8,13 @@ from typing import Annotated
 import typer
 
 from musictk.cli.context import session
+from musictk.cli.music import MusicFile, named_music
+from musictk.files import require_writable
 
 
 def render(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="MIDI file to render.")],
+    file: MusicFile,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -31,11 +33,13 @@ def render(
         ),
     ] = None,
 ) -> None:
-    """Render a MIDI file to audio with a SoundFont."""
-    from musictk.jobs.evaluate import read_score
+    """Render music to audio with a SoundFont."""
     from musictk.rendering import audio
 
-    output = session(context).output
-    target = out or file.with_suffix(".wav")
-    audio.render(read_score(file), target, soundfont)
-    output.result({"path": str(target)}, str(target))
+    here = session(context)
+    music = named_music(here, file)
+    target = out or music.path.with_suffix(".wav")
+    audio.require_format(target)
+    require_writable(target)
+    audio.render(music.score, target, soundfont)
+    here.output.result({"path": str(target)}, str(target))

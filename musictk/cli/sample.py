@@ -11,8 +11,6 @@ import typer
 from musictk.cli.context import require_alone, session
 from musictk.cli.sampling_options import sampling_options
 
-NOT_RECORDED = "the workspace is read-only: the piece is not recorded, and --like cannot repeat it"
-
 
 @sampling_options(after={"temperature": "seed", "guidance": "sampler"})
 def sample(
@@ -87,7 +85,8 @@ def sample(
 ) -> None:
     """Compose a piece and write it as MIDI, with a marker at each section.
 
-    Sampling options default to the model's saved defaults, else to the values shown here.
+    Sampling options default to the model's saved defaults, else to the values shown here. Exit code
+    3 means that some of the pieces could not be written.
     """
     from musictk.cli.parse import conditions, samplers
     from musictk.cli.sample_progress import CompositionBar, report
@@ -119,8 +118,8 @@ def sample(
         needed = here.catalog() if bundle is None else here.catalog_if_any()
         with needed as catalog, bar:
             batch = job.sample(catalog, here.workspace, asked, out, bar)
-            if catalog is not None and catalog.read_only:
-                here.output.warn(NOT_RECORDED)
     report(here.output, batch)
+    if batch.moved:
+        raise batch.moved[0]
     if batch.failed:
         raise typer.Exit(3)

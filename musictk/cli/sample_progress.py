@@ -41,7 +41,7 @@ def report(output: Output, batch: SampleBatch) -> None:
     notices = {n.kind: n for piece in batch.made for n in piece.composition.notices}
     for notice in notices.values():
         output.warn(f"{notice.kind} in section {notice.section}, bar {notice.bar}")
-    for error in batch.failed:
+    for error in (*batch.failed, *batch.moved[1:]):
         output.warn(str(error))
     rows = [_row(piece) for piece in batch.made]
     output.result(rows, *map(_line, rows))
@@ -62,9 +62,9 @@ def _row(piece: SampleFile) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
-    repeat = "" if row["id"] is None else f"; repeat: musictk sample --like {row['id']}"
-    return (
+    line = (
         f"{row['path']}  by {row['model']}, seed {row['seed']},"
         f" {' '.join(row['sections'])}, {row['positions']:,} {row['unit']}s"
-        f" at {row['tokens_per_second']:,.0f}/s{repeat}"
+        f" at {row['tokens_per_second']:,.0f}/s"
     )
+    return line if row["id"] is None else f"{line}; repeat: musictk sample --like {row['id']}"

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from musictk.cli.context import session
+from musictk.cli.music import MusicFile, named_music
+from musictk.files import require_writable
 
 
 def show(
     context: typer.Context,
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="MIDI file to draw.")],
+    file: MusicFile,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -32,29 +35,34 @@ def show(
         ),
     ] = None,
 ) -> None:
-    """Draw the piano roll of a MIDI file, coloured by section."""
-    from musictk.jobs.evaluate import read_score
+    """Draw the piano roll of a piece, coloured by section."""
     from musictk.rendering import pianoroll
     from musictk.rendering.midi import sections
     from musictk.rendering.pictures import require_format
 
     here = session(context)
-    if out is not None:
-        require_format(out)
-    score = read_score(file)
+    music = named_music(here, file)
+    target = out or (music.path.with_suffix(".attention.png") if attention else None)
+    if target is None:
+        stdout, found = here.output.stdout, sections(music.score)
+        drawn = pianoroll.text(
+            music.score,
+            found,
+            stdout.width,
+            colour=stdout.is_terminal,
+            encoding=sys.stdout.encoding,
+        )
+        here.output.block({"sections": found}, drawn)
+        return
+    require_format(target)
+    require_writable(target)
     if attention:
         from musictk.jobs.attention import draw_attention
 
-        target = out or file.with_suffix(".attention.png")
         with here.catalog() as catalog:
-            draw_attention(catalog, here.workspace, score, run, target)
+            draw_attention(catalog, here.workspace, music.score, run, target)
         here.output.result({"path": str(target)}, str(target))
         return
-    found = sections(score)
-    if out is None:
-        stdout = here.output.stdout
-        drawn = pianoroll.text(score, found, stdout.width, colour=stdout.is_terminal)
-        here.output.block({"sections": found}, drawn)
-        return
-    pianoroll.draw(score, found, out, title=file.stem)
-    here.output.result({"path": str(out), "sections": found}, str(out))
+    found = sections(music.score)
+    pianoroll.draw(music.score, found, target, title=music.path.stem)
+    here.output.result({"path": str(target), "sections": found}, str(target))

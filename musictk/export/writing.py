@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from musictk.errors import MusictkError
+from musictk.export.failure import explain
 from musictk.export.replay import Replayed, replay, speeds
 from musictk.export.report import ExportListener, ExportReport
 from musictk.export.rounding import Excerpt, generated, rounding
@@ -46,20 +48,18 @@ def write_export(
     network, manifest = reference.network, reference.manifest
     with staged_export(target) as directory:
         listener.stage("writing")
-        try:
+        what = f"architecture {manifest.architecture!r}"
+        compiler = "torch.jit.script" if kind == "torchscript" else "torch.export"
+        hint = f"let its begin and forward compile with {compiler}"
+        with _explained(f"{what} cannot be exported as {kind}", hint, network):
             write(network, manifest, directory)
-        except (MusictkError, OSError):
-            raise
-        except Exception as error:  # torch's exporters raise errors of any type
-            raise MusictkError(
-                f"architecture {manifest.architecture!r} cannot be exported as {kind}: {error}",
-                "let its begin and forward compile with torch.jit.script and torch.export",
-            ) from error
         _write_tables(network, directory / WEIGHTS)
         manifest.write(directory)
-        candidate = load(directory, runtime, device="cpu")
         listener.stage("replaying")
-        replayed = replay(candidate, reference, EXACT)
+        hint = "export in another format, or change its forward"
+        with _explained(f"the {kind} export of {what} does not run", hint, network):
+            candidate = load(directory, runtime, device="cpu")
+            replayed = replay(candidate, reference, EXACT)
         measured: dict[str, Any] = {"greedy_agreement": replayed.agreement}
         if kind in ("onnx", "torchscript"):
             _require_exact(f"the {kind} export of {source}", replayed)
@@ -82,6 +82,17 @@ def write_export(
         kept = {key: value for key, value in asdict(report).items() if key != "path"}
         with_progress(manifest, export=kept).write(directory)
     return report
+
+
+@contextmanager
+def _explained(what: str, hint: str, network: Network) -> Iterator[None]:
+    """Turn an error of any type, as torch's exporters and runtimes raise, into one line."""
+    try:
+        yield
+    except (MusictkError, OSError):
+        raise
+    except Exception as error:
+        raise MusictkError(f"{what}: {explain(error, network)}", hint) from error
 
 
 def _require_exact(what: str, replayed: Replayed) -> None:

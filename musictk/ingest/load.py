@@ -2,19 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from musictk.catalog import PieceInfo, load_path
-from musictk.errors import MusictkError
-from musictk.files import open_regular
+from musictk.errors import MusictkError, UsageError, nearest
+from musictk.files import cause, open_regular
 from musictk.ingest.locations import is_gone
 from musictk.reading.archives import read_member
 from musictk.reading.kinds import kind_of
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi, read_text
-from musictk.reading.reasons import RejectedError
+from musictk.reading.reasons import Reason, RejectedError
 from musictk.tokens import Piece
 from musictk.workspace import Workspace
+
+_MOVED = "was it moved or deleted? `musictk catalog check` lists missing files"
+_AUDIO = (".wav", ".mp3", ".flac", ".ogg", ".m4a", ".aac", ".aif", ".aiff", ".opus", ".wma")
+_NOTATION = (".musicxml", ".mxl", ".xml", ".mscz", ".mscx", ".krn", ".mei", ".ly", ".gp", ".gpx")
+_REASONS = {
+    Reason.NOT_MIDI: "choose a MIDI or ABC file",
+    Reason.NO_NOTES: "choose a file with notes",
+    Reason.EMPTY: "choose a file with notes",
+    Reason.MIDI2: "export it as a standard MIDI file (.mid)",
+    Reason.NOT_TEXT: "save it as UTF-8 text",
+    Reason.ENCRYPTED: "unpack the archive first",
+}
 
 
 def load_piece(workspace: Workspace, info: PieceInfo) -> Piece:
@@ -22,7 +35,11 @@ def load_piece(workspace: Workspace, info: PieceInfo) -> Piece:
 
     Raises MusictkError where the file is missing or unreadable.
     """
-    return _read(*find_location(workspace, info), info.kind)
+    path, member = find_location(workspace, info)
+    try:
+        return _read(path, member, info.kind)[1]
+    except OSError as error:
+        raise MusictkError(f"cannot read {path}: {cause(error)}", _MOVED) from error
 
 
 def find_location(workspace: Workspace, info: PieceInfo) -> tuple[Path, str | None]:
@@ -47,22 +64,60 @@ def read_piece(path: Path) -> Piece:
 
     Raises MusictkError where it is missing or not accepted.
     """
-    kind = kind_of(path.name)
-    return _read(path, None, kind if kind in ("text", "abc") else "midi")
+    return read_music(path)[1]
 
 
-def _read(path: Path, member: str | None, kind: str) -> Piece:
+def read_music(path: Path, member: str | None = None) -> tuple[bytes, Piece]:
+    """The bytes and the music of a file that the user named, or of a member of an archive.
+
+    Raises MusictkError where it is missing or not accepted.
+    """
+    kind = kind_of(member or path.name)
+    try:
+        return _read(path, member, kind if kind in ("text", "abc") else "midi")
+    except FileNotFoundError as error:
+        raise missing_file(path) from error
+    except IsADirectoryError as error:
+        raise UsageError(f"{path} is a directory", "name a file in it") from error
+    except OSError as error:
+        raise MusictkError(f"cannot read {path}: {cause(error)}", "choose another file") from error
+
+
+def missing_file(path: Path, known: Iterable[str] = ()) -> UsageError:
+    """The error for a file that does not exist: names a similar one, in its folder or `known`."""
+    folder = path.parent
+    message = f"there is no file {str(path)!r}"
+    if not folder.is_dir():
+        return UsageError(message, f"the folder {str(folder)!r} does not exist")
+    try:
+        beside = {each.stem: each for each in sorted(folder.iterdir()) if kind_of(each.name)}
+    except OSError:
+        beside = {}
+    near = nearest(path.stem, beside)
+    if near is not None:
+        return UsageError(message, f"did you mean {str(beside[near])!r}?")
+    near = nearest(str(path), known)
+    return UsageError(message, "check the path" if near is None else f"did you mean {near!r}?")
+
+
+def _read(path: Path, member: str | None, kind: str) -> tuple[bytes, Piece]:
     limits = Limits()
     try:
         data = read_member(path, member, limits) if member else _bytes(path, limits)
-        return read_midi(data, limits).score if kind == "midi" else read_text(data, limits)
-    except OSError as error:
-        raise MusictkError(
-            f"cannot read {path}: {error.strerror or error}",
-            "was it moved or deleted? `musictk catalog check` lists missing files",
-        ) from error
+        music = read_midi(data, limits).score if kind == "midi" else read_text(data, limits)
     except RejectedError as error:
-        raise MusictkError(f"cannot use {path}: {error}") from error
+        where = path if member is None else path / member
+        raise MusictkError(f"cannot use {where}: {error}", _hint(where, error.reason)) from error
+    return data, music
+
+
+def _hint(path: Path, reason: Reason) -> str:
+    suffix = path.suffix.lower()
+    if suffix in _AUDIO:
+        return "musictk reads notes, not sound: choose a MIDI or ABC file, or transcribe it first"
+    if suffix in _NOTATION:
+        return "export it as MIDI from a notation program"
+    return _REASONS.get(reason, "")
 
 
 def _bytes(path: Path, limits: Limits) -> bytes:

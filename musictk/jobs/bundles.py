@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -51,10 +53,12 @@ def open_source(
     source: ModelSource,
     made: str = "",
     digest: str | None = None,
+    notice: Callable[[str], None] | None = None,
 ) -> LoadedModel:
     """Load the model of `source`; raises MusictkError with the command that makes it.
 
-    With a `digest`, which the model files had when `made` was made, no others are loaded.
+    With a `digest`, which the model files had when `made` was made, no others are loaded. `notice`
+    is called with the name of the export that is used if the run has several.
     """
     if source.bundle is not None:
         if source.run is not None:
@@ -66,7 +70,7 @@ def open_source(
         name, directory = best_of(catalog, workspace, source.run)
         engine = source.runtime or "torch"
         if engine != "torch" and engine not in available(directory):
-            directory = _export(catalog, workspace, name, engine)
+            directory = _export(catalog, workspace, name, engine, notice)
     chosen = choose(directory, engine)
     found = _digest(directory)
     if digest not in (None, found):
@@ -88,21 +92,37 @@ def known_source(source: ModelSource) -> ModelSource:
     return replace(source, runtime=None)
 
 
-def _export(catalog: Catalog, workspace: Workspace, run: str, runtime: str) -> Path:
+def _export(
+    catalog: Catalog,
+    workspace: Workspace,
+    run: str,
+    runtime: str,
+    notice: Callable[[str], None] | None,
+) -> Path:
     """The newest export of the run for that runtime whose files still exist."""
     loader = find_loader(runtime)
-    kinds = set()
+    kinds: dict[str, Path] = {}  # the newest first
     for row in reversed(catalog.exports(run)):
         path = workspace.resolve(row.path)
         if (path / MANIFEST).is_file():
-            if row.kind.partition("-")[0] == runtime:
-                return path
-            kinds.add(row.kind)
+            kinds.setdefault(row.kind, path)
+    usable = [kind for kind in kinds if kind.partition("-")[0] == runtime]
+    if len(usable) > 1 and notice is not None:
+        others = " or ".join(f"--bundle {_short(kinds[kind])}" for kind in usable[1:])
+        notice(f"uses the newest export, {usable[0]}; for another: {others}")
+    if usable:
+        return kinds[usable[0]]
     others = f", only for {' and '.join(sorted(kinds))}" if kinds else ""
     raise MusictkError(
         f"run {run} has no export for {runtime}{others}",
         loader.hint(run),
     )
+
+
+def _short(path: Path) -> str:
+    """A path as the user would type it: relative if it is below the current directory."""
+    here = Path.cwd()
+    return shlex.quote(str(path.relative_to(here) if path.is_relative_to(here) else path))
 
 
 def _digest(directory: Path) -> str:

@@ -12,6 +12,7 @@ from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.export import Excerpt, ExportListener, ExportReport, export_onnx, export_torchscript
 from musictk.export.rounding import POSITIONS
+from musictk.files import require_writable_folder
 from musictk.jobs.bundles import best_of
 from musictk.jobs.corpus import Corpus, known_labels
 from musictk.model.manifest import Manifest
@@ -47,6 +48,7 @@ def export(
 ) -> Iterator[ExportReport]:
     """Export the best checkpoint of a run (by default the newest finished one) to each kind."""
     name, source = best_of(catalog, workspace, run)
+    require_writable_folder(workspace.exports)
     for kind in kinds:
         target = workspace.exports / f"{name}-{kind}"
         if kind == "torchscript":

@@ -19,14 +19,22 @@ from musictk.rendering.continuation import append
 from musictk.tokens import Tokenizer
 
 _MIDI = (".mid", ".midi")
+_AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".aac", ".m4a", ".opus")
 
 
 def check_name(out: Path | None, tokenizer: Tokenizer) -> None:
     """Raise UsageError for a file name that does not fit the tokenizer, before composing."""
-    if out is not None and out.suffix.lower() not in _MIDI and "midi" in tokenizer.reads:
-        raise UsageError(
-            f"{out} does not end in .mid", "to make an audio file, then run: musictk render out.mid"
-        )
+    if out is None or out.suffix.lower() in _MIDI:
+        return
+    if out.is_dir():
+        raise UsageError(f"{out} is a directory", f"name a file in it: -o {out / 'out.mid'}")
+    if out.suffix.lower() in _AUDIO:
+        midi = out.with_suffix(".mid")
+        hint = f"compose with -o {midi}, then run: musictk render {midi} -o {out}"
+        raise UsageError(f"{out} is the name of an audio file, and sample writes MIDI", hint)
+    if "midi" in tokenizer.reads:
+        hint = "choose a name that ends in .mid, such as -o out.mid"
+        raise UsageError(f"{out} does not end in .mid", hint)
 
 
 def target(

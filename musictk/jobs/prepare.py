@@ -13,6 +13,7 @@ from musictk.catalog.runs import check_run_name
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportListener
+from musictk.files import require_writable_folder
 from musictk.ingest.encode import EncodeListener
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
@@ -79,6 +80,7 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
     `claim` locks the run's directory before the run is in the catalog. Raises UsageError for a
     `name` that is taken or is not valid.
     """
+    require_writable_folder(job.workspace.runs)  # before minutes of encoding
     if name is not None:
         _require_free(job, name)
     make_trackers(config.track)  # raises if a library is missing

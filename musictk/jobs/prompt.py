@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -16,7 +15,7 @@ from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.prompts import EncodedPrompt, encode_prompt, last_positions
-from musictk.ingest import read_piece
+from musictk.jobs.named_music import NamedMusic
 from musictk.music import bars
 from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.continuation import JoinPoint
@@ -97,24 +96,24 @@ class Prompt:
         return replace(self.music, limit=bars * 4 * quarter * over // under)
 
 
-def read_prompt(tokenizer: Tokenizer, path: Path, most: int = 0) -> Prompt:
-    """The music in a file, of which the model is given the last `most` positions (0: all).
+def read_prompt(tokenizer: Tokenizer, given: NamedMusic, most: int = 0) -> Prompt:
+    """The music as a prompt, of which the model is given the last `most` positions (0: all).
 
     ABC notation is converted to music for a model of music. Raises MusictkError for a file that
     cannot be used.
     """
-    piece = read_piece(path)
+    piece, data = given.piece, given.data
     if isinstance(piece, str) and "midi" in tokenizer.reads:
         data, piece = abc_to_midi(piece), abc_to_score(piece)
-    else:
-        data = path.read_bytes() if isinstance(piece, ScoreTick) and path.is_file() else b""
     try:
         if isinstance(piece, str):
             return _text(tokenizer, piece, most)
         encoded = encode_prompt(tokenizer, piece)
     except ValueError as error:
         kinds = " or ".join(sorted(tokenizer.reads))
-        raise UsageError(f"cannot continue {path}: {error}", f"this model reads {kinds}") from error
+        raise UsageError(
+            f"cannot continue {given.path}: {error}", f"this model reads {kinds}"
+        ) from error
     music = _music(data, piece, encoded)
     sequence = last_positions(tokenizer, encoded.sequence, most)
     return Prompt(

@@ -2,29 +2,35 @@
 
 from __future__ import annotations
 
-import hashlib
 import secrets
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
+from musictk.files import require_writable
 from musictk.generation import compose as composing
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Links, Sampling, resolve_sampling
-from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
+from musictk.jobs.bundles import ModelSource, known_source, open_source
+from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
+from musictk.jobs.named_music import find_music
 from musictk.jobs.pieces import check_name, target, write_composition
 from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
+from musictk.jobs.sample_rows import SampleRows
 from musictk.model.conditions import OTHER
 from musictk.model.manifest import Manifest
+from musictk.model.memory import enough_memory
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
@@ -49,7 +55,7 @@ class SampleRequest:
     count: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
     samplers: Links = ()
-    prompt: Path | None = None  # music to continue
+    prompt: Path | None = None  # music to continue: see `find_music`
     theme: Path | None = None  # music to use as the first section of the form
     new_only: bool = False  # write the new bars without the prompt
 
@@ -58,7 +64,7 @@ class SampleRequest:
 class SampleFile:
     """A file that was written."""
 
-    id: int | None  # of its row in the catalog, for `sample --like ID`; None: it has none
+    id: int | None  # of its row in the catalog, for `sample --like ID`; None: it has no row
     path: Path
     composition: Composition
     source: str  # the name of the model
@@ -70,6 +76,7 @@ class SampleBatch:
 
     made: tuple[SampleFile, ...]
     failed: tuple[MusictkError, ...] = ()  # of pieces that could not be written
+    moved: tuple[MusictkError, ...] = ()  # of pieces that were written to another path
     folded: tuple[str, ...] = ()  # labels that share OTHER's vector
     notices: tuple[str, ...] = ()  # what the files could not represent
 
@@ -83,62 +90,68 @@ def sample(
 ) -> SampleBatch:
     """Compose `asked.count` pieces and write each; several are numbered out-1.mid, out-2.mid, …
 
-    Each is recorded in the catalog, unless there is none or it is read-only. Raises MusictkError if
-    none of them can be written.
+    Each is stored in the catalog, unless there is none or it is read-only. Raises MusictkError if
+    none of them can be written, and WriteError before composing if `out` cannot be. A piece whose file cannot be written after all is written to a temporary folder.
     """
-    opened = open_source(catalog, workspace, asked.source)
+    notice = None if listener is None else listener.notice
+    opened = open_source(catalog, workspace, asked.source, notice=notice)
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
     _check(asked)
     sampling = _sampling(runtime.manifest, asked)
-    prompt = _prompt(tokenizer, asked, sampling)
+    prompt = _prompt(catalog, workspace, tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     find_metre(tokenizer, sampling.metre)
+    _require_targets(out, opened.name, request, tokenizer)
     _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None if prompt is None else prompt.for_bars(0 if asked.form.strip() else asked.bars)
-    record = catalog if catalog is not None and not catalog.read_only else None
-    kept: dict[str, Any] = {}
-    if given is not None and record is not None:
-        kept = {"given": given.store(workspace)}
-    kept |= {"new_only": True} if asked.new_only else {}
+    rows = SampleRows(catalog, workspace, opened, asked.source, request, asked.new_only)
+    rows.store_prompt(given)
     made: list[SampleFile] = []
     notices: list[str] = []
     failed: list[MusictkError] = []
-    for composition in compose(runtime, tokenizer, request, listener):
+    moved: list[MusictkError] = []
+    for composition in _composed(runtime, tokenizer, request, listener):
         path = target(out, opened.name, request, composition.row, tokenizer)
+        write = partial(
+            write_composition, tokenizer, composition, prompt=given, new_only=asked.new_only
+        )
         try:
-            notices += write_composition(tokenizer, composition, path, given, asked.new_only)
+            written = deliver(path, write)
         except MusictkError as error:  # of text that is not valid ABC; other pieces may be
             failed.append(error)
             continue
-        details = {
-            "source": _plain(asked.source, opened),
-            "row": composition.row,
-            **kept,
-            **request.plain(),
-        }
-        number = None if record is None else _record(record, workspace, path, opened, details)
-        made.append(SampleFile(number, path, composition, opened.name))
+        notices += written.notices
+        moved += [] if written.error is None else [written.error]
+        sample_id = rows.add(written.path, composition)
+        made.append(SampleFile(sample_id, written.path, composition, opened.name))
     if failed and not made:
         raise failed[0]
+    notices += rows.notices
     return SampleBatch(
-        tuple(made), tuple(failed), _folded(runtime, request), tuple(dict.fromkeys(notices))
+        tuple(made),
+        tuple(failed),
+        tuple(moved),
+        _folded(runtime, request),
+        tuple(dict.fromkeys(notices)),
     )
 
 
-def _record(
-    catalog: Catalog, workspace: Workspace, path: Path, opened: LoadedModel, details: dict[str, Any]
-) -> int:
-    """Record a piece that was written; the id of its row."""
-    return catalog.add_sample(
-        workspace.relative(path),
-        hashlib.sha256(path.read_bytes()).hexdigest(),
-        opened.digest,
-        details["seed"],
-        details,
-        opened.run,
-    ).id
+def _composed(
+    runtime: Runtime, tokenizer: Tokenizer, request: PieceRequest, listener: SampleListener | None
+) -> list[Composition]:
+    """The pieces; raises MusictkError where they do not fit into memory."""
+    with enough_memory("ask for a smaller --count or fewer --bars"):
+        return compose(runtime, tokenizer, request, listener)
+
+
+def _require_targets(
+    out: Path | None, name: str, request: PieceRequest, tokenizer: Tokenizer
+) -> None:
+    """Raise WriteError if the pieces cannot be written: before minutes of composing."""
+    for row in {0, request.count - 1}:
+        require_writable(target(out, name, request, row, tokenizer))
 
 
 def _check(asked: SampleRequest) -> None:
@@ -162,11 +175,18 @@ def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
     return resolve_sampling(manifest.sampling, asked.options, planned)
 
 
-def _prompt(tokenizer: Tokenizer, asked: SampleRequest, sampling: Sampling) -> Prompt | None:
+def _prompt(
+    catalog: Catalog | None,
+    workspace: Workspace,
+    tokenizer: Tokenizer,
+    asked: SampleRequest,
+    sampling: Sampling,
+) -> Prompt | None:
     path = asked.prompt if asked.theme is None else asked.theme
     if path is None:
         return None
-    return read_prompt(tokenizer, path, 0 if asked.theme is not None else sampling.prompt_tokens)
+    music = find_music(str(path), workspace, lambda: nullcontext(catalog))
+    return read_prompt(tokenizer, music, 0 if asked.theme is not None else sampling.prompt_tokens)
 
 
 def _announce(
@@ -245,11 +265,18 @@ def repeat_sample(
     opened = open_source(catalog, workspace, source, f"sample {sample_id}", row.bundle)
     request = PieceRequest.read(values)
     tokenizer = opened.runtime.manifest.make_tokenizer()
-    found = remake(opened.runtime, tokenizer, request, index, listener)
     path = out or workspace.resolve(row.path)
-    notices = write_composition(tokenizer, found, path, prompt, new_only)
-    made = SampleFile(row.id, path, found, opened.name)
-    return SampleBatch((made,), folded=_folded(opened.runtime, request), notices=tuple(notices))
+    check_name(out, tokenizer)
+    require_writable(path)
+    found = remake(opened.runtime, tokenizer, request, index, listener)
+    write = partial(write_composition, tokenizer, found, prompt=prompt, new_only=new_only)
+    written = deliver(path, write)
+    return SampleBatch(
+        (SampleFile(row.id, written.path, found, opened.name),),
+        moved=() if written.error is None else (written.error,),
+        folded=_folded(opened.runtime, request),
+        notices=written.notices,
+    )
 
 
 def _folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
@@ -260,12 +287,3 @@ def _folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
         for label, _ in weighted
         if known.id(category, label) == 1 and label.upper() != OTHER
     )
-
-
-def _plain(source: ModelSource, opened: LoadedModel) -> dict[str, Any]:
-    """The source with the run and runtime that were used, so that later runs change nothing."""
-    named = replace(source, run=opened.run, runtime=opened.runtime.name)
-    return {
-        key: str(value) if isinstance(value, Path) else value
-        for key, value in asdict(named).items()
-    }

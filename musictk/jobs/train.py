@@ -20,6 +20,7 @@ from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.run_settings import RunSettings
 from musictk.jobs.runs import close, close_abandoned, keep
 from musictk.jobs.tracking import Tracking, make_trackers
+from musictk.model.memory import enough_memory
 from musictk.training import checkpoint
 from musictk.training.directory import CheckpointError, lock, resumable
 from musictk.training.distributed import join
@@ -27,6 +28,8 @@ from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 from musictk.training.outcome import Outcome
 from musictk.workspace import Workspace
+
+_SMALLER = "train with a smaller --set batch=N or --set length=N, or a smaller --size"
 
 
 @dataclass(frozen=True)
@@ -108,17 +111,18 @@ def _train(
             if world.is_main:
                 listener.began(name, prepared.facts)
                 tracking = _start_tracking(job, name, prepared, resumed)
-            outcome = train(
-                LanguageModeling(
-                    prepared.network, prepared.manifest, prepared.train, prepared.valid
-                ),
-                prepared.settings,
-                directory,
-                tracking,
-                resume=resumed,
-                device=world.device,
-                locked=True,
-            )
+            with enough_memory(_SMALLER):
+                outcome = train(
+                    LanguageModeling(
+                        prepared.network, prepared.manifest, prepared.train, prepared.valid
+                    ),
+                    prepared.settings,
+                    directory,
+                    tracking,
+                    resume=resumed,
+                    device=world.device,
+                    locked=True,
+                )
             if world.is_main:
                 keep(catalog, workspace, name, prepared.facts.parameters, outcome)
             tracking.finish(outcome.ended)

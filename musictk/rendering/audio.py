@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from symusic import Synthesizer
 from symusic.core import NoteTick, ScoreTick
 
-from musictk.errors import MusictkError, UsageError
+from musictk.errors import MusictkError, UsageError, install_command
 from musictk.files import atomic, cause, open_regular, write_bytes
 from musictk.music import duration
 
@@ -50,10 +50,8 @@ def render(
     empty, silent or longer than two hours.
     """
     settings = settings or AudioSettings()
+    require_format(path)
     suffix = path.suffix.lower()
-    if suffix != ".wav" and suffix not in COMPRESSED:
-        known = ", ".join([".wav", *COMPRESSED])
-        raise UsageError(f"cannot write audio as {suffix or path.name!r}", f"choose one of {known}")
     samples = synthesize(score, soundfont or find_soundfont(), settings)
     if suffix == ".wav":
         with atomic(path) as temporary:
@@ -61,6 +59,16 @@ def render(
     else:
         write_bytes(path, _compressed(samples, settings.rate, COMPRESSED[suffix]))
     return len(samples) / settings.rate
+
+
+def require_format(path: Path) -> None:
+    """Raise UsageError for a suffix that is no audio format, MusictkError without its encoder."""
+    suffix = path.suffix.lower()
+    if suffix != ".wav" and suffix not in COMPRESSED:
+        known = ", ".join([".wav", *COMPRESSED])
+        raise UsageError(f"unknown audio format {suffix!r} of {path}", f"choose from: {known}")
+    if suffix in COMPRESSED:
+        _encoder(COMPRESSED[suffix])
 
 
 def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
@@ -73,7 +81,8 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
     try:
         synthesizer = Synthesizer(str(soundfont), settings.rate)
     except RuntimeError as error:
-        raise MusictkError(f"the soundfont {soundfont} cannot be read: {cause(error)}") from error
+        message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
+        raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
     samples = np.ascontiguousarray(synthesizer.render(_let_ring(score, settings), True).T)
     loudest = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(loudest) or loudest == 0:
@@ -108,7 +117,8 @@ def _check_soundfont(path: Path) -> None:
         with open_regular(path) as file:
             head = file.read(12)
     except OSError as error:
-        raise MusictkError(f"the soundfont {path} cannot be read: {cause(error)}") from error
+        message = f"the soundfont {path} cannot be read: {cause(error)}"
+        raise MusictkError(message, "choose an .sf2 or .sf3 file") from error
     if head[:4] != b"RIFF" or head[8:] != b"sfbk":
         raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
 
@@ -124,17 +134,26 @@ def _write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:
 
 def _compressed(samples: NDArray[np.float32], rate: int, kind: str) -> bytes:
     """Compress in memory, because libsndfile does not report why writing to a disk fails."""
-    try:
-        import soundfile
-    except (ImportError, OSError) as error:  # OSError: without libsndfile
-        hint = "pip install 'musictk[audio]', or write a .wav"
-        raise MusictkError(f"{kind} needs the package soundfile", hint) from error
+    soundfile = _encoder(kind)
     options: dict[str, Any] = {"format": kind, "samplerate": rate, "channels": samples.shape[1]}
     stream = io.BytesIO()
     with soundfile.SoundFile(stream, "w", **options) as file:
         for block in _blocks(samples):  # OGG written in one call crashes libsndfile
             file.write(block)
     return stream.getvalue()
+
+
+def _encoder(kind: str) -> Any:
+    """The package soundfile; raises MusictkError without it, or without that format."""
+    try:
+        import soundfile
+    except (ImportError, OSError) as error:  # OSError: without libsndfile
+        hint = f"{install_command('audio')}, or write a .wav"
+        raise MusictkError(f"{kind} needs the package soundfile", hint) from error
+    if kind not in soundfile.available_formats():
+        message = f"the installed libsndfile cannot write {kind}"
+        raise MusictkError(message, "upgrade the package soundfile, or write a .wav")
+    return soundfile
 
 
 def _blocks(samples: NDArray[np.float32], size: int = 4096) -> Iterator[NDArray[np.float32]]:

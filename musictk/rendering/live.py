@@ -1,37 +1,40 @@
-"""Play a MIDI file on an output port: a synthesizer or a DAW."""
+"""Play MIDI on an output port: a synthesizer or a DAW."""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import mido
 
-from musictk.errors import MusictkError, UnknownNameError
+from musictk.errors import MusictkError, UnknownNameError, install_command
+from musictk.files import cause
 
 
 def ports() -> list[str]:
     """The names of the MIDI output ports. Raises MusictkError where there is no MIDI backend."""
     try:
         return list(dict.fromkeys(mido.get_output_names()))
-    except (ImportError, OSError, RuntimeError) as error:
-        raise MusictkError(
-            f"no MIDI ports can be reached: {error}", "pip install 'musictk[live]'"
-        ) from error
+    except ImportError as error:
+        raise MusictkError("playing needs a MIDI backend", install_command("live")) from error
+    except Exception as error:  # each backend raises its own, such as rtmidi.SystemError
+        hint = "start the sound system, or render the piece: musictk render FILE"
+        raise MusictkError(f"no MIDI ports can be reached: {cause(error)}", hint) from error
 
 
 def play(
-    path: Path, port: str | None, progress: Callable[[float], None] = lambda seconds: None
+    data: bytes, port: str | None, progress: Callable[[float], None] = lambda seconds: None
 ) -> str:
-    """Play `path` in real time on `port` (default: the first) and return the port's name.
+    """Play a MIDI file in real time on `port` (default: the first) and return the port's name.
 
     `progress` is called with the seconds played. All notes are ended, also after an interruption.
     Raises UnknownNameError for an unknown port, MusictkError where there is none.
     """
     names = ports()
     if not names:
-        raise MusictkError("this machine has no MIDI output port", "start a synthesizer or a DAW")
+        hint = "start a synthesizer or a DAW, or render the piece: musictk render FILE"
+        raise MusictkError("this machine has no MIDI output port", hint)
     name = port or names[0]
     if name not in names:
         raise UnknownNameError("MIDI port", name, names)
@@ -39,7 +42,7 @@ def play(
     with mido.open_output(name) as output:
         seconds = 0.0
         try:
-            for message in mido.MidiFile(path).play():
+            for message in mido.MidiFile(file=io.BytesIO(data)).play():
                 output.send(message)
                 seconds += message.time
                 progress(seconds)

@@ -11,9 +11,16 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.music import duration
-from musictk.rendering.midi import SectionSpan, labels
+from musictk.rendering.midi import SectionSpan, labels, printable
 from musictk.rendering.pictures import save
-from musictk.rendering.roll import PALETTE, RollView, braille, pitch_name
+from musictk.rendering.roll import (
+    ASCII_GLYPHS,
+    GLYPHS,
+    PALETTE,
+    RollView,
+    braille,
+    pitch_name,
+)
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -61,29 +68,33 @@ def text(
     width: int = 100,
     height: int = 24,
     colour: bool = False,
+    encoding: str = "utf-8",
 ) -> str:
     """The whole piece as lines of braille, at most `width` characters by about `height` lines.
 
     A pitch is one dot high, or two where there is room. Section labels are above, bar numbers
-    below. With `colour` sections are coloured by ANSI escapes. Raises MusictkError for a piece with
-    no pitched notes.
+    below. With `colour` sections are coloured by ANSI escapes. An `encoding` without braille gets
+    ASCII instead: `:` where a cell has notes in both halves, `'` and `.` for one half. Raises
+    MusictkError for a piece with no pitched notes.
     """
     roll = RollView.of(score, sections)
     columns = max(20, width - 4)
     dots = max(1, min(2, 4 * height // (roll.high - roll.low + 1)))  # per pitch
     grid = roll.grid(columns, dots)
+    glyphs = GLYPHS if _encodes(encoding, "⣿") else ASCII_GLYPHS
+    mark = "│" if _encodes(encoding, "│") else "|"
     ticks = roll.bars[-1] / columns  # of one character
     named = [(section.start, section.label) for section in sections]
     every = _bar_step(len(roll.bars) - 1, columns // 8)
     numbers = [(int(tick), str(bar + 1)) for bar, tick in enumerate(roll.bars[:-1])][::every]
-    lines = [("", _rule(named, ticks, columns))] if sections else []
+    lines = [("", _rule(named, ticks, columns, mark))] if sections else []
     for row, cells in enumerate(braille(grid)):
         pitches = range(roll.high - 4 * row // dots, roll.high - (4 * row + 4) // dots, -1)
         octave = next((pitch_name(pitch) for pitch in pitches if pitch % 12 == 0), "")
-        body = "".join(chr(0x2800 + cell) if cell else " " for cell in cells).rstrip()
+        body = "".join(glyphs[cell] for cell in cells).rstrip()
         lines.append((octave, body))
     painted = [(side, _paint(body, roll, ticks) if colour else body) for side, body in lines]
-    painted.append(("", _rule(numbers, ticks, columns)))
+    painted.append(("", _rule(numbers, ticks, columns, mark)))
     return "\n".join(f"{side:>3} {body}".rstrip() for side, body in painted)
 
 
@@ -193,7 +204,7 @@ def _draw_heading(
     figure.text(
         left,
         1 - 0.40 / height,
-        title or "Untitled",
+        printable(title) or "Untitled",
         fontsize=16,
         fontweight="bold",
         color=INK,
@@ -224,13 +235,22 @@ def _bar_step(count: int, most: int) -> int:
     return step
 
 
-def _rule(marks: list[tuple[int, str]], ticks: float, columns: int) -> str:
+def _encodes(encoding: str, text: str) -> bool:
+    """Whether a stream of that encoding can print `text`."""
+    try:
+        text.encode(encoding)
+    except (UnicodeEncodeError, LookupError):
+        return False
+    return True
+
+
+def _rule(marks: list[tuple[int, str]], ticks: float, columns: int, mark: str) -> str:
     """A line with the text of each mark at its tick; marks that would overlap are left out."""
     line = ""
     for tick, label in marks:
         at = int(tick / ticks)
         if at >= len(line) and at < columns:
-            line = line.ljust(at) + f"│{label}"
+            line = line.ljust(at) + mark + label
     return line[:columns]
 
 

@@ -16,6 +16,11 @@ from musictk.rendering.midi import SectionSpan, labels
 # Distinguishable with common colour blindness: the colours differ in lightness too.
 PALETTE = ("#3566a8", "#d0572f", "#2f8f6b", "#8553a6", "#c58a1b", "#b8406f", "#3a94ab", "#6f7a2e")
 
+# The characters of a cell by its dots; the dots of rows 1 and 2 are in UPPER.
+UPPER = 0x01 | 0x08 | 0x02 | 0x10
+GLYPHS = " " + "".join(map(chr, range(0x2801, 0x2900)))
+ASCII_GLYPHS = "".join(" '.:"[bool(cell & UPPER) + 2 * bool(cell & ~UPPER)] for cell in range(256))
+
 
 @dataclass(frozen=True)
 class RollView:

@@ -10,6 +10,8 @@ from musictk.errors import MusictkError
 from musictk.plugin import registry
 from musictk.runtime.contract import CapacityError, Loader, Runtime, Session
 
+BUNDLE = "name the directory of an export, or one such as runs/RUN/best"
+
 __all__ = [
     "CapacityError",
     "Loader",
@@ -43,8 +45,10 @@ def choose(directory: Path, runtime: str | None = None) -> str:
     """The name of the runtime that `load` uses; raises as it does. Loads no model."""
     wanted = None if runtime is None else find_loader(runtime)
     found = available(directory)
+    if not found and not directory.exists():
+        raise MusictkError(f"there is no bundle {str(directory)!r}", BUNDLE)
     if not found:
-        raise MusictkError(f"{directory} contains no model", "name a run, an export or a bundle")
+        raise MusictkError(f"{directory} contains no model", _elsewhere(directory))
     if wanted is None:
         harmless = [name for name in found if not find_loader(name).program]
         if not harmless:
@@ -78,3 +82,11 @@ def find_loader(name: str) -> Loader:
     """The loader of a runtime; raises UnknownNameError with the nearest known name."""
     loader: type[Loader] = registry().load("runtime", name)
     return loader()
+
+
+def _elsewhere(directory: Path) -> str:
+    """A hint at the bundle that was meant by a path that is none."""
+    found = [directory.parent] if directory.is_file() and available(directory.parent) else []
+    for pattern in ("best", "*", "*/best"):
+        found = found or [each for each in sorted(directory.glob(pattern)) if available(each)]
+    return f"did you mean {str(found[0])!r}?" if found else BUNDLE

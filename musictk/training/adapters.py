@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, install_command
 from musictk.model.network import Network
 
 
@@ -21,7 +21,7 @@ def adapt(network: Network, rank: int) -> None:
         from peft import LoraConfig, inject_adapter_in_model
     except ImportError as error:
         raise MusictkError(
-            "LoRA needs the package peft", "pip install 'musictk[lora]', or train all weights"
+            "LoRA needs the package peft", f"{install_command('lora')}, or train all weights"
         ) from error
     targets = [
         name for name, module in network.body.named_modules() if isinstance(module, nn.Linear)

@@ -101,7 +101,7 @@ def choose(
         share = min(max(positions / SMALL_CORPUS, 1.0), MOST_SECONDS / SECONDS)
         work = SECONDS * share * CPU_FLOPS * machine.cores
         size = size or _affordable(work, parameters)
-        affordable = work / (6 * parameters(size))
+        affordable = work / (6 * max(parameters(size), 1))
         shape = {"batch": 4, "length": 256, "precision": "fp32"}
         model = {"dropout": 0.0}
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}

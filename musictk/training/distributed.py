@@ -17,6 +17,8 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.training.objective import Objective, blocks
 from musictk.training.settings import TrainSettings
 
+_DEVICES = "choose from: cpu, cuda (cuda:1, …), auto"
+
 
 @dataclass(frozen=True)
 class World:
@@ -147,7 +149,8 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     name = str(device or ("cuda" if gpus else "cpu"))
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda") or (index and not index.isdecimal()):
-        raise UnknownNameError("device", name, (), "choose from: cpu, cuda (cuda:1, …), auto")
+        hint = "did you mean 'cuda'?" if name == "gpu" else _DEVICES
+        raise UnknownNameError("device", name, (), hint)
     if kind == "cuda" and int(index or 0) >= gpus:
         hint = "choose cpu or auto"
         if torch.version.cuda or torch.version.hip:

@@ -33,7 +33,8 @@ class TemperatureConfig:
     temperature: float = 1.0
 
     def __post_init__(self) -> None:
-        _require(0 <= self.temperature < 1e6, f"temperature must be >= 0, not {self.temperature}")
+        allowed = "from 0 to less than 1,000,000"
+        _require(0 <= self.temperature < 1e6, f"temperature={self.temperature} must be {allowed}")
 
 
 class Temperature(Sampler):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,3 +61,36 @@ def test_a_terminal_without_unicode_gets_question_marks(tmp_path: Path) -> None:
         code, said = typed(tmp_path, "config", stdout=out.fileno(), PYTHONIOENCODING="ascii")
     assert (code, said) == (0, "")
     assert "Dvo??k" in (tmp_path / "out").read_text("ascii")
+
+
+ENCODINGS = [
+    {"PYTHONIOENCODING": "ascii"},
+    {"PYTHONIOENCODING": "latin-1"},
+    {"PYTHONIOENCODING": "cp1252"},
+    {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+]
+
+
+@pytest.mark.parametrize("environment", ENCODINGS, ids=["ascii", "latin-1", "cp1252", "C"])
+def test_a_composer_with_accents_passes_every_encoding(
+    midis: Path, tmp_path: Path, environment: dict[str, str]
+) -> None:
+    (tmp_path / "midis" / "Dvořák").mkdir(parents=True)
+    shutil.copy(midis / "Satie" / "gymnopedie_3.mid", tmp_path / "midis" / "Dvořák")
+    commands = [
+        ["ingest", "midis"],
+        ["--json", "catalog", "composers"],
+        ["catalog", "composers"],
+        ["catalog", "export", "rows.jsonl"],
+        ["show", "midis/Dvořák/gymnopedie_3.mid", "-o", "Dvořák.svg"],
+    ]
+    for number, command in enumerate(commands):
+        with (tmp_path / f"out-{number}").open("wb") as out:
+            code, said = typed(tmp_path, *command, stdout=out.fileno(), **environment)
+        assert (code, said.count("Traceback")) == (0, 0), said
+    found = json.loads((tmp_path / "out-1").read_bytes())  # valid JSON in every encoding
+    rows = (tmp_path / "rows.jsonl").read_text("utf-8")
+    assert (tmp_path / "Dvořák.svg").is_file()
+    if "LC_ALL" not in environment:  # a forced ASCII locale reads names of folders as bytes
+        assert [row["name"] for row in found] == ["Dvořák"]
+        assert "Dvořák" in rows

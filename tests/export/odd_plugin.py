@@ -1,4 +1,4 @@
-"""Two architectures that no one would train: one begins with a learned state, one cannot export."""
+"""Architectures that no one would train: one begins with a learned state, others do not export."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from musictk.plugin import Register, hookimpl
 def register_architectures(register: Register) -> None:
     register("echo", "odd_plugin:Echo", "a leaky sum that begins at what it learned")
     register("stubborn", "odd_plugin:Stubborn", "looks at its values while it runs")
+    register("sorter", "odd_plugin:Sorter", "uses an operation that ONNX does not have")
+    register("looper", "odd_plugin:Looper", "loops over positions in Python")
+    register("counter", "odd_plugin:Counter", "uses what TorchScript does not have")
 
 
 @dataclass(frozen=True)
@@ -62,3 +65,43 @@ class Stubborn(Echo):
         if bool(x.sum() > 0):
             x = -x
         return x, state
+
+
+class SingularValues(nn.Module):
+    """An operation that ONNX does not have."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + torch.linalg.svdvals(x @ x.transpose(1, 2)).unsqueeze(-1)
+
+
+class Sorter(Echo):
+    """The operation is in the second of two blocks."""
+
+    name = "sorter"
+
+    def __init__(self, config: OddConfig) -> None:
+        super().__init__(config)
+        self.blocks = nn.ModuleList([nn.Identity(), SingularValues()])
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        for block in self.blocks:
+            x = block(x)
+        return x, state
+
+
+class Looper(Echo):
+    """Its graph has as many copies of the body as there are positions."""
+
+    name = "looper"
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        return torch.stack([x[:, index] for index in range(x.shape[1])], 1), state
+
+
+class Counter(Echo):
+    """TorchScript has no sets."""
+
+    name = "counter"
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        return x * len({1, 2}), state

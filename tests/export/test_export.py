@@ -216,3 +216,37 @@ def test_an_architecture_that_does_not_export_is_named(tmp_path: Path) -> None:
     with pytest.raises(MusictkError, match="architecture 'stubborn' cannot be exported as onnx"):
         export_onnx(tmp_path / "source", tmp_path / "onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["source"]
+
+
+@pytest.mark.usefixtures("odd")
+@pytest.mark.parametrize(
+    ("architecture", "said"),
+    [
+        ("stubborn", "a branch or a size depends on values in a tensor in body (odd_plugin.py:"),
+        ("sorter", "no form of the operation aten._linalg_svd in body.blocks.1 (odd_plugin.py:"),
+        ("looper", "its forward works for a fixed number of positions only"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str], architecture: str, said: str
+) -> None:
+    write_untrained(tmp_path / "source", architecture, Blank(Tokens(40)), dim=8)
+    with pytest.raises(MusictkError) as found:
+        export_onnx(tmp_path / "source", tmp_path / "onnx")
+    assert said in str(found.value)
+    assert str(found.value).endswith("; let its begin and forward compile with torch.export")
+    assert "\n" not in str(found.value)
+    assert "\x1b" not in str(found.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("odd")
+def test_what_cannot_be_scripted_is_one_line(tmp_path: Path) -> None:
+    write_untrained(tmp_path / "source", "counter", Blank(Tokens(40)), dim=8)
+    with pytest.raises(MusictkError) as found:
+        export_torchscript(tmp_path / "source", tmp_path / "script")
+    assert "architecture 'counter' cannot be exported as torchscript: " in str(found.value)
+    assert "(odd_plugin.py:" in str(found.value)
+    assert "\n" not in str(found.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["source"]

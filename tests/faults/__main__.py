@@ -62,7 +62,7 @@ def main() -> None:
             sys.exit(walk(asked, Path(folder)) > 0)
     with tempfile.TemporaryDirectory() as folder:
         shim = str(build(Path(folder, "shim.so")))
-        environment = os.environ | {"FAULT_SHIM": shim, "LD_PRELOAD": shim}
+        environment = os.environ | {"FAULT_SHIM": shim, "LD_PRELOAD": shim, "TMPDIR": folder}
         command = [sys.executable, "-m", "tests.faults", *sys.argv[1:]]
         sys.exit(os.spawnve(os.P_WAIT, sys.executable, command, environment))
 

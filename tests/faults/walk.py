@@ -163,6 +163,8 @@ class Walk:
         causes = (os.strerror(fault.error), *SQLITE)
         if ended.fired and said and not any(each in said[0] for each in causes) and not fault.opens:
             yield f"the cause is not named: {said[0]}"
+        if "out.mid" in ended.fired and said and not fault.stays:
+            yield from _lost(said[0])
         if not ended.fired.startswith("unlink"):
             yield from (f"{path.name} is left" for path in _litter(self._work))
         yield from self._spoiled(fault)
@@ -193,6 +195,13 @@ class Walk:
 
     def _weights(self, folder: Path) -> str:
         return bundle.weights_digest(bundle.read(folder / "runs" / "gpt-1" / "last")[0])
+
+
+def _lost(said: str) -> Iterator[str]:
+    """What is wrong with a piece that could not be written where it was asked for."""
+    named = re.search(r"(?<=the piece is in )\S+", said)
+    if "cannot write" in said and (named is None or not Path(named[0]).is_file()):
+        yield f"the finished piece is lost: {said}"
 
 
 def _litter(folder: Path) -> list[Path]:

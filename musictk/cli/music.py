@@ -1,0 +1,27 @@
+"""The argument FILE of commands that take one piece of music."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from musictk.cli.context import CommandSession
+
+if TYPE_CHECKING:
+    from musictk.jobs.named_music import NamedMusic
+
+MusicFile = Annotated[
+    str,
+    typer.Argument(
+        metavar="FILE",
+        help="MIDI or ABC file, ARCHIVE/MEMBER, id of a sample, or title of a file in the catalog.",
+    ),
+]
+
+
+def named_music(here: CommandSession, name: str) -> NamedMusic:
+    """The music that the user named; raises MusictkError if there is none."""
+    from musictk.jobs.named_music import find_music
+
+    return find_music(name, here.workspace, here.catalog_if_any)

@@ -1,0 +1,78 @@
+"""The catalog rows of the pieces of one request, from which `sample --like` repeats them."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from musictk.catalog import Catalog
+from musictk.errors import MusictkError, WriteError
+from musictk.generation.compose import Composition
+from musictk.generation.request import PieceRequest
+from musictk.jobs.bundles import LoadedModel, ModelSource
+from musictk.jobs.prompt import PromptMusic
+from musictk.workspace import Workspace
+
+
+class SampleRows:
+    """Stores the pieces of one request in the catalog, if there is one that can be written."""
+
+    def __init__(
+        self,
+        catalog: Catalog | None,
+        workspace: Workspace,
+        opened: LoadedModel,
+        source: ModelSource,
+        request: PieceRequest,
+        new_only: bool,
+    ) -> None:
+        self._catalog, self._workspace, self._opened = catalog, workspace, opened
+        self._request = request
+        self._source = _plain(source, opened)
+        self._kept: dict[str, Any] = {"new_only": True} if new_only else {}
+        self.notices: list[str] = []  # why pieces are not stored
+
+    def store_prompt(self, given: PromptMusic | None) -> None:
+        """Store the music that the pieces continue; without it, none of them is stored."""
+        if self._catalog is None:
+            return
+        try:
+            self._kept |= {} if given is None else {"given": given.store(self._workspace)}
+        except WriteError as error:  # a read-only workspace: the pieces can be written elsewhere
+            self._not_stored(error)
+
+    def add(self, path: Path, composition: Composition) -> int | None:
+        """Add a row for a written piece; None if it cannot be stored."""
+        if self._catalog is None or self.notices:
+            return None
+        stored = {
+            "source": self._source,
+            "row": composition.row,
+            **self._kept,
+            **self._request.plain(),
+        }
+        digest = hashlib.sha256(path.read_bytes()).hexdigest()
+        place, seed = self._workspace.relative(path), self._request.seed
+        try:
+            opened = self._opened
+            row = self._catalog.add_sample(place, digest, opened.digest, seed, stored, opened.run)
+        except MusictkError as error:
+            self._not_stored(error)
+            return None
+        return row.id
+
+    def _not_stored(self, error: MusictkError) -> None:
+        self.notices.append(
+            f"not stored in the catalog, so --like cannot repeat it: {error.message}"
+        )
+
+
+def _plain(source: ModelSource, opened: LoadedModel) -> dict[str, Any]:
+    """The source with the run and runtime that were used, so that later runs change nothing."""
+    named = replace(source, run=opened.run, runtime=opened.runtime.name)
+    return {
+        key: str(value) if isinstance(value, Path) else value
+        for key, value in asdict(named).items()
+    }

@@ -1,0 +1,137 @@
+"""Output that cannot be written: one line before the work, and no finished piece is lost."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.cli.shell import Shell
+
+SATIE = "midis/Satie/gymnopedie_3.mid"
+
+
+@pytest.fixture
+def locked() -> Iterator[Path]:
+    """A folder without write permission; skips where permissions do not apply, as for root."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name, "locked")
+        folder.mkdir(mode=0o555)
+        try:
+            (folder / "probe").touch()
+        except PermissionError:
+            yield folder
+            folder.chmod(0o755)
+        else:
+            pytest.skip("this user can write anywhere")
+
+
+@pytest.mark.parametrize(
+    ("path", "said"),
+    [
+        ("midis", "error: midis is a directory; name a file in it: -o midis/out.mid"),
+        ("catalog.db/x.mid", "catalog.db is not a directory; choose a writable path"),
+        ("catalog.db/deep/x.mid", "catalog.db is not a directory; choose a writable path"),
+        ("a" * 300 + ".mid", "File name too long; choose a shorter name"),
+        ("/dev/full", "/dev/full does not end in .mid; choose a name that ends in .mid"),
+        ("out.txt", "out.txt does not end in .mid; choose a name that ends in .mid"),
+        (
+            "out.mp3",
+            "out.mp3 is the name of an audio file, and sample writes MIDI; "
+            "compose with -o out.mid, then run: musictk render out.mid -o out.mp3",
+        ),
+    ],
+)
+@pytest.mark.parametrize("more", [("--bars", "1"), ("--bars", "999", "--count", "99")])
+def test_sample_says_it_before_composing(
+    trained: Shell, capsys: pytest.CaptureFixture[str], more: tuple[str, ...], path: str, said: str
+) -> None:
+    before = sorted(trained.directory.iterdir())
+    code, out, err = trained.here(capsys, "sample", *more, "-o", path)
+    assert (code > 0, out) == (True, "")
+    assert said in err
+    assert err.count("error: ") == 1
+    assert sorted(trained.directory.iterdir()) == before
+    assert trained.json("catalog", "check") == []
+
+
+def test_names_that_are_almost_too_long_are_written(shell: Shell) -> None:
+    name = "a" * 251 + ".mid"
+    shell("sample", "--bars", "1", "-o", name)
+    assert (shell.directory / name).read_bytes().startswith(b"MThd")
+
+
+def test_numbers_that_make_a_name_too_long_are_known_before(
+    trained: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "a" * 250 + ".mid"
+    code, _, err = trained.here(capsys, "sample", "--bars", "999", "--count", "3", "-o", name)
+    assert code == 1
+    assert "too long" in err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("show", SATIE, "-o", "catalog.db/x.png"),
+        ("show", SATIE, "--attention", "-o", "catalog.db/x.png"),
+        ("render", SATIE, "-o", "catalog.db/x.wav"),
+        ("render", SATIE, "-o", "catalog.db/x.mp3"),
+    ],
+)
+def test_pictures_and_audio_say_it_before_the_work(
+    trained: Shell, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...]
+) -> None:
+    code, out, err = trained.here(capsys, *arguments)
+    assert (code, out) == (1, "")
+    assert "catalog.db is not a directory; choose a writable path" in err
+
+
+@pytest.mark.parametrize("arguments", [("train", "--steps", "1"), ("export",)])
+def test_runs_and_exports_say_it_before_the_work(shell: Shell, arguments: tuple[str, ...]) -> None:
+    for name in ("runs", "exports"):
+        if (shell.directory / name).is_dir():
+            (shell.directory / name).rename(shell.directory / f"my-{name}")
+        (shell.directory / name).write_text("not a folder")
+    before = shell.json("catalog", "summary")
+    done = shell(*arguments, code=1)
+    assert "is not a directory; choose a writable path" in done.stderr or (
+        "ended before its first checkpoint" in done.stderr
+    )
+    assert "Traceback" not in done.stderr
+    assert shell.json("catalog", "summary") == before
+
+
+def test_a_folder_without_permission_is_known_before(
+    trained: Shell, locked: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for arguments in (
+        ("sample", "--bars", "999", "-o", f"{locked}/x.mid"),
+        ("show", SATIE, "-o", f"{locked}/new/x.png"),
+        ("render", SATIE, "-o", f"{locked}/x.wav"),
+    ):
+        code, out, err = trained.here(capsys, *arguments)
+        assert (code, out) == (1, "")
+        assert "Permission denied; choose a writable path" in err
+
+
+def test_a_read_only_workspace_can_be_sampled(shell: Shell, locked: Path) -> None:
+    """`locked` is asked for only because it skips where permissions do not apply."""
+    folders = [path for path in shell.directory.rglob("*") if path.is_dir()]
+    for folder in [shell.directory, *folders]:
+        folder.chmod(0o555)
+    try:
+        done = shell("sample", "--bars", "1", code=1)
+        assert "Permission denied; choose a writable path" in done.stderr
+        target = locked.parent / "out.mid"
+        for more in ((), ("--prompt", SATIE)):
+            done = shell("sample", "--bars", "1", "-o", str(target), *more)
+            assert "not stored in the catalog, so --like cannot repeat it" in done.stderr
+            assert "--like" not in done.stdout
+            assert target.read_bytes().startswith(b"MThd")
+            target.unlink()
+    finally:
+        for folder in [shell.directory, *folders]:
+            folder.chmod(0o755)
