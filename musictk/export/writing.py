@@ -15,6 +15,7 @@ from musictk.export.replay import Replayed, replay, speeds
 from musictk.export.report import ExportListener, ExportReport
 from musictk.export.rounding import Excerpt, generated, rounding
 from musictk.export.staging import staged_export
+from musictk.export.vocabulary import write_vocabulary
 from musictk.files import atomic
 from musictk.model.bundle import with_progress
 from musictk.model.manifest import WEIGHTS, Manifest
@@ -56,6 +57,7 @@ def write_export(
                 "let its begin and forward compile with torch.jit.script and torch.export",
             ) from error
         _write_tables(network, directory / WEIGHTS)
+        write_vocabulary(manifest, directory)
         manifest.write(directory)
         candidate = load(directory, runtime, device="cpu")
         listener.stage("replaying")
