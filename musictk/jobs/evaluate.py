@@ -23,14 +23,18 @@ Progress = Callable[[float, float], None]
 
 
 def music(
-    catalog: Catalog, workspace: Workspace, file: Path, composer: str | None, progress: Progress
+    catalog: Catalog,
+    workspace: Workspace,
+    file: Path,
+    composer: str | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The music statistics of a MIDI file and of the corpus (or of one composer's pieces)."""
     corpus = (score for _, score in _scores(catalog, workspace, composer, progress))
     return compare_features([read_score(file)], corpus)
 
 
-def form(file: Path, assumed: str = "") -> FormReport:
+def form(file: str | Path, assumed: str = "") -> FormReport:
     """The similarity of its sections: of the form `assumed`, by default of its markers."""
     score = read_score(file)
     return form_report(
@@ -39,22 +43,22 @@ def form(file: Path, assumed: str = "") -> FormReport:
 
 
 def originality(
-    catalog: Catalog, workspace: Workspace, file: Path, progress: Progress
+    catalog: Catalog, workspace: Workspace, file: Path, progress: Progress | None = None
 ) -> Originality:
     """The most similar piece of the corpus, and the longest passage that a piece shares."""
     return measure_originality(read_score(file), _scores(catalog, workspace, None, progress))
 
 
-def read_score(file: Path) -> ScoreTick:
+def read_score(file: str | Path) -> ScoreTick:
     """The score of a MIDI file, read through the checks of ingest; raises UsageError for text."""
-    piece = read_piece(file)
+    piece = read_piece(Path(file))
     if isinstance(piece, str):
         raise UsageError(f"{file} is text, not MIDI")
     return piece
 
 
 def _scores(
-    catalog: Catalog, workspace: Workspace, composer: str | None, progress: Progress
+    catalog: Catalog, workspace: Workspace, composer: str | None, progress: Progress | None
 ) -> Iterator[tuple[str, ScoreTick]]:
     """(path, score) of the MIDI files in the catalog (of one composer)."""
     corpus = Corpus(catalog, workspace)
@@ -64,4 +68,5 @@ def _scores(
         piece = corpus.load(info)
         if not isinstance(piece, str):
             yield info.path, piece
-        progress(done, len(pieces))
+        if progress is not None:
+            progress(done, len(pieces))

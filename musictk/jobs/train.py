@@ -13,7 +13,16 @@ from musictk.files import AGAIN
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.export import export
-from musictk.jobs.prepare import Claim, Job, Prepared, RunListener, prepare, reopen, start
+from musictk.jobs.prepare import (
+    Claim,
+    Job,
+    Prepared,
+    RunListener,
+    SilentRunListener,
+    prepare,
+    reopen,
+    start,
+)
 from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.runs import close, close_abandoned, keep
 from musictk.training.directory import CheckpointError, lock, resumable
@@ -39,7 +48,7 @@ def run(
     catalog: Catalog,
     workspace: Workspace,
     config: RunConfig,
-    listener: RunListener,
+    listener: RunListener | None = None,
     device: str = "auto",
 ) -> RunResult:
     """Train a new run with these settings (see `musictk.jobs.merge`) and store it in the catalog.
@@ -51,14 +60,14 @@ def run(
     def begin(job: Job, claim: Claim) -> str:
         return start(job, config, claim)
 
-    return _train(catalog, workspace, begin, listener, device, resumed=False)
+    return _train(catalog, workspace, begin, listener or SilentRunListener(), device, resumed=False)
 
 
 def resume(
     catalog: Catalog,
     workspace: Workspace,
     name: str | None,
-    listener: RunListener,
+    listener: RunListener | None = None,
     device: str = "auto",
 ) -> RunResult:
     """Resume the run called `name` (by default the newest) from its last checkpoint.
@@ -70,7 +79,7 @@ def resume(
     def begin(job: Job, claim: Claim) -> str:
         return reopen(job, name, claim)
 
-    return _train(catalog, workspace, begin, listener, device, resumed=True)
+    return _train(catalog, workspace, begin, listener or SilentRunListener(), device, resumed=True)
 
 
 def _train(
