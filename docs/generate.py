@@ -158,6 +158,17 @@ def example() -> str:
     )
 
 
+def melody() -> str:
+    """The first plugin, complete."""
+    package = "musictk_melody"
+    return _sources(
+        "musictk-melody",
+        "pyproject.toml",
+        *(f"{package}/{name}.py" for name in ("__init__", "tokenizer", "sampler")),
+        "test_melody.py",
+    )
+
+
 def scale() -> str:
     """The sampler of examples/."""
     return _sources("musictk-scale", "musictk_scale/sampler.py")
@@ -174,7 +185,17 @@ def _sources(distribution: str, *names: str) -> str:
 
 BLOCKS: dict[str, Callable[[], str]] = {
     function.__name__: function
-    for function in (commands, settings, hooks, components, tree, benchmarks, example, scale)
+    for function in (
+        commands,
+        settings,
+        hooks,
+        components,
+        tree,
+        benchmarks,
+        example,
+        melody,
+        scale,
+    )
 }
 
 

@@ -8,8 +8,9 @@ when it is used. The built-in components are offered through the same hooks.
 from __future__ import annotations
 
 import importlib
+import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, is_dataclass
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
 GROUP = "musictk"
 KINDS = ("tokenizer", "architecture", "sampler", "runtime", "tracker")
+
+# What musictk creates a component with.
+ARGUMENTS = {
+    "tokenizer": ("config", "learned"),
+    "architecture": ("config",),
+    "sampler": ("config", "tokenizer"),
+}
 
 # Names of the plugin contract before 0.2.0: a component that defines one would lose its effect.
 RENAMED = {
@@ -119,6 +127,11 @@ class Offer:
                     f"which is now {new}",
                     "update the plugin",
                 )
+        if fault := _fault(self.kind, self.name, component):
+            raise MusictkError(
+                f"{self.kind} {self.name!r} of plugin {self.origin} {fault}",
+                "docs/plugins.md shows a complete plugin",
+            )
         return component
 
 
@@ -174,8 +187,11 @@ class Registry:
         manager.add_hookspecs(Hooks)
 
         def collect() -> None:
-            manager.register(point.load(), name=point.name)
+            plugin = point.load()
+            manager.register(plugin, name=point.name)
             manager.check_pending()
+            if not manager.get_hookcallers(plugin):
+                raise MusictkError("it has no hook", "mark its functions with @hookimpl")
             found: list[Offer] = []
             for kind in KINDS:
                 hook = getattr(manager.hook, f"register_{kind}s")
@@ -212,6 +228,26 @@ class Registry:
 def registry() -> Registry:
     """The registry of musictk itself and every plugin installed in this environment."""
     return Registry([CORE, *entry_points(group=GROUP)])
+
+
+def _fault(kind: str, name: str, component: Any) -> str:
+    """How a component breaks the contract of its kind, if it does."""
+    if not inspect.isclass(component):
+        return "is not a class"
+    if missing := sorted(getattr(component, "__abstractmethods__", ())):
+        return f"lacks {', '.join(missing)}"
+    if getattr(component, "name", None) != name:
+        found = repr(getattr(component, "name", None))
+        return f"has the name {found} in its class; both names must be equal"
+    if kind not in ARGUMENTS:
+        return ""
+    if not is_dataclass(getattr(component, "Config", None)):
+        return "has no Config that is a dataclass"
+    try:
+        inspect.signature(component).bind(*ARGUMENTS[kind])
+    except TypeError:
+        return f"must be created with ({', '.join(ARGUMENTS[kind])})"
+    return ""
 
 
 def _add_commands(

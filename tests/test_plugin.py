@@ -202,3 +202,54 @@ def test_sys_exit_at_import_ends_nothing(folder: Path) -> None:
     found = Registry([bad, point(folder, "good", GOOD.format(name="lstm"))])
     assert [failure.origin for failure in found.failures] == ["bad"]
     assert [offer.name for offer in found.offers()] == ["lstm"]
+
+
+KIND = """
+from dataclasses import dataclass
+from musictk.plugin import hookimpl
+from musictk.tokens import Tokenizer
+
+@hookimpl
+def register_tokenizers(register):
+    register("mine", "plugin_faulty:Mine", "A tokenizer.")
+
+@dataclass(frozen=True)
+class MyConfig:
+    size: int = 3
+
+class Mine(Tokenizer):
+    Config = MyConfig
+    name = "mine"
+    def encode(self, piece): ...
+    def decode(self, sequence): ...
+    def bar_starts(self, sequence): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("def bar_starts", "def bars", "lacks bar_starts"),
+        ("    Config = MyConfig\n", "", "has no Config that is a dataclass"),
+        ("@dataclass(frozen=True)", "", "has no Config that is a dataclass"),
+        ('name = "mine"', 'name = "yours"', "has the name 'yours' in its class"),
+        (
+            "    def encode(self, piece): ...",
+            "    def encode(self, piece): ...\n    def __init__(self, config): ...",
+            "must be created with (config, learned)",
+        ),
+        (":Mine", ":mine", "does not load: "),
+        (":Mine", ":register_tokenizers", "is not a class"),
+    ],
+)
+def test_a_fault_in_a_component_is_named(folder: Path, old: str, new: str, fault: str) -> None:
+    assert old in KIND
+    found = Registry([point(folder, "faulty", KIND.replace(old, new))])
+    with pytest.raises(MusictkError, match=re.escape(f"of plugin faulty {fault}")):
+        found.load("tokenizer", "mine")
+
+
+def test_a_plugin_without_hooks_is_a_failure(folder: Path) -> None:
+    found = Registry([point(folder, "faulty", KIND.replace("@hookimpl", ""))])
+    (failure,) = found.failures
+    assert "mark its functions with @hookimpl" in failure.reason

@@ -17,6 +17,7 @@ from musictk.export.replay import Replayed, replay, speeds
 from musictk.export.report import ExportListener, ExportReport
 from musictk.export.rounding import Excerpt, generated, rounding
 from musictk.export.staging import staged_export
+from musictk.export.vocabulary import write_vocabulary
 from musictk.files import atomic
 from musictk.model.bundle import with_progress
 from musictk.model.manifest import WEIGHTS, Manifest
@@ -54,6 +55,7 @@ def write_export(
         with _explained(f"{what} cannot be exported as {kind}", hint, network):
             write(network, manifest, directory)
         _write_tables(network, directory / WEIGHTS)
+        write_vocabulary(manifest, directory)
         manifest.write(directory)
         listener.stage("replaying")
         hint = "export in another format, or change its forward"

@@ -23,8 +23,8 @@ def music(
     catalog: Catalog,
     workspace: Workspace,
     score: ScoreTick,
-    composer: str | None,
-    progress: Progress,
+    composer: str | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, Any]:
     """The music statistics of a piece and of the corpus (or of one composer's pieces)."""
     corpus = (score for _, score in _scores(catalog, workspace, composer, progress))
@@ -39,14 +39,14 @@ def form(score: ScoreTick, assumed: str = "") -> FormReport:
 
 
 def originality(
-    catalog: Catalog, workspace: Workspace, score: ScoreTick, progress: Progress
+    catalog: Catalog, workspace: Workspace, score: ScoreTick, progress: Progress | None = None
 ) -> Originality:
     """The most similar piece of the corpus, and the longest passage that a piece shares."""
     return measure_originality(score, _scores(catalog, workspace, None, progress))
 
 
 def _scores(
-    catalog: Catalog, workspace: Workspace, composer: str | None, progress: Progress
+    catalog: Catalog, workspace: Workspace, composer: str | None, progress: Progress | None
 ) -> Iterator[tuple[str, ScoreTick]]:
     """(path, score) of the MIDI files in the catalog (of one composer)."""
     corpus = Corpus(catalog, workspace)
@@ -56,4 +56,5 @@ def _scores(
         piece = corpus.load(info)
         if not isinstance(piece, str):
             yield info.path, piece
-        progress(done, len(pieces))
+        if progress is not None:
+            progress(done, len(pieces))

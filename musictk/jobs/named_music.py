@@ -54,6 +54,14 @@ def find_music(name: str, workspace: Workspace, open_catalog: OpenCatalog) -> Na
     return _read(*place)
 
 
+def read_score(file: str | Path) -> ScoreTick:
+    """The music of a MIDI or ABC file, with the checks and repairs of ingest.
+
+    Raises MusictkError where it is missing or not accepted.
+    """
+    return _read(Path(file), None).score
+
+
 def _on_disk(path: Path) -> Place | None:
     """The file and the member that a path names; None if there is nothing."""
     try:

@@ -31,7 +31,7 @@ from musictk.tokens.cuts import cut
 from musictk.training import checkpoint
 from musictk.training.directory import LOCK, resumable
 from musictk.training.distributed import World
-from musictk.training.outcome import TrainListener
+from musictk.training.outcome import SilentListener, TrainListener
 from musictk.training.progress import lower_rate, stored_settings
 from musictk.training.settings import TrainSettings
 from musictk.workspace import Workspace
@@ -48,6 +48,18 @@ class RunListener(TrainListener, EncodeListener, ExportListener, Protocol):
 
     def tracker_failed(self, tracker: str, why: str) -> None:
         """An error of a tracker; the run continues without it."""
+
+
+class SilentRunListener(SilentListener):
+    """Ignores every event; a base class for listeners that need only some."""
+
+    def tokenized(self, done: int, total: int) -> None: ...
+
+    def began(self, run: str, facts: RunFacts) -> None: ...
+
+    def tracker_failed(self, tracker: str, why: str) -> None: ...
+
+    def stage(self, name: str) -> None: ...
 
 
 @dataclass(frozen=True)

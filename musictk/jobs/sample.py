@@ -90,8 +90,9 @@ def sample(
 ) -> SampleBatch:
     """Compose `asked.count` pieces and write each; several are numbered out-1.mid, out-2.mid, …
 
-    Each is stored in the catalog, unless there is none or it is read-only. Raises MusictkError if
-    none of them can be written, and WriteError before composing if `out` cannot be. A piece whose file cannot be written after all is written to a temporary folder.
+    Each is stored in the catalog, unless there is none or it is read-only. A piece whose file
+    cannot be written is written to a temporary folder. Raises MusictkError if none of them can be
+    written, and WriteError before composing if `out` cannot be.
     """
     notice = None if listener is None else listener.notice
     opened = open_source(catalog, workspace, asked.source, notice=notice)

@@ -15,7 +15,16 @@ from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.export import export
 from musictk.jobs.manage import finish_changes
-from musictk.jobs.prepare import Claim, Job, Prepared, RunListener, prepare, reopen, start
+from musictk.jobs.prepare import (
+    Claim,
+    Job,
+    Prepared,
+    RunListener,
+    SilentRunListener,
+    prepare,
+    reopen,
+    start,
+)
 from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.run_settings import RunSettings
 from musictk.jobs.runs import close, close_abandoned, keep
@@ -47,7 +56,7 @@ def run(
     catalog: Catalog,
     workspace: Workspace,
     config: RunConfig,
-    listener: RunListener,
+    listener: RunListener | None = None,
     device: str = "auto",
     name: str | None = None,
 ) -> RunResult:
@@ -61,14 +70,14 @@ def run(
     def begin(job: Job, claim: Claim) -> str:
         return start(job, config, claim, name)
 
-    return _train(catalog, workspace, begin, listener, device, resumed=False)
+    return _train(catalog, workspace, begin, listener or SilentRunListener(), device, resumed=False)
 
 
 def resume(
     catalog: Catalog,
     workspace: Workspace,
     name: str | None,
-    listener: RunListener,
+    listener: RunListener | None = None,
     device: str = "auto",
 ) -> RunResult:
     """Resume the run called `name` (by default the newest) from its last checkpoint.
@@ -80,7 +89,7 @@ def resume(
     def begin(job: Job, claim: Claim) -> str:
         return reopen(job, name, claim)
 
-    return _train(catalog, workspace, begin, listener, device, resumed=True)
+    return _train(catalog, workspace, begin, listener or SilentRunListener(), device, resumed=True)
 
 
 def _train(

@@ -11,10 +11,12 @@ import hashlib
 import os
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.config import build
@@ -27,6 +29,7 @@ from musictk.reading.read import read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.sketching import sketch_music, sketch_text
 from musictk.reading.wire import WorkerMessage, receive, send
+from musictk.tokens import Space, Tokens
 from musictk.tokens.augment import stretched, transposed
 
 
@@ -71,8 +74,13 @@ class Worker:
             if task["kind"] == "midi":
                 piece = _varied(piece, task["semitones"], task["stretch"])
             sequence = np.ascontiguousarray(self._tokenizer.encode(piece))
+            _check_ids(sequence, self._tokenizer.space)
         except ValueError as error:
             return found | {"code": "refused", "detail": str(error)[:200]}, b""
+        except MemoryError:
+            raise
+        except Exception as error:  # a fault of the tokenizer, such as a plugin being written
+            return found | {"code": "failed", "detail": _place(error)[:200]}, b""
         if len(sequence) > self._limits.tokens and sequence.ndim == 1:
             return found | {"code": Reason.TOO_MANY_TOKENS, "detail": f"{len(sequence)}"}, b""
         form = {"dtype": sequence.dtype.str, "shape": sequence.shape}
@@ -97,6 +105,20 @@ def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
     if moved is None:
         raise ValueError("a note would leave the range of MIDI")
     return moved
+
+
+def _check_ids(sequence: NDArray[Any], space: Space) -> None:
+    """Raise ValueError for an id outside the vocabulary."""
+    if isinstance(space, Tokens) and len(sequence):
+        for found in (int(sequence.min()), int(sequence.max())):
+            if not 0 <= found < space.size:
+                raise ValueError(f"id {found} is outside a vocabulary of {space.size}")
+
+
+def _place(error: Exception) -> str:
+    """The error, and the line of code that raised it."""
+    *_, last = traceback.extract_tb(error.__traceback__)
+    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
 
 
 def _read(path: str, limits: Limits) -> bytes:

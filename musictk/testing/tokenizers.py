@@ -27,6 +27,7 @@ Closing = Callable[
 def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> None:
     """Check all laws; `pieces` are real ones, `bars` is the number of bars to sample."""
     check_encoding(tokenizer, pieces)
+    check_names(tokenizer)
     check_round_trip(tokenizer, pieces)
     check_bar_starts(tokenizer, pieces)
     check_total_decode(tokenizer)
@@ -57,6 +58,19 @@ def check_encoding(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
             assert sequence.max() < space.size, "an id outside the space"
             special = np.isin(sequence, [space.pad, space.bos, space.eos])
             assert not special.any(), "pad, bos or eos inside an encoding"
+
+
+def check_names(tokenizer: Tokenizer) -> None:
+    """Every token (of frames: every column) has a name of its own; merged ones have base parts."""
+    space, names, parts = tokenizer.space, tokenizer.names(), tokenizer.parts()
+    count = space.width if isinstance(space, Frames) else space.size
+    assert len(names) == count, f"{len(names)} names for {count} tokens"
+    assert all(names), "a name is empty"
+    assert len(set(names)) == count, "two tokens have one name"
+    for token, base in parts.items():
+        assert 0 <= token < count, f"parts of token {token}, which is outside the space"
+        assert len(base) > 1, f"token {token} has only one part"
+        assert not parts.keys() & set(base), f"a part of token {token} has parts itself"
 
 
 def check_round_trip(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
@@ -14,7 +14,7 @@ from musictk.config import plain
 from musictk.files import digest
 from musictk.tokens.attributes import Attribute
 from musictk.tokens.grammar import Grammar
-from musictk.tokens.space import Space
+from musictk.tokens.space import Frames, Space
 
 # Music in memory is a symusic Score in ticks; `.txt` and `.abc` files are text.
 Piece: TypeAlias = ScoreTick | str
@@ -68,6 +68,22 @@ class Tokenizer(ABC):
         An attribute that tokens do not have is left out, such as the pitch of text or of notes
         written as intervals.
         """
+        return {}
+
+    def names(self) -> Sequence[str]:
+        """(V,) the name of each token, such as "Pitch_60" (of frames: of each column).
+
+        All names are different. Exports store them in `vocabulary.json`.
+        """
+        if isinstance(self.space, Frames):
+            return [f"Column_{index}" for index in range(self.space.width)]
+        special = {self.space.pad: "PAD", self.space.bos: "BOS", self.space.eos: "EOS"}
+        return [
+            f"{special[i]}_None" if i in special else f"Token_{i}" for i in range(self.space.size)
+        ]
+
+    def parts(self) -> Mapping[int, Sequence[int]]:
+        """The ids of the base tokens that each merged token consists of, such as with BPE."""
         return {}
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:

@@ -35,6 +35,18 @@ class Layout:
             "velocity": (self.velocity, self.size),
         }
 
+    def names(self) -> list[str]:
+        """(V,) such as "Bar_3/4", "NoteOn_60", "NoteOff_60", "TimeShift_12" (ticks)."""
+        pitches = range(self.low, self.low + self.pitches)
+        return [
+            *("PAD_None", "BOS_None", "EOS_None"),
+            *(f"Bar_{over}/{under}" for over, under in self.metrics.known),
+            *(f"NoteOn_{pitch}" for pitch in pitches),
+            *(f"NoteOff_{pitch}" for pitch in pitches),
+            *(f"TimeShift_{ticks}" for ticks in range(1, max(self.bar_ticks))),
+            *(f"Velocity_{level}" for level in self.levels.tolist()),
+        ]
+
     def within(self, ids: NDArray[np.int64], kind: str) -> NDArray[np.bool_]:
         """Which of `ids` are of `kind`."""
         start, stop = self._spans[kind]

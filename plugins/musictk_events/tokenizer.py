@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,6 +127,9 @@ class Events(Tokenizer):
         bars = np.zeros((layout.size, len(names)), bool)
         bars[layout.bar : layout.on] = np.eye(len(names), dtype=bool)
         return {METRE: Attribute(names, bars), PITCH: pitch}
+
+    def names(self) -> Sequence[str]:
+        return self.layout.names()
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         layout, ids = self.layout, np.asarray(sequence, np.int64)

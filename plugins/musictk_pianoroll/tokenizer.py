@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -96,6 +96,9 @@ class PianoRoll(Tokenizer):
 
     def attributes(self) -> Mapping[str, Attribute]:
         return {PITCH: Attribute(MIDI_PITCHES, np.eye(128, dtype=bool))}
+
+    def names(self) -> Sequence[str]:
+        return [f"Pitch_{pitch}" for pitch in MIDI_PITCHES]
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         if abs(semitones) >= 128:

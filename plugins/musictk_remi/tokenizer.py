@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -73,6 +73,17 @@ class Remi(Tokenizer):
 
     def attributes(self) -> Mapping[str, Attribute]:
         return self._attributes
+
+    def names(self) -> Sequence[str]:
+        """As MidiTok names them; a merged token has the names of its parts, joined by "+"."""
+        names = self.vocabulary.names
+        if not self._merges:
+            return names
+        return ["+".join(names[part] for part in run) for run in self._merges.runs]
+
+    def parts(self) -> Mapping[int, Sequence[int]]:
+        runs = self._merges.runs if self._merges else []
+        return {index: run.tolist() for index, run in enumerate(runs) if len(run) > 1}
 
     def transpose(self, sequence: NDArray[Any], semitones: int) -> NDArray[Any] | None:
         pitches = self.vocabulary.span("Pitch")

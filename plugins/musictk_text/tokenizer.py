@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -24,6 +24,12 @@ _BYTES = 256
 _HEADER = re.compile(r"(?:(?:[A-Za-z]:|%)[^\n]*(?:\n|$))+")
 _LINE = "\n"
 _SPECIALS = Tokens.ordinary  # ids before those of the byte-pair model: pad, bos and eos
+# The byte that each character of the byte-level alphabet represents (Radford et al. 2019).
+_PRINTABLE = (*range(33, 127), *range(161, 173), *range(174, 256))
+_OTHERS = (byte for byte in range(_BYTES) if byte not in _PRINTABLE)
+_BYTE = {chr(byte): byte for byte in _PRINTABLE} | {
+    chr(_BYTES + index): byte for index, byte in enumerate(_OTHERS)
+}
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,23 @@ class Text(Tokenizer):
         ends = np.cumsum([len(text) for text in texts])
         return int(np.searchsorted(ends, header.end(), "left")) + 1 if header else 0
 
+    def names(self) -> Sequence[str]:
+        """Bytes are named such as "Byte_97"; longer tokens by their text, such as "Text_abc"."""
+        if self._model is None:
+            return super().names()
+        runs = [bytes(_BYTE[char] for char in text) for text in self._spellings()]
+        learned = [
+            f"Byte_{run[0]}" if len(run) == 1 else f"Text_{run.decode('utf-8', 'backslashreplace')}"
+            for run in runs
+        ]
+        return ["PAD_None", "BOS_None", "EOS_None", *learned]
+
+    def parts(self) -> Mapping[int, Sequence[int]]:
+        """The bytes of each longer token."""
+        spelled = list(enumerate(self._spellings(), _SPECIALS))
+        base = {text: index for index, text in spelled if len(text) == 1}
+        return {index: [base[c] for c in text] for index, text in spelled if len(text) > 1}
+
     def learn(self, pieces: Iterable[Piece]) -> str:
         """Byte-pair merges over the training texts, as the JSON of `tokenizers`."""
         model = Model(BPE())
@@ -115,6 +138,12 @@ class Text(Tokenizer):
         )
         model.train_from_iterator(texts, trainer)
         return str(model.to_str())
+
+    def _spellings(self) -> list[str]:
+        """The tokens of the byte-pair model, one character of `_BYTE` for each byte."""
+        if self._model is None:
+            return []
+        return [self._model.id_to_token(index) for index in range(self._model.get_vocab_size())]
 
     def _trained(self) -> Any:
         if self._model is None:

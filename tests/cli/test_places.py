@@ -401,7 +401,7 @@ def test_a_read_only_workspace_is_read(shell: Shell, tmp_path: Path) -> None:
     done = read_only(shell, "sample", "-q", "--bars", "1", *prompt, "-o", str(made))
     assert done.returncode == 0, done.stderr
     assert made.is_file()
-    assert "the workspace is read-only: the piece is not recorded" in done.stderr
+    assert "not stored in the catalog, so --like cannot repeat it: the workspace" in done.stderr
     assert "--like" not in done.stdout
     for command in (["ingest", "midis"], ["tokenize"], ["train"], ["export"]):
         done = read_only(shell, *command)

@@ -59,7 +59,7 @@ def test_the_report_has_the_measured_values(report: ExportReport, source: Path) 
     assert report.greedy_agreement == 1
     assert min(report.tokens_per_second, report.eager_tokens_per_second) > 0
     files = sorted(file.name for file in report.path.iterdir())
-    assert files == ["manifest.json", "model.onnx", "weights.safetensors"]
+    assert files == ["manifest.json", "model.onnx", "vocabulary.json", "weights.safetensors"]
     # The weights are stored once, in the graph: a second copy would double the file.
     assert report.bytes < 1.3 * (source / "weights.safetensors").stat().st_size
     assert Manifest.read(report.path).trained["export"]["steps"] == report.steps

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
+import os
+import re
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -130,3 +134,49 @@ def test_variations_stand_beside_each_piece_and_say_what_they_are(
             assert expected is not None
             found = shard.crop(span.offset, span.offset + span.length)
             np.testing.assert_array_equal(found, ours.encode(expected))
+
+
+@pytest.mark.parametrize(
+    ("line", "why"),
+    [
+        ("return nothing", r"failed: NameError: name 'nothing' .*\(faulty_events\.py, line 7\)"),
+        ("return super().encode(piece) + 5000", r"refused: id \d+ is outside a vocabulary of \d+"),
+    ],
+)
+def test_a_fault_of_a_tokenizer_is_named(
+    run: Run,
+    catalog: Catalog,
+    workspace: Workspace,
+    midis: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    line: str,
+    why: str,
+) -> None:
+    """As in a plugin that is being written, which workers load from its entry point."""
+    source = f"""from musictk_events.tokenizer import Events
+from musictk.plugin import hookimpl
+
+class Faulty(Events):
+    name = "faulty"
+    def encode(self, piece):
+        {line}
+
+@hookimpl
+def register_tokenizers(register):
+    register("faulty", "faulty_events:Faulty", "events with a fault")
+"""
+    folder = tmp_path / "site"
+    (folder / "faulty-1.dist-info").mkdir(parents=True)
+    (folder / "faulty_events.py").write_text(source)
+    (folder / "faulty-1.dist-info" / "METADATA").write_text("Name: faulty\nVersion: 1\n")
+    points = "[musictk]\nfaulty = faulty_events\n"
+    (folder / "faulty-1.dist-info" / "entry_points.txt").write_text(points)
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "faulty_events", raising=False)
+    run(midis / "Satie")
+    kind = importlib.import_module("faulty_events").Faulty
+    with pytest.raises(MusictkError) as error:
+        tokenize(catalog, workspace, kind(kind.Config()), "train", workers=1)
+    assert re.search(why, error.value.hint), error.value.hint

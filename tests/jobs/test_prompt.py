@@ -207,6 +207,13 @@ def test_the_theme_is_the_first_section(studio: Studio, name: str) -> None:
     assert len(back) == pytest.approx(len(theme), abs=3)
 
 
+def stored(batch: SampleBatch) -> int:
+    """The id of the first piece in the catalog."""
+    number = batch.made[0].id
+    assert number is not None
+    return number
+
+
 def test_a_sample_with_a_prompt_is_repeated(studio: Studio, tmp_path: Path) -> None:
     given = two_hands(tmp_path / "mine.mid")
     for asked in ({"prompt": given}, {"prompt": given, "new_only": True}):
@@ -214,11 +221,11 @@ def test_a_sample_with_a_prompt_is_repeated(studio: Studio, tmp_path: Path) -> N
         first = out.read_bytes()
         given_copy = given.read_bytes()
         given.unlink()  # the workspace has a copy
-        repeat_sample(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+        repeat_sample(studio.catalog, studio.workspace, stored(batch), tmp_path / "again.mid")
         given.write_bytes(given_copy)
         assert (tmp_path / "again.mid").read_bytes() == first
     out, batch = studio.sample("remi", theme=given, form="ABA", bars=2)
-    repeat_sample(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+    repeat_sample(studio.catalog, studio.workspace, stored(batch), tmp_path / "again.mid")
     assert (tmp_path / "again.mid").read_bytes() == out.read_bytes()
 
 
@@ -226,11 +233,11 @@ def test_a_sample_with_a_prompt_is_repeated(studio: Studio, tmp_path: Path) -> N
 def test_a_changed_prompt_is_refused(studio: Studio, tmp_path: Path, harm: str) -> None:
     given = two_hands(tmp_path / f"{harm}.mid", bars=5 + len(harm))
     _, batch = studio.sample("remi", prompt=given, bars=1)
-    kept = studio.catalog.sample(batch.made[0].id).request["given"]
+    kept = studio.catalog.sample(stored(batch)).request["given"]
     copy = studio.workspace.resolve(kept["path"])
     copy.write_bytes(b"MThd") if harm == "changed" else copy.unlink()
     with pytest.raises(MusictkError, match=copy.name):
-        repeat_sample(studio.catalog, studio.workspace, batch.made[0].id, tmp_path / "again.mid")
+        repeat_sample(studio.catalog, studio.workspace, stored(batch), tmp_path / "again.mid")
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)

@@ -31,6 +31,7 @@ def test_merges_shorten_and_decode_to_the_same() -> None:
     assert tokenizer.space == Tokens(600)
     assert sum(map(len, map(tokenizer.encode, some))) < 0.7 * sum(map(len, map(base.encode, some)))
     laws.check_encoding(tokenizer, some)
+    laws.check_names(tokenizer)
     laws.check_round_trip(tokenizer, some)
     laws.check_bar_starts(tokenizer, some)
     laws.check_total_decode(tokenizer)

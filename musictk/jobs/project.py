@@ -1,0 +1,188 @@
+"""A workspace from Python: each command is a method. See docs/python.md."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from musictk.catalog import Catalog
+from musictk.errors import MusictkError
+from musictk.evaluation.originality import Originality
+from musictk.export import ExportListener, ExportReport
+from musictk.ingest import IngestListener, IngestOptions, IngestReport, ingest
+from musictk.jobs import compare, evaluate, export, sample, train
+from musictk.jobs.bundles import ModelSource
+from musictk.jobs.compare import RunComparison
+from musictk.jobs.corpus import Corpus
+from musictk.jobs.merge import NAMES, merge
+from musictk.jobs.named_music import read_score
+from musictk.jobs.prepare import RunListener
+from musictk.jobs.sample import SampleBatch, SampleListener, SampleRequest
+from musictk.jobs.sources import Source, base_sources
+from musictk.jobs.train import RunResult
+from musictk.training.preset import GROUPS
+from musictk.workspace import Workspace
+
+
+class Project:
+    """The music, runs and samples in one folder. Only `ingest` creates a catalog.
+
+    Paths are relative to the current directory. Every method calls the function of
+    `musictk.jobs` or `musictk.ingest` that the command of its name calls, and raises MusictkError
+    where the command prints an error. Use it in a `with` block, or call `close`.
+    """
+
+    def __init__(self, root: str | Path = ".") -> None:
+        self.workspace = Workspace(Path(root).absolute())
+        self._catalog: Catalog | None = None
+
+    @property
+    def catalog(self) -> Catalog:
+        """The open catalog. Raises MusictkError if nothing has been ingested yet."""
+        if self._catalog is None and not self.workspace.catalog.exists():
+            root = self.workspace.root
+            raise MusictkError(f"{root} has no catalog.db", "ingest a folder of music first")
+        return self._open()
+
+    @property
+    def corpus(self) -> Corpus:
+        """The accepted pieces, with their music, tokens and crops."""
+        return Corpus(self.catalog, self.workspace)
+
+    def ingest(
+        self, *paths: str | Path, listener: IngestListener | None = None, **options: Any
+    ) -> IngestReport:
+        """Read folders, files and archives into the catalog; `options` are those of IngestOptions.
+
+        Creates the folder of the project and its catalog if there is none.
+        """
+        self.workspace.root.mkdir(parents=True, exist_ok=True)
+        return ingest(
+            self._open(),
+            self.workspace,
+            [Path(path) for path in paths],
+            IngestOptions(**options),
+            listener,
+        )
+
+    def train(
+        self,
+        *,
+        name: str | None = None,
+        preset: str | None = None,
+        config: str | Path | None = None,
+        start: str | None = None,
+        device: str = "auto",
+        listener: RunListener | None = None,
+        **settings: Any,
+    ) -> RunResult:
+        """Train a new run, called `name`; `start` is a run to fine-tune.
+
+        `settings` override those of the run, the preset and the `config` file: `arch`,
+        `tokenizer`, `size`, `epochs`, `conditions`, …, any key of `--set`, and whole tables such as
+        `model={"dim": 64}`. Settings that are not given are chosen as `musictk train` does.
+        """
+        file = None if config is None else Path(config)
+        sources = [
+            *base_sources(self.catalog, start, preset, file),
+            Source("train", _nest(settings)),
+        ]
+        return train.run(self.catalog, self.workspace, merge(sources), listener, device, name)
+
+    def resume(
+        self, run: str | None = None, *, device: str = "auto", listener: RunListener | None = None
+    ) -> RunResult:
+        """Resume a run, by default the newest, from its last checkpoint."""
+        return train.resume(self.catalog, self.workspace, run, listener, device)
+
+    def sample(
+        self,
+        out: str | Path | None = None,
+        *,
+        composer: str | None = None,
+        labels: Mapping[str, str] | None = None,
+        run: str | None = None,
+        bundle: str | Path | None = None,
+        runtime: str | None = None,
+        listener: SampleListener | None = None,
+        **request: Any,
+    ) -> SampleBatch:
+        """Compose pieces and write them as MIDI (or text).
+
+        By default with the best checkpoint of the newest finished run. `request` has the fields of
+        `SampleRequest` (`form`, `bars`, `seed`, `count`, `prompt`, `theme`, …) and sampling options
+        (`temperature`, `guidance`, …; see `musictk.generation.sampling.Sampling`).
+        """
+        given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
+        known = {field.name for field in fields(SampleRequest)}
+        asked = {key: value for key, value in request.items() if key in known}
+        for name in ("prompt", "theme"):
+            asked[name] = None if asked.get(name) is None else Path(asked[name])
+        options = {key: value for key, value in request.items() if key not in known}
+        folder = None if bundle is None else Path(bundle)
+        source = ModelSource(run=run, bundle=folder, runtime=runtime)
+        return sample.sample(
+            self.catalog,
+            self.workspace,
+            SampleRequest(source=source, labels=given, **asked, options=options),
+            None if out is None else Path(out),
+            listener,
+        )
+
+    def repeat(self, sample_id: int, out: str | Path | None = None) -> SampleBatch:
+        """Repeat a stored sample, bit for bit on the same machine."""
+        path = None if out is None else Path(out)
+        return sample.repeat_sample(self.catalog, self.workspace, sample_id, path)
+
+    def export(
+        self, *kinds: str, run: str | None = None, listener: ExportListener | None = None
+    ) -> list[ExportReport]:
+        """Export a run (its best checkpoint): onnx, onnx-int8, onnx-fp16, torchscript."""
+        chosen = export.known_kinds(kinds or ("onnx",))
+        return list(export.export(self.catalog, self.workspace, chosen, run, listener))
+
+    def compare(
+        self, *runs: str, split: str = "valid", progress: compare.Progress | None = None
+    ) -> RunComparison:
+        """Score runs, by default all finished ones, on the pieces that none was trained on."""
+        return compare.compare(self.catalog, self.workspace, runs, split, progress)
+
+    def evaluate(self, file: str | Path, composer: str | None = None) -> dict[str, Any]:
+        """The statistics of a MIDI file beside those of the corpus (or of one composer)."""
+        return evaluate.music(self.catalog, self.workspace, read_score(file), composer)
+
+    def originality(self, file: str | Path) -> Originality:
+        """The nearest training piece, and the longest passage that a MIDI file shares with any."""
+        return evaluate.originality(self.catalog, self.workspace, read_score(file))
+
+    def close(self) -> None:
+        """Close the catalog; the next method opens it again."""
+        if self._catalog is not None:
+            self._catalog.close()
+            self._catalog = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _open(self) -> Catalog:
+        if self._catalog is None:
+            self._catalog = Catalog.open(self.workspace.catalog_url, self.workspace.root)
+        return self._catalog
+
+
+def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings as a source has them: those without a group are in the table ""."""
+    known = {*NAMES, *GROUPS}
+    loose = {key: value for key, value in settings.items() if key not in known}
+    return {**{key: value for key, value in settings.items() if key in known}, "": loose}

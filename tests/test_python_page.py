@@ -1,0 +1,64 @@
+"""The programs of docs/python.md run as printed, in their order, beside some music."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pytest
+
+from musictk.errors import MusictkError
+from musictk.jobs.project import Project
+
+ROOT = Path(__file__).parents[1]
+PAGE = (ROOT / "docs" / "python.md").read_text("utf-8")
+PROGRAMS = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+MIDIS = ROOT / "examples" / "midis"
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    for composer in ("Bach", "Chopin", "Satie"):
+        shutil.copytree(MIDIS / composer, tmp_path / "midis" / composer)
+    shutil.copy(MIDIS / "Satie" / "gymnopedie_3.mid", tmp_path / "mine.mid")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_the_programs_run_as_printed(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first = [line for line in PROGRAMS[0].splitlines() if line.strip()]
+    assert len(first) <= 15
+    for number, program in enumerate(PROGRAMS, 1):
+        exec(compile(program, f"docs/python.md, program {number}", "exec"), {"__name__": "page"})
+    written = {path.name for path in folder.glob("*.mid")} - {"mine.mid"}
+    names = ("out", "mixed", "waltz", "continued", "answered", "again", "fast")
+    assert written == {f"{name}.mid" for name in (*names, *(f"takes-{n}" for n in (1, 2, 3)))}
+    assert (folder / "again.mid").read_bytes() == (folder / "takes-1.mid").read_bytes()
+    assert (folder / "out.png").stat().st_size > 1000
+    printed = capsys.readouterr().out
+    assert "takes-1.mid" in printed
+    assert {path.name for path in (folder / "music").iterdir()} >= {"catalog.db", "runs", "exports"}
+    assert not (folder / "catalog.db").exists()
+
+
+def test_only_ingest_creates_a_project(tmp_path: Path) -> None:
+    project = Project(tmp_path / "new")
+    with pytest.raises(MusictkError, match=r"catalog\.db") as error:
+        project.train()
+    assert "ingest" in error.value.hint
+    assert not (tmp_path / "new").exists()
+    assert project.ingest(MIDIS / "Satie").accepted > 0
+    assert (tmp_path / "new" / "catalog.db").exists()
+    project.close()
+
+
+def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
+    with Project(tmp_path) as project:
+        project.ingest(MIDIS / "Satie")
+        with pytest.raises(MusictkError, match="no setting 'stpes'"):
+            project.train(stpes=3)
+        with pytest.raises(MusictkError, match="'gpz'"):
+            project.train(arch="gpz")
+        with pytest.raises(MusictkError, match=r"run"):
+            project.sample()
