@@ -236,7 +236,7 @@ def _fault(kind: str, name: str, component: Any) -> str:
         return "is not a class"
     if missing := sorted(getattr(component, "__abstractmethods__", ())):
         return f"lacks {', '.join(missing)}"
-    if getattr(component, "name", None) != name:
+    if kind != "tracker" and getattr(component, "name", None) != name:  # a tracker has no name
         found = repr(getattr(component, "name", None))
         return f"has the name {found} in its class; both names must be equal"
     if kind not in ARGUMENTS:

@@ -122,13 +122,18 @@ def test_the_core_runs_with_no_plugin_at_all(wheel: Path, tmp_path: Path) -> Non
         "metadata.entry_points = lambda **query: metadata.EntryPoints()\n"
         "from musictk.cli.main import main\n"
         "from musictk.plugin import registry\n"
-        "assert all(offer.kind == 'runtime' for offer in registry().offers())\n"
+        "assert {{offer.kind for offer in registry().offers()}} == {{'runtime', 'tracker'}}\n"
         "main({arguments})"
     )
     listed = run(bare, code.format(arguments="['--json', 'plugins']"), tmp_path)
     found = json.loads(listed)
-    assert {offer["kind"] for offer in found["offers"]} == {"runtime"}  # those of musictk itself
+    assert {offer["kind"] for offer in found["offers"]} == {
+        "runtime",
+        "tracker",
+    }  # those of musictk itself
     assert not found["failures"]
+    (tmp_path / "midis").mkdir()
+    run(bare, code.format(arguments="['--json', 'ingest', 'midis']"), tmp_path)
     run(bare, code.format(arguments="['--json', 'catalog', 'summary']"), tmp_path)
     done = subprocess.run(
         [sys.executable, "-c", code.format(arguments="['train', '--arch', 'gpt']")],

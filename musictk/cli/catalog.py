@@ -279,9 +279,8 @@ def export(
     here = session(context)
     with here.catalog() as catalog:
         count = catalog.export(path)
-    here.output.result(
-        {"path": str(path), "rows": count}, f"{counted(count, 'row')} written to {path}"
-    )
+    described = f"{counted(count, 'row')} written to {path}"
+    here.output.result({"path": str(path), "rows": count}, described)
 
 
 def _pair(text: str) -> tuple[str, str]:

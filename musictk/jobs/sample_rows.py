@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from musictk.catalog import Catalog
-from musictk.errors import MusictkError, WriteError
+from musictk.errors import MusictkError
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import LoadedModel, ModelSource
@@ -39,8 +39,9 @@ class SampleRows:
         if self._catalog is None:
             return
         try:
+            self._catalog.require_writable()
             self._kept |= {} if given is None else {"given": given.store(self._workspace)}
-        except WriteError as error:  # a read-only workspace: the pieces can be written elsewhere
+        except MusictkError as error:  # a read-only workspace: the pieces can be written elsewhere
             self._not_stored(error)
 
     def add(self, path: Path, composition: Composition) -> int | None:

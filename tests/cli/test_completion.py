@@ -35,7 +35,7 @@ def folder(tmp_path: Path) -> Path:
         catalog.label("1", "period", "Romantic")
         catalog.alias("Dvořák", "Antonín Dvořák")
         catalog.start_run("gpt", "f", {})
-        catalog.start_run("gpt", "f", {}, name="first try")
+        catalog.start_run("gpt", "f", {}, name="first-try")
     return tmp_path
 
 
@@ -77,9 +77,9 @@ def complete(
         ("catalog show piece\\ 2", [r"Piece\ 2"]),
         ("catalog rejected --code c", ["corrupt"]),
         ("sample --run g", ["gpt-1"]),
-        ("export --run f", [r"first\ try"]),
+        ("export --run f", ["first-try"]),
         ("runs show g", ["gpt-1"]),
-        ("runs compare gpt-1 f", [r"first\ try"]),
+        ("runs compare gpt-1 f", ["first-try"]),
         ("train --resume g", ["gpt-1"]),
         ("train --from g", ["gpt-1"]),
         ("train --arch con", ["conformer"]),

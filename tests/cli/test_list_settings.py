@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from musictk.catalog import Catalog
 from musictk.cli.settings import assignments
 from musictk.errors import UnknownNameError, UsageError
 from musictk.jobs.config import RunConfig
@@ -163,6 +164,7 @@ def test_a_number_outside_the_range_is_refused_with_the_range(row: Setting) -> N
 def test_train_refuses_it_before_there_is_a_corpus(
     tmp_path: Path, capsys: Capture, words: str, said: str
 ) -> None:
+    Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path).close()
     code, _, error = Shell(tmp_path).here(capsys, "train", "--set", words)
     assert code == 2
     assert said in error
@@ -236,6 +238,7 @@ def test_the_settings_of_a_plugin_are_listed_and_checked(tmp_path: Path, capsys:
     assert rows["model.gain"]["values"] == "number, above 0 and below 9"
     assert rows["model.bare"] | {"help": "", "values": "integer"} == rows["model.bare"]
     assert rows["model.dim"]["help"] == "Model width (embedding dimension)."
+    Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path).close()
     code, _, error = shell.here(capsys, "train", "--arch", "toy", "--set", "gain=9")
     assert code == 2
     assert "setting of toy gain=9.0 must be above 0 and below 9 (from --set)" in error

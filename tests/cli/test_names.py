@@ -351,6 +351,6 @@ def test_text_is_read_only_if_asked_for(empty: Shell) -> None:
     assert empty.json("ingest", "m", "--text")["accepted"] == 2
     again = empty.json("ingest", "m")
     assert (again["accepted"], again["missing"]) == (0, 0)
-    fresh = Shell(empty.directory / "fresh")
+    fresh = Shell(empty.directory.with_name(f"{empty.directory.name}-fresh"))
     fresh.directory.mkdir()
-    assert fresh.json("ingest", "../m", "--text")["accepted"] == 6
+    assert fresh.json("ingest", str(folder), "--text")["accepted"] == 6

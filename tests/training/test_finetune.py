@@ -138,5 +138,5 @@ def test_without_peft_the_hint_is_to_install_it(
 
     bundle.write(tmp_path, *small.fresh())
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(MusictkError, match=r"musictk\[lora\]"):
+    with pytest.raises(MusictkError, match=r"pip install 'peft"):
         start_from(tmp_path, lora=4)
