@@ -162,7 +162,7 @@ def prepare(job: Job, name: str, resumed: bool) -> Prepared:
     facts = RunFacts(
         arch=config.arch,
         tokenizer=config.tokenizer,
-        size=config.size or "own",
+        size=config.size or "custom",
         unit=train.shard.space.unit,
         parameters=parameters(network),
         device=str(job.world.device),

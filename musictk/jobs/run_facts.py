@@ -17,7 +17,7 @@ class RunFacts:
 
     arch: str
     tokenizer: str
-    size: str  # "own" if it is none of `musictk.model.sizes.SIZES`
+    size: str  # "custom" if it is none of `musictk.model.sizes.SIZES`
     unit: str  # of a position: "token" or "frame"
     parameters: int
     device: str

@@ -22,7 +22,7 @@ class RunSettings:
     """What a run was trained with."""
 
     arch: str
-    size: str  # "own" if it is none of `musictk.model.sizes.SIZES`
+    size: str  # "custom" if it is none of `musictk.model.sizes.SIZES`
     seed: int
     values: Mapping[str, Any]  # by the name that `--set` takes, such as "model.dim"
     corpus: str  # the encoded training split
@@ -42,7 +42,7 @@ class RunSettings:
         values |= {"condition": list(config.conditions), "from": config.start, "lora": config.lora}
         return RunSettings(
             arch=config.arch,
-            size=config.size or "own",
+            size=config.size or "custom",
             seed=train.loop.seed,
             values={key: value for key, value in values.items() if key not in _IGNORED},
             corpus=config.shards.get("train", ""),

@@ -53,7 +53,7 @@ def test_settings_seeds_and_tables(shell: Shell, capsys: pytest.CaptureFixture[s
     assert code == 0
     assert "--group shows mean ± standard deviation" in said
     first = rows["dim32-0"]
-    assert (first["arch"], first["size"], first["seed"]) == ("gpt", "own", 0)
+    assert (first["arch"], first["size"], first["seed"]) == ("gpt", "custom", 0)
     assert first["settings"] == {"model.dim": 32}
     written = ("--csv", "t.csv", "--markdown", "t.md")
     code, out, _ = shell.here(capsys, "--json", "runs", "compare", *names, "--group", *written)
