@@ -12,6 +12,13 @@ import typer
 
 from musictk.cli.context import CommandSession, session
 from musictk.cli.settings import assignments
+from musictk.cli.train import (
+    ConfigOption,
+    DeviceOption,
+    ExportOption,
+    TrackOption,
+    option_sources,
+)
 from musictk.errors import MusictkError, UsageError
 
 if TYPE_CHECKING:
@@ -49,10 +56,7 @@ def sweep(
         str,
         typer.Option(metavar="CATEGORIES", help="Label categories to condition on, in every run."),
     ] = "composer",
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TOML file of settings, in the format of a preset."),
-    ] = None,
+    config: ConfigOption = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -64,9 +68,7 @@ def sweep(
     seed: Annotated[
         str, typer.Option("--seeds", "--seed", metavar="NUMBERS", help="Random seeds.")
     ] = "",
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="Device: cpu, cuda or auto.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     from_: Annotated[
         str,
         typer.Option("--from", metavar="RUNS", help="Fine-tune from the weights of these runs."),
@@ -74,20 +76,8 @@ def sweep(
     lora: Annotated[
         str, typer.Option(metavar="RANKS", help="With --from: ranks of LoRA adapters (0: off).")
     ] = "",
-    export: Annotated[
-        str,
-        typer.Option(
-            metavar="KINDS",
-            help="Export after training: onnx, torchscript, onnx-int8, onnx-fp16 or several.",
-        ),
-    ] = "",
-    track: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Log to a tracker: tensorboard, wandb or mlflow. Can be repeated.",
-        ),
-    ] = None,
+    export: ExportOption = "",
+    track: TrackOption = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="List the runs without training them.")
     ] = False,
@@ -188,7 +178,6 @@ def _configure(
     values: Mapping[str, Any],
 ) -> RunConfig:
     """The settings of one combination, merged as those of `train`."""
-    from musictk.cli.train import option_sources
     from musictk.jobs.merge import merge
     from musictk.jobs.sources import base_sources
 

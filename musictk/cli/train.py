@@ -20,6 +20,26 @@ if TYPE_CHECKING:
 # Options of `train` whose setting has another name; "": the option has several settings.
 KEYS = {"condition": "conditions", "settings": "", "steps": "train.steps", "seed": "train.seed"}
 
+# The options that `train` and `sweep` share.
+ConfigOption = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="TOML file of settings, in the format of a preset."),
+]
+DeviceOption = Annotated[str, typer.Option(metavar="DEVICE", help="Device: cpu, cuda or auto.")]
+ExportOption = Annotated[
+    str,
+    typer.Option(
+        metavar="KINDS",
+        help="Export after training: onnx, torchscript, onnx-int8, onnx-fp16 or several.",
+    ),
+]
+TrackOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="NAME", help="Log to a tracker: tensorboard, wandb or mlflow. Can be repeated."
+    ),
+]
+
 
 def train(
     context: typer.Context,
@@ -67,10 +87,7 @@ def train(
             metavar="CATEGORIES", help="Label categories to condition on, separated by commas."
         ),
     ] = "composer",
-    config: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="TOML file of settings, in the format of a preset."),
-    ] = None,
+    config: ConfigOption = None,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -78,9 +95,7 @@ def train(
         ),
     ] = None,
     seed: Annotated[int | None, typer.Option(metavar="N", help="Random seed.")] = None,
-    device: Annotated[
-        str, typer.Option(metavar="DEVICE", help="Device: cpu, cuda or auto.")
-    ] = "auto",
+    device: DeviceOption = "auto",
     resume: Annotated[
         str | None, typer.Option(metavar="RUN", help="Resume this run, with its own settings.")
     ] = None,
@@ -100,20 +115,8 @@ def train(
             help="With --from: train only LoRA adapters of this rank (0: off).",
         ),
     ] = 0,
-    export: Annotated[
-        str,
-        typer.Option(
-            metavar="KINDS",
-            help="Export after training: onnx, torchscript, onnx-int8, onnx-fp16 or several.",
-        ),
-    ] = "",
-    track: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="Log to a tracker: tensorboard, wandb or mlflow. Can be repeated.",
-        ),
-    ] = None,
+    export: ExportOption = "",
+    track: TrackOption = None,
 ) -> None:
     """Train a model on the catalog's music and write it to runs/.
 
