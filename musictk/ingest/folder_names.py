@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
+
+from musictk.spelling import plain
 
 _COMPOSERS = Path(__file__).with_name("composers.txt")
 _GENERIC = Path(__file__).with_name("generic_names.txt")
@@ -16,8 +17,6 @@ _IN_BRACKETS = re.compile(r"\([^()]*\)|\[[^\[\]]*\]")
 _ROMAN = re.compile(r"[ivx]{2,5}")
 _HASH = re.compile(r"(?=.*\d)[0-9a-f]{8,}")  # as Lakh and GigaMIDI name files
 _HEX = re.compile(r"[0-9a-f]{1,2}")
-# Letters that Unicode does not decompose into a base letter and a mark.
-_LETTERS = str.maketrans({"ł": "l", "ø": "o", "đ": "d", "ß": "ss", "æ": "ae", "œ": "oe"})
 
 SPLIT_WORDS = {
     "train": "train",
@@ -45,8 +44,7 @@ class _Surname(NamedTuple):
 
 def words(name: str) -> list[str]:
     """The words and numbers of a name, in lower case and without marks: `K331` gives k, 331."""
-    decomposed = unicodedata.normalize("NFKD", name.casefold().translate(_LETTERS))
-    return _WORD.findall("".join(char for char in decomposed if not unicodedata.combining(char)))
+    return _WORD.findall(plain(name))
 
 
 @cache
