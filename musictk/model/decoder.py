@@ -14,9 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from musictk.model.banded import banded_attention
 from musictk.model.contract import Architecture
 from musictk.model.grouped_query import grouped_query_attention
-from musictk.model.layers import Rotary, Stack, positions
+from musictk.model.layers import Rotary, Stack, has_backward, positions
 
 
 class Decoder(Architecture):
@@ -85,6 +86,9 @@ class CausalAttention(nn.Module):
                 return grouped_query_attention(q, k, v, position, keys, values, self.scale)
         dropout = self.dropout if self.training else 0.0
         if keys.shape[2] == 0:
+            if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+                if has_backward(q):
+                    return banded_attention(q, k, v, self.scale, dropout=dropout), keys, values
             out = F.scaled_dot_product_attention(
                 q, k, v, dropout_p=dropout, is_causal=True, scale=self.scale
             )

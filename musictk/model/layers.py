@@ -25,6 +25,16 @@ else:
     Stack = nn.ModuleList
 
 
+def has_backward(x: Tensor) -> bool:
+    """Whether to use a hand-written backward pass: on a CPU, where gradients are recorded."""
+    return x.device.type == "cpu" and torch.is_grad_enabled() and x.requires_grad
+
+
+def autocast_input(x: Tensor) -> Tensor:
+    """`x` in the dtype that autocast computes in on a CPU; unchanged where autocast is off."""
+    return x.to(torch.get_autocast_dtype("cpu")) if torch.is_autocast_enabled("cpu") else x
+
+
 def positions(position: Tensor, length: int) -> Tensor:
     """(B,) first positions -> (B, length): `length` consecutive positions in each row."""
     return position.unsqueeze(1) + torch.arange(length, device=position.device)
@@ -105,10 +115,11 @@ class Heads(nn.Module):
         """(B, T, 3 D), and the output of `Rotary` -> queries, keys and values (B, H, T, Dh)."""
         batch, length, width = x.shape
         x = x.view(batch, length, 3, self.heads, width // (3 * self.heads)).transpose(1, 3)
-        q, k = self.q_norm(x[:, :, 0]), self.k_norm(x[:, :, 1])
+        q, k, v = x.unbind(2)  # one backward pass for all three
+        q, k = self.q_norm(q), self.k_norm(k)
         if rotary is not None:
             q, k = rotate(q, rotary), rotate(k, rotary)
-        return q, k, x[:, :, 2]
+        return q, k, v
 
 
 def merge_heads(x: Tensor) -> Tensor:

@@ -151,10 +151,10 @@ def loss(
         ).sum(-1)
     else:
         each = F.cross_entropy(
-            logits.float().transpose(1, 2),
-            targets,
+            logits.float().flatten(0, 1),
+            targets.flatten(),
             ignore_index=space.pad,
             label_smoothing=smoothing,
             reduction="none",
-        )
+        ).view(targets.shape)
     return each if mask is None else each * mask

@@ -11,6 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from musictk.model.banded import banded_attention
+from musictk.model.layers import has_backward
+
 # The smallest window with xpos that can be exported: in a block of 256 positions the decay reaches
 # e^±(128 · 1.25 / (window // 2)), which has to fit single precision.
 MIN_EXPORTED_WINDOW = 8
@@ -86,6 +89,12 @@ class WindowedAttention(nn.Module):
         or (B, H, 0, Dh) to keep no past. Returns (B, H, T, Dh), and the new keys and values.
         """
         length = q.shape[2]
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            if keys.shape[2] == 0 and mask.dtype == torch.bool and has_backward(q):
+                decay = self.decay if self.xpos else None
+                dropout = self.dropout if self.training else 0.0
+                out = banded_attention(q, k, v, self.scale, self.window, decay, dropout)
+                return out, keys, values
         context = left_context(length, self.window, keys.shape[2] > 0)
         all_k, keys = append_past(keys, k, context)
         all_v, values = append_past(values, v, context)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from musictk.model.layers import RMSNorm
+from musictk.model.layers import RMSNorm, autocast_input, has_backward
+from musictk_conformer.mixing import Branch, Merge
 
 
 class Residual(nn.Module):
@@ -42,8 +43,11 @@ class HyperConnection(Residual):
 
     def branch(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, n, D) -> the sublayer's input (B, T, D), the mixed streams, β (B, T, n)."""
-        mixing = self.norm(x) @ torch.cat([self.alpha_weight, self.beta_weight], 1)
-        mixing = torch.tanh(mixing)  # (B, T, n, 1 + n + 1)
+        weight = torch.cat([self.alpha_weight, self.beta_weight], 1)
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            if has_backward(x):
+                return self._branch(x, self.norm.weight.unsqueeze(1) * weight)
+        mixing = torch.tanh(self.norm(x) @ weight)  # (B, T, n, 1 + n + 1)
         alpha = self.alpha + self.alpha_scale * mixing[..., :-1]
         beta = self.beta + self.beta_scale * mixing[..., -1]
         mixed = alpha.transpose(-1, -2) @ x  # (B, T, 1 + n, D)
@@ -51,4 +55,29 @@ class HyperConnection(Residual):
 
     def merge(self, residual: Tensor, gain: Tensor, out: Tensor) -> Tensor:
         """Add β times the output (B, T, D) to each stream."""
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            if has_backward(residual):
+                return self._merge(residual, gain, out)
         return residual + gain.unsqueeze(-1) * out.unsqueeze(2)
+
+    @torch.jit.unused
+    def _branch(self, x: Tensor, weight: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """`branch` with a hand-written backward pass; `weight` includes the norm's gain."""
+        shape = x.shape
+        found = Branch.apply(  # type: ignore[no-untyped-call]
+            autocast_input(x).contiguous().flatten(0, 1),
+            weight,
+            self.alpha,
+            self.beta,
+            self.alpha_scale,
+            self.beta_scale,
+        )
+        branch, streams, gain = (each.view(*shape[:2], *each.shape[1:]) for each in found)
+        return branch, streams, gain
+
+    @torch.jit.unused
+    def _merge(self, residual: Tensor, gain: Tensor, out: Tensor) -> Tensor:
+        """`merge` with a hand-written backward pass."""
+        flat = (each.flatten(0, 1) for each in (residual, gain, out))
+        merged: Tensor = Merge.apply(*flat)  # type: ignore[no-untyped-call]
+        return merged.view(residual.shape)
