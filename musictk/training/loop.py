@@ -16,6 +16,7 @@ from musictk.training.feed import Feed
 from musictk.training.log import Log
 from musictk.training.meter import Meter
 from musictk.training.outcome import Outcome, SilentListener, TrainListener
+from musictk.training.process import repeating_work
 from musictk.training.settings import TrainSettings
 from musictk.training.stop import Stop
 from musictk.training.task import Task
@@ -66,6 +67,7 @@ def train(
         if world.is_main:
             tensorboard = settings.loop.tensorboard
             trainer.log = stack.enter_context(Log(directory, trainer.progress.step, tensorboard))
+        stack.enter_context(repeating_work())
         return _run(trainer, feed, stop)
 
 
