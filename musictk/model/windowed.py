@@ -86,11 +86,11 @@ class WindowedAttention(nn.Module):
         or (B, H, 0, Dh) to keep no past. Returns (B, H, T, Dh), and the new keys and values.
         """
         length = q.shape[2]
-        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-            if keys.shape[2] == 0 and mask.dtype == torch.bool and has_backward(q):
-                dropout = self.dropout if self.training else 0.0
-                out = banded_attention(q, k, v, self.scale, self.window, self.xpos, dropout)
-                return out, keys, values
+        plain = keys.shape[2] == 0 and mask.dtype == torch.bool  # no past, no bias
+        if not torch.jit.is_scripting() and plain and has_backward(q):  # type: ignore[attr-defined]
+            dropout = self.dropout if self.training else 0.0
+            out = banded_attention(q, k, v, self.scale, self.window, self.xpos, dropout)
+            return out, keys, values
         context = left_context(length, self.window, keys.shape[2] > 0)
         all_k, keys = append_past(keys, k, context)
         all_v, values = append_past(values, v, context)
