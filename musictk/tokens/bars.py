@@ -145,43 +145,67 @@ class Grid:
 
     metrics: Metrics
     quarter: int  # ticks of a quarter note in the source
+    step: int  # ticks between two positions of every bar; 0 where bars differ in it
     begins: Ints  # (B,) ticks of the grid
     metre: Ints  # (B,) indices into metrics.known
     since: Ints  # (K,) ticks of the source
     source: Ints  # (K,) a tick of the source
     target: Ints  # (K,) the tick of the grid that it falls on
 
-    def place(self, ticks: Ints) -> tuple[Ints, Ints]:
-        """(number of the bar, position in it) nearest to each tick of the source; half is up.
+    def snap(self, ticks: Ints) -> Ints:
+        """(N,) the tick of the position nearest to each tick of the source; half is up.
 
         What is beyond the bars is placed at the last bar line.
         """
-        exact, begins = self._exact(ticks), self.begins * self.quarter
-        bar = np.searchsorted(begins, exact, "right") - 1
-        step = (self.metrics.steps * self.quarter)[self.metre[bar]]
-        position = (2 * (exact - begins[bar]) + step) // (2 * step)
-        over = position * step >= (self.metrics.lengths * self.quarter)[self.metre[bar]]
-        return bar + over, np.where(over, 0, position)
+        if not self.step:
+            return self._snap_in_bars(ticks)
+        span = self.step * self.quarter
+        nearest = self._exact(ticks)
+        nearest *= 2
+        nearest += span
+        nearest //= 2 * span
+        np.maximum(nearest, 0, out=nearest)
+        np.minimum(nearest, int(self.begins[-1]) // self.step, out=nearest)
+        nearest *= self.step
+        return nearest
 
-    def ticks(self, bar: Ints, position: Ints) -> Ints:
-        """The tick of the grid at a position of a bar."""
+    @cached_property
+    def denominators(self) -> list[int]:
+        """Those of the metres of the bars, ascending."""
+        used = np.bincount(self.metre).nonzero()[0].tolist()
+        return sorted({self.metrics.known[metre][1] for metre in used})
+
+    def bars(self, ticks: Ints) -> Ints:
+        """(N,) the number of the bar that each tick of the grid is in."""
+        return self.begins.searchsorted(ticks, "right") - 1
+
+    def positions(self, ticks: Ints, bar: Ints) -> Ints:
+        """(N,) the position of each tick of the grid in its bar."""
+        return (ticks - self.begins[bar]) // (self.step or self.metrics.steps[self.metre[bar]])
+
+    def _snap_in_bars(self, ticks: Ints) -> Ints:
+        """`snap` where bars differ in the distance of their positions."""
+        begins = self.begins * self.quarter
+        exact = self._exact(ticks).clip(0, int(begins[-1]))
+        bar = begins.searchsorted(exact, "right") - 1
+        metre = self.metre[bar]
+        step = (self.metrics.steps * self.quarter)[metre]
+        position = (2 * (exact - begins[bar]) + step) // (2 * step)
+        over = position * step >= (self.metrics.lengths * self.quarter)[metre]
+        bar += over
+        position[over] = 0
         return self.begins[bar] + position * self.metrics.steps[self.metre[bar]]
 
-    def nearest(self, ticks: Ints) -> Ints:
-        """The tick of the grid nearest to each of the source, where every one is a position."""
-        return (2 * self._exact(ticks) + self.quarter) // (2 * self.quarter)
-
     def _exact(self, ticks: Ints) -> Ints:
-        """Each tick of the source on the grid, times `quarter`."""
+        """Each tick of the source on the grid, times `quarter`; a new array."""
         rate, quarter = self.metrics.quarter, self.quarter
         if len(self.since) == 1:
-            shift = int(self.target[0]) * quarter - int(self.source[0]) * rate
-            exact = ticks * rate + shift if shift else ticks * rate
-        else:
-            index = np.maximum(np.searchsorted(self.since, ticks, "right") - 1, 0)
-            exact = (ticks - self.source[index]) * rate + self.target[index] * quarter
-            exact = np.minimum(exact, np.append(self.target[1:], 1 << 40)[index] * quarter)
-        return exact.clip(0, int(self.begins[-1]) * quarter)
+            exact = ticks * rate
+            exact += int(self.target[0]) * quarter - int(self.source[0]) * rate
+            return exact
+        index = np.maximum(self.since.searchsorted(ticks, "right") - 1, 0)
+        exact = (ticks - self.source[index]) * rate + self.target[index] * quarter
+        return np.minimum(exact, np.append(self.target[1:], 1 << 40)[index] * quarter)
 
 
 class _Walk:
@@ -277,6 +301,7 @@ class _Walk:
     def grid(self) -> Grid:
         """The grid of all bars; an opening bar shorter than the next one is extended here."""
         metrics = self._metrics
+        steps = {int(metrics.steps[metre]) for metre, _ in self._runs}
         metre = np.repeat(*np.array(self._runs, np.int64).T)
         anchors = np.array(self._anchors, np.int64).T
         short = int(metrics.lengths[metre[1]] - metrics.lengths[metre[0]]) if len(metre) > 1 else 0
@@ -284,7 +309,8 @@ class _Walk:
             metre[0] = metre[1]
             anchors[2] += short
         begins = np.cumsum(metrics.lengths[metre]) - metrics.lengths[metre]
-        return Grid(metrics, self._quarter, begins, metre, *anchors)
+        step = steps.pop() if len(steps) == 1 else 0
+        return Grid(metrics, self._quarter, step, begins, metre, *anchors)
 
 
 def _check(bars: int) -> None:

@@ -173,7 +173,7 @@ class Events(Tokenizer):
             raise ValueError(f"no note within pitches {self.config.pitch_range}")
         found = found if kept.all() else found.where(kept)
         grid = self.layout.metrics.grid(score, int(found.end.max()))
-        onset, end = grid.nearest(found.start), grid.nearest(found.end)
+        onset, end = grid.snap(found.start), grid.snap(found.end)
         end = np.maximum(end, onset + 1)
         order = np.lexsort((-end, onset, found.pitch))
         onset, end, pitch = onset[order], end[order], found.pitch[order]

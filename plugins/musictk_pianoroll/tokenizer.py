@@ -114,7 +114,7 @@ class PianoRoll(Tokenizer):
         if not len(found):
             raise ValueError("it has no pitched note")
         grid = self._metrics.grid(score, int(found.end.max()))
-        onset, end = grid.nearest(found.start), grid.nearest(found.end)
+        onset, end = grid.snap(found.start), grid.snap(found.end)
         return onset, np.maximum(end, onset + 1), found.pitch
 
 

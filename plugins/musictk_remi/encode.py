@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.tokens.bars import Grid
-from musictk_remi.quantise import DRUM_PITCHES, DRUMS, NoteArrays, quantise, tempos
+from musictk_remi.quantise import DRUM_PITCHES, DRUMS, NoteArrays, changes, quantise, tempos
 from musictk_remi.vocabulary import Vocabulary
 
 Ints = NDArray[np.int64]
@@ -49,8 +49,7 @@ def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
     for number, (where, rest) in enumerate(rests):
         ids[begins[where] + number] = vocabulary.span("Rest").start + rest
     at = begins + counts
-    step = grid.metrics.steps[grid.metre[groups.bar]]
-    ids[at] = vocabulary.first["Position"] + (groups.tick - grid.begins[groups.bar]) // step
+    ids[at] = vocabulary.first["Position"] + grid.positions(groups.tick, groups.bar)
     has = groups.tempo >= 0
     if config.tempos:
         ids[at[has] + 1] = vocabulary.first["Tempo"] + groups.tempo[has]
@@ -60,21 +59,22 @@ def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
 
 def _groups(found: NoteArrays, score: ScoreTick, grid: Grid, vocabulary: Vocabulary) -> Groups:
     """Of the notes, which are in order of time, and of the tempos."""
-    starts = np.flatnonzero(np.append(True, found.tick[1:] != found.tick[:-1]))
+    starts = changes(found.tick).nonzero()[0]
     tick = found.tick[starts]
-    notes = np.diff(np.append(starts, len(found.tick)))
-    tempo = np.full(len(tick), -1)
+    notes = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=notes[:-1])
+    notes[-1] = len(found.tick) - starts[-1]
+    at, index = np.zeros(0, np.int64), np.zeros(0, np.int64)
     if vocabulary.config.tempos:
-        changes, index = tempos(score, grid, vocabulary, int(tick[-1]))
-        where = np.searchsorted(tick, changes)
-        if (alone := tick[where] != changes).any():
-            tick = np.insert(tick, where[alone], changes[alone])
-            notes = np.insert(notes, where[alone], 0)
-            where = np.searchsorted(tick, changes)
-        tempo = np.full(len(tick), -1)
-        tempo[where] = index
-    bar = np.searchsorted(grid.begins, tick, "right") - 1
-    return Groups(tick, bar, notes, tempo)
+        changed, index = tempos(score, grid, vocabulary, int(tick[-1]))
+        at = tick.searchsorted(changed)
+        if (alone := tick[at] != changed).any():
+            tick = np.insert(tick, at[alone], changed[alone])
+            notes = np.insert(notes, at[alone], 0)
+            at = tick.searchsorted(changed)
+    tempo = np.full(len(tick), -1)
+    tempo[at] = index
+    return Groups(tick, grid.bars(tick), notes, tempo)
 
 
 def _write_bars(
@@ -101,18 +101,21 @@ def _write_notes(
 ) -> None:
     """[Program] Pitch Velocity Duration of each note, from where its group's notes begin."""
     first, config = vocabulary.first, vocabulary.config
-    before = np.cumsum(groups.notes) - groups.notes
-    shift = at - (3 + config.programs) * before
-    place = np.repeat(shift, groups.notes) + (3 + config.programs) * np.arange(len(found.tick))
-    pitch = first["Pitch"] - config.pitch_range[0] + found.pitch
+    wide = 3 + config.programs
+    shift = at - wide * (groups.notes.cumsum() - groups.notes)
+    place = shift.repeat(groups.notes)
+    place += np.arange(0, wide * len(place), wide)
+    pitch = found.pitch + (first["Pitch"] - config.pitch_range[0])
     if config.programs:
         drums = found.program == DRUMS
         ids[place] = first["Program"] + np.where(drums, 128, found.program)
-        place = place + 1
+        place += 1
         pitch[drums] = first["PitchDrum"] - DRUM_PITCHES[0] + found.pitch[drums]
     ids[place] = pitch
-    ids[place + 1] = first["Velocity"] + found.velocity
-    ids[place + 2] = first["Duration"] + found.duration
+    place += 1
+    ids[place] = found.velocity + first["Velocity"]
+    place += 1
+    ids[place] = found.duration + first["Duration"]
 
 
 def _rests(
