@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.tokens.bars import Grid
+from musictk.tokens.grid import Grid
 from musictk_remi.quantise import DRUM_PITCHES, DRUMS, NoteArrays, changes, quantise, tempos
 from musictk_remi.vocabulary import Vocabulary
 

@@ -19,7 +19,8 @@ from symusic.core import (
     TrackTick,
 )
 
-from musictk.tokens.bars import Grid
+from musictk.tokens.bars import grid_of
+from musictk.tokens.grid import Grid
 from musictk_remi.vocabulary import Vocabulary
 
 Ints = NDArray[np.int64]
@@ -75,7 +76,7 @@ def quantise(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays
             rank = rank[kept] if rank is not None else None
     if not tracks or not len(time):
         raise ValueError(f"no note within pitches {config.pitch_range}")
-    grid = vocabulary.metrics.grid(score, int(time.max()))
+    grid = grid_of(vocabulary.metrics, score, int(time.max()))
     tick = grid.snap(time)
     length = _lengths(duration, tick, grid, vocabulary)
     level = vocabulary.level_of.take(velocity, mode="clip")
