@@ -19,8 +19,8 @@ KIND[0xC0:0xE0] = 1
 KIND[0xF0:] = OTHER
 # Bytes of an event with two data bytes and a delta time of one; 0 for an event of no known length.
 _SIZE = np.array([3, 0, 4, 0], np.uint8).take(KIND)
-# By the bytes of the delta time: the kind, plus eight times the size.
-_CODES = [(KIND | (_SIZE + (_SIZE > 0) * np.uint8(more)) << 3).tobytes() for more in range(4)]
+# The kind, plus eight times the size: after a delta time of one byte, and of two.
+_CODES = [(KIND | (_SIZE + more * (_SIZE > 0)).astype(np.uint8) << 3).tobytes() for more in (0, 1)]
 _TEMPO_SIZE = 6  # without its delta time
 _MARGIN = 4 + _TEMPO_SIZE + 1  # more bytes than any event of known length
 _DOUBLINGS = 4  # a jump is sixteen events
@@ -39,12 +39,17 @@ class EventTables:
         high = self._bytes >= 0x80
         long = high[:count]  # where a delta time has more bytes than one
         after = long + np.uint8(1)  # bytes of the delta time; 5: it has no end
-        codes = [np.frombuffer(padded.translate(table), np.uint8) for table in _CODES]
-        code = np.where(long, codes[1][2 : count + 2], codes[0][1 : count + 1])
+        own, later = (np.frombuffer(padded.translate(table), np.uint8) for table in _CODES)
+        code = own[1 : count + 1] ^ later[2 : count + 2]
+        code &= -long.view(np.uint8)
+        code ^= own[1 : count + 1]  # of `later` where `long`, else of `own`
         longer = (long & high[1 : count + 1]).nonzero()[0]
         for length in range(3, 5):
             after[longer] = length
-            code[longer] = codes[length - 1].take(longer + length)
+            first = self._bytes.take(longer + length)
+            known = _SIZE.take(first)
+            known[known > 0] += length - 1
+            code[longer] = KIND.take(first) | known << 3
             longer = longer[high.take(longer + (length - 1))]
         after[longer], code[longer] = 5, OTHER
         own, size = code & 7, code >> 3
@@ -74,15 +79,13 @@ class EventTables:
 
     def between(self, anchors: list[int]) -> Ints:
         """Every event from each anchor over a whole jump, ascending."""
-        columns = np.empty((len(anchors), 1 << _DOUBLINGS), np.int64)
-        column = columns[:, 0] = np.array(anchors, np.int64)
-        moved = np.empty(columns.shape, np.bool_)
-        for index in range(1, 1 << _DOUBLINGS):
-            following = self._step.take(column)
-            np.not_equal(following, column, out=moved[:, index - 1])
-            column = columns[:, index] = following
-        np.not_equal(self._step.take(column), column, out=moved[:, -1])
-        return columns[moved]
+        rows = np.empty((1 << _DOUBLINGS, len(anchors)), np.int64)
+        rows[0] = anchors
+        for row in range(1, len(rows)):
+            rows[row] = self._step.take(rows[row - 1])
+        flat = rows.T.ravel()
+        # Every event moves on, except one of unknown length after the last of its jump.
+        return flat[self._step.take(flat) != flat]
 
     def after(self, place: int) -> int:
         """The number of bytes of the delta time at `place`."""
