@@ -79,7 +79,7 @@ def _is_score(ticks: Ints, quarter: int) -> bool:
     away += half
     away -= away // quarter * quarter  # `%` takes several times as long
     away -= half
-    on_grid = np.count_nonzero(np.abs(away, out=away) <= _GRID)
+    on_grid = int(np.count_nonzero(np.abs(away, out=away) <= _GRID))
     return on_grid / len(ticks) > _SCORE
 
 

@@ -39,10 +39,10 @@ class EventTables:
         high = self._bytes >= 0x80
         long = high[:count]  # where a delta time has more bytes than one
         after = long + np.uint8(1)  # bytes of the delta time; 5: it has no end
-        own, later = (np.frombuffer(padded.translate(table), np.uint8) for table in _CODES)
-        code = own[1 : count + 1] ^ later[2 : count + 2]
+        short, later = (np.frombuffer(padded.translate(table), np.uint8) for table in _CODES)
+        code: Bytes = short[1 : count + 1] ^ later[2 : count + 2]
         code &= -long.view(np.uint8)
-        code ^= own[1 : count + 1]  # of `later` where `long`, else of `own`
+        code ^= short[1 : count + 1]  # of `later` where `long`, else of `short`
         longer = (long & high[1 : count + 1]).nonzero()[0]
         for length in range(3, 5):
             after[longer] = length
@@ -52,7 +52,8 @@ class EventTables:
             code[longer] = KIND.take(first) | known << 3
             longer = longer[high.take(longer + (length - 1))]
         after[longer], code[longer] = 5, OTHER
-        own, size = code & 7, code >> 3
+        own: Bytes = code & np.uint8(7)
+        size: Bytes = code >> np.uint8(3)
         self._after, self._own = after, own
         self.tempos = data.count(b"\xff\x51\x03") >= _FEW
         if self.tempos:
