@@ -129,25 +129,37 @@ def _rests(
     if not vocabulary.config.rests:
         return [(nothing, nothing)]
     metre = grid.metre[groups.bar]
-    since = np.maximum(_silent_since(groups, found, metre, vocabulary), grid.begins[groups.bar])
+    since = np.maximum(
+        _silent_since(groups, found, metre, grid, vocabulary), grid.begins[groups.bar]
+    )
     silence = groups.tick - since
-    where = np.flatnonzero(silence >= vocabulary.shortest_rest)
+    where = (silence >= vocabulary.shortest_rest).nonzero()[0]
     silence, metre = silence[where], metre[where]
     rests = []
     while len(where):
         rest = vocabulary.longest_rest[metre, silence]
-        kept = rest >= 0
-        where, rest, metre, silence = (each[kept] for each in (where, rest, metre, silence))
+        if (rest < 0).any():
+            kept = rest >= 0
+            where, rest, metre, silence = (each[kept] for each in (where, rest, metre, silence))
         rests.append((where, rest))
         silence = silence - vocabulary.resting[metre, rest]
+        again = (silence >= vocabulary.shortest_rest).nonzero()[0]
+        where, metre, silence = where[again], metre[again], silence[again]
     return rests or [(nothing, nothing)]
 
 
-def _silent_since(groups: Groups, found: NoteArrays, metre: Ints, vocabulary: Vocabulary) -> Ints:
+def _silent_since(
+    groups: Groups, found: NoteArrays, metre: Ints, grid: Grid, vocabulary: Vocabulary
+) -> Ints:
     """(G,) the latest end of all that began before each group; a tempo ends where it begins."""
-    group = np.repeat(np.arange(len(groups.tick)), groups.notes)
-    sounding = vocabulary.sounding[metre[group], found.duration]
+    if len(grid.denominators) == 1:
+        sounding = vocabulary.ticks("Duration", grid.denominators[0])[found.duration]
+    else:
+        sounding = vocabulary.sounding[metre.repeat(groups.notes), found.duration]
     ends = groups.tick.copy()
-    np.maximum.at(ends, group, found.tick + sounding)
-    ends = np.maximum.accumulate(ends)
-    return np.append(0, ends[:-1])
+    playing = groups.notes.nonzero()[0]
+    first = (groups.notes.cumsum() - groups.notes)[playing]
+    ends[playing] = np.maximum.reduceat(found.tick + sounding, first)
+    since = np.zeros_like(ends)
+    np.maximum.accumulate(ends[:-1], out=since[1:])
+    return since
