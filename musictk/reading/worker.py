@@ -124,7 +124,7 @@ def _place(error: Exception) -> str:
 def _read(path: str, limits: Limits) -> bytes:
     """Read a regular file of at most `limits.size` bytes. Raises RejectedError."""
     try:
-        with open_regular(Path(path)) as stream:
+        with open_regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size
             # A buffer of the size that is asked for is allocated, so the largest is not.
             data = stream.read(min(size, limits.size) + 1)
