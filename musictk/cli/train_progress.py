@@ -43,8 +43,10 @@ class TrainingBar:
             f"{run}: {facts.arch} {facts.size}, {facts.parameters / 1e6:.1f} M parameters"
             f", tokenizer {facts.tokenizer}, {facts.train_positions:,} training"
             f" {facts.unit}s, {facts.steps:,} steps of {facts.batch} x {facts.length}"
-            f" {facts.unit}s on {facts.device}"
+            f" {facts.unit}s in {facts.precision} on {facts.device}"
         )
+        if facts.slow:
+            self._output.warn(facts.slow)
         for category, labels in facts.shared.items():
             which = "composers" if category == "composer" else f"labels of {category}"
             named = ", ".join(labels[:_NAMED]) + (", …" if len(labels) > _NAMED else "")

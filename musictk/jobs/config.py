@@ -14,6 +14,7 @@ from musictk.jobs.data import DataSettings
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
 from musictk.training.auto import Rows, choose_settings, intervals
+from musictk.training.precision import fastest
 from musictk.training.preset import IN_EPOCHS, RENAMED
 from musictk.training.settings import TrainSettings
 
@@ -97,6 +98,8 @@ class RunConfig:
         }
         every = intervals(counted["steps"]) if "steps" in counted else {}
         train = {**train, **every, **self.train, **counted, "length": length}
+        if train.get("precision", "auto") == "auto":
+            train["precision"] = fastest(device)
         return replace(self, size=size, model=plain(config), train=train)
 
 

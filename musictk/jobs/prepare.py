@@ -32,6 +32,7 @@ from musictk.training import checkpoint
 from musictk.training.directory import LOCK, resumable
 from musictk.training.distributed import World
 from musictk.training.outcome import SilentListener, TrainListener
+from musictk.training.precision import slow
 from musictk.training.progress import lower_rate, stored_settings
 from musictk.training.settings import TrainSettings
 from musictk.workspace import Workspace
@@ -166,6 +167,8 @@ def prepare(job: Job, name: str, resumed: bool) -> Prepared:
         unit=train.shard.space.unit,
         parameters=parameters(network),
         device=str(job.world.device),
+        precision=settings.precision.precision,
+        slow=slow(settings.precision.precision, job.world.device),
         processes=job.world.size,
         train_positions=train.positions,
         valid_positions=valid.positions,

@@ -102,7 +102,7 @@ def choose(
         work = SECONDS * share * CPU_FLOPS * machine.cores
         size = size or _affordable(work, parameters)
         affordable = work / (6 * max(parameters(size), 1))
-        shape = {"batch": 4, "length": 256, "precision": "fp32"}
+        shape = {"batch": 4, "length": 256}
         model = {"dropout": 0.0}
     shape |= {key: given[key] for key in ("batch", "length", "accumulation") if key in given}
     length = int(shape["length"])
@@ -144,4 +144,4 @@ def _cuda_shape(machine: Machine, positions: int, parameters: int) -> dict[str, 
     batch = 1 << min(max(fitting, 1).bit_length() - 1, 6)
     while batch > 1 and PASSES * positions < 10 * FEWEST_STEPS * batch * length:
         batch //= 2
-    return {"batch": batch, "length": length, "precision": "bf16"}
+    return {"batch": batch, "length": length}

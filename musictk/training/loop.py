@@ -16,6 +16,7 @@ from musictk.training.feed import Feed
 from musictk.training.log import Log
 from musictk.training.meter import Meter
 from musictk.training.outcome import Outcome, SilentListener, TrainListener
+from musictk.training.precision import resolve
 from musictk.training.settings import TrainSettings
 from musictk.training.stop import Stop
 from musictk.training.task import Task
@@ -48,6 +49,8 @@ def train(
     with ExitStack() as stack:
         world = stack.enter_context(join(device, settings.precision.parallel))
         world.check(settings)
+        if not resume:  # a resumed run keeps what it began with
+            settings = resolve(settings, world.device)
 
         def enter() -> str:
             if not locked:

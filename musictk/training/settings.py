@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Literal
 from musictk.config import build, check_settings, plain, setting, translate
 from musictk.errors import UnknownNameError
 
+PrecisionName = Literal["fp32", "bf16", "fp16"]
+
 
 @dataclass(frozen=True)
 class Optimisation:
@@ -70,8 +72,10 @@ class Schedule:
 class Precision:
     """Precision, memory and parallelism."""
 
-    precision: Literal["fp32", "bf16", "fp16"] = setting(
-        "fp32", "Floating-point precision; bf16 and fp16 are mixed precision.", automatic=True
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
+        "auto",
+        "Floating-point precision: bf16 and fp16 are mixed precision, auto is bf16 where the device"
+        " is fast at it, else fp32.",
     )
     compile: bool = setting(
         False, "Compile the model with torch.compile (no effect on a CPU).", needs="CUDA"

@@ -68,7 +68,10 @@ class Trainer:
     def load(self) -> None:
         """Load `last`. Raises UsageError where the settings are not those the run began with."""
         self._stored, trainer = checkpoint.load(self.directory, self.network)
-        began = stored_settings(trainer["settings"]).flat()
+        stored = stored_settings(trainer["settings"])
+        began, chosen = stored.flat(), stored.precision.precision
+        if self.settings.precision.precision == "auto":
+            self.settings = self.settings.but(precision=chosen)
         for key, value in self.settings.flat().items():
             if began[key] != value:
                 raise UsageError(
