@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +15,7 @@ from musictk.catalog.runs import check_run_name
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportListener
-from musictk.files import require_writable_folder
+from musictk.files import digest, require_writable_folder
 from musictk.ingest.encode import EncodeListener
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
@@ -23,6 +25,7 @@ from musictk.jobs.tracking import make_trackers
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component
+from musictk.model.memory import enough_memory
 from musictk.model.network import Network, NetworkConfig
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer, Tokens
@@ -31,18 +34,26 @@ from musictk.tokens.cuts import cut
 from musictk.training import checkpoint
 from musictk.training.directory import LOCK, resumable
 from musictk.training.distributed import World
+from musictk.training.language import LanguageModeling
 from musictk.training.outcome import SilentListener, TrainListener
+from musictk.training.pace import Pace
 from musictk.training.precision import slow
-from musictk.training.progress import lower_rate, stored_settings
+from musictk.training.progress import Progress, lower_rate, stored_settings
 from musictk.training.settings import TrainSettings
 from musictk.workspace import Workspace
 
 SPLITS = ("train", "valid")  # the splits that a run uses
+SMALLER = "train with a smaller --set batch=N or --set length=N, or a smaller --size"
+# Training settings that do not change the time of a step, an evaluation or a checkpoint.
+_PACELESS = ("steps", "lr", "patience", "evaluate_every", "checkpoint_every")
 Claim = Callable[[str], None]  # locks the directory of a run
 
 
 class RunListener(TrainListener, EncodeListener, ExportListener, Protocol):
     """Receives the progress of a run, from the first shard to the last export."""
+
+    def measuring(self) -> None:
+        """Before some steps are timed, to choose the length of the run."""
 
     def began(self, run: str, facts: RunFacts) -> None:
         """Before the first step of `run`."""
@@ -55,6 +66,8 @@ class SilentRunListener(SilentListener):
     """Ignores every event; a base class for listeners that need only some."""
 
     def tokenized(self, done: int, total: int) -> None: ...
+
+    def measuring(self) -> None: ...
 
     def began(self, run: str, facts: RunFacts) -> None: ...
 
@@ -72,6 +85,7 @@ class Job:
     corpus: Corpus
     listener: RunListener
     world: World
+    began: float = field(default_factory=time.monotonic)  # of the command
 
 
 @dataclass(frozen=True)
@@ -85,6 +99,7 @@ class Prepared:
     train: Crops
     valid: Crops
     facts: RunFacts
+    pace: Pace | None  # that the run is expected to have
 
 
 def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) -> str:
@@ -107,18 +122,61 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
         job.catalog.checkpoint(config.start)  # raises if the run has no usable checkpoint
     tokenizer = job.corpus.tokenizer(config.tokenizer, config.tokens)
     shards = job.corpus.shards(tokenizer, config.data_settings, SPLITS, job.listener)
-    spans = job.catalog.spans_at(shards["train"])
-    lengths = [span.length for span in spans if not (span.augment or span.skipped)]
-    predicted = np.array(lengths, np.int64) + isinstance(tokenizer.space, Tokens)  # with eos
-    config = replace(config, shards=shards, windows=VERSION).fill(
-        sum(lengths),
-        len(lengths),
-        job.world.device.type,
-        lambda length: cut(predicted, length).rows,
-    )
+    config = _fill(job, replace(config, shards=shards, windows=VERSION), tokenizer)
     _network(job, config, tokenizer)  # fails before there is a run if it cannot be built
     row = job.catalog.start_run(config.arch, tokenizer.fingerprint, plain(config), name, claim)
     return row.name
+
+
+def _fill(job: Job, config: RunConfig, tokenizer: Tokenizer) -> RunConfig:
+    """The settings that are left open, chosen for this corpus and the measured speed."""
+    spans = job.catalog.spans_at(config.shards["train"])
+    lengths = [span.length for span in spans if not (span.augment or span.skipped)]
+    predicted = np.array(lengths, np.int64) + isinstance(tokenizer.space, Tokens)  # with eos
+
+    def rows(length: int) -> int:
+        return cut(predicted, length).rows
+
+    timer = StepTimer(job, tokenizer) if lengths else None
+    return config.fill(sum(lengths), len(lengths), job.world.device.type, rows, timer)
+
+
+class StepTimer:
+    """Measures the pace of runs by steps of their networks. Equal settings are measured once."""
+
+    def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
+        self.device = job.world.device.type
+        self._job, self._tokenizer = job, tokenizer
+        self._known: dict[str, Pace] = {}
+
+    def elapsed(self) -> float:
+        """Seconds since the command began."""
+        return time.monotonic() - self._job.began
+
+    def pace(self, config: RunConfig) -> Pace:
+        """The pace of a run with these settings."""
+        from musictk.training.measure import measure
+
+        job, settings = self._job, config.train_settings
+        measured = {**settings.flat(), **dict.fromkeys(_PACELESS)}
+        key = digest([plain(replace(config, train=measured))])
+        if key not in self._known:
+            network, manifest = _network(job, config, self._tokenizer)
+            train, valid = (
+                job.corpus.crops(
+                    self._tokenizer,
+                    split,
+                    manifest.conditions,
+                    config.data_settings,
+                    config.shards,
+                )
+                for split in SPLITS
+            )
+            task = LanguageModeling(network, manifest, train, valid)
+            job.listener.measuring()
+            with enough_memory(SMALLER):
+                self._known[key] = measure(task, settings, job.world)
+        return self._known[key]
 
 
 def reopen(job: Job, name: str | None, claim: Claim) -> str:
@@ -160,6 +218,7 @@ def prepare(job: Job, name: str, resumed: bool) -> Prepared:
         )
     spans = [span for path in config.shards.values() for span in job.catalog.spans_at(path)]
     folded = manifest.conditions.folded
+    pace, done = _pace(directory, config, resumed)
     facts = RunFacts(
         arch=config.arch,
         tokenizer=config.tokenizer,
@@ -172,7 +231,8 @@ def prepare(job: Job, name: str, resumed: bool) -> Prepared:
         processes=job.world.size,
         train_positions=train.positions,
         valid_positions=valid.positions,
-        steps=config.train["steps"],
+        steps=settings.schedule.end,
+        seconds=pace.seconds(settings, done) if pace else None,
         batch=config.train["batch"],
         length=config.train["length"],
         lr=config.train["lr"],
@@ -183,7 +243,18 @@ def prepare(job: Job, name: str, resumed: bool) -> Prepared:
         redrawn=resumed and config.windows != VERSION,
         refused=tuple(span.skipped for span in spans if span.skipped),
     )
-    return Prepared(config, settings, network, manifest, train, valid, facts)
+    return Prepared(config, settings, network, manifest, train, valid, facts, pace)
+
+
+def _pace(directory: Path, config: RunConfig, resumed: bool) -> tuple[Pace | None, int]:
+    """The pace that the run is expected to have, if it was measured, and its steps done."""
+    pace = Pace(**config.pace) if config.pace else None
+    if not resumed:
+        return pace, 0
+    progress = Progress.read(checkpoint.stored(directory)["progress"])
+    if progress.step:
+        pace = replace(pace or Pace(0.0), step=progress.seconds / progress.step)
+    return pace, progress.step
 
 
 def _network(job: Job, config: RunConfig, tokenizer: Tokenizer) -> tuple[Network, Manifest]:

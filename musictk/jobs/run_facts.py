@@ -27,6 +27,7 @@ class RunFacts:
     train_positions: int
     valid_positions: int
     steps: int
+    seconds: float | None  # that the run is expected to take; None if that is not known
     batch: int
     length: int  # positions of a crop
     lr: float

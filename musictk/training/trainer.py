@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from musictk.training.meter import Meter, peak_bytes
 from musictk.training.objective import Objective, named_parameters, recompute_blocks
 from musictk.training.optimizer import make_optimizers, pack, set_rate, unpack
 from musictk.training.outcome import Ended, Evaluation, Outcome, Report, TrainListener
+from musictk.training.pace import Pacer
 from musictk.training.progress import Progress, stored_settings
 from musictk.training.schedule import rate
 from musictk.training.settings import TrainSettings
@@ -43,7 +44,9 @@ class Trainer:
         world: World,
         directory: Path,
         listener: TrainListener,
+        pacer: Pacer | None = None,
     ) -> None:
+        self.pacer = pacer or Pacer()
         self.task, self.settings, self.world = task, settings, world
         self.network, self.manifest = task.network.to(world.device), task.manifest
         self.directory, self.listener = directory, listener
@@ -55,7 +58,7 @@ class Trainer:
 
     def finished(self) -> bool:
         """Whether all steps are done."""
-        return self.progress.step >= self.settings.schedule.steps
+        return self.progress.step >= self.settings.schedule.end
 
     def stale(self) -> bool:
         """Whether as many evaluations as `patience` allows have passed without a better one."""
@@ -82,9 +85,15 @@ class Trainer:
         self._scale = trainer["scaler"]
 
     def prepare(self) -> None:
-        """Wrap the objective, create the optimizers, compute the baseline."""
-        precision = self.settings.precision
+        """Build everything that a step needs, and compute the baseline."""
         self.data = self.task.data if self.world.is_main else ""
+        self.build()
+        if self.progress.baseline is None:
+            self.progress.baseline = self.task.baseline()
+
+    def build(self) -> None:
+        """Wrap the objective and create the optimizers; restore the checkpoint that was loaded."""
+        precision = self.settings.precision
         torch.manual_seed(self.settings.loop.seed)  # of weights that the objective creates
         self.objective: Objective = self.task.objective(self.settings).to(self.world.device)
         self._restore_objective()
@@ -100,8 +109,6 @@ class Trainer:
             self.world.device.type, enabled=precision.precision == "fp16"
         )
         self._restore_optimizers()
-        if self.progress.baseline is None:
-            self.progress.baseline = self.task.baseline()
 
     def _restore_objective(self) -> None:
         """Load the objective's own parameters, before they are wrapped."""
@@ -168,6 +175,20 @@ class Trainer:
         self.scaler.update()
         return norm
 
+    def replan(self) -> None:
+        """Move the end of the run where its speed has changed, so that it meets its deadline.
+
+        The first process decides. The settings keep every change, so that a resumed or repeated run
+        has the same learning rates.
+        """
+        step, schedule = self.progress.step, self.settings.schedule
+        if self.finished() or not self.pacer.due(step, self.settings):
+            return
+        end = int(self.world.broadcast(self.pacer.end(step, self.settings)))
+        if end != schedule.end:
+            changed = replace(schedule, replanned=(*schedule.replanned, (step, end)))
+            self.settings = replace(self.settings, schedule=changed)
+
     def evaluate(self) -> bool:
         """Score the validation split; return whether it is the best so far.
 
@@ -203,13 +224,14 @@ class Trainer:
         loss, speed = meter.read()
         report = Report(
             progress.step,
-            self.settings.schedule.steps,
+            self.settings.schedule.end,
             loss,
             lr,
             norm,
             speed,
             progress.skipped,
             progress.seconds,
+            self.pacer.pace.seconds(self.settings, progress.step),
         )
         if self.log:
             self.log.write("step", progress.step, **report.metrics)
@@ -288,4 +310,5 @@ class Trainer:
             last=self.directory / LAST,
             best=self.directory / checkpoint.BEST,
             by_position=progress.by_position,
+            replanned=self.settings.schedule.replanned,
         )
