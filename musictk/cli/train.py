@@ -154,10 +154,8 @@ def train(
         "lora": lora,
         "track": tuple(track or ()),
     }
-    if resume is not None:
-        # Environment variables and musictk.toml apply to new runs only.
-        hint = "to fine-tune with other settings: musictk train --from RUN"
-        require_alone(context, "--resume", hint, but=("resume", "device"))
+    if resume is not None:  # environment variables and musictk.toml apply to new runs only
+        require_alone(context, "--resume", _FINE_TUNE, but=("resume", "device"))
     main = os.environ.get("RANK", "0") == "0"  # under torchrun only one process prints
     output = here.output if main else Output(quiet=True)
     with here.catalog(write=True) as catalog, TrainingBar(output) as bar:
@@ -169,10 +167,8 @@ def train(
             result = job.run(catalog, here.workspace, merged, bar, device, name, began)
     if main:
         report(output, result)
-    if result.outcome.diverged and main:
-        raise diverged(result)
     if result.outcome.diverged:
-        raise typer.Exit(1)
+        raise diverged(result) if main else typer.Exit(1)
     if result.unexported is not None:
         raise result.unexported
     if result.outcome.interrupted:
@@ -200,6 +196,7 @@ def option_sources(
         yield Source(place, nested)
 
 
+_FINE_TUNE = "to fine-tune with other settings: musictk train --from RUN"
 LENGTHS = ("steps", "epochs", "minutes")  # options for the length of a run: one of them counts
 
 

@@ -15,17 +15,17 @@ from musictk.catalog.runs import check_run_name
 from musictk.config import build, plain
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportListener
-from musictk.files import digest, require_writable_folder
+from musictk.files import require_writable_folder
 from musictk.ingest.encode import EncodeListener
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import no_effect
 from musictk.jobs.run_facts import RunFacts
+from musictk.jobs.step_timer import StepTimer
 from musictk.jobs.tracking import make_trackers
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.model.manifest import Manifest, make_component
-from musictk.model.memory import enough_memory
 from musictk.model.network import Network, NetworkConfig
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer, Tokens
@@ -43,9 +43,6 @@ from musictk.training.settings import TrainSettings
 from musictk.workspace import Workspace
 
 SPLITS = ("train", "valid")  # the splits that a run uses
-SMALLER = "train with a smaller --set batch=N or --set length=N, or a smaller --size"
-# Training settings that do not change the time of a step, an evaluation or a checkpoint.
-_PACELESS = ("steps", "lr", "patience", "evaluate_every", "checkpoint_every")
 Claim = Callable[[str], None]  # locks the directory of a run
 
 
@@ -137,46 +134,12 @@ def _fill(job: Job, config: RunConfig, tokenizer: Tokenizer) -> RunConfig:
     def rows(length: int) -> int:
         return cut(predicted, length).rows
 
-    timer = StepTimer(job, tokenizer) if lengths else None
+    def task(trial: RunConfig) -> LanguageModeling:
+        network, manifest = _network(job, trial, tokenizer)
+        return LanguageModeling(network, manifest, *_crops(job, trial, tokenizer, manifest))
+
+    timer = StepTimer(task, job.world, job.listener.measuring, job.began) if lengths else None
     return config.fill(sum(lengths), len(lengths), job.world.device.type, rows, timer)
-
-
-class StepTimer:
-    """Measures the pace of runs by steps of their networks. Equal settings are measured once."""
-
-    def __init__(self, job: Job, tokenizer: Tokenizer) -> None:
-        self.device = job.world.device.type
-        self._job, self._tokenizer = job, tokenizer
-        self._known: dict[str, Pace] = {}
-
-    def elapsed(self) -> float:
-        """Seconds since the command began."""
-        return time.monotonic() - self._job.began
-
-    def pace(self, config: RunConfig) -> Pace:
-        """The pace of a run with these settings."""
-        from musictk.training.measure import measure
-
-        job, settings = self._job, config.train_settings
-        measured = {**settings.flat(), **dict.fromkeys(_PACELESS)}
-        key = digest([plain(replace(config, train=measured))])
-        if key not in self._known:
-            network, manifest = _network(job, config, self._tokenizer)
-            train, valid = (
-                job.corpus.crops(
-                    self._tokenizer,
-                    split,
-                    manifest.conditions,
-                    config.data_settings,
-                    config.shards,
-                )
-                for split in SPLITS
-            )
-            task = LanguageModeling(network, manifest, train, valid)
-            job.listener.measuring()
-            with enough_memory(SMALLER):
-                self._known[key] = measure(task, settings, job.world)
-        return self._known[key]
 
 
 def reopen(job: Job, name: str | None, claim: Claim) -> str:
@@ -207,43 +170,63 @@ def prepare(job: Job, name: str, resumed: bool) -> Prepared:
         network, manifest = _network(job, config, tokenizer)
         manifest = replace(manifest, sampling=config.sample)
         settings = config.train_settings
-    data = config.data_settings
-    train, valid = (
-        job.corpus.crops(tokenizer, split, manifest.conditions, data, config.shards)
-        for split in SPLITS
-    )
+    train, valid = _crops(job, config, tokenizer, manifest)
     if not train.positions:
         raise MusictkError(
             "nothing in the training split can be tokenized", "see `musictk catalog rejected`"
         )
-    spans = [span for path in config.shards.values() for span in job.catalog.spans_at(path)]
-    folded = manifest.conditions.folded
     pace, done = _pace(directory, config, resumed)
-    facts = RunFacts(
+    facts = _facts(job, config, settings, LanguageModeling(network, manifest, train, valid))
+    facts = replace(
+        facts,
+        seconds=pace.seconds(settings, done) if pace else None,
+        no_effect=no_effect(tokenizer, train.shard, config.data),
+        redrawn=resumed and config.windows != VERSION,
+    )
+    return Prepared(config, settings, network, manifest, train, valid, facts, pace)
+
+
+def _facts(
+    job: Job, config: RunConfig, settings: TrainSettings, task: LanguageModeling
+) -> RunFacts:
+    """Facts about a run that has not begun."""
+    spans = [span for path in config.shards.values() for span in job.catalog.spans_at(path)]
+    folded = task.manifest.conditions.folded
+    return RunFacts(
         arch=config.arch,
         tokenizer=config.tokenizer,
         size=config.size or "custom",
-        unit=train.shard.space.unit,
-        parameters=parameters(network),
+        unit=task.train.shard.space.unit,
+        parameters=parameters(task.network),
         device=str(job.world.device),
         precision=settings.precision.precision,
         slow=slow(settings.precision.precision, job.world.device),
         processes=job.world.size,
-        train_positions=train.positions,
-        valid_positions=valid.positions,
+        train_positions=task.train.positions,
+        valid_positions=task.valid.positions,
         steps=settings.schedule.end,
-        seconds=pace.seconds(settings, done) if pace else None,
+        seconds=None,
         batch=config.train["batch"],
         length=config.train["length"],
         lr=config.train["lr"],
         start=config.start,
         shared={category: tuple(labels) for category, labels in folded.items() if labels},
-        threshold=data.threshold,
-        no_effect=no_effect(tokenizer, train.shard, config.data),
-        redrawn=resumed and config.windows != VERSION,
+        threshold=config.data_settings.threshold,
+        no_effect=(),
+        redrawn=False,
         refused=tuple(span.skipped for span in spans if span.skipped),
     )
-    return Prepared(config, settings, network, manifest, train, valid, facts, pace)
+
+
+def _crops(
+    job: Job, config: RunConfig, tokenizer: Tokenizer, manifest: Manifest
+) -> tuple[Crops, Crops]:
+    """The crops of both splits."""
+    train, valid = (
+        job.corpus.crops(tokenizer, split, manifest.conditions, config.data_settings, config.shards)
+        for split in SPLITS
+    )
+    return train, valid
 
 
 def _pace(directory: Path, config: RunConfig, resumed: bool) -> tuple[Pace | None, int]:

@@ -17,7 +17,6 @@ from musictk.jobs.corpus import Corpus
 from musictk.jobs.export import export
 from musictk.jobs.manage import finish_changes
 from musictk.jobs.prepare import (
-    SMALLER,
     Claim,
     Job,
     Prepared,
@@ -30,6 +29,7 @@ from musictk.jobs.prepare import (
 from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.run_settings import RunSettings
 from musictk.jobs.runs import close, close_abandoned, keep
+from musictk.jobs.step_timer import SMALLER
 from musictk.jobs.tracking import Tracking, make_trackers
 from musictk.model.memory import enough_memory
 from musictk.training import checkpoint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from musictk.training.settings import TrainSettings
@@ -104,6 +104,22 @@ class Pacer:
         if abs(late) <= TOLERANCE * (self._deadline - self._begun):
             return settings.schedule.end
         return max(settings.schedule.end - ceil(late / max(self.pace.step, 1e-9)), step + 1)
+
+    def replan(
+        self, step: int, settings: TrainSettings, agree: Callable[[float], float]
+    ) -> TrainSettings:
+        """The settings after this step: with another end where the deadline needs one.
+
+        `agree` gives every process the value of the first one. The settings keep every change, so
+        that a resumed or repeated run has the same learning rates.
+        """
+        if step >= settings.schedule.end or not self.due(step, settings):
+            return settings
+        end, schedule = int(agree(self.end(step, settings))), settings.schedule
+        if end == schedule.end:
+            return settings
+        replanned = (*schedule.replanned, (step, end))
+        return replace(settings, schedule=replace(schedule, replanned=replanned))
 
 
 TOLERANCE = 0.01  # of the whole time: smaller deviations change nothing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -71,10 +71,9 @@ class Trainer:
     def load(self) -> None:
         """Load `last`. Raises UsageError where the settings are not those the run began with."""
         self._stored, trainer = checkpoint.load(self.directory, self.network)
-        stored = stored_settings(trainer["settings"])
-        began, chosen = stored.flat(), stored.precision.precision
+        began = stored_settings(trainer["settings"]).flat()
         if self.settings.precision.precision == "auto":
-            self.settings = self.settings.but(precision=chosen)
+            self.settings = self.settings.but(precision=began["precision"])
         for key, value in self.settings.flat().items():
             if began[key] != value:
                 raise UsageError(
@@ -176,18 +175,9 @@ class Trainer:
         return norm
 
     def replan(self) -> None:
-        """Move the end of the run where its speed has changed, so that it meets its deadline.
-
-        The first process decides. The settings keep every change, so that a resumed or repeated run
-        has the same learning rates.
-        """
-        step, schedule = self.progress.step, self.settings.schedule
-        if self.finished() or not self.pacer.due(step, self.settings):
-            return
-        end = int(self.world.broadcast(self.pacer.end(step, self.settings)))
-        if end != schedule.end:
-            changed = replace(schedule, replanned=(*schedule.replanned, (step, end)))
-            self.settings = replace(self.settings, schedule=changed)
+        """Move the end of the run where that is needed to meet its deadline."""
+        step, agree = self.progress.step, self.world.broadcast
+        self.settings = self.pacer.replan(step, self.settings, agree)
 
     def evaluate(self) -> bool:
         """Score the validation split; return whether it is the best so far.
@@ -222,17 +212,9 @@ class Trainer:
         progress = self.progress
         lr = self.settings.optimisation.lr * rate(self.settings.schedule, progress.step - 1)
         loss, speed = meter.read()
-        report = Report(
-            progress.step,
-            self.settings.schedule.end,
-            loss,
-            lr,
-            norm,
-            speed,
-            progress.skipped,
-            progress.seconds,
-            self.pacer.pace.seconds(self.settings, progress.step),
-        )
+        left = self.pacer.pace.seconds(self.settings, progress.step)
+        done, end, skipped = progress.step, self.settings.schedule.end, progress.skipped
+        report = Report(done, end, loss, lr, norm, speed, skipped, progress.seconds, left)
         if self.log:
             self.log.write("step", progress.step, **report.metrics)
         if self.world.is_main:
