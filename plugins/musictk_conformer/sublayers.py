@@ -135,7 +135,7 @@ class LocalAttention(nn.Module):
             mixed.append(out)
             after += [keys, values]
         share = self.mix.softmax(0).repeat_interleave(x.shape[-1])
-        return F.linear(torch.cat(mixed, -1), self.out.weight * share), after
+        return self.out(torch.cat(mixed, -1) * share.to(x.dtype)), after
 
 
 class GlobalAttention(nn.Module):
