@@ -10,11 +10,13 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, Literal
 
+import onnx
 import torch
 from torch import Tensor, nn
 
 from musictk.errors import MusictkError, UsageError
 from musictk.export import compress
+from musictk.export.fuse import fuse
 from musictk.export.report import ExportListener, ExportReport, SilentListener
 from musictk.export.rounding import Excerpt
 from musictk.export.writing import ROUNDED, write_export
@@ -97,6 +99,7 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
             verbose=False,
         )
         program.save(str(path), external_data=False)
+    onnx.save(fuse(onnx.load(path)), path)
 
 
 class _Flat(nn.Module):
