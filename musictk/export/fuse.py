@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import onnxruntime as ort
 from onnx import ModelProto, NodeProto, helper
 
 from musictk.export.graph import CONTRIB, Graph, attribute
@@ -21,6 +22,7 @@ _NORMS = {
 def fuse(model: ModelProto) -> ModelProto:
     """The same step in fewer nodes."""
     graph = Graph(model)
+    fold_constants(graph)
     for node in list(graph.nodes):
         if node.op_type == "GroupQueryAttention":
             _pack_attention(graph, node)
@@ -28,6 +30,41 @@ def fuse(model: ModelProto) -> ModelProto:
         if node.op_type in _NORMS:
             _skip_norm(graph, node)
     return graph.save()
+
+
+def fold_constants(graph: Graph) -> None:
+    """Compute what depends on weights alone, such as a product of two of them."""
+    found: list[NodeProto] = []
+    known = set(graph.weights)
+    for node in graph.nodes:
+        if node.op_type == "Constant" or (
+            node.input and known.issuperset(node.input) and _pure(node)
+        ):
+            found.append(node)
+            known.update(node.output)
+    folded = {id(node) for node in found}
+    wanted = [
+        name
+        for node in found
+        for name in node.output
+        if any(id(reader) not in folded for reader in graph.readers[name])
+    ]
+    read = {name for node in found for name in node.input}
+    values = [helper.make_empty_tensor_value_info(name) for name in wanted]
+    weights = [tensor for name, tensor in graph.weights.items() if name in read]
+    part = helper.make_graph(found, "constants", [], values, weights)
+    imports = graph.model.opset_import
+    model = helper.make_model(part, opset_imports=imports, ir_version=graph.model.ir_version)
+    session = ort.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
+    for name, value in zip(wanted, session.run(wanted, {}), strict=True):
+        graph.add_weight(name, value)
+    graph.nodes = [node for node in graph.nodes if id(node) not in folded]
+    graph.index()
+
+
+def _pure(node: NodeProto) -> bool:
+    """Whether equal inputs give equal outputs, and it has no graph of its own."""
+    return "Random" not in node.op_type and not any(each.HasField("g") for each in node.attribute)
 
 
 def _pack_attention(graph: Graph, node: NodeProto) -> None:

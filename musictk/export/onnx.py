@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 import warnings
@@ -107,7 +108,8 @@ class _Flat(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network = network
+        self.network = copy.copy(network)
+        self.network._modules = {**network._modules, "body": network.body.for_export()}
 
     def forward(self, sequence: Tensor, condition: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         logits, after = self.network(sequence, condition, list(state))
