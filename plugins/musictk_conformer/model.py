@@ -15,7 +15,12 @@ from musictk.model.contract import Architecture
 from musictk.model.layers import LearnedPositions, Rotary, Stack
 from musictk.model.windowed import DynamicBias, WindowMask
 from musictk_conformer.config import ConformerConfig
-from musictk_conformer.exported import EXPORTED, ExportedHyperConnection
+from musictk_conformer.exported import (
+    EXPORTED,
+    ExportedHyperConnection,
+    ExportedMask,
+    ExportedRotary,
+)
 from musictk_conformer.residuals import HyperConnection, Residual
 from musictk_conformer.sublayers import (
     Convolution,
@@ -61,6 +66,11 @@ class Conformer(Architecture):
         network = copy.deepcopy(self)
         for block in network.blocks:
             block.for_export()
+        if self.rotary is not None:
+            local = self.blocks[0].local
+            network.rotary = ExportedRotary(self.rotary, local)  # type: ignore[assignment]
+            for i, mask in enumerate(self.masks):
+                network.masks[i] = ExportedMask(mask.window)
         return network
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
@@ -110,7 +120,8 @@ class Block(nn.Module):
     def for_export(self) -> None:
         """Replace the sublayers by those of `musictk_conformer.exported`."""
         for name, kind in EXPORTED.items():
-            self._modules[name] = kind(self._modules[name])
+            if self._modules.get(name) is not None:
+                self._modules[name] = kind(self._modules[name])
         for i, each in enumerate(self.residuals):
             if isinstance(each, HyperConnection):
                 self.residuals[i] = ExportedHyperConnection(each)
