@@ -6,10 +6,12 @@ it is. The replay that follows every export compares the result with eager PyTor
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 import onnxruntime as ort
-from onnx import ModelProto, NodeProto, helper
+from onnx import ModelProto, NodeProto, helper, numpy_helper
 
 from musictk.export.graph import CONTRIB, Graph, attribute
 
@@ -23,6 +25,7 @@ def fuse(model: ModelProto) -> ModelProto:
     """The same step in fewer nodes."""
     graph = Graph(model)
     fold_constants(graph)
+    share_constants(graph)
     for node in list(graph.nodes):
         if node.op_type == "GroupQueryAttention":
             _pack_attention(graph, node)
@@ -49,6 +52,8 @@ def fold_constants(graph: Graph) -> None:
         for name in node.output
         if any(id(reader) not in folded for reader in graph.readers[name])
     ]
+    if not wanted:
+        return
     read = {name for node in found for name in node.input}
     values = [helper.make_empty_tensor_value_info(name) for name in wanted]
     weights = [tensor for name, tensor in graph.weights.items() if name in read]
@@ -60,6 +65,17 @@ def fold_constants(graph: Graph) -> None:
         graph.add_weight(name, value)
     graph.nodes = [node for node in graph.nodes if id(node) not in folded]
     graph.index()
+
+
+def share_constants(graph: Graph) -> None:
+    """Keep equal constants once, so that ONNX Runtime computes what depends on them once."""
+    first: dict[tuple[Any, ...], str] = {}
+    for name, tensor in graph.weights.items():
+        data = numpy_helper.to_array(tensor)
+        digest = hashlib.sha256(data.tobytes()).digest()
+        kept = first.setdefault((tensor.data_type, data.shape, digest), name)
+        if kept != name and name not in graph.outputs:
+            graph.rename(name, kept)
 
 
 def _pure(node: NodeProto) -> bool:

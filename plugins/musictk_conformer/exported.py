@@ -106,7 +106,7 @@ class ExportedLocalAttention(nn.Module):
         seen = keys
         if attention.xpos:
             index = torch.arange(attention.window + length, device=q.device)
-            seen = keys * self.get_buffer(f"decay{i}")[index]
+            seen = keys * self.get_buffer(f"decay{i}").index_select(0, index)
         out = F.scaled_dot_product_attention(q, seen, values, attn_mask=mask, scale=attention.scale)
         return out, [keys[:, :, length:], values[:, :, length:]]
 
@@ -164,7 +164,8 @@ class ExportedMask(nn.Module):
         row = torch.arange(length, device=position.device)
         column = torch.arange(self.window + length, device=position.device)
         written = column >= (self.window - position).unsqueeze(1)  # (B, window + T)
-        return self.near[row][:, column] & written[:, None, None, :]
+        near = self.near.index_select(0, row).index_select(1, column)
+        return near & written[:, None, None, :]
 
 
 class ExportedHyperConnection(Residual):
