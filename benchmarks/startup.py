@@ -48,7 +48,7 @@ def export(directory: Path) -> list[str]:
     export_onnx(directory / "source", directory / "export")
     flags = ["--bundle", str(directory / "export"), "--runtime", "onnx", "--bars", "8"]
     piece = str(directory / "piece.mid")
-    return [PROGRAM, "sample", *flags, "--seed", "1", "--overwrite", "--output", piece]
+    return [PROGRAM, "sample", *flags, "--seed", "1", "--output", piece]
 
 
 def cpu_seconds(command: list[str]) -> float:
