@@ -27,6 +27,7 @@ from benchmarks.generate import bandwidth, read_per_step, state_bytes
 from benchmarks.keep import keep
 from musictk.config import plain
 from musictk.export import export_onnx
+from musictk.export.onnx import Precision
 from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import Sampling
@@ -41,7 +42,8 @@ from musictk.testing.exports import write_untrained
 from musictk_remi.config import RemiConfig
 from musictk_remi.tokenizer import Remi
 
-PRECISIONS = {"fp32": ("float32", 4.0), "int8": ("int8", 1.0)}  # CTranslate2's name, bytes
+# CTranslate2's name, and the bytes of a weight
+PRECISIONS: dict[Precision, tuple[str, float]] = {"fp32": ("float32", 4), "int8": ("int8", 1)}
 TOP_K, TOP_P, TEMPERATURE = 40, 0.95, 0.95
 
 
@@ -193,7 +195,8 @@ class Random:
     def __init__(self, manifest: Manifest) -> None:
         self.manifest = manifest
         self._random = np.random.default_rng(0)
-        self.logits = self._random.standard_normal((64, 2, 1, manifest.space.size), np.float32)
+        size = len(manifest.make_tokenizer().names())
+        self.logits = self._random.standard_normal((64, 2, 1, size), np.float32)
 
     def begin(self, batch: int, capacity: int | None = None) -> Any:
         return RandomRows(self, batch)

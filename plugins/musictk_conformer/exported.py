@@ -83,9 +83,9 @@ class ExportedLocalAttention(nn.Module):
         weight = local.qkv.weight.view(scales, 3, heads, head_dim, -1).transpose(0, 1)
         projected = F.linear(local.norm(x), weight.reshape(3 * scales * heads * head_dim, -1))
         apart = projected.view(*x.shape[:2], 3 * scales * heads, head_dim)
-        pair, values = apart.split([2 * scales * heads, scales * heads], 2)
+        pair, values = torch.split(apart, [2 * scales * heads, scales * heads], 2)
         pair = self._rotated(self._normalised(pair), rotary).transpose(1, 2)
-        parts = [*pair.split(heads, 1), *values.transpose(1, 2).split(heads, 1)]
+        parts = [*torch.split(pair, heads, 1), *torch.split(values.transpose(1, 2), heads, 1)]
         mixed: list[Tensor] = []
         after: list[Tensor] = []
         for i in range(scales):
@@ -114,7 +114,7 @@ class ExportedLocalAttention(nn.Module):
         """Queries, then keys (B, T, 2 · scales · H, Dh), with the norms of their scales."""
         splits = [scale.split for scale in self.trained.scales]
         norms = [*(each.q_norm for each in splits), *(each.k_norm for each in splits)]
-        gains = [each.weight for each in norms if isinstance(each, nn.RMSNorm)]
+        gains: list[Tensor] = [each.weight for each in norms if isinstance(each, nn.RMSNorm)]
         if not gains:
             return pair
         gain = torch.stack(gains).repeat_interleave(self.trained.heads, 0)
@@ -183,7 +183,7 @@ class ExportedHyperConnection(Residual):
         start = torch.cat([each.alpha, each.beta.unsqueeze(1)], 1)
         mixing = torch.tanh(each.norm(x) @ weight) * scale + start  # (B, T, n, 1 + n + 1)
         mixed = mixing.transpose(-1, -2) @ x
-        branch, residual, _ = mixed.split([1, streams, 1], 2)
+        branch, residual, _ = torch.split(mixed, [1, streams, 1], 2)
         return branch, residual, mixing[..., -1:]
 
     def merge(self, residual: Tensor, gain: Tensor, out: Tensor) -> Tensor:
