@@ -60,7 +60,7 @@ def main() -> None:
         runs, network, manifest = prepare(Path(place), chosen.arch, chosen.size, chosen.tokens)
         seconds = race(runs, chosen.rounds)
     speed, state = bandwidth(), state_bytes(manifest, chosen.tokens // 2)
-    limits = {
+    limits: dict[str, float] = {
         name: speed / (read_per_step(network) * bytes_ + state)
         for name, (_, bytes_) in PRECISIONS.items()
     }
