@@ -50,7 +50,7 @@ def fold_constants(graph: Graph) -> None:
         name
         for node in found
         for name in node.output
-        if any(id(reader) not in folded for reader in graph.readers[name])
+        if name in graph.outputs or any(id(node) not in folded for node in graph.readers[name])
     ]
     if not wanted:
         return

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ class Graph:
         self.nodes: list[NodeProto] = list(model.graph.node)
         self.weights = {tensor.name: tensor for tensor in model.graph.initializer}
         self.outputs = {value.name for value in model.graph.output}
+        self.outputs |= set(_read_inside(self.nodes))  # must keep their names, too
         self.index()
 
     def index(self) -> None:
@@ -101,6 +102,17 @@ class Graph:
                 read.update(node.input)
         self.nodes = kept[::-1]
         self.index()
+
+
+def _read_inside(nodes: Iterable[NodeProto]) -> Iterator[str]:
+    """What the graphs inside of nodes read, such as the branches of an If."""
+    for node in nodes:
+        for each in node.attribute:
+            for inner in (each.g, *each.graphs):
+                for part in inner.node:
+                    yield from part.input
+                yield from _read_inside(inner.node)
+                yield from (value.name for value in inner.output)
 
 
 def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
