@@ -127,6 +127,8 @@ def _skip_norm(graph: Graph, norm: NodeProto) -> None:
     if total is None or attribute(norm, "axis", -1) != -1:
         return
     for branch, skip in (tuple(total.input), tuple(total.input)[::-1]):
+        if graph.shapes.get(skip) != graph.shapes.get(branch) or graph.made_by(skip, "Unsqueeze"):
+            continue  # one vector per row, such as the condition, cannot be the skip
         for product, bias in _biased(graph, branch):
             scale = [norm.input[1], *([norm.input[2]] if len(norm.input) > 2 else [])]
             fused = helper.make_node(

@@ -22,6 +22,12 @@ class Graph:
         self.weights = {tensor.name: tensor for tensor in model.graph.initializer}
         self.outputs = {value.name for value in model.graph.output}
         self.outputs |= set(_read_inside(self.nodes))  # must keep their names, too
+        self.shapes = {
+            value.name: tuple(
+                axis.dim_param or axis.dim_value for axis in value.type.tensor_type.shape.dim
+            )
+            for value in model.graph.value_info
+        }
         self.index()
 
     def index(self) -> None:
