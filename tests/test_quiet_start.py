@@ -9,6 +9,10 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog
+from musictk.export import export_onnx
+from musictk.testing.exports import write_untrained
+from musictk_remi.config import RemiConfig
+from musictk_remi.tokenizer import Remi
 
 HEAVY = ("torch", "miditok", "onnxruntime", "matplotlib", "mido", "symusic")
 CATALOG = ("sqlalchemy", "alembic")
@@ -61,6 +65,18 @@ def test_the_catalog_needs_no_model(arguments: tuple[str, ...], tmp_path: Path) 
     found = loaded(command(*arguments), tmp_path)
     assert "sqlalchemy" in found
     assert not found & set(HEAVY)
+
+
+def test_sampling_an_onnx_export_loads_no_torch(tmp_path: Path) -> None:
+    write_untrained(
+        tmp_path / "source", "gpt", Remi(RemiConfig()), dim=32, depth=1, heads=2, max_length=512
+    )
+    export_onnx(tmp_path / "source", tmp_path / "export")
+    flags = ("--bundle", "export", "--runtime", "onnx", "--bars", "2", "--output", "piece.mid")
+    found = loaded(command("sample", *flags), tmp_path)
+    assert "onnxruntime" in found
+    assert (tmp_path / "piece.mid").stat().st_size > 0
+    assert not found & {"torch", "miditok", "onnx", "onnxscript"}
 
 
 def test_importing_the_package_is_free(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import logging
 import warnings
@@ -10,11 +11,13 @@ from contextlib import contextmanager, redirect_stderr
 from pathlib import Path
 from typing import Any, Literal
 
+import onnx
 import torch
 from torch import Tensor, nn
 
 from musictk.errors import MusictkError, UsageError
 from musictk.export import compress
+from musictk.export.fuse import fuse
 from musictk.export.report import ExportListener, ExportReport, SilentListener
 from musictk.export.rounding import Excerpt
 from musictk.export.writing import ROUNDED, write_export
@@ -97,6 +100,7 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
             verbose=False,
         )
         program.save(str(path), external_data=False)
+    onnx.save(fuse(onnx.load(path)), path)
 
 
 class _Flat(nn.Module):
@@ -104,7 +108,8 @@ class _Flat(nn.Module):
 
     def __init__(self, network: Network) -> None:
         super().__init__()
-        self.network = network
+        self.network = copy.copy(network)
+        self.network._modules = {**network._modules, "body": network.body.for_export()}
 
     def forward(self, sequence: Tensor, condition: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         logits, after = self.network(sequence, condition, list(state))

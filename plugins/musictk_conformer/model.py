@@ -5,6 +5,7 @@ After imbulana/coma-gen; a causal version of the block of Gulati et al. 2020 (ar
 
 from __future__ import annotations
 
+import copy
 from typing import ClassVar
 
 import torch
@@ -14,6 +15,12 @@ from musictk.model.contract import Architecture
 from musictk.model.layers import LearnedPositions, Rotary, Stack
 from musictk.model.windowed import DynamicBias, WindowMask
 from musictk_conformer.config import ConformerConfig
+from musictk_conformer.exported import (
+    EXPORTED,
+    ExportedHyperConnection,
+    ExportedMask,
+    ExportedRotary,
+)
 from musictk_conformer.residuals import HyperConnection, Residual
 from musictk_conformer.sublayers import (
     Convolution,
@@ -52,6 +59,19 @@ class Conformer(Architecture):
         for block in self.blocks:
             state += block.begin(batch, capacity)
         return state
+
+    @torch.jit.unused
+    def for_export(self) -> Conformer:
+        """See `Architecture.for_export`."""
+        network = copy.deepcopy(self)
+        for block in network.blocks:
+            block.for_export()
+        if self.rotary is not None:
+            local = self.blocks[0].local
+            network.rotary = ExportedRotary(self.rotary, local)  # type: ignore[assignment]
+            for i, mask in enumerate(self.masks):
+                network.masks[i] = ExportedMask(mask.window)
+        return network
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         position, length = state[0], x.shape[1]
@@ -95,6 +115,16 @@ class Block(nn.Module):
             for _ in range(4 if self.global_attention is None else 5)
         )
         self.slots = 1 + 2 * len(config.windows) + (0 if self.global_attention is None else 2)
+
+    @torch.jit.unused
+    def for_export(self) -> None:
+        """Replace the sublayers by those of `musictk_conformer.exported`."""
+        for name, kind in EXPORTED.items():
+            if self._modules.get(name) is not None:
+                self._modules[name] = kind(self._modules[name])
+        for i, each in enumerate(self.residuals):
+            if isinstance(each, HyperConnection):
+                self.residuals[i] = ExportedHyperConnection(each)
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
         """The state of this block."""

@@ -80,7 +80,17 @@ def test_int8_and_fp16_are_smaller_and_own_up_to_their_rounding(
         assert abs(rounded.nats_difference) < 0.01
     nodes = onnx.load(tmp_path / "int8" / "model.onnx").graph.node
     products = [node.op_type for node in nodes if "MatMul" in node.op_type]
-    assert products == ["MatMulInteger"] * 5, "qkv, out, up, down and the head"
+    assert products == ["MatMulNBits"] * 5, "qkv, out, up, down and the head"
+
+
+def test_int8_rows_do_not_depend_on_each_other(source: Path, tmp_path: Path) -> None:
+    export_onnx(source, tmp_path / "int8", "int8", least=0)
+    runtime = load(tmp_path / "int8", device="cpu")
+    quiet = runtime.condition([[]])[None]
+    loud = quiet + 100
+    alone = runtime.begin(1, 8).step(np.array([[5]]), quiet)
+    beside = runtime.begin(2, 8).step(np.array([[5], [9]]), np.concatenate([quiet, loud]))
+    np.testing.assert_allclose(beside[:1], alone, atol=1e-5)
 
 
 @pytest.fixture
