@@ -1,6 +1,6 @@
-"""CPU seconds of training until a fixed loss, for each architecture, with and without the recipe.
+"""CPU seconds of training until a fixed loss, each architecture with and without the recipe.
 
-    python -m benchmarks.speedrun jsb Jsb16thSeparated.json [--seeds 3] [--steps 2000] [--save [NAME]]
+    python -m benchmarks.speedrun jsb Jsb16thSeparated.json [--seeds 3] [--steps 1250] [--save]
     python -m benchmarks.speedrun catalog WORKSPACE [--targets 6 5.5 5] …
 
 `jsb` trains on the JSB Chorales and scores valid as `benchmarks.jsb.train` does, in nats per token.
@@ -132,7 +132,7 @@ class Timed(LanguageModeling, SilentListener):
 def run(arch: str, recipe: bool, data: Data, steps: int, seed: int, evaluations: int) -> Timed:
     """One run, to its end."""
     kind = registry().load("architecture", arch)
-    chosen = recipe_for(arch)
+    chosen = recipe_for(kind, "tiny")
     config = config_for(kind, None, {**BODY, **(chosen.model if recipe else {})})
     every = max(steps // evaluations, 1)
     settings = TrainSettings().but(
@@ -204,7 +204,9 @@ def save(flags: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     unit = "nats per token" if flags.data == "jsb" else "nats per note"
     title = {"jsb": "JSB Chorales", "catalog": "A catalog"}[flags.data]
     said = f"{flags.data} {'FILE' if flags.data == 'jsb' else 'WORKSPACE'} --steps {flags.steps}"
-    note = f"CPU seconds of one thread until valid reaches so many {unit}; one learning-rate schedule"
+    note = (
+        f"CPU seconds of one thread until valid reaches so many {unit}; one learning-rate schedule"
+    )
     keep("speedrun", f"Time to a fixed loss: {title}", said, rows, note, flags.save or None)
 
 
