@@ -53,6 +53,27 @@ class LearnedPositions(nn.Module):
         return self.embedding(positions(position, length))
 
 
+class PeriodicPositions(nn.Module):
+    """Learned vectors for the position modulo each of several periods, such as a beat and a bar.
+
+    For sequences on a fixed grid, in rows that begin at a multiple of the periods.
+    """
+
+    def __init__(self, periods: Iterable[int], dim: int, std: float = 0.02) -> None:
+        super().__init__()
+        self.embeddings: Stack[nn.Embedding] = Stack(nn.Embedding(each, dim) for each in periods)
+        for embedding in self.embeddings:
+            nn.init.normal_(embedding.weight, std=std)
+
+    def forward(self, position: Tensor, length: int) -> Tensor:
+        """(B,) -> (B, length, D)."""
+        index = positions(position, length)
+        each: list[Tensor] = []
+        for embedding in self.embeddings:
+            each.append(embedding(index % embedding.weight.shape[0]))
+        return torch.stack(each).sum(0)
+
+
 class SinusoidalPositions(nn.Module):
     """Sines and cosines of geometric wavelengths (Vaswani et al. 2017, section 3.5)."""
 
