@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from musictk.model.split_heads import SplitHeads
+
 M = TypeVar("M", bound=nn.Module)
 
 if TYPE_CHECKING:
@@ -51,6 +53,27 @@ class LearnedPositions(nn.Module):
     def forward(self, position: Tensor, length: int) -> Tensor:
         """(B,) -> (B, length, D)."""
         return self.embedding(positions(position, length))
+
+
+class PeriodicPositions(nn.Module):
+    """Learned vectors for the position modulo each of several periods, such as a beat and a bar.
+
+    For sequences on a fixed grid, in rows that begin at a multiple of the periods.
+    """
+
+    def __init__(self, periods: Iterable[int], dim: int, std: float = 0.02) -> None:
+        super().__init__()
+        self.embeddings: Stack[nn.Embedding] = Stack(nn.Embedding(each, dim) for each in periods)
+        for embedding in self.embeddings:
+            nn.init.normal_(embedding.weight, std=std)
+
+    def forward(self, position: Tensor, length: int) -> Tensor:
+        """(B,) -> (B, length, D)."""
+        index = positions(position, length)
+        each: list[Tensor] = []
+        for embedding in self.embeddings:
+            each.append(embedding(index % embedding.weight.shape[0]))
+        return torch.stack(each).sum(0)
 
 
 class SinusoidalPositions(nn.Module):
@@ -113,6 +136,8 @@ class Heads(nn.Module):
 
     def forward(self, x: Tensor, rotary: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, 3 D), and the output of `Rotary` -> queries, keys and values (B, H, T, Dh)."""
+        if not torch.jit.is_scripting() and has_backward(x):  # type: ignore[attr-defined]
+            return self._split(x, rotary)
         batch, length, width = x.shape
         x = x.view(batch, length, 3, self.heads, width // (3 * self.heads)).transpose(1, 3)
         q, k, v = x.unbind(2)  # one backward pass for all three
@@ -120,6 +145,17 @@ class Heads(nn.Module):
         if rotary is not None:
             q, k = rotate(q, rotary), rotate(k, rotary)
         return q, k, v
+
+    @torch.jit.unused
+    def _split(self, x: Tensor, rotary: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        """`forward` with a hand-written backward pass."""
+        gains: Tensor | None = None
+        if isinstance(self.q_norm, RMSNorm) and isinstance(self.k_norm, RMSNorm):
+            gains = torch.stack([self.q_norm.weight, self.k_norm.weight])
+        parts: tuple[Tensor, Tensor, Tensor] = SplitHeads.apply(  # type: ignore[no-untyped-call]
+            x, self.heads, rotary, gains
+        )
+        return parts
 
 
 def merge_heads(x: Tensor) -> Tensor:

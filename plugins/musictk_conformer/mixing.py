@@ -31,7 +31,7 @@ class Branch(torch.autograd.Function):
         """`weight` (D, n + 2): the norm's gain times the weights of α and β."""
         rows, streams, dim = x.shape
         flat = x.view(-1, dim)
-        length = torch.linalg.vector_norm(flat, dim=-1, keepdim=True, dtype=weight.dtype)
+        length = torch.linalg.vector_norm(flat, dim=-1, keepdim=True).to(weight.dtype)
         inverse = (length.square() / dim + EPSILON).rsqrt()  # 1 / rms
         weight = weight.to(x.dtype)
         product = (flat @ weight).to(length.dtype)
@@ -77,7 +77,7 @@ class Merge(torch.autograd.Function):
         column = out.to(streams.dtype).unsqueeze(1)
         ctx.save_for_backward(weights, column)
         ctx.types = gain.dtype, out.dtype
-        return torch.baddbmm(streams, weights, column)
+        return torch.addcmul(streams, weights, column)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
@@ -85,6 +85,6 @@ class Merge(torch.autograd.Function):
         weights, column = ctx.saved_tensors
         (gradient,) = gradients
         of_gain, of_out = ctx.types
-        by_gain = (gradient @ column.transpose(1, 2)).squeeze(-1)
+        by_gain = (gradient * column).sum(-1)
         by_out = (weights.transpose(1, 2) @ gradient).squeeze(1)
         return gradient, by_gain.to(of_gain), by_out.to(of_out)

@@ -7,9 +7,17 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from musictk.model.decoder import CausalAttention, buffers
-from musictk.model.layers import FeedForward, Heads, Stack, merge_heads
+from musictk.model.layers import (
+    FeedForward,
+    Heads,
+    Stack,
+    autocast_input,
+    has_backward,
+    merge_heads,
+)
 from musictk.model.windowed import WindowedAttention, append_past
 from musictk_conformer.config import ConformerConfig
+from musictk_conformer.depthwise import Depthwise
 
 
 class HalfFeedForward(nn.Module):
@@ -50,8 +58,21 @@ class Convolution(nn.Module):
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) -> (B, T, D), and the new state."""
         frames, tail = append_past(state[0], F.glu(self.up(self.norm(x)), -1), self.past)
-        x = self.depthwise(frames.transpose(1, 2)).transpose(1, 2)
+        x = self._depthwise(frames)
         return self.dropout(self.down(self.channel_norm(F.silu(x)))), [tail]
+
+    def _depthwise(self, x: Tensor) -> Tensor:
+        """(B, kernel - 1 + T, 2 D) -> (B, T, 2 D)."""
+        if not torch.jit.is_scripting() and has_backward(x):  # type: ignore[attr-defined]
+            return self._with_backward(x)
+        return self.depthwise(x.transpose(1, 2)).transpose(1, 2)
+
+    @torch.jit.unused
+    def _with_backward(self, x: Tensor) -> Tensor:
+        """`_depthwise` with a hand-written backward pass."""
+        weight, bias = self.depthwise.weight, self.depthwise.bias
+        out: Tensor = Depthwise.apply(autocast_input(x), weight, bias)  # type: ignore[no-untyped-call]
+        return out
 
 
 class Scale(nn.Module):
