@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from musictk.config import setting
+from musictk.model.convolution import History
 from musictk.model.decoder import CausalAttention, Decoder
 from musictk.model.layers import FeedForward, Heads, SinusoidalPositions, merge_heads
 from musictk.model.relative import RelativeAttention
@@ -32,6 +33,9 @@ class RelativeConfig:
     )
     distances: int = setting(
         2048, "Distances with a learned embedding; longer distances share the last one.", above=0
+    )
+    history: int = setting(
+        1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
     )
 
     def __post_init__(self) -> None:
@@ -78,4 +82,5 @@ class Relative(Decoder):
 
     def __init__(self, config: RelativeConfig) -> None:
         absolute = None if config.relative else SinusoidalPositions(config.dim)
-        super().__init__(config, Block, absolute=absolute)
+        history = History(config.dim, config.history) if config.history > 1 else None
+        super().__init__(config, Block, absolute=absolute, history=history)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from musictk.config import setting
+from musictk.model.convolution import History
 from musictk.model.decoder import CausalAttention, Decoder
 from musictk.model.layers import FeedForward, Heads, SinusoidalPositions, merge_heads
 from musictk.model.sizes import check_backbone, check_even
@@ -25,6 +27,9 @@ class RollConfig:
     feedforward: int = 4
     dropout: float = 0.1
     max_length: int = 8192
+    history: int = setting(
+        1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
+    )
 
     def __post_init__(self) -> None:
         check_backbone(self, "roll")
@@ -64,4 +69,6 @@ class Roll(Decoder):
     input_std = 0.05  # 0.524 nats on JSB after 500 steps; 0.532 from 1
 
     def __init__(self, config: RollConfig) -> None:
-        super().__init__(config, Block, absolute=SinusoidalPositions(config.dim))
+        history = History(config.dim, config.history) if config.history > 1 else None
+        absolute = SinusoidalPositions(config.dim)
+        super().__init__(config, Block, absolute=absolute, history=history)

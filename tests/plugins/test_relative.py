@@ -18,6 +18,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "relative": {},
     "few distances": {"distances": 13},
     "vanilla baseline": {"relative": False},
+    "history": {"history": 5},
 }
 
 
