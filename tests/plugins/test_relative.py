@@ -18,7 +18,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "relative": {},
     "few distances": {"distances": 13},
     "vanilla baseline": {"relative": False},
-    "history": {"history": 5},
+    "grid": {"history": 5, "periods": (3, 4)},
 }
 
 
