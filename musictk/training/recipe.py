@@ -14,7 +14,10 @@ from typing import Any
 # Settings of the config of each architecture; one that is not listed keeps its own.
 MODEL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        "gpt": {"rotary": True, "rmsnorm": True, "swiglu": True, "qk_norm": True, "history": 8},
+        "gpt": {
+            **dict.fromkeys(("rotary", "rmsnorm", "swiglu", "qk_norm", "value_residual"), True),
+            "history": 8,
+        },
         "relative": {"history": 8},
         "roll": {"history": 8},
     }

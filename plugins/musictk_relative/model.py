@@ -76,13 +76,19 @@ class Block(nn.Module):
         self.feedforward = FeedForward(dim, hidden, nn.ReLU(), dropout, dropout)
 
     def forward(
-        self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, rotary: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self,
+        x: Tensor,
+        position: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        rotary: Tensor | None,
+        first: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """(B, T, D) -> (B, T, D), and the new keys and values (B, H, capacity, Dh)."""
         q, k, v = self.split(self.qkv(self.norm1(x)), rotary)  # (B, H, T, Dh)
         mixed, keys, values = self.attention(q, k, v, position, keys, values)
         x = x + self.dropout(self.out(merge_heads(mixed)))
-        return x + self.feedforward(self.norm2(x)), keys, values
+        return x + self.feedforward(self.norm2(x)), keys, values, first
 
 
 class Relative(Decoder):
