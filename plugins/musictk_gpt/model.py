@@ -52,7 +52,7 @@ class GPTConfig:
     )
     value_residual: bool = setting(
         False,
-        "Mix the values of each layer with those of the first (Zhou et al. 2024, arXiv 2410.17897).",
+        "Mix each layer's values with the first layer's (Zhou et al. 2024, arXiv 2410.17897).",
     )
     history: int = setting(
         1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
