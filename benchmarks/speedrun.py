@@ -207,12 +207,17 @@ def main() -> None:
 
 def save(flags: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     """Keep the table."""
-    unit = "nats per token" if flags.data == "jsb" else "nats per note"
-    title = {"jsb": "JSB Chorales", "catalog": "A catalog"}[flags.data]
-    said = f"{flags.data} {'FILE' if flags.data == 'jsb' else 'WORKSPACE'} --steps {flags.steps}"
-    note = (
-        f"CPU seconds of one thread until valid reaches so many {unit}; one learning-rate schedule"
-    )
+    unit, title, path = {
+        "jsb": ("nats per token", "JSB Chorales", "FILE"),
+        "catalog": ("nats per note", "a catalog", "WORKSPACE"),
+    }[flags.data]
+    said = f"{flags.data} {path} --seeds {flags.seeds} --steps {flags.steps}"
+    said += f" --evaluations {flags.evaluations}"
+    if flags.arch != list(ARCHITECTURES):
+        said += f" --arch {' '.join(flags.arch)}"
+    if flags.only:
+        said += f" --only {flags.only}"
+    note = f"CPU seconds of one thread until valid reaches so many {unit}"
     keep("speedrun", f"Time to a fixed loss: {title}", said, rows, note, flags.save or None)
 
 
