@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 BLOCK = 32  # positions of one product
 
@@ -26,6 +27,7 @@ class Depthwise(torch.autograd.Function):
         return convolve(x, kernel.to(x.dtype), bias.to(x.dtype))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The gradients of all inputs."""
         x, kernel = ctx.saved_tensors
@@ -65,7 +67,5 @@ def correlate(x: Tensor, gradient: Tensor) -> Tensor:
     columns = F.pad(x, (0, 0, 0, padding)).permute(2, 0, 1).contiguous()
     columns = columns.unfold(2, seen, BLOCK).reshape(channels, batch * blocks, seen)
     product = (rows @ columns).contiguous()  # (C, BLOCK, BLOCK + K - 1)
-    diagonals = product.as_strided(
-        (channels, BLOCK, width), (BLOCK * seen, seen + 1, 1)
-    )
+    diagonals = product.as_strided((channels, BLOCK, width), (BLOCK * seen, seen + 1, 1))
     return diagonals.sum(1, dtype=torch.promote_types(x.dtype, torch.float32))
