@@ -201,8 +201,8 @@ def main() -> None:
                 made = run(arch, way == "recipe", data, flags.steps, seed, flags.evaluations)
                 tasks.setdefault(name, []).append(made)
                 print(row(name, tasks[name], targets), flush=True)
-        if flags.save is not None:
-            save(flags, [row(name, done, targets) for name, done in tasks.items()])
+                if flags.save is not None:
+                    save(flags, [row(name, done, targets) for name, done in tasks.items()])
 
 
 def save(flags: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
