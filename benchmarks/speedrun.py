@@ -215,6 +215,8 @@ def save(flags: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     said += f" --evaluations {flags.evaluations}"
     if flags.arch != list(ARCHITECTURES):
         said += f" --arch {' '.join(flags.arch)}"
+    if flags.targets:
+        said += f" --targets {' '.join(f'{each:g}' for each in flags.targets)}"
     if flags.only:
         said += f" --only {flags.only}"
     note = f"CPU seconds of one thread until valid reaches so many {unit}"
