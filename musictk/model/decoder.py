@@ -1,8 +1,8 @@
 """A causal transformer decoder: its state, the loop over its blocks, and attention with a cache.
 
 The state is the position of each row (B,), then the keys and values (B, H, capacity, Dh) of each
-block: a preallocated cache that `CausalAttention` writes in place. With capacity 0, as in training,
-no past is kept.
+block: a preallocated cache that `CausalAttention` writes in place; last, where the decoder has a
+`History`, its inputs. With capacity 0, as in training, no past is kept.
 """
 
 from __future__ import annotations
@@ -16,16 +16,19 @@ from torch import Tensor, nn
 
 from musictk.model.banded import banded_attention
 from musictk.model.contract import Architecture
+from musictk.model.convolution import History
 from musictk.model.grouped_query import grouped_query_attention
-from musictk.model.layers import Rotary, Stack, has_backward, positions
+from musictk.model.layers import PeriodicPositions, Rotary, Stack, has_backward, positions
 
 
 class Decoder(Architecture):
     """`config.depth` blocks over inputs with position encodings.
 
-    A subclass chooses the block and the encodings: `absolute` is added to the input, `rotary`
-    rotates queries and keys in every block. A block has its projection in `qkv` and is called as
-    block(x (B, T, D), position (B,), keys, values, rotary) -> (x, keys, values).
+    A subclass chooses the block and the encodings: `absolute` and `periodic` are added to the
+    input, `rotary` rotates queries and keys in every block. `history` mixes the input with its
+    past before positions are added. A block has its projection in `qkv` and is called as
+    block(x (B, T, D), position (B,), keys, values, rotary, first) -> (x, keys, values, first),
+    where `first` are the values (B, H, T, Dh) of the first block, if it passes them on.
     """
 
     def __init__(
@@ -34,12 +37,16 @@ class Decoder(Architecture):
         block: Callable[[Any], nn.Module],
         absolute: nn.Module | None = None,
         rotary: Rotary | None = None,
+        periodic: PeriodicPositions | None = None,
+        history: History | None = None,
     ) -> None:
         super().__init__(config)
         self.dim, self.max_length = config.dim, config.max_length
         self.heads, self.head_dim = config.heads, config.dim // config.heads
         self.positions = absolute
         self.rotary = rotary
+        self.periodic = periodic
+        self.history = history
         self.dropout = nn.Dropout(config.dropout)
         self.blocks: Stack[Any] = Stack(block(config) for _ in range(config.depth))
 
@@ -47,21 +54,31 @@ class Decoder(Architecture):
         like = self.blocks[0].qkv.weight
         state = [torch.zeros(batch, dtype=torch.int64, device=like.device)]
         state += buffers(like, len(self.blocks), batch, self.heads, capacity, self.head_dim)
+        if self.history is not None:
+            state += self.history.begin(batch, capacity)
         return state
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         position, length = state[0], x.shape[1]
+        last: list[Tensor] = []
+        if self.history is not None:
+            x, inputs = self.history(x, state[-1])
+            last.append(inputs)
         if self.positions is not None:
             x = x + self.positions(position, length)
+        if self.periodic is not None:
+            x = x + self.periodic(position, length)
         rotary: Tensor | None = None
         if self.rotary is not None:
             rotary = self.rotary(position, length)
         x = self.dropout(x)
         after = [position + length]
+        first: Tensor | None = None
         for i, block in enumerate(self.blocks):
-            x, keys, values = block(x, position, state[2 * i + 1], state[2 * i + 2], rotary)
+            keys, values = state[2 * i + 1], state[2 * i + 2]
+            x, keys, values, first = block(x, position, keys, values, rotary, first)
             after += [keys, values]
-        return x, after
+        return x, after + last
 
 
 class CausalAttention(nn.Module):

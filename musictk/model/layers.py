@@ -55,6 +55,27 @@ class LearnedPositions(nn.Module):
         return self.embedding(positions(position, length))
 
 
+class PeriodicPositions(nn.Module):
+    """Learned vectors for the position modulo each of several periods, such as a beat and a bar.
+
+    For sequences on a fixed grid, in rows that begin at a multiple of the periods.
+    """
+
+    def __init__(self, periods: Iterable[int], dim: int, std: float = 0.02) -> None:
+        super().__init__()
+        self.embeddings: Stack[nn.Embedding] = Stack(nn.Embedding(each, dim) for each in periods)
+        for embedding in self.embeddings:
+            nn.init.normal_(embedding.weight, std=std)
+
+    def forward(self, position: Tensor, length: int) -> Tensor:
+        """(B,) -> (B, length, D)."""
+        index = positions(position, length)
+        each: list[Tensor] = []
+        for embedding in self.embeddings:
+            each.append(embedding(index % embedding.weight.shape[0]))
+        return torch.stack(each).sum(0)
+
+
 class SinusoidalPositions(nn.Module):
     """Sines and cosines of geometric wavelengths (Vaswani et al. 2017, section 3.5)."""
 
@@ -140,6 +161,23 @@ class Heads(nn.Module):
 def merge_heads(x: Tensor) -> Tensor:
     """(B, H, T, Dh) -> (B, T, D)."""
     return x.transpose(1, 2).flatten(2)
+
+
+class ValueResidual(nn.Module):
+    """Mix the values of a layer with those of the first (Zhou et al. 2024, arXiv 2410.17897).
+
+    Both shares are learned and start at a half. The first layer scales its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shares = nn.Parameter(torch.full((2,), 0.5))
+
+    def forward(self, v: Tensor, first: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Values, and those of the first layer (None in it), (B, H, T, Dh) -> mixed, first."""
+        if first is None:
+            first = v
+        return self.shares[0] * v + self.shares[1] * first, first
 
 
 class FeedForward(nn.Module):

@@ -17,6 +17,8 @@ from musictk_gpt.model import GPT, GPTConfig
 VARIANTS: dict[str, dict[str, Any]] = {
     "published": {},
     "modern": {"rotary": True, "rmsnorm": True, "swiglu": True, "qk_norm": True},
+    "value residual": {"value_residual": True, "rotary": True},
+    "grid": {"rotary": True, "history": 5, "periods": (3, 4), "attention_dropout": False},
 }
 
 
@@ -37,6 +39,8 @@ def test_laws(law: Law, space: Space, options: dict[str, Any]) -> None:
         ({"dropout": 1.0}, "dropout=1.0"),
         ({"dropout": float("nan")}, "dropout=nan"),
         ({"max_length": 0}, "max_length=0"),
+        ({"history": 0}, "history=0"),
+        ({"periods": (4, 1)}, "periods=\\(4, 1\\)"),
     ],
 )
 def test_an_invalid_setting_is_named(values: dict[str, Any], message: str) -> None:
