@@ -76,8 +76,7 @@ def turn(x: Tensor, rotary: Tensor | None, gains: Tensor | None) -> Tensor:
 
 @cache
 def quarter_turn(width: int, dtype: torch.dtype) -> Tensor:
-    """(Dh, Dh): x times it is (-two, one) for x = (one, two); exact, and faster than moving halves.
-    """
+    """(Dh, Dh): x times it is (-two, one) for x = (one, two); exact, and faster than moving halves."""
     half = torch.eye(width // 2, dtype=dtype)
     none = torch.zeros_like(half)
     return torch.cat([torch.cat([none, half], 1), torch.cat([-half, none], 1)])

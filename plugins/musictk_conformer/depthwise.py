@@ -65,7 +65,5 @@ def correlate(x: Tensor, gradient: Tensor) -> Tensor:
     columns = F.pad(x, (0, 0, 0, padding)).permute(2, 0, 1).contiguous()
     columns = columns.unfold(2, seen, BLOCK).reshape(channels, batch * blocks, seen)
     product = (rows @ columns).contiguous()  # (C, BLOCK, BLOCK + K - 1)
-    diagonals = product.as_strided(
-        (channels, BLOCK, width), (BLOCK * seen, seen + 1, 1)
-    )
+    diagonals = product.as_strided((channels, BLOCK, width), (BLOCK * seen, seen + 1, 1))
     return diagonals.sum(1, dtype=torch.promote_types(x.dtype, torch.float32))
