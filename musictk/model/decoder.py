@@ -27,7 +27,8 @@ class Decoder(Architecture):
     A subclass chooses the block and the encodings: `absolute` and `periodic` are added to the
     input, `rotary` rotates queries and keys in every block. `history` mixes the input with its
     past before positions are added. A block has its projection in `qkv` and is called as
-    block(x (B, T, D), position (B,), keys, values, rotary) -> (x, keys, values).
+    block(x (B, T, D), position (B,), keys, values, rotary, first) -> (x, keys, values, first),
+    where `first` are the values (B, H, T, Dh) of the first block, if it passes them on.
     """
 
     def __init__(
@@ -72,8 +73,10 @@ class Decoder(Architecture):
             rotary = self.rotary(position, length)
         x = self.dropout(x)
         after = [position + length]
+        first: Tensor | None = None
         for i, block in enumerate(self.blocks):
-            x, keys, values = block(x, position, state[2 * i + 1], state[2 * i + 2], rotary)
+            keys, values = state[2 * i + 1], state[2 * i + 2]
+            x, keys, values, first = block(x, position, keys, values, rotary, first)
             after += [keys, values]
         return x, after + last
 

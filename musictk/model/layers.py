@@ -163,6 +163,23 @@ def merge_heads(x: Tensor) -> Tensor:
     return x.transpose(1, 2).flatten(2)
 
 
+class ValueResidual(nn.Module):
+    """Mix the values of a layer with those of the first (Zhou et al. 2024, arXiv 2410.17897).
+
+    Both shares are learned and start at a half. The first layer scales its own.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shares = nn.Parameter(torch.full((2,), 0.5))
+
+    def forward(self, v: Tensor, first: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Values, and those of the first layer (None in it), (B, H, T, Dh) -> mixed, first."""
+        if first is None:
+            first = v
+        return self.shares[0] * v + self.shares[1] * first, first
+
+
 class FeedForward(nn.Module):
     """Linear, activation, dropout, linear, dropout."""
 

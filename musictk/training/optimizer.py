@@ -52,6 +52,7 @@ def make_optimizers(
                 hidden,
                 lr=settings.lr,
                 weight_decay=settings.weight_decay,
+                ns_steps=settings.muon_steps,
                 adjust_lr_fn="match_rms_adamw",
             )
         )

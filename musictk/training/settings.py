@@ -22,6 +22,9 @@ class Optimisation:
         "adamw",
         "Optimizer: AdamW, or Muon for the matrices of the backbone and AdamW for the rest.",
     )
+    muon_steps: int = setting(
+        5, "Newton-Schulz iterations of Muon; fewer take less time.", low=1, high=10
+    )
     lr: float = setting(
         1e-3, "Peak learning rate, which the schedule scales.", above=0, automatic=True
     )

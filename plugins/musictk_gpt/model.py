@@ -22,6 +22,7 @@ from musictk.model.layers import (
     RMSNorm,
     Rotary,
     SwiGLU,
+    ValueResidual,
     merge_heads,
 )
 from musictk.model.sizes import check_backbone
@@ -48,6 +49,10 @@ class GPTConfig:
     )
     qk_norm: bool = setting(
         False, "RMSNorm on queries and keys (Henry et al. 2020, arXiv 2010.04245)."
+    )
+    value_residual: bool = setting(
+        False,
+        "Mix each layer's values with the first layer's (Zhou et al. 2024, arXiv 2410.17897).",
     )
     history: int = setting(
         1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
@@ -76,6 +81,7 @@ class Block(nn.Module):
         self.norm1, self.norm2 = norm(dim), norm(dim)
         self.qkv = nn.Linear(dim, 3 * dim)
         self.split = Heads(config.heads, dim // config.heads, config.qk_norm)
+        self.value_residual = ValueResidual() if config.value_residual else None
         self.attention = CausalAttention(dropout if config.attention_dropout else 0.0)
         self.out = nn.Linear(dim, dim)
         self.dropout = nn.Dropout(dropout)
@@ -86,13 +92,21 @@ class Block(nn.Module):
         )
 
     def forward(
-        self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, rotary: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self,
+        x: Tensor,
+        position: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        rotary: Tensor | None,
+        first: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """(B, T, D) -> (B, T, D), and the new keys and values (B, H, capacity, Dh)."""
         q, k, v = self.split(self.qkv(self.norm1(x)), rotary)  # (B, H, T, Dh)
+        if self.value_residual is not None:
+            v, first = self.value_residual(v, first)
         mixed, keys, values = self.attention(q, k, v, position, keys, values)
         x = x + self.dropout(self.out(merge_heads(mixed)))
-        return x + self.feedforward(self.norm2(x)), keys, values
+        return x + self.feedforward(self.norm2(x)), keys, values, first
 
 
 class GPT(Decoder):

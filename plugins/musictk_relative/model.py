@@ -11,8 +11,15 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from musictk.config import setting
+from musictk.model.convolution import History
 from musictk.model.decoder import CausalAttention, Decoder
-from musictk.model.layers import FeedForward, Heads, SinusoidalPositions, merge_heads
+from musictk.model.layers import (
+    FeedForward,
+    Heads,
+    PeriodicPositions,
+    SinusoidalPositions,
+    merge_heads,
+)
 from musictk.model.relative import RelativeAttention
 from musictk.model.sizes import check_backbone, check_even
 
@@ -32,6 +39,15 @@ class RelativeConfig:
     )
     distances: int = setting(
         2048, "Distances with a learned embedding; longer distances share the last one.", above=0
+    )
+    history: int = setting(
+        1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
+    )
+    periods: tuple[int, ...] = setting(
+        (),
+        "Learned position embeddings that repeat with each of these periods, for fixed grids.",
+        words="numbers above 1",
+        check=lambda periods: all(period > 1 for period in periods),
     )
 
     def __post_init__(self) -> None:
@@ -60,13 +76,19 @@ class Block(nn.Module):
         self.feedforward = FeedForward(dim, hidden, nn.ReLU(), dropout, dropout)
 
     def forward(
-        self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, rotary: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self,
+        x: Tensor,
+        position: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        rotary: Tensor | None,
+        first: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """(B, T, D) -> (B, T, D), and the new keys and values (B, H, capacity, Dh)."""
         q, k, v = self.split(self.qkv(self.norm1(x)), rotary)  # (B, H, T, Dh)
         mixed, keys, values = self.attention(q, k, v, position, keys, values)
         x = x + self.dropout(self.out(merge_heads(mixed)))
-        return x + self.feedforward(self.norm2(x)), keys, values
+        return x + self.feedforward(self.norm2(x)), keys, values, first
 
 
 class Relative(Decoder):
@@ -78,4 +100,6 @@ class Relative(Decoder):
 
     def __init__(self, config: RelativeConfig) -> None:
         absolute = None if config.relative else SinusoidalPositions(config.dim)
-        super().__init__(config, Block, absolute=absolute)
+        history = History(config.dim, config.history) if config.history > 1 else None
+        periodic = PeriodicPositions(config.periods, config.dim) if config.periods else None
+        super().__init__(config, Block, absolute=absolute, periodic=periodic, history=history)

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
+from musictk.config import setting
+from musictk.model.convolution import History
 from musictk.model.decoder import CausalAttention, Decoder
 from musictk.model.layers import FeedForward, Heads, SinusoidalPositions, merge_heads
 from musictk.model.sizes import check_backbone, check_even
@@ -25,6 +27,9 @@ class RollConfig:
     feedforward: int = 4
     dropout: float = 0.1
     max_length: int = 8192
+    history: int = setting(
+        1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
+    )
 
     def __post_init__(self) -> None:
         check_backbone(self, "roll")
@@ -47,13 +52,19 @@ class Block(nn.Module):
         self.feedforward = FeedForward(dim, hidden, nn.ReLU(), dropout, dropout)
 
     def forward(
-        self, x: Tensor, position: Tensor, keys: Tensor, values: Tensor, rotary: Tensor | None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+        self,
+        x: Tensor,
+        position: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        rotary: Tensor | None,
+        first: Tensor | None,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor | None]:
         """(B, T, D) -> (B, T, D), and the new keys and values (B, H, capacity, Dh)."""
         q, k, v = self.split(self.qkv(x), rotary)  # (B, H, T, Dh)
         mixed, keys, values = self.attention(q, k, v, position, keys, values)
         x = self.norm1(x + self.dropout(self.out(merge_heads(mixed))))
-        return self.norm2(x + self.feedforward(x)), keys, values
+        return self.norm2(x + self.feedforward(x)), keys, values, first
 
 
 class Roll(Decoder):
@@ -64,4 +75,6 @@ class Roll(Decoder):
     input_std = 0.05  # 0.524 nats on JSB after 500 steps; 0.532 from 1
 
     def __init__(self, config: RollConfig) -> None:
-        super().__init__(config, Block, absolute=SinusoidalPositions(config.dim))
+        history = History(config.dim, config.history) if config.history > 1 else None
+        absolute = SinusoidalPositions(config.dim)
+        super().__init__(config, Block, absolute=absolute, history=history)

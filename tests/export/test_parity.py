@@ -24,7 +24,9 @@ def test_three_runtimes_agree(name: str, space: Space, tmp_path: Path) -> None:
     ("name", "setting"),
     [
         ("gpt", {"rotary": True, "rmsnorm": True, "swiglu": True, "qk_norm": True}),
-        ("gpt", {"history": 5, "periods": (3, 16)}),
+        ("gpt", {"history": 5, "periods": (3, 16), "value_residual": True}),
+        ("relative", {"history": 5, "periods": (3, 16)}),
+        ("roll", {"history": 5}),
         ("conformer", {"dynamic_bias": True, "global_layers": (1,), "windows": (8, 32)}),
         ("conformer", {"depth": 1, "windows": (MIN_EXPORTED_WINDOW,)}),
     ],

@@ -17,6 +17,7 @@ from musictk_gpt.model import GPT, GPTConfig
 VARIANTS: dict[str, dict[str, Any]] = {
     "published": {},
     "modern": {"rotary": True, "rmsnorm": True, "swiglu": True, "qk_norm": True},
+    "value residual": {"value_residual": True, "rotary": True},
     "grid": {"rotary": True, "history": 5, "periods": (3, 4), "attention_dropout": False},
 }
 

@@ -18,6 +18,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "relative": {},
     "few distances": {"distances": 13},
     "vanilla baseline": {"relative": False},
+    "grid": {"history": 5, "periods": (3, 4)},
 }
 
 

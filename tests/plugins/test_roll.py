@@ -13,10 +13,11 @@ from musictk.tokens import Frames, Space
 from musictk_roll.model import Roll, RollConfig
 
 
+@pytest.mark.parametrize("history", [1, 5])
 @pytest.mark.parametrize("space", SPACES, ids=["tokens", "frames"])
 @pytest.mark.parametrize("law", LAWS, ids=lambda law: law.__name__)
-def test_laws(law: Law, space: Space) -> None:
-    law(tiny(Roll, space), space)
+def test_laws(law: Law, space: Space, history: int) -> None:
+    law(tiny(Roll, space, history=history), space)
 
 
 def test_its_layer_is_pytorchs_encoder_layer_under_a_causal_mask() -> None:

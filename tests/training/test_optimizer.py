@@ -49,6 +49,21 @@ def test_every_parameter_is_stepped_once_whichever_optimizer(small: SimpleNamesp
     assert muon <= {id(p) for p in network.body.parameters()}
 
 
+def test_muon_iterates_as_often_as_set(small: SimpleNamespace) -> None:
+    weights = []
+    for steps in (5, 5, 3):
+        network, _ = small.fresh()
+        optimizers = make_optimizers(network, Optimisation(optimizer="muon", muon_steps=steps))
+        torch.manual_seed(0)
+        for parameter in network.parameters():
+            parameter.grad = torch.randn_like(parameter)
+        optimizers[1].step()
+        weights.append(next(p for group in optimizers[1].param_groups for p in group["params"]))
+    assert torch.equal(weights[0], weights[1])
+    assert not torch.equal(weights[0], weights[2])
+    torch.testing.assert_close(weights[0], weights[2], atol=1e-3, rtol=0)
+
+
 @pytest.mark.parametrize("kind", ["adamw", "muon"])
 def test_packed_and_unpacked_state_gives_equal_steps(small: SimpleNamespace, kind: str) -> None:
     def step(network: torch.nn.Module, optimizers: list[torch.optim.Optimizer]) -> None:

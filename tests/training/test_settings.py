@@ -35,6 +35,7 @@ def test_an_unknown_setting_names_the_nearest() -> None:
         ("precision", "fp8"),
         ("warmup", 1.0),
         ("log_every", 0),
+        ("muon_steps", 0),
         ("lr", "fast"),
         ("lr", -1),
         ("lr", float("inf")),

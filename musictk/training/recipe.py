@@ -1,0 +1,66 @@
+"""The recipe: settings with which a model learns most per CPU second, for `train` to choose.
+
+What wins is measured by `benchmarks.speedrun`; what lost is in docs/log.md. Presets have settings
+of their own, and settings that the user gives take precedence. Free of torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import Any
+
+# Settings of the config of each architecture; one that is not listed keeps its own.
+MODEL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        "gpt": {
+            **dict.fromkeys(("rotary", "rmsnorm", "swiglu", "qk_norm", "value_residual"), True),
+            "history": 8,
+        },
+        "relative": {"history": 8},
+        "roll": {"history": 8},
+    }
+)
+TRAIN: Mapping[str, Any] = MappingProxyType(
+    {
+        **{"optimizer": "muon", "muon_steps": 3, "weight_decay": 0.1},
+        **{"schedule": "cosine", "warmup": 0.05, "final": 0.0},
+    }
+)
+# Peak learning rate by size. Measured for tiny and small; lower for the others by caution.
+RATES: Mapping[str | None, float] = MappingProxyType(
+    {"tiny": 5e-3, "small": 5e-3, "base": 3e-3, "large": 2e-3}
+)
+RATE = 3e-3  # where the dimensions were given instead of a size
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Values for the config of an architecture (`model`) and for `TrainSettings.but` (`train`)."""
+
+    model: Mapping[str, Any]
+    train: Mapping[str, Any]
+
+
+def recipe_for(
+    architecture: type,
+    size: str | None = None,
+    model: Mapping[str, Any] | None = None,
+    train: Mapping[str, Any] | None = None,
+) -> Recipe:
+    """What the user has not given in `model` and `train`, for an architecture class at a size.
+
+    Only settings that the architecture's `Config` has. Learning rates belong to optimizers: with
+    another optimizer than the recipe's, none of its `train` values is given.
+    """
+    model, train = model or {}, train or {}
+    name: str = architecture.name  # type: ignore[attr-defined]
+    known = {each.name for each in fields(architecture.Config)}  # type: ignore[attr-defined]
+    chosen = {"lr": RATES.get(size, RATE), **TRAIN}
+    if train.get("optimizer", TRAIN["optimizer"]) != TRAIN["optimizer"]:
+        chosen = {}
+    return Recipe(
+        {k: v for k, v in MODEL.get(name, {}).items() if k in known and k not in model},
+        {k: v for k, v in chosen.items() if k not in train},
+    )
