@@ -1,16 +1,17 @@
 """The best known settings on the JSB Chorales, over several seeds.
 
-    python -m benchmarks.jsb.best Jsb16thSeparated.json --runs DIRECTORY [--seeds 3] [--save [NAME]]
+    python -m benchmarks.jsb.best Jsb16thSeparated.json --runs DIRECTORY [--seeds 0 1 2] [--save]
 
 Scored as `benchmarks.jsb.train` scores: the last network, without averaging over networks or keys.
-Each finished seed is kept in DIRECTORY and not trained again, so a stopped command continues with
-the seed it was at. The table is written after each seed. With OMP_NUM_THREADS=1, CPU seconds are
-those of one core.
+Each finished seed is kept in DIRECTORY and not trained again: a stopped command continues with the
+seed it was at, and seeds trained by several commands make one table. The table is written after
+each seed. With OMP_NUM_THREADS=1, CPU seconds are those of one core.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -43,14 +44,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
     parser.add_argument("data", type=Path)
     parser.add_argument("--runs", type=Path, required=True, help="where finished seeds are kept")
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--steps", type=int, default=SETTINGS["steps"])
     parser.add_argument("--save", nargs="?", const="", metavar="NAME")
     flags = parser.parse_args()
     flags.runs.mkdir(parents=True, exist_ok=True)
     values = MODEL | SETTINGS | {"steps": flags.steps}
     runs: list[dict[str, Any]] = []
-    for seed in range(flags.seeds):
+    for seed in flags.seeds:
         runs.append(finished(flags.data, flags.runs / f"seed-{seed}.json", values | {"seed": seed}))
         print(table(runs)[-1], flush=True)
         if flags.save is not None:
@@ -66,6 +67,8 @@ def finished(data: Path, file: Path, values: dict[str, Any]) -> dict[str, Any]:
     if not file.exists():
         write_json(file, run("gpt", values, load(data, TRANSPOSE)))
     result: dict[str, Any] = read_json(file)
+    if result["set"] != json.loads(json.dumps(values)):
+        raise SystemExit(f"{file} was made with other settings: give another --runs")
     return result
 
 
