@@ -48,12 +48,12 @@ from musictk.training.task import Costs, Validation
 from musictk.workspace import Workspace
 
 ARCHITECTURES = ("gpt", "relative", "conformer", "roll")
-BODY = {"dim": 128, "depth": 4, "heads": 4, "max_length": 512, "dropout": 0}
-RUN = {
+BODY: Mapping[str, Any] = {"dim": 128, "depth": 4, "heads": 4, "max_length": 512, "dropout": 0}
+RUN: Mapping[str, Any] = {
     **{"batch": 8, "length": 256, "precision": "bf16", "warmup": 0.05, "final": 0.0},
     **{"checkpoint_every": 10**6, "log_every": 100, "tensorboard": False, "evaluate_batches": 0},
 }
-BEFORE = {"optimizer": "adamw", "lr": 3e-3, "weight_decay": 0.01}
+BEFORE: Mapping[str, Any] = {"optimizer": "adamw", "lr": 3e-3, "weight_decay": 0.01}
 TARGETS = {"jsb": (0.45, 0.40, 0.36), "catalog": (6.0, 5.5, 5.0)}
 BATCHES = 32  # of 16 crops of a catalog's valid split, spread evenly over it
 Curve = list[tuple[float, float]]  # CPU seconds of training, nats
@@ -142,14 +142,13 @@ def run(arch: str, recipe: bool, data: Data, steps: int, seed: int, evaluations:
         model = {**model, "periods": data.periods}
     config = config_for(kind, None, model)
     every = max(steps // evaluations, 1)
-    settings = TrainSettings().but(
-        **RUN | (chosen.train if recipe else BEFORE), steps=steps, seed=seed, evaluate_every=every
-    )
-    manifest = Manifest(
+    values = {**RUN, **(chosen.train if recipe else BEFORE), "steps": steps, "seed": seed}
+    settings = TrainSettings().but(**values, evaluate_every=every)
+    about: dict[str, Any] = {
         **{"architecture": arch, "architecture_config": plain(config), "network_config": {}},
         **{"conditions": Conditions(), "max_length": config.max_length},
-        **data.manifest,
-    )
+    }
+    manifest = Manifest(**about, **data.manifest)
     torch.manual_seed(seed)
     task = Timed(bundle.build_network(manifest), manifest, data)
     with tempfile.TemporaryDirectory() as folder:
@@ -208,12 +207,17 @@ def main() -> None:
 
 def save(flags: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     """Keep the table."""
-    unit = "nats per token" if flags.data == "jsb" else "nats per note"
-    title = {"jsb": "JSB Chorales", "catalog": "A catalog"}[flags.data]
-    said = f"{flags.data} {'FILE' if flags.data == 'jsb' else 'WORKSPACE'} --steps {flags.steps}"
-    note = (
-        f"CPU seconds of one thread until valid reaches so many {unit}; one learning-rate schedule"
-    )
+    unit, title, path = {
+        "jsb": ("nats per token", "JSB Chorales", "FILE"),
+        "catalog": ("nats per note", "a catalog", "WORKSPACE"),
+    }[flags.data]
+    said = f"{flags.data} {path} --seeds {flags.seeds} --steps {flags.steps}"
+    said += f" --evaluations {flags.evaluations}"
+    if flags.arch != list(ARCHITECTURES):
+        said += f" --arch {' '.join(flags.arch)}"
+    if flags.only:
+        said += f" --only {flags.only}"
+    note = f"CPU seconds of one thread until valid reaches so many {unit}"
     keep("speedrun", f"Time to a fixed loss: {title}", said, rows, note, flags.save or None)
 
 

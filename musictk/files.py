@@ -174,7 +174,7 @@ def write_json(path: Path, value: Any) -> None:
     write_bytes(path, (json.dumps(value, indent=2, ensure_ascii=False) + "\n").encode())
 
 
-def open_regular(path: Path) -> BufferedReader:
+def open_regular(path: str | Path) -> BufferedReader:
     """Open a regular file, or a link to one, for reading bytes.
 
     Raises OSError for anything else: reading a pipe may block, and a device may have no end.

@@ -86,7 +86,9 @@ class Metres:
 
     def before(self, end: int) -> Metres:
         """The metres that begin before the tick `end`, at least the first."""
-        count = max(int(np.searchsorted(self.start, end)), 1)
+        count = max(int(self.start.searchsorted(end)), 1)
+        if count == len(self.start):
+            return self
         columns = (self.start[:count], self.numerator[:count], self.denominator[:count])
         return Metres(*columns, self.quarter)
 
@@ -95,7 +97,10 @@ class Metres:
 
         A bar line between two ticks makes no bar shorter than a tick.
         """
-        spans = np.append(self.start[1:], max(end, 1)) - self.start
+        spans = np.empty_like(self.start)
+        spans[:-1] = self.start[1:]
+        spans[-1] = max(end, 1)
+        spans -= self.start
         return (spans - 1) * self.denominator // (4 * self.quarter * self.numerator) + 1
 
     def line(self, section: Ints, number: Ints) -> Ints:
@@ -107,19 +112,18 @@ class Metres:
 def metres(score: ScoreTick) -> Metres:
     """The metres of a score, from its time signatures."""
     quarter = max(score.ticks_per_quarter, 1)
-    if not len(score.time_signatures):
-        one = np.ones(1, np.int64)
-        return Metres(0 * one, 4 * one, 4 * one, quarter)
+    found: dict[int, tuple[int, int]] = {}
     table = score.time_signatures.numpy()
-    start, over, under = (table[key].astype(np.int64) for key in ("time", *_METRE))
-    power = (under > 0) & (under <= LONGEST_DENOMINATOR) & (under & (under - 1) == 0)
-    valid = power & (start >= 0) & (over > 0) & (4 * quarter * over >= under)
-    order = np.flatnonzero(valid)[np.argsort(start[valid], kind="stable")]
-    order = order[np.append(np.diff(start[order]) > 0, True)[: len(order)]]
-    start, over, under = start[order], over[order], under[order]
-    if not len(start) or start[0] > 0:
-        start, over, under = (np.append(v, r) for v, r in ((0, start), (4, over), (4, under)))
-    return Metres(start, over, under, quarter)
+    # A loop over lists: nearly all scores have so few that arrays would take longer.
+    columns = (table[key].tolist() for key in ("time", "numerator", "denominator"))
+    for start, over, under in zip(*columns, strict=True):
+        power = 0 < under <= LONGEST_DENOMINATOR and under & (under - 1) == 0
+        if power and start >= 0 and over > 0 and 4 * quarter * over >= under:
+            found[start] = over, under
+    found.setdefault(0, (4, 4))
+    starts = sorted(found)
+    metre = np.array([found[start] for start in starts], np.int64).T
+    return Metres(np.array(starts, np.int64), metre[0], metre[1], quarter)
 
 
 def bars(score: ScoreTick, least: int = 0) -> Ints:
@@ -179,6 +183,3 @@ class Clock:
 def duration(score: ScoreTick) -> float:
     """Seconds from the beginning of the score to the end of its last note."""
     return float(Clock(score).seconds(np.array([last_tick(score)]))[0])
-
-
-_METRE = ("numerator", "denominator")

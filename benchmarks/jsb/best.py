@@ -12,24 +12,32 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 from pathlib import Path
 from statistics import mean
 from typing import Any
 
 from benchmarks.jsb.chorales import load
-from benchmarks.jsb.train import SPLITS, run
+from benchmarks.jsb.train import SPLITS, parse, run
 from benchmarks.keep import keep
 from musictk.files import read_json, write_json
 
 TRANSPOSE = 7  # as far as the corpus's range allows
 MODEL: dict[str, Any] = {
-    **{"dim": 192, "depth": 4, "heads": 6, "max_length": 1024},
-    **dict.fromkeys(("rotary", "rmsnorm", "swiglu", "qk_norm"), True),
-    **{"history": 16, "periods": (4, 16, 64), "dropout": 0.2, "attention_dropout": False},
+    **{"dim": 128, "depth": 4, "heads": 4, "max_length": 1024},
+    **dict.fromkeys(("rotary", "rmsnorm", "swiglu", "qk_norm", "value_residual"), True),
+    **{"history": 16, "periods": (4, 16, 64), "dropout": 0.15, "attention_dropout": False},
 }
 SETTINGS: dict[str, Any] = {
-    **{"steps": 8000, "batch": 8, "length": 256, "precision": "bf16"},
-    **{"optimizer": "muon", "lr": 5e-3, "weight_decay": 0.2, "warmup": 0.05, "final": 0.0},
+    **{"steps": 12_000, "batch": 8, "length": 256, "precision": "bf16"},
+    **{
+        "optimizer": "muon",
+        "muon_steps": 3,
+        "lr": 5e-3,
+        "weight_decay": 0.2,
+        "warmup": 0.05,
+        "final": 0.0,
+    },
     **{"evaluate_every": 1000, "evaluate_batches": 16, "checkpoint_every": 1000},
     **{"log_every": 100, "tensorboard": False},
 }
@@ -45,19 +53,19 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("--runs", type=Path, required=True, help="where finished seeds are kept")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--steps", type=int, default=SETTINGS["steps"])
+    parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
     parser.add_argument("--save", nargs="?", const="", metavar="NAME")
     flags = parser.parse_args()
     flags.runs.mkdir(parents=True, exist_ok=True)
-    values = MODEL | SETTINGS | {"steps": flags.steps}
+    values = MODEL | SETTINGS | parse(flags.set)
     runs: list[dict[str, Any]] = []
     for seed in flags.seeds:
         runs.append(finished(flags.data, flags.runs / f"seed-{seed}.json", values | {"seed": seed}))
         print(table(runs)[-1], flush=True)
         if flags.save is not None:
             said = "FILE --runs DIRECTORY"
-            if flags.steps != SETTINGS["steps"]:
-                said += f" --steps {flags.steps}"
+            if flags.set:
+                said += f" --set {shlex.join(flags.set)}"
             title = "JSB Chorales: the best settings, nats per token (16th grid, SATB)"
             keep("jsb.best", title, said, table(runs), NOTE, flags.save or None)
 

@@ -51,7 +51,7 @@ class PieceInfo:
     locations: tuple[tuple[str, str | None], ...] = ()  # (path, member) of each, if there are many
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class KnownLocation:
     """What the catalog knows about one location, to decide whether it must be read again."""
 

@@ -60,13 +60,23 @@ class Runs(Database):
         return run
 
     def finish_run(
-        self, name: str, status: str = "finished", metrics: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        status: str = "finished",
+        metrics: Mapping[str, Any] | None = None,
+        train: Mapping[str, Any] | None = None,
     ) -> Run:
-        """Set the final status of a run, one of `RUN_STATUSES`, and add to its metrics."""
+        """Set the final status of a run, one of `RUN_STATUSES`, and add to its metrics.
+
+        `train` are training settings that changed during the run.
+        """
         with self.writing() as session:
             run = find_run(session, name)
             run.status, run.ended_at = status, now()
             run.metrics = run.metrics | dict(metrics or {})
+            if train:
+                changed = {**run.settings.get("train", {}), **train}
+                run.settings = {**run.settings, "train": changed}
         return run
 
     def resume_run(self, name: str) -> Run:

@@ -45,6 +45,7 @@ def doctor(context: typer.Context) -> None:
         "sqlite": _sqlite,
         "torch devices": _devices,
         "onnxruntime providers built in": _providers,
+        "precision": _precision,
         "cores": _cores,
         "workspace": partial(_workspace, here.workspace),
         "free disk": partial(_disk, here.workspace.root),
@@ -145,6 +146,18 @@ def _devices() -> Iterator[Row]:
         yield _row("gpu", found, OPTIONAL, "install PyTorch with CUDA, and the NVIDIA driver")
     else:
         yield _row("gpu", "none: training and sampling run on the CPU")
+
+
+def _precision() -> Iterator[Row]:
+    """What `precision=auto` is here, and the measured speed of a matrix product."""
+    import torch
+
+    from musictk.training.precision import fastest, product_rate
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    yield _row("precision", f"{fastest(device)} (chosen by precision=auto on {device})")
+    rates = [f"{name} {product_rate(name) / 1e9:,.0f} GFLOP/s" for name in ("fp32", "bf16")]
+    yield _row("matrix product on one core", ", ".join(rates))
 
 
 def _providers() -> Iterator[Row]:

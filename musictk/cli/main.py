@@ -20,6 +20,7 @@ from musictk.cli.output import Output, printing
 from musictk.cli.settings import bind
 from musictk.errors import MusictkError
 from musictk.files import cause
+from musictk.threads import wait_passively
 
 
 def build_command() -> Any:
@@ -70,6 +71,7 @@ def _root(
 
 def main(arguments: list[str] | None = None) -> Any:
     """Run the program. An error of the user or of the system ends it with one line."""
+    wait_passively()
     _print_anything()
     try:
         try:

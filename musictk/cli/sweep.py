@@ -52,6 +52,12 @@ def sweep(
     epochs: Annotated[
         str, typer.Option(metavar="NUMBERS", help="Epochs to train, instead of --steps.")
     ] = "",
+    minutes: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBERS", help="Minutes that each run is to take, instead of --steps."
+        ),
+    ] = "",
     condition: Annotated[
         str,
         typer.Option(metavar="CATEGORIES", help="Label categories to condition on, in every run."),
@@ -104,6 +110,7 @@ def sweep(
             "arch": (arch, str),
             "tokenizer": (tokenizer, str),
             "epochs": (epochs, _number),
+            "minutes": (minutes, _number),
             "steps": (steps, int),
             "lora": (lora, int),
         },
@@ -167,7 +174,8 @@ def _value(text: str) -> Any:
     return assignments([f"x={text}"])[""]["x"]
 
 
-OPTIONS = ("preset", "from", "size", "arch", "tokenizer", "epochs", "steps", "lora", "seed")
+_NAMED = ("arch", "tokenizer", "epochs", "minutes", "steps", "seed")
+OPTIONS = ("preset", "from", "size", *_NAMED, "lora")
 
 
 def _configure(
@@ -188,7 +196,7 @@ def _configure(
     options = {
         "size": values.get("size"),
         "settings": own or None,
-        **{key: values.get(key) for key in ("arch", "tokenizer", "epochs", "steps", "seed")},
+        **{key: values.get(key) for key in _NAMED},
         "lora": values.get("lora"),
         **fixed,
     }

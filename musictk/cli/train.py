@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,6 +82,10 @@ def train(
         float | None,
         typer.Option(metavar="N", min=0, help="Epochs to train, instead of --steps."),
     ] = None,
+    minutes: Annotated[
+        float | None,
+        typer.Option(metavar="N", min=0, help="Minutes for the run to take, instead of --steps."),
+    ] = None,
     condition: Annotated[
         str,
         typer.Option(
@@ -120,11 +125,14 @@ def train(
 ) -> None:
     """Train a model on the catalog's music and write it to runs/.
 
-    Without options, size and number of steps are chosen for this machine and corpus. Ctrl-C
+    Without options, size and number of steps are chosen for this corpus and the speed of this
+    machine, which is measured first. With --minutes, the run ends within 10 % of that time, which
+    includes evaluations and checkpoints, but no exports. Ctrl-C
     finishes the step, saves a checkpoint and prints the command that resumes the run. With --from,
     the starting weights are evaluated first and are the best checkpoint until a later one scores
     better. A run that diverges exits with code 1.
     """
+    began = time.monotonic()  # before the libraries are imported
     from musictk.cli.parse import names
     from musictk.cli.train_progress import TrainingBar, diverged, report
     from musictk.jobs import train as job
@@ -138,6 +146,7 @@ def train(
         "arch": arch,
         "tokenizer": tokenizer,
         "epochs": epochs,
+        "minutes": minutes,
         "export": names(export) or None,
         "steps": steps,
         "seed": seed,
@@ -145,10 +154,8 @@ def train(
         "lora": lora,
         "track": tuple(track or ()),
     }
-    if resume is not None:
-        # Environment variables and musictk.toml apply to new runs only.
-        hint = "to fine-tune with other settings: musictk train --from RUN"
-        require_alone(context, "--resume", hint, but=("resume", "device"))
+    if resume is not None:  # environment variables and musictk.toml apply to new runs only
+        require_alone(context, "--resume", _FINE_TUNE, but=("resume", "device"))
     main = os.environ.get("RANK", "0") == "0"  # under torchrun only one process prints
     output = here.output if main else Output(quiet=True)
     with here.catalog(write=True) as catalog, TrainingBar(output) as bar:
@@ -157,13 +164,11 @@ def train(
         else:
             base = base_sources(catalog, from_, preset, config)
             merged = merge([*base, *option_sources(context, options)], output.note)
-            result = job.run(catalog, here.workspace, merged, bar, device, name)
+            result = job.run(catalog, here.workspace, merged, bar, device, name, began)
     if main:
         report(output, result)
-    if result.outcome.diverged and main:
-        raise diverged(result)
     if result.outcome.diverged:
-        raise typer.Exit(1)
+        raise diverged(result) if main else typer.Exit(1)
     if result.unexported is not None:
         raise result.unexported
     if result.outcome.interrupted:
@@ -175,7 +180,7 @@ def option_sources(
 ) -> Iterator[Source]:
     """The given options as sources of settings, each with the name of its origin.
 
-    Raises UsageError if both --steps and --epochs are given at the same place.
+    Raises UsageError if two of --steps, --epochs and --minutes are given at the same place.
     """
     from musictk.jobs.sources import Source
 
@@ -191,16 +196,22 @@ def option_sources(
         yield Source(place, nested)
 
 
+_FINE_TUNE = "to fine-tune with other settings: musictk train --from RUN"
+LENGTHS = ("steps", "epochs", "minutes")  # options for the length of a run: one of them counts
+
+
 def _ignored(context: typer.Context) -> set[str]:
-    """The options that --preset, --config, --from, --steps or --epochs replace.
+    """The options that --preset, --config, --from, --steps, --epochs or --minutes replace.
 
     The command line overrides the environment, which overrides musictk.toml. A preset overrides
     options from lower sources only.
     """
     above = max(rank(context, name) for name in ("preset", "config", "from_"))
-    named = ("arch", "tokenizer", "size", "steps", "epochs")
+    named = ("arch", "tokenizer", "size", *LENGTHS)
     ignored = {name for name in named if rank(context, name) < above}
-    steps, epochs = rank(context, "steps"), rank(context, "epochs")
-    if steps == epochs != 0 and "steps" not in ignored:
-        raise UsageError("--steps cannot be combined with --epochs", "leave one out")
-    return ignored | ({"epochs"} if steps > epochs else {"steps"})
+    ranks = {name: rank(context, name) for name in LENGTHS}
+    highest = max(ranks.values())
+    first, *others = (name for name in LENGTHS if ranks[name] == highest)
+    if others and highest and first not in ignored:
+        raise UsageError(f"--{first} cannot be combined with --{others[0]}", "leave one out")
+    return ignored | {name for name in LENGTHS if ranks[name] < highest}

@@ -28,7 +28,9 @@ class TrainingBar:
         self._unit = ""
 
     def __enter__(self) -> Self:
-        self._bar = self._stack.enter_context(self._output.progress("training", "loss", "speed"))
+        self._bar = self._stack.enter_context(
+            self._output.progress("training", "loss", "speed", "left")
+        )
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -37,14 +39,20 @@ class TrainingBar:
     def tokenized(self, done: int, total: int) -> None:
         self._bar.update(done, total, "tokenizing")
 
+    def measuring(self) -> None:
+        self._bar.update(0, 1, "measuring the speed")
+
     def began(self, run: str, facts: RunFacts) -> None:
         self._unit = facts.unit
+        time = "" if facts.seconds is None else f"about {duration(facts.seconds)}: "
         self._output.note(
             f"{run}: {facts.arch} {facts.size}, {facts.parameters / 1e6:.1f} M parameters"
             f", tokenizer {facts.tokenizer}, {facts.train_positions:,} training"
-            f" {facts.unit}s, {facts.steps:,} steps of {facts.batch} x {facts.length}"
-            f" {facts.unit}s on {facts.device}"
+            f" {facts.unit}s, {time}{facts.steps:,} steps of {facts.batch} x {facts.length}"
+            f" {facts.unit}s in {facts.precision} on {facts.device}"
         )
+        if facts.slow:
+            self._output.warn(facts.slow)
         for category, labels in facts.shared.items():
             which = "composers" if category == "composer" else f"labels of {category}"
             named = ", ".join(labels[:_NAMED]) + (", …" if len(labels) > _NAMED else "")
@@ -79,6 +87,7 @@ class TrainingBar:
             "training",
             loss=f"loss {report.loss:.3f}",
             speed=f"{report.positions_per_second:,.0f} {self._unit}s/s",
+            left=f"{duration(report.left)} left",
         )
 
     def evaluated(self, evaluation: Evaluation) -> None:
@@ -93,7 +102,15 @@ class TrainingBar:
         """Nothing: `evaluated` prints a line already."""
 
     def stage(self, name: str) -> None:
-        self._bar.update(0, 1, f"export: {name}", loss="", speed="")
+        self._bar.update(0, 1, f"export: {name}", loss="", speed="", left="")
+
+
+def duration(seconds: float) -> str:
+    """`40 s`, `12 min`, `2 h 5 min`."""
+    if seconds < 99.5:
+        return f"{seconds:.0f} s"
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours} h {minutes} min" if hours else f"{minutes} min"
 
 
 def diverged(result: RunResult) -> MusictkError:
@@ -120,6 +137,8 @@ def report(output: Output, result: RunResult) -> None:
         "by_position": outcome.by_position,
         "tokens_per_second": outcome.positions_per_second,
         "seconds": outcome.seconds,
+        "expected_seconds": result.facts.seconds,
+        "precision": result.facts.precision,
         "skipped": outcome.skipped,
         "peak_bytes": outcome.peak_bytes,
         "digest": outcome.digest,

@@ -86,7 +86,7 @@ class Attributions:
         self._given = given
         self._known = known
         self._trees: dict[Path, FolderTree] = {}
-        self._numbers: dict[tuple[Path, str], int] = {}
+        self._numbers: dict[tuple[str, str], int] = {}
         self._metadata: dict[int, FileMetadata] = {}
         self._split_tables: dict[int, str] = {}
         self._from_given: set[int] = set()
@@ -102,7 +102,7 @@ class Attributions:
         """What is known about a file, or about a member of an archive."""
         folders, name = _parts(file, member)
         tree = self._trees[file.root]
-        number = self._numbers.get((file.path, member), -1)
+        number = self._numbers.get((file.place, member), -1)
         row = self._metadata.get(number, _NOTHING)
         split, split_source = row.split, self._split_tables.get(number, "")
         if split is None:
@@ -121,7 +121,7 @@ class Attributions:
 
     def given(self, file: FoundFile, member: str = "") -> Attribution | None:
         """What the user gives for a file with `--composer` or `--composers`; None for nothing."""
-        listed = self._numbers.get((file.path, member)) in self._from_given
+        listed = self._numbers.get((file.place, member)) in self._from_given
         return self.of(file, member) if listed or self._given.composer else None
 
     def _collect(
@@ -154,7 +154,7 @@ class Attributions:
             self._trees[file.root].add(*_parts(file, member))
         if not tables and not self._given.table:
             return [], []
-        self._numbers = {(file.path, name): place for place, (file, name) in enumerate(entries)}
+        self._numbers = {(file.place, name): place for place, (file, name) in enumerate(entries)}
         return tables, [_absolute(file, member) for file, member in entries]
 
     def _read(self, tables: list[_Table]) -> None:

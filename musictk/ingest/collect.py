@@ -19,9 +19,10 @@ from musictk.catalog import (
     store_path,
 )
 from musictk.ingest.attribution import Attributions, Given
-from musictk.ingest.find import FoundFile, find
-from musictk.ingest.locations import Locations, current_locations, dead_copies
+from musictk.ingest.find import FoundFile
+from musictk.ingest.locations import Locations, beginning, current_locations, dead_copies
 from musictk.ingest.name_report import NameReport
+from musictk.ingest.recent import UNKNOWN, find_timed
 from musictk.reading.archives import read_members
 from musictk.reading.limits import Limits
 from musictk.reading.pool import Pool, WorkerTask, cpus
@@ -106,9 +107,9 @@ class _Ingest:
 
     def run(self, paths: Sequence[Path]) -> IngestReport:
         began = time.perf_counter()
-        every_file = list({file.path: file for file in find(paths)}.values())
+        every_file = find_timed(paths)
         self._known_locations = current_locations(self._catalog, self._workspace)
-        found_files = [file for file in every_file if file.kind != "table" and self._wanted(file)]
+        found_files = [file for file in every_file if self._wanted(file)]
         self._total = len(found_files)
         fresh = [file for file in found_files if not self._unchanged(file)]
         self._attribute(every_file, fresh)
@@ -124,18 +125,19 @@ class _Ingest:
         self._report.seconds = time.perf_counter() - began
         return self._report
 
-    def _stored(self, path: Path) -> str:
-        parent, name = os.path.split(path)
+    def _stored(self, place: str) -> str:
+        parent, name = os.path.split(place)
         folder = self._folders.get(parent)
         if folder is None:
             folder = self._folders[parent] = self._workspace.relative(Path(parent))
         return store_path(name if folder == "." else f"{folder.rstrip('/')}/{name}")
 
     def _unchanged(self, file: FoundFile) -> bool:
-        known = self._known_locations.get((self._stored(file.path), ""))
+        known = self._known_locations.get((self._stored(file.place), ""))
         same = (
             known is not None
             and (known.size, known.mtime_ns) == (file.size, file.mtime_ns)
+            and file.mtime_ns != UNKNOWN
             and known.checks >= CHECKS_VERSION
             and known.code not in _RETRY
         )
@@ -147,10 +149,10 @@ class _Ingest:
 
         Elsewhere, those of files that were found again: they were moved, or their folder renamed.
         """
-        there = {self._stored(file.path) for file in found_files}
-        roots = tuple(_prefix(path.absolute()) for path in paths if path.is_dir())
+        there = {self._stored(file.place) for file in found_files}
+        roots = tuple(beginning(path.absolute()) for path in paths if path.is_dir())
         # Files in a folder that cannot be listed may still exist.
-        closed = tuple(_prefix(each.path) for each in found_files if each.refused)
+        closed = tuple(beginning(each.path) for each in found_files if each.refused)
         base = self._workspace.root.absolute()
 
         def deleted(path: str, member: str) -> bool:
@@ -207,10 +209,10 @@ class _Ingest:
             for entry in read_members(file.path, self._options.limits):
                 stored = store_path(entry.name)
                 names.add(stored)
-                known = (self._stored(file.path), stored) in self._known_locations
+                known = (self._stored(file.place), stored) in self._known_locations
                 if entry.kind != "text" or self._options.text or known:
                     yield self._task(file, entry.name, entry.kind, entry.data, entry.refused)
-            self._members[self._stored(file.path)] = names
+            self._members[self._stored(file.place)] = names
         except RejectedError as error:
             refused = error
         yield self._task(file, "", "archive", b"", refused)
@@ -225,7 +227,7 @@ class _Ingest:
     ) -> WorkerTask:
         named = self._attributions.of(file, member)
         examined: dict[str, Any] = {
-            "path": self._stored(file.path),
+            "path": self._stored(file.place),
             "member": store_path(member),
             "size": file.size,
             "mtime_ns": file.mtime_ns,
@@ -246,25 +248,30 @@ class _Ingest:
 
         if kind == "archive" or refused is not None:
             return WorkerTask({}, tag=conclude, answer=({}, b""))
-        message = {"do": "examine", "kind": kind, "path": str(file.path)}
+        message = {"do": "examine", "kind": kind, "path": file.place}
         return WorkerTask(message, data, tag=conclude)
 
     def _wanted(self, file: FoundFile) -> bool:
-        """Text files count only if they are asked for, or were before."""
+        """Tables are no music; text files count only if they are asked for, or were before."""
+        if file.kind == "table":
+            return False
         text = file.kind == "text" and not (self._options.text or file.named)
-        return not text or (self._stored(file.path), "") in self._known_locations
+        return not text or (self._stored(file.place), "") in self._known_locations
 
     def _attribute(self, every_file: Sequence[FoundFile], fresh: Sequence[FoundFile]) -> None:
         """Find out the composers, titles and splits of all files, before they are read."""
         options = self._options
-        changed = {file.path for file in fresh}
+        tables = any(file.kind == "table" for file in every_file)
+        if not (fresh or tables or options.composer or options.composers):
+            return
+        changed = {file.place for file in fresh}
         known: dict[str, list[str]] = defaultdict(list)  # members of archives
         for path, member in self._known_locations:
             known[path] += [load_path(member)] if member else []
         names = {fold(row["name"]): row["name"] for row in self._catalog.composers()}
 
         def members(file: FoundFile) -> list[str] | None:
-            return None if file.path in changed else known[self._stored(file.path)]
+            return None if file.place in changed else known[self._stored(file.place)]
 
         given = Given(options.composer, options.composers)
         self._attributions = Attributions(every_file, members, given, names, options.limits)
@@ -273,7 +280,7 @@ class _Ingest:
         """Set the composers and splits that the user gives of known files too."""
         if not self._options.composer and not self._options.composers:
             return
-        files = {self._stored(file.path): file for file in found_files}
+        files = {self._stored(file.place): file for file in found_files}
         given = {
             (path, member): named
             for path, member in self._catalog.known_locations()
@@ -290,8 +297,3 @@ class _Ingest:
         if rest and not self._options.composer:
             rows = [{"file": key, "composer": name} for key, name in rest]
             self._report.unknown = self._catalog.label_rows(rows, "file")["unknown"]
-
-
-def _prefix(folder: Path) -> str:
-    """The beginning of the absolute paths of everything in a folder."""
-    return os.path.normpath(folder).rstrip(os.sep) + os.sep

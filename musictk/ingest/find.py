@@ -16,11 +16,11 @@ from musictk.reading.kinds import RESOURCE_FOLDER, kind_of
 _TABLES = 8  # in one folder; more of them describe one piece each
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class FoundFile:
     """A file on disk that was not read yet."""
 
-    path: Path
+    place: str  # absolute path; a text, since a million files are as many of these
     root: Path  # the folder that was searched
     below: tuple[str, ...]  # folders and name, relative to that folder
     kind: str  # midi | text | abc | archive | table | folder (one that cannot be listed)
@@ -28,6 +28,10 @@ class FoundFile:
     mtime_ns: int
     refused: str = ""  # why a folder cannot be listed
     named: bool = False  # the user named this file, not a folder it is in
+
+    @property
+    def path(self) -> Path:
+        return Path(self.place)
 
 
 def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
@@ -45,7 +49,7 @@ def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
         if root.is_dir():
             yield from _walk(root, root.parent if together else root)
         elif (kind := _kind_of_named(root, len(roots))) is not None:
-            yield replace(_found(root, root.parent, kind), named=True)
+            yield replace(_found(str(root), root.parent, (root.name,), kind), named=True)
 
 
 def title_of(name: str) -> str:
@@ -101,23 +105,26 @@ def _walk(folder: Path, root: Path) -> Iterator[FoundFile]:
     closed: list[OSError] = []
     for parent, folders, names in os.walk(folder, onerror=closed.append):
         folders[:] = sorted(name for name in folders if name != RESOURCE_FOLDER)
-        tables = [name for name in names if is_table(name)]
+        tables = {name for name in names if is_table(name)}
+        below = Path(parent).relative_to(root).parts
+        beginning = parent.rstrip(os.sep) + os.sep
         for name in sorted(names):
             kind = kind_of(name)
             if kind is None and len(tables) <= _TABLES and name in tables:
                 kind = "table"
             if kind is not None:
-                yield _found(Path(parent, name), root, kind)
+                yield _found(beginning + name, root, (*below, name), kind)
     for error in closed:
         if Path(error.filename) == folder:
             raise MusictkError(f"cannot read {folder}: {cause(error)}") from error
-        yield replace(_found(Path(error.filename), root, "folder"), refused=cause(error))
+        place = Path(error.filename)
+        found = _found(str(place), root, place.relative_to(root).parts, "folder")
+        yield replace(found, refused=cause(error))
 
 
-def _found(path: Path, root: Path, kind: str) -> FoundFile:
-    below = path.relative_to(root).parts
+def _found(place: str, root: Path, below: tuple[str, ...], kind: str) -> FoundFile:
     try:
-        status = path.stat()
+        status = os.stat(place)  # noqa: PTH116 (a Path for each of a million files is slow)
     except OSError:  # a broken link: reported when it is read
-        return FoundFile(path, root, below, kind, 0, 0)
-    return FoundFile(path, root, below, kind, status.st_size, status.st_mtime_ns)
+        return FoundFile(place, root, below, kind, 0, 0)
+    return FoundFile(place, root, below, kind, status.st_size, status.st_mtime_ns)

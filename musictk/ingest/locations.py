@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Mapping
 from functools import cache
 from pathlib import Path
@@ -60,3 +61,8 @@ def is_gone(path: Path) -> bool:
     except OSError:
         return False
     return False
+
+
+def beginning(folder: str | Path) -> str:
+    """The beginning of the absolute paths of everything in a folder."""
+    return os.path.normpath(folder).rstrip(os.sep) + os.sep

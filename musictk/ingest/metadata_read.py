@@ -44,7 +44,8 @@ class TableError(Exception):
 
 def is_table(name: str) -> bool:
     """Whether a file of this name may be a table."""
-    return PurePosixPath(name).suffix.lower() in TABLES and not name.startswith("._")
+    lower = name.lower()
+    return lower.endswith(TABLES) and PurePosixPath(lower).suffix in TABLES and lower[:2] != "._"
 
 
 def read_rows(name: str, opened: Open) -> Rows:

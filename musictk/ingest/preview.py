@@ -62,7 +62,7 @@ def preview_names(paths: Sequence[Path], options: IngestOptions) -> Preview:
     """
     found_files = [
         file
-        for file in {file.path: file for file in find(paths)}.values()
+        for file in {file.place: file for file in find(paths)}.values()
         if file.kind != "text" or options.text or file.named
     ]
     given = Given(options.composer, options.composers)
@@ -75,5 +75,5 @@ def preview_names(paths: Sequence[Path], options: IngestOptions) -> Preview:
 
 
 def _shown(file: FoundFile, member: str) -> str:
-    path = "/".join((file.root.name, *file.below)) if file.root.name else str(file.path)
+    path = "/".join((file.root.name, *file.below)) if file.root.name else file.place
     return f"{path}/{member}" if member else path

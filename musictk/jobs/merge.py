@@ -70,6 +70,9 @@ class _Merge:
         for epochs, steps in IN_EPOCHS.items():
             if epochs in source.values:
                 train.pop(steps, None)
+        if source.values.get("minutes") is not None:
+            train.pop("steps", None)
+            self._names.pop("epochs", None)
         for name, value in source.values.items():
             if isinstance(value, Mapping):
                 for key, each in value.items():
@@ -82,6 +85,8 @@ class _Merge:
         for epochs, steps in IN_EPOCHS.items():
             if steps in train:
                 self._names.pop(epochs, None)
+        if "steps" in train or self._names.get("epochs") is not None:
+            self._names.pop("minutes", None)
 
     def config(self) -> RunConfig:
         """The merged settings, checked."""
@@ -92,6 +97,12 @@ class _Merge:
                     f"{name}={value:g} must be above 0 (from {self._origins['', name]})",
                     "give a number of passes over the corpus",
                 )
+        minutes = self._names.get("minutes")
+        if minutes is not None and not 0 <= minutes < inf:
+            raise UsageError(
+                f"minutes={minutes:g} must be at least 0 (from {self._origins['', 'minutes']})",
+                "give the time that the run is to take",
+            )
         tokens = self._checked("tokens", partial(self._build, "tokens"))
         train = self._checked("train", lambda values: TrainSettings().but(**values)).flat()
         with _naming(self._origins.get(("", "export"), "")):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -19,6 +21,7 @@ from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import no_effect
 from musictk.jobs.run_facts import RunFacts
+from musictk.jobs.step_timer import StepTimer
 from musictk.jobs.tracking import make_trackers
 from musictk.model import bundle
 from musictk.model.cost import parameters
@@ -31,8 +34,11 @@ from musictk.tokens.cuts import cut
 from musictk.training import checkpoint
 from musictk.training.directory import LOCK, resumable
 from musictk.training.distributed import World
+from musictk.training.language import LanguageModeling
 from musictk.training.outcome import SilentListener, TrainListener
-from musictk.training.progress import lower_rate, stored_settings
+from musictk.training.pace import Pace
+from musictk.training.precision import slow
+from musictk.training.progress import Progress, lower_rate, stored_settings
 from musictk.training.settings import TrainSettings
 from musictk.workspace import Workspace
 
@@ -42,6 +48,9 @@ Claim = Callable[[str], None]  # locks the directory of a run
 
 class RunListener(TrainListener, EncodeListener, ExportListener, Protocol):
     """Receives the progress of a run, from the first shard to the last export."""
+
+    def measuring(self) -> None:
+        """Before some steps are timed, to choose the length of the run."""
 
     def began(self, run: str, facts: RunFacts) -> None:
         """Before the first step of `run`."""
@@ -54,6 +63,8 @@ class SilentRunListener(SilentListener):
     """Ignores every event; a base class for listeners that need only some."""
 
     def tokenized(self, done: int, total: int) -> None: ...
+
+    def measuring(self) -> None: ...
 
     def began(self, run: str, facts: RunFacts) -> None: ...
 
@@ -71,6 +82,7 @@ class Job:
     corpus: Corpus
     listener: RunListener
     world: World
+    began: float = field(default_factory=time.monotonic)  # of the command
 
 
 @dataclass(frozen=True)
@@ -84,6 +96,7 @@ class Prepared:
     train: Crops
     valid: Crops
     facts: RunFacts
+    pace: Pace | None  # that the run is expected to have
 
 
 def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) -> str:
@@ -106,18 +119,27 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
         job.catalog.checkpoint(config.start)  # raises if the run has no usable checkpoint
     tokenizer = job.corpus.tokenizer(config.tokenizer, config.tokens)
     shards = job.corpus.shards(tokenizer, config.data_settings, SPLITS, job.listener)
-    spans = job.catalog.spans_at(shards["train"])
-    lengths = [span.length for span in spans if not (span.augment or span.skipped)]
-    predicted = np.array(lengths, np.int64) + isinstance(tokenizer.space, Tokens)  # with eos
-    config = replace(config, shards=shards, windows=VERSION).fill(
-        sum(lengths),
-        len(lengths),
-        job.world.device.type,
-        lambda length: cut(predicted, length).rows,
-    )
+    config = _fill(job, replace(config, shards=shards, windows=VERSION), tokenizer)
     _network(job, config, tokenizer)  # fails before there is a run if it cannot be built
     row = job.catalog.start_run(config.arch, tokenizer.fingerprint, plain(config), name, claim)
     return row.name
+
+
+def _fill(job: Job, config: RunConfig, tokenizer: Tokenizer) -> RunConfig:
+    """The settings that are left open, chosen for this corpus and the measured speed."""
+    spans = job.catalog.spans_at(config.shards["train"])
+    lengths = [span.length for span in spans if not (span.augment or span.skipped)]
+    predicted = np.array(lengths, np.int64) + isinstance(tokenizer.space, Tokens)  # with eos
+
+    def rows(length: int) -> int:
+        return cut(predicted, length).rows
+
+    def task(trial: RunConfig) -> LanguageModeling:
+        network, manifest = _network(job, trial, tokenizer)
+        return LanguageModeling(network, manifest, *_crops(job, trial, tokenizer, manifest))
+
+    timer = StepTimer(task, job.world, job.listener.measuring, job.began) if lengths else None
+    return config.fill(sum(lengths), len(lengths), job.world.device.type, rows, timer)
 
 
 def reopen(job: Job, name: str | None, claim: Claim) -> str:
@@ -148,39 +170,74 @@ def prepare(job: Job, name: str, resumed: bool) -> Prepared:
         network, manifest = _network(job, config, tokenizer)
         manifest = replace(manifest, sampling=config.sample)
         settings = config.train_settings
-    data = config.data_settings
-    train, valid = (
-        job.corpus.crops(tokenizer, split, manifest.conditions, data, config.shards)
-        for split in SPLITS
-    )
+    train, valid = _crops(job, config, tokenizer, manifest)
     if not train.positions:
         raise MusictkError(
             "nothing in the training split can be tokenized", "see `musictk catalog rejected`"
         )
+    pace, done = _pace(directory, config, resumed)
+    facts = _facts(job, config, settings, LanguageModeling(network, manifest, train, valid))
+    facts = replace(
+        facts,
+        seconds=pace.seconds(settings, done) if pace else None,
+        no_effect=no_effect(tokenizer, train.shard, config.data),
+        redrawn=resumed and config.windows != VERSION,
+    )
+    return Prepared(config, settings, network, manifest, train, valid, facts, pace)
+
+
+def _facts(
+    job: Job, config: RunConfig, settings: TrainSettings, task: LanguageModeling
+) -> RunFacts:
+    """Facts about a run that has not begun."""
     spans = [span for path in config.shards.values() for span in job.catalog.spans_at(path)]
-    folded = manifest.conditions.folded
-    facts = RunFacts(
+    folded = task.manifest.conditions.folded
+    return RunFacts(
         arch=config.arch,
         tokenizer=config.tokenizer,
         size=config.size or "custom",
-        unit=train.shard.space.unit,
-        parameters=parameters(network),
+        unit=task.train.shard.space.unit,
+        parameters=parameters(task.network),
         device=str(job.world.device),
+        precision=settings.precision.precision,
+        slow=slow(settings.precision.precision, job.world.device),
         processes=job.world.size,
-        train_positions=train.positions,
-        valid_positions=valid.positions,
-        steps=config.train["steps"],
+        train_positions=task.train.positions,
+        valid_positions=task.valid.positions,
+        steps=settings.schedule.end,
+        seconds=None,
         batch=config.train["batch"],
         length=config.train["length"],
         lr=config.train["lr"],
         start=config.start,
         shared={category: tuple(labels) for category, labels in folded.items() if labels},
-        threshold=data.threshold,
-        no_effect=no_effect(tokenizer, train.shard, config.data),
-        redrawn=resumed and config.windows != VERSION,
+        threshold=config.data_settings.threshold,
+        no_effect=(),
+        redrawn=False,
         refused=tuple(span.skipped for span in spans if span.skipped),
     )
-    return Prepared(config, settings, network, manifest, train, valid, facts)
+
+
+def _crops(
+    job: Job, config: RunConfig, tokenizer: Tokenizer, manifest: Manifest
+) -> tuple[Crops, Crops]:
+    """The crops of both splits."""
+    train, valid = (
+        job.corpus.crops(tokenizer, split, manifest.conditions, config.data_settings, config.shards)
+        for split in SPLITS
+    )
+    return train, valid
+
+
+def _pace(directory: Path, config: RunConfig, resumed: bool) -> tuple[Pace | None, int]:
+    """The pace that the run is expected to have, if it was measured, and its steps done."""
+    pace = Pace(**config.pace) if config.pace else None
+    if not resumed:
+        return pace, 0
+    progress = Progress.read(checkpoint.stored(directory)["progress"])
+    if progress.step:
+        pace = replace(pace or Pace(0.0), step=progress.seconds / progress.step)
+    return pace, progress.step
 
 
 def _network(job: Job, config: RunConfig, tokenizer: Tokenizer) -> tuple[Network, Manifest]:

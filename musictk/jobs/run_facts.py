@@ -21,10 +21,13 @@ class RunFacts:
     unit: str  # of a position: "token" or "frame"
     parameters: int
     device: str
+    precision: str  # "fp32", "bf16" or "fp16"
+    slow: str  # why that precision is slow on this device; "" where it is not
     processes: int
     train_positions: int
     valid_positions: int
     steps: int
+    seconds: float | None  # that the run is expected to take; None if that is not known
     batch: int
     length: int  # positions of a crop
     lr: float

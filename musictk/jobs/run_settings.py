@@ -15,6 +15,8 @@ _IGNORED = {
     f"train.{key}"
     for key in ("seed", "tensorboard", "log_every", "keep_checkpoints", "checkpoint_every")
 }
+# Settings that depend on the measured speed, where the steps were chosen for a time.
+_TIMED = {"train.steps", "train.evaluate_every", "train.replanned"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +41,9 @@ class RunSettings:
             "data": plain(config.data_settings),
         }
         values = {f"{group}.{key}": each for group in groups for key, each in groups[group].items()}
+        if config.budget is not None:  # its steps are what the machine could do in this time
+            values = {key: value for key, value in values.items() if key not in _TIMED}
+            values["minutes"] = config.minutes
         values |= {"condition": list(config.conditions), "from": config.start, "lora": config.lora}
         return RunSettings(
             arch=config.arch,

@@ -73,7 +73,10 @@ def keep(
         steps = {"best": outcome.best_step} if outcome.best_nll is not None else {}
     metrics = add_checkpoints(catalog, workspace, name, steps, metrics)
     status = outcome.ended if outcome.interrupted or outcome.diverged else "finished"
-    catalog.finish_run(name, status, metrics.plain())
+    replanned = [list(pair) for pair in outcome.replanned]
+    catalog.finish_run(
+        name, status, metrics.plain(), {"replanned": replanned} if replanned else None
+    )
 
 
 def add_checkpoints(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ from musictk.jobs.prepare import (
 from musictk.jobs.run_facts import RunFacts
 from musictk.jobs.run_settings import RunSettings
 from musictk.jobs.runs import close, close_abandoned, keep
+from musictk.jobs.step_timer import SMALLER
 from musictk.jobs.tracking import Tracking, make_trackers
 from musictk.model.memory import enough_memory
 from musictk.training import checkpoint
@@ -38,7 +40,7 @@ from musictk.training.loop import train
 from musictk.training.outcome import Outcome
 from musictk.workspace import Workspace
 
-_SMALLER = "train with a smaller --set batch=N or --set length=N, or a smaller --size"
+AIM, CLOSING = 0.98, 1.0  # of the given minutes, less a second: the run is closed in the rest
 
 
 @dataclass(frozen=True)
@@ -59,18 +61,21 @@ def run(
     listener: RunListener | None = None,
     device: str = "auto",
     name: str | None = None,
+    began: float | None = None,
 ) -> RunResult:
     """Train a new run with these settings (see `musictk.jobs.merge`) and store it in the catalog.
 
-    By default its name is `<architecture>-<number>`. Every process under torchrun calls this; the
-    first one writes the catalog. Raises UnknownNameError for an unknown name, UsageError for a
+    By default its name is `<architecture>-<number>`. The `minutes` of the settings count from
+    `began`, a value of `time.monotonic()`, by default now. Every process under torchrun calls this;
+    the first one writes the catalog. Raises UnknownNameError for an unknown name, UsageError for a
     `name` that is taken, and MusictkError for a catalog without music.
     """
 
     def begin(job: Job, claim: Claim) -> str:
         return start(job, config, claim, name)
 
-    return _train(catalog, workspace, begin, listener or SilentRunListener(), device, resumed=False)
+    receiver = listener or SilentRunListener()
+    return _train(catalog, workspace, begin, receiver, device, resumed=False, began=began)
 
 
 def resume(
@@ -99,10 +104,12 @@ def _train(
     listener: RunListener,
     device: str,
     resumed: bool,
+    began: float | None = None,
 ) -> RunResult:
+    began = time.monotonic() if began is None else began
     with ExitStack() as stack:
         world = stack.enter_context(join(None if device == "auto" else device, "ddp"))
-        job = Job(catalog, workspace, Corpus(catalog, workspace), listener, world)
+        job = Job(catalog, workspace, Corpus(catalog, workspace), listener, world, began)
 
         def claim(name: str) -> None:
             stack.enter_context(lock(workspace.runs / name))
@@ -120,7 +127,7 @@ def _train(
             if world.is_main:
                 listener.began(name, prepared.facts)
                 tracking = _start_tracking(job, name, prepared, resumed)
-            with enough_memory(_SMALLER):
+            with enough_memory(SMALLER):
                 outcome = train(
                     LanguageModeling(
                         prepared.network, prepared.manifest, prepared.train, prepared.valid
@@ -131,6 +138,8 @@ def _train(
                     resume=resumed,
                     device=world.device,
                     locked=True,
+                    deadline=_deadline(prepared.config, began),
+                    pace=prepared.pace,
                 )
             if world.is_main:
                 keep(catalog, workspace, name, prepared.facts.parameters, outcome)
@@ -144,6 +153,13 @@ def _train(
     if not world.is_main or outcome.interrupted or outcome.diverged:
         return RunResult(name, outcome, prepared.facts)
     return _export(job, name, prepared, outcome)
+
+
+def _deadline(config: RunConfig, began: float) -> float | None:
+    """When the run has to end, as a value of `time.monotonic()`; None without a given time."""
+    if config.minutes is None:
+        return None
+    return began + AIM * 60 * config.minutes - CLOSING
 
 
 def _start_tracking(job: Job, name: str, prepared: Prepared, resumed: bool) -> Tracking:

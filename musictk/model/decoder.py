@@ -103,9 +103,8 @@ class CausalAttention(nn.Module):
                 return grouped_query_attention(q, k, v, position, keys, values, self.scale)
         dropout = self.dropout if self.training else 0.0
         if keys.shape[2] == 0:
-            if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-                if has_backward(q):
-                    return banded_attention(q, k, v, self.scale, dropout=dropout), keys, values
+            if not torch.jit.is_scripting() and has_backward(q):  # type: ignore[attr-defined]
+                return banded_attention(q, k, v, self.scale, dropout=dropout), keys, values
             out = F.scaled_dot_product_attention(
                 q, k, v, dropout_p=dropout, is_causal=True, scale=self.scale
             )

@@ -12,6 +12,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 EPSILON = torch.finfo(torch.float32).eps  # as RMSNorm
 
@@ -39,22 +40,26 @@ class SplitHeads(torch.autograd.Function):
         return found[0], found[1], parts[2]
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """The gradients of `x` and `gains`."""
         normed, inverse, rotary, gains = ctx.saved_tensors
         _, batch, heads, length, width = normed.shape
-        parts = torch.stack(gradients)  # (3, B, H, T, Dh)
-        by_found, by_gains = parts[:2], None
+        by_found, by_gains = torch.stack(gradients[:2]), None  # (2, B, H, T, Dh)
         if rotary is not None:
             by_sine = (by_found * rotary[1]) @ quarter_turn(width, by_found.dtype).t()
             by_found = by_sine.addcmul_(by_found, rotary[0])
-        if gains is not None:
+        by_x = normed.new_empty(batch, length, 3 * heads * width)
+        parts = by_x.view(batch, length, 3, heads, width).permute(2, 0, 3, 1, 4)
+        if gains is None or inverse is None:
+            parts[:2] = by_found
+        else:
             product = by_found * normed
             by_gains = product.sum((1, 2, 3))
             mean = product @ gains.transpose(-1, -2) / width  # (2, B, H, T, 1)
-            by_found = (by_found * gains).addcmul_(normed, mean, value=-1).mul_(inverse)
-        parts[:2] = by_found
-        by_x = parts.permute(1, 3, 0, 2, 4).reshape(batch, length, 3 * heads * width)
+            by_found = (by_found * gains).addcmul_(normed, mean, value=-1)
+            torch.mul(by_found, inverse, out=parts[:2])
+        parts[2] = gradients[2]
         return by_x, None, None, by_gains
 
 
@@ -67,16 +72,20 @@ def inverse_rms(x: Tensor) -> Tensor:
 
 def turn(x: Tensor, rotary: Tensor | None, gains: Tensor | None) -> Tensor:
     """R (g x), with `gains` (2, 1, 1, 1, Dh)."""
-    if gains is not None:
-        x = x * gains
     if rotary is None:
-        return x
-    return (x @ quarter_turn(x.shape[-1], x.dtype)).mul_(rotary[1]).addcmul_(x, rotary[0])
+        return x if gains is None else x * gains
+    turning, cosines = quarter_turn(x.shape[-1], x.dtype), rotary[0]
+    if gains is not None:  # multiplied into what is smaller than x
+        turning, cosines = gains.transpose(-1, -2) * turning, cosines * gains
+    return (x @ turning).mul_(rotary[1]).addcmul_(x, cosines)
 
 
 @cache
 def quarter_turn(width: int, dtype: torch.dtype) -> Tensor:
-    """(Dh, Dh): x times it is (-two, one) for x = (one, two); exact, and faster than moving halves."""
+    """(Dh, Dh): x times it is (-two, one) for x = (one, two); exact, and fast.
+
+    Moving the halves of short rows takes four times as long.
+    """
     half = torch.eye(width // 2, dtype=dtype)
     none = torch.zeros_like(half)
     return torch.cat([torch.cat([none, half], 1), torch.cat([-half, none], 1)])

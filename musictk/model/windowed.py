@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musictk.model.banded import banded_attention
+from musictk.model.banded import banded_attention, xpos_decay
 from musictk.model.layers import has_backward
 
 # The smallest window with xpos that can be exported: in a block of 256 positions the decay reaches
@@ -74,10 +74,7 @@ class WindowedAttention(nn.Module):
         self.dropout = dropout
         self.scale = scale
         self.xpos = xpos
-        # `rotate` pairs dimension i with i + Dh / 2; both halves of a pair decay alike.
-        rate = (torch.arange(0, head_dim, 2) + 0.4 * head_dim) / (1.4 * head_dim)
-        decay = torch.cat([rate, rate]).log() / max(window // 2, 1)
-        self.register_buffer("decay", decay, persistent=False)  # (Dh,) log, per position
+        self.register_buffer("decay", xpos_decay(head_dim, window), persistent=False)
         self.decay: Tensor
 
     def forward(
@@ -89,12 +86,11 @@ class WindowedAttention(nn.Module):
         or (B, H, 0, Dh) to keep no past. Returns (B, H, T, Dh), and the new keys and values.
         """
         length = q.shape[2]
-        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-            if keys.shape[2] == 0 and mask.dtype == torch.bool and has_backward(q):
-                decay = self.decay if self.xpos else None
-                dropout = self.dropout if self.training else 0.0
-                out = banded_attention(q, k, v, self.scale, self.window, decay, dropout)
-                return out, keys, values
+        plain = keys.shape[2] == 0 and mask.dtype == torch.bool  # no past, no bias
+        if not torch.jit.is_scripting() and plain and has_backward(q):  # type: ignore[attr-defined]
+            dropout = self.dropout if self.training else 0.0
+            out = banded_attention(q, k, v, self.scale, self.window, self.xpos, dropout)
+            return out, keys, values
         context = left_context(length, self.window, keys.shape[2] > 0)
         all_k, keys = append_past(keys, k, context)
         all_v, values = append_past(values, v, context)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from musictk.reading.chunks import FileChunks, read_chunks
 from musictk.reading.limits import Limits
@@ -111,7 +112,8 @@ def _events(walk: Walk, chunks: FileChunks, limits: Limits) -> Events:
     between[-1] = len(starts) - before[-1]
     owner = np.array([found.track for found in walk.found], np.int64)
     opens = np.flatnonzero([found.status == 0 for found in walk.found])
-    tick = tables.deltas(starts).cumsum()
+    after = tables.afters(starts)
+    tick = tables.deltas(starts, after).cumsum()
     since = np.cumsum(walk.deltas)  # ticks of all of `found` up to each
     total = int(since[-1]) + (int(tick[-1]) if len(tick) else 0)
     passed = since.copy()  # ticks of the whole file
@@ -129,9 +131,11 @@ def _events(walk: Walk, chunks: FileChunks, limits: Limits) -> Events:
         )
         if status in (0xF0, 0xF7, 0xFF)
     ]
-    tempos, starts, track, tick = _split(walk, starts, track, tick, others)
+    tempos, kept = _split(walk, starts, track, tick, others)
+    if kept is not None:
+        starts, after, track, tick = starts[kept], after[kept], track[kept], tick[kept]
     specials = tuple(special for special in others if not _is_tempo(special))
-    status, first, second = tables.contents(starts)
+    status, first, second = tables.contents(starts, after)
     return Events(
         *(chunks, starts, track, tick, status, first, second, tempos, specials, ends),
         repairs=[*chunks.repairs, *walk.repairs],
@@ -144,8 +148,8 @@ def _is_tempo(special: NonChannelEvent) -> bool:
 
 def _split(
     walk: Walk, starts: Ints, track: Ints, tick: Ints, others: list[NonChannelEvent]
-) -> tuple[TempoEvents, Ints, Ints, Ints]:
-    """The tempos, and starts, tracks and ticks of the channel messages."""
+) -> tuple[TempoEvents, NDArray[np.bool_] | None]:
+    """The tempos, and which of `starts` are channel messages; None for all."""
     taken = [
         (special.order, special.track, special.tick, int.from_bytes(special.data))
         for special in others
@@ -153,12 +157,13 @@ def _split(
     ]
     rows = np.array(taken, np.int64).reshape(len(taken), 4)
     if not walk.tables.tempos:
-        return TempoEvents(*rows.T), starts, track, tick
+        return TempoEvents(*rows.T), None
     kinds = walk.tables.kinds(starts)
     walk.check_running_status(kinds)
-    at, kept = np.flatnonzero(kinds == TEMPO), np.flatnonzero(kinds != TEMPO)
+    kept = kinds != TEMPO
+    at = np.flatnonzero(~kept)
     passed = np.stack([starts[at], track[at], tick[at], walk.tables.micros(starts[at])], axis=1)
     if taken:
         passed = np.concatenate([passed, rows])
         passed = passed[np.argsort(passed[:, 0])]
-    return TempoEvents(*passed.T), starts[kept], track[kept], tick[kept]
+    return TempoEvents(*passed.T), kept

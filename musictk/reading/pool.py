@@ -22,6 +22,7 @@ from musictk.reading.wire import WorkerMessage, receive, send
 
 _AHEAD = 8  # tasks a worker is given before it has answered the first
 _WINDOW = 512  # answers that may wait for an earlier task's answer
+_KEPT = 32 << 20  # bytes of freed memory that a worker keeps
 _START = 120.0  # seconds a worker may take to start
 
 
@@ -134,6 +135,9 @@ class Pool:
             "OMP_NUM_THREADS": "1",
             "OPENBLAS_NUM_THREADS": "1",
             "TOKENIZERS_PARALLELISM": "false",
+            # glibc: keep freed memory for the next file instead of mapping it again.
+            "MALLOC_TRIM_THRESHOLD_": str(_KEPT),
+            "MALLOC_MMAP_THRESHOLD_": str(_KEPT),
         }
         popen = subprocess.Popen(
             [sys.executable, "-P", "-m", "musictk.reading.worker"],

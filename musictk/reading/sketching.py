@@ -10,8 +10,8 @@ out. The smallest hashes are kept: a bottom-k sketch (Cohen & Kaplan 2007), from
 from __future__ import annotations
 
 import hashlib
+import struct
 from collections.abc import Callable
-from functools import reduce
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,11 @@ Ints = NDArray[np.int64]
 _RUN = 7  # intervals in one run
 _GRID = 24  # positions in a quarter on which nearly all onsets of a score are
 _SCORE = 0.6  # share of onsets on that grid of a score (≥ .88), not of a performance (≤ .23)
+_INTERVALS = np.uint64((1 << 56) - 1)
+_UPPER, _LOWER = np.uint64(1 << 56), np.uint64(2 << 56)  # the voice of a run
+_SHIFTS = tuple(map(np.uint64, (30, 27, 31)))  # of splitmix64
+_FACTORS = tuple(map(np.uint64, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)))
+_COUNT = struct.Struct("<I")
 _TOGETHER = 0.05  # seconds within which a performer's onsets count as one chord
 
 
@@ -33,18 +38,20 @@ def sketch_music(ticks: Ints, pitch: Ints, quarter: int, clock: Callable[[Ints],
     `quarter` is in ticks. Onsets of a score are compared in ticks, so that its tempo does not
     matter; those of a performance in seconds, as converted by `clock`.
     """
-    notes = np.sort(ticks << 7 | pitch)  # by onset, then by pitch
-    ticks, height = notes >> 7, notes & 0x7F
+    notes = ticks << 7 | pitch
+    notes.sort()  # by onset, then by pitch
+    ticks, height = notes >> 7, (notes & 0x7F).astype(np.int16)
     apart = np.ones(len(notes), bool)
     if _is_score(ticks, quarter):
-        apart[1:] = ticks[1:] - ticks[:-1] > quarter / _GRID
+        np.greater(_GRID * (ticks[1:] - ticks[:-1]), quarter, out=apart[1:])
     else:
-        apart[1:] = np.diff(clock(ticks)) > _TOGETHER
-    starts = np.flatnonzero(apart)
+        seconds = clock(ticks)
+        np.greater(seconds[1:] - seconds[:-1], _TOGETHER, out=apart[1:])
+    starts = apart.nonzero()[0]
     top, bottom = np.maximum.reduceat(height, starts), np.minimum.reduceat(height, starts)
-    rise, fall = np.diff(top), np.diff(bottom)
+    rise, fall = top[1:] - top[:-1], bottom[1:] - bottom[:-1]
     line = np.concatenate([rise, fall, top - bottom]).astype(np.int8)
-    return _pack(line.tobytes(), np.concatenate([_runs(rise, 1), _runs(fall, 2)]))
+    return _pack(line.tobytes(), _runs(rise, fall))
 
 
 def sketch_text(text: str) -> bytes:
@@ -57,39 +64,56 @@ def sketch_text(text: str) -> bytes:
 
 
 def _pack(whole: bytes, hashes: NDArray[np.uint32]) -> bytes:
-    signature = np.frombuffer(hashlib.blake2b(whole, digest_size=8).digest(), "<u4")
-    ordered = np.sort(hashes)
-    distinct = ordered[np.append(True, ordered[1:] != ordered[:-1])[: len(ordered)]]
-    head = np.append(signature, np.uint32(len(distinct)))
-    return np.append(head, distinct[:SIZE]).astype("<u4").tobytes()
+    signature = hashlib.blake2b(whole, digest_size=8).digest()
+    hashes.sort()
+    distinct = np.ones(len(hashes), bool)
+    np.not_equal(hashes[1:], hashes[:-1], out=distinct[1:])
+    hashes = hashes[distinct]
+    return signature + _COUNT.pack(len(hashes)) + hashes[:SIZE].astype("<u4").tobytes()
 
 
 def _is_score(ticks: Ints, quarter: int) -> bool:
     # Half a tick of rounding is allowed; with two ticks per quarter everything is a score.
-    away = np.abs((ticks * _GRID + quarter // 2) % quarter - quarter // 2)
-    return bool(np.mean(away <= _GRID) > _SCORE)
+    half = quarter // 2
+    away = ticks * _GRID
+    away += half
+    away -= away // quarter * quarter  # `%` takes several times as long
+    away -= half
+    on_grid = int(np.count_nonzero(np.abs(away, out=away) <= _GRID))
+    return on_grid / len(ticks) > _SCORE
 
 
-def _runs(steps: Ints, salt: int) -> NDArray[np.uint32]:
-    """Hashes of the runs of intervals in a voice; repeated notes count once."""
-    steps = steps[steps != 0].astype(np.int16)
+def _runs(rise: NDArray[np.int16], fall: NDArray[np.int16]) -> NDArray[np.uint32]:
+    """Hashes of the runs of intervals in both voices; repeated notes count once."""
+    rise = rise[rise != 0]
+    steps = np.concatenate([rise, fall[fall != 0]])
     if len(steps) < _RUN:
         return np.zeros(0, np.uint32)
     count = len(steps) - _RUN + 1
-    shifts = [steps[offset : offset + count] for offset in range(_RUN)]
-    low, high = reduce(np.minimum, shifts), reduce(np.maximum, shifts)
-    varied = np.zeros(count, bool)  # more than two different intervals
-    for shift in shifts:
-        varied |= (shift != low) & (shift != high)
-    digits = (steps + 128).astype(np.uint64)
-    value = np.full(count, salt, np.uint64)  # the run as a number: seven bytes and the voice
-    for offset in range(_RUN):
-        value = value << np.uint64(8) | digits[offset : offset + count]
-    return (_mix(value[varied]) >> np.uint64(32)).astype(np.uint32)
+    # Row i has the i-th interval of every run; the rows overlap in memory.
+    runs: NDArray[np.int16] = np.ndarray((_RUN, count), steps.dtype, steps, strides=(2, 2))
+    low, high = runs.min(axis=0), runs.max(axis=0)
+    chosen = ((runs != low) & (runs != high)).any(axis=0)  # more than two different intervals
+    chosen[max(len(rise) - _RUN + 1, 0) : len(rise)] = False  # those of both voices
+    # A run as a number of eight bytes: the voice, then each interval. Those of a run begin one
+    # before its first interval; the voice replaces that one.
+    digits = np.empty(len(steps) + 1, np.uint8)
+    np.add(steps, 128, out=digits[1:], casting="unsafe")
+    value = np.ndarray((count,), ">u8", digits, strides=(1,)).astype(np.uint64)
+    value &= _INTERVALS
+    value[: len(rise)] |= _UPPER
+    value[len(rise) :] |= _LOWER
+    hashes = _mix(value[chosen])
+    hashes >>= np.uint64(32)
+    return hashes.astype(np.uint32)
 
 
 def _mix(value: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in wrapping unsigned arithmetic."""
-    value = (value ^ (value >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    value = (value ^ (value >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return value ^ (value >> np.uint64(31))
+    """The finaliser of splitmix64 (Steele, Lea & Flood 2014), in place, in wrapping unsigned
+    arithmetic."""
+    value ^= value >> _SHIFTS[0]
+    value *= _FACTORS[0]
+    value ^= value >> _SHIFTS[1]
+    value *= _FACTORS[1]
+    value ^= value >> _SHIFTS[2]
+    return value

@@ -19,7 +19,8 @@ KIND[0xC0:0xE0] = 1
 KIND[0xF0:] = OTHER
 # Bytes of an event with two data bytes and a delta time of one; 0 for an event of no known length.
 _SIZE = np.array([3, 0, 4, 0], np.uint8).take(KIND)
-_KINDS, _SIZES = KIND.tobytes(), _SIZE.tobytes()
+# The kind, plus eight times the size: after a delta time of one byte, and of two.
+_CODES = [(KIND | (_SIZE + more * (_SIZE > 0)).astype(np.uint8) << 3).tobytes() for more in (0, 1)]
 _TEMPO_SIZE = 6  # without its delta time
 _MARGIN = 4 + _TEMPO_SIZE + 1  # more bytes than any event of known length
 _DOUBLINGS = 4  # a jump is sixteen events
@@ -35,19 +36,24 @@ class EventTables:
         padded = data + bytes(_MARGIN + 5)
         count = len(data) + _MARGIN
         self._bytes = np.frombuffer(padded, np.uint8)
-        kinds = np.frombuffer(padded.translate(_KINDS), np.uint8)
-        sizes = np.frombuffer(padded.translate(_SIZES), np.uint8)
-        own, size = kinds[1 : count + 1].copy(), sizes[1 : count + 1].copy()
-        after = np.ones(count, np.uint8)  # bytes of the delta time; 5: it has no end
         high = self._bytes >= 0x80
-        longer = np.flatnonzero(high[:count])  # where a delta time has more bytes than one
-        for length in range(2, 5):
+        long = high[:count]  # where a delta time has more bytes than one
+        after = long + np.uint8(1)  # bytes of the delta time; 5: it has no end
+        short, later = (np.frombuffer(padded.translate(table), np.uint8) for table in _CODES)
+        code: Bytes = short[1 : count + 1] ^ later[2 : count + 2]
+        code &= -long.view(np.uint8)
+        code ^= short[1 : count + 1]  # of `later` where `long`, else of `short`
+        longer = (long & high[1 : count + 1]).nonzero()[0]
+        for length in range(3, 5):
             after[longer] = length
-            own[longer] = kinds.take(longer + length)
-            known = sizes.take(longer + length)
-            size[longer] = known + (known > 0) * np.uint8(length - 1)
+            first = self._bytes.take(longer + length)
+            known = _SIZE.take(first)
+            known[known > 0] += length - 1
+            code[longer] = KIND.take(first) | known << 3
             longer = longer[high.take(longer + (length - 1))]
-        after[longer], own[longer], size[longer] = 5, OTHER, 0
+        after[longer], code[longer] = 5, OTHER
+        own: Bytes = code & np.uint8(7)
+        size: Bytes = code >> np.uint8(3)
         self._after, self._own = after, own
         self.tempos = data.count(b"\xff\x51\x03") >= _FEW
         if self.tempos:
@@ -76,22 +82,27 @@ class EventTables:
         """Every event from each anchor over a whole jump, ascending."""
         rows = np.empty((1 << _DOUBLINGS, len(anchors)), np.int64)
         rows[0] = anchors
-        for column in range(1, len(rows)):
-            self._step.take(rows[column - 1], out=rows[column], mode="clip")
+        for row in range(1, len(rows)):
+            rows[row] = self._step.take(rows[row - 1])
         flat = rows.T.ravel()
+        # Every event moves on, except one of unknown length after the last of its jump.
         return flat[self._step.take(flat) != flat]
 
     def after(self, place: int) -> int:
         """The number of bytes of the delta time at `place`."""
         return int(self._after[place])
 
+    def afters(self, starts: Ints) -> Bytes:
+        """(N,) the number of bytes of each delta time at `starts`."""
+        return self._after.take(starts)
+
     def kinds(self, starts: Ints) -> Bytes:
         """(N,) the kind of event at each offset."""
         return self._own.take(starts)
 
-    def contents(self, starts: Ints) -> tuple[Bytes, Bytes, Bytes]:
+    def contents(self, starts: Ints, after: Bytes) -> tuple[Bytes, Bytes, Bytes]:
         """(N,) statuses and both data bytes of messages. Raises RejectedError for a wrong byte."""
-        at = starts + self._after.take(starts)
+        at = starts + after
         status = self._bytes.take(at)
         own = status >= 0x80
         if not own.all():
@@ -100,9 +111,12 @@ class EventTables:
             status = np.repeat(status.take(given), np.diff(given, append=len(at)))
         at += own
         first, second = self._bytes.take(at), self._bytes.take(at + 1)
-        second *= KIND.take(status) == 2
-        wrong = np.flatnonzero((first | second) > 0x7F)
-        if len(wrong):
+        single = KIND.take(status) < 2
+        if single.any():
+            second[single] = 0
+        either = first | second
+        if int(either.max(initial=0)) > 0x7F:
+            wrong = np.flatnonzero(either > 0x7F)
             place = at[wrong[0]] + int(first[wrong[0]] < 0x80)
             raise RejectedError(Reason.CORRUPT, f"data byte over 127 at byte {place}")
         return status, first, second
@@ -113,12 +127,11 @@ class EventTables:
         high, middle, low = (self._bytes.take(at + byte).astype(np.int64) for byte in (3, 4, 5))
         return high << 16 | middle << 8 | low
 
-    def deltas(self, starts: Ints) -> Ints:
-        """The (N,) delta times at `starts`."""
-        after = self._after.take(starts)
+    def deltas(self, starts: Ints, after: Bytes) -> Ints:
+        """The (N,) delta times at `starts`, of `after` bytes."""
         value = (self._bytes.take(starts) & 0x7F).astype(np.int64)
         for index in range(1, int(after.max(initial=1))):
-            longer = np.flatnonzero(after > index)
+            longer = (after > index).nonzero()[0]
             low = self._bytes.take(starts.take(longer) + index) & 0x7F
             value[longer] = value.take(longer) << 7 | low
         return value

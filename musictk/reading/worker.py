@@ -124,9 +124,13 @@ def _place(error: Exception) -> str:
 def _read(path: str, limits: Limits) -> bytes:
     """Read a regular file of at most `limits.size` bytes. Raises RejectedError."""
     try:
-        with open_regular(Path(path)) as stream:
-            data = stream.read(limits.size + 1)
+        with open_regular(path) as stream:
             size = os.fstat(stream.fileno()).st_size
+            # A buffer of the size that is asked for is allocated, so the largest is not.
+            data = stream.read(min(size, limits.size) + 1)
+            if size < len(data) <= limits.size:  # it grew, or states no size
+                data += stream.read(limits.size + 1 - len(data))
+                size = max(size, len(data))
     except OSError as error:
         raise RejectedError(Reason.UNREADABLE, error.strerror or str(error)) from error
     if len(data) > limits.size:

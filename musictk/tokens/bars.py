@@ -11,177 +11,28 @@ of `musictk.music`, each in a metre of the same length. Three things differ from
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
-from math import gcd
-
 import numpy as np
-from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.music import Metres, metres
-
-Metre = tuple[int, int]
-Ints = NDArray[np.int64]
+from musictk.tokens.grid import Grid
+from musictk.tokens.metrics import Metrics
 
 MOST_BARS = 100_000
-# Over 3,319 scores these are as long as all but 0.1 % of the bars; 2/2, 3/2 and 4/8 are among them
-# as 4/4, 6/4 and 2/4.
-METRES: tuple[Metre, ...] = (
-    *((1, 4), (2, 4), (3, 4), (4, 4), (5, 4), (6, 4), (8, 4), (9, 4)),
-    *((1, 8), (3, 8), (5, 8), (6, 8), (7, 8), (9, 8), (12, 8)),
-    *((1, 16), (3, 16), (9, 16)),
-)
 
 
-class Metrics:
-    """The metres of a vocabulary at a resolution, and sums of them for other lengths."""
+def grid_of(metrics: Metrics, score: ScoreTick, last: int) -> Grid:
+    """The bars of a score up to its tick `last`, and two more.
 
-    def __init__(self, known: tuple[Metre, ...], quarter: int, steps: tuple[int, ...] = ()) -> None:
-        """`steps`: ticks between two positions in each metre; without them every tick is one.
-
-        Raises ValueError for a metre that has no whole number of ticks.
-        """
-        if any(4 * quarter * over % under for over, under in known):
-            raise ValueError(f"{quarter} ticks a quarter note are too few for {known}")
-        self.known, self.quarter = known, quarter
-        self.lengths = np.array([4 * quarter * over // under for over, under in known])  # ticks
-        self.steps = np.array(steps or [1] * len(known))
-        common = gcd(*self.lengths.tolist())
-        self.unit = common if common <= quarter else 1  # bar lines move to multiples of it
-        self._index = {metre: index for index, metre in enumerate(known)}
-        self._common, self._longest = common, int(self.lengths.max())
-        self._found: dict[tuple[int, int], list[int] | None] = {}
-
-    def parts(self, length: int, near: int) -> list[int] | None:
-        """The fewest metres that last `length` ticks together, by index: of whole beats of
-        `near` and alike in length, the longest first.
-
-        Of metres of one length that with the denominator nearest to `near`. None where none do.
-        """
-        key = length, near
-        if key not in self._found:
-            self._found[key] = self._parts(length, near)
-        return self._found[key]
-
-    def one(self, over: int, under: int) -> int | None:
-        """The index of the metre itself or, where it is not known, of one with bars as long."""
-        if (over, under) in self._index:
-            return self._index[over, under]
-        if 4 * self.quarter * over % under:
-            return None
-        found = self.parts(4 * self.quarter * over // under, under)
-        return found[0] if found and len(found) == 1 else None
-
-    def _parts(self, length: int, near: int) -> list[int] | None:
-        whole, rest, beat = 0, length, 4 * self.quarter
-        if length % self._common:
-            return None
-        if (excess := length - (len(self._fewest) - 1) * self._common) > 0:
-            whole = -(-excess // self._longest)
-            rest -= whole * self._longest
-        lengths = [self._longest] * whole
-        while rest:
-            count = self._fewest[rest // self._common]
-            if count is None:
-                return None
-            large = (each for each in self._descending if each * count >= rest)
-            leading = [each for each in large if self._leads(rest, each)]
-            lengths.append(min(leading, key=lambda each: (each * near % beat > 0, each)))
-            rest -= lengths[-1]
-        return [self._named(each, near) for each in sorted(lengths, reverse=True)]
-
-    @cached_property
-    def _descending(self) -> list[int]:
-        return sorted(set(self.lengths.tolist()), reverse=True)
-
-    @cached_property
-    def _fewest(self) -> list[int | None]:
-        """By number of common units: the smallest number of metres that last as long."""
-        fewest: list[int | None] = [0]
-        sizes = [length // self._common for length in self._descending]
-        for total in range(1, 8 * max(sizes) + 1):
-            counts = [fewest[total - size] for size in sizes if size <= total]
-            known = [count for count in counts if count is not None]
-            fewest.append(min(known) + 1 if known else None)
-        return fewest
-
-    def _leads(self, rest: int, length: int) -> bool:
-        if length > rest:
-            return False
-        now, then = (self._fewest[each // self._common] for each in (rest, rest - length))
-        return now is not None and then is not None and then == now - 1
-
-    def _named(self, length: int, near: int) -> int:
-        same = np.flatnonzero(self.lengths == length).tolist()
-        return int(min(same, key=lambda index: abs(self.known[index][1] - near)))
-
-    def grid(self, score: ScoreTick, last: int) -> Grid:
-        """The bars of a score up to its tick `last`, and two more.
-
-        Raises ValueError past MOST_BARS.
-        """
-        end = max(last, 0) + 1
-        found = metres(score).before(end)
-        counts = found.counts(end)
-        _check(int(counts.sum()))
-        walk = _Walk(self, found, counts.tolist())
-        walk.cover(end)
-        return walk.grid()
-
-
-def bar_metrics(quarter: int, beats: int = 0) -> Metrics:
-    """Metrics with bars of `beats` quarter notes; 0: of all METRES that fit the resolution."""
-    fitting = tuple(each for each in METRES if 4 * quarter * each[0] % each[1] == 0)
-    return Metrics(((beats, 4),) if beats else fitting, quarter)
-
-
-@dataclass(frozen=True)
-class Grid:
-    """The B bars of one score on the grid, and where its ticks fall.
-
-    From each anchor on, (K,), the source's ticks run evenly from a tick of the grid.
+    Raises ValueError past MOST_BARS.
     """
-
-    metrics: Metrics
-    quarter: int  # ticks of a quarter note in the source
-    begins: Ints  # (B,) ticks of the grid
-    metre: Ints  # (B,) indices into metrics.known
-    since: Ints  # (K,) ticks of the source
-    source: Ints  # (K,) a tick of the source
-    target: Ints  # (K,) the tick of the grid that it falls on
-
-    def place(self, ticks: Ints) -> tuple[Ints, Ints]:
-        """(number of the bar, position in it) nearest to each tick of the source; half is up.
-
-        What is beyond the bars is placed at the last bar line.
-        """
-        exact, begins = self._exact(ticks), self.begins * self.quarter
-        bar = np.searchsorted(begins, exact, "right") - 1
-        step = (self.metrics.steps * self.quarter)[self.metre[bar]]
-        position = (2 * (exact - begins[bar]) + step) // (2 * step)
-        over = position * step >= (self.metrics.lengths * self.quarter)[self.metre[bar]]
-        return bar + over, np.where(over, 0, position)
-
-    def ticks(self, bar: Ints, position: Ints) -> Ints:
-        """The tick of the grid at a position of a bar."""
-        return self.begins[bar] + position * self.metrics.steps[self.metre[bar]]
-
-    def nearest(self, ticks: Ints) -> Ints:
-        """The tick of the grid nearest to each of the source, where every one is a position."""
-        return (2 * self._exact(ticks) + self.quarter) // (2 * self.quarter)
-
-    def _exact(self, ticks: Ints) -> Ints:
-        """Each tick of the source on the grid, times `quarter`."""
-        rate, quarter = self.metrics.quarter, self.quarter
-        if len(self.since) == 1:
-            shift = int(self.target[0]) * quarter - int(self.source[0]) * rate
-            exact = ticks * rate + shift if shift else ticks * rate
-        else:
-            index = np.maximum(np.searchsorted(self.since, ticks, "right") - 1, 0)
-            exact = (ticks - self.source[index]) * rate + self.target[index] * quarter
-            exact = np.minimum(exact, np.append(self.target[1:], 1 << 40)[index] * quarter)
-        return exact.clip(0, int(self.begins[-1]) * quarter)
+    end = max(last, 0) + 1
+    found = metres(score).before(end)
+    counts = found.counts(end)
+    _check(int(counts.sum()))
+    walk = _Walk(metrics, found, counts.tolist())
+    walk.cover(end)
+    return walk.grid()
 
 
 class _Walk:
@@ -277,6 +128,7 @@ class _Walk:
     def grid(self) -> Grid:
         """The grid of all bars; an opening bar shorter than the next one is extended here."""
         metrics = self._metrics
+        steps = {int(metrics.steps[metre]) for metre, _ in self._runs}
         metre = np.repeat(*np.array(self._runs, np.int64).T)
         anchors = np.array(self._anchors, np.int64).T
         short = int(metrics.lengths[metre[1]] - metrics.lengths[metre[0]]) if len(metre) > 1 else 0
@@ -284,7 +136,8 @@ class _Walk:
             metre[0] = metre[1]
             anchors[2] += short
         begins = np.cumsum(metrics.lengths[metre]) - metrics.lengths[metre]
-        return Grid(metrics, self._quarter, begins, metre, *anchors)
+        step = steps.pop() if len(steps) == 1 else 0
+        return Grid(metrics, self._quarter, step, begins, metre, *anchors)
 
 
 def _check(bars: int) -> None:

@@ -27,6 +27,6 @@ def tensors(arrays: Iterable[NDArray[Any]], device: torch.device) -> list[Tensor
 
 
 def autocast(device: torch.device, precision: str) -> AbstractContextManager[Any]:
-    """Automatic mixed precision, off for fp32."""
+    """Automatic mixed precision, off for fp32; "auto" has to be resolved before."""
     dtype = DTYPES.get(precision)
     return torch.autocast(device.type, dtype or torch.bfloat16, enabled=dtype is not None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,11 @@ class LanguageModeling(Task):
     @property
     def validates(self) -> bool:
         return self.valid.positions > 0
+
+    def evaluation_batches(self, settings: TrainSettings) -> int:
+        loop = settings.loop
+        everything = ceil(self.valid.covering(loop.length) / loop.batch)
+        return min(everything, loop.evaluate_batches or everything)
 
     def validate(self, costs: Costs, settings: TrainSettings, device: torch.device) -> Validation:
         loop = settings.loop

@@ -16,6 +16,9 @@ from musictk.training.feed import Feed
 from musictk.training.log import Log
 from musictk.training.meter import Meter
 from musictk.training.outcome import Outcome, SilentListener, TrainListener
+from musictk.training.pace import Pace, Pacer
+from musictk.training.precision import resolve
+from musictk.training.process import repeating_work
 from musictk.training.settings import TrainSettings
 from musictk.training.stop import Stop
 from musictk.training.task import Task
@@ -30,6 +33,8 @@ def train(
     resume: bool = False,
     device: str | torch.device | None = None,
     locked: bool = False,
+    deadline: float | None = None,
+    pace: Pace | None = None,
 ) -> Outcome:
     """Train `task.network` in place, leaving bundles in `directory`/best and `directory`/last.
 
@@ -40,6 +45,10 @@ def train(
     it starts from; they are the best until others are better. Under torchrun every process calls
     this with equal arguments.
 
+    With a `deadline`, a value of `time.monotonic()`, the number of steps changes with the speed so
+    that the run ends then; `settings` then gives the first plan. A resumed run keeps the plan of
+    its checkpoint. `pace` is what the parts of the run are expected to take.
+
     `locked` means that the caller has locked the directory (`musictk.training.directory`). Raises
     UsageError for settings that do not fit together, LockedError where another process trains in
     `directory`.
@@ -48,6 +57,8 @@ def train(
     with ExitStack() as stack:
         world = stack.enter_context(join(device, settings.precision.parallel))
         world.check(settings)
+        if not resume:  # a resumed run keeps what it began with
+            settings = resolve(settings, world.device)
 
         def enter() -> str:
             if not locked:
@@ -58,7 +69,8 @@ def train(
 
         world.run_on_main(enter)
         stop = stack.enter_context(Stop())
-        trainer = Trainer(task, settings, world, directory, listener or SilentListener())
+        pacer = Pacer(None if resume else deadline, pace)
+        trainer = Trainer(task, settings, world, directory, listener or SilentListener(), pacer)
         if resume:
             trainer.load()
         trainer.prepare()
@@ -66,6 +78,7 @@ def train(
         if world.is_main:
             tensorboard = settings.loop.tensorboard
             trainer.log = stack.enter_context(Log(directory, trainer.progress.step, tensorboard))
+        stack.enter_context(repeating_work())
         return _run(trainer, feed, stop)
 
 
@@ -82,17 +95,23 @@ def _run(trainer: Trainer, feed: Feed, stop: Stop) -> Outcome:
         seconds = time.perf_counter() - began
         progress.count(data.count, seconds)
         meter.add(cost, data.count, seconds)
+        trainer.pacer.stepped(seconds, progress.step)
         if trainer.finished() or progress.step % loop.log_every == 0:
             trainer.report(meter, norm)
         better = False
         if trainer.finished() or progress.step % loop.evaluate_every == 0:
+            began = time.perf_counter()
             better = trainer.evaluate()
+            trainer.pacer.evaluated(time.perf_counter() - began)
         stopping = trainer.world.any(stop.requested)
         if trainer.diverged():
             break  # the checkpoints written before are better than the current weights
         due = progress.step % loop.checkpoint_every == 0 and not progress.skipped_in_row
         if better or due or trainer.finished() or trainer.stale() or stopping:
+            began = time.perf_counter()
             trainer.save(better)
+            trainer.pacer.saved(time.perf_counter() - began)
+        trainer.replan()
     return trainer.outcome()
 
 

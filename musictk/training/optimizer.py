@@ -33,7 +33,6 @@ def make_optimizers(
         hidden = [each for each in matrices if id(each) in inside and each.ndim == 2]
         taken = {id(each) for each in hidden}
         matrices = [each for each in matrices if id(each) not in taken]
-    device = next(module.parameters()).device
     optimizers: list[Optimizer] = [
         AdamW(
             [
@@ -42,7 +41,7 @@ def make_optimizers(
             ],
             lr=settings.lr,
             betas=(settings.beta1, settings.beta2),
-            fused=device.type == "cuda",
+            fused=True,
         )
     ]
     if hidden:

@@ -20,11 +20,13 @@ class Report:
     positions_per_second: float  # trained on, over all processes
     skipped: int  # steps whose gradient was not finite (fp16: at any scale)
     seconds: float
+    left: float = 0.0  # seconds that the run is expected to take from here, evaluations included
 
     @property
     def metrics(self) -> dict[str, float]:
         """What is logged of it."""
-        return {key: value for key, value in vars(self).items() if key not in ("step", "steps")}
+        unlogged = ("step", "steps", "left")
+        return {key: value for key, value in vars(self).items() if key not in unlogged}
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class Outcome:
     best: Path
     by_position: Mapping[str, float] = field(default_factory=dict)  # of `best_nll`
     why: str = ""  # the reason it diverged
+    replanned: tuple[tuple[int, int], ...] = ()  # as the setting, where it had a deadline
 
     @property
     def interrupted(self) -> bool:

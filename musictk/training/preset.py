@@ -2,6 +2,7 @@
 
 arch, tokenizer, size, summary                       names, and a description
 epochs, evaluate_epochs, checkpoint_epochs           steps, counted in passes over the corpus
+minutes                                              the time to train for, instead of steps
 export                                               kinds of export of the best model at the end
 [model] [tokens] [network] [train] [data] [sample]   the groups of `--set`
 """
@@ -23,7 +24,7 @@ IN_EPOCHS: Mapping[str, str] = {  # a number of passes -> the setting in steps t
     "checkpoint_epochs": "checkpoint_every",
 }
 TEXTS = ("arch", "tokenizer", "size", "summary")
-NAMES = (*TEXTS, *IN_EPOCHS, "export")
+NAMES = (*TEXTS, *IN_EPOCHS, "minutes", "export")
 GROUPS = ("model", "tokens", "network", "train", "data", "sample")
 RENAMED: Mapping[str, str] = {}  # old name -> current one, of NAMES
 FOLDER = files("musictk.training") / "presets"

@@ -100,7 +100,7 @@ _RULES: Rules = (
 
 def stored_settings(values: Mapping[str, Any]) -> TrainSettings:
     """The settings in `trainer.json`; keys that an older musictk lacked take their defaults."""
-    values = translate(values, TrainSettings.RENAMED)
+    values = {"precision": "fp32"} | translate(values, TrainSettings.RENAMED)  # before `auto`
     if unknown := sorted(set(values) - set(TrainSettings().flat())):
         raise MusictkError(f"a newer musictk began this run (setting {unknown[0]})", NEWER)
     return TrainSettings().but(**values)

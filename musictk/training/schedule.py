@@ -15,18 +15,19 @@ def rate(schedule: Schedule, step: int) -> float:
     Cosine: a linear warm-up, then half a cosine down to `final`. OneCycle (Smith & Topin 2019, as
     in PyTorch): half a cosine up from 1/25, then half a cosine down to 1/250,000.
     """
+    at = schedule.planned(step)
     if schedule.schedule == "onecycle":
         peak = max(schedule.warmup * schedule.steps - 1, 0)
-        if step < peak:
-            return _ease(ONECYCLE_START, 1.0, step / peak)
-        return _ease(1.0, ONECYCLE_END, _share(step, peak, schedule.steps))
+        if at < peak:
+            return _ease(ONECYCLE_START, 1.0, at / peak)
+        return _ease(1.0, ONECYCLE_END, _share(at, peak, schedule.steps))
     rising = schedule.warmup * schedule.steps
-    if step < rising:
-        return (step + 1) / (rising + 1)
-    return _ease(1.0, schedule.final, _share(step, rising, schedule.steps))
+    if at < rising:
+        return (at + 1) / (rising + 1)
+    return _ease(1.0, schedule.final, _share(at, rising, schedule.steps))
 
 
-def _share(step: int, begin: float, steps: int) -> float:
+def _share(step: float, begin: float, steps: int) -> float:
     """The progress of `step` from `begin` (0) to the last step (1)."""
     return (step - begin) / max(steps - 1 - begin, 1)
 

@@ -6,12 +6,15 @@ unique. To add a setting, add a field to a group.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from itertools import pairwise
 from typing import Any, ClassVar, Literal
 
 from musictk.config import build, check_settings, plain, setting, translate
 from musictk.errors import UnknownNameError
+
+PrecisionName = Literal["fp32", "bf16", "fp16"]
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,13 @@ class Optimisation:
     )
 
 
+def _ordered(pairs: Sequence[tuple[int, int]]) -> bool:
+    """Whether steps increase, and each is at most the last step that is planned at it."""
+    steps = [after for after, _ in pairs]
+    increase = all(one < other for one, other in pairwise(steps))
+    return increase and all(0 < after <= end for after, end in pairs)
+
+
 @dataclass(frozen=True)
 class Schedule:
     """The number of steps, and the learning rate over them."""
@@ -67,14 +77,43 @@ class Schedule:
         "Early stopping: evaluations without improvement before training stops (0: off).",
         automatic=True,
     )
+    replanned: tuple[tuple[int, int], ...] = setting(
+        (),
+        "Changes of `steps` during a run with --minutes, which stores them: [[200, 900]] means that"
+        " after 200 steps its end was moved to step 900.",
+        check=_ordered,
+        words="list of [step, steps] with increasing steps",
+    )
+
+    @property
+    def end(self) -> int:
+        """The last step: `steps`, or what it was changed to."""
+        return self.replanned[-1][1] if self.replanned else self.steps
+
+    def planned(self, step: int) -> float:
+        """The step of the first plan that has the learning rate of `step` (both from 0).
+
+        Every change of the end stretches or shortens what is left of the schedule.
+        """
+        if not self.replanned:
+            return step
+        begin, at, end = 0, 0.0, self.steps
+        for after, steps in self.replanned:
+            if step < after:
+                break
+            at += (after - begin) * (self.steps - at) / max(end - begin, 1)
+            begin, end = after, steps
+        return at + (step - begin) * (self.steps - at) / max(end - begin, 1)
 
 
 @dataclass(frozen=True)
 class Precision:
     """Precision, memory and parallelism."""
 
-    precision: Literal["fp32", "bf16", "fp16"] = setting(
-        "fp32", "Floating-point precision; bf16 and fp16 are mixed precision.", automatic=True
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
+        "auto",
+        "Floating-point precision: bf16 and fp16 are mixed precision, auto is bf16 where the device"
+        " is fast at it, else fp32.",
     )
     compile: bool = setting(
         False, "Compile the model with torch.compile (no effect on a CPU).", needs="CUDA"

@@ -84,6 +84,10 @@ class Task(ABC):
         """Whether there is validation data. If not, the last checkpoint is the best."""
         return True
 
+    def evaluation_batches(self, settings: TrainSettings) -> int:
+        """About how many batches `validate` scores; the expected time of a run depends on it."""
+        return max(settings.loop.evaluate_batches, 1)
+
     @abstractmethod
     def validate(self, costs: Costs, settings: TrainSettings, device: torch.device) -> Validation:
         """Score the validation split with `costs`: the objective, in evaluation mode.

@@ -26,6 +26,7 @@ from musictk.training.meter import Meter, peak_bytes
 from musictk.training.objective import Objective, named_parameters, recompute_blocks
 from musictk.training.optimizer import make_optimizers, pack, set_rate, unpack
 from musictk.training.outcome import Ended, Evaluation, Outcome, Report, TrainListener
+from musictk.training.pace import Pacer
 from musictk.training.progress import Progress, stored_settings
 from musictk.training.schedule import rate
 from musictk.training.settings import TrainSettings
@@ -43,7 +44,9 @@ class Trainer:
         world: World,
         directory: Path,
         listener: TrainListener,
+        pacer: Pacer | None = None,
     ) -> None:
+        self.pacer = pacer or Pacer()
         self.task, self.settings, self.world = task, settings, world
         self.network, self.manifest = task.network.to(world.device), task.manifest
         self.directory, self.listener = directory, listener
@@ -55,7 +58,7 @@ class Trainer:
 
     def finished(self) -> bool:
         """Whether all steps are done."""
-        return self.progress.step >= self.settings.schedule.steps
+        return self.progress.step >= self.settings.schedule.end
 
     def stale(self) -> bool:
         """Whether as many evaluations as `patience` allows have passed without a better one."""
@@ -69,6 +72,8 @@ class Trainer:
         """Load `last`. Raises UsageError where the settings are not those the run began with."""
         self._stored, trainer = checkpoint.load(self.directory, self.network)
         began = stored_settings(trainer["settings"]).flat()
+        if self.settings.precision.precision == "auto":
+            self.settings = self.settings.but(precision=began["precision"])
         for key, value in self.settings.flat().items():
             if began[key] != value:
                 raise UsageError(
@@ -79,9 +84,15 @@ class Trainer:
         self._scale = trainer["scaler"]
 
     def prepare(self) -> None:
-        """Wrap the objective, create the optimizers, compute the baseline."""
-        precision = self.settings.precision
+        """Build everything that a step needs, and compute the baseline."""
         self.data = self.task.data if self.world.is_main else ""
+        self.build()
+        if self.progress.baseline is None:
+            self.progress.baseline = self.task.baseline()
+
+    def build(self) -> None:
+        """Wrap the objective and create the optimizers; restore the checkpoint that was loaded."""
+        precision = self.settings.precision
         torch.manual_seed(self.settings.loop.seed)  # of weights that the objective creates
         self.objective: Objective = self.task.objective(self.settings).to(self.world.device)
         self._restore_objective()
@@ -97,8 +108,6 @@ class Trainer:
             self.world.device.type, enabled=precision.precision == "fp16"
         )
         self._restore_optimizers()
-        if self.progress.baseline is None:
-            self.progress.baseline = self.task.baseline()
 
     def _restore_objective(self) -> None:
         """Load the objective's own parameters, before they are wrapped."""
@@ -165,6 +174,11 @@ class Trainer:
         self.scaler.update()
         return norm
 
+    def replan(self) -> None:
+        """Move the end of the run where that is needed to meet its deadline."""
+        step, agree = self.progress.step, self.world.broadcast
+        self.settings = self.pacer.replan(step, self.settings, agree)
+
     def evaluate(self) -> bool:
         """Score the validation split; return whether it is the best so far.
 
@@ -198,16 +212,9 @@ class Trainer:
         progress = self.progress
         lr = self.settings.optimisation.lr * rate(self.settings.schedule, progress.step - 1)
         loss, speed = meter.read()
-        report = Report(
-            progress.step,
-            self.settings.schedule.steps,
-            loss,
-            lr,
-            norm,
-            speed,
-            progress.skipped,
-            progress.seconds,
-        )
+        left = self.pacer.pace.seconds(self.settings, progress.step)
+        done, end, skipped = progress.step, self.settings.schedule.end, progress.skipped
+        report = Report(done, end, loss, lr, norm, speed, skipped, progress.seconds, left)
         if self.log:
             self.log.write("step", progress.step, **report.metrics)
         if self.world.is_main:
@@ -285,4 +292,5 @@ class Trainer:
             last=self.directory / LAST,
             best=self.directory / checkpoint.BEST,
             by_position=progress.by_position,
+            replanned=self.settings.schedule.replanned,
         )

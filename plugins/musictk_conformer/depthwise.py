@@ -12,6 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 BLOCK = 32  # positions of one product
 
@@ -26,6 +27,7 @@ class Depthwise(torch.autograd.Function):
         return convolve(x, kernel.to(x.dtype), bias.to(x.dtype))
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The gradients of all inputs."""
         x, kernel = ctx.saved_tensors

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 EPSILON = torch.finfo(torch.float32).eps  # as RMSNorm
 
@@ -43,6 +44,7 @@ class Branch(torch.autograd.Function):
         return mixed[:, 0], mixed[:, 1:], gain
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         """The gradients of all inputs."""
         x, weight, mix, inverse, product, mixing, alpha_scale, beta_scale = ctx.saved_tensors
@@ -62,8 +64,8 @@ class Branch(torch.autograd.Function):
             (flat.t() @ by_product).to(mixing.dtype),
             by_mix.sum(0),
             by_gain.sum(0),
-            (by_mix * mixing[..., :-1]).sum(),
-            (by_gain * mixing[..., -1]).sum(),
+            (by_mix * mixing[..., :-1]).sum().view(alpha_scale.shape),  # FSDP widens scalars
+            (by_gain * mixing[..., -1]).sum().view(beta_scale.shape),
         )
 
 
@@ -80,6 +82,7 @@ class Merge(torch.autograd.Function):
         return torch.addcmul(streams, weights, column)
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, ...]:
         """The gradients of all inputs."""
         weights, column = ctx.saved_tensors

@@ -44,9 +44,8 @@ class HyperConnection(Residual):
     def branch(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """(B, T, n, D) -> the sublayer's input (B, T, D), the mixed streams, β (B, T, n)."""
         weight = torch.cat([self.alpha_weight, self.beta_weight], 1)
-        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-            if has_backward(x):
-                return self._branch(x, self.norm.weight.unsqueeze(1) * weight)
+        if not torch.jit.is_scripting() and has_backward(x):  # type: ignore[attr-defined]
+            return self._branch(x, self.norm.weight.unsqueeze(1) * weight)
         mixing = torch.tanh(self.norm(x) @ weight)  # (B, T, n, 1 + n + 1)
         alpha = self.alpha + self.alpha_scale * mixing[..., :-1]
         beta = self.beta + self.beta_scale * mixing[..., -1]
@@ -55,9 +54,8 @@ class HyperConnection(Residual):
 
     def merge(self, residual: Tensor, gain: Tensor, out: Tensor) -> Tensor:
         """Add β times the output (B, T, D) to each stream."""
-        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
-            if has_backward(residual):
-                return self._merge(residual, gain, out)
+        if not torch.jit.is_scripting() and has_backward(residual):  # type: ignore[attr-defined]
+            return self._merge(residual, gain, out)
         return residual + gain.unsqueeze(-1) * out.unsqueeze(2)
 
     @torch.jit.unused

@@ -126,16 +126,16 @@ class LocalAttention(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) -> (B, T, D), and the keys and values of each scale."""
         projected = self.qkv(self.norm(x)).chunk(len(self.windows), -1)
-        share = self.mix.softmax(0)
         mixed: list[Tensor] = []
         after: list[Tensor] = []
         for i, scale in enumerate(self.scales):
             out, keys, values = scale(
                 projected[i], rotary, masks[i], state[2 * i], state[2 * i + 1]
             )
-            mixed.append(out * share[i])
+            mixed.append(out)
             after += [keys, values]
-        return self.out(torch.cat(mixed, -1)), after
+        share = self.mix.softmax(0).repeat_interleave(x.shape[-1])
+        return F.linear(torch.cat(mixed, -1), self.out.weight * share), after
 
 
 class GlobalAttention(nn.Module):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens import Tokens
-from musictk.tokens.bars import Metrics
+from musictk.tokens.metrics import Metrics
 
 
 class Layout:

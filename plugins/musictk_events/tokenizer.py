@@ -14,7 +14,10 @@ from musictk.config import check_settings, setting
 from musictk.music import notes
 from musictk.tokens import METRE, PITCH, Attribute, Grammar, Piece, Tokenizer
 from musictk.tokens.attributes import MIDI_PITCHES
-from musictk.tokens.bars import Grid, bar_metrics
+from musictk.tokens.bars import grid_of
+from musictk.tokens.grid import Grid
+from musictk.tokens.metrics import bar_metrics
+from musictk.tokens.overlaps import distinct
 from musictk_events.grammar import EventsGrammar
 from musictk_events.layout import Layout
 
@@ -70,21 +73,31 @@ class Events(Tokenizer):
             raise ValueError("events read music, not text")
         layout = self.layout
         grid, (onset, end, pitch, velocity) = self._on_grid(piece)
-        bars = int(np.searchsorted(grid.begins, end.max(), "right"))
-        order = np.lexsort((pitch, onset))
-        changed = np.append(True, np.diff(velocity[order]) != 0)
-        loud = order[changed]
-        ticks = np.unique(np.concatenate([onset, end]))
-        shift_at, shift = _shifts(ticks, grid.begins)
+        final = int(end.max())
+        bars = int(grid.begins.searchsorted(final, "right"))
+        heard = np.zeros(final + 1, np.bool_)
+        heard[onset] = True
+        heard[end] = True
+        at, shift = _shifts(heard.nonzero()[0], grid.begins)
         keyed = [
             (grid.begins[:bars] * _KEY, layout.bar + grid.metre[:bars]),
-            (shift_at * _KEY + 1, layout.shift - 1 + shift),
+            (at * _KEY + 1, layout.shift - 1 + shift),
             (end * _KEY + 2 + pitch, layout.off - layout.low + pitch),
-            (onset[loud] * _KEY + 256 + 2 * pitch[loud], layout.velocity + velocity[loud]),
-            (onset * _KEY + 257 + 2 * pitch, layout.on - layout.low + pitch),
         ]
-        keys = np.concatenate([key for key, _ in keyed])
-        return np.concatenate([ids for _, ids in keyed])[np.argsort(keys, kind="stable")]
+        notes = onset << 14 | pitch << 7 | velocity
+        notes.sort()
+        onset, pitch, velocity = notes >> 14, notes >> 7 & 127, notes & 127
+        place = onset * _KEY + 2 * pitch
+        loud = np.ones(len(notes), np.bool_)
+        np.not_equal(velocity[1:], velocity[:-1], out=loud[1:])
+        keyed += [
+            (place[loud] + 256, layout.velocity + velocity[loud]),
+            (place + 257, layout.on - layout.low + pitch),
+        ]
+        bits = layout.size.bit_length()
+        keys = np.concatenate([key << bits | ids for key, ids in keyed])
+        keys.sort()
+        return keys & ((1 << bits) - 1)
 
     def decode(self, sequence: NDArray[Any]) -> Piece:
         layout = self.layout
@@ -172,16 +185,14 @@ class Events(Tokenizer):
         if not kept.any():
             raise ValueError(f"no note within pitches {self.config.pitch_range}")
         found = found if kept.all() else found.where(kept)
-        grid = self.layout.metrics.grid(score, int(found.end.max()))
-        onset, end = grid.nearest(found.start), grid.nearest(found.end)
+        grid = grid_of(self.layout.metrics, score, int(found.end.max()))
+        onset, end = grid.snap(found.start), grid.snap(found.end)
         end = np.maximum(end, onset + 1)
-        order = np.lexsort((-end, onset, found.pitch))
+        order = distinct(onset, end, found.pitch)
         onset, end, pitch = onset[order], end[order], found.pitch[order]
-        fresh = np.append(True, (np.diff(onset) != 0) | (np.diff(pitch) != 0))
-        onset, end, pitch = onset[fresh], end[fresh], pitch[fresh]
         following = pitch[1:] == pitch[:-1]
         end[:-1] = np.where(following, np.minimum(end[:-1], onset[1:]), end[:-1])
-        return grid, [onset, end, pitch, self.layout.nearest(found.velocity[order][fresh])]
+        return grid, [onset, end, pitch, self.layout.nearest(found.velocity[order])]
 
     def _score(
         self,
@@ -208,7 +219,8 @@ def _shifts(
     ticks: NDArray[np.int64], begins: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """(ticks, shifts that lead there): from the tick before in the same bar, or its bar line."""
-    bar = begins[np.searchsorted(begins, ticks, "right") - 1]
-    before = np.maximum(np.append(0, ticks[:-1]), bar)
-    moving = ticks > before
-    return ticks[moving], (ticks - before)[moving]
+    before = begins[begins.searchsorted(ticks, "right") - 1]
+    before[1:] = np.maximum(before[1:], ticks[:-1])
+    shift = ticks - before
+    moving = shift > 0
+    return ticks[moving], shift[moving]

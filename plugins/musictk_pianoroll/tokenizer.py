@@ -14,7 +14,9 @@ from musictk.config import check_settings, setting
 from musictk.music import notes
 from musictk.tokens import PITCH, Attribute, Frames, Piece, Tokenizer
 from musictk.tokens.attributes import MIDI_PITCHES
-from musictk.tokens.bars import bar_metrics
+from musictk.tokens.bars import grid_of
+from musictk.tokens.metrics import bar_metrics
+from musictk.tokens.overlaps import distinct
 
 MOST_FRAMES = 500_000  # 64 MB unpacked; 34 hours at four frames a beat and 120 beats a minute
 
@@ -66,11 +68,13 @@ class PianoRoll(Tokenizer):
         frames = bars * self.frames_per_bar
         if frames > MOST_FRAMES:
             raise ValueError(f"{frames} frames are more than {MOST_FRAMES}")
-        edges = np.zeros((frames + 1, 128), np.int8)
-        np.add.at(edges, (onset, pitch), 1)
-        np.subtract.at(edges, (end, pitch), 1)
-        np.cumsum(edges, axis=0, out=edges)
-        return edges[:-1].view(np.uint8)
+        # A pitch changes at every onset and end, at which no two notes of it meet.
+        edges = np.zeros((frames + 1, 128), np.uint8)
+        edges[onset, pitch] = 1
+        edges[end, pitch] ^= 1
+        words = edges.view(np.uint64)
+        np.bitwise_xor.accumulate(words, axis=0, out=words)
+        return edges[:-1]
 
     def decode(self, sequence: NDArray[Any]) -> Piece:
         score = ScoreTick(self.config.frames_per_beat)
@@ -113,8 +117,8 @@ class PianoRoll(Tokenizer):
         found = notes(score, drums=False, ordered=False)
         if not len(found):
             raise ValueError("it has no pitched note")
-        grid = self._metrics.grid(score, int(found.end.max()))
-        onset, end = grid.nearest(found.start), grid.nearest(found.end)
+        grid = grid_of(self._metrics, score, int(found.end.max()))
+        onset, end = grid.snap(found.start), grid.snap(found.end)
         return onset, np.maximum(end, onset + 1), found.pitch
 
 
@@ -122,11 +126,8 @@ def _parted(
     onset: NDArray[np.int64], end: NDArray[np.int64], pitch: NDArray[np.int64]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
     """The notes without overlaps: of one onset the longest; a new onset ends what sounds."""
-    order = np.lexsort((-end, onset, pitch))
+    order = distinct(onset, end, pitch)
     onset, end, pitch = onset[order], end[order], pitch[order]
-    fresh = np.ones(len(onset), bool)
-    fresh[1:] = (onset[1:] != onset[:-1]) | (pitch[1:] != pitch[:-1])
-    onset, end, pitch = onset[fresh], end[fresh], pitch[fresh]
     following = pitch[1:] == pitch[:-1]
     latest = np.maximum(onset[1:] - 1, onset[:-1] + 1)
     end[:-1] = np.where(following, np.minimum(end[:-1], latest), end[:-1])

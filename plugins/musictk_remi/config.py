@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musictk.config import check_settings, require, setting
 from musictk.errors import UnknownNameError, UsageError
-from musictk.tokens.bars import METRES, Metre
+from musictk.tokens.metrics import METRES, Metre
 
 if TYPE_CHECKING:
     from miditok import REMI

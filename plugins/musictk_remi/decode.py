@@ -16,7 +16,7 @@ from symusic.core import (
     TrackTick,
 )
 
-from musictk.tokens.bars import Metre
+from musictk.tokens.metrics import Metre
 from musictk_remi.quantise import DRUMS
 from musictk_remi.vocabulary import PITCHES, Vocabulary
 

@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.tokens.bars import Grid
-from musictk_remi.quantise import DRUM_PITCHES, DRUMS, NoteArrays, quantise, tempos
+from musictk.tokens.grid import Grid
+from musictk_remi.quantise import DRUM_PITCHES, DRUMS, NoteArrays, changes, quantise, tempos
 from musictk_remi.vocabulary import Vocabulary
 
 Ints = NDArray[np.int64]
@@ -49,8 +49,7 @@ def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
     for number, (where, rest) in enumerate(rests):
         ids[begins[where] + number] = vocabulary.span("Rest").start + rest
     at = begins + counts
-    step = grid.metrics.steps[grid.metre[groups.bar]]
-    ids[at] = vocabulary.first["Position"] + (groups.tick - grid.begins[groups.bar]) // step
+    ids[at] = vocabulary.first["Position"] + grid.positions(groups.tick, groups.bar)
     has = groups.tempo >= 0
     if config.tempos:
         ids[at[has] + 1] = vocabulary.first["Tempo"] + groups.tempo[has]
@@ -60,21 +59,22 @@ def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
 
 def _groups(found: NoteArrays, score: ScoreTick, grid: Grid, vocabulary: Vocabulary) -> Groups:
     """Of the notes, which are in order of time, and of the tempos."""
-    starts = np.flatnonzero(np.append(True, found.tick[1:] != found.tick[:-1]))
+    starts = changes(found.tick).nonzero()[0]
     tick = found.tick[starts]
-    notes = np.diff(np.append(starts, len(found.tick)))
-    tempo = np.full(len(tick), -1)
+    notes = np.empty_like(starts)
+    np.subtract(starts[1:], starts[:-1], out=notes[:-1])
+    notes[-1] = len(found.tick) - starts[-1]
+    at, index = np.zeros(0, np.int64), np.zeros(0, np.int64)
     if vocabulary.config.tempos:
-        changes, index = tempos(score, grid, vocabulary, int(tick[-1]))
-        where = np.searchsorted(tick, changes)
-        if (alone := tick[where] != changes).any():
-            tick = np.insert(tick, where[alone], changes[alone])
-            notes = np.insert(notes, where[alone], 0)
-            where = np.searchsorted(tick, changes)
-        tempo = np.full(len(tick), -1)
-        tempo[where] = index
-    bar = np.searchsorted(grid.begins, tick, "right") - 1
-    return Groups(tick, bar, notes, tempo)
+        changed, index = tempos(score, grid, vocabulary, int(tick[-1]))
+        at = tick.searchsorted(changed)
+        if (alone := tick[at] != changed).any():
+            tick = np.insert(tick, at[alone], changed[alone])
+            notes = np.insert(notes, at[alone], 0)
+            at = tick.searchsorted(changed)
+    tempo = np.full(len(tick), -1)
+    tempo[at] = index
+    return Groups(tick, grid.bars(tick), notes, tempo)
 
 
 def _write_bars(
@@ -101,18 +101,21 @@ def _write_notes(
 ) -> None:
     """[Program] Pitch Velocity Duration of each note, from where its group's notes begin."""
     first, config = vocabulary.first, vocabulary.config
-    before = np.cumsum(groups.notes) - groups.notes
-    shift = at - (3 + config.programs) * before
-    place = np.repeat(shift, groups.notes) + (3 + config.programs) * np.arange(len(found.tick))
-    pitch = first["Pitch"] - config.pitch_range[0] + found.pitch
+    wide = 3 + config.programs
+    shift = at - wide * (groups.notes.cumsum() - groups.notes)
+    place = shift.repeat(groups.notes)
+    place += np.arange(0, wide * len(place), wide)
+    pitch = found.pitch + (first["Pitch"] - config.pitch_range[0])
     if config.programs:
         drums = found.program == DRUMS
         ids[place] = first["Program"] + np.where(drums, 128, found.program)
-        place = place + 1
+        place += 1
         pitch[drums] = first["PitchDrum"] - DRUM_PITCHES[0] + found.pitch[drums]
     ids[place] = pitch
-    ids[place + 1] = first["Velocity"] + found.velocity
-    ids[place + 2] = first["Duration"] + found.duration
+    place += 1
+    ids[place] = found.velocity + first["Velocity"]
+    place += 1
+    ids[place] = found.duration + first["Duration"]
 
 
 def _rests(
@@ -126,25 +129,37 @@ def _rests(
     if not vocabulary.config.rests:
         return [(nothing, nothing)]
     metre = grid.metre[groups.bar]
-    since = np.maximum(_silent_since(groups, found, metre, vocabulary), grid.begins[groups.bar])
+    since = np.maximum(
+        _silent_since(groups, found, metre, grid, vocabulary), grid.begins[groups.bar]
+    )
     silence = groups.tick - since
-    where = np.flatnonzero(silence >= vocabulary.shortest_rest)
+    where = (silence >= vocabulary.shortest_rest).nonzero()[0]
     silence, metre = silence[where], metre[where]
     rests = []
     while len(where):
         rest = vocabulary.longest_rest[metre, silence]
-        kept = rest >= 0
-        where, rest, metre, silence = (each[kept] for each in (where, rest, metre, silence))
+        if (rest < 0).any():
+            kept = rest >= 0
+            where, rest, metre, silence = (each[kept] for each in (where, rest, metre, silence))
         rests.append((where, rest))
         silence = silence - vocabulary.resting[metre, rest]
+        again = (silence >= vocabulary.shortest_rest).nonzero()[0]
+        where, metre, silence = where[again], metre[again], silence[again]
     return rests or [(nothing, nothing)]
 
 
-def _silent_since(groups: Groups, found: NoteArrays, metre: Ints, vocabulary: Vocabulary) -> Ints:
+def _silent_since(
+    groups: Groups, found: NoteArrays, metre: Ints, grid: Grid, vocabulary: Vocabulary
+) -> Ints:
     """(G,) the latest end of all that began before each group; a tempo ends where it begins."""
-    group = np.repeat(np.arange(len(groups.tick)), groups.notes)
-    sounding = vocabulary.sounding[metre[group], found.duration]
+    if len(grid.denominators) == 1:
+        sounding = vocabulary.ticks("Duration", grid.denominators[0])[found.duration]
+    else:
+        sounding = vocabulary.sounding[metre.repeat(groups.notes), found.duration]
     ends = groups.tick.copy()
-    np.maximum.at(ends, group, found.tick + sounding)
-    ends = np.maximum.accumulate(ends)
-    return np.append(0, ends[:-1])
+    playing = groups.notes.nonzero()[0]
+    first = (groups.notes.cumsum() - groups.notes)[playing]
+    ends[playing] = np.maximum.reduceat(found.tick + sounding, first)
+    since = np.zeros_like(ends)
+    np.maximum.accumulate(ends[:-1], out=since[1:])
+    return since

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens import Grammar, Parser
-from musictk.tokens.bars import Metre
+from musictk.tokens.metrics import Metre
 from musictk_remi.vocabulary import Vocabulary
 
 _KINDS = ("Bar", "TimeSig", "Rest", "Position", "Tempo", "Program")

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens.bars import Metre
+from musictk.tokens.metrics import Metre
 from musictk_remi.grammar import ParserState, RemiGrammar
 
 FAR = 1 << 29  # beyond every tick, id and pair of program and pitch

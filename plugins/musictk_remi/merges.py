@@ -16,7 +16,7 @@ from tokenizers.trainers import BpeTrainer
 
 from musictk.errors import MusictkError
 from musictk.tokens import Grammar, Parser
-from musictk.tokens.bars import Metre
+from musictk.tokens.metrics import Metre
 from musictk_remi.grammar import ParserState, RemiGrammar, RemiParser
 from musictk_remi.merge_bounds import Bounds
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +19,8 @@ from symusic.core import (
     TrackTick,
 )
 
-from musictk.tokens.bars import Grid
+from musictk.tokens.bars import grid_of
+from musictk.tokens.grid import Grid
 from musictk_remi.vocabulary import Vocabulary
 
 Ints = NDArray[np.int64]
@@ -28,8 +28,10 @@ DRUMS = -1
 DRUM_PITCHES = (27, 88)
 
 
-@dataclass(frozen=True)
-class NoteArrays:
+_LENGTH_TABLE = 4  # entries of a table of durations for each note; longer ones are not made
+
+
+class NoteArrays(NamedTuple):
     """The notes of all parts, (N,) each, by onset, program (drums last) and pitch.
 
     Of notes with one onset, program and pitch the shortest is kept, of those the softest.
@@ -44,7 +46,14 @@ class NoteArrays:
 
 def closest(choices: NDArray[Any], values: Ints, scale: int = 1) -> Ints:
     """The index of the nearest of ascending `choices` to `values / scale`; halfway is up."""
-    return np.searchsorted((choices[:-1] + choices[1:]) * scale, 2 * values, "right")
+    return ((choices[:-1] + choices[1:]) * scale).searchsorted(2 * values, "right")
+
+
+def changes(values: Ints) -> NDArray[np.bool_]:
+    """(N,) whether each value differs from the one before; the first does."""
+    changed = np.ones(len(values), np.bool_)
+    np.not_equal(values[1:], values[:-1], out=changed[1:])
+    return changed
 
 
 def quantise(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays]:
@@ -53,81 +62,100 @@ def quantise(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays
     Raises ValueError where there are none.
     """
     config = vocabulary.config
-    tracks, programs = _tracks(score, vocabulary)
+    tracks, ranks = _tracks(score, vocabulary)
     if tracks:
         time, pitch, velocity, duration = (
             np.concatenate([track[name] for track in tracks], dtype=np.int64)
             for name in ("time", "pitch", "velocity", "duration")
         )
-        rank = np.repeat(programs, [len(track["time"]) for track in tracks])
+        rank = np.repeat(ranks, [len(track["time"]) for track in tracks]) if ranks else None
         kept = _in_range(pitch, rank, vocabulary)
         if not kept.all():
-            columns = (time, pitch, velocity, duration, rank)
-            time, pitch, velocity, duration, rank = (column[kept] for column in columns)
+            columns = (time, pitch, velocity, duration)
+            time, pitch, velocity, duration = (column[kept] for column in columns)
+            rank = rank[kept] if rank is not None else None
     if not tracks or not len(time):
         raise ValueError(f"no note within pitches {config.pitch_range}")
-    grid = vocabulary.metrics.grid(score, int(time.max()))
-    bar, position = grid.place(time)
-    tick = grid.ticks(bar, position)
-    length = _lengths(duration, grid.metre[bar], grid, vocabulary)
-    level = vocabulary.level_of[velocity.clip(0, 127)]
+    grid = grid_of(vocabulary.metrics, score, int(time.max()))
+    tick = grid.snap(time)
+    length = _lengths(duration, tick, grid, vocabulary)
+    level = vocabulary.level_of.take(velocity, mode="clip")
     return grid, _ordered(tick, rank, pitch, length, level)
 
 
 def _tracks(
     score: ScoreTick, vocabulary: Vocabulary
 ) -> tuple[list[dict[str, NDArray[Any]]], list[int]]:
-    """The tracks with notes, and the rank of each one's program: drums are the last."""
+    """The tracks with notes, and the rank of each one's program: drums are the last.
+
+    There are no ranks if programs are not kept apart.
+    """
     apart = vocabulary.config.programs
     found: list[dict[str, NDArray[Any]]] = []
     ranks: list[int] = []
     for track in score.tracks:
-        if len(track.notes) and (apart or not track.is_drum):
-            found.append(track.notes.numpy())
-            ranks.append((128 if track.is_drum else track.program & 127) if apart else 0)
+        notes = track.notes
+        if len(notes) and (apart or not track.is_drum):
+            found.append(notes.numpy())
+            if apart:
+                ranks.append(128 if track.is_drum else track.program & 127)
     return found, ranks
 
 
-def _in_range(pitch: Ints, rank: Ints, vocabulary: Vocabulary) -> NDArray[np.bool_]:
+def _in_range(pitch: Ints, rank: Ints | None, vocabulary: Vocabulary) -> NDArray[np.bool_]:
     low, high = vocabulary.config.pitch_range
     kept: NDArray[np.bool_] = (pitch >= low) & (pitch <= high)
-    if vocabulary.config.programs:
+    if rank is not None:
         drums = (pitch >= DRUM_PITCHES[0]) & (pitch <= DRUM_PITCHES[1])
         kept = np.where(rank == 128, drums, kept)
     return kept
 
 
-def _lengths(duration: Ints, metre: Ints, grid: Grid, vocabulary: Vocabulary) -> Ints:
+def _lengths(duration: Ints, tick: Ints, grid: Grid, vocabulary: Vocabulary) -> Ints:
     """(N,) the index of the nearest duration, in the beats of the metre at each onset."""
-    rate, quarter = grid.metrics.quarter, grid.quarter
-    duration = duration * rate
-    denominators = vocabulary.denominators[metre]
-    first = int(denominators[0])
-    if (denominators == first).all():
-        return closest(vocabulary.ticks("Duration", first), duration, quarter)
+    used = grid.denominators
+    if len(used) == 1:
+        return _length(duration, used[0], grid, vocabulary)
+    denominators = vocabulary.denominators[grid.metre[grid.bars(tick)]]
     length = np.empty_like(duration)
-    for under in set(denominators.tolist()):
+    for under in used:
         here = denominators == under
-        length[here] = closest(vocabulary.ticks("Duration", under), duration[here], quarter)
+        length[here] = _length(duration[here], under, grid, vocabulary)
     return length
 
 
-def _ordered(tick: Ints, rank: Ints, pitch: Ints, length: Ints, level: Ints) -> NoteArrays:
+def _length(duration: Ints, under: int, grid: Grid, vocabulary: Vocabulary) -> Ints:
+    """(N,) the index of the nearest duration in beats of 1/under."""
+    rate, quarter = grid.metrics.quarter, grid.quarter
+    choices = vocabulary.ticks("Duration", under)
+    longest = int(choices[-1]) * quarter // rate + 1  # every longer one is the last choice
+    if longest > _LENGTH_TABLE * len(duration):
+        return closest(choices, duration * rate, quarter)
+    table = closest(choices, np.arange(longest + 1) * rate, quarter)
+    return table.take(duration, mode="clip")
+
+
+def _ordered(tick: Ints, rank: Ints | None, pitch: Ints, length: Ints, level: Ints) -> NoteArrays:
     """Sorted by one key that holds all columns; only the first of equal notes is kept."""
-    sizes = 128, int(length.max()) + 1, 128
-    key = tick * 129 + rank
-    for column, size in zip((pitch, length, level), sizes, strict=True):
-        key = key * size + column
+    lengths = int(length.max()).bit_length()
+    key = tick << 8 | rank if rank is not None else tick.copy()
+    for column, bits in ((pitch, 7), (length, lengths), (level, 7)):
+        key <<= bits
+        key |= column
     key.sort()
-    same = key // (sizes[1] * sizes[2])
-    if len(same) > 1:
-        key = key[np.append(True, same[1:] != same[:-1])]
-    columns = []
-    for size in reversed(sizes):
-        key, column = np.divmod(key, size)
-        columns.append(column)
-    tick, rank = np.divmod(key, 129)
-    return NoteArrays(tick, np.where(rank == 128, DRUMS, rank), columns[2], columns[1], columns[0])
+    first = changes(key >> (lengths + 7))
+    if not first.all():
+        key = key[first]
+    level = key & 127
+    key >>= 7
+    length = key & ((1 << lengths) - 1)
+    key >>= lengths
+    pitch = key & 127
+    key >>= 7
+    if rank is None:
+        return NoteArrays(key, np.zeros_like(key), pitch, length, level)
+    rank = key & 255
+    return NoteArrays(key >> 8, np.where(rank == 128, DRUMS, rank), pitch, length, level)
 
 
 def tempos(score: ScoreTick, grid: Grid, vocabulary: Vocabulary, last: int) -> tuple[Ints, Ints]:
@@ -140,17 +168,20 @@ def tempos(score: ScoreTick, grid: Grid, vocabulary: Vocabulary, last: int) -> t
         return np.zeros(1, np.int64), np.array([vocabulary.default_tempo])
     marks = score.tempos.numpy()
     time, micro = marks["time"].astype(np.int64), marks["mspq"].astype(np.int64)
-    if len(time) > 1:
-        order = np.argsort(time, kind="stable")
-        time, micro = time[order], micro[order]
-    tick = grid.ticks(*grid.place(time))
-    tick[time <= 0] = 0  # where an opening bar was made whole, too
     index = len(micros) - 1 - closest(micros, micro)
-    final = np.append(tick[1:] != tick[:-1], True) & (tick <= last)
+    if len(time) == 1 and time[0] <= 0:
+        return np.zeros(1, np.int64), index
+    order = time.argsort(kind="stable")
+    time, index = time[order], index[order]
+    tick = grid.snap(time)
+    tick[time <= 0] = 0  # where an opening bar was made whole, too
+    final = np.ones(len(tick), np.bool_)
+    np.not_equal(tick[1:], tick[:-1], out=final[:-1])
+    final &= tick <= last
     tick, index = tick[final], index[final]
     if not len(tick) or tick[0] != 0:
         tick, index = np.insert(tick, 0, 0), np.insert(index, 0, vocabulary.default_tempo)
-    changed = np.append(True, index[1:] != index[:-1])
+    changed = changes(index)
     return tick[changed], index[changed]
 
 
@@ -163,7 +194,7 @@ def prepared(score: ScoreTick, vocabulary: Vocabulary) -> ScoreTick:
     grid, found = quantise(score, vocabulary)
     ready = ScoreTick(vocabulary.ticks_per_quarter)
     at = _placer(grid)
-    bar = np.searchsorted(grid.begins, found.tick, "right") - 1
+    bar = grid.bars(found.tick)
     under = vocabulary.denominators[grid.metre[bar]]
     duration = np.zeros_like(found.tick)
     for each in set(under.tolist()):
@@ -197,7 +228,7 @@ def prepared(score: ScoreTick, vocabulary: Vocabulary) -> ScoreTick:
 
 
 def _placer(grid: Grid) -> Callable[[int], int]:
-    return lambda tick: int(grid.ticks(*grid.place(np.array([tick])))[0])
+    return lambda tick: int(grid.snap(np.array([tick]))[0])
 
 
 def _copy_controls(source: TrackTick, track: TrackTick, at: Callable[[int], int]) -> None:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from musictk.tokens import METRE, PITCH, Attribute, Tokens
 from musictk.tokens.attributes import MIDI_PITCHES
-from musictk.tokens.bars import Metrics
+from musictk.tokens.metrics import Metrics
 from musictk_remi.config import SPECIALS, RemiConfig, token_names
 
 PITCHES = frozenset({"Pitch", "PitchDrum", "PitchIntervalTime", "PitchIntervalChord"})

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import platform
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -17,7 +19,7 @@ THINGS = {
     *("python", "torch", "onnx", "symusic", "miditok", "safetensors", "sqlite", "threads", "cores"),
     *("onnxruntime providers built in", "workspace", "free disk", "temporary folder"),
     *("terminal encoding", "soundfont", "audio FLAC", "audio MP3", "audio OGG", "midi ports"),
-    *("lora", "plugins"),
+    *("lora", "plugins", "precision", "matrix product on one core"),
 }
 BROKEN = {
     "soundfile": 'raise OSError("sndfile library not found")',
@@ -63,12 +65,20 @@ def test_what_is_broken_is_one_line_each(tmp_path: Path) -> None:
     before = os.environ.get("PYTHONPATH", "")
     code, rows = diagnosed(tmp_path, PYTHONPATH=f"{shadow}{os.pathsep}{before}")
     assert code == 1
-    assert set(rows) >= THINGS - {"threads"}
+    assert set(rows) >= THINGS - {"threads", "matrix product on one core"}
     assert "torch ends the program" in rows["torch devices"]["found"]
     assert "built for another numpy" in rows["onnxruntime providers built in"]["found"]
     assert rows["audio MP3"]["fix"] == "pip install 'soundfile>=0.13', or write a .wav"
     assert rows["audio MP3"]["verdict"] == "optional"
     assert rows["midi ports"]["verdict"] == "optional"
+
+
+@pytest.mark.skipif(platform.machine() != "x86_64", reason="limits what x86 offers")
+def test_a_cpu_that_only_emulates_bf16_gets_fp32(tmp_path: Path) -> None:
+    _, rows = diagnosed(tmp_path, ONEDNN_MAX_CPU_ISA="AVX2")
+    assert rows["precision"]["found"] == "fp32 (chosen by precision=auto on cpu)"
+    rate = r"fp32 [\d,]+ GFLOP/s, bf16 [\d,]+ GFLOP/s"
+    assert re.fullmatch(rate, rows["matrix product on one core"]["found"])
 
 
 def test_a_terminal_without_unicode_is_named(tmp_path: Path) -> None:

@@ -34,6 +34,8 @@ class Listener(SilentListener):
 
     facts: RunFacts = field(init=False)
 
+    def measuring(self) -> None: ...
+
     def tracker_failed(self, tracker: str, why: str) -> None: ...
 
     def began(self, run: str, facts: RunFacts) -> None:

@@ -28,7 +28,7 @@ from musictk.model.manifest import Manifest
 from musictk.music import bars
 from musictk.testing import tokenizers as laws
 from musictk.tokens import METRE, Tokenizer, Tokens
-from musictk.tokens.bars import METRES, Metrics
+from musictk.tokens.metrics import METRES, Metrics
 from musictk_events.tokenizer import Events, EventsConfig
 from musictk_pianoroll.tokenizer import PianoRoll, PianoRollConfig
 from musictk_remi.config import RemiConfig

@@ -40,6 +40,7 @@ SMALL = TrainSettings().but(
     checkpoint_every=5,
     log_every=2,
     tensorboard=False,
+    precision="fp32",
 )
 
 

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
-from musictk.training.auto import ChosenSettings, Machine, choose, choose_settings
+from musictk.training.auto import ChosenSettings, Machine, Paces, choose, choose_settings
+from musictk.training.pace import Pace
 from musictk.training.settings import TrainSettings
 
 LAPTOP, SERVER = Machine("cpu", 2), Machine("cpu", 128)
@@ -33,7 +37,7 @@ def test_more_of_anything_is_used() -> None:
         choose(LAPTOP, 130_000, _parameters)
     )
     big, small = (choose(machine, 30_000_000, _parameters) for machine in (GPU, SMALL_GPU))
-    assert (big.size, big.train["precision"]) == ("base", "bf16")
+    assert big.size == "base"
     assert big.train["batch"] > small.train["batch"] >= 1
 
 
@@ -66,3 +70,44 @@ def test_every_architecture_is_suited(arch: str) -> None:
     chosen = choose_settings(arch, 130_000, "cpu")
     assert chosen.size in SIZES
     TrainSettings().but(**chosen.train)
+
+
+def _measured(speed: float) -> Paces:
+    """Machines on which each size has so many FLOP/s, and an evaluation takes 2 s."""
+
+    def pace(size: str, shape: Mapping[str, Any]) -> Pace:
+        return Pace(6 * SIZES[size] * shape["batch"] * shape["length"] / speed, 2.0, 0.5)
+
+    return pace
+
+
+@pytest.mark.parametrize("speed", [1e9, 30e9, 2e12])
+@pytest.mark.parametrize("minutes", [5, 20, 600])
+def test_a_given_time_is_filled_with_the_largest_size_that_learns(
+    speed: float, minutes: int
+) -> None:
+    paces, left = _measured(speed), lambda: 60.0 * minutes
+    chosen = choose(LAPTOP, 130_000, _parameters, None, None, None, paces, left)
+    settings = TrainSettings().but(**chosen.train)
+    assert chosen.size is not None
+    pace = paces(chosen.size, chosen.train)
+    assert pace.seconds(settings) == pytest.approx(60 * minutes, rel=0.1)
+    assert settings.schedule.patience == 0
+    larger = {"tiny": "small", "small": "base"}.get(chosen.size)
+    if larger:
+        steps = paces(larger, chosen.train).steps(60 * minutes)
+        assert steps * settings.loop.batch * settings.loop.length < SIZES[larger]
+    if chosen.size != "tiny":
+        assert _positions(chosen) >= SIZES[chosen.size]
+
+
+def test_without_a_given_time_the_measured_speed_fits_the_budget() -> None:
+    slow, fast = (
+        choose(LAPTOP, 130_000, _parameters, None, None, None, _measured(speed))
+        for speed in (60e9, 60e12)
+    )
+    assert slow.seconds == 120
+    pace = _measured(60e9)("tiny", slow.train)
+    assert pace.seconds(TrainSettings().but(**slow.train)) == pytest.approx(120, rel=0.1)
+    assert fast.seconds is None  # the passes over the corpus end it first
+    assert _positions(fast) <= 20 * 130_000 * 1.01

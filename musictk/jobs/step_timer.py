@@ -1,0 +1,53 @@
+"""Measure the pace of the runs that `RunConfig.fill` considers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+
+from musictk.config import plain
+from musictk.files import digest
+from musictk.jobs.config import RunConfig
+from musictk.model.memory import enough_memory
+from musictk.training.distributed import World
+from musictk.training.pace import Pace
+from musictk.training.task import Task
+
+SMALLER = "train with a smaller --set batch=N or --set length=N, or a smaller --size"
+# Training settings that do not change the time of a step, an evaluation or a checkpoint.
+_PACELESS = ("steps", "lr", "patience", "evaluate_every", "checkpoint_every")
+
+
+class StepTimer:
+    """Measures the pace of runs by steps of their networks. Equal settings are measured once."""
+
+    def __init__(
+        self,
+        task: Callable[[RunConfig], Task],
+        world: World,
+        measuring: Callable[[], None],
+        began: float,
+    ) -> None:
+        """`task` builds one to be thrown away; `measuring` is called before each measurement."""
+        self.device = world.device.type
+        self._task, self._world = task, world
+        self._measuring, self._began = measuring, began
+        self._known: dict[str, Pace] = {}
+
+    def elapsed(self) -> float:
+        """Seconds since the command began."""
+        return time.monotonic() - self._began
+
+    def pace(self, config: RunConfig) -> Pace:
+        """The pace of a run with these settings."""
+        from musictk.training.measure import measure
+
+        settings = config.train_settings
+        relevant = {**settings.flat(), **dict.fromkeys(_PACELESS)}
+        key = digest(plain(replace(config, train=relevant)))
+        if key not in self._known:
+            self._measuring()
+            with enough_memory(SMALLER):
+                self._known[key] = measure(self._task(config), settings, self._world)
+        return self._known[key]
