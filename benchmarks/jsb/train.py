@@ -11,9 +11,11 @@ Training time is CPU time of this one process; set OMP_NUM_THREADS=1 for one cor
 from __future__ import annotations
 
 import argparse
+import json
 import platform
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,13 +110,18 @@ def main() -> None:
     parser.add_argument("--set", nargs="*", default=[], metavar="KEY=VALUE")
     parser.add_argument("--save", metavar="NAME", help="keep the figures in benchmarks/results")
     flags = parser.parse_args()
-    values = dict(item.split("=", 1) for item in flags.set)
-    result = run(flags.arch, values, load(flags.data, flags.transpose))
+    result = run(flags.arch, parse(flags.set), load(flags.data, flags.transpose))
     result["transpose"] = flags.transpose
     for key, value in result.items():
         print(f"{key:20} {value}")
     if flags.save:
         write_json(RESULTS / f"jsb-{flags.save}.json", table(result))
+
+
+def parse(items: Sequence[str]) -> dict[str, Any]:
+    """`KEY=VALUE` each; a value in brackets is a JSON list."""
+    pairs = (item.split("=", 1) for item in items)
+    return {key: json.loads(value) if value[:1] == "[" else value for key, value in pairs}
 
 
 def run(arch: str, values: dict[str, Any], splits: dict[str, Chorales]) -> dict[str, Any]:
