@@ -1,4 +1,4 @@
-"""A catalog of any size, written with bulk inserts: made-up composers, titles, paths and sketches."""
+"""A catalog of any size, written with bulk inserts: made-up names and sketches."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _COMMON = 20_000  # hashes that many pieces share
 _SYLLABLES = "ba be bo da de do ka ke ki la le li ma mo na ne ra re ro sa se si ta te to va vi zo"
 _FIRST = "Johann Anna Clara Franz Pierre Maria Luigi Igor Amy Béla Antonín Élise Karl Nadia Erik"
 _FORMS = "Sonata Prélude Fugue Waltz Nocturne Étude Rondo Minuet Suite Ballade March Aria Scherzo"
-_KEYS = [f"{note} {mode}" for note in "C D E F G A B".split() for mode in ("major", "minor")]
+_KEYS = [f"{note} {mode}" for note in "CDEFGAB" for mode in ("major", "minor")]
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import selectinload
 
 from musictk.catalog.columns import unreadable
+from musictk.catalog.listing import file_to_dict
 from musictk.catalog.models import (
     Checkpoint,
     Export,
@@ -24,7 +25,6 @@ from musictk.catalog.models import (
 )
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
-from musictk.catalog.queries import file_to_dict
 from musictk.catalog.typed_paths import typed
 from musictk.files import write_bytes
 
