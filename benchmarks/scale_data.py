@@ -45,10 +45,13 @@ class Names:
     def __init__(self, seed: int) -> None:
         self._chance = random.Random(seed)
         self._syllables = _SYLLABLES.split()
+        self._forms = _FORMS.split()
 
     def word(self, least: int = 2, most: int = 4) -> str:
-        count = self._chance.randint(least, most)
-        return "".join(self._chance.choices(self._syllables, k=count)).capitalize()
+        known, size = self._syllables, len(self._syllables)
+        count = least + int(self._chance.random() * (most - least + 1))
+        parts = [known[int(self._chance.random() * size)] for _ in range(count)]
+        return "".join(parts).capitalize()
 
     def composers(self, count: int) -> list[str]:
         found: dict[str, None] = {}
@@ -57,8 +60,8 @@ class Names:
         return list(found)
 
     def title(self, number: int) -> str:
-        form = self._chance.choice(_FORMS.split())
-        opus = f"Op. {self._chance.randint(1, 150)} No. {self._chance.randint(1, 12)}"
+        form = self._forms[int(self._chance.random() * len(self._forms))]
+        opus = f"Op. {1 + int(self._chance.random() * 150)} No. {number % 12 + 1}"
         return f"{form} {opus} {self.word()} {number}"
 
 

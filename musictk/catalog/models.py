@@ -32,16 +32,20 @@ _NAMING = {
 
 # Columns by which files are listed in the order of their paths.
 LISTED_BY = (("path",), ("composer_id", "path"), ("split", "path"), ("status", "path"))
-# Indices of few rows: (name, column, condition). A query must have the same condition.
+# Indices of few rows: (name, columns, condition). A query must have the same condition.
 UNGROUPED = "status = 'accepted' AND split IS NULL"
 LEFT = "status = 'missing' AND cluster IS NOT NULL"
 MOVED = "official_split IS NOT NULL AND split IS NOT official_split"
 PARTIAL = (
-    ("ix_files_code", "code", "code IS NOT NULL"),
-    ("ix_files_official_split", "official_split", "official_split IS NOT NULL"),
-    ("ix_files_ungrouped", "split", UNGROUPED),
-    ("ix_files_left", "cluster", LEFT),
-    ("ix_files_moved", "cluster", MOVED),
+    ("ix_files_code", ("code", "status", "path"), "code IS NOT NULL"),
+    (
+        "ix_files_official_split",
+        ("official_split", "split", "status"),
+        "official_split IS NOT NULL",
+    ),
+    ("ix_files_ungrouped", ("split",), UNGROUPED),
+    ("ix_files_left", ("cluster",), LEFT),
+    ("ix_files_moved", ("cluster",), MOVED),
 )
 
 
@@ -150,7 +154,7 @@ class File(Base):
         *(Index(None, *columns) for columns in LISTED_BY),
         Index(None, "cluster", "status", "split"),
         Index(None, "composer_id", "status", "kind", "split", "notes", "seconds", "bars"),
-        *(Index(name, column, sqlite_where=text(where)) for name, column, where in PARTIAL),
+        *(Index(name, *columns, sqlite_where=text(where)) for name, columns, where in PARTIAL),
     )
 
 

@@ -25,8 +25,6 @@ _CREATE = (
     "(text, path UNINDEXED, tokenize = 'trigram case_sensitive 1', detail = none)"
 )
 _GRAM = 3  # characters of a trigram
-_FEW = 20_000  # files whose paths are sorted; of more, the first are looked for in order of paths
-_WALKED = 10_000  # files that are looked at in order of paths
 _EXISTS = "SELECT 1 FROM sqlite_master WHERE name = 'search'"
 
 
@@ -66,18 +64,9 @@ def find(connection: Connection, words: Sequence[Sequence[str]], limit: int | No
     values = [spelling for each in words for spelling in each]
     if match := " AND ".join(filter(None, map(_trigrams, words))):
         contains, values = f"search MATCH ? AND {contains}", [match, *values]
+    query = f"SELECT rowid FROM search WHERE {contains} ORDER BY path, rowid LIMIT ?"
     sized = -1 if limit is None else limit
-
-    def ids(query: str, *more: object) -> list[int]:
-        return list(connection.exec_driver_sql(query, (*values, *more)).scalars())
-
-    if match and limit is not None:
-        some = ids(f"SELECT rowid FROM search WHERE {contains} LIMIT ?", _FEW)
-        if len(some) < _FEW:
-            return ids(
-                f"SELECT rowid FROM search WHERE {contains} ORDER BY path, rowid LIMIT ?", sized
-            )
-    return ids(f"SELECT rowid FROM search WHERE {contains} ORDER BY path, rowid LIMIT ?", sized)
+    return list(connection.exec_driver_sql(query, (*values, sized)).scalars())
 
 
 def _any(values: Sequence[str], condition: str) -> str:

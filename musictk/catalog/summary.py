@@ -32,8 +32,10 @@ def amounts(session: Session) -> list[Amount]:
     sums = (func.sum(File.notes), func.sum(File.seconds), func.sum(File.bars))
     query = select(*by, func.count(), *sums).group_by(*by)
     return [
-        Amount(*key, files, int(notes or 0), seconds or 0.0, int(bars or 0))
-        for *key, files, notes, seconds, bars in session.execute(query)
+        Amount(
+            composer, status, kind, split, files, int(notes or 0), seconds or 0.0, int(bars or 0)
+        )
+        for composer, status, kind, split, files, notes, seconds, bars in session.execute(query)
     ]
 
 

@@ -29,18 +29,23 @@ _INDICES = (
     ("labels", ("category", "value")),
     ("spans", ("file_id",)),
 )
-_PARTIAL = (  # (name, table, column, condition)
-    ("ix_files_code", "files", "code", "code IS NOT NULL"),
-    ("ix_files_official_split", "files", "official_split", "official_split IS NOT NULL"),
-    ("ix_files_ungrouped", "files", "split", "status = 'accepted' AND split IS NULL"),
-    ("ix_files_left", "files", "cluster", "status = 'missing' AND cluster IS NOT NULL"),
+_PARTIAL = (  # (name, table, columns, condition)
+    ("ix_files_code", "files", ("code", "status", "path"), "code IS NOT NULL"),
+    (
+        "ix_files_official_split",
+        "files",
+        ("official_split", "split", "status"),
+        "official_split IS NOT NULL",
+    ),
+    ("ix_files_ungrouped", "files", ("split",), "status = 'accepted' AND split IS NULL"),
+    ("ix_files_left", "files", ("cluster",), "status = 'missing' AND cluster IS NOT NULL"),
     (
         "ix_files_moved",
         "files",
-        "cluster",
+        ("cluster",),
         "official_split IS NOT NULL AND split IS NOT official_split",
     ),
-    ("ix_places_member", "places", "member", "member != ''"),
+    ("ix_places_member", "places", ("member",), "member != ''"),
 )
 _COLUMNS = (
     ("aliases", "plain_key"),
@@ -105,8 +110,8 @@ def upgrade() -> None:
         op.drop_index(op.f(f"ix_files_{column}"), table_name="files")
     for table, columns in _INDICES:
         op.create_index(op.f(f"ix_{table}_{'_'.join(columns)}"), table, list(columns))
-    for name, table, column, where in _PARTIAL:
-        op.create_index(op.f(name), table, [column], sqlite_where=sa.text(where))
+    for name, table, columns, where in _PARTIAL:
+        op.create_index(op.f(name), table, list(columns), sqlite_where=sa.text(where))
     if op.get_bind().dialect.name == "sqlite":
         for name, (event, condition, statements) in _TRIGGERS.items():
             when = f" WHEN {condition}" if condition else ""
