@@ -29,6 +29,7 @@ from musictk.catalog.names import fold
 from musictk.catalog.postings import insert_postings
 from musictk.sketches import EVERY
 
+BASE = 100_000  # files that are made one by one
 RUNS = 128  # hashes in a sketch, on average
 _CHUNK = 10_000
 _COMMON = 20_000  # hashes that many pieces share
@@ -92,9 +93,19 @@ def packed(hashes: NDArray[np.uint32], signature: int) -> bytes:
 
 
 def build(catalog: Catalog, count: int) -> None:
-    """Fill an empty catalog with `count` files, one transaction per chunk."""
+    """Fill an empty catalog with `count` files: at most BASE are made, the others are copies.
+
+    A copy has another hash, title, path and other keys in the index of sketches.
+    """
+    copies = max(1, count // BASE)
+    _base(catalog, count, count // copies)
+    for copy in range(1, copies):
+        _copy(catalog, copy, count // copies)
+
+
+def _base(catalog: Catalog, total: int, count: int) -> None:
     names = Names(count)
-    composers = names.composers(max(20, int(4 * count**0.5)))
+    composers = names.composers(max(20, int(4 * total**0.5)))
     with catalog.writing() as session:
         rows = [{"id": place, "name": name} for place, name in enumerate(composers, 1)]
         session.execute(insert(Composer), rows)
@@ -109,6 +120,59 @@ def build(catalog: Catalog, count: int) -> None:
         _chunk(catalog, names, composers, numbers, postings)
     _index(catalog, np.concatenate(postings))
     _shard(catalog, count)
+
+
+# What differs in a copy: SQL by column; {n} is the number of the copy, {off} what is added to ids.
+_CHANGED = {
+    "files": {
+        "id": "id + {off}",
+        "sha256": "made_sha(id + {off})",
+        "cluster": "iif(cluster IS NULL, NULL, made_sha(id + {off} - (id % 10 = 0)))",
+        "title": "title || ' {n}'",
+        "title_key": "title_key || ' {n}'",
+        "path": "replace(path, '.mid', ' {n}.mid')",
+    },
+    "places": {
+        "path": "replace(path, '.mid', ' {n}.mid')",
+        "name": "replace(name, '.mid', ' {n}.mid')",
+        "file_id": "file_id + {off}",
+    },
+    "labels": {"file_id": "file_id + {off}"},
+    "spans": {"id": "id + {off}", "file_id": "file_id + {off}"},
+    "postings": {
+        "key": "(key * 2654435761 + {n}) % 4294967296 + (key >= 4294967296) * 4294967296",
+        "file_id": "file_id + {off}",
+    },
+}
+_TEXTS = (
+    "INSERT INTO search (rowid, text, path) SELECT search.rowid + {off},"
+    " replace(text, '.mid', ' {n}.mid') || char(10) || title_key || ' {n}',"
+    " replace(search.path, '.mid', ' {n}.mid')"
+    " FROM search JOIN files ON files.id = search.rowid WHERE search.rowid <= {base}"
+)
+
+
+def _copy(catalog: Catalog, copy: int, base: int) -> None:
+    values = {"n": copy, "off": copy * base, "base": base}
+    with catalog.writing() as session:
+        connection = session.connection()
+        driver = connection.connection.driver_connection
+        assert driver is not None
+        driver.create_function("made_sha", 1, sha, deterministic=True)
+        connection.exec_driver_sql("PRAGMA cache_size = -400000")
+        for table, changed in _CHANGED.items():
+            info = connection.exec_driver_sql(f"PRAGMA table_info({table})")
+            columns = [row[1] for row in info]
+            picked = ", ".join(changed.get(name, name).format(**values) for name in columns)
+            number = "id" if table in ("files", "spans") else "file_id"
+            connection.exec_driver_sql(
+                f"INSERT OR IGNORE INTO {table} ({', '.join(columns)})"
+                f" SELECT {picked} FROM {table} WHERE {number} <= {base}"
+            )
+        found = "SELECT 1 FROM sqlite_master WHERE name = 'search'"
+        if connection.exec_driver_sql(found).first():
+            connection.exec_driver_sql(_TEXTS.format(**values))
+            connection.exec_driver_sql("DELETE FROM outdated")
 
 
 def _chunk(
