@@ -107,11 +107,10 @@ def _base(catalog: Catalog, total: int, count: int) -> None:
     names = Names(count)
     composers = names.composers(max(20, int(4 * total**0.5)))
     with catalog.writing() as session:
-        rows = [{"id": place, "name": name} for place, name in enumerate(composers, 1)]
-        session.execute(insert(Composer), rows)
+        numbered = list(enumerate(composers, 1))
+        session.execute(insert(Composer), [{"id": id, "name": name} for id, name in numbered])
         spelled = [
-            {"key": fold(row["name"]), "spelling": row["name"], "composer_id": row["id"]}
-            for row in rows
+            {"key": fold(name), "spelling": name, "composer_id": id} for id, name in numbered
         ]
         session.execute(insert(Alias), spelled)
     postings: list[NDArray[np.int64]] = []

@@ -32,8 +32,9 @@ class Locations(Database):
         with self.reading() as session:
             for condition in _places(under, at):
                 query = select(Location.path, Location.member, *columns).outerjoin(File)
-                for path, member, *rest in session.execute(query.where(condition)):
-                    found[path, member] = KnownLocation(*rest)
+                for row in session.execute(query.where(condition)):
+                    path, member, size, mtime_ns, checks, code, file_id = row
+                    found[path, member] = KnownLocation(size, mtime_ns, checks, code, file_id)
         return found
 
     def locations_of(self, files: Collection[int]) -> list[Key]:

@@ -69,7 +69,7 @@ def _by_file(table: Any, *columns: Any) -> Select[Any]:
     return select(table.file_id, *columns).where(table.file_id.is_not(None)).order_by(table.file_id)
 
 
-def _stream(session: Session, query: Select[Any]) -> Iterator[Any]:
+def _stream(session: Session, query: Any) -> Iterator[Any]:
     return iter(session.execute(query.execution_options(yield_per=_ROWS)))
 
 
