@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from musictk.catalog import search_index
@@ -20,7 +20,8 @@ from musictk.errors import UnknownNameError, UsageError
 from musictk.spelling import same_spelling
 
 _MAX_LIMIT = 2**31 - 1  # rows
-_FEW = 20_000  # labels whose files are sorted; of more, the first are looked for in order of paths
+_FEW = 5_000  # labelled files that are sorted; of more, the first by path are looked for
+_WALKED = 10_000  # files that are looked at in the order of their paths
 
 
 class Listing(Database):
@@ -50,12 +51,15 @@ class Listing(Database):
                 conditions.append(File.split == split)
             if status is not None:
                 conditions.append(File.status == status)
-            if label is not None:
-                conditions.append(_labelled(session, *label, sparse=composer is None))
             if after is not None:
                 conditions.append(_after(session, after))
-            query = select(File.id).where(*conditions).order_by(_first_path(session), File.id)
-            return list(_described(session, session.scalars(query.limit(limit)).all()))
+            query = select(File.id).order_by(_first_path(session), File.id).limit(limit)
+            if label is None:
+                ids = session.scalars(query.where(*conditions)).all()
+            else:
+                wanted = _labelled(session, *label)
+                ids = _labelled_page(session, query, conditions, wanted, limit)
+            return list(_described(session, ids))
 
     def search(self, text: str, limit: int | None = 100) -> list[dict[str, Any]]:
         """Files whose title, path, composer, key or labels contain every word of `text`, by path.
@@ -182,13 +186,32 @@ def _after(session: Session, last: int) -> ColumnElement[bool]:
     return and_(first >= found[1], or_(first > found[1], File.id > last))
 
 
-def _labelled(session: Session, category: str, value: str, sparse: bool) -> ColumnElement[bool]:
-    """The condition that a file has this label; `sparse`: no other condition has an index."""
+def _labelled(session: Session, category: str, value: str) -> Select[int]:
+    """The ids of the files with this label."""
     category, values = _known_label(session, category, value)
     wanted = (Label.category == category) & Label.value.in_(values)
-    ids = select(Label.file_id).where(wanted)
-    few = sparse and len(session.scalars(ids.limit(_FEW)).all()) < _FEW
-    return File.id.in_(ids) if few else ids.where(Label.file_id == File.id).exists()
+    return select(Label.file_id).where(wanted)
+
+
+def _labelled_page(
+    session: Session,
+    query: Select[int],
+    conditions: Sequence[ColumnElement[bool]],
+    wanted: Select[int],
+    limit: int | None,
+) -> Sequence[int]:
+    """The files of `query` with these conditions and a wanted label.
+
+    If many files have the label, the first page is looked for among the first files by path.
+    """
+    if limit is not None and len(session.scalars(wanted.limit(_FEW)).all()) == _FEW:
+        first = _first_path(session)
+        last = select(first).where(*conditions).order_by(first, File.id).offset(_WALKED).limit(1)
+        labelled = wanted.where(Label.file_id == File.id).exists()
+        near = query.where(*conditions, labelled, first < last.scalar_subquery())
+        if len(found := session.scalars(near).all()) == limit:
+            return found
+    return session.scalars(query.where(*conditions, File.id.in_(wanted))).all()
 
 
 def _known(kind: str, name: str | None, names: Sequence[str]) -> None:

@@ -25,6 +25,9 @@ _CREATE = (
     "(text, path UNINDEXED, tokenize = 'trigram case_sensitive 1', detail = none)"
 )
 _GRAM = 3  # characters of a trigram
+_MANY = 20_000  # matching files: of more, the first ones by path are looked for in that order
+_WALKED = 10_000  # files that are looked at in that order
+_MATCH = "search MATCH ? AND "
 _EXISTS = "SELECT 1 FROM sqlite_master WHERE name = 'search'"
 
 
@@ -63,10 +66,36 @@ def find(connection: Connection, words: Sequence[Sequence[str]], limit: int | No
     contains = " AND ".join(f"({_any(each, 'instr(text, ?) > 0')})" for each in words)
     values = [spelling for each in words for spelling in each]
     if match := " AND ".join(filter(None, map(_trigrams, words))):
-        contains, values = f"search MATCH ? AND {contains}", [match, *values]
+        contains, values = f"{_MATCH}{contains}", [match, *values]
+    if limit is not None and (not match or _has_many(connection, match)):
+        found = _walk(connection, contains, values, limit)
+        if len(found) == limit:
+            return found
     query = f"SELECT rowid FROM search WHERE {contains} ORDER BY path, rowid LIMIT ?"
     sized = -1 if limit is None else limit
     return list(connection.exec_driver_sql(query, (*values, sized)).scalars())
+
+
+def _has_many(connection: Connection, match: str) -> bool:
+    """Whether so many files match that sorting them takes long."""
+    query = "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)"
+    return connection.exec_driver_sql(query, (match, _MANY)).scalar() == _MANY
+
+
+def _walk(connection: Connection, contains: str, values: Sequence[str], limit: int) -> list[int]:
+    """The first files that match, among the first _WALKED by path; fewer than `limit`: unsure."""
+    contains, values = contains.removeprefix(_MATCH), values[contains.startswith(_MATCH) :]
+    query = "SELECT id FROM files ORDER BY path, id LIMIT ?"
+    ids = list(connection.exec_driver_sql(query, (_WALKED,)).scalars())
+    found: list[int] = []
+    for chunk in chunks(ids):
+        if len(found) >= limit:
+            break
+        marks = ",".join(map(str, chunk))
+        query = f"SELECT rowid FROM search WHERE rowid IN ({marks}) AND {contains}"
+        hits = set(connection.exec_driver_sql(query, tuple(values)).scalars())
+        found += [id for id in chunk if id in hits]
+    return found[:limit]
 
 
 def _any(values: Sequence[str], condition: str) -> str:
