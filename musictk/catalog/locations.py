@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
-from musictk.catalog.models import LEFT, File, Location
+from musictk.catalog.models import LEFT, File, Location, few
 from musictk.catalog.names import name_key
 from musictk.catalog.records import KnownLocation
 from musictk.catalog.upsert import drop_orphaned
@@ -61,7 +61,7 @@ class Locations(Database):
                     session.delete(place)
             session.flush()
             drop_orphaned(session, left)
-            missing = session.scalars(select(File.id).where(text(LEFT))).all()
+            missing = session.scalars(few(select(File.id).where(text(LEFT)), "left")).all()
             if missing:
                 from musictk.catalog.grouping import ungroup
 

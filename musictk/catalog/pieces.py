@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
-from musictk.catalog.models import MOVED, UNGROUPED, File, Location, SpanRow
+from musictk.catalog.models import MOVED, UNGROUPED, File, Location, SpanRow, few
 from musictk.catalog.piece_rows import read_pieces
 from musictk.catalog.records import (
     SPLITS,
@@ -100,7 +100,7 @@ class Pieces(Database):
         """Group accepted files without a split, give clusters the official splits of their files,
         and move clusters to empty wanted splits."""
         with self.writing() as session:
-            strays = session.scalars(select(File.id).where(text(UNGROUPED))).all()
+            strays = session.scalars(few(select(File.id).where(text(UNGROUPED)), "ungrouped")).all()
             if strays:
                 from musictk.catalog.grouping import group, newcomers
 
@@ -140,13 +140,14 @@ class Pieces(Database):
         """How many accepted files are in another split than their official one."""
         query = select(func.count()).where(text(MOVED), File.status == "accepted")
         with self.reading() as session:
-            return session.scalar(query.select_from(File)) or 0
+            return session.scalar(few(query.select_from(File), "moved")) or 0
 
 
 def apply_official_splits(session: Session) -> None:
     """Give every cluster the official split of its files; the strictest one if they differ."""
     columns = (File.cluster, File.official_split, File.split)
-    moved = session.scalars(select(File.cluster).where(text(MOVED), _grouped).distinct()).all()
+    query = few(select(File.cluster).where(text(MOVED), _grouped).distinct(), "moved")
+    moved = session.scalars(query).all()
     rows: list[Any] = []
     for chunk in chunks(sorted(map(str, moved))):  # elsewhere all files are where they should be
         own = _grouped & File.cluster.in_(chunk) & File.official_split.in_(SPLITS)
