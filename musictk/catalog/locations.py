@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from sqlalchemy import ColumnElement, delete, select, text, true, update
+from sqlalchemy import ColumnElement, delete, select, true, update
 from sqlalchemy.orm import Session
 
+from musictk.catalog.by_index import by_index
 from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
-from musictk.catalog.models import LEFT, File, Location, few
+from musictk.catalog.models import LEFT, File, Location
 from musictk.catalog.names import name_key
 from musictk.catalog.records import KnownLocation
 from musictk.catalog.upsert import drop_orphaned
@@ -61,7 +62,7 @@ class Locations(Database):
                     session.delete(place)
             session.flush()
             drop_orphaned(session, left)
-            missing = session.scalars(few(select(File.id).where(text(LEFT)), "left")).all()
+            missing = by_index(session, "id", "left", LEFT)
             if missing:
                 from musictk.catalog.grouping import ungroup
 

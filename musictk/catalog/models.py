@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, MetaData, Select, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, relationship
 
 from musictk.catalog.columns import (
@@ -47,11 +47,6 @@ PARTIAL = (
     ("ix_files_left", ("cluster",), LEFT),
     ("ix_files_moved", ("cluster",), MOVED),
 )
-
-
-def few(query: Select[Any], name: str) -> Select[Any]:
-    """Read the files of `query` with a partial index: SQLite would take one of more rows."""
-    return query.with_hint(File, f"INDEXED BY ix_files_{name}", "sqlite")
 
 
 def when(moment: datetime | None, timespec: str = "auto") -> str | None:

@@ -6,12 +6,13 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
+from musictk.catalog.by_index import by_index
 from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
-from musictk.catalog.models import MOVED, UNGROUPED, File, Location, SpanRow, few
+from musictk.catalog.models import MOVED, UNGROUPED, File, Location, SpanRow
 from musictk.catalog.piece_rows import read_pieces
 from musictk.catalog.records import (
     SPLITS,
@@ -100,7 +101,7 @@ class Pieces(Database):
         """Group accepted files without a split, give clusters the official splits of their files,
         and move clusters to empty wanted splits."""
         with self.writing() as session:
-            strays = session.scalars(few(select(File.id).where(text(UNGROUPED)), "ungrouped")).all()
+            strays = by_index(session, "id", "ungrouped", UNGROUPED)
             if strays:
                 from musictk.catalog.grouping import group, newcomers
 
@@ -138,16 +139,16 @@ class Pieces(Database):
 
     def moved_files(self) -> int:
         """How many accepted files are in another split than their official one."""
-        query = select(func.count()).where(text(MOVED), File.status == "accepted")
+        moved = f"{MOVED} AND status = 'accepted'"
         with self.reading() as session:
-            return session.scalar(few(query.select_from(File), "moved")) or 0
+            return int(by_index(session, "count(*)", "moved", moved)[0])
 
 
 def apply_official_splits(session: Session) -> None:
     """Give every cluster the official split of its files; the strictest one if they differ."""
     columns = (File.cluster, File.official_split, File.split)
-    query = few(select(File.cluster).where(text(MOVED), _grouped).distinct(), "moved")
-    moved = session.scalars(query).all()
+    accepted = f"{MOVED} AND status = 'accepted' AND cluster IS NOT NULL"
+    moved = by_index(session, "DISTINCT cluster", "moved", accepted)
     rows: list[Any] = []
     for chunk in chunks(sorted(map(str, moved))):  # elsewhere all files are where they should be
         own = _grouped & File.cluster.in_(chunk) & File.official_split.in_(SPLITS)

@@ -8,9 +8,16 @@ from typing import Any, NamedTuple
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from musictk.catalog.by_index import by_index
 from musictk.catalog.database import Database
 from musictk.catalog.distinct import distinct_values
 from musictk.catalog.models import File, Label, Run, Sample, ShardRow
+
+_CLUSTERS = (  # of accepted files, in the order of their index
+    "count(*)",
+    "cluster_status_split",
+    "cluster IS NOT NULL AND status = 'accepted' GROUP BY cluster",
+)
 
 
 class Amount(NamedTuple):
@@ -59,7 +66,7 @@ class Summary(Database):
                 "files": _by_count(statuses),
                 "kinds": _by_count(kinds),
                 "splits": _by_count(splits),
-                "clusters": session.scalar(_clusters()),
+                "clusters": len(by_index(session, *_CLUSTERS)),
                 "composers": len({each.composer_id for each in accepted} - {None}),
                 "notes": sum(each.notes for each in accepted),
                 "hours": round(sum(each.seconds for each in accepted) / 3600, 2),
@@ -71,14 +78,6 @@ class Summary(Database):
                 "samples": session.scalar(select(func.count()).select_from(Sample)),
                 "similar_composers": [list(pair) for pair in similar_pairs(session, found)],
             }
-
-
-def _clusters() -> Any:
-    """The number of clusters of accepted files, counted in the order of their index."""
-    own = File.cluster.is_not(None) & (File.status == "accepted")
-    return select(func.count()).select_from(
-        select(File.cluster).where(own).group_by(File.cluster).subquery()
-    )
 
 
 def _codes(session: Session, rejected: int) -> Counter[str]:
