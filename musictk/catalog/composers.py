@@ -9,11 +9,11 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from musictk.catalog.amounts import Amount, amounts
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, Composer, File
 from musictk.catalog.names import fold
 from musictk.catalog.similar import likely_pairs
-from musictk.catalog.summary import Amount, amounts
 from musictk.catalog.upsert import ComposerIds
 from musictk.errors import UnknownNameError, UsageError
 from musictk.spelling import keys, same_spelling

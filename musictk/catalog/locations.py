@@ -10,7 +10,8 @@ from sqlalchemy.orm import Session
 from musictk.catalog.by_index import by_index
 from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
-from musictk.catalog.models import LEFT, File, Location
+from musictk.catalog.indices import LEFT
+from musictk.catalog.models import File, Location
 from musictk.catalog.names import name_key
 from musictk.catalog.records import KnownLocation
 from musictk.catalog.upsert import drop_orphaned

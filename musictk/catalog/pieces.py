@@ -12,7 +12,8 @@ from sqlalchemy.orm import Session
 from musictk.catalog.by_index import by_index
 from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
-from musictk.catalog.models import MOVED, UNGROUPED, File, Location, SpanRow
+from musictk.catalog.indices import MOVED, UNGROUPED
+from musictk.catalog.models import File, Location, SpanRow
 from musictk.catalog.piece_rows import read_pieces
 from musictk.catalog.records import (
     SPLITS,

@@ -1,14 +1,16 @@
-"""Amounts: what the whole catalog has, and what each composer has."""
+"""Counts over the whole catalog."""
 
 from __future__ import annotations
 
 from collections import Counter
-from typing import Any, NamedTuple
+from typing import Any
 
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from musictk.catalog.amounts import amounts
 from musictk.catalog.by_index import by_index
+from musictk.catalog.composers import similar_pairs
 from musictk.catalog.database import Database
 from musictk.catalog.distinct import distinct_values
 from musictk.catalog.models import File, Label, Run, Sample, ShardRow
@@ -20,39 +22,11 @@ _CLUSTERS = (  # of accepted files, in the order of their index
 )
 
 
-class Amount(NamedTuple):
-    """The files of one composer with the same status, kind and split."""
-
-    composer_id: int | None
-    status: str
-    kind: str
-    split: str | None
-    files: int
-    notes: int
-    seconds: float
-    bars: int
-
-
-def amounts(session: Session) -> list[Amount]:
-    """The amounts of every composer. One index has all of it: the files themselves are not read."""
-    by = (File.composer_id, File.status, File.kind, File.split)
-    sums = (func.sum(File.notes), func.sum(File.seconds), func.sum(File.bars))
-    query = select(*by, func.count(), *sums).group_by(*by)
-    return [
-        Amount(
-            composer, status, kind, split, files, int(notes or 0), seconds or 0.0, int(bars or 0)
-        )
-        for composer, status, kind, split, files, notes, seconds, bars in session.execute(query)
-    ]
-
-
 class Summary(Database):
     """Counts over the whole catalog."""
 
     def summary(self) -> dict[str, Any]:
         """Counts by status, split, kind and reject reason; and similar composer names."""
-        from musictk.catalog.composers import similar_pairs
-
         with self.reading() as session:
             found = amounts(session)
             accepted = [each for each in found if each.status == "accepted"]

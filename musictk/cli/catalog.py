@@ -117,7 +117,7 @@ def search(
     here.output.table(rows, COLUMNS)
     if not rows and (operators := _OPERATORS.findall(text)):
         named = ", ".join(dict.fromkeys(operators))
-        here.output.note(f"a search has no operators: {named} was searched as it is written")
+        here.output.note(f"a search has no operators: {named} is part of the text")
 
 
 def show(

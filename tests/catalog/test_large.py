@@ -72,7 +72,14 @@ def test_no_query_for_a_few_files_reads_all_of_them(
 
 
 def _reads_all(step: str) -> bool:
-    small = ("search VIRTUAL TABLE INDEX 0:", "(subquery", "outdated", "found", "CONSTANT", "sqlite_master")
+    small = (
+        "search VIRTUAL TABLE INDEX 0:",
+        "(subquery",
+        "outdated",
+        "found",
+        "CONSTANT",
+        "sqlite_master",
+    )
     partial = ("ix_files_ungrouped", "ix_files_left", "ix_files_moved")
     return not any(name in step for name in (*small, *partial))
 
