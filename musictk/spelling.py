@@ -24,8 +24,12 @@ def plain(text: str) -> str:
 
 def keys(text: str) -> frozenset[str]:
     """`plain(text)`, and the same with umlauts as digraphs: `Händel` -> `handel`, `haendel`."""
-    composed = unicodedata.normalize("NFC", text).casefold()
-    return frozenset((plain(text), plain(composed.translate(_DIGRAPHS))))
+    return frozenset((plain(text), other_key(text)))
+
+
+def other_key(text: str) -> str:
+    """`plain(text)` with umlauts as digraphs: `Händel` -> `haendel`."""
+    return plain(unicodedata.normalize("NFC", text).casefold().translate(_DIGRAPHS))
 
 
 def same_spelling(name: str, known: Iterable[str]) -> list[str]:

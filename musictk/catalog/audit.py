@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import selectinload
+from sqlalchemy.orm import Session
 
 from musictk.catalog.columns import unreadable
+from musictk.catalog.listing import file_to_dict
 from musictk.catalog.models import (
     Checkpoint,
     Export,
@@ -24,10 +26,11 @@ from musictk.catalog.models import (
 )
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
-from musictk.catalog.queries import file_to_dict
+from musictk.catalog.selection import EAGER
 from musictk.catalog.typed_paths import typed
 from musictk.files import write_bytes
 
+_ROWS = 500  # files in memory at a time
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
 _IDENTITY = ("id", "path", "member")  # may differ for the same music
 
@@ -46,12 +49,13 @@ class Audit(Pieces):
 
         with self.reading() as session:
             faults = [_fault(what, where, _RESTORE) for what, where in unreadable_rows(session)]
+            columns = (Location.path, Location.member, Location.file_id, File.sha256)
             places = session.execute(
-                select(Location, File).join(File).where(File.sha256.is_not(None))
+                select(*columns).join(File).where(File.sha256.is_not(None))
             ).all()
-            faults += self._files(list(places))
+            faults += self._files(places)
             clusters: dict[str, set[str]] = defaultdict(set)
-            query = select(File.cluster, File.split).where(File.status == "accepted")
+            query = select(File.cluster, File.split).where(File.status == "accepted").distinct()
             for cluster, split in session.execute(query):
                 clusters[cluster or "none"].add(split or "none")
             for cluster, splits in clusters.items():
@@ -80,9 +84,6 @@ class Audit(Pieces):
     def digest(self) -> str:
         """SHA-256 over everything ingest recorded, independent of the order of files."""
         with self.reading() as session:
-            query = select(File).options(
-                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
-            )
             lines = sorted(
                 json.dumps(
                     {
@@ -93,18 +94,15 @@ class Audit(Pieces):
                     | {"places": [[place.path, place.member] for place in file.locations]},
                     sort_keys=True,
                 )
-                for file in session.scalars(query)
+                for file in _every_file(session)
             )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def export(self, path: Path) -> int:
         """Write the rows of every table as JSON lines to `path`; return their number."""
         with self.reading() as session:
-            query = select(File).options(
-                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
-            )
             rows: list[dict[str, Any]] = [
-                {"table": "files"} | file_to_dict(file) for file in session.scalars(query)
+                {"table": "files"} | file_to_dict(file) for file in _every_file(session)
             ]
             for table in (Run, Checkpoint, Export, Sample, ShardRow):
                 name = table.__tablename__
@@ -116,26 +114,27 @@ class Audit(Pieces):
     def _at(self, stored: str) -> Path:
         return self.root / load_path(stored)
 
-    def _files(self, places: list[Any]) -> list[dict[str, str]]:
-        there = {place.path: self._at(place.path) for place, _ in places}
+    def _files(self, places: Sequence[Any]) -> list[dict[str, str]]:
+        there = {place.path: self._at(place.path) for place in places}
         there = {stored: path for stored, path in there.items() if path.is_file()}
-        living = {file.id: place for place, file in places if place.path in there}
+        living = {place.file_id: place for place in places if place.path in there}
         faults = []
-        for place, file in places:
+        for place in places:
             if place.path not in there:
-                hint = self._moved(living[file.id]) if file.id in living else self._lost(place)
+                known = living.get(place.file_id)
+                hint = self._moved(known) if known is not None else self._lost(place)
                 faults.append(_fault("a file is missing", place.path, hint))
-            elif not place.member and _sha256(there[place.path]) != file.sha256:
+            elif not place.member and _sha256(there[place.path]) != place.sha256:
                 hint = f"run: musictk ingest {typed(there[place.path])}"
                 faults.append(_fault("a file has changed", place.path, hint))
         return faults
 
-    def _moved(self, living: Location) -> str:
+    def _moved(self, living: Any) -> str:
         """How to drop a location that no longer exists of a file that has another one."""
         path = self._at(living.path)
         return f"run: musictk ingest {typed(path if living.member else path.parent)}"
 
-    def _lost(self, place: Location) -> str:
+    def _lost(self, place: Any) -> str:
         """How to find a file again, or to drop it, whose locations all do not exist."""
         folder = next(each for each in self._at(place.path).parents if each.is_dir())
         return (
@@ -174,6 +173,14 @@ class Audit(Pieces):
         if any(span.offset < 0 or span.offset + span.length > shard.length for span in spans):
             return [_fault("a span is outside its shard", shard.path, hint)]
         return []
+
+
+def _every_file(session: Session) -> Iterator[File]:
+    """All files; only a few are in memory at a time."""
+    query = select(File).options(*EAGER).order_by(File.id).execution_options(yield_per=_ROWS)
+    for file in session.scalars(query):
+        yield file
+        session.expunge(file)
 
 
 def _fault(what: str, where: str, hint: str) -> dict[str, str]:

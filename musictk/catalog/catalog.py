@@ -9,14 +9,18 @@ from musictk.catalog.audit import Audit
 from musictk.catalog.composers import Composers
 from musictk.catalog.database import connect
 from musictk.catalog.labels import Labels
+from musictk.catalog.listing import Listing
+from musictk.catalog.locations import Locations
 from musictk.catalog.pieces import Pieces
-from musictk.catalog.queries import Queries
 from musictk.catalog.run_changes import RunChanges
 from musictk.catalog.runs import Runs
 from musictk.catalog.shards import Shards
+from musictk.catalog.summary import Summary
 
 
-class Catalog(Audit, Pieces, Composers, Queries, Labels, Shards, Runs, RunChanges):
+class Catalog(
+    Audit, Pieces, Locations, Composers, Listing, Summary, Labels, Shards, Runs, RunChanges
+):
     """Composers, files, labels, tokenizers, shards, runs, checkpoints, exports and samples.
 
     A context manager. Stored paths are relative to `root`, or absolute. Concurrent writers wait for

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from typing import Any
 
-from sqlalchemy import and_, delete, func, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy.orm import Session
 
+from musictk.catalog.amounts import Amount, amounts
 from musictk.catalog.database import Database
 from musictk.catalog.models import Alias, Composer, File
 from musictk.catalog.names import fold
 from musictk.catalog.similar import likely_pairs
 from musictk.catalog.upsert import ComposerIds
 from musictk.errors import UnknownNameError, UsageError
-from musictk.spelling import same_spelling
+from musictk.spelling import keys, same_spelling
 
 
 class Composers(Database):
@@ -26,34 +29,35 @@ class Composers(Database):
 
     def composers(self) -> list[dict[str, Any]]:
         """All composers with spellings and amounts of music, the largest first."""
-        query = (
-            select(Composer, func.count(File.id), func.sum(File.notes), func.sum(File.seconds))
-            .outerjoin(File, and_(File.composer_id == Composer.id, File.status == "accepted"))
-            .group_by(Composer.id)
-            .options(selectinload(Composer.aliases))
-        )
         with self.reading() as session:
+            spelled: dict[int, list[str]] = defaultdict(list)
+            for owner, spelling in session.execute(select(Alias.composer_id, Alias.spelling)):
+                spelled[owner].append(spelling)
+            own: dict[int | None, list[Amount]] = defaultdict(list)
+            for each in amounts(session):
+                own[each.composer_id] += [each] if each.status == "accepted" else []
             rows = [
                 {
-                    "id": composer.id,
-                    "name": composer.name,
-                    "aliases": sorted(
-                        alias.spelling
-                        for alias in composer.aliases
-                        if alias.spelling != composer.name
-                    ),
-                    "files": files,
-                    "notes": int(notes or 0),
-                    "hours": round((seconds or 0.0) / 3600, 3),
+                    "id": id,
+                    "name": name,
+                    "aliases": sorted(each for each in spelled[id] if each != name),
+                    "files": sum(each.files for each in own[id]),
+                    "notes": sum(each.notes for each in own[id]),
+                    "hours": round(sum(each.seconds for each in own[id]) / 3600, 3),
                 }
-                for composer, files, notes, seconds in session.execute(query)
+                for id, name in session.execute(select(Composer.id, Composer.name))
             ]
         return sorted(rows, key=lambda row: (-row["files"], row["name"]))
+
+    def composer_names(self) -> list[str]:
+        """The name of every composer."""
+        with self.reading() as session:
+            return list(session.scalars(select(Composer.name).order_by(Composer.id)))
 
     def similar_composers(self) -> list[tuple[str, str]]:
         """Pairs of names that may be one composer: (the one to keep, the other); see `similar`."""
         with self.reading() as session:
-            return similar_pairs(session)
+            return similar_pairs(session, amounts(session))
 
     def alias(self, composer: str, alias: str) -> int:
         """Make `alias` another name of `composer`; a composer of that name is joined with it.
@@ -94,14 +98,26 @@ def find_composer(session: Session, name: str) -> Composer:
     alias = session.get(Alias, fold(name))
     if alias is not None:
         return session.get_one(Composer, alias.composer_id)
-    owners = dict(session.execute(select(Alias.spelling, Alias.composer_id)).all())
-    found = {owners[spelling]: spelling for spelling in same_spelling(name, owners)}
+    found = _owners(session, name)
     if not found:
-        raise UnknownNameError("composer", name, owners)
+        raise UnknownNameError("composer", name, session.scalars(select(Alias.spelling)))
     if len(found) > 1:
         named = " and ".join(map(repr, sorted(found.values())))
         raise UsageError(f"composer {name!r} matches {named}", "give the exact spelling of one")
     return session.get_one(Composer, next(iter(found)))
+
+
+def may_be_composer(session: Session, name: str) -> bool:
+    """Whether `find_composer` finds a composer, or several."""
+    return session.get(Alias, fold(name)) is not None or bool(_owners(session, name))
+
+
+def _owners(session: Session, name: str) -> dict[int, str]:
+    """The composers whose names are spellings of `name`: the spelling of each, by id."""
+    either = or_(Alias.plain_key.in_(keys(name)), Alias.other_key.in_(keys(name)))
+    query = select(Alias.spelling, Alias.composer_id).where(either)
+    owners = dict(session.execute(query).all())
+    return {owners[spelling]: spelling for spelling in same_spelling(name, owners)}
 
 
 def named_composer(session: Session, name: str) -> Composer:
@@ -109,14 +125,13 @@ def named_composer(session: Session, name: str) -> Composer:
     return session.get_one(Composer, ComposerIds(session).id(name))
 
 
-def similar_pairs(session: Session) -> list[tuple[str, str]]:
+def similar_pairs(session: Session, found: Iterable[Amount]) -> list[tuple[str, str]]:
     """The likely pairs among the composers that have files."""
-    query = (
-        select(Composer.name, func.count(File.id))
-        .join(File, File.composer_id == Composer.id)
-        .group_by(Composer.id)
-    )
-    return likely_pairs(dict(session.execute(query).all()))
+    files: Counter[int | None] = Counter()
+    for each in found:
+        files[each.composer_id] += each.files
+    names = session.execute(select(Composer.id, Composer.name))
+    return likely_pairs({name: files[id] for id, name in names if files[id]})
 
 
 def _join(session: Session, alias: Alias, target: int) -> int:

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.locking import begin, prepare
 from musictk.catalog.migrations import HEAD, REVISIONS
+from musictk.catalog.search_index import refresh
 from musictk.errors import MusictkError, UsageError
 from musictk.files import cause, writing
 
@@ -65,6 +66,8 @@ class Database:
             session.begin(),
         ):
             yield session
+            session.flush()
+            refresh(session.connection())
 
     def require_writable(self) -> None:
         """Raise MusictkError if the database can only be read."""
@@ -211,6 +214,7 @@ def _migrate(engine: Engine, url: str) -> None:
         config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
         config.attributes["connection"] = connection
         command.upgrade(config, "head")
+        refresh(connection)
 
 
 @contextmanager

@@ -15,10 +15,10 @@ from itertools import chain
 from sqlalchemy import delete, func, or_, select, update
 from sqlalchemy.orm import Session
 
+from musictk.catalog.chunks import chunks
 from musictk.catalog.models import File, Posting
 from musictk.catalog.postings import (
     PER_CLUSTER,
-    chunks,
     delete_postings,
     insert_postings,
     keys_of,

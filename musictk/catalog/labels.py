@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 
 from musictk.catalog.composers import find_composer, named_composer
 from musictk.catalog.database import Database
+from musictk.catalog.distinct import distinct_values
 from musictk.catalog.models import File, Label
 from musictk.catalog.selection import select_files, select_labelled
 from musictk.errors import MusictkError, UnknownNameError, UsageError
@@ -41,12 +42,11 @@ class Labels(Database):
 
     def label_values(self) -> dict[str, list[str]]:
         """The values of every category of labels."""
-        found: dict[str, list[str]] = {}
-        query = select(Label.category, Label.value).distinct()
         with self.reading() as session:
-            for category, value in session.execute(query.order_by(Label.category, Label.value)):
-                found.setdefault(category, []).append(value)
-        return found
+            return {
+                category: distinct_values(session, Label.value, Label.category == category)
+                for category in distinct_values(session, Label.category)
+            }
 
     def label_csv(self, path: Path) -> dict[str, Any]:
         """Label by a CSV file with a header: one column (file, path, sha256 or composer) selects

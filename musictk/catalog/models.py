@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import ForeignKey, MetaData, UniqueConstraint
+from sqlalchemy import ForeignKey, Index, MetaData, UniqueConstraint, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, deferred, mapped_column, relationship
 
 from musictk.catalog.columns import (
@@ -19,6 +19,9 @@ from musictk.catalog.columns import (
     JsonObject,
     UtcDateTime,
 )
+from musictk.catalog.indices import LISTED_BY, PARTIAL
+from musictk.catalog.names import from_column, name_key
+from musictk.spelling import other_key, plain
 
 _NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -81,6 +84,13 @@ class Alias(Base):
     key: Mapped[str] = mapped_column(primary_key=True)  # names.fold(spelling)
     spelling: Mapped[str]
     composer_id: Mapped[int] = mapped_column(ForeignKey("composers.id"), index=True)
+    # The keys by which `spelling.same_spelling` compares.
+    plain_key: Mapped[str | None] = mapped_column(
+        index=True, default=from_column("spelling", plain)
+    )
+    other_key: Mapped[str | None] = mapped_column(
+        index=True, default=from_column("spelling", other_key)
+    )
 
 
 class File(Base):
@@ -91,19 +101,19 @@ class File(Base):
     id: Mapped[int] = mapped_column(primary_key=True)
     sha256: Mapped[str | None] = mapped_column(unique=True)  # None: its bytes could not be read
     kind: Mapped[str]  # midi | text | abc
-    status: Mapped[str] = mapped_column(index=True)  # accepted | rejected | missing
+    status: Mapped[str]  # accepted | rejected | missing
     code: Mapped[str | None]  # reject reason, see musictk.reading.reasons
     detail: Mapped[str | None]
     repair: Mapped[str | None]  # what was repaired in memory when it was read
     checks: Mapped[int]  # version of the checks it passed
     size: Mapped[int] = mapped_column(CheckedBigInteger)  # bytes
     title: Mapped[str]
-    composer_id: Mapped[int | None] = mapped_column(ForeignKey("composers.id"), index=True)
+    title_key: Mapped[str | None] = mapped_column(index=True, default=from_column("title", plain))
+    path: Mapped[str | None]  # of its first location: lists are in this order; kept by a trigger
+    composer_id: Mapped[int | None] = mapped_column(ForeignKey("composers.id"))
     joined_from: Mapped[str | None]  # its composer before `alias` joined two names
-    cluster: Mapped[str | None] = mapped_column(
-        index=True
-    )  # smallest sha256 of its near-duplicates
-    split: Mapped[str | None] = mapped_column(index=True)  # train | valid | test
+    cluster: Mapped[str | None]  # smallest sha256 of its near-duplicates
+    split: Mapped[str | None]  # train | valid | test
     official_split: Mapped[str | None]  # the one that a table of its data set gives
     notes: Mapped[int | None]
     tracks: Mapped[int | None]
@@ -122,6 +132,12 @@ class File(Base):
         back_populates="file", order_by="Location.path, Location.member"
     )
     labels: Mapped[list[Label]] = relationship(order_by="Label.category")
+    __table_args__ = (
+        *(Index(None, *columns) for columns in LISTED_BY),
+        Index(None, "cluster", "status", "split"),
+        Index(None, "composer_id", "status", "kind", "split", "notes", "seconds", "bars"),
+        *(Index(name, *columns, sqlite_where=text(where)) for name, columns, where in PARTIAL),
+    )
 
 
 class Location(Base):
@@ -134,11 +150,13 @@ class Location(Base):
 
     path: Mapped[str] = mapped_column(primary_key=True)  # names.store_path, forward slashes
     member: Mapped[str] = mapped_column(primary_key=True, default="")
+    name: Mapped[str | None] = mapped_column(index=True, default=from_column("path", name_key))
     size: Mapped[int] = mapped_column(CheckedBigInteger)
     mtime_ns: Mapped[int] = mapped_column(CheckedBigInteger)
     checks: Mapped[int]  # version of the checks it was examined with
     file_id: Mapped[int | None] = mapped_column(ForeignKey("files.id"), index=True)
     file: Mapped[File | None] = relationship(back_populates="locations")
+    __table_args__ = (Index("ix_places_member", "member", sqlite_where=text("member != ''")),)
 
 
 class Label(Base):
@@ -151,6 +169,15 @@ class Label(Base):
     )
     category: Mapped[str] = mapped_column(primary_key=True)
     value: Mapped[str]
+    __table_args__ = (Index(None, "category", "value"),)
+
+
+class Outdated(Base):
+    """A file whose text in the search index is outdated; triggers add it, see `search_index`."""
+
+    __tablename__ = "outdated"
+
+    file_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
 
 
 class Posting(Base):
@@ -203,7 +230,7 @@ class SpanRow(Base):
 
     id: Mapped[int] = mapped_column(primary_key=True)
     shard_id: Mapped[int] = mapped_column(ForeignKey("shards.id"), index=True)
-    file_id: Mapped[int] = mapped_column(ForeignKey("files.id"))
+    file_id: Mapped[int] = mapped_column(ForeignKey("files.id"), index=True)
     offset: Mapped[int] = mapped_column(CheckedBigInteger)
     length: Mapped[int] = mapped_column(CheckedBigInteger)
     augment: Mapped[str] = mapped_column(default="")

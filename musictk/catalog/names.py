@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Callable
+from typing import Any
 
 _AWKWARD = re.compile("[\udc80-\udcff\\\\]")
 _ESCAPE = re.compile(r"\\(?:x([0-9a-f]{2})|\\)")
@@ -28,3 +30,18 @@ def store_path(path: str) -> str:
 def load_path(stored: str) -> str:
     """The inverse of `store_path`."""
     return _ESCAPE.sub(lambda match: chr(0xDC00 + int(match[1], 16)) if match[1] else "\\", stored)
+
+
+def name_key(path: str) -> str:
+    """The last part of a path without case, by which the end of a path is looked up."""
+    return path.rpartition("/")[2].casefold()
+
+
+def from_column(column: str, key: Callable[[str], str]) -> Callable[[Any], str | None]:
+    """A default for a column: the key of another column of the same row."""
+
+    def default(context: Any) -> str | None:
+        value = context.get_current_parameters()[column]
+        return key(value) if isinstance(value, str) else None
+
+    return default

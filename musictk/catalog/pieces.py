@@ -1,22 +1,24 @@
-"""The music in the catalog: files, locations, clusters and splits."""
+"""The music in the catalog: files, clusters and splits."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import Session
 
-from musictk.catalog.columns import unreadable
+from musictk.catalog.by_index import by_index
+from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
+from musictk.catalog.indices import MOVED, UNGROUPED
 from musictk.catalog.models import File, Location, SpanRow
+from musictk.catalog.piece_rows import read_pieces
 from musictk.catalog.records import (
     SPLITS,
     ExaminedFile,
     FileSketch,
-    KnownLocation,
     OfficialSplits,
     PieceInfo,
 )
@@ -37,22 +39,6 @@ _grouped = (File.status == "accepted") & File.cluster.is_not(None)
 class Pieces(Database):
     """Files and their splits: written by `ingest`, read by training."""
 
-    def known_locations(self) -> dict[tuple[str, str], KnownLocation]:
-        """Every known location, by (path, member)."""
-        columns = (
-            Location.path,
-            Location.member,
-            Location.size,
-            Location.mtime_ns,
-            Location.checks,
-        )
-        query = select(*columns, File.code, Location.file_id).outerjoin(File)
-        with self.reading() as session:
-            return {
-                (path, member): KnownLocation(size, mtime_ns, checks, code, file_id)
-                for path, member, size, mtime_ns, checks, code, file_id in session.execute(query)
-            }
-
     def record(
         self, files: Sequence[ExaminedFile], fractions: Fractions = DEFAULT_FRACTIONS
     ) -> None:
@@ -69,41 +55,6 @@ class Pieces(Database):
             ids, joining = record_files(session, files, owners)
             drop_orphaned(session, record_locations(session, files, ids))
             group(session, joining, fractions)
-
-    def forget(self, places: Iterable[tuple[str, str]]) -> None:
-        """Delete locations, as (path, member); a file without a location becomes `missing`.
-
-        A missing file loses its cluster and split: it is grouped again when it returns, because
-        near-duplicates may have been added in the meantime.
-        """
-        with self.writing() as session:
-            left: set[int] = set()
-            for path, member in places:
-                place = session.get(Location, (path, member))
-                if place is not None:
-                    left |= {place.file_id} if place.file_id is not None else set()
-                    session.delete(place)
-            session.flush()
-            drop_orphaned(session, left)
-            query = select(File.id).where(File.status == "missing", File.cluster.is_not(None))
-            missing = session.scalars(query).all()
-            if missing:
-                from musictk.catalog.grouping import ungroup
-
-                ungroup(session, missing)
-
-    def move_locations(self, moves: Mapping[str, str]) -> None:
-        """Give locations new paths, by their old ones. One that is known already is replaced."""
-        with self.writing() as session:
-            replaced: set[int] = set()
-            for old, new in moves.items():
-                known = select(Location.member).where(Location.path == new)
-                again = (Location.path == old) & Location.member.in_(session.scalars(known).all())
-                ids = session.scalars(select(Location.file_id).where(again))
-                replaced |= {file_id for file_id in ids if file_id is not None}
-                session.execute(delete(Location).where(again))
-                session.execute(update(Location).where(Location.path == old).values(path=new))
-            drop_orphaned(session, replaced)
 
     def set_composers(self, composers: Mapping[tuple[str, str], str]) -> None:
         """Set the composers of the files at these locations, (path, member)."""
@@ -134,18 +85,8 @@ class Pieces(Database):
         self, split: str | None = None, reads: Collection[str] = frozenset({"midi"})
     ) -> list[PieceInfo]:
         """Accepted files of the given kinds, of all splits or of one, ordered by id."""
-        query = (
-            select(File)
-            .where(File.status == "accepted", File.kind.in_(sorted(reads)))
-            .options(
-                selectinload(File.locations), selectinload(File.labels), selectinload(File.composer)
-            )
-            .order_by(File.id)
-        )
-        if split is not None:
-            query = query.where(File.split == split)
         with self.reading() as session:
-            return [piece for file in session.scalars(query) if (piece := _piece(file))]
+            return read_pieces(session, split, reads)
 
     def sketches(self) -> list[FileSketch]:
         """The sketch of every accepted file, ordered by content hash."""
@@ -161,8 +102,7 @@ class Pieces(Database):
         """Group accepted files without a split, give clusters the official splits of their files,
         and move clusters to empty wanted splits."""
         with self.writing() as session:
-            query = select(File.id).where(File.status == "accepted", File.split.is_(None))
-            strays = session.scalars(query).all()
+            strays = by_index(session, "id", "ungrouped", UNGROUPED)
             if strays:
                 from musictk.catalog.grouping import group, newcomers
 
@@ -192,24 +132,31 @@ class Pieces(Database):
     def official_splits(self) -> OfficialSplits:
         """How many files have an official split, and how many of them are in another one."""
         official = (File.status == "accepted") & File.official_split.is_not(None)
-        query = select(File.official_split, File.split, func.count()).where(official)
-        counts: Counter[str] = Counter()
-        moved = 0
+        query = select(File.official_split, func.count()).where(official)
         with self.reading() as session:
-            grouped = query.group_by(File.official_split, File.split)
-            for given, split, count in session.execute(grouped):
-                counts[str(given)] += count
-                moved += count if given != split else 0
-        return OfficialSplits({split: counts[split] for split in SPLITS if counts[split]}, moved)
+            counts = dict(session.execute(query.group_by(File.official_split)).all())
+        files = {split: counts[split] for split in SPLITS if counts.get(split)}
+        return OfficialSplits(files, self.moved_files())
+
+    def moved_files(self) -> int:
+        """How many accepted files are in another split than their official one."""
+        moved = f"{MOVED} AND status = 'accepted'"
+        with self.reading() as session:
+            return int(by_index(session, "count(*)", "moved", moved)[0])
 
 
 def apply_official_splits(session: Session) -> None:
     """Give every cluster the official split of its files; the strictest one if they differ."""
     columns = (File.cluster, File.official_split, File.split)
-    query = select(*columns).where(_grouped, File.official_split.in_(SPLITS)).distinct()
+    accepted = f"{MOVED} AND status = 'accepted' AND cluster IS NOT NULL"
+    moved = by_index(session, "DISTINCT cluster", "moved", accepted)
+    rows: list[Any] = []
+    for chunk in chunks(sorted(map(str, moved))):  # elsewhere all files are where they should be
+        own = _grouped & File.cluster.in_(chunk) & File.official_split.in_(SPLITS)
+        rows += session.execute(select(*columns).where(own).distinct())
     given: dict[str, set[str]] = defaultdict(set)
     current: dict[str, str | None] = {}
-    for cluster, official, split in session.execute(query):
+    for cluster, official, split in rows:
         given[str(cluster)].add(str(official))
         current[str(cluster)] = split
     for cluster, splits in given.items():
@@ -237,26 +184,3 @@ def fill_splits(session: Session, fractions: Fractions) -> None:
         if split != assigned[cluster]:  # no longer its official one
             changed = update(File).where(File.cluster == cluster)
             session.execute(changed.values(split=split, official_split=None))
-
-
-def _piece(file: File) -> PieceInfo | None:
-    """None for a file without a readable location: it cannot be loaded."""
-    if not file.locations:
-        unreadable.note()
-        return None
-    place = file.locations[0]
-    labels: dict[str, Any] = {label.category: label.value for label in file.labels}
-    return PieceInfo(
-        id=file.id,
-        path=place.path,
-        member=place.member or None,
-        kind=file.kind,
-        sha256=file.sha256 or "",
-        split=file.split,
-        composer=file.composer.name if file.composer else None,
-        labels=labels,
-        seconds=file.seconds or 0.0,
-        notes=file.notes or 0,
-        cluster=file.cluster,
-        locations=tuple((each.path, each.member or None) for each in file.locations),
-    )

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from typing import TypeVar
+from collections.abc import Iterable, Sequence
 
 from sqlalchemy import delete, insert, select
 from sqlalchemy.orm import Session
 
+from musictk.catalog.chunks import chunks
 from musictk.catalog.models import File, Posting
 from musictk.sketches import Sketch, index_keys, parse_sketch
 
 PER_CLUSTER = 4  # files of one cluster that are indexed under one key
-_CHUNK = 1000  # values in one IN (...)
-_T = TypeVar("_T")
 
 
 def read_sketch(sketch: object) -> Sketch | None:
@@ -81,8 +79,3 @@ def repost(session: Session, clusters: Sequence[str]) -> None:
                     lists[key].append(id)
                     rows.append((key, id))
         insert_postings(session, rows)
-
-
-def chunks(values: Sequence[_T]) -> Iterator[Sequence[_T]]:
-    """Slices of at most 1,000 values, for one `IN (...)` each."""
-    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))

@@ -33,7 +33,7 @@ class ExaminedFile:
     sketch: bytes | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class PieceInfo:
     """An accepted file: its facts, and where to read it."""
 

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
 from shlex import quote
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
-from musictk.catalog.composers import find_composer
+from musictk.catalog.composers import find_composer, may_be_composer
 from musictk.catalog.models import Alias, File, Label, Location
-from musictk.catalog.names import store_path
+from musictk.catalog.names import name_key, store_path
 from musictk.catalog.typed_paths import stored_paths
 from musictk.errors import UnknownNameError, UsageError
 from musictk.spelling import plain
 
 EAGER = (selectinload(File.composer), selectinload(File.locations), selectinload(File.labels))
 _LISTED = 5  # files in the message about several
+_WORDS = re.compile(r'(?<!\S)"([^"]*[^"\s][^"]*)"(?!\S)|(\S+)')
+_HEX = "0123456789abcdef"
 _NOT_ASCII = "*[^ -~]*"  # a GLOB pattern
 # Files that a name means together; of any other kind it has to be one file.
 _TOGETHER = ("composer", "archive")
@@ -84,10 +86,25 @@ def spellings(text: str) -> list[str]:
     ]
 
 
-def mentions(session: Session, text: str) -> list[ColumnElement[bool]]:
-    """For each word of `text`, the condition that a fact of the file contains it.
+def searched_words(text: str) -> list[list[str]]:
+    """The words of a search, each folded, in the spellings in which a fact may contain it.
 
-    Case, accents and `_` do not count.
+    A text in double quotes is one word: it is found with its spaces. Every other character means
+    itself. Raises UsageError where nothing is left to search for.
+    """
+    found = []
+    for quoted, word in _WORDS.findall(text.replace("_", " ")):
+        folded = dict.fromkeys(plain(each) for each in spellings(quoted or word))
+        found += [kept] if (kept := list(filter(None, folded))) else []
+    if not found and text.strip():
+        raise UsageError(f"{text!r} has no words to search for", "give a part of a title or path")
+    return found
+
+
+def mentions(session: Session, words: Sequence[Sequence[str]]) -> list[ColumnElement[bool]]:
+    """For each of these `searched_words`, the condition that a fact of the file contains it.
+
+    It reads every row: `search_index` is faster where it can be used.
     """
     fold = _folding(session)
 
@@ -105,9 +122,7 @@ def mentions(session: Session, text: str) -> list[ColumnElement[bool]]:
             File.composer_id.in_(alias),
         )
 
-    words = text.replace("_", " ").split()
-    folded = [[key for each in spellings(word) if (key := plain(each))] for word in words]
-    return [anywhere(keys) for keys in folded if keys]
+    return [anywhere(each) for each in words]
 
 
 def _conditions(
@@ -117,23 +132,30 @@ def _conditions(
     if key.isdecimal() and len(key) < 10:
         yield "id", File.id == int(key)
     names = spellings(key)
+
+    def at(place: ColumnElement[bool]) -> ColumnElement[bool]:
+        return File.id.in_(select(Location.file_id).where(place))
+
     archive = and_(Location.path.in_(names), Location.member != "")
-    yield "path", File.locations.any(and_(Location.path.in_(names), Location.member == ""))
+    yield "path", at(and_(Location.path.in_(names), Location.member == ""))
     typed = Location.path.in_(stored_paths(session, key))
-    yield "path", File.locations.any(and_(typed, Location.member == ""))
-    yield "archive", File.locations.any(archive)
-    yield "path", File.locations.any(Location.member.in_(names))
-    ends = [Location.path.endswith("/" + name, autoescape=True) for name in names]
-    yield "path", File.locations.any(and_(or_(*ends), Location.member == ""))
-    yield "archive", File.locations.any(or_(*ends))
-    if len(key) >= 8 and all(char in "0123456789abcdef" for char in key.lower()):
-        yield "hash", File.sha256.startswith(key.lower())
-    if composers:
-        with suppress(UnknownNameError):
-            yield "composer", File.composer_id == find_composer(session, key).id
-    yield "title", File.title.in_(names)
+    yield "path", at(and_(typed, Location.member == ""))
+    yield "archive", at(archive)
+    yield "path", at(and_(Location.member.in_(names), Location.member != ""))
+    ends = [
+        and_(Location.name == name_key(name), Location.path.endswith("/" + name, autoescape=True))
+        for name in names
+    ]
+    yield "path", at(and_(or_(*ends), Location.member == ""))
+    yield "archive", at(or_(*ends))
+    if len(key) >= 8 and all(char in _HEX for char in key.lower()):
+        yield "hash", File.sha256.between(key.lower(), key.lower() + "g")
+    if composers and may_be_composer(session, key):
+        yield "composer", File.composer_id == find_composer(session, key).id
+    folded = File.title_key == plain(key)
+    yield "title", and_(folded, File.title.in_(names))
     if plain(key):
-        yield "title", _folding(session)(File.title) == plain(key)
+        yield "title", folded
 
 
 def _several(key: str, files: Sequence[File]) -> UsageError:
@@ -146,7 +168,7 @@ def _several(key: str, files: Sequence[File]) -> UsageError:
 
 
 def _titles(session: Session) -> Sequence[str]:
-    return session.scalars(select(File.title).limit(9999)).all()
+    return session.scalars(select(File.title).order_by(File.id).limit(9999)).all()
 
 
 def _folding(session: Session) -> Callable[[Any], ColumnElement[str]]:
@@ -170,6 +192,8 @@ def _contains(
 ) -> ColumnElement[bool]:
     """Whether the folded column contains `word`. ASCII needs no Python function: it is faster."""
     found: ColumnElement[bool] = column.icontains(word, autoescape=True)
+    if " " in word:
+        return or_(found, fold(column).contains(word, autoescape=True))
     if fold is func.lower:
         return found
     folded = fold(column).contains(word, autoescape=True)

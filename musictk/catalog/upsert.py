@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple
 
 from sqlalchemy import delete, exists, insert, select, update
 from sqlalchemy.orm import Session
 
+from musictk.catalog.chunks import chunks
 from musictk.catalog.models import Alias, Composer, File, Label, Location
 from musictk.catalog.names import fold
 from musictk.catalog.records import ExaminedFile, FileToGroup
-
-_CHUNK = 500  # values in one IN (...)
-_T = TypeVar("_T")
 
 
 class ComposerIds:
@@ -102,7 +100,7 @@ class _Plan:
     def _add(self, found: ExaminedFile, owner: int | None) -> int:
         slot = -1 - len(self.fresh)
         named = {"title": found.title, "composer_id": owner, "official_split": found.split}
-        self.fresh.append(_columns(found) | named)
+        self.fresh.append(_columns(found) | named | {"path": found.path})
         self.added.append((slot, found))
         if found.sha256:
             self._known[found.sha256] = _KnownFile(
@@ -135,7 +133,7 @@ def record_locations(
 ) -> set[int]:
     """Insert or update the locations; return the ids of files they replaced."""
     known: dict[tuple[str, str], int | None] = {}
-    for chunk in _chunks(sorted({found.path for found in examined})):
+    for chunk in chunks(sorted({found.path for found in examined})):
         query = select(Location.path, Location.member, Location.file_id).where(
             Location.path.in_(chunk)
         )
@@ -171,16 +169,12 @@ class _KnownFile(NamedTuple):
 
 def _by_sha(session: Session, hashes: set[str]) -> dict[str, _KnownFile]:
     found: dict[str, _KnownFile] = {}
-    for chunk in _chunks(sorted(hashes)):
+    for chunk in chunks(sorted(hashes)):
         columns = (File.id, File.checks, File.status, File.composer_id, File.cluster, File.split)
         query = select(File.sha256, *columns, File.official_split)
         for sha256, *rest in session.execute(query.where(File.sha256.in_(chunk))):
             found[str(sha256)] = _KnownFile._make(rest)
     return found
-
-
-def _chunks(values: list[_T]) -> Iterable[list[_T]]:
-    return (values[start : start + _CHUNK] for start in range(0, len(values), _CHUNK))
 
 
 def _columns(found: ExaminedFile) -> dict[str, Any]:
@@ -204,7 +198,7 @@ def drop_orphaned(session: Session, ids: Iterable[int]) -> None:
     A file is orphaned if it has no location. It keeps cluster and split until `Catalog.forget` is
     called at the end of an ingest, so that a file that was only moved keeps its split.
     """
-    for chunk in _chunks(sorted(ids)):
+    for chunk in chunks(sorted(ids)):
         nowhere = File.id.in_(chunk) & ~exists().where(Location.file_id == File.id)
         session.execute(delete(File).where(File.sha256.is_(None), nowhere))
         session.execute(

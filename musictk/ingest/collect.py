@@ -108,7 +108,7 @@ class _Ingest:
     def run(self, paths: Sequence[Path]) -> IngestReport:
         began = time.perf_counter()
         every_file = find_timed(paths)
-        self._known_locations = current_locations(self._catalog, self._workspace)
+        self._known_locations = current_locations(self._catalog, self._workspace, paths)
         found_files = [file for file in every_file if self._wanted(file)]
         self._total = len(found_files)
         fresh = [file for file in found_files if not self._unchanged(file)]
@@ -120,7 +120,7 @@ class _Ingest:
         self._set_given(found_files)
         self._catalog.complete_splits(self._options.fractions)
         self._report.names.tables = self._attributions.tables
-        self._report.names.moved = self._catalog.official_splits().moved
+        self._report.names.moved = self._catalog.moved_files()
         self._report.composers = sorted(self._report.names.composers)
         self._report.seconds = time.perf_counter() - began
         return self._report
@@ -163,8 +163,7 @@ class _Ingest:
             return place.startswith(roots) and not place.startswith(closed)
 
         gone = [key for key in self._known_locations if deleted(*key)]
-        known = self._known_locations
-        dead = dead_copies(self._catalog, self._workspace, known, there)
+        dead = dead_copies(self._catalog, self._workspace, there)
         self._catalog.forget([*gone, *dead])
         self._report.missing = len(gone)
 
@@ -268,7 +267,7 @@ class _Ingest:
         known: dict[str, list[str]] = defaultdict(list)  # members of archives
         for path, member in self._known_locations:
             known[path] += [load_path(member)] if member else []
-        names = {fold(row["name"]): row["name"] for row in self._catalog.composers()}
+        names = {fold(name): name for name in self._catalog.composer_names()}
 
         def members(file: FoundFile) -> list[str] | None:
             return None if file.place in changed else known[self._stored(file.place)]
@@ -283,7 +282,7 @@ class _Ingest:
         files = {self._stored(file.place): file for file in found_files}
         given = {
             (path, member): named
-            for path, member in self._catalog.known_locations()
+            for path, member in self._catalog.known_locations((), files)
             if path in files
             and (named := self._attributions.given(files[path], load_path(member))) is not None
         }

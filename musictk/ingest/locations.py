@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -13,43 +13,45 @@ from musictk.workspace import Workspace
 Locations = Mapping[tuple[str, str], KnownLocation]
 
 
-def current_locations(catalog: Catalog, workspace: Workspace) -> Locations:
-    """Every known location, by (path, member), with paths as the workspace stores them now.
+def current_locations(catalog: Catalog, workspace: Workspace, paths: Sequence[Path]) -> Locations:
+    """The known locations at and under `paths`, by (path, member), as the workspace stores them.
 
     Older versions stored paths outside the workspace relative to it (`../music/a.mid`). They become
     absolute, except those that no longer exist: the workspace may have moved.
     """
-    known = catalog.known_locations()
-    outside = {path for path, _ in known if path == ".." or path.startswith("../")}
+    outside = {path for path, _ in catalog.known_locations([".."], [".."])}
     moves = {
         path: store_path(workspace.relative(place))
         for path in outside
         if (place := workspace.resolve(load_path(path))).exists()
     }
-    if not moves:
-        return known
-    catalog.move_locations(moves)
-    return catalog.known_locations()
+    if moves:
+        catalog.move_locations(moves)
+    return catalog.known_locations(*_stored(workspace, paths))
+
+
+def _stored(workspace: Workspace, paths: Sequence[Path]) -> tuple[list[str], list[str]]:
+    """The folders and the paths that `paths` are in the catalog; "" is every folder."""
+    stored = [store_path(workspace.relative(path)) for path in paths]
+    root = workspace.root.absolute()
+    above = [root.is_relative_to(os.path.normpath(path.absolute())) for path in paths]
+    return ["" if inside else path for path, inside in zip(stored, above, strict=True)], stored
 
 
 def dead_copies(
-    catalog: Catalog, workspace: Workspace, before: Locations, found: Collection[str]
+    catalog: Catalog, workspace: Workspace, found: Collection[str]
 ) -> list[tuple[str, str]]:
     """The locations that no longer exist of the files that are also in the paths `found`.
 
-    They are what remains of a file that was moved, or of a folder that was renamed. `before` has
-    the locations that were known when the ingest began.
+    They are what remains of a file that was moved, or of a folder that was renamed.
     """
-    elsewhere = [key for key in before if key[0] not in found]
-    if not elsewhere:
-        return []
-    known = catalog.known_locations()
-    again = {at.file_id for (path, _), at in known.items() if path in found} - {None}
+    again = {at.file_id for at in catalog.known_locations((), found).values()} - {None}
     gone = cache(lambda path: is_gone(workspace.resolve(load_path(path))))
-    dead = [key for key in elsewhere if before[key].file_id in again and gone(key[0])]
+    other = catalog.locations_of([file_id for file_id in again if file_id is not None])
+    dead = [key for key in other if key[0] not in found and gone(key[0])]
     paths = {path for path, _ in dead}
-    archives = [key for key in elsewhere if before[key].file_id is None and key[0] in paths]
-    return dead + archives
+    rest = catalog.known_locations((), paths)
+    return dead + [key for key, place in rest.items() if place.file_id is None]
 
 
 def is_gone(path: Path) -> bool:

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
 
+import musictk.catalog.migrations as migrations
 from musictk.catalog import Catalog, ExaminedFile, Fractions
 from musictk.sketches import SIZE
 
@@ -25,6 +29,17 @@ def sketch(runs: Iterable[int], signature: int | None = None) -> bytes:
     held = sorted(runs)
     whole = sum(held) if signature is None else signature
     return np.array([0, whole % 2**32, len(held), *held[:SIZE]], "<u4").tobytes()
+
+
+def downgrade(path: Path, revision: str) -> None:
+    """Give a catalog the schema of an older version."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__file__).parent))
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.downgrade(config, revision)
+    engine.dispose()
 
 
 def make(number: int, **fields: object) -> ExaminedFile:

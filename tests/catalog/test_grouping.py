@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -15,7 +14,7 @@ import pytest
 
 from musictk.catalog import Catalog, ExaminedFile, Fractions
 from musictk.sketches import EVERY
-from tests.catalog.conftest import sketch
+from tests.catalog.conftest import downgrade, sketch
 
 Find = Callable[..., ExaminedFile]
 TENTH = Fractions(0.1, 0.1)
@@ -311,12 +310,7 @@ def test_a_catalog_of_the_first_schema_keeps_its_splits(tmp_path: Path, find: Fi
         catalog.record([find(number, sketch=version(number % 9, number)) for number in range(30)])
         catalog.complete_splits(TENTH)
         before = clusters(catalog)
-    with sqlite3.connect(path) as connection:  # as the first version wrote it
-        connection.execute("DROP TABLE postings")
-        connection.execute("ALTER TABLE files DROP COLUMN joined_from")
-        connection.execute("ALTER TABLE files DROP COLUMN official_split")
-        connection.execute("ALTER TABLE runs DROP COLUMN note")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    downgrade(path, "0001")
     with Catalog.open(f"sqlite:///{path}", tmp_path) as catalog:
         assert clusters(catalog) == before
         catalog.record(

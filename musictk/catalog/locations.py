@@ -1,0 +1,99 @@
+"""Where the files of the catalog are: looked up by path and folder, moved, and forgotten."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+
+from sqlalchemy import ColumnElement, delete, select, true, update
+from sqlalchemy.orm import Session
+
+from musictk.catalog.by_index import by_index
+from musictk.catalog.chunks import chunks
+from musictk.catalog.database import Database
+from musictk.catalog.indices import LEFT
+from musictk.catalog.models import File, Location
+from musictk.catalog.names import name_key
+from musictk.catalog.records import KnownLocation
+from musictk.catalog.upsert import drop_orphaned
+
+Key = tuple[str, str]  # path and member
+
+
+class Locations(Database):
+    """The places of files."""
+
+    def known_locations(
+        self, under: Iterable[str] = ("",), at: Collection[str] = ()
+    ) -> dict[Key, KnownLocation]:
+        """The known locations in these folders and at these paths, by (path, member).
+
+        By default all of them: "" is every folder.
+        """
+        columns = (Location.size, Location.mtime_ns, Location.checks, File.code, Location.file_id)
+        found: dict[Key, KnownLocation] = {}
+        with self.reading() as session:
+            for condition in _places(under, at):
+                query = select(Location.path, Location.member, *columns).outerjoin(File)
+                for row in session.execute(query.where(condition)):
+                    path, member, size, mtime_ns, checks, code, file_id = row
+                    found[path, member] = KnownLocation(size, mtime_ns, checks, code, file_id)
+        return found
+
+    def locations_of(self, files: Collection[int]) -> list[Key]:
+        """Every location of these files, as (path, member)."""
+        found: list[Key] = []
+        with self.reading() as session:
+            for chunk in chunks(sorted(files)):
+                query = select(Location.path, Location.member).where(Location.file_id.in_(chunk))
+                found += [(path, member) for path, member in session.execute(query)]
+        return found
+
+    def forget(self, places: Iterable[Key]) -> None:
+        """Delete locations, as (path, member); a file without a location becomes `missing`.
+
+        A missing file loses its cluster and split: it is grouped again when it returns, because
+        near-duplicates may have been added in the meantime.
+        """
+        with self.writing() as session:
+            left: set[int] = set()
+            for path, member in places:
+                place = session.get(Location, (path, member))
+                if place is not None:
+                    left |= {place.file_id} if place.file_id is not None else set()
+                    session.delete(place)
+            session.flush()
+            drop_orphaned(session, left)
+            missing = by_index(session, "id", "left", LEFT)
+            if missing:
+                from musictk.catalog.grouping import ungroup
+
+                ungroup(session, missing)
+
+    def move_locations(self, moves: Mapping[str, str]) -> None:
+        """Give locations new paths, by their old ones. One that is known already is replaced."""
+        with self.writing() as session:
+            replaced: set[int] = set()
+            for old, new in moves.items():
+                replaced |= _replaced(session, old, new)
+                moved = update(Location).where(Location.path == old)
+                session.execute(moved.values(path=new, name=name_key(new)))
+            drop_orphaned(session, replaced)
+
+
+def _replaced(session: Session, old: str, new: str) -> set[int]:
+    """Delete the locations at `old` that are known at `new` too; return their files."""
+    known = select(Location.member).where(Location.path == new)
+    again = (Location.path == old) & Location.member.in_(session.scalars(known).all())
+    ids = set(session.scalars(select(Location.file_id).where(again)))
+    session.execute(delete(Location).where(again))
+    return {file_id for file_id in ids if file_id is not None}
+
+
+def _places(under: Iterable[str], at: Collection[str]) -> Iterator[ColumnElement[bool]]:
+    """One condition per folder and chunk of paths: each is a range of the primary key."""
+    for folder in under:
+        start = folder.rstrip("/") + "/"  # "0" is the character after "/"
+        below = (Location.path >= start) & (Location.path < start[:-1] + "0")
+        yield below if folder else true()
+    for chunk in chunks(sorted(at)):
+        yield Location.path.in_(chunk)
