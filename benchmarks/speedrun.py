@@ -42,7 +42,7 @@ from musictk.training.evaluate import score
 from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 from musictk.training.outcome import SilentListener
-from musictk.training.recipe import recipe_for
+from musictk.training.recipe import RATES, recipe_for
 from musictk.training.settings import TrainSettings
 from musictk.training.task import Costs, Validation
 from musictk.workspace import Workspace
@@ -136,13 +136,14 @@ class Timed(LanguageModeling, SilentListener):
 def run(arch: str, recipe: bool, data: Data, steps: int, seed: int, evaluations: int) -> Timed:
     """One run, to its end."""
     kind = registry().load("architecture", arch)
-    chosen = recipe_for(kind, "tiny")
+    chosen = recipe_for(kind)
     model = {**BODY, **chosen.model} if recipe else BODY
     if recipe and data.periods and "periods" in settings_of(kind.Config):
         model = {**model, "periods": data.periods}
     config = config_for(kind, None, model)
     every = max(steps // evaluations, 1)
-    values = {**RUN, **(chosen.train if recipe else BEFORE), "steps": steps, "seed": seed}
+    train_values = {"lr": RATES["muon"]["tiny"], **chosen.train} if recipe else BEFORE
+    values = {**RUN, **train_values, "steps": steps, "seed": seed}
     settings = TrainSettings().but(**values, evaluate_every=every)
     about: dict[str, Any] = {
         **{"architecture": arch, "architecture_config": plain(config), "network_config": {}},

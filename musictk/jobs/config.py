@@ -18,6 +18,7 @@ from musictk.training.auto import CPU_MODEL, Paces, Rows, choose_settings, inter
 from musictk.training.pace import Pace
 from musictk.training.precision import fastest
 from musictk.training.preset import IN_EPOCHS, RENAMED
+from musictk.training.recipe import recipe_for
 from musictk.training.settings import TrainSettings
 
 MEASURED = 30  # steps: the time of a shorter run is not worth measuring
@@ -59,6 +60,7 @@ class RunConfig:
     epochs: float | None = None
     evaluate_epochs: float | None = None
     checkpoint_epochs: float | None = None
+    recipe: bool = True  # what is not given is from `musictk.training.recipe`; presets have it off
     start: str | None = None  # the run whose weights are fine-tuned
     lora: int = 0  # rank of the adapters that are trained instead of all weights; 0: none
     sample: Mapping[str, Any] = field(default_factory=dict)  # the bundle's sampling defaults
@@ -111,16 +113,22 @@ class RunConfig:
         if given.get("precision", "auto") == "auto":
             given["precision"] = fastest(device)
         base = replace(self, train=given)
+        if self.recipe:
+            advice = recipe_for(registry().load("architecture", self.arch), self.model, given)
+            base = replace(
+                self, model={**advice.model, **self.model}, train={**advice.train, **given}
+            )
         paces, left = None, None
         if timer is not None:
             paces = base._paces(timer)
         if self.minutes is not None:
             left = partial(_left, self.minutes, timer)
         chosen = choose_settings(
-            self.arch, positions, device, self.size, self.model, given, rows, paces, left
+            self.arch, positions, device, self.size, base.model, base.train, rows, paces, left
         )
-        filled = base._with(chosen.size, {**chosen.model, **self.model}, {**chosen.train, **given})
-        filled = filled._count_epochs(pieces, positions, rows, given)
+        train = {**chosen.train, **base.train}
+        filled = base._with(chosen.size, {**chosen.model, **base.model}, train)
+        filled = filled._count_epochs(pieces, positions, rows, base.train)
         filled = replace(filled, budget=chosen.seconds)
         if timer is None or (filled.train["steps"] < MEASURED and self.minutes is None):
             return filled

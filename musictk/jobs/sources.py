@@ -37,7 +37,7 @@ def base_sources(
     if start is not None:
         yield run_source(catalog, start)
     if preset is not None:
-        yield Source(f"preset {preset}", load_preset(preset))
+        yield Source(f"preset {preset}", {"recipe": False, **load_preset(preset)})
     if file is not None:
         yield file_source(file)
 
@@ -55,7 +55,7 @@ def run_source(catalog: Catalog, name: str) -> Source:
     names = {key: value for key in FIXED if (value := getattr(config, key)) is not None}
     groups = {key: getattr(config, key) for key in ("model", "tokens", "network", "data", "sample")}
     lr = FINE_TUNING * first.train_settings.optimisation.lr
-    values = {**names, **groups, "train": {"lr": lr}, "start": name}
+    values = {**names, **groups, "train": {"lr": lr}, "recipe": False, "start": name}
     return Source(f"run {name}", values, config)
 
 

@@ -1,7 +1,7 @@
 """Defaults for the machine and the corpus: the size, batch, length and number of steps.
 
     device  length  batch                       budget
-    cpu     256     4                           120 s, at most 1,800 s
+    cpu     256     8                           120 s, at most 1,800 s
     cuda    2048    as fits half the memory     20 passes over the corpus
 
 A given time replaces the budget. The time of a step is measured (`musictk.training.measure`), with
@@ -27,6 +27,7 @@ from musictk.model.cost import matmul_weights
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
 from musictk.training.pace import ROUNDS, Pace
+from musictk.training.recipe import RATES
 
 # FLOP/s, where nothing can be measured: a CPU's per core.
 FLOPS = {"cpu": 12e9, "cuda": 12e12}
@@ -35,8 +36,7 @@ SMALL_CORPUS = 150_000  # positions for which SECONDS are budgeted; for more, in
 FEWEST_BETWEEN = 20  # steps between two evaluations of a short run
 PASSES = 20
 FEWEST_STEPS, MOST_STEPS = 100, 20_000
-RATES = {"tiny": 3e-3, "small": 1e-3, "base": 5e-4, "large": 3e-4}
-CPU_SHAPE: Mapping[str, Any] = {"batch": 4, "length": 256}
+CPU_SHAPE: Mapping[str, Any] = {"batch": 8, "length": 256}
 CPU_MODEL: Mapping[str, Any] = {"dropout": 0.0}
 PATIENCE = 4  # with a given time: 0
 GAIN = 4.0  # at most so many times the FLOP/s of a smaller size
@@ -144,7 +144,12 @@ def choose(
                 steps, rounds, chosen_for = fitting, measured.rounds(left), left
     patience = 0 if timed else PATIENCE
     spaced = intervals(steps, rounds if timed else ROUNDS)
-    chosen = {"steps": steps, "lr": RATES[size], "patience": patience, **spaced}
+    chosen = {
+        "steps": steps,
+        "lr": RATES[given.get("optimizer", "adamw")][size],
+        "patience": patience,
+        **spaced,
+    }
     return ChosenSettings(size, shape | chosen, model, chosen_for)
 
 

@@ -183,8 +183,8 @@ def test_a_changed_default_does_not_stop_a_run(room: Room) -> None:
     cut = room.train(Stopper(), **FOUR)
     trainer = room.workspace.runs / cut.run / "last" / "trainer.json"
     text = trainer.read_text()
-    assert '"weight_decay": 0.01' in text
-    trainer.write_text(text.replace('"weight_decay": 0.01', '"weight_decay": 0.25'))
+    assert '"beta1": 0.9' in text
+    trainer.write_text(text.replace('"beta1": 0.9', '"weight_decay": 0.25'))
     resumed = room.resume(cut.run)
     assert resumed.outcome.ended == "finished"
     assert Manifest.read(resumed.outcome.last).trained["settings"]["weight_decay"] == 0.25

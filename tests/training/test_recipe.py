@@ -16,23 +16,23 @@ from musictk.training.settings import TrainSettings
 @pytest.mark.parametrize("size", SIZES)
 def test_every_value_is_valid(name: str, size: str) -> None:
     kind = registry().load("architecture", name)
-    recipe = recipe_for(kind, size)
+    recipe = recipe_for(kind)
     assert config_for(kind, size, recipe.model)
     assert TrainSettings().but(**recipe.train).optimisation.optimizer == "muon"
 
 
 def test_what_the_user_gives_is_kept() -> None:
     kind = registry().load("architecture", "gpt")
-    recipe = recipe_for(kind, "tiny", {"rotary": False}, {"lr": 1e-3})
+    recipe = recipe_for(kind, {"rotary": False}, {"warmup": 0.2})
     assert "rotary" not in recipe.model
     assert recipe.model["rmsnorm"] is True
-    assert "lr" not in recipe.train
+    assert "warmup" not in recipe.train
     assert recipe.train["optimizer"] == "muon"
 
 
 def test_another_optimizer_keeps_its_own_rate_and_decay() -> None:
     kind = registry().load("architecture", "gpt")
-    assert recipe_for(kind, "tiny", train={"optimizer": "adamw"}).train == {}
+    assert recipe_for(kind, train={"optimizer": "adamw"}).train == {}
 
 
 def test_an_architecture_without_these_settings_keeps_its_own() -> None:
@@ -44,4 +44,4 @@ def test_an_architecture_without_these_settings_keeps_its_own() -> None:
         name = "gpt"
         Config = Settings
 
-    assert recipe_for(Plain, "tiny").model == {}
+    assert recipe_for(Plain).model == {}
