@@ -184,10 +184,10 @@ def test_a_changed_default_does_not_stop_a_run(room: Room) -> None:
     trainer = room.workspace.runs / cut.run / "last" / "trainer.json"
     text = trainer.read_text()
     assert '"beta1": 0.9' in text
-    trainer.write_text(text.replace('"beta1": 0.9', '"weight_decay": 0.25'))
+    trainer.write_text(text.replace('"beta1": 0.9', '"beta1": 0.5'))
     resumed = room.resume(cut.run)
     assert resumed.outcome.ended == "finished"
-    assert Manifest.read(resumed.outcome.last).trained["settings"]["weight_decay"] == 0.25
+    assert Manifest.read(resumed.outcome.last).trained["settings"]["beta1"] == 0.5
 
 
 def test_a_killed_process_leaves_no_lock(room: Room) -> None:
