@@ -128,7 +128,9 @@ def train(
     Without options, size and number of steps are chosen for this corpus and the speed of this
     machine, which is measured first. With --minutes, the run ends within 10 % of that time, which
     includes evaluations and checkpoints, but no exports. Ctrl-C
-    finishes the step, saves a checkpoint and prints the command that resumes the run. With --from,
+    finishes the step, saves a checkpoint and prints the command that resumes the run, with the same
+    result as without the interruption; of its settings, only --set threads=N can change. With
+    --from,
     the starting weights are evaluated first and are the best checkpoint until a later one scores
     better. A run that diverges exits with code 1.
     """
@@ -155,12 +157,14 @@ def train(
         "track": tuple(track or ()),
     }
     if resume is not None:  # environment variables and musictk.toml apply to new runs only
-        require_alone(context, "--resume", _FINE_TUNE, but=("resume", "device"))
+        require_alone(context, "--resume", _FINE_TUNE, but=("resume", "device", "settings"))
+        typed = assignments(settings or []) if rank(context, "settings") == 3 else {}
+        threads = _only_threads(typed)
     main = os.environ.get("RANK", "0") == "0"  # under torchrun only one process prints
     output = here.output if main else Output(quiet=True)
     with here.catalog(write=True) as catalog, TrainingBar(output) as bar:
         if resume is not None:
-            result = job.resume(catalog, here.workspace, resume, bar, device)
+            result = job.resume(catalog, here.workspace, resume, bar, device, threads)
         else:
             base = base_sources(catalog, from_, preset, config)
             merged = merge([*base, *option_sources(context, options)], output.note)
@@ -173,6 +177,18 @@ def train(
         raise result.unexported
     if result.outcome.interrupted:
         raise typer.Exit(130)
+
+
+def _only_threads(typed: Mapping[str, Mapping[str, Any]]) -> int | None:
+    """The number of threads, the only setting of a resumed run that can be changed."""
+    values = {
+        f"{group or 'train'}.{key}": each for group in typed for key, each in typed[group].items()
+    }
+    threads = values.pop("train.threads", None)
+    if values:
+        name = next(iter(values)).removeprefix("train.")
+        raise UsageError(f"--resume cannot be combined with --set {name}", _FINE_TUNE)
+    return threads
 
 
 def option_sources(

@@ -44,12 +44,14 @@ class TrainingBar:
 
     def began(self, run: str, facts: RunFacts) -> None:
         self._unit = facts.unit
+        with_threads = f" with {counted(facts.threads, 'thread')}" * ("cpu" in facts.device)
         time = "" if facts.seconds is None else f"about {duration(facts.seconds)}: "
         self._output.note(
             f"{run}: {facts.arch} {facts.size}, {facts.parameters / 1e6:.1f} M parameters"
             f", tokenizer {facts.tokenizer}, {facts.train_positions:,} training"
             f" {facts.unit}s, {time}{facts.steps:,} steps of {facts.batch} x {facts.length}"
             f" {facts.unit}s in {facts.precision} on {facts.device}"
+            f"{with_threads if facts.threads else ''}"
         )
         if facts.slow:
             self._output.warn(facts.slow)
@@ -139,6 +141,7 @@ def report(output: Output, result: RunResult) -> None:
         "seconds": outcome.seconds,
         "expected_seconds": result.facts.seconds,
         "precision": result.facts.precision,
+        "threads": result.facts.threads,
         "skipped": outcome.skipped,
         "peak_bytes": outcome.peak_bytes,
         "digest": outcome.digest,

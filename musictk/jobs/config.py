@@ -14,12 +14,20 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.jobs.data import DataSettings
 from musictk.model.sizes import config_for
 from musictk.plugin import registry
-from musictk.training.auto import CPU_MODEL, Paces, Rows, choose_settings, intervals
+from musictk.training.auto import (
+    CPU_MODEL,
+    Paces,
+    Rows,
+    choose_settings,
+    intervals,
+    this_machine,
+)
 from musictk.training.pace import Pace
 from musictk.training.precision import fastest
 from musictk.training.preset import IN_EPOCHS, RENAMED
 from musictk.training.recipe import recipe_for
 from musictk.training.settings import TrainSettings
+from musictk.training.threads import all_threads, given_threads
 
 MEASURED = 30  # steps: the time of a shorter run is not worth measuring
 SLACK = 1.25  # of the shortest time that is recommended
@@ -32,6 +40,9 @@ class Timer(Protocol):
 
     def pace(self, config: RunConfig) -> Pace:
         """The pace of a run with these settings, which `fill` has completed."""
+
+    def threads(self, config: RunConfig) -> int:
+        """The number of threads that it is fastest with."""
 
     def elapsed(self) -> float:
         """Seconds since the command began."""
@@ -112,6 +123,7 @@ class RunConfig:
         given = dict(self.train)
         if given.get("precision", "auto") == "auto":
             given["precision"] = fastest(device)
+        given["threads"] = given.get("threads") or given_threads(device, this_machine().cores)
         base = replace(self, train=given)
         if self.recipe:
             advice = recipe_for(registry().load("architecture", self.arch), self.model, given)
@@ -131,11 +143,15 @@ class RunConfig:
         filled = filled._count_epochs(pieces, positions, rows, base.train)
         filled = replace(filled, budget=chosen.seconds)
         if timer is None or (filled.train["steps"] < MEASURED and self.minutes is None):
-            return filled
+            return filled._with_threads(all_threads())
         pace = timer.pace(filled)
         if self.minutes is not None:
             _require_enough(self.minutes, timer.elapsed(), pace)
-        return replace(filled, pace=asdict(pace))
+        return replace(filled._with_threads(timer.threads(filled)), pace=asdict(pace))
+
+    def _with_threads(self, count: int) -> RunConfig:
+        """With so many threads unless a number is given."""
+        return replace(self, train={**self.train, "threads": self.train["threads"] or count})
 
     def _paces(self, timer: Timer) -> Paces:
         """The pace of a size with the settings that would be chosen with it."""

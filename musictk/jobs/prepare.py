@@ -153,8 +153,11 @@ def reopen(job: Job, name: str | None, claim: Claim) -> str:
     return job.catalog.resume_run(run.name).name
 
 
-def prepare(job: Job, name: str, resumed: bool) -> Prepared:
-    """Load the data and the network of the run called `name`, which is in the catalog."""
+def prepare(job: Job, name: str, resumed: bool, threads: int | None = None) -> Prepared:
+    """Load the data and the network of the run called `name`, which is in the catalog.
+
+    `threads` replaces the number that is stored with the run.
+    """
     run = job.catalog.run(name)
     config = RunConfig.read(run.settings)
     row = job.catalog.tokenizer(run.tokenizer)
@@ -170,6 +173,8 @@ def prepare(job: Job, name: str, resumed: bool) -> Prepared:
         network, manifest = _network(job, config, tokenizer)
         manifest = replace(manifest, sampling=config.sample)
         settings = config.train_settings
+    if threads is not None:
+        settings = settings.but(threads=threads)
     train, valid = _crops(job, config, tokenizer, manifest)
     if not train.positions:
         raise MusictkError(
@@ -201,6 +206,7 @@ def _facts(
         device=str(job.world.device),
         precision=settings.precision.precision,
         slow=slow(settings.precision.precision, job.world.device),
+        threads=settings.precision.threads,
         processes=job.world.size,
         train_positions=task.train.positions,
         valid_positions=task.valid.positions,

@@ -93,10 +93,18 @@ class Project:
         return train.run(self.catalog, self.workspace, merge(sources), listener, device, name)
 
     def resume(
-        self, run: str | None = None, *, device: str = "auto", listener: RunListener | None = None
+        self,
+        run: str | None = None,
+        *,
+        device: str = "auto",
+        listener: RunListener | None = None,
+        threads: int | None = None,
     ) -> RunResult:
-        """Resume a run, by default the newest, from its last checkpoint."""
-        return train.resume(self.catalog, self.workspace, run, listener, device)
+        """Resume a run, by default the newest, from its last checkpoint.
+
+        `threads` replaces the stored number, which may change the last bits of the weights.
+        """
+        return train.resume(self.catalog, self.workspace, run, listener, device, threads)
 
     def sample(
         self,

@@ -10,10 +10,13 @@ from musictk.config import build, plain
 from musictk.jobs.config import RunConfig
 from musictk.model.network import NetworkConfig
 
-# Settings that change neither the data nor the weights.
+# Settings that change neither the data nor, but for rounding, the weights.
 _IGNORED = {
     f"train.{key}"
-    for key in ("seed", "tensorboard", "log_every", "keep_checkpoints", "checkpoint_every")
+    for key in (
+        *("seed", "tensorboard", "log_every", "keep_checkpoints", "checkpoint_every"),
+        "threads",
+    )
 }
 # Settings that depend on the measured speed, where the steps were chosen for a time.
 _TIMED = {"train.steps", "train.evaluate_every", "train.replanned"}

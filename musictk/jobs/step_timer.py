@@ -1,10 +1,11 @@
-"""Measure the pace of the runs that `RunConfig.fill` considers."""
+"""Measure the runs that `RunConfig.fill` considers."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from musictk.config import plain
 from musictk.files import digest
@@ -14,13 +15,16 @@ from musictk.training.distributed import World
 from musictk.training.pace import Pace
 from musictk.training.task import Task
 
+if TYPE_CHECKING:
+    from musictk.training.measure import Measured
+
 SMALLER = "train with a smaller --set batch=N or --set length=N, or a smaller --size"
 # Training settings that do not change the time of a step, an evaluation or a checkpoint.
 _PACELESS = ("steps", "lr", "patience", "evaluate_every", "checkpoint_every")
 
 
 class StepTimer:
-    """Measures the pace of runs by steps of their networks. Equal settings are measured once."""
+    """Measures runs by steps of their networks. Equal settings are measured once."""
 
     def __init__(
         self,
@@ -33,7 +37,7 @@ class StepTimer:
         self.device = world.device.type
         self._task, self._world = task, world
         self._measuring, self._began = measuring, began
-        self._known: dict[str, Pace] = {}
+        self._known: dict[str, Measured] = {}
 
     def elapsed(self) -> float:
         """Seconds since the command began."""
@@ -41,6 +45,13 @@ class StepTimer:
 
     def pace(self, config: RunConfig) -> Pace:
         """The pace of a run with these settings."""
+        return self._measured(config).pace
+
+    def threads(self, config: RunConfig) -> int:
+        """The number of threads that a run with these settings is fastest with."""
+        return self._measured(config).threads
+
+    def _measured(self, config: RunConfig) -> Measured:
         from musictk.training.measure import measure
 
         settings = config.train_settings

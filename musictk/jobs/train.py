@@ -84,17 +84,20 @@ def resume(
     name: str | None,
     listener: RunListener | None = None,
     device: str = "auto",
+    threads: int | None = None,
 ) -> RunResult:
     """Resume the run called `name` (by default the newest) from its last checkpoint.
 
-    It ends with the weights that it would have had without the interruption. Raises UsageError for
-    a run that has finished or diverged, LockedError for one that another process is training.
+    It ends with the weights that it would have had without the interruption. `threads` replaces the
+    stored number, which may change their last bits. Raises UsageError for a run that has finished
+    or diverged, LockedError for one that another process is training.
     """
 
     def begin(job: Job, claim: Claim) -> str:
         return reopen(job, name, claim)
 
-    return _train(catalog, workspace, begin, listener or SilentRunListener(), device, resumed=True)
+    receiver = listener or SilentRunListener()
+    return _train(catalog, workspace, begin, receiver, device, resumed=True, threads=threads)
 
 
 def _train(
@@ -105,6 +108,7 @@ def _train(
     device: str,
     resumed: bool,
     began: float | None = None,
+    threads: int | None = None,
 ) -> RunResult:
     began = time.monotonic() if began is None else began
     with ExitStack() as stack:
@@ -123,7 +127,7 @@ def _train(
         directory = workspace.runs / name
         tracking = Tracking(listener, {}, listener.tracker_failed)
         try:
-            prepared = prepare(job, name, resumed)
+            prepared = prepare(job, name, resumed, threads)
             if world.is_main:
                 listener.began(name, prepared.facts)
                 tracking = _start_tracking(job, name, prepared, resumed)

@@ -22,6 +22,7 @@ from musictk.training.process import repeating_work
 from musictk.training.settings import TrainSettings
 from musictk.training.stop import Stop
 from musictk.training.task import Task
+from musictk.training.threads import use_threads
 from musictk.training.trainer import Trainer
 
 
@@ -68,6 +69,7 @@ def train(
             return "entered"
 
         world.run_on_main(enter)
+        stack.enter_context(use_threads(settings.precision.threads))
         stop = stack.enter_context(Stop())
         pacer = Pacer(None if resume else deadline, pace)
         trainer = Trainer(task, settings, world, directory, listener or SilentListener(), pacer)

@@ -1,9 +1,11 @@
-"""Measure the pace of a run: a few real steps, whose results are thrown away."""
+"""Measure a run's pace and best number of threads: real steps, whose results are thrown away."""
 
 from __future__ import annotations
 
 import statistics
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -16,18 +18,30 @@ from musictk.training.pace import Pace
 from musictk.training.precision import resolve
 from musictk.training.settings import TrainSettings
 from musictk.training.task import Task
+from musictk.training.threads import candidates, faster, use_threads
 from musictk.training.trainer import Trainer
 
-MOST_STEPS, MOST_SECONDS = 5, 1.0  # of the timed steps, after one that warms up
+ROUNDS = 3  # with each number of threads in turn
+ROUND_SECONDS = 0.15  # of the steps of a round with one number of threads, at least one step
+MOST_SECONDS = 2.0  # after which no further round begins
 WRITING = 300e6  # bytes per second of a checkpoint: copying, writing and checking
 OPTIMIZER = 3  # a checkpoint has the weights and two running means of gradients
 
 
-def measure(task: Task, settings: TrainSettings, world: World) -> Pace:
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of a run."""
+
+    pace: Pace
+    threads: int  # that it is fastest with
+
+
+def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     """The pace of a run with these settings, from the share of one of its processes.
 
-    `task.network` is trained, so give one that is built for this alone. The state of torch's random
-    numbers is restored. The median of the timed steps counts; each has the data of a real one.
+    Unless the settings give the number of threads, one thread and all are measured in turn, by wall
+    time: beside other busy processes, one is often faster. `task.network` is trained, so give one
+    that is built for this alone. The state of torch's random numbers is restored.
     """
     device = world.device
     batch = max(settings.loop.batch // world.size, 1)
@@ -35,15 +49,54 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Pace:
     trainer = Trainer(task, settings, World(0, 1, device, "ddp"), Path(), SilentListener())
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer.build()
-        times: list[float] = []
-        while len(times) <= MOST_STEPS and sum(times[1:]) < MOST_SECONDS:
-            data = _data(task, settings, len(times))
-            began = time.perf_counter()
-            trainer.step(data)
-            times.append(time.perf_counter() - began)
-        evaluation = _evaluation(trainer, data) if task.validates else 0.0
+        seconds = _step_seconds(trainer)
+        threads = faster(seconds)
+        with use_threads(threads):
+            evaluation = _evaluation(trainer) if task.validates else 0.0
     weights = sum(each.numel() * each.element_size() for each in trainer.objective.parameters())
-    return Pace(statistics.median(times[1:]), evaluation, OPTIMIZER * weights / WRITING)
+    pace = Pace(seconds[threads], evaluation, OPTIMIZER * weights / WRITING)
+    return Measured(pace, threads)
+
+
+def _step_seconds(trainer: Trainer) -> dict[int, float]:
+    """Seconds of a step with each number of threads, each step with the data of a real one.
+
+    A round is the mean of some steps, because a process that shares its cores is interrupted for
+    longer than a short step takes. The median of the rounds counts.
+    """
+    rounds: dict[int, list[float]] = {
+        count: [] for count in candidates(trainer.settings.precision.threads)
+    }
+    step = _stepper(trainer)
+    for count in rounds:
+        with use_threads(count):
+            step()  # warms up
+    began = time.perf_counter()
+    for _ in range(ROUNDS):
+        for count, means in rounds.items():
+            with use_threads(count):
+                times = [step()]
+                while sum(times) < ROUND_SECONDS:
+                    times.append(step())
+            means.append(statistics.mean(times))
+        if time.perf_counter() - began > MOST_SECONDS:
+            break
+    return {count: statistics.median(means) for count, means in rounds.items()}
+
+
+def _stepper(trainer: Trainer) -> Callable[[], float]:
+    """A function that takes the next step and returns its seconds, without reading its data."""
+    steps = 0
+
+    def step() -> float:
+        nonlocal steps
+        data = _data(trainer.task, trainer.settings, steps)
+        steps += 1
+        began = time.perf_counter()
+        trainer.step(data)
+        return time.perf_counter() - began
+
+    return step
 
 
 def _data(task: Task, settings: TrainSettings, step: int) -> StepData:
@@ -53,11 +106,11 @@ def _data(task: Task, settings: TrainSettings, step: int) -> StepData:
 
 
 @torch.no_grad()
-def _evaluation(trainer: Trainer, data: StepData) -> float:
+def _evaluation(trainer: Trainer) -> float:
     """Seconds of an evaluation: one with a single batch, and forward passes for the others."""
     task, settings, device = trainer.task, trainer.settings, trainer.world.device
     trainer.objective.eval()
-    arguments = tensors(data.parts[0].arrays, device)
+    arguments = tensors(_data(task, settings, 0).parts[0].arrays, device)
     with autocast(device, settings.precision.precision):
         float(trainer.objective(*arguments).sum())  # warms up
         began = time.perf_counter()

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
 
@@ -13,6 +12,7 @@ import torch
 
 from musictk.training.devices import DTYPES
 from musictk.training.settings import PrecisionName, TrainSettings
+from musictk.training.threads import use_threads
 
 FASTER = 1.5  # the least gain of a matrix product in bf16 for which `auto` chooses it
 _SIZE, _ROUNDS = 512, 5  # of the timed products; one takes about 3 ms in fp32
@@ -72,7 +72,7 @@ def product_rate(precision: str) -> float:
     Measured once per process. 0 if the product fails.
     """
     kind = DTYPES.get(precision, torch.float32)
-    with one_thread():
+    with use_threads(1):
         try:
             a = torch.ones(_SIZE, _SIZE).to(kind)
             seconds = [_thread_seconds(lambda: torch.mm(a, a))]  # the first also prepares kernels
@@ -81,17 +81,6 @@ def product_rate(precision: str) -> float:
         except RuntimeError:  # not implemented for this type
             return 0.0
     return float(2 * _SIZE**3 / max(min(seconds), 1e-9))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """Let torch use a single thread meanwhile."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def _thread_seconds(action: Callable[[], object]) -> float:

@@ -115,6 +115,12 @@ class Precision:
         "Floating-point precision: bf16 and fp16 are mixed precision, auto is bf16 where the device"
         " is fast at it, else fp32.",
     )
+    threads: int = setting(
+        0,
+        "CPU threads of each process; the number changes the last bits of the weights (0:"
+        " OMP_NUM_THREADS if it is set, else one or all, whichever is measured to be faster).",
+        automatic=True,
+    )
     compile: bool = setting(
         False, "Compile the model with torch.compile (no effect on a CPU).", needs="CUDA"
     )

@@ -75,7 +75,7 @@ class Trainer:
         if self.settings.precision.precision == "auto":
             self.settings = self.settings.but(precision=began["precision"])
         for key, value in self.settings.flat().items():
-            if began[key] != value:
+            if began[key] != value and key != "threads":
                 raise UsageError(
                     f"this run began with {key}={began[key]!r}, not {value!r}",
                     "resume it with its own settings, or start another run",
