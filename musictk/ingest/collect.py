@@ -20,6 +20,7 @@ from musictk.catalog import (
 )
 from musictk.ingest.attribution import Attributions, Given
 from musictk.ingest.find import FoundFile
+from musictk.ingest.garbage import frozen
 from musictk.ingest.locations import Locations, beginning, current_locations, dead_copies
 from musictk.ingest.name_report import NameReport
 from musictk.ingest.recent import UNKNOWN, find_timed
@@ -85,7 +86,8 @@ def ingest(
     completed by running it again. Raises UsageError for a path that does not exist. A file that
     cannot be used is counted in the report and is not an error.
     """
-    return _Ingest(catalog, workspace, options, listener).run(paths)
+    with frozen():
+        return _Ingest(catalog, workspace, options, listener).run(paths)
 
 
 class _Ingest:

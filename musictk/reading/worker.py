@@ -7,6 +7,7 @@ its start-up time; that is why it is not in `ingest`.
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import signal
@@ -167,10 +168,8 @@ def main() -> None:
     if first is None:
         return
     worker.begin(first[0])
+    gc.freeze()  # modules are no garbage: later collections look at new objects only
+    gc.enable()
     send(out, {"ready": True})
     while (message := receive(source)) is not None:
         send(out, *worker.answer(*message))
-
-
-if __name__ == "__main__":
-    main()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import statistics
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,6 +37,25 @@ class Measured:
     threads: int  # that it is fastest with
 
 
+class Clock:
+    """A context manager that sums the time spent in it, and this process's CPU time."""
+
+    wall = cpu = 0.0
+
+    @property
+    def core(self) -> float:
+        """CPU seconds per second; 1 if no time was spent."""
+        return self.cpu / self.wall if self.wall else 1.0
+
+    def __enter__(self) -> None:
+        self.wall -= time.perf_counter()
+        self.cpu -= time.process_time()
+
+    def __exit__(self, *_: object) -> None:
+        self.wall += time.perf_counter()
+        self.cpu += time.process_time()
+
+
 def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     """The pace of a run with these settings, from the share of one of its processes.
 
@@ -49,8 +69,8 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     trainer = Trainer(task, settings, World(0, 1, device, "ddp"), Path(), SilentListener())
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer.build()
-        seconds = _step_seconds(trainer)
-        threads = faster(seconds)
+        seconds, core = _step_seconds(trainer)
+        threads = faster(seconds, core)
         with use_threads(threads):
             evaluation = _evaluation(trainer) if task.validates else 0.0
     weights = sum(each.numel() * each.element_size() for each in trainer.objective.parameters())
@@ -58,30 +78,31 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     return Measured(pace, threads)
 
 
-def _step_seconds(trainer: Trainer) -> dict[int, float]:
-    """Seconds of a step with each number of threads, each step with the data of a real one.
+def _step_seconds(trainer: Trainer) -> tuple[dict[int, float], float]:
+    """Seconds of a step with each number of threads, and the share of a core that one thread got.
 
-    A round is the mean of some steps, because a process that shares its cores is interrupted for
-    longer than a short step takes. The median of the rounds counts.
+    Each step has the data of a real one. A round is the mean of some steps, because a
+    process that shares its cores is interrupted for longer than a short step takes. The median of the rounds counts.
     """
     rounds: dict[int, list[float]] = {
         count: [] for count in candidates(trainer.settings.precision.threads)
     }
-    step = _stepper(trainer)
+    step, alone = _stepper(trainer), Clock()
     for count in rounds:
         with use_threads(count):
             step()  # warms up
     began = time.perf_counter()
     for _ in range(ROUNDS):
         for count, means in rounds.items():
-            with use_threads(count):
+            with use_threads(count), alone if count == 1 else nullcontext():
                 times = [step()]
                 while sum(times) < ROUND_SECONDS:
                     times.append(step())
             means.append(statistics.mean(times))
         if time.perf_counter() - began > MOST_SECONDS:
             break
-    return {count: statistics.median(means) for count, means in rounds.items()}
+    seconds = {count: statistics.median(means) for count, means in rounds.items()}
+    return seconds, alone.core
 
 
 def _stepper(trainer: Trainer) -> Callable[[], float]:

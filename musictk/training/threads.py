@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 
 GAIN = 1.1  # the least gain of all threads over one for which they are used
+SHARED_GAIN = 1.5  # the same on a machine whose cores other processes use
+WHOLE = 0.8  # CPU seconds of one thread per second, below which other processes use the cores
 _VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -39,14 +41,16 @@ def candidates(given: int) -> tuple[int, ...]:
     return tuple(sorted({1, all_threads()}))
 
 
-def faster(seconds: Mapping[int, float]) -> int:
+def faster(seconds: Mapping[int, float], core: float = 1.0) -> int:
     """The number of threads to use, given the seconds of a step with each.
 
-    More threads have to gain at least `GAIN`: they use more CPU time for the same work, and are
-    slower as soon as other processes want the cores.
+    `core` is the share of a core that one thread got. More threads use more CPU time for the same
+    work, so they have to gain at least `GAIN`, beside other processes `SHARED_GAIN`: there two
+    threads that gain less keep less than 0.7 of their share of the cores.
     """
     few, many = min(seconds), max(seconds)
-    return many if seconds[few] >= GAIN * seconds[many] else few
+    least = GAIN if core >= WHOLE else SHARED_GAIN
+    return many if seconds[few] >= least * seconds[many] else few
 
 
 @contextmanager

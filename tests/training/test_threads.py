@@ -59,6 +59,12 @@ def test_more_threads_are_used_if_they_gain_enough(seconds: dict[int, float], th
     assert faster(seconds) == threads
 
 
+def test_beside_other_processes_more_threads_have_to_gain_more() -> None:
+    assert faster({1: 1.0, 2: 0.8}, core=0.4) == 1
+    assert faster({1: 1.0, 2: 0.6}, core=0.4) == 2
+    assert faster({1: 1.0, 2: 0.8}, core=0.99) == 2
+
+
 def test_the_number_is_restored() -> None:
     before = torch.get_num_threads()
     with use_threads(before + 1):
