@@ -21,11 +21,11 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_it_computes_what_was_trained(settings: dict[str, Any]) -> None:
     torch.manual_seed(1)
-    small = {"dim": 32, "depth": 2, "heads": 2, "max_length": 300, "windows": (16, 64)}
+    small: dict[str, Any] = {"dim": 32, "depth": 2, "heads": 2, "max_length": 300, "windows": (16, 64)}
     trained = Conformer(ConformerConfig(**small | settings)).eval()
     with torch.no_grad():
         for weight in trained.parameters():
-            weight += 0.1 * torch.randn_like(weight)
+            weight.add_(torch.randn_like(weight), alpha=0.1)
         exported = trained.for_export().eval()
         before = {name: value.clone() for name, value in trained.state_dict().items()}
         ours, theirs = exported.begin(2, 300), trained.begin(2, 300)
