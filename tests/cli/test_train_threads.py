@@ -54,33 +54,35 @@ def test_the_users_number_counts_and_a_setting_above_it(shell: Shell) -> None:
     assert _threads(shell, "conformer-4") == 2
 
 
-def test_a_resumed_run_keeps_its_number_unless_another_is_given(shell: Shell) -> None:
-    train = (*TINY, "--steps", "200", "--set", "evaluate_every=2", "--set", "threads=2")
-    whole = shell.json(*train)["digest"]
-    with _command(shell, *train, threads="1") as running:
+LONG = (*TINY, "--steps", "60", "--set", "evaluate_every=4", "--set", "threads=1")
+
+
+def _interrupted(shell: Shell) -> None:
+    """Begin a run with one thread, and interrupt it after the first evaluation."""
+    with _command(shell, *LONG, threads="2") as running:
         assert running.stderr is not None
         next(line for line in running.stderr if line.startswith("step"))
         running.send_signal(signal.SIGINT)
         running.communicate(timeout=300)
     assert running.returncode == 130
-    said = shell("train", "--resume", "conformer-3", "--set", "lr=1", code=2).stderr
-    assert said.startswith("error: --resume cannot be combined with --set lr; to fine-tune")
-    said = shell("train", "--resume", "conformer-3", "--set", "threads=-1", code=2).stderr
-    assert "threads" in said
-    resumed = shell.json("train", "--resume", "conformer-3")
-    assert resumed["threads"] == 2
+
+
+def test_a_resumed_run_keeps_its_number(shell: Shell) -> None:
+    whole = shell.json(*LONG)["digest"]
+    _interrupted(shell)
+    with _command(shell, "--json", "train", "--resume", "conformer-3", threads="2") as running:
+        resumed = json.loads(running.communicate(timeout=300)[0])
+    assert resumed["threads"] == 1
     assert resumed["digest"] == whole
 
 
-def test_the_number_of_a_resumed_run_can_change(shell: Shell) -> None:
-    train = (*TINY, "--steps", "200", "--set", "evaluate_every=2", "--set", "threads=2")
-    with _command(shell, *train, threads="1") as running:
-        assert running.stderr is not None
-        next(line for line in running.stderr if line.startswith("step"))
-        running.send_signal(signal.SIGINT)
-        running.communicate(timeout=300)
-    said = shell("train", "--resume", "conformer-2", "--set", "threads=1").stderr
-    assert "on cpu with 1 thread\n" in said
+def test_only_the_number_of_a_resumed_run_can_change(shell: Shell) -> None:
+    _interrupted(shell)
+    resume = ("train", "--resume", "conformer-2", "--set")
+    said = shell(*resume, "lr=1", code=2).stderr
+    assert said.startswith("error: --resume cannot be combined with --set lr; to fine-tune")
+    assert "threads" in shell(*resume, "threads=-1", code=2).stderr
+    assert "on cpu with 2 threads" in shell(*resume, "threads=2").stderr
 
 
 def test_seeds_with_different_numbers_are_one_group() -> None:
