@@ -17,6 +17,7 @@ from musictk.errors import UsageError
 
 if TYPE_CHECKING:
     from musictk.jobs.sources import Source
+    from musictk.jobs.train import RunResult
 
 # Options of `train` whose setting has another name; "": the option has several settings.
 KEYS = {"condition": "conditions", "settings": "", "steps": "train.steps", "seed": "train.seed"}
@@ -127,16 +128,15 @@ def train(
 
     Without options, size and number of steps are chosen for this corpus and the speed of this
     machine, which is measured first. With --minutes, the run ends within 10 % of that time, which
-    includes evaluations and checkpoints, but no exports. Ctrl-C
-    finishes the step, saves a checkpoint and prints the command that resumes the run, with the same
-    result as without the interruption; of its settings, only --set threads=N can change. With
-    --from,
-    the starting weights are evaluated first and are the best checkpoint until a later one scores
-    better. A run that diverges exits with code 1.
+    includes evaluations and checkpoints, but no exports. Ctrl-C finishes the step, saves a
+    checkpoint and prints the command that resumes the run, with the same result as without the
+    interruption; of its settings, only --set threads=N can change. With --from, the starting
+    weights are evaluated first and are the best checkpoint until a later one scores better. A run
+    that diverges exits with code 1.
     """
     began = time.monotonic()  # before the libraries are imported
     from musictk.cli.parse import names
-    from musictk.cli.train_progress import TrainingBar, diverged, report
+    from musictk.cli.train_progress import TrainingBar, report
     from musictk.jobs import train as job
     from musictk.jobs.merge import merge
     from musictk.jobs.sources import base_sources
@@ -171,6 +171,13 @@ def train(
             result = job.run(catalog, here.workspace, merged, bar, device, name, began)
     if main:
         report(output, result)
+    _raise_for(result, main)
+
+
+def _raise_for(result: RunResult, main: bool) -> None:
+    """Raise the error that the command ends with, if it does; only `main` prints one."""
+    from musictk.cli.train_progress import diverged
+
     if result.outcome.diverged:
         raise diverged(result) if main else typer.Exit(1)
     if result.unexported is not None:

@@ -21,7 +21,13 @@ SETTINGS: list[dict[str, Any]] = [
 @pytest.mark.parametrize("settings", SETTINGS, ids=str)
 def test_it_computes_what_was_trained(settings: dict[str, Any]) -> None:
     torch.manual_seed(1)
-    small: dict[str, Any] = {"dim": 32, "depth": 2, "heads": 2, "max_length": 300, "windows": (16, 64)}
+    small: dict[str, Any] = {
+        "dim": 32,
+        "depth": 2,
+        "heads": 2,
+        "max_length": 300,
+        "windows": (16, 64),
+    }
     trained = Conformer(ConformerConfig(**small | settings)).eval()
     with torch.no_grad():
         for weight in trained.parameters():

@@ -46,7 +46,9 @@ def test_its_layer_is_pytorchs_encoder_layer_under_a_causal_mask() -> None:
             target.copy_(source)
         mask = nn.Transformer.generate_square_subsequent_mask(9)
         expected = theirs(x, src_mask=mask, is_causal=True)
-        ours = block(x, torch.zeros(2, dtype=torch.int64), *[x.new_zeros(2, 4, 0, 8)] * 2, None)[0]
+        ours = block(
+            x, torch.zeros(2, dtype=torch.int64), *[x.new_zeros(2, 4, 0, 8)] * 2, None, None
+        )[0]
     torch.testing.assert_close(ours, expected)
 
 
