@@ -74,7 +74,11 @@ def _stream(session: Session, query: Any) -> Iterator[Any]:
 
 
 def _in_step(rows: Iterator[Any]) -> Rows:
-    """A function that gives the rows of a file; its files have to be asked for in order."""
+    """A function that gives the rows of a file, to be called for files by ascending id.
+
+    Rows whose file cannot be read are skipped.
+    """
+    rows = (row for row in rows if row[0] is not None)
     last: Any = next(rows, None)
 
     def of(file_id: int) -> list[tuple[Any, Any]]:

@@ -9,14 +9,14 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from musictk.catalog.amounts import amounts
-from musictk.catalog.by_index import by_index
+from musictk.catalog.by_index import count_by_index
 from musictk.catalog.composers import similar_pairs
 from musictk.catalog.database import Database
 from musictk.catalog.distinct import distinct_values
 from musictk.catalog.models import File, Label, Run, Sample, ShardRow
 
 _CLUSTERS = (  # of accepted files, in the order of their index
-    "count(*)",
+    "cluster",
     "cluster_status_split",
     "cluster IS NOT NULL AND status = 'accepted' GROUP BY cluster",
 )
@@ -40,7 +40,7 @@ class Summary(Database):
                 "files": _by_count(statuses),
                 "kinds": _by_count(kinds),
                 "splits": _by_count(splits),
-                "clusters": len(by_index(session, *_CLUSTERS)),
+                "clusters": count_by_index(session, *_CLUSTERS),
                 "composers": len({each.composer_id for each in accepted} - {None}),
                 "notes": sum(each.notes for each in accepted),
                 "hours": round(sum(each.seconds for each in accepted) / 3600, 2),

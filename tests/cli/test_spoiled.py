@@ -68,7 +68,9 @@ COLUMNS = [
     (table.name, column.name)
     for table in Base.metadata.sorted_tables
     for column in table.columns
-    if table.name != "postings" and not (column.name == "id" and column.primary_key)
+    # The only column of `outdated` is the row id, as every `id`: SQLite keeps it an integer.
+    if table.name not in ("postings", "outdated")
+    and not (column.name == "id" and column.primary_key)
 ]
 TABLES = ("files", "places", "labels", "composers", "aliases")
 BYTES, TEXT = b"\xff\xfe{", "{ no \ud800".encode("utf-8", "surrogatepass")
