@@ -127,12 +127,10 @@ def train(
 
     Without options, size and number of steps are chosen for this corpus and the speed of this
     machine, which is measured first. With --minutes, the run ends within 10 % of that time, which
-    includes evaluations and checkpoints, but no exports. Ctrl-C
-    finishes the step, saves a checkpoint and prints the command that resumes the run, with the same
-    result as without the interruption; of its settings, only --set threads=N can change. With
-    --from,
-    the starting weights are evaluated first and are the best checkpoint until a later one scores
-    better. A run that diverges exits with code 1.
+    includes evaluations and checkpoints, but no exports. Ctrl-C finishes the step, saves a checkpoint
+    and prints the command that resumes the run; of its settings, only --set threads=N can change.
+    With --from, the starting weights are evaluated first and are the best checkpoint until a later
+    one scores better. A run that diverges exits with code 1.
     """
     began = time.monotonic()  # before the libraries are imported
     from musictk.cli.parse import names
@@ -156,10 +154,7 @@ def train(
         "lora": lora,
         "track": tuple(track or ()),
     }
-    if resume is not None:  # environment variables and musictk.toml apply to new runs only
-        require_alone(context, "--resume", _FINE_TUNE, but=("resume", "device", "settings"))
-        typed = assignments(settings or []) if rank(context, "settings") == 3 else {}
-        threads = _only_threads(typed)
+    threads = None if resume is None else _only_threads(context, settings)
     main = os.environ.get("RANK", "0") == "0"  # under torchrun only one process prints
     output = here.output if main else Output(quiet=True)
     with here.catalog(write=True) as catalog, TrainingBar(output) as bar:
@@ -179,8 +174,13 @@ def train(
         raise typer.Exit(130)
 
 
-def _only_threads(typed: Mapping[str, Mapping[str, Any]]) -> int | None:
-    """The number of threads, the only setting of a resumed run that can be changed."""
+def _only_threads(context: typer.Context, settings: list[str] | None) -> int | None:
+    """The number of threads, the only setting of a resumed run that can be changed.
+
+    Raises UsageError for other flags; environment variables and musictk.toml are for new runs only.
+    """
+    require_alone(context, "--resume", _FINE_TUNE, but=("resume", "device", "settings"))
+    typed = assignments(settings or []) if rank(context, "settings") == 3 else {}
     values = {
         f"{group or 'train'}.{key}": each for group in typed for key, each in typed[group].items()
     }
