@@ -127,10 +127,10 @@ def train(
 
     Without options, size and number of steps are chosen for this corpus and the speed of this
     machine, which is measured first. With --minutes, the run ends within 10 % of that time, which
-    includes evaluations and checkpoints, but no exports. Ctrl-C finishes the step, saves a checkpoint
-    and prints the command that resumes the run; of its settings, only --set threads=N can change.
-    With --from, the starting weights are evaluated first and are the best checkpoint until a later
-    one scores better. A run that diverges exits with code 1.
+    includes evaluations and checkpoints, but no exports. Ctrl-C finishes the step, saves a
+    checkpoint and prints the command that resumes the run; of its settings, only --set threads=N
+    can change. With --from, the starting weights are evaluated first and are the best checkpoint
+    until a later one scores better. A run that diverges exits with code 1.
     """
     began = time.monotonic()  # before the libraries are imported
     from musictk.cli.parse import names
