@@ -64,8 +64,9 @@ class Branch(torch.autograd.Function):
             (flat.t() @ by_product).to(mixing.dtype),
             by_mix.sum(0),
             by_gain.sum(0),
-            (by_mix * mixing[..., :-1]).sum(),
-            (by_gain * mixing[..., -1]).sum(),
+            # The shape is () or, under FSDP, (1,).
+            (by_mix * mixing[..., :-1]).sum().view(alpha_scale.shape),
+            (by_gain * mixing[..., -1]).sum().view(beta_scale.shape),
         )
 
 

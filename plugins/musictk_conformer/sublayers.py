@@ -135,7 +135,15 @@ class LocalAttention(nn.Module):
             mixed.append(out)
             after += [keys, values]
         share = self.mix.softmax(0).repeat_interleave(x.shape[-1])
-        return F.linear(torch.cat(mixed, -1), self.out.weight * share), after
+        joined = torch.cat(mixed, -1)
+        if not torch.jit.is_scripting() and self._adapted():  # type: ignore[attr-defined]
+            return self.out(joined * share), after
+        return F.linear(joined, self.out.weight * share), after
+
+    @torch.jit.unused
+    def _adapted(self) -> bool:
+        """Whether the last projection has adapters, which its weight does not include."""
+        return type(self.out) is not nn.Linear
 
 
 class GlobalAttention(nn.Module):
