@@ -136,14 +136,17 @@ class LocalAttention(nn.Module):
             after += [keys, values]
         share = self.mix.softmax(0).repeat_interleave(x.shape[-1])
         joined = torch.cat(mixed, -1)
-        if not torch.jit.is_scripting() and self._adapted():  # type: ignore[attr-defined]
-            return self.out(joined * share), after
+        if not torch.jit.is_scripting():  # type: ignore[attr-defined]
+            return self._project(joined, share), after
         return F.linear(joined, self.out.weight * share), after
 
     @torch.jit.unused
-    def _adapted(self) -> bool:
-        """Whether the last projection has adapters, which its weight does not include."""
-        return type(self.out) is not nn.Linear
+    def _project(self, x: Tensor, share: Tensor) -> Tensor:
+        """The last projection of x ∘ share, with its adapters, which its weight does not have."""
+        if type(self.out) is nn.Linear:
+            return F.linear(x, self.out.weight * share)
+        out: Tensor = self.out(x * share)
+        return out
 
 
 class GlobalAttention(nn.Module):
