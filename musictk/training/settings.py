@@ -79,8 +79,7 @@ class Schedule:
     )
     replanned: tuple[tuple[int, int], ...] = setting(
         (),
-        "Changes of `steps` during a run with --minutes, which stores them: [[200, 900]] means that"
-        " after 200 steps its end was moved to step 900.",
+        "Changes of the last step by --minutes; [[200, 900]]: after step 200, it became 900.",
         check=_ordered,
         words="list of [step, steps] with increasing steps",
     )
@@ -112,14 +111,11 @@ class Precision:
 
     precision: Literal["auto", "fp32", "bf16", "fp16"] = setting(
         "auto",
-        "Floating-point precision: bf16 and fp16 are mixed precision, auto is bf16 where the device"
-        " is fast at it, else fp32.",
+        "Floating-point precision, fp16 and bf16 mixed; auto: bf16 on a device that is fast at it.",
     )
     threads: int = setting(
         0,
-        "CPU threads of each process; the number changes the last bits of the weights (0:"
-        " OMP_NUM_THREADS if it is set, else one or all, whichever is measured to be faster).",
-        automatic=True,
+        "CPU threads of each process (0: OMP_NUM_THREADS, else one or all, as measured).",
     )
     compile: bool = setting(
         False, "Compile the model with torch.compile (no effect on a CPU).", needs="CUDA"

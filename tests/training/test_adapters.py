@@ -5,11 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from types import SimpleNamespace
 
+import pytest
 import torch
 
 from musictk.model import bundle
 from musictk.model.manifest import Manifest
-from musictk.training.adapters import merged_state
+from musictk.model.network import Network, NetworkConfig
+from musictk.model.sizes import config_for
+from musictk.plugin import registry
+from musictk.tokens import Tokens
+from musictk.training.adapters import adapt, merged_state
 from musictk.training.finetune import start_from
 from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
@@ -83,3 +88,26 @@ def test_merged_weights_compute_what_the_adapters_did(
         first = plain.eval()(sequence, none, plain.begin(2, 0))[0]
     assert torch.allclose(ours, theirs, atol=1e-5)
     assert not torch.allclose(ours, first, atol=1e-2)
+
+
+@pytest.mark.parametrize("arch", ["conformer", "gpt", "relative"])
+def test_every_adapter_is_used(arch: str) -> None:
+    """Each has a gradient, and the merged weights compute what the adapters do."""
+    kind = registry().load("architecture", arch)
+    config = config_for(kind, "tiny", {"dropout": 0.0})
+    network, merged = (
+        Network(kind(config), Tokens(131), {"composer": 3}, NetworkConfig()) for _ in range(2)
+    )
+    adapt(network, 4)
+    for name, parameter in network.named_parameters():
+        if "lora_B" in name:
+            torch.nn.init.normal_(parameter, std=0.1)
+    merged.load_state_dict(merged_state(network))
+    sequence, labels = torch.randint(3, 131, (2, 16)), torch.ones(2, 1, dtype=torch.int64)
+    ours, theirs = (
+        each(sequence, each.condition(labels), each.begin(2, 0))[0] for each in (network, merged)
+    )
+    assert torch.allclose(ours, theirs, atol=1e-4)
+    ours.sum().backward()
+    trained = {name: each.grad for name, each in network.named_parameters() if each.requires_grad}
+    assert [name for name, gradient in trained.items() if gradient is None] == []
