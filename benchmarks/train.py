@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import shlex
 import statistics
 import subprocess
 import sys
@@ -253,7 +254,8 @@ def main() -> None:
     rows = measure(flags.only, flags.rounds, flags.against and flags.against.resolve())
     if flags.save:
         note = f"one thread, tokens per CPU second, medians over {flags.rounds} interleaved runs"
-        said = "--against CHECKOUT" if flags.against else ""
+        only = "" if flags.only == list(MODELS) else f"--only {shlex.join(flags.only)} "
+        said = f"{only}--rounds {flags.rounds}" + " --against CHECKOUT" * bool(flags.against)
         keep("train", "Training step", said, rows, note)
 
 
