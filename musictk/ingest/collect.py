@@ -18,9 +18,9 @@ from musictk.catalog import (
     load_path,
     store_path,
 )
+from musictk.garbage import frozen
 from musictk.ingest.attribution import Attributions, Given
 from musictk.ingest.find import FoundFile
-from musictk.ingest.garbage import frozen
 from musictk.ingest.locations import Locations, beginning, current_locations, dead_copies
 from musictk.ingest.name_report import NameReport
 from musictk.ingest.recent import UNKNOWN, find_timed

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+
+from musictk.garbage import frozen
 
 # Parameters of mallopt in glibc's malloc.h.
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
@@ -21,11 +22,8 @@ def repeating_work() -> Iterator[None]:
     objects that exist now, which took another 4 %.
     """
     keep_freed_memory()
-    gc.freeze()
-    try:
+    with frozen():
         yield
-    finally:
-        gc.unfreeze()
 
 
 def keep_freed_memory() -> None:
