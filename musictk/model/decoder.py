@@ -24,9 +24,10 @@ from musictk.model.layers import PeriodicPositions, Rotary, Stack, has_backward,
 class Decoder(Architecture):
     """`config.depth` blocks over inputs with position encodings.
 
-    A subclass chooses the block and the encodings: `absolute` and `periodic` are added to the
-    input, `rotary` rotates queries and keys in every block. `history` mixes the input with its
-    past before positions are added. A block has its projection in `qkv` and is called as
+    A subclass chooses the block and the encodings: `absolute` is added to the input, `rotary`
+    rotates queries and keys in every block. With `config.history` above 1 the input is mixed with
+    its past before positions are added; `config.periods` add periodic positions. A block has its
+    projection in `qkv` and is called as
     block(x (B, T, D), position (B,), keys, values, rotary, first) -> (x, keys, values, first),
     where `first` are the values (B, H, T, Dh) of the first block, if it passes them on.
     """
@@ -37,16 +38,15 @@ class Decoder(Architecture):
         block: Callable[[Any], nn.Module],
         absolute: nn.Module | None = None,
         rotary: Rotary | None = None,
-        periodic: PeriodicPositions | None = None,
-        history: History | None = None,
     ) -> None:
         super().__init__(config)
         self.dim, self.max_length = config.dim, config.max_length
         self.heads, self.head_dim = config.heads, config.dim // config.heads
         self.positions = absolute
         self.rotary = rotary
-        self.periodic = periodic
-        self.history = history
+        periods, history = getattr(config, "periods", ()), getattr(config, "history", 1)
+        self.periodic = PeriodicPositions(periods, config.dim) if periods else None
+        self.history = History(config.dim, history) if history > 1 else None
         self.dropout = nn.Dropout(config.dropout)
         self.blocks: Stack[Any] = Stack(block(config) for _ in range(config.depth))
 

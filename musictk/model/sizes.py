@@ -44,6 +44,14 @@ BACKBONE: Mapping[str, SettingInfo] = MappingProxyType(
             "Hidden width of the feed-forward layers, as a multiple of `dim`.", above=0
         ),
         "dropout": SettingInfo("Dropout probability.", below=1, automatic=True),
+        "history": SettingInfo(
+            "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
+        ),
+        "periods": SettingInfo(
+            "Learned position embeddings that repeat with each of these periods, for fixed grids.",
+            words="numbers above 1",
+            check=lambda periods: all(period > 1 for period in periods),
+        ),
     }
 )
 

@@ -12,13 +12,11 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from musictk.config import setting
-from musictk.model.convolution import History
 from musictk.model.decoder import CausalAttention, Decoder
 from musictk.model.layers import (
     FeedForward,
     Heads,
     LearnedPositions,
-    PeriodicPositions,
     RMSNorm,
     Rotary,
     SwiGLU,
@@ -54,15 +52,8 @@ class GPTConfig:
         False,
         "Mix each layer's values with the first layer's (Zhou et al. 2024, arXiv 2410.17897).",
     )
-    history: int = setting(
-        1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
-    )
-    periods: tuple[int, ...] = setting(
-        (),
-        "Learned position embeddings that repeat with each of these periods, for fixed grids.",
-        words="numbers above 1",
-        check=lambda periods: all(period > 1 for period in periods),
-    )
+    history: int = 1
+    periods: tuple[int, ...] = ()
     attention_dropout: bool = setting(
         True, "Apply `dropout` to attention weights too, not only to embeddings and layer outputs."
     )
@@ -122,8 +113,6 @@ class GPT(Decoder):
             Block,
             absolute=None if config.rotary else LearnedPositions(config.max_length, config.dim),
             rotary=Rotary(config.dim // config.heads) if config.rotary else None,
-            periodic=PeriodicPositions(config.periods, config.dim) if config.periods else None,
-            history=History(config.dim, config.history) if config.history > 1 else None,
         )
         self._initialise(config.depth)
 

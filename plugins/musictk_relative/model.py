@@ -11,15 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from musictk.config import setting
-from musictk.model.convolution import History
 from musictk.model.decoder import CausalAttention, Decoder
-from musictk.model.layers import (
-    FeedForward,
-    Heads,
-    PeriodicPositions,
-    SinusoidalPositions,
-    merge_heads,
-)
+from musictk.model.layers import FeedForward, Heads, SinusoidalPositions, merge_heads
 from musictk.model.relative import RelativeAttention
 from musictk.model.sizes import check_backbone, check_even
 
@@ -40,15 +33,8 @@ class RelativeConfig:
     distances: int = setting(
         2048, "Distances with a learned embedding; longer distances share the last one.", above=0
     )
-    history: int = setting(
-        1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
-    )
-    periods: tuple[int, ...] = setting(
-        (),
-        "Learned position embeddings that repeat with each of these periods, for fixed grids.",
-        words="numbers above 1",
-        check=lambda periods: all(period > 1 for period in periods),
-    )
+    history: int = 1
+    periods: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         check_backbone(self, "relative")
@@ -100,6 +86,4 @@ class Relative(Decoder):
 
     def __init__(self, config: RelativeConfig) -> None:
         absolute = None if config.relative else SinusoidalPositions(config.dim)
-        history = History(config.dim, config.history) if config.history > 1 else None
-        periodic = PeriodicPositions(config.periods, config.dim) if config.periods else None
-        super().__init__(config, Block, absolute=absolute, periodic=periodic, history=history)
+        super().__init__(config, Block, absolute=absolute)

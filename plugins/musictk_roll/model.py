@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from torch import Tensor, nn
 
-from musictk.config import setting
-from musictk.model.convolution import History
 from musictk.model.decoder import CausalAttention, Decoder
 from musictk.model.layers import FeedForward, Heads, SinusoidalPositions, merge_heads
 from musictk.model.sizes import check_backbone, check_even
@@ -27,9 +25,7 @@ class RollConfig:
     feedforward: int = 4
     dropout: float = 0.1
     max_length: int = 8192
-    history: int = setting(
-        1, "Positions whose inputs a convolution mixes before the first layer (1: none).", above=0
-    )
+    history: int = 1
 
     def __post_init__(self) -> None:
         check_backbone(self, "roll")
@@ -75,6 +71,4 @@ class Roll(Decoder):
     input_std = 0.05  # 0.524 nats on JSB after 500 steps; 0.532 from 1
 
     def __init__(self, config: RollConfig) -> None:
-        history = History(config.dim, config.history) if config.history > 1 else None
-        absolute = SinusoidalPositions(config.dim)
-        super().__init__(config, Block, absolute=absolute, history=history)
+        super().__init__(config, Block, absolute=SinusoidalPositions(config.dim))
