@@ -189,20 +189,12 @@ def in_a_process(model: str, variant: str, precision: str, checkout: Path | None
     return float(done.stdout.split()[-1])
 
 
-def product_flops(precision: str, size: int = 1024) -> float:
-    """Operations a second of a matrix product, the best of ten."""
-    torch.set_num_threads(1)
-    kind = {"bf16": torch.bfloat16}.get(precision, torch.float32)
-    a, b = torch.randn(size, size).to(kind), torch.randn(size, size).to(kind)
-    return 2 * size**3 / min(cpu_seconds(lambda: torch.mm(a, b)) for _ in range(10))
-
-
 def measure(models: list[str], rounds: int, checkout: Path | None) -> list[dict[str, Any]]:
     """One row a model."""
-    from musictk.training.precision import fastest
+    from musictk.training.precision import fastest, product_rate  # another checkout may lack them
 
     precision, rows = fastest(CPU), []
-    limit = product_flops(precision)
+    limit = product_rate(precision)
     for model in models:
         variants: dict[str, tuple[str, Path | None]] = {"ours": (precision, None)}
         if checkout is not None:
