@@ -144,6 +144,18 @@ def bars(score: ScoreTick, least: int = 0) -> Ints:
     return np.append(lines, np.maximum(final, end))
 
 
+def bar_lines(score: ScoreTick, count: int) -> list[int]:
+    """The ticks of at least `count + 1` bar lines: the score's, then more of its last bar's length.
+
+    They go past the last change of metre, since bars of rest can follow it.
+    """
+    changes = [mark.time + 1 for mark in score.time_signatures]
+    lines: list[int] = bars(score, least=max(changes, default=0)).tolist()
+    while len(lines) <= count:
+        lines.append(2 * lines[-1] - lines[-2])
+    return lines
+
+
 def last_tick(score: ScoreTick) -> int:
     """The tick at which the last note ends; 0 without notes."""
     ends = [0]

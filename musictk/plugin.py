@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import typer
 
 GROUP = "musictk"
-KINDS = ("tokenizer", "architecture", "sampler", "runtime", "tracker")
+KINDS = ("tokenizer", "architecture", "control", "sampler", "runtime", "tracker")
 
 # What musictk creates a component with.
 ARGUMENTS = {
@@ -60,6 +60,10 @@ class Hooks:
     @hookspec
     def register_architectures(self, register: Register) -> None:
         """Offer architectures: subclasses of `musictk.model.Architecture`."""
+
+    @hookspec
+    def register_controls(self, register: Register) -> None:
+        """Offer bar controls: subclasses of `musictk.controls.Control`."""
 
     @hookspec
     def register_samplers(self, register: Register) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from musictk.errors import UsageError
+from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.sampling import Links
 
 
@@ -45,6 +46,23 @@ def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, str]
             )
         chosen[category] = text
     return chosen
+
+
+def controls(texts: Sequence[str]) -> tuple[ChosenControl, ...]:
+    """`["key=C major", "B: key=E minor, density=high"]` -> three choices."""
+    chosen: list[ChosenControl] = []
+    for text in texts:
+        head, equals, tail = text.partition("=")
+        where, colon, first = head.rpartition(":")
+        for pair in listed(first + equals + tail):
+            name, equals, value = pair.partition("=")
+            if not (equals and name.strip() and value.strip()) or (colon and not where.strip()):
+                raise UsageError(
+                    f"--control {text!r} is not NAME=VALUE,… or WHERE: NAME=VALUE,…",
+                    "such as 'key=E minor' or 'B: key=E minor, density=high'",
+                )
+            chosen.append(ChosenControl(where.strip(), name.strip(), value.strip()))
+    return tuple(chosen)
 
 
 def samplers(texts: Sequence[str]) -> Links:

@@ -33,6 +33,16 @@ def sample(
         int,
         typer.Option(metavar="N", min=0, help="Bars to write; with --form, bars per section."),
     ] = 0,
+    control: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="[WHERE: ]NAME=VALUE,…",
+            help="Controls of bars: 'key=E minor', 'B: density=high', '9-12: polyphony=4'.",
+        ),
+    ] = None,
+    chords: Annotated[
+        str, typer.Option(metavar="CHORDS", help="Chords, a bar each: 'Am | F | C G | Am'.")
+    ] = "",
     prompt: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="MIDI or ABC file to continue; its bars are kept."),
@@ -88,7 +98,7 @@ def sample(
     Sampling options default to the model's saved defaults, else to the values shown here. Exit code
     3 means that some of the pieces could not be written.
     """
-    from musictk.cli.parse import conditions, samplers
+    from musictk.cli.parse import conditions, controls, samplers
     from musictk.cli.sample_progress import CompositionBar, report
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
@@ -102,6 +112,7 @@ def sample(
         labels=conditions(composer, label or []),
         form=form,
         bars=bars,
+        controls=controls([*(control or []), *([f"chord={chords}"] if chords else [])]),
         seed=seed,
         count=count,
         options=sampling,

@@ -79,7 +79,7 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
             )
     # torch.export treats sizes 0 and 1 as constants, and equal sizes as the same dimension.
     state = network.begin(2, 7)
-    args = (_example(manifest.space, 2, 3), torch.zeros(2, network.body.dim), *state)
+    args = (_example(manifest.space, 2, 3), torch.zeros(2, 3, network.body.dim), *state)
     slots = [
         {axis: size for axis, size in enumerate(slot.shape) if isinstance(size, str)}
         for slot in manifest.slots
@@ -94,7 +94,7 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
             output_names=[LOGITS, *map(present, range(len(state)))],
             dynamic_shapes={
                 "sequence": {0: "batch", 1: "time"},
-                "condition": {0: "batch"},
+                "condition": {0: "batch", 1: "time"},
                 "state": tuple(slots),
             },
             verbose=False,

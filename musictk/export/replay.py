@@ -145,10 +145,10 @@ def noise(space: Space, rows: int, length: int, random: np.random.Generator) -> 
 
 
 def _condition(runtime: Runtime, rows: int, random: np.random.Generator) -> NDArray[np.float32]:
-    """(B, D): the condition vectors of random labels, one of each category for each row."""
+    """(B, 1, D): the condition vectors of random labels, one of each category for each row."""
     sizes = runtime.manifest.conditions.sizes.values()
     mixtures = [[[(int(random.integers(size)), 1.0)] for size in sizes] for _ in range(rows)]
-    return np.stack([runtime.condition(mixture) for mixture in mixtures])
+    return np.stack([runtime.condition(mixture) for mixture in mixtures])[:, None]
 
 
 def speeds(runtimes: list[Runtime], steps: int = 48, rounds: int = 5) -> list[float]:
@@ -161,7 +161,7 @@ def speeds(runtimes: list[Runtime], steps: int = 48, rounds: int = 5) -> list[fl
     sessions = [runtime.begin(1, capacity) for runtime in runtimes]
     for round_ in range(rounds + 1):
         for runtime, session, times in zip(runtimes, sessions, measured, strict=True):
-            condition = runtime.condition([[] for _ in runtime.manifest.conditions.labels])[None]
+            condition = runtime.condition([[] for _ in runtime.manifest.conditions.labels])[None, None]
             start = time.perf_counter()
             for at in range(round_ * steps, (round_ + 1) * steps):
                 session.step(sequence[:, at : at + 1], condition)

@@ -45,7 +45,7 @@ def rounding(candidate: Runtime, reference: Runtime, music: Sequence[Excerpt]) -
     lengths = np.array([len(row.sequence) for row in rows])
     targets = np.stack([_padded(row.sequence, int(lengths.max())) for row in rows])
     inputs = np.concatenate([space.start(len(rows)), targets[:, :-1]], 1)
-    condition = np.stack([reference.condition(row.labels) for row in rows])
+    condition = np.stack([reference.condition(row.labels) for row in rows])[:, None]
     pair = [model.begin(len(rows), targets.shape[1]) for model in (candidate, reference)]
     kept = chosen = 0
     nats = 0.0
@@ -64,7 +64,7 @@ def generated(model: Runtime, seed: int = 0) -> list[Excerpt]:
     space, random = model.manifest.space, np.random.default_rng(seed)
     sizes = model.manifest.conditions.sizes.values()
     labels: list[Mixture] = [[[(row % size, 1.0)] for size in sizes] for row in range(_MADE)]
-    condition = np.stack([model.condition(mixture) for mixture in labels])
+    condition = np.stack([model.condition(mixture) for mixture in labels])[:, None]
     length = min(POSITIONS, model.manifest.max_length)
     session, last, made = model.begin(_MADE, length), space.start(_MADE), []
     for _ in range(length):

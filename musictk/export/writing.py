@@ -130,7 +130,11 @@ def _require_close(what: str, measured: Mapping[str, Any], least: float, kind: s
 
 
 def _write_tables(network: Network, path: Path) -> None:
-    tensors = {f"tables.{name}": value for name, value in network.tables.state_dict().items()}
+    tensors = {
+        name: value
+        for name, value in network.state_dict().items()
+        if name.startswith(("tables.", "controls."))
+    }
     for slot, value in enumerate(network.begin(1, 1)):
         if bool(value.any()):
             tensors[f"state.{slot}"] = value

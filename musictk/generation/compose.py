@@ -8,8 +8,11 @@ from typing import Any, Protocol
 
 from numpy.typing import NDArray
 
+from musictk.controls import measure
+from musictk.generation.bar_plan import BarPlan, plan_bars
 from musictk.generation.draft import Draft, Notice, Opening
 from musictk.generation.draw import Noise
+from musictk.generation.form import Form
 from musictk.generation.request import PieceRequest, from_prompt
 from musictk.generation.row_contexts import RowContexts
 from musictk.generation.sampling import LEAST, Sampling
@@ -108,12 +111,21 @@ class _Batch:
         self.prompt = from_prompt(request.used_prompt, tokenizer.space)
         opening = Opening(self.prompt, request.whole, request.theme > 0)
         plan, sampling, limit = request.plan(), request.sampling, request.bar_limit
+        bar_plan = self._bar_plan(runtime.manifest, tokenizer, plan)
         self.drafts = [
-            Draft(tokenizer, plan, opening, sampling, limit, Noise(request.seed, row))
+            Draft(tokenizer, plan, bar_plan, opening, sampling, limit, Noise(request.seed, row))
             for row in rows
         ]
         capacity = context_length(runtime.manifest, sampling)
-        self.contexts = RowContexts(runtime, tokenizer, request, capacity, self.drafts)
+        self.contexts = RowContexts(runtime, tokenizer, request, capacity, self.drafts, bar_plan)
+
+    def _bar_plan(self, manifest: Manifest, tokenizer: Tokenizer, plan: Form) -> BarPlan:
+        """The controls of each bar: as measured in the prompt, as chosen after it."""
+        request, controls = self.request, manifest.controls
+        given = measure(tokenizer, self.prompt, controls).ids
+        known = request.planned or not request.sampling.max_tokens
+        theme = request.theme > 0
+        return plan_bars(controls, tokenizer, plan, request.controls, given, theme, known)
 
     def run(self, listener: ComposeListener | None) -> list[Composition]:
         """Write until every piece is done."""

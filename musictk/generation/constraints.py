@@ -61,10 +61,13 @@ class Steady:
 
 
 def constraints(
-    tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any]
+    tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any], controlled: bool
 ) -> tuple[Constraint, ...]:
-    """The constraints of one piece. Raises UsageError for a metre that the vocabulary lacks."""
-    found = [_metre(tokenizer, sampling, prompt)]
+    """The constraints of one piece; `controlled` if bar controls give its metres.
+
+    Raises UsageError for a metre that the vocabulary lacks.
+    """
+    found = [] if controlled else [_metre(tokenizer, sampling, prompt)]
     return tuple(each for each in found if each is not None)
 
 

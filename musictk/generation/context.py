@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -25,7 +26,7 @@ class Key(NamedTuple):
 
 
 class NewContext(NamedTuple):
-    """A context to begin: its positions (T,) or (T, W), and its condition (D,)."""
+    """A context to begin: its positions (T,) or (T, W), and the condition (T, D) of each."""
 
     key: Key
     sequence: NDArray[Any]
@@ -38,7 +39,7 @@ class Contexts:
     def __init__(self, runtime: Runtime, capacity: int) -> None:
         self._runtime, self._capacity = runtime, capacity
         self._session: Session | None = None
-        self._conditions = np.zeros((0, 0), np.float32)
+        self._conditions = np.zeros((0, 1, 0), np.float32)  # (L, 1, D) of the next position
         self.keys: list[Key] = []
         self.rows = np.zeros(0, np.int64)  # (L,) the row each context belongs to
         self.lengths = np.zeros(0, np.int64)  # (L,) positions taken
@@ -55,16 +56,20 @@ class Contexts:
         sequence: NDArray[Any] | None,
         dropped: Collection[Key] = (),
         new: Sequence[NewContext] = (),
+        changed: Mapping[Key, NDArray[np.float32]] = MappingProxyType({}),
     ) -> None:
         """Feed the next position of its row to every context: `sequence` is (rows,) or (rows, W).
 
-        Those in `dropped` are removed; those in `new` are created or replaced, and contain it
+        `changed` are conditions (D,) that differ from those of the position before. Those in `dropped` are removed; those in `new` are created or replaced, and contain it
         already.
         """
         gone = {*dropped, *(one.key for one in new)}
         if gone:
             self._keep([i for i, key in enumerate(self.keys) if key not in gone])
         if self._session is not None and sequence is not None:
+            for place, key in enumerate(self.keys if changed else ()):
+                if key in changed:
+                    self._conditions[place, 0] = changed[key]
             taken = sequence[self.rows][:, None]
             self.logits = self._session.step(taken, self._conditions)[:, -1]
             self.lengths += 1
@@ -87,10 +92,11 @@ class Contexts:
         ordered = sorted(new, key=lambda one: len(one.sequence))
         for _, group in groupby(ordered, key=lambda one: len(one.sequence)):
             batch = list(group)
-            conditions.append(np.stack([one.condition for one in batch]))
             sessions.append(self._runtime.begin(len(batch), self._capacity))
             prefix = np.stack([one.sequence for one in batch])
-            logits.append(sessions[-1].step(prefix, conditions[-1])[:, -1])
+            given = np.stack([one.condition for one in batch])
+            conditions.append(given[:, -1:])
+            logits.append(sessions[-1].step(prefix, given)[:, -1])
         self._session = sessions[0] if len(sessions) == 1 else self._runtime.join(sessions)
         self.logits, self._conditions = np.concatenate(logits), np.concatenate(conditions)
         self.keys = [*self.keys, *(one.key for one in ordered)]

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.generation.bar_plan import BarPlan
 from musictk.generation.constraints import constraints
 from musictk.generation.draw import Noise
 from musictk.generation.form import Form
@@ -15,8 +16,8 @@ from musictk.generation.progress import FormProgress
 from musictk.generation.sampling import Sampling
 from musictk.generation.section_memory import SectionMemory
 from musictk.generation.sequence import GrowingSequence
-from musictk.generation.silence import FrameSilence, Silence
-from musictk.tokens import Frames, Parser, Tokenizer
+from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
+from musictk.tokens import METRE, Frames, Parser, Tokenizer
 
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
 
@@ -50,6 +51,7 @@ class Draft:
         self,
         tokenizer: Tokenizer,
         plan: Form,
+        bar_plan: BarPlan,
         opening: Opening,
         sampling: Sampling,
         limit: int,
@@ -62,7 +64,7 @@ class Draft:
         self.progress = FormProgress(plan, len(bars), len(prompt) > 0 and not opening.theme)
         self.memory = SectionMemory(tokenizer, sampling, grammar)
         self.silence = Silence(tokenizer)
-        self.constraints = constraints(tokenizer, sampling, prompt)
+        self.constraints = constraints(tokenizer, sampling, prompt, bar_plan.gives(METRE))
         self.parser: Parser | None = grammar.parser() if grammar else None
         if self.parser:
             for token in prompt.tolist():
@@ -70,7 +72,9 @@ class Draft:
         frames = isinstance(tokenizer.space, Frames)
         self._frame_silence = FrameSilence(tokenizer) if frames else None
         self._sequence = GrowingSequence(prompt)
-        self._bar_start = int(bars[-1]) if len(bars) else 0
+        self._bar_plan = bar_plan
+        self._bars = bars.tolist()  # where each bar begins, those of the prompt included
+        self._period = frames_per_bar(tokenizer) if frames else 0
         self._limit = limit  # positions of a bar of tokens
         self._whole = len(prompt) if opening.whole else 0  # the length of a prompt of whole bars
         self._most = len(prompt) + sampling.max_tokens if sampling.max_tokens else 0
@@ -95,6 +99,35 @@ class Draft:
         """Whether a bar has to begin here: after a prompt of whole bars."""
         return 0 < self._whole == self.length
 
+    def bars_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The bar whose controls each position (T,) is read with: as in `Crops`."""
+        if self._period:
+            return (positions + 1) // self._period
+        return np.maximum(np.searchsorted(self._bars, positions, "right") - 1, 0)
+
+    @property
+    def bar(self) -> int:
+        """The bar of the next position, counted from 0 with those of the prompt, if it begins none."""
+        return self.length // self._period if self._period else max(len(self._bars) - 1, 0)
+
+    def allowed_in_bar(self, begins: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+        """(V,) what the controls of this bar allow; None if everything.
+
+        Tokens that begin a bar, (V,) `begins`, are limited by the controls of the next bar.
+        """
+        here = self._bar_plan.allowed(self.bar)
+        if self._period:
+            return here
+        later = self._bar_plan.allowed(self.bar + bool(self._bars))
+        if here is None and later is None:
+            return None
+        everything = np.ones(len(begins), bool)
+        return np.where(
+            begins,
+            everything if later is None else later,
+            everything if here is None else here,
+        )
+
     @property
     def overdue(self) -> bool:
         """Whether this bar has reached its maximum length and should end."""
@@ -113,6 +146,10 @@ class Draft:
             return False
         return self.silence.in_bar(self.sequence[self._bar_start :])
 
+    @property
+    def _bar_start(self) -> int:
+        return self._bars[-1] if self._bars else 0
+
     def begins_bar(self, position: Any) -> bool:
         """Whether a bar would begin with `position`: at a bar line, or because it must end now."""
         return self._is_bar_line(position) or self._overtime
@@ -122,7 +159,7 @@ class Draft:
         if not self._is_bar_line(position):
             self.progress.cuts += 1
             self.notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
-        self._bar_start = self.length
+        self._bars.append(self.length)
         section_ends = self.progress.begin_bar(self.length)
         if not section_ends:
             self.memory.begin_bar(self.progress, self.sequence)

@@ -6,7 +6,7 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.generation.compose import Composition
-from musictk.generation.spans import bar_lines
+from musictk.music import bar_lines
 from musictk.tokens import Tokenizer
 
 

@@ -14,7 +14,7 @@ _PROBE = 8  # repetitions of a token; the more bars begin in them, the sooner a 
 
 
 class Mask:
-    """Which tokens may be written next. Frames are not limited."""
+    """Which tokens may be written next. Of frames, only bar controls limit the pitches."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
@@ -27,19 +27,19 @@ class Mask:
             self._ordinary[space.special] = False
 
     def allowed(self, draft: Draft) -> NDArray[np.bool_] | None:
-        """(V,) True where a token may follow, never all False; None for frames.
+        """(V,) True where a token (of frames: a pitch) may follow; None where everything may.
 
-        A limit that would leave no token is ignored.
+        Never all False: a limit that would leave no token is ignored.
         """
         if self.frames:
-            return None
+            return draft.allowed_in_bar(np.zeros(0, bool))
         allowed = self._ordinary
         if draft.parser is not None:
             allowed = _within(allowed, draft.parser.allowed())
         if draft.must_begin_bar:
             allowed = _within(allowed, self._begins_bar)
-        for constraint in draft.constraints:
-            limit = constraint.allowed()
+        limits = [constraint.allowed() for constraint in draft.constraints]
+        for limit in (*limits, draft.allowed_in_bar(self._begins_bar)):
             allowed = allowed if limit is None else _within(allowed, limit)
         return self._fastest(allowed) if draft.overdue else allowed
 

@@ -8,7 +8,7 @@ import numpy as np
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from musictk.generation.compose import Composition
-from musictk.generation.spans import bar_lines
+from musictk.music import bar_lines
 from musictk.tokens import METRE, Frames, Tokenizer
 
 Sections = list[tuple[str, int, int]]

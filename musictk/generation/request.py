@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from musictk.config import build, plain
 from musictk.errors import UsageError
+from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.form import BARS, MOST_BARS, Form, Section, parse
 from musictk.generation.sampling import Links, Sampling
 from musictk.tokens import Frames, Space
@@ -35,6 +36,7 @@ class PieceRequest:
     count: int = 1  # pieces; each has its own random numbers
     sampling: Sampling = field(default_factory=Sampling)
     samplers: Links = ()  # added after those of `sampling`
+    controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
     prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
     whole: bool = False  # the prompt ends at a bar line, where a new bar must begin
     theme: int = 0  # bars of the prompt where it is the first section of the form; else 0

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.generation.bar_plan import BarPlan
 from musictk.generation.context import (
     CONDITIONAL,
     KINDS,
@@ -40,13 +41,17 @@ class RowContexts:
         request: PieceRequest,
         capacity: int,
         drafts: Sequence[Draft],
+        bar_plan: BarPlan,
     ) -> None:
         self._tokenizer, self._capacity, self._drafts = tokenizer, capacity, drafts
         self._scale = request.sampling.guidance
         mixture = runtime.manifest.conditions.mixture(request.conditions)
-        self._conditional = runtime.condition(mixture)
-        guided = self._scale != 1 and any(mixture)
-        self._unconditional = runtime.condition([[] for _ in mixture]) if guided else None
+        # (N, D): the condition of each bar, and that of bars of which nothing is given.
+        self._conditional = runtime.condition(mixture) + runtime.control(bar_plan.ids)
+        self._guided = self._scale != 1 and (any(mixture) or bar_plan.chosen)
+        nothing = runtime.control(np.zeros_like(bar_plan.ids[:1]))
+        self._unconditional = runtime.condition([[] for _ in mixture]) + nothing
+        self._bars = [-1] * len(drafts)  # the bar whose condition each piece was last given
         self._contexts = Contexts(runtime, capacity)
 
     def begin(self) -> None:
@@ -91,38 +96,65 @@ class RowContexts:
                 memory = key.kind == MEMORY
                 new += [self._remembering(key.row)] if memory else self._running(key.row)
                 replaced |= {one.key for one in new}
-        self._contexts.advance(taken, dropped, new)
+        self._contexts.advance(taken, dropped, new, self._changed())
         if dropped or new:
             live = [row for row, draft in enumerate(self._drafts) if not draft.done]
             self._rows = ContextRows(*(self._contexts.places(live, kind) for kind in KINDS))
 
     def _running(self, row: int) -> list[NewContext]:
         """The piece so far, under its conditions and (where guided) without."""
-        sequence = self._recent(self._drafts[row].sequence, begins=True)
-        new = [NewContext(Key(row, CONDITIONAL), sequence, self._conditional)]
-        if self._unconditional is not None:
-            new.append(NewContext(Key(row, UNCONDITIONAL), sequence, self._unconditional))
+        draft = self._drafts[row]
+        sequence, bars = self._recent(draft, np.arange(draft.length), begins=True)
+        new = [NewContext(Key(row, CONDITIONAL), sequence, self._condition(bars))]
+        if self._guided:
+            free = np.broadcast_to(self._unconditional, (len(bars), self._unconditional.shape[1]))
+            new.append(NewContext(Key(row, UNCONDITIONAL), sequence, free))
         return new
 
     def _remembering(self, row: int) -> NewContext:
         """The theme that returns, if any, and this section so far."""
         draft = self._drafts[row]
         theme = draft.progress.theme()
-        sequence = draft.sequence[draft.progress.start :]
+        places = np.arange(draft.progress.start, draft.length)
         if theme is not None:
-            sequence = np.concatenate([draft.sequence[theme.start : theme.end], sequence])
+            places = np.concatenate([np.arange(theme.start, theme.end), places])
         begins = theme is not None and theme.start == 0
-        return NewContext(Key(row, MEMORY), self._recent(sequence, begins), self._conditional)
+        sequence, bars = self._recent(draft, places, begins)
+        return NewContext(Key(row, MEMORY), sequence, self._condition(bars))
 
-    def _recent(self, sequence: NDArray[Any], begins: bool) -> NDArray[Any]:
-        """What fits of `sequence`, from a bar line; with some room left, so that cutting is rare.
+    def _condition(self, bars: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(T, D) the conditions of positions in these bars."""
+        return self._conditional[np.minimum(bars, len(self._conditional) - 1)]
 
-        The start of a piece comes first where the sequence `begins` one, never in its middle.
+    def _changed(self) -> dict[Key, NDArray[np.float32]]:
+        """The conditions of contexts whose piece has begun another bar."""
+        changed: dict[Key, NDArray[np.float32]] = {}
+        for row, draft in enumerate(self._drafts):
+            last = np.array([draft.length - 1])
+            bar = 0 if draft.done else int(draft.bars_of(last)[0])
+            if bar != self._bars[row] and not draft.done:
+                self._bars[row] = bar
+                condition = self._condition(np.array([bar]))[0]
+                changed |= {Key(row, kind): condition for kind in (CONDITIONAL, MEMORY)}
+        return changed
+
+    def _recent(
+        self, draft: Draft, places: NDArray[np.int64], begins: bool
+    ) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """What fits of a piece's positions `places`, and the bar of each.
+
+        From a bar line; with some room left, so that cutting is rare. The start of a piece comes
+        first where the places `begin` one, never in its middle.
         """
+        sequence, bars = draft.sequence[places], draft.bars_of(places)
         if len(sequence) < self._capacity:
-            start = self._tokenizer.space.start(1)[0] if begins else sequence[:0]
-            return np.concatenate([start, sequence])
+            if not begins:
+                return sequence, bars
+            start = self._tokenizer.space.start(1)[0]
+            first = draft.bars_of(np.array([-1]))
+            return np.concatenate([start, sequence]), np.concatenate([first, bars])
         keep = self._capacity * 5 // 8
-        bars = self._tokenizer.bar_starts(sequence)
-        bars = bars[bars >= len(sequence) - keep]
-        return sequence[bars[0] if len(bars) and bars[0] < len(sequence) else -keep :]
+        lines = self._tokenizer.bar_starts(sequence)
+        lines = lines[lines >= len(sequence) - keep]
+        cut = int(lines[0]) if len(lines) and lines[0] < len(sequence) else len(sequence) - keep
+        return sequence[cut:], bars[cut:]

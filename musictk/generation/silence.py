@@ -42,7 +42,7 @@ class FrameSilence:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._empty = 0  # frames since one sounded
-        self._bar = _frames_per_bar(tokenizer)
+        self._bar = frames_per_bar(tokenizer)
 
     def too_long(self, progress: FormProgress, length: int) -> bool:
         """Whether the next frame, after `length` of them, must sound."""
@@ -54,7 +54,8 @@ class FrameSilence:
         self._empty = 0 if frame.any() else self._empty + 1
 
 
-def _frames_per_bar(tokenizer: Tokenizer) -> int:
+def frames_per_bar(tokenizer: Tokenizer) -> int:
+    """The length of every bar of a tokenizer of frames."""
     assert isinstance(tokenizer.space, Frames)
     starts = tokenizer.bar_starts(np.zeros((1024, tokenizer.space.width), np.uint8))
     return int(starts[1] - starts[0]) if len(starts) > 1 else 1024

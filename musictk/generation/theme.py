@@ -12,7 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick
 
-from musictk.generation.spans import Span, bar_lines
+from musictk.generation.spans import Span
+from musictk.music import bar_lines
 from musictk.tokens import Tokenizer
 
 

@@ -38,10 +38,13 @@ class Writer:
         Returns whether a section ends before it; where the piece does, nothing is written.
         """
         allowed = [self._mask.allowed(draft) for draft in drafts]
-        masks = [mask for mask in allowed if mask is not None]
-        if masks:
-            logits = np.where(np.stack(masks), logits, np.float32(-np.inf))
+        logits = logits.copy()
+        for row, mask in zip(logits, allowed, strict=True):
+            if mask is not None:
+                row[~mask] = -np.inf
         drawn = self._draw(drafts, logits)
+        if self._mask.frames:  # a theme's frames are music of the piece already
+            allowed = [None] * len(drafts)
         return [self._write_one(*row) for row in zip(drafts, drawn, logits, allowed, strict=True)]
 
     def _write_one(

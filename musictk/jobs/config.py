@@ -67,6 +67,7 @@ class RunConfig:
     train: Mapping[str, Any] = field(default_factory=dict)
     data: Mapping[str, Any] = field(default_factory=dict)
     conditions: tuple[str, ...] = ("composer",)  # label categories that the model conditions on
+    controls: tuple[str, ...] | None = None  # bar controls of the model; None: all that apply
     minutes: float | None = None  # that the whole run was to take
     epochs: float | None = None
     evaluate_epochs: float | None = None

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.config import build
+from musictk.controls import Controls, bar_table
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.ingest import learn, load_piece, tokenize
 from musictk.ingest.encode import EncodeListener
@@ -119,8 +120,9 @@ class Corpus:
         conditions: Conditions,
         data: DataSettings,
         shards: Mapping[str, str] | None = None,
+        controls: Controls = Controls(),
     ) -> Crops:
-        """The crops of a split. Only train is weighted and augmented.
+        """The crops of a split. Only train is weighted and augmented, and has bar controls.
 
         They are cut from the split's shard in `shards`, by default from its current pieces. Raises
         MusictkError if the shard, or one of its pieces, is missing.
@@ -145,6 +147,7 @@ class Corpus:
             Augment(tokenizer, augment) if augment != AugmentSettings() else None,
             data.cache,
             weighting.draw,
+            bar_table(tokenizer, shard, controls) if training and controls else None,
         )
 
     def _readers(self) -> list[str]:

@@ -13,6 +13,7 @@ import numpy as np
 from musictk.catalog import Catalog, Run
 from musictk.catalog.runs import check_run_name
 from musictk.config import build, plain
+from musictk.controls import Controls
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportListener
 from musictk.files import require_writable_folder
@@ -228,8 +229,9 @@ def _crops(
     job: Job, config: RunConfig, tokenizer: Tokenizer, manifest: Manifest
 ) -> tuple[Crops, Crops]:
     """The crops of both splits."""
+    conditions, controls, data = manifest.conditions, manifest.controls, config.data_settings
     train, valid = (
-        job.corpus.crops(tokenizer, split, manifest.conditions, config.data_settings, config.shards)
+        job.corpus.crops(tokenizer, split, conditions, data, config.shards, controls)
         for split in SPLITS
     )
     return train, valid
@@ -260,8 +262,9 @@ def _network(job: Job, config: RunConfig, tokenizer: Tokenizer) -> tuple[Network
         return start_from(source, tokenizer, conditions, config.lora, config.model.get("dropout"))
     body = make_component(registry().load("architecture", config.arch), config.model)
     settings = build(NetworkConfig, config.network, "network")
-    network = Network(body, tokenizer.space, conditions.sizes, settings)
-    return network, bundle.describe(network, tokenizer, conditions, settings)
+    controls = Controls.available(tokenizer, config.controls)
+    network = Network(body, tokenizer.space, conditions.sizes, settings, controls)
+    return network, bundle.describe(network, tokenizer, conditions, settings, controls)
 
 
 def _require_free(job: Job, name: str) -> None:

@@ -16,6 +16,7 @@ from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.files import require_writable
 from musictk.generation import compose as composing
+from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
@@ -51,6 +52,7 @@ class SampleRequest:
     labels: Mapping[str, str] = field(default_factory=dict)  # category -> LABEL, LABEL:WEIGHT, …
     form: str = ""
     bars: int = 0
+    controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
     seed: int | None = None  # None: a random one
     count: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
@@ -232,6 +234,7 @@ def _request(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         form=asked.form,
         bars=asked.bars,
+        controls=asked.controls,
         seed=secrets.randbits(31) if asked.seed is None else asked.seed,
         count=asked.count,
         sampling=sampling,

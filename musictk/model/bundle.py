@@ -11,6 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
 from musictk.config import build, plain
+from musictk.controls import Controls
 from musictk.errors import MusictkError
 from musictk.files import atomic, require_regular
 from musictk.model.conditions import Conditions
@@ -22,7 +23,11 @@ from musictk.tokens import Tokenizer
 
 
 def describe(
-    network: Network, tokenizer: Tokenizer, conditions: Conditions, config: NetworkConfig
+    network: Network,
+    tokenizer: Tokenizer,
+    conditions: Conditions,
+    config: NetworkConfig,
+    controls: Controls = Controls(),
 ) -> Manifest:
     """The manifest of an untrained network."""
     body = network.body
@@ -36,6 +41,7 @@ def describe(
         tokenizer_fingerprint=tokenizer.fingerprint,
         space=tokenizer.space,
         conditions=conditions,
+        controls=controls,
         max_length=body.max_length,
         slots=slots(body),
         versions={name: version(name) for name in ("musictk", "torch", "miditok", "symusic")},
@@ -47,7 +53,7 @@ def build_network(manifest: Manifest) -> Network:
     kind = registry().load("architecture", manifest.architecture)
     body: Architecture = make_component(kind, manifest.architecture_config)
     config = build(NetworkConfig, manifest.network_config, "network")
-    return Network(body, manifest.space, manifest.conditions.sizes, config)
+    return Network(body, manifest.space, manifest.conditions.sizes, config, manifest.controls)
 
 
 def write(directory: Path, network: Network, manifest: Manifest) -> None:

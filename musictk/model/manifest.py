@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from musictk.controls import Controls
 from musictk.errors import MusictkError
 from musictk.files import read_json, write_json
 from musictk.model.conditions import Conditions
@@ -48,6 +49,7 @@ class Manifest:
     space: Space
     conditions: Conditions
     max_length: int  # the maximum number of positions of a row
+    controls: Controls = field(default_factory=Controls)
     slots: tuple[Slot, ...] = ()
     sampling: Mapping[str, Any] = field(default_factory=dict)  # saved defaults
     trained: Mapping[str, Any] = field(default_factory=dict)  # step, data, metrics, settings
@@ -80,6 +82,7 @@ class Manifest:
             "format": FORMAT,
             "space": space_to(self.space),
             "conditions": self.conditions.plain(),
+            "controls": self.controls.plain(),
         }
         write_json(directory / MANIFEST, value)
 
@@ -92,6 +95,7 @@ class Manifest:
                 raise MusictkError(f"{directory} was made by a newer musictk", "upgrade musictk")
             value["space"] = space_from(value["space"])
             value["conditions"] = Conditions.read(value["conditions"])
+            value["controls"] = Controls.read(value.get("controls", ()))
             value["slots"] = tuple(
                 Slot(tuple(slot["shape"]), slot["dtype"]) for slot in value["slots"]
             )

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from musictk.config import check_settings, setting
+from musictk.controls import Controls
 from musictk.model.contract import Architecture
 from musictk.model.renames import rename_when_loading
 from musictk.tokens import Frames, Space
@@ -84,12 +85,18 @@ class Head(nn.Module):
 class Network(nn.Module):
     """Stem + conditions + body + head: the one forward pass of training and generation.
 
-    `conditions` maps each category to its number of vectors; `condition` turns ids into one vector
-    per row, which `forward` adds to the input at every position. Vector 0 is 'unconditional'.
+    `conditions` maps each category to its number of vectors, `controls` are facts about each bar;
+    `condition` turns the ids of both into a vector for each position, which `forward` adds to the
+    input. Id 0 is 'not given'.
     """
 
     def __init__(
-        self, body: Architecture, space: Space, conditions: Mapping[str, int], config: NetworkConfig
+        self,
+        body: Architecture,
+        space: Space,
+        conditions: Mapping[str, int],
+        config: NetworkConfig,
+        controls: Controls = Controls(),
     ) -> None:
         super().__init__()
         frames = isinstance(space, Frames)
@@ -101,6 +108,8 @@ class Network(nn.Module):
         self.tables = nn.ModuleList(
             nn.Embedding(labels, body.dim) for labels in conditions.values()
         )
+        self.controls = nn.Embedding(controls.rows, body.dim) if controls else None
+        self.register_buffer("offsets", torch.from_numpy(controls.offsets), persistent=False)
         self.body = body
         # Logits have about unit variance, also if they are products with embeddings.
         scale = body.dim**-0.5 / body.input_std if tied else 1.0
@@ -108,9 +117,11 @@ class Network(nn.Module):
         if tied and isinstance(self.stem, TokenStem):
             self.head.linear.weight = self.stem.embedding.weight
         self.register_load_state_dict_pre_hook(rename_when_loading)  # type: ignore[no-untyped-call]
+        std = config.condition_scale * body.input_std
         for table in self.tables:
-            std = config.condition_scale * body.input_std
             nn.init.normal_(table.get_parameter("weight"), std=std)
+        if self.controls is not None:
+            nn.init.normal_(self.controls.weight, std=std)
 
     @torch.jit.export
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
@@ -120,18 +131,34 @@ class Network(nn.Module):
     def forward(
         self, sequence: Tensor, condition: Tensor, state: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
-        """`sequence` (B, T) ids or (B, T, W) frames, `condition` (B, D) -> (B, T, V) logits."""
-        x = self.stem(sequence) + condition.unsqueeze(1)
+        """`sequence` (B, T) ids or (B, T, W) frames, `condition` (B, T, D) -> (B, T, V) logits.
+
+        A condition (B, 1, D) is that of every position.
+        """
+        x = self.stem(sequence) + condition
         hidden, state = self.body(x, state)
         return self.head(hidden), state
 
     @torch.jit.unused
-    def condition(self, ids: Tensor) -> Tensor:
-        """(B, K) ids, one per category -> (B, D), the sum of their vectors."""
-        total = torch.zeros(ids.shape[0], self.body.dim, device=ids.device)
+    def condition(
+        self, ids: Tensor, controls: Tensor | None = None, bars: Tensor | None = None
+    ) -> Tensor:
+        """(B, K) ids of labels, (B, N, S) ids of bars, (B, T) the bar of each position.
+
+        Returns the sum of their vectors, (B, T, D). Without bars no control is given, and the
+        result is that of every position, (B, 1, D).
+        """
+        total = torch.zeros(ids.shape[0], 1, self.body.dim, device=ids.device)
         for k, table in enumerate(self.tables):
-            total = total + table(ids[:, k])
-        return total
+            total = total + table(ids[:, k : k + 1])
+        if self.controls is None:
+            return total
+        if controls is None or bars is None:
+            return total + self.controls(self.offsets).sum(0)
+        rows, count = controls.shape[:2]
+        vectors = self.controls(controls + self.offsets).sum(2) + total
+        first = torch.arange(rows, device=bars.device)[:, None] * count
+        return F.embedding(bars + first, vectors.flatten(0, 1))
 
 
 def loss(

@@ -9,26 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from musictk.keys import KEYS, nearest_keys
 from musictk.music import Clock, Metres, Notes, metres
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
 
 Ints = NDArray[np.int64]
-
-_MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
-_MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
-KEYS = tuple(f"{name} major" for name in _MAJOR) + tuple(f"{name} minor" for name in _MINOR)
-# Krumhansl & Kessler (1982), the probe-tone profiles for C major and C minor.
-_PROFILES = np.array(
-    [
-        [6.35, 2.23, 3.48, 2.33, 4.38, 4.09, 2.52, 5.19, 2.39, 3.66, 2.29, 2.88],
-        [6.33, 2.68, 3.52, 5.38, 2.60, 3.53, 2.54, 4.75, 3.98, 2.69, 3.34, 3.17],
-    ]
-)
-_CENTRED = _PROFILES - _PROFILES.mean(axis=1, keepdims=True)
-_CENTRED /= np.linalg.norm(_CENTRED, axis=1, keepdims=True)
-_ROTATED = np.stack([np.roll(profile, tonic) for profile in _CENTRED for tonic in range(12)])
-
 
 def piece_facts(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) -> dict[str, Any]:
     """The facts of a piece, as {column of the catalog: value}.
@@ -101,5 +87,5 @@ def estimate_key(pitch: Ints, duration: Ints) -> str | None:
     where all pitch classes have the same duration.
     """
     weight = np.bincount(pitch % 12, np.maximum(duration, 1), minlength=12)
-    centred = weight - weight.mean()
-    return KEYS[int(np.argmax(_ROTATED @ centred))] if centred.any() else None
+    key = int(nearest_keys(weight[None])[0])
+    return KEYS[key] if key >= 0 else None

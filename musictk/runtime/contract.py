@@ -31,9 +31,9 @@ class Session(Protocol):
         """The most positions that a row can hold."""
 
     def step(self, sequence: NDArray[Any], condition: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Process (B, T) ids or (B, T, W) frames given (B, D) conditions; return (B, T, V) logits.
+        """Process (B, T) ids or (B, T, W) frames given (B, T, D) conditions; return logits.
 
-        T > 1 is a prefill. Raises CapacityError if a row would pass `capacity`; the session is then
+        The logits are (B, T, V). A condition (B, 1, D) is that of every position. T > 1 is a prefill. Raises CapacityError if a row would pass `capacity`; the session is then
         unchanged.
         """
 
@@ -60,6 +60,9 @@ class Runtime(Protocol):
 
     def condition(self, mixture: Mixture) -> NDArray[np.float32]:
         """(D,) the condition vector of weighted labels; see `Conditions.mixture`."""
+
+    def control(self, ids: NDArray[np.integer]) -> NDArray[np.float32]:
+        """(N, S) ids of the controls of N bars -> (N, D), added to the condition in each bar."""
 
 
 class Loader(ABC):

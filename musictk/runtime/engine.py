@@ -38,6 +38,12 @@ class Engine(ABC, Generic[State]):
             for k in range(len(manifest.conditions.labels))
         ]
 
+        self._controls = (
+            read_tensors(directory, "controls.")["weight"].astype(np.float32, copy=False)
+            if manifest.controls
+            else np.zeros((0, self.dim), np.float32)
+        )
+
     def begin(self, batch: int, capacity: int | None = None) -> Rows[State]:
         """See `Runtime.begin`."""
         longest = self.manifest.max_length
@@ -62,6 +68,14 @@ class Engine(ABC, Generic[State]):
         """See `Runtime.condition`."""
         return vector(self._tables, mixture) if self._tables else np.zeros(self.dim, np.float32)
 
+    def control(self, ids: NDArray[np.integer]) -> NDArray[np.float32]:
+        """See `Runtime.control`."""
+        if not self.manifest.controls:
+            return np.zeros((len(ids), self.dim), np.float32)
+        different, index = np.unique(ids, axis=0, return_inverse=True)  # most bars are alike
+        vectors = self._controls[different + self.manifest.controls.offsets].sum(1)
+        return np.asarray(vectors[index.reshape(-1)])
+
     @abstractmethod
     def empty(self, batch: int, capacity: int) -> State:
         """The state before the first position."""
@@ -70,7 +84,10 @@ class Engine(ABC, Generic[State]):
     def run(
         self, sequence: NDArray[Any], condition: NDArray[np.float32], rows: Rows[State]
     ) -> tuple[NDArray[np.float32], State]:
-        """(B, T, V) logits, in memory that is not reused, and the state after these T positions."""
+        """(B, T, V) logits, in memory that is not reused, and the state after these T positions.
+
+        `condition` is (B, T, D).
+        """
 
     @abstractmethod
     def take(self, state: State, rows: Sequence[int]) -> State:
@@ -105,7 +122,8 @@ class Rows(Generic[State]):
     def step(self, sequence: NDArray[Any], condition: NDArray[np.float32]) -> NDArray[np.float32]:
         """See `Session.step`."""
         engine, (batch, time) = self._engine, sequence.shape[:2]
-        if batch != len(self._lengths) or condition.shape != (batch, engine.dim):
+        shapes = [(batch, time, engine.dim), (batch, 1, engine.dim)]
+        if batch != len(self._lengths) or condition.shape not in shapes:
             raise ValueError(
                 f"a sequence of shape {sequence.shape} and conditions of shape {condition.shape} "
                 f"do not fit {len(self._lengths)} rows of width {engine.dim}"
@@ -118,7 +136,7 @@ class Rows(Generic[State]):
             )
         logits, self.state = engine.run(
             np.ascontiguousarray(sequence, engine.sequence_type),
-            np.ascontiguousarray(condition, np.float32),
+            np.ascontiguousarray(np.broadcast_to(condition, shapes[0]), np.float32),
             self,
         )
         self._lengths = self._lengths + time

@@ -93,7 +93,9 @@ class Onnx(Engine["Buffers"]):
         """In chunks: windowed attention is exported as one block, whose memory grows with T²."""
         rows = rows.fork()
         parts = range(0, sequence.shape[1], CHUNK)
-        logits = [rows.step(sequence[:, at : at + CHUNK], condition) for at in parts]
+        logits = [
+            rows.step(sequence[:, at : at + CHUNK], condition[:, at : at + CHUNK]) for at in parts
+        ]
         return np.concatenate(logits, 1), rows.state
 
     def _one_by_one(
@@ -149,7 +151,7 @@ class Binding:
         own = ort.OrtValue.ortvalue_from_numpy
         batch, time = shape[:2]
         self._sequence = np.zeros(shape, engine.sequence_type)
-        self._condition = np.zeros((batch, engine.dim), np.float32)
+        self._condition = np.zeros((batch, time, engine.dim), np.float32)
         self.logits = np.empty((batch, time, engine.classes), np.float32)
         self._io = engine.session.io_binding()
         self._io.bind_ortvalue_input(SEQUENCE, own(self._sequence))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-METRE, PITCH = "metre", "pitch"
+METRE, PITCH, TEMPO = "metre", "pitch", "tempo"
 MIDI_PITCHES = tuple(str(pitch) for pitch in range(128))
 
 

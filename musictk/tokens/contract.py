@@ -64,6 +64,7 @@ class Tokenizer(ABC):
         - "metre": time signatures, named such as "3/4".
         - "pitch": the 128 MIDI pitches that a token starts; for frames, the pitch of each bit.
           Drums have no pitch.
+        - "tempo": tempos in quarter notes per minute, named such as "120.0".
 
         An attribute that tokens do not have is left out, such as the pitch of text or of notes
         written as intervals.

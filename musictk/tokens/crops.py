@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from musictk.errors import MusictkError
 from musictk.tokens.augment import Augment
+from musictk.tokens.bar_table import BarTable
 from musictk.tokens.cuts import Cuts, cut
 from musictk.tokens.shards import Shard
 from musictk.tokens.space import Tokens
@@ -37,6 +38,8 @@ class Batch:
     pieces: NDArray[np.int64]  # (B,) index of each row's piece in the shard
     starts: NDArray[np.int64]  # (B,) the position of the piece at which the row's inputs begin
     shifts: NDArray[np.int64]  # (B,) semitones each row was transposed by
+    controls: NDArray[np.int64]  # (B, N, S) ids of the bars of each row; S is 0 without a table
+    bars: NDArray[np.int64]  # (B, T) the bar of each position, as an index of the N
 
 
 class Crops:
@@ -56,6 +59,7 @@ class Crops:
         augment: Augment | None = None,
         cache: int = 0,
         draw: Draw = "positions",
+        bars: BarTable | None = None,
     ) -> None:
         pieces = len(shard.files)
         if len(conditions) != pieces or weights.shape != (pieces,):
@@ -65,7 +69,7 @@ class Crops:
         self._lengths = shard.lengths
         ends = int(self._tokens)  # eos is predicted too
         self._predicted = np.where(self._lengths > 0, self._lengths + ends, 0)  # (P,)
-        self._weights, self._draw = weights, draw
+        self._weights, self._draw, self._bars = weights, draw, bars
         self._cut: tuple[Cuts, NDArray[np.float64]] | None = None  # the last length's
         self._cache: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._cache_size = cache
@@ -169,7 +173,33 @@ class Crops:
         mask = (place >= given[:, None]) & (place < counts[:, None])
         conditions = self.conditions[chosen]
         inputs, targets = window[:, :-1], window[:, 1:]
-        return Batch(inputs, targets, mask, conditions, chosen, starts, shifts)
+        controls, bars = self._controls(chosen, starts, length, shifts)
+        return Batch(inputs, targets, mask, conditions, chosen, starts, shifts, controls, bars)
+
+    def _controls(
+        self,
+        chosen: NDArray[np.int64],
+        starts: NDArray[np.int64],
+        length: int,
+        shifts: NDArray[np.int64],
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(B, N, S) ids of the bars of each row, and the (B, T) bar of each position.
+
+        A token belongs to the bar that it is in, since the model may end a bar with the next one. A
+        frame belongs to the bar of the next frame, which it predicts: those bars are known.
+        """
+        rows, bars = len(chosen), np.zeros((len(chosen), length), np.int64)
+        if self._bars is None:
+            return np.zeros((rows, 1, 0), np.int64), bars
+        place = np.arange(length) - int(self._tokens)
+        found = []
+        for row, (piece, start) in enumerate(zip(chosen.tolist(), starts.tolist(), strict=True)):
+            ids, bars[row] = self._bars.rows(piece, start + place, int(shifts[row]))
+            found.append(ids)
+        controls = np.zeros((rows, max(map(len, found)), found[0].shape[1]), np.int64)
+        for row, ids in enumerate(found):
+            controls[row, : len(ids)] = ids
+        return controls, bars
 
     def _blank(self, batch: int, length: int) -> NDArray[Any]:
         space = self.shard.space

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from musictk.controls import Controls
 from musictk.errors import UsageError
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
@@ -56,7 +57,8 @@ class LanguageModeling(Task):
         whole = self.train.batch(loop.seed, draw, loop.batch, loop.length)
         rate = settings.optimisation.condition_dropout
         conditions = drop_conditions(whole.conditions, loop.seed, draw, rate)
-        arrays = (whole.inputs, whole.targets, whole.mask, conditions)
+        controls = drop_controls(whole.controls, self.manifest.controls, loop.seed, draw)
+        arrays = (whole.inputs, whole.targets, whole.mask, conditions, controls, whole.bars)
         return TaskBatch(tuple(each[rows] for each in arrays), int(whole.mask.sum()))
 
     def baseline(self) -> float | None:
@@ -101,6 +103,33 @@ def drop_conditions(
     if categories > 1:
         dropped = dropped | (chance[:, 1:] < rate)
     return np.where(dropped, 0, conditions)
+
+
+_DROPPED = 0.4  # of rows: no control is given
+_KEPT = 0.5  # of controls, in the other rows
+
+
+def drop_controls(
+    ids: NDArray[np.int64], controls: Controls, seed: int, draw: int
+) -> NDArray[np.int64]:
+    """(B, N, S) ids with many set to 0, 'not given', so that any subset can be given.
+
+    In some rows all are; in the others each control is given with a chance of a half, in a third of
+    these for one run of bars only.
+    """
+    rows, bars, width = ids.shape
+    if not width:
+        return ids
+    rng = np.random.default_rng([*b"controls", seed, draw])
+    chance = rng.random((rows, 1 + len(controls.names)))
+    kept = (chance[:, :1] >= _DROPPED) & (chance[:, 1:] < _KEPT)  # (B, controls)
+    edges = np.sort(rng.random((rows, len(controls.names), 2)), axis=2)
+    whole = rng.random((rows, len(controls.names))) >= 1 / 3
+    place = (np.arange(bars) + 0.5) / bars
+    inside = (place >= edges[..., :1]) & (place < edges[..., 1:])  # (B, controls, N)
+    given = kept[..., None] & (whole[..., None] | inside)
+    parts = [len(sizes) for sizes in controls.sizes]
+    return ids * np.repeat(given, parts, axis=1).transpose(0, 2, 1)
 
 
 def _pieces(crops: Crops) -> Iterator[NDArray[Any]]:

@@ -41,13 +41,22 @@ class NextPosition(Objective):
         self.space = space
         self.smoothing = smoothing
 
-    def forward(self, inputs: Tensor, targets: Tensor, mask: Tensor, conditions: Tensor) -> Tensor:
-        """(B, T) ids or (B, T, W) frames, mask (B, T), conditions (B, K) -> (B, T) nats.
+    def forward(
+        self,
+        inputs: Tensor,
+        targets: Tensor,
+        mask: Tensor,
+        conditions: Tensor,
+        controls: Tensor | None = None,
+        bars: Tensor | None = None,
+    ) -> Tensor:
+        """(B, T) ids or (B, T, W) frames, mask (B, T) -> (B, T) nats; the rest as in `Batch`.
 
         A position whose mask is False costs 0.
         """
+        condition = self.network.condition(conditions, controls, bars)
         state = self.network.begin(inputs.shape[0], 0)  # capacity 0: no past
-        logits, _ = self.network(inputs, self.network.condition(conditions), state)
+        logits, _ = self.network(inputs, condition, state)
         smoothing = self.smoothing if self.training else 0.0
         return loss(logits, targets, self.space, smoothing, mask)
 

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens import METRE, PITCH, Attribute, Tokens
+from musictk.tokens import METRE, PITCH, TEMPO, Attribute, Tokens
 from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.metrics import Metrics
 from musictk_remi.config import SPECIALS, RemiConfig, token_names
@@ -69,15 +69,24 @@ class Vocabulary:
 
     def attributes(self) -> dict[str, Attribute]:
         """The attributes of base tokens; without pitch if notes are written as intervals."""
-        metres, pitches = self.span("TimeSig"), self.span("Pitch")
-        states = np.zeros((len(self.names), metres.stop - metres.start), bool)
-        states[metres] = np.eye(states.shape[1], dtype=bool)
-        found = {METRE: Attribute(tuple(self.values[metres]), states)}
+        pitches = self.span("Pitch")
+        found = {
+            name: self._each(kind)
+            for name, kind in ((METRE, "TimeSig"), (TEMPO, "Tempo"))
+            if kind in self.first
+        }
         if not {"PitchIntervalTime", "PitchIntervalChord"} & set(self.kinds):
             sounds = np.zeros((len(self.names), 128), bool)
             sounds[range(pitches.start, pitches.stop), list(map(int, self.values[pitches]))] = True
             found[PITCH] = Attribute(MIDI_PITCHES, sounds)
         return found
+
+    def _each(self, kind: str) -> Attribute:
+        """An attribute of which each token of a kind has a value of its own."""
+        span = self.span(kind)
+        states = np.zeros((len(self.names), span.stop - span.start), bool)
+        states[span] = np.eye(states.shape[1], dtype=bool)
+        return Attribute(tuple(self.values[span]), states)
 
     @cached_property
     def ticks_per_quarter(self) -> int:

@@ -22,7 +22,7 @@ from benchmarks.bars import wrong_lines
 from musictk.config import plain
 from musictk.errors import MusictkError
 from musictk.files import digest
-from musictk.generation.spans import bar_lines
+from musictk.music import bar_lines
 from musictk.model.conditions import Conditions
 from musictk.model.manifest import Manifest
 from musictk.music import bars

@@ -1,0 +1,64 @@
+"""The Control contract: one fact about each bar, which a model is conditioned on."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.controls.bars import Bars
+from musictk.errors import UnknownNameError
+from musictk.tokens import Tokenizer
+
+Ids = NDArray[np.uint8]
+
+
+class Control(ABC):
+    """A fact about each bar, such as its key: measured in training, chosen in sampling.
+
+    A fact is an id: 0 is "not given", id i is `values[i - 1]`. A control with `parts` above 1 has
+    that many facts for each bar, such as a chord for each half. A subclass sets `name` and `values`
+    and implements `measure`; what else there is has a default. It is made without arguments.
+    """
+
+    name: ClassVar[str]  # as the user writes it
+    values: ClassVar[Sequence[str]]  # at most 255; the words that the user writes
+    parts: ClassVar[int] = 1
+    help: ClassVar[str] = ""
+
+    @abstractmethod
+    def measure(self, bars: Bars) -> Ids:
+        """(N, parts) ids of each bar; 0 where the music does not say."""
+
+    def applies(self, tokenizer: Tokenizer) -> bool:
+        """Whether sequences of this tokenizer have this fact."""
+        return True
+
+    def transpose(self, ids: Ids, semitones: int) -> Ids:
+        """The ids (…, parts) of the same music, transposed."""
+        return ids
+
+    def planned(self, bars: int, known: bool) -> Ids | None:
+        """(bars, parts) ids of a piece where the user chose none; None to leave it open.
+
+        `known`: whether the piece ends with the last of these bars.
+        """
+        return None
+
+    def parse(self, text: str) -> Ids:
+        """(parts,) ids of what the user wrote for one bar. Raises UnknownNameError."""
+        folded = {value.casefold(): index for index, value in enumerate(self.values, 1)}
+        index = folded.get(text.strip().casefold())
+        if index is None:
+            raise UnknownNameError(self.name, text.strip(), self.values)
+        return np.full(self.parts, index, np.uint8)
+
+    def allowed(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
+        """(V,) True where a token (of frames: a pitch) may be written in a bar with these ids.
+
+        None where nothing is enforced: then the model is only conditioned on the fact.
+        """
+        return None

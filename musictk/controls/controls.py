@@ -1,0 +1,110 @@
+"""The controls of a model, in order: the layout of their ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.controls.contract import Control, Ids
+from musictk.errors import MusictkError
+from musictk.plugin import registry
+from musictk.tokens import Tokenizer
+
+
+@dataclass(frozen=True)
+class Controls:
+    """The names of a model's controls, and the number of values of each part of each.
+
+    Ids of a bar are one row (S,): the parts of the first control, of the second, and so on.
+    """
+
+    names: tuple[str, ...] = ()
+    sizes: tuple[tuple[int, ...], ...] = ()  # of each control, the ids of each part
+
+    @staticmethod
+    def available(tokenizer: Tokenizer, wanted: Sequence[str] | None = None) -> Controls:
+        """Those that apply to this tokenizer; of `wanted`, if given.
+
+        Raises UnknownNameError for a name that no plugin offers.
+        """
+        names = [offer.name for offer in registry().offers("control")] if wanted is None else wanted
+        made = [registry().load("control", name)() for name in names]
+        return Controls.of([each for each in made if each.applies(tokenizer)])
+
+    @staticmethod
+    def of(made: Sequence[Control]) -> Controls:
+        """The layout of these controls."""
+        sizes = tuple((len(each.values) + 1,) * each.parts for each in made)
+        return Controls(tuple(each.name for each in made), sizes)
+
+    def __bool__(self) -> bool:
+        return bool(self.names)
+
+    @cached_property
+    def made(self) -> tuple[Control, ...]:
+        """The controls. Raises MusictkError where a plugin is missing or has changed."""
+        made = tuple(registry().load("control", name)() for name in self.names)
+        if Controls.of(made) != self:
+            changed = [
+                each.name
+                for each, sizes in zip(made, self.sizes, strict=True)
+                if Controls.of([each]).sizes != (sizes,)
+            ]
+            raise MusictkError(
+                f"control {changed[0]!r} has other values than when the model was trained",
+                "install the version of its plugin that the model was trained with",
+            )
+        return made
+
+    @property
+    def width(self) -> int:
+        """S, the number of ids of a bar."""
+        return sum(map(len, self.sizes))
+
+    @property
+    def rows(self) -> int:
+        """The number of vectors of all ids together."""
+        return sum(map(sum, self.sizes))
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """(S,) the row of id 0 of each part, in one table of all vectors."""
+        flat = [size for sizes in self.sizes for size in sizes]
+        return np.cumsum([0, *flat])[:-1].astype(np.int64)
+
+    @cached_property
+    def columns(self) -> Mapping[str, slice]:
+        """Where the parts of each control are in a row of ids."""
+        found, start = {}, 0
+        for name, sizes in zip(self.names, self.sizes, strict=True):
+            found[name] = slice(start, start + len(sizes))
+            start += len(sizes)
+        return found
+
+    def transpose(self, ids: Ids, semitones: int) -> Ids:
+        """The ids (…, S) of the same music, transposed."""
+        if not semitones or not self:
+            return ids
+        moved = ids.copy()
+        for control, columns in zip(self.made, self.columns.values(), strict=True):
+            moved[..., columns] = control.transpose(ids[..., columns], semitones)
+        return moved
+
+    def plain(self) -> list[dict[str, Any]]:
+        """JSON-able; `Controls.read` reads it back."""
+        return [
+            {"name": name, "sizes": list(sizes)}
+            for name, sizes in zip(self.names, self.sizes, strict=True)
+        ]
+
+    @staticmethod
+    def read(value: Sequence[Mapping[str, Any]]) -> Controls:
+        """The inverse of `plain`."""
+        return Controls(
+            tuple(each["name"] for each in value), tuple(tuple(each["sizes"]) for each in value)
+        )

@@ -1,0 +1,139 @@
+"""Key and chords, estimated from the pitch classes that sound."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.controls import Bars, Control
+from musictk.controls.contract import Ids
+from musictk.errors import UnknownNameError
+from musictk.keys import KEYS, find_key, nearest_keys, pitch_class
+from musictk.tokens import PITCH, Tokenizer
+
+_NEAR = 2  # bars before and after that count for the key of a bar
+_QUALITIES = {
+    "": (0, 4, 7),
+    "m": (0, 3, 7),
+    "7": (0, 4, 7, 10),
+    "dim": (0, 3, 6),
+    "aug": (0, 4, 8),
+}
+_SPELLED = {
+    **{"maj": "", "maj7": "", "M7": "", "6": "", "add9": "", "min": "m", "-": "m", "m7": "m"},
+    **{"min7": "m", "m6": "m", "9": "7", "o": "dim", "°": "dim", "dim7": "dim", "m7b5": "dim"},
+    **{"ø": "dim", "+": "aug"},
+}
+_ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
+NO_CHORD = "N"
+_CHORD = re.compile(r"([A-G][#♯b♭]*)(.*?)(?:/[A-G][#♯b♭]*)?")
+_LEAST = 0.65  # share of the sounding time that a chord's tones need
+
+
+def _has_pitch(tokenizer: Tokenizer) -> bool:
+    return PITCH in tokenizer.attributes()
+
+
+class Key(Control):
+    """The key around a bar: of its own music and that of two bars before and after."""
+
+    name = "key"
+    values = KEYS
+    help = "Key, such as E minor or Eb major."
+
+    def measure(self, bars: Bars) -> Ids:
+        total = np.cumsum(np.concatenate([np.zeros((1, 12)), bars.classes()]), axis=0)
+        index = np.arange(len(bars))
+        stop, start = np.minimum(index + _NEAR + 1, len(bars)), np.maximum(index - _NEAR, 0)
+        return (nearest_keys(total[stop] - total[start]) + 1).astype(np.uint8)[:, None]
+
+    def applies(self, tokenizer: Tokenizer) -> bool:
+        return _has_pitch(tokenizer)
+
+    def transpose(self, ids: Ids, semitones: int) -> Ids:
+        key = ids.astype(np.int64) - 1
+        moved = (key % 12 + semitones) % 12 + 12 * (key // 12) + 1
+        return np.where(ids > 0, moved, 0).astype(np.uint8)
+
+    def parse(self, text: str) -> Ids:
+        found = find_key(text)
+        if found is None:
+            raise UnknownNameError(self.name, text.strip(), self.values)
+        return np.array([found + 1], np.uint8)
+
+
+class Chord(Control):
+    """The chord of each half of a bar: a triad, or a dominant seventh.
+
+    The chord whose tones sound longest, with the bass as another vote for its root; none where they
+    are under 65 % of what sounds.
+    """
+
+    name = "chord"
+    values = (*(root + quality for quality in _QUALITIES for root in _ROOTS), NO_CHORD)
+    parts = 2
+    help = "Chord, such as Am, F#, G7, Bdim or Caug; N for none."
+
+    def measure(self, bars: Bars) -> Ids:
+        weights = bars.classes(self.parts)
+        known = (weights > 0).sum(axis=1) > 1  # one pitch is in many chords
+        weights = weights + _bass(bars, self.parts) * 0.5 * weights.sum(axis=1)[:, None]
+        tones = weights @ _TEMPLATES.T  # (N · parts, chords)
+        size = _TEMPLATES.sum(axis=1)
+        # A seventh has to earn its fourth tone: it counts for a little less.
+        best = (tones - 0.08 * (size - 3) * weights.sum(axis=1, keepdims=True)).argmax(axis=1)
+        share = np.take_along_axis(tones, best[:, None], 1)[:, 0] / np.maximum(
+            weights.sum(axis=1), 1e-9
+        )
+        found = np.where(share >= _LEAST, best + 1, len(self.values))
+        return np.where(known, found, 0).astype(np.uint8).reshape(-1, self.parts)
+
+    def applies(self, tokenizer: Tokenizer) -> bool:
+        return _has_pitch(tokenizer)
+
+    def transpose(self, ids: Ids, semitones: int) -> Ids:
+        chord = ids.astype(np.int64) - 1
+        moved = chord // 12 * 12 + (chord % 12 + semitones) % 12 + 1
+        return np.where((ids > 0) & (ids < len(self.values)), moved, ids).astype(np.uint8)
+
+    def parse(self, text: str) -> Ids:
+        """One chord for the bar, or one for each half: "Am", "C G"."""
+        chords = text.split()
+        if len(chords) not in (1, self.parts):
+            raise UnknownNameError(self.name, text.strip(), self.values)
+        ids = [self._parse(chord) for chord in chords]
+        return np.array(ids * (self.parts // len(ids)), np.uint8)
+
+    def _parse(self, text: str) -> int:
+        if text.upper() == NO_CHORD:
+            return len(self.values)
+        found = _CHORD.fullmatch(text)
+        root = None if found is None else pitch_class(found[1])
+        quality = None if found is None else _SPELLED.get(found[2], found[2])
+        if root is None or quality not in _QUALITIES:
+            raise UnknownNameError(self.name, text, self.values)
+        return 1 + 12 * list(_QUALITIES).index(quality) + root
+
+
+def _bass(bars: Bars, parts: int) -> NDArray[np.float64]:
+    """(N · parts, 12) one-hot pitch class of the lowest note that sounds in each part of a bar."""
+    note, part, ticks = bars.sounding(parts)
+    note, part = note[ticks > 0], part[ticks > 0]
+    lowest = np.full(len(bars) * parts, 128)
+    np.minimum.at(lowest, part, bars.pitched.pitch[note])
+    found = np.zeros((len(lowest), 12))
+    sounds = np.flatnonzero(lowest < 128)
+    found[sounds, lowest[sounds] % 12] = 1
+    return found
+
+
+_TEMPLATES = np.array(
+    [
+        np.isin(np.arange(12), [(root + step) % 12 for step in steps])
+        for steps in _QUALITIES.values()
+        for root in range(12)
+    ],
+    np.float64,
+)

@@ -1,0 +1,80 @@
+"""Metre and tempo."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.controls import Bars, Control
+from musictk.controls.contract import Ids
+from musictk.errors import UnknownNameError
+from musictk.tokens import METRE, TEMPO, Tokenizer
+
+_METRES = ("2/4", "3/4", "4/4", "5/4", "6/4", "3/8", "6/8", "9/8", "12/8", "2/2", "3/2", "4/2")
+
+
+class Metre(Control):
+    """The metre of a bar. Enforced: the bar gets no other."""
+
+    name = "metre"
+    values = _METRES
+    help = "Metre, such as 3/4."
+
+    def measure(self, bars: Bars) -> Ids:
+        found = bars.metres
+        section = np.searchsorted(found.start, bars.lines[:-1], "right") - 1
+        known = {value: index for index, value in enumerate(self.values, 1)}
+        names = zip(found.numerator.tolist(), found.denominator.tolist(), strict=True)
+        ids = np.array([known.get(f"{over}/{under}", 0) for over, under in names], np.uint8)
+        return ids[section][:, None]
+
+    def applies(self, tokenizer: Tokenizer) -> bool:
+        metre = tokenizer.attributes().get(METRE)
+        return metre is not None and len(metre.values) > 1
+
+    def allowed(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
+        attribute, value = tokenizer.attributes()[METRE], self.values[int(ids[0]) - 1]
+        if value not in attribute.values:
+            raise UnknownNameError(self.name, value, attribute.values)
+        return attribute.within([attribute.values.index(value)])
+
+
+class Tempo(Control):
+    """The tempo at the beginning of a bar, in steps of a twelfth of an octave (6 %). Enforced."""
+
+    name = "tempo"
+    values = tuple(f"{30 * 2 ** (step / 12):.0f}" for step in range(37))  # 30 to 240
+    help = "Tempo in quarter notes per minute, from 30 to 240."
+
+    def measure(self, bars: Bars) -> Ids:
+        tempos = bars.score.tempos.numpy()
+        if not len(tempos["time"]):
+            return np.full((len(bars), 1), _tempo_id(np.array([120.0]))[0], np.uint8)
+        order = np.argsort(tempos["time"], kind="stable")
+        start, mspq = tempos["time"][order].astype(np.int64), tempos["mspq"][order]
+        index = np.searchsorted(start, bars.lines[:-1], "right") - 1
+        qpm = np.where(index >= 0, 6e7 / np.maximum(mspq[np.maximum(index, 0)], 1), 120.0)
+        return _tempo_id(qpm)[:, None]
+
+    def applies(self, tokenizer: Tokenizer) -> bool:
+        return TEMPO in tokenizer.attributes()
+
+    def parse(self, text: str) -> Ids:
+        try:
+            qpm = float(text)
+        except ValueError:
+            raise UnknownNameError(self.name, text.strip(), self.values) from None
+        if not 20 <= qpm <= 300:
+            raise UnknownNameError(self.name, text.strip(), self.values)
+        return _tempo_id(np.array([qpm]))
+
+    def allowed(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
+        attribute = tokenizer.attributes()[TEMPO]
+        own = _tempo_id(np.array([float(value) for value in attribute.values]))
+        near = np.abs(own.astype(np.int64) - int(ids[0]))
+        return attribute.within(np.flatnonzero(near == near.min()).tolist())
+
+
+def _tempo_id(qpm: NDArray[np.float64]) -> Ids:
+    step = np.rint(12 * np.log2(np.maximum(qpm, 1) / 30))
+    return (np.clip(step, 0, len(Tempo.values) - 1) + 1).astype(np.uint8)
