@@ -121,7 +121,8 @@ class Network(nn.Module):
         for table in self.tables:
             nn.init.normal_(table.get_parameter("weight"), std=std)
         if self.controls is not None:
-            nn.init.normal_(self.controls.weight, std=std)
+            # Without an effect at first: a row has many, and their sum would be louder than tokens.
+            nn.init.zeros_(self.controls.weight)
 
     @torch.jit.export
     def begin(self, batch: int, capacity: int) -> list[Tensor]:

@@ -136,7 +136,7 @@ class Rows(Generic[State]):
             )
         logits, self.state = engine.run(
             np.ascontiguousarray(sequence, engine.sequence_type),
-            np.ascontiguousarray(np.broadcast_to(condition, shapes[0]), np.float32),
+            np.require(np.broadcast_to(condition, shapes[0]), np.float32, ["C", "W"]),
             self,
         )
         self._lengths = self._lengths + time

@@ -91,8 +91,8 @@ def score(
     nats, positions = np.zeros(cells), np.zeros(cells, np.int64)
     stride = -(-crops.covering(length, context) // (batch * batches)) if batches else 1
     for part in islice(crops.cover(batch, length, context), 0, None, max(stride, 1)):
-        given = np.zeros_like(part.controls)  # no bar controls: as plain continuation is scored
-        arrays = (part.inputs, part.targets, part.mask, part.conditions, given, part.bars)
+        # Without bar controls: what is scored is plain continuation.
+        arrays = (part.inputs, part.targets, part.mask, part.conditions)
         with autocast(device, precision):
             each = objective(*tensors(arrays, device))
         band = bands.of(part.starts[:, None] + np.arange(length))
