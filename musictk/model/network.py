@@ -108,8 +108,6 @@ class Network(nn.Module):
         self.tables = nn.ModuleList(
             nn.Embedding(labels, body.dim) for labels in conditions.values()
         )
-        self.controls = nn.Embedding(controls.rows, body.dim) if controls else None
-        self.register_buffer("offsets", torch.from_numpy(controls.offsets), persistent=False)
         self.body = body
         # Logits have about unit variance, also if they are products with embeddings.
         scale = body.dim**-0.5 / body.input_std if tied else 1.0
@@ -120,9 +118,13 @@ class Network(nn.Module):
         std = config.condition_scale * body.input_std
         for table in self.tables:
             nn.init.normal_(table.get_parameter("weight"), std=std)
-        if self.controls is not None:
-            # Without an effect at first: a row has many, and their sum would be louder than tokens.
-            nn.init.zeros_(self.controls.weight)
+        # Made last and of zeros: a network starts as it would without controls.
+        self.controls = None
+        if controls:
+            self.controls = nn.Embedding(
+                controls.rows, body.dim, _weight=torch.zeros(controls.rows, body.dim)
+            )
+        self.register_buffer("offsets", torch.from_numpy(controls.offsets), persistent=False)
 
     @torch.jit.export
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
@@ -155,9 +157,12 @@ class Network(nn.Module):
         if self.controls is None:
             return total
         if controls is None or bars is None:
-            return total + self.controls(self.offsets).sum(0)
-        rows, count = controls.shape[:2]
-        vectors = self.controls(controls + self.offsets).sum(2) + total
+            return total
+        rows, count, width = controls.shape
+        # What is not given has no vector: the vectors of id 0 are 0 and get no gradient. AdamW moves
+        # the vectors of a bar together, so their sum is scaled.
+        given = (controls > 0).unsqueeze(-1)
+        vectors = (self.controls(controls + self.offsets) * given).sum(2) * width**-0.5 + total
         first = torch.arange(rows, device=bars.device)[:, None] * count
         return F.embedding(bars + first, vectors.flatten(0, 1))
 
