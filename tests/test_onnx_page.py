@@ -97,7 +97,7 @@ def test_it_makes_the_choices_of_musictk(
     condition = runtime.condition(runtime.manifest.conditions.mixture({"composer": [("Bach", 1)]}))
     session, last, expected = runtime.begin(1, LENGTH), space.start(1), list[int]()
     for _ in range(LENGTH):
-        logits = session.step(last, condition[None])[0, -1]
+        logits = session.step(last, condition[None, None])[0, -1]
         logits[[0, 1]] = -np.inf
         last = np.array([[logits.argmax()]])
         if last[0, 0] == 2:

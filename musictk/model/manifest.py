@@ -50,6 +50,7 @@ class Manifest:
     conditions: Conditions
     max_length: int  # the maximum number of positions of a row
     controls: Controls = field(default_factory=Controls)
+    conditioned: str = "position"  # what an export takes a condition for; older ones: each "row"
     slots: tuple[Slot, ...] = ()
     sampling: Mapping[str, Any] = field(default_factory=dict)  # saved defaults
     trained: Mapping[str, Any] = field(default_factory=dict)  # step, data, metrics, settings
@@ -95,6 +96,8 @@ class Manifest:
                 raise MusictkError(f"{directory} was made by a newer musictk", "upgrade musictk")
             value["space"] = space_from(value["space"])
             value["conditions"] = Conditions.read(value["conditions"])
+            if "controls" not in value:
+                value["conditioned"] = "row"
             value["controls"] = Controls.read(value.get("controls", ()))
             value["slots"] = tuple(
                 Slot(tuple(slot["shape"]), slot["dtype"]) for slot in value["slots"]

@@ -151,7 +151,9 @@ class Binding:
         own = ort.OrtValue.ortvalue_from_numpy
         batch, time = shape[:2]
         self._sequence = np.zeros(shape, engine.sequence_type)
-        self._condition = np.zeros((batch, time, engine.dim), np.float32)
+        self._flat = engine.manifest.conditioned == "row"
+        shape = (batch, engine.dim) if self._flat else (batch, time, engine.dim)
+        self._condition = np.zeros(shape, np.float32)
         self.logits = np.empty((batch, time, engine.classes), np.float32)
         self._io = engine.session.io_binding()
         self._io.bind_ortvalue_input(SEQUENCE, own(self._sequence))
@@ -166,7 +168,7 @@ class Binding:
     ) -> None:
         """Fill the inputs and run; the result is in `logits` until the next run."""
         self._sequence[...] = sequence
-        self._condition[...] = condition
+        self._condition[...] = condition[:, 0] if self._flat else condition
         session.run_with_iobinding(self._io)
 
 

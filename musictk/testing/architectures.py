@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from musictk.config import build
+from musictk.controls import Controls
 from musictk.model.contract import Architecture
 from musictk.model.network import Network, NetworkConfig, loss
 from musictk.tokens import Frames, Space, Tokens
@@ -29,13 +30,16 @@ SMALL = {"dim": 32, "depth": 2, "heads": 4}
 LENGTH = 70
 CLOSE = 1e-5  # single precision, between ways to cut the same sequence into chunks
 STEPS = 1024  # of greedy decoding
+CONTROLS = Controls(("one", "two"), ((5,), (4, 4)))  # of bars of _BAR positions
+_BAR = 16
 
 
 def tiny(architecture: type[Architecture], space: Space, **options: Any) -> Network:
     """A small untrained network in evaluation mode; noise is added so that no weight is 0 or 1."""
     torch.manual_seed(0)
     config: Any = build(architecture.Config, SMALL | options, architecture.name)
-    network = Network(architecture(config), space, {"composer": 3}, NetworkConfig()).eval()
+    network = Network(architecture(config), space, {"composer": 3}, NetworkConfig(), CONTROLS)
+    network.eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
@@ -44,19 +48,20 @@ def tiny(architecture: type[Architecture], space: Space, **options: Any) -> Netw
 
 def chunking(network: Network, space: Space) -> None:
     """One pass = step by step = ragged chunks = rows at different positions."""
-    sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2)
+    sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2).detach()
     whole = _run(network, sequence, condition)
     for chunks in ([LENGTH], [1] * LENGTH, [7, 1, 1, 40, 2, 19], [33, 37]):
         logits = _run(network, sequence, condition, chunks, network.begin(2, LENGTH + 3))
         _assert_close(logits, whole, f"chunks of {chunks}")
     staggered = _staggered(network, sequence, condition, (3, 50))
     expected = torch.stack([whole[0, 3:12], whole[1, 50:59]])
+    assert not torch.allclose(whole, _run(network, sequence, condition[:, :1])), "no bar controls"
     _assert_close(staggered, expected, "rows at different positions")
 
 
 def fixed_state(network: Network, space: Space) -> None:
     """The state keeps its shapes, has its rows along dimension 0, and `begin` gives a fresh one."""
-    sequence, condition = _noise(space, 3, 5), _condition(network, 3)
+    sequence, condition = _noise(space, 3, 5), _condition(network, 3, 5).detach()
     with torch.no_grad():
         before = network.begin(3, 9)
         shapes = [(tensor.shape, tensor.dtype) for tensor in before]
@@ -67,19 +72,23 @@ def fixed_state(network: Network, space: Space) -> None:
 
 
 def causality(network: Network, space: Space) -> None:
-    """Changing a position does not change earlier logits, bit for bit."""
-    sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2)
+    """Changing a position, or the control of a bar, does not change earlier logits, bit for bit."""
+    sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2).detach()
     changed = torch.cat([sequence[:, :41], _noise(space, 2, LENGTH)[:, 41:]], 1)
+    others = torch.cat([condition[:, :41], condition[:, 41:].flip(1)], 1)
     for capacity in (0, LENGTH):
         one = _run(network, sequence, condition, state=network.begin(2, capacity))
-        two = _run(network, changed, condition, state=network.begin(2, capacity))
-        assert torch.equal(one[:, :41], two[:, :41]), "logits depend on the future"
-        assert not torch.equal(one[:, 41:], two[:, 41:]), "logits do not depend on the sequence"
+        for two in (
+            _run(network, changed, condition, state=network.begin(2, capacity)),
+            _run(network, sequence, others, state=network.begin(2, capacity)),
+        ):
+            assert torch.equal(one[:, :41], two[:, :41]), "logits depend on the future"
+            assert not torch.equal(one[:, 41:], two[:, 41:]), "logits do not depend on the sequence"
 
 
 def rows(network: Network, space: Space) -> None:
     """Changing one row does not change other rows, bit for bit."""
-    sequence, condition = _noise(space, 3, LENGTH), _condition(network, 3)
+    sequence, condition = _noise(space, 3, LENGTH), _condition(network, 3).detach()
     changed = sequence.clone()
     changed[1] = _noise(space, 3, LENGTH)[1]
     for capacity, chunks in ((0, [LENGTH]), (LENGTH, [30, 1, 39])):
@@ -91,8 +100,9 @@ def rows(network: Network, space: Space) -> None:
 
 def gradients(network: Network, space: Space) -> None:
     """Every parameter gets a gradient that is finite and not zero."""
-    sequence, condition = _noise(space, 2, LENGTH), network.condition(torch.tensor([[0], [2]]))
-    logits, _ = network.train()(sequence[:, :-1], condition, network.begin(2, 0))
+    sequence = _noise(space, 2, LENGTH)
+    condition = _condition(network.train(), 2, LENGTH - 1)
+    logits, _ = network(sequence[:, :-1], condition, network.begin(2, 0))
     loss(logits, sequence[:, 1:], space).mean().backward()  # type: ignore[no-untyped-call]
     for name, parameter in network.named_parameters():
         assert parameter.grad is not None, f"{name} is not used"
@@ -102,7 +112,7 @@ def gradients(network: Network, space: Space) -> None:
 
 def half_precision(network: Network, space: Space) -> None:
     """Under bfloat16 autocast, whole passes and steps give nearly the same logits."""
-    sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2)
+    sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2).detach()
     whole = _run(network, sequence, condition)
     with torch.autocast("cpu", torch.bfloat16):
         for capacity, chunks in ((0, [LENGTH]), (LENGTH, [LENGTH - 3, 1, 1, 1])):
@@ -116,13 +126,14 @@ def scripted(network: Network, space: Space) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         compiled = torch.jit.script(network)
-    sequence, condition = _noise(space, 3, LENGTH), _condition(network, 3)
+    sequence, condition = _noise(space, 3, LENGTH), _condition(network, 3).detach()
     for batch, chunks in ((3, [31, 1, 38]), (1, [1, 69])):
         some, theirs = sequence[:batch], condition[:batch]
         logits = _run(compiled, some, theirs, chunks, compiled.begin(batch, LENGTH))
         _assert_close(logits, _run(network, some, theirs), f"{batch} scripted rows", 1e-4)
-    inputs, logits = _greedy(compiled, space, condition[:1], STEPS)
-    eager = _run(network, inputs, condition[:1])
+    condition = _condition(network, 1, STEPS).detach()
+    inputs, logits = _greedy(compiled, space, condition, STEPS)
+    eager = _run(network, inputs, condition)
     _assert_close(logits, eager, f"{STEPS} scripted steps", 1e-4)
     assert torch.equal(_choice(logits, space), _choice(eager, space)), "greedy choices differ"
 
@@ -144,7 +155,8 @@ def _run(
     state = network.begin(len(sequence), 0) if state is None else state
     parts, at = [], 0
     for size in chunks or [sequence.shape[1]]:
-        logits, state = network(sequence[:, at : at + size], condition, state)
+        given = condition if condition.shape[1] == 1 else condition[:, at : at + size]
+        logits, state = network(sequence[:, at : at + size], given, state)
         parts.append(logits)
         at += size
     return torch.cat(parts, 1)
@@ -157,12 +169,15 @@ def _staggered(
     """(B, 9, V): logits of rows that start at different positions and are stepped together."""
     starting = list(enumerate(starts))
     states = [
-        network(sequence[[row], :start], condition[[row]], network.begin(1, LENGTH))[1]
+        network(sequence[[row], :start], condition[[row], :start], network.begin(1, LENGTH))[1]
         for row, start in starting
     ]
     state = [torch.cat(slots) for slots in zip(*states, strict=True)]
-    following = torch.stack([sequence[row, start : start + 9] for row, start in starting])
-    return _run(network, following, condition, [1, 1, 1, 6], state)
+    following, given = (
+        torch.stack([each[row, start : start + 9] for row, start in starting])
+        for each in (sequence, condition)
+    )
+    return _run(network, following, given, [1, 1, 1, 6], state)
 
 
 @torch.no_grad()
@@ -170,8 +185,8 @@ def _greedy(network: Any, space: Space, condition: Tensor, steps: int) -> tuple[
     """The inputs of greedy decoding from the start token or frame, and the logits of each step."""
     state = network.begin(1, steps)
     inputs, outputs = [torch.from_numpy(space.start(1))], []
-    for _ in range(steps):
-        logits, state = network(inputs[-1], condition, state)
+    for at in range(steps):
+        logits, state = network(inputs[-1], condition[:, at : at + 1], state)
         outputs.append(logits)
         inputs.append(_choice(logits, space))
     return torch.cat(inputs[:-1], 1), torch.cat(outputs, 1)
@@ -188,8 +203,13 @@ def _noise(space: Space, batch: int, length: int) -> Tensor:
     return torch.randint(3, space.size, (batch, length))
 
 
-def _condition(network: Network, batch: int) -> Tensor:
-    return network.condition(torch.arange(batch).unsqueeze(1) % 3).detach()
+def _condition(network: Network, batch: int, length: int = LENGTH) -> Tensor:
+    """(B, T, D): other labels in each row, other controls in each bar, some of them not given."""
+    bars = torch.arange(length).expand(batch, length) // _BAR
+    sizes = [size for sizes in CONTROLS.sizes for size in sizes]
+    count = length // _BAR + 1
+    controls = torch.stack([torch.randint(0, size, (batch, count)) for size in sizes], 2)
+    return network.condition(torch.arange(batch).unsqueeze(1) % 3, controls, bars)
 
 
 def _assert_close(one: Tensor, two: Tensor, what: str, tolerance: float = CLOSE) -> None:

@@ -86,7 +86,7 @@ def test_int8_and_fp16_are_smaller_and_own_up_to_their_rounding(
 def test_int8_rows_do_not_depend_on_each_other(source: Path, tmp_path: Path) -> None:
     export_onnx(source, tmp_path / "int8", "int8", least=0)
     runtime = load(tmp_path / "int8", device="cpu")
-    quiet = runtime.condition([[]])[None]
+    quiet = runtime.condition([[]])[None, None]
     loud = quiet + 100
     alone = runtime.begin(1, 8).step(np.array([[5]]), quiet)
     beside = runtime.begin(2, 8).step(np.array([[5], [9]]), np.concatenate([quiet, loud]))
@@ -133,7 +133,7 @@ def test_rounding_is_measured_on_the_music_given(source: Path, tmp_path: Path) -
 
 
 def cost(engine: Runtime, excerpt: Excerpt) -> float:
-    session, condition = engine.begin(1, 64), engine.condition(excerpt.labels)[None]
+    session, condition = engine.begin(1, 64), engine.condition(excerpt.labels)[None, None]
     last, total = 1, 0.0
     for token in excerpt.sequence.tolist():
         logits = session.step(np.array([[last]]), condition)[0, 0].astype(np.float64)
@@ -214,7 +214,7 @@ def test_a_state_that_does_not_begin_at_zero_is_kept(tmp_path: Path) -> None:
     export_onnx(tmp_path / "source", tmp_path / "onnx")
     session = load(tmp_path / "onnx").begin(2, 4)
     other = load(tmp_path / "source").begin(2, 4)
-    sequence, condition = np.full((2, 1), 5), np.zeros((2, 8), np.float32)
+    sequence, condition = np.full((2, 1), 5), np.zeros((2, 1, 8), np.float32)
     np.testing.assert_allclose(
         session.step(sequence, condition), other.step(sequence, condition), atol=1e-5
     )

@@ -13,7 +13,7 @@ from musictk.tokens import Tokens
 @pytest.mark.parametrize("name", ["gpt", "conformer", "relative", "roll"])
 def test_one_graph(name: str) -> None:
     network = tiny(registry().load("architecture", name), Tokens(61))
-    sequence, condition = torch.randint(0, 61, (2, 30)), torch.zeros(2, 32)
+    sequence, condition = torch.randint(0, 61, (2, 30)), torch.zeros(2, 1, 32)
     torch._dynamo.reset()
     compiled = torch.compile(network, backend="eager", fullgraph=True)
     with torch.no_grad():

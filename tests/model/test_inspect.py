@@ -23,7 +23,7 @@ ARCHITECTURES = {
 def test_maps_are_causal_distributions(name: str) -> None:
     network = tiny(ARCHITECTURES[name], Frames(16)).train()
     sequence = torch.randint(0, 2, (1, 40, 16), dtype=torch.uint8)
-    maps = attention_maps(network, sequence, torch.zeros(1, 32))
+    maps = attention_maps(network, sequence, torch.zeros(1, 1, 32))
     assert len(maps) == (6 if name == "conformer" else 2)
     for each in maps:
         assert each.shape == (4, 40, 40)
@@ -34,7 +34,7 @@ def test_maps_are_causal_distributions(name: str) -> None:
 
 def test_attention_maps_are_zero_outside_the_window() -> None:
     network = tiny(ARCHITECTURES["conformer"], Tokens(61), depth=1, windows=(6,))
-    (each,) = attention_maps(network, torch.randint(0, 61, (1, 40)), torch.zeros(1, 32))
+    (each,) = attention_maps(network, torch.randint(0, 61, (1, 40)), torch.zeros(1, 1, 32))
     assert not each.tril(-7).any()
     assert each.diagonal(-6, 1, 2).all()
 

@@ -36,7 +36,7 @@ def test_untrained_frames_are_almost_silent() -> None:
     net = network(Frames(128))
     frames = (torch.rand(4, 64, 128) < 4 / 128).to(torch.uint8)
     assert 0.5 < net.stem(frames).std() < 2
-    logits, _ = net(frames, torch.zeros(4, 32), net.begin(4, 0))
+    logits, _ = net(frames, torch.zeros(4, 1, 32), net.begin(4, 0))
     assert 1 < logits.sigmoid().sum(-1).mean() < 10
     assert loss(logits, frames, Frames(128)).mean() < 30
 
@@ -54,7 +54,7 @@ def test_a_condition_is_the_sum_of_its_vectors_with_and_without_torch() -> None:
     tables = [table.get_parameter("weight").detach().numpy() for table in net.tables]
     chosen = conditions.ids({"composer": "Chopin"})
     mixture = conditions.mixture({"composer": [("Chopin", 2.0)]})
-    ours = net.condition(torch.from_numpy(chosen)[None])[0].detach().numpy()
+    ours = net.condition(torch.from_numpy(chosen)[None])[0, 0].detach().numpy()
     np.testing.assert_allclose(vector(tables, mixture), ours, rtol=1e-6)
     half = conditions.mixture({"composer": [("Bach", 1.0), ("Chopin", 1.0)]})
     expected = (tables[0][2] + tables[0][3]) / 2 + tables[1][0]

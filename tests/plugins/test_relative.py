@@ -44,7 +44,7 @@ def test_attention_depends_on_distance_and_in_the_baseline_on_position() -> None
     """On a constant sequence only positions differ: rows of the map are shifts of each other."""
     for relative in (True, False):
         network = tiny(Relative, Tokens(61), relative=relative)
-        condition = torch.zeros(1, network.body.dim)
+        condition = torch.zeros(1, 1, network.body.dim)
         maps = attention_maps(network, torch.full((1, 40), 5), condition)
         logits = maps[0].clamp(min=1e-9).log()
         # The ratio of the weights at distances 3 and 7 must not depend on the position.

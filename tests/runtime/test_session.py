@@ -31,7 +31,7 @@ def music(runtime: Runtime, rows: int, length: int) -> tuple[NDArray[Any], NDArr
     random = np.random.default_rng(length)
     sequence = random.integers(3, 300, (rows, length))
     labels = [[[(int(random.integers(3)), 1.0)]] for _ in range(rows)]
-    return sequence, np.stack([runtime.condition(label) for label in labels])
+    return sequence, np.stack([runtime.condition(label) for label in labels])[:, None]
 
 
 def test_the_runtime_is_chosen_by_the_files_of_the_bundle(runtime: Runtime) -> None:
@@ -105,7 +105,7 @@ def test_a_condition_changes_the_logits(runtime: Runtime) -> None:
     mixture = runtime.manifest.conditions.mixture
     bach = runtime.condition(mixture({"composer": [("Bach", 1.0)]}))
     nobody = runtime.condition(mixture({}))
-    played = [runtime.begin(1, 4).step(sequence, each[None]) for each in (bach, nobody)]
+    played = [runtime.begin(1, 4).step(sequence, each[None, None]) for each in (bach, nobody)]
     assert np.abs(played[0] - played[1]).max() > 1e-3
 
 

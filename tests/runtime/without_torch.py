@@ -22,7 +22,7 @@ def play(directory: Path) -> dict[str, Any]:
     manifest = runtime.manifest
     tokenizer = manifest.make_tokenizer()
     ids = manifest.conditions.mixture({"composer": [("Bach", 1.0)]})
-    condition = np.stack([runtime.condition(ids)] * 3)
+    condition = np.stack([runtime.condition(ids)] * 3)[:, None]
     session = runtime.begin(3, 64)
     logits = session.step(manifest.space.start(3), condition)
     rows = []

@@ -81,7 +81,7 @@ def test_merged_weights_compute_what_the_adapters_did(
     merged, _ = small.fresh()
     merged.load_state_dict(merged_state(network))
     merged.eval()
-    sequence, none = torch.randint(3, 131, (2, 16)), torch.zeros(2, 32)
+    sequence, none = torch.randint(3, 131, (2, 16)), torch.zeros(2, 1, 32)
     with torch.no_grad():
         ours = network(sequence, none, network.begin(2, 0))[0]
         theirs = merged(sequence, none, merged.begin(2, 0))[0]
