@@ -93,6 +93,14 @@ def train(
             metavar="CATEGORIES", help="Label categories to condition on, separated by commas."
         ),
     ] = "composer",
+    controls: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES",
+            help="Bar controls to train, separated by commas, or none (see `plugins`).",
+            show_default="all that the tokenizer has",
+        ),
+    ] = None,
     config: ConfigOption = None,
     settings: Annotated[
         list[str] | None,
@@ -153,6 +161,7 @@ def train(
         "steps": steps,
         "seed": seed,
         "condition": names(condition),
+        "controls": None if controls is None else _controls(names(controls)),
         "lora": lora,
         "track": tuple(track or ()),
     }
@@ -184,6 +193,11 @@ def _raise_for(result: RunResult, main: bool) -> None:
         raise result.unexported
     if result.outcome.interrupted:
         raise typer.Exit(130)
+
+
+def _controls(chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """The names of bar controls; "none" is no name."""
+    return () if chosen == ("none",) else chosen
 
 
 def _only_threads(typed: Mapping[str, Mapping[str, Any]]) -> int | None:

@@ -77,17 +77,17 @@ class Chord(Control):
     help = "Chord, such as Am, F#, G7, Bdim or Caug; N for none."
 
     def measure(self, bars: Bars) -> Ids:
-        weights = bars.classes(self.parts)
+        weights, bass = bars.classes(self.parts), _bass(bars, self.parts)
+        total = weights.sum(axis=1, keepdims=True)
+        tones = weights @ _TEMPLATES.T  # (N · parts, chords): the sounding time of each one's tones
+        # A fourth tone has to earn its place; the bass votes for chords that have it, most for those
+        # on it. The last term decides between equal ones in the same way in every key.
+        votes = tones - total * 0.12 * (_TEMPLATES.sum(axis=1) - 3)
+        votes += total * (0.5 * bass @ _TEMPLATES.T + 0.05 * bass @ _IS_ROOT - 1e-6 * bass @ _ABOVE)
+        best = votes.argmax(axis=1)
+        share = np.take_along_axis(tones, best[:, None], 1) / np.maximum(total, 1e-9)
+        found = np.where(share[:, 0] >= _LEAST, best + 1, len(self.values))
         known = (weights > 0).sum(axis=1) > 1  # one pitch is in many chords
-        weights = weights + _bass(bars, self.parts) * 0.5 * weights.sum(axis=1)[:, None]
-        tones = weights @ _TEMPLATES.T  # (N · parts, chords)
-        size = _TEMPLATES.sum(axis=1)
-        # A seventh has to earn its fourth tone: it counts for a little less.
-        best = (tones - 0.08 * (size - 3) * weights.sum(axis=1, keepdims=True)).argmax(axis=1)
-        share = np.take_along_axis(tones, best[:, None], 1)[:, 0] / np.maximum(
-            weights.sum(axis=1), 1e-9
-        )
-        found = np.where(share >= _LEAST, best + 1, len(self.values))
         return np.where(known, found, 0).astype(np.uint8).reshape(-1, self.parts)
 
     def applies(self, tokenizer: Tokenizer) -> bool:
@@ -137,3 +137,6 @@ _TEMPLATES = np.array(
     ],
     np.float64,
 )
+_ROOT = np.arange(len(_TEMPLATES)) % 12
+_ABOVE = (_ROOT[None] - np.arange(12)[:, None]) % 12  # (12, chords) semitones from bass to root
+_IS_ROOT = _ABOVE == 0

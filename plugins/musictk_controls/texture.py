@@ -12,6 +12,7 @@ from musictk.tokens import PITCH, Tokenizer
 # Notes per quarter note: the upper ends of all but the last class.
 _DENSITIES = (0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0)
 _WORDS = {"sparse": 1.0, "low": 1.5, "medium": 3.0, "high": 6.0, "dense": 8.0}
+_NUMBERS = {**_WORDS, "more": np.inf}
 _VOICES = ("1", "2", "3", "4", "5", "6")
 
 
@@ -29,11 +30,11 @@ class Density(Control):
     def parse(self, text: str) -> Ids:
         word = text.strip().casefold()
         try:
-            value = _WORDS[word] if word in _WORDS else float(word)
+            value = _NUMBERS[word] if word in _NUMBERS else float(word)
         except ValueError:
             value = -1.0
         if not value >= 0:
-            raise UnknownNameError(self.name, text.strip(), (*_WORDS, *self.values[:-1]))
+            raise UnknownNameError(self.name, text.strip(), (*_WORDS, *self.values))
         return _density_id(np.array([value]))
 
 

@@ -1,0 +1,164 @@
+"""The built-in bar controls: what they measure, and what they allow."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from symusic.core import ScoreTick
+
+from musictk.controls import Bars, Control, Controls, measure
+from musictk.errors import UnknownNameError
+from musictk.plugin import registry
+from musictk.testing import controls as laws
+from musictk.tokens import Tokenizer
+from musictk_events.tokenizer import Events, EventsConfig
+from musictk_pianoroll.tokenizer import PianoRoll, PianoRollConfig
+from musictk_remi.config import RemiConfig
+from musictk_remi.tokenizer import Remi
+
+from .scores import pieces, score
+
+NAMES = [offer.name for offer in registry().offers("control")]
+TOKENIZERS: dict[str, Tokenizer] = {
+    "remi": Remi(RemiConfig()),
+    "events": Events(EventsConfig()),
+    "pianoroll": PianoRoll(PianoRollConfig()),
+}
+
+
+def control(name: str) -> Control:
+    made: Control = registry().load("control", name)()
+    return made
+
+
+@pytest.mark.parametrize("tokenizer", TOKENIZERS)
+@pytest.mark.parametrize("name", NAMES)
+def test_it_keeps_the_laws(name: str, tokenizer: str) -> None:
+    if control(name).applies(TOKENIZERS[tokenizer]):
+        laws.check(control(name), TOKENIZERS[tokenizer], pieces()[:4])
+
+
+def values(name: str, music: ScoreTick, bars: int) -> list[Any]:
+    """The words of each bar; of one with several parts, a tuple."""
+    made = control(name)
+    rows = made.measure(Bars.of(music, bars)).tolist()
+    words = [tuple(made.values[each - 1] if each else None for each in row) for row in rows]
+    return [row[0] if made.parts == 1 else row for row in words]
+
+
+def chord(at: float, *pitches: int, length: float = 2.0) -> list[tuple[float, float, int]]:
+    return [(at, length, pitch) for pitch in pitches]
+
+
+def test_chords_are_those_of_each_half_bar() -> None:
+    music = score(
+        *chord(0, 48, 64, 67, 72), *chord(2, 45, 60, 64, 69),  # C, Am
+        *chord(4, 43, 59, 62, 65), *chord(6, 47, 62, 65, 71),  # G7, Bdim
+        *chord(8, 48, 52, 56, 60), *chord(10, 60, 61, 62, 63),  # Caug, none
+    )  # fmt: skip
+    assert values("chord", music, 4) == [("C", "Am"), ("G7", "Bdim"), ("Caug", "N"), (None, None)]
+
+
+def test_the_bass_decides_between_chords_of_the_same_notes() -> None:
+    on_c = score(*chord(0, 36, 57, 60, 64, 67, length=4))  # C E G A
+    on_a = score(*chord(0, 33, 57, 60, 64, 67, length=4))
+    assert values("chord", on_c, 1) == [("C", "C")]
+    assert values("chord", on_a, 1) == [("Am", "Am")]
+
+
+def test_a_key_is_that_of_the_music_around_a_bar() -> None:
+    scale = [60, 62, 64, 65, 67, 69, 71, 72]
+    flat = [pitch + 3 for pitch in scale]
+    music = score(
+        *[(index / 2, 0.5, pitch) for index, pitch in enumerate(scale * 6)],
+        *[(24 + index / 2, 0.5, pitch) for index, pitch in enumerate(flat * 6)],
+    )
+    found = values("key", music, 12)
+    assert found[:4] == ["C major"] * 4
+    assert found[-4:] == ["Eb major"] * 4
+
+
+def test_density_counts_the_onsets_of_a_quarter_note() -> None:
+    music = score(*[(index / 4, 0.25, 60) for index in range(16)], (4, 4, 60), (12, 1, 60))
+    assert values("density", music, 4) == ["4", "0.5", "0", "0.5"]
+
+
+def test_polyphony_is_the_mean_while_anything_sounds() -> None:
+    music = score(*chord(0, 60, 64, 67, length=1), (4, 4, 60), (8, 8, 60), (10, 6, 64))
+    assert values("polyphony", music, 5) == ["3", "1", "2", "2", None]
+
+
+def test_the_range_is_that_of_four_bars_around() -> None:
+    music = score(*[(4 * bar, 1, 60 + bar) for bar in range(12)])
+    assert values("highest", music, 12)[:3] == ["E4", "F4", "F#4"]
+    assert values("lowest", music, 12)[-3:] == ["F4", "F#4", "G4"]
+
+
+def test_the_last_bar_is_the_last_with_a_note() -> None:
+    music = score(*[(4 * bar, 1, 60) for bar in range(10)])
+    words = ["first", *["opening"] * 3, "middle", "middle", *["closing"] * 3, "last", "last"]
+    assert values("place", music, 11) == words
+
+
+def test_metres_and_tempos_are_those_of_each_bar() -> None:
+    music = score((0, 12, 60), metres=((0, 4, 4), (4, 3, 4), (7, 6, 8)))
+    assert values("metre", music, 3) == ["4/4", "3/4", "6/8"]
+    assert values("tempo", music, 1) == ["120"]
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "value"),
+    [
+        ("key", "e minor", "E minor"),
+        ("key", "Em", "E minor"),
+        ("key", "D# major", "Eb major"),
+        ("key", "Bb", "Bb major"),
+        ("chord", "Am7", "Am"),
+        ("chord", "Gb", "F#"),
+        ("chord", "C/E", "C"),
+        ("chord", "Fmaj7", "F"),
+        ("density", "high", "6"),
+        ("density", "2.7", "3"),
+        ("lowest", "Cb4", "B3"),
+        ("highest", "72", "C5"),
+        ("tempo", "100", "101"),
+    ],
+)
+def test_what_users_write(name: str, text: str, value: str) -> None:
+    made = control(name)
+    assert made.values[made.parse(text)[0] - 1] == value
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("key", "H major"), ("chord", "Csus4"), ("chord", "C D E"), ("tempo", "1000")],
+)
+def test_what_has_no_value_names_those_there_are(name: str, text: str) -> None:
+    with pytest.raises(UnknownNameError) as error:
+        control(name).parse(text)
+    assert name in str(error.value)
+
+
+def test_two_chords_are_those_of_the_halves() -> None:
+    made = control("chord")
+    assert [made.values[each - 1] for each in made.parse("C G")] == ["C", "G"]
+
+
+def test_the_limits_allow_what_lies_within() -> None:
+    roll, allowed = TOKENIZERS["pianoroll"], []
+    for name, text in (("lowest", "C3"), ("highest", "C5")):
+        mask = control(name).allowed(roll, control(name).parse(text))
+        assert mask is not None
+        allowed.append(mask)
+    assert np.flatnonzero(allowed[0] & allowed[1]).tolist() == list(range(48, 73))
+
+
+def test_ids_of_a_piece_have_a_row_for_each_bar() -> None:
+    for tokenizer in TOKENIZERS.values():
+        controls = Controls.available(tokenizer)
+        sequence = tokenizer.encode(pieces()[0])
+        facts = measure(tokenizer, sequence, controls)
+        assert facts.ids.shape == (len(tokenizer.bar_starts(sequence)), controls.width)
+        assert Controls.read(controls.plain()) == controls
