@@ -61,7 +61,7 @@ class Steady:
 
 
 def constraints(
-    tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any], controlled: bool
+    tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any], controlled: bool = False
 ) -> tuple[Constraint, ...]:
     """The constraints of one piece; `controlled` if bar controls give its metres.
 

@@ -110,15 +110,18 @@ class Draft:
         """The bar of the next position, counted from 0 with those of the prompt, if it begins none."""
         return self.length // self._period if self._period else max(len(self._bars) - 1, 0)
 
-    def allowed_in_bar(self, begins: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
-        """(V,) what the controls of this bar allow; None if everything.
+    def allowed_in_bar(
+        self, begins: NDArray[np.bool_], ahead: int = 0
+    ) -> NDArray[np.bool_] | None:
+        """(V,) what the controls of this bar, or of one `ahead`, allow; None if everything.
 
         Tokens that begin a bar, (V,) `begins`, are limited by the controls of the next bar.
         """
-        here = self._bar_plan.allowed(self.bar)
+        bar = self.bar + ahead
+        here = self._bar_plan.allowed(bar)
         if self._period:
             return here
-        later = self._bar_plan.allowed(self.bar + bool(self._bars))
+        later = self._bar_plan.allowed(bar + bool(self._bars))
         if here is None and later is None:
             return None
         everything = np.ones(len(begins), bool)
@@ -127,6 +130,15 @@ class Draft:
             everything if later is None else later,
             everything if here is None else here,
         )
+
+    def dead_end(self, token: int, begins: NDArray[np.bool_]) -> bool:
+        """Whether the controls would allow none of the tokens that may follow `token`."""
+        limit = self.allowed_in_bar(begins, int(begins[token] and bool(self._bars)))
+        if limit is None or self.parser is None:
+            return False
+        parser = self.parser.fork()
+        parser.advance(token)
+        return not (parser.allowed() & limit).any()
 
     @property
     def overdue(self) -> bool:

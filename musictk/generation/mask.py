@@ -43,6 +43,11 @@ class Mask:
             allowed = allowed if limit is None else _within(allowed, limit)
         return self._fastest(allowed) if draft.overdue else allowed
 
+    def dead_end(self, draft: Draft, token: int) -> bool:
+        """Whether a limit would have to be ignored after this token, such as after the velocity of
+        a note that is above the range."""
+        return not self.frames and draft.dead_end(token, self._begins_bar)
+
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The allowed tokens after which a bar line comes soonest; all if none leads to one."""
         pace = np.where(allowed, self._pace, -1)

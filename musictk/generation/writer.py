@@ -81,6 +81,8 @@ class Writer:
         if self._mask.frames and draft.must_sound:
             drawn = drawn.copy()
             drawn[logits.argmax()] = 1
+        elif not self._mask.frames:
+            drawn, logits = self._with_a_future(draft, drawn, logits)
         if not draft.begins_bar(drawn):
             return ChosenPosition(drawn, False)
         silent = draft.bar_is_silent()
@@ -88,6 +90,17 @@ class Writer:
             return self._without_bar_line(draft, drawn, logits)
         draft.silence.record_bar(silent)
         return ChosenPosition(drawn, True)
+
+    def _with_a_future(self, draft: Draft, drawn: Any, logits: Logits) -> tuple[Any, Logits]:
+        """A token after which the controls allow another, and logits without those that are not."""
+        first, own = drawn, logits
+        while self._mask.dead_end(draft, drawn):
+            logits = logits.copy() if logits is own else logits
+            logits[drawn] = -np.inf
+            if not np.isfinite(logits).any():
+                return first, own
+            drawn = self._draw([draft], logits[None])[0]
+        return drawn, logits
 
     def _without_bar_line(self, draft: Draft, drawn: Any, logits: Logits) -> ChosenPosition:
         """A token that does not end the bar, if there is one."""

@@ -12,6 +12,7 @@ import torch
 from symusic.core import ScoreTick
 
 from musictk import runtime
+from musictk.controls import Controls
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.model.manifest import make_component
@@ -48,13 +49,23 @@ def untrained(name: str) -> Runtime:
     return load_untrained(tokenizer(name))
 
 
-def load_untrained(made: Tokenizer, trained: dict[str, Any] | None = None) -> Runtime:
+@cache
+def controlled(name: str) -> Runtime:
+    """The same with every bar control that the tokenizer has."""
+    return load_untrained(tokenizer(name), controls=Controls.available(tokenizer(name)))
+
+
+def load_untrained(
+    made: Tokenizer, trained: dict[str, Any] | None = None, controls: Controls = Controls()
+) -> Runtime:
     """The same over a tokenizer at hand; `trained` is the manifest's record of training."""
     torch.manual_seed(0)
     config: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "max_length": 512}
     body = make_component(registry().load("architecture", "gpt"), config)
-    network = Network(body, made.space, CONDITIONS.sizes, NetworkConfig())
-    manifest = bundle.describe(network, made, CONDITIONS, NetworkConfig())
+    network = Network(body, made.space, CONDITIONS.sizes, NetworkConfig(), controls)
+    if network.controls is not None:
+        torch.nn.init.normal_(network.controls.weight)
+    manifest = bundle.describe(network, made, CONDITIONS, NetworkConfig(), controls)
     with TemporaryDirectory() as directory:
         bundle.write(Path(directory), network, replace(manifest, trained=trained or {}))
         return runtime.load(Path(directory), "torch", device="cpu")

@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from musictk.controls import Controls
 from musictk.errors import UsageError
+from musictk.generation.bar_plan import plan_bars
 from musictk.generation.constraints import Fixed, Steady, constraints
 from musictk.generation.draft import Draft, Opening
 from musictk.generation.draw import Noise
@@ -72,7 +74,9 @@ def test_metre_is_a_constraint_if_tokens_have_it(name: str, metre: str, kinds: l
 def test_properties_of_a_draft_do_not_change_it() -> None:
     made = tokenizer("events")
     opening = Opening(NOTHING)
-    draft = Draft(made, parse("AB", 2), opening, Sampling(), limit=8, noise=Noise(0, 0))
+    form, no_bars = parse("AB", 2), np.zeros((0, 0), np.uint8)
+    bars = plan_bars(Controls(), made, form, (), no_bars, theme=False, known=True)
+    draft = Draft(made, form, bars, opening, Sampling(), limit=8, noise=Noise(0, 0))
     first = next(token for token in range(64) if len(made.bar_starts(np.array([token]))))
     draft.begin_bar(first)
     draft.write(first, None)

@@ -1,0 +1,146 @@
+"""Bar controls in sampling: each bar gets its own, and what is enforced holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from symusic.core import ScoreTick
+
+from musictk.controls import Bars, Controls
+from musictk.errors import UnknownNameError, UsageError
+from musictk.generation.bar_plan import BarPlan, ChosenControl, plan_bars
+from musictk.generation.compose import Composition, compose
+from musictk.generation.form import parse
+from musictk.generation.request import PieceRequest, to_prompt
+from musictk.generation.sampling import options
+
+from .pieces import MIDIS, controlled, tokenizer, untrained
+
+NAMES = ("remi", "events", "pianoroll")
+
+
+def write(name: str, controls: Any = (), **asked: Any) -> Composition:
+    sampling = {key: asked.pop(key) for key in options() if key in asked}
+    values = {"bars": 2, "seed": 4, "sampling": sampling, "controls": controls} | asked
+    return compose(controlled(name), tokenizer(name), PieceRequest.read(values))[0]
+
+
+def bars_of(name: str, piece: Composition) -> Bars:
+    music = tokenizer(name).decode(piece.sequence)
+    assert isinstance(music, ScoreTick)
+    return Bars.of(music, len(tokenizer(name).bar_starts(piece.sequence)))
+
+
+def plan(controls: list[tuple[str, str, str]], form: str = "AABA", prompt: int = 0) -> BarPlan:
+    made = tokenizer("remi")
+    layout = Controls.available(made)
+    given = np.ones((prompt, layout.width), np.uint8)
+    chosen = [ChosenControl(*each) for each in controls]
+    return plan_bars(layout, made, parse(form, 2), chosen, given, theme=False, known=True)
+
+
+def words(bars: BarPlan, name: str) -> list[Any]:
+    control = bars.controls.made[bars.controls.names.index(name)]
+    ids = bars.ids[:, bars.controls.columns[name]].tolist()
+    rows = [[control.values[each - 1] if each else "" for each in row] for row in ids]
+    return [row[0] if len(set(row)) == 1 else " ".join(row) for row in rows]
+
+
+def test_a_control_is_for_the_piece_a_section_or_some_bars() -> None:
+    found = plan([("", "key", "C"), ("B", "key", "Em"), ("2-3", "key", "F"), ("8", "key", "G")])
+    piece = ["C major", "F major", "F major", "C major", *["E minor"] * 2, "C major", "G major"]
+    assert words(found, "key") == piece
+
+
+def test_values_of_successive_bars_are_repeated() -> None:
+    found = plan([("", "chord", "Am | F | C G")])
+    assert words(found, "chord") == ["Am", "F", "C G", "Am", "F", "C G", "Am", "F"]
+
+
+def test_a_prompt_keeps_its_own_facts() -> None:
+    found = plan([("", "key", "C major")], prompt=3)
+    assert words(found, "key") == [found.controls.made[3].values[0]] * 3 + ["C major"] * 8
+    places = ["first", "opening", "opening", "opening", *["middle"] * 3]
+    assert words(found, "place") == [*places, "closing", "closing", "closing", "last"]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "message"),
+    [
+        (("", "colour", "red"), "no control 'colour'"),
+        (("C", "key", "C"), "no section 'C'"),
+        (("7-9", "key", "C"), "no bars 7-9"),
+        (("", "chord", "Am || C"), "is empty"),
+    ],
+)
+def test_errors_name_what_there_is(chosen: tuple[str, str, str], message: str) -> None:
+    with pytest.raises(UsageError) as error:
+        plan([chosen])
+    assert message in str(error.value)
+    assert error.value.hint
+
+
+def test_an_unknown_value_names_the_known_ones() -> None:
+    with pytest.raises(UnknownNameError):
+        plan([("", "key", "H major")])
+
+
+def test_a_model_without_controls_says_so() -> None:
+    request = PieceRequest.read({"bars": 2, "controls": [["", "key", "C"]]})
+    with pytest.raises(UsageError, match="no control 'key'"):
+        compose(untrained("remi"), tokenizer("remi"), request)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_range_holds_in_every_bar(name: str) -> None:
+    controls = [["", "lowest", "C3"], ["", "highest", "C5"], ["B", "lowest", "C4"]]
+    piece = write(name, controls, form="A B", bars=4)
+    bars = bars_of(name, piece)
+    pitch, bar = bars.pitched.pitch, bars.bar_of(bars.pitched.start)
+    assert len(pitch) > 8
+    assert pitch.min() >= 48
+    assert pitch.max() <= 72
+    assert pitch[(bar > 4) & (bar < 8)].min() >= 60  # a note may be held over the bar line
+
+
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_metres_are_those_chosen(name: str) -> None:
+    controls = [["", "metre", "3/4"], ["3-4", "metre", "6/8"], ["5", "metre", "4/4"]]
+    bars = bars_of(name, write(name, controls, bars=6))
+    metre = Controls.available(tokenizer(name)).made
+    (own,) = [each for each in metre if each.name == "metre"]
+    found = [own.values[int(each) - 1] for each in own.measure(bars)[:, 0]]
+    assert found == ["3/4", "3/4", "6/8", "6/8", "4/4", "3/4"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_control_changes_the_music_from_its_bar_on(name: str) -> None:
+    plain, other = write(name, bars=4), write(name, [["3-4", "key", "F#"]], bars=4, guidance=1.0)
+    same = write(name, bars=4, guidance=1.0)
+    assert not np.array_equal(same.sequence, other.sequence)
+    start = tokenizer(name).bar_starts(same.sequence)[2]
+    assert np.array_equal(same.sequence[:start], other.sequence[:start])
+    assert np.array_equal(plain.sequence, same.sequence)  # nothing was chosen, so nothing guides
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_request_with_controls_reads_back_to_the_same_piece(name: str) -> None:
+    controls = (ChosenControl("B", "key", "E minor"), ChosenControl("", "density", "high"))
+    request = PieceRequest(form="ABA", bars=2, seed=1, controls=controls)
+    again = PieceRequest.read(request.plain())
+    assert again == request
+    made = [compose(controlled(name), tokenizer(name), each)[0] for each in (request, again)]
+    assert np.array_equal(made[0].sequence, made[1].sequence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_contexts_that_are_cut_keep_the_controls_of_their_bars(name: str) -> None:
+    """Pieces longer than the context, with a prompt and a returning theme."""
+    prompt = tokenizer(name).encode(ScoreTick.from_file(sorted(MIDIS.rglob("*.mid"))[0]))
+    cut = prompt[: tokenizer(name).bar_starts(prompt)[4]]
+    controls = [["", "highest", "C6"], ["B", "density", "2"]]
+    piece = write(name, controls, form="ABA", memory=64, prompt=to_prompt(cut), whole=True)
+    assert np.array_equal(piece.sequence[: len(cut)], cut)
+    assert bars_of(name, piece).pitched.pitch.max() <= 84
