@@ -34,21 +34,11 @@ class BarPlan:
     controls: Controls
     tokenizer: Tokenizer
     ids: Ids
-    chosen: bool  # whether the user chose any
+    chosen: frozenset[str]  # the names of the controls that the user chose for some bars
 
     def at(self, bar: int) -> Ids:
         """The ids (S,) of one bar."""
         return self.ids[min(max(bar, 0), len(self.ids) - 1)]
-
-    def gives(self, name: str) -> bool:
-        """Whether any bar is given this control."""
-        columns = self.controls.columns.get(name)
-        return columns is not None and bool(self.ids[:, columns].any())
-
-    @cached_property
-    def enforces(self) -> bool:
-        """Whether any bar limits what may be written."""
-        return any(self.allowed(bar) is not None for bar in range(len(self.ids)))
 
     def allowed(self, bar: int) -> Mask | None:
         """(V,) what may be written in a bar; None if everything."""
@@ -103,7 +93,7 @@ def plan_bars(
         for index, bar in enumerate(_bars(one.where, places, before, form.bars)):
             if bar >= len(prompt):
                 ids[bar, columns] = values[index % len(values)]
-    return BarPlan(controls, tokenizer, ids, bool(chosen))
+    return BarPlan(controls, tokenizer, ids, frozenset(one.name for one in chosen))
 
 
 def _parts(chosen: ChosenControl) -> list[str]:

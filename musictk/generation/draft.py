@@ -64,7 +64,7 @@ class Draft:
         self.progress = FormProgress(plan, len(bars), len(prompt) > 0 and not opening.theme)
         self.memory = SectionMemory(tokenizer, sampling, grammar)
         self.silence = Silence(tokenizer)
-        self.constraints = constraints(tokenizer, sampling, prompt, bar_plan.gives(METRE))
+        self.constraints = constraints(tokenizer, sampling, prompt, METRE in bar_plan.chosen)
         self.parser: Parser | None = grammar.parser() if grammar else None
         if self.parser:
             for token in prompt.tolist():

@@ -48,7 +48,7 @@ class RowContexts:
         mixture = runtime.manifest.conditions.mixture(request.conditions)
         # (N, D): the condition of each bar, and that of bars of which nothing is given.
         self._conditional = runtime.condition(mixture) + runtime.control(bar_plan.ids)
-        self._guided = self._scale != 1 and (any(mixture) or bar_plan.chosen)
+        self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen))
         nothing = runtime.control(np.zeros_like(bar_plan.ids[:1]))
         self._unconditional = runtime.condition([[] for _ in mixture]) + nothing
         self._bars = [-1] * len(drafts)  # the bar whose condition each piece was last given

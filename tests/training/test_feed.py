@@ -22,7 +22,7 @@ def test_processes_share_out_the_whole_batch(small: SimpleNamespace) -> None:
     for step, data in enumerate(whole):
         one, other = parts[0][step], parts[1][step]
         assert data.count == one.count == other.count
-        _, _, masks, _ = zip(*(part.arrays for part in data.parts), strict=True)
+        _, _, masks, *_ = zip(*(part.arrays for part in data.parts), strict=True)
         assert data.count == sum(int(mask.sum()) for mask in masks)
         for part, first, second in zip(data.parts, one.parts, other.parts, strict=True):
             for joined, *shares in zip(part.arrays, first.arrays, second.arrays, strict=True):
