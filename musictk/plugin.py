@@ -96,6 +96,14 @@ class Core:
 
     @staticmethod
     @hookimpl
+    def register_controls(register: Register) -> None:
+        """Those that describe what is given and what is to be written."""
+        home = "musictk.controls.arrangement"
+        register("role", f"{home}:Role", "given or to be written; set when bars are rewritten")
+        register("remaining", f"{home}:Remaining", "bars left to write; set when bars are rewritten")
+
+    @staticmethod
+    @hookimpl
     def register_trackers(register: Register) -> None:
         """The trackers of `train --track`; their libraries are optional."""
         home = "musictk.training.trackers"

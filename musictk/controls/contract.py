@@ -27,6 +27,7 @@ class Control(ABC):
     name: ClassVar[str]  # as the user writes it
     values: ClassVar[Sequence[str]]  # at most 255; the words that the user writes
     parts: ClassVar[int] = 1
+    structural: ClassVar[bool] = False  # set by the arrangement of a row; users do not choose it
     help: ClassVar[str] = ""
 
     @abstractmethod

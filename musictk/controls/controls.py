@@ -10,10 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.controls.arrangement import AFTER, MOST, REMAINING, ROLE
 from musictk.controls.contract import Control, Ids
 from musictk.errors import MusictkError
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
+from musictk.tokens.crops import Infill
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,11 @@ class Controls:
             start += len(sizes)
         return found
 
+    @cached_property
+    def structural(self) -> NDArray[np.bool_]:
+        """(S,) True for the ids of controls that users do not choose and training does not drop."""
+        return np.repeat([each.structural for each in self.made], list(map(len, self.sizes)))
+
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         """The ids (…, S) of the same music, transposed."""
         if not semitones or not self:
@@ -94,6 +101,13 @@ class Controls:
         for control, columns in zip(self.made, self.columns.values(), strict=True):
             moved[..., columns] = control.transpose(ids[..., columns], semitones)
         return moved
+
+    def infill(self, rate: float) -> Infill | None:
+        """How rows are arranged for infilling; None for a model without the controls it needs."""
+        if not {ROLE, REMAINING} <= set(self.names):
+            return None
+        role, left = (self.columns[name].start for name in (ROLE, REMAINING))
+        return Infill(rate, role, left, AFTER, MOST)
 
     def plain(self) -> list[dict[str, Any]]:
         """JSON-able; `Controls.read` reads it back."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import Controls
+from musictk.controls.arrangement import AFTER, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
 from musictk.generation.form import Form
 from musictk.tokens import Tokenizer
@@ -71,16 +72,20 @@ def plan_bars(
     prompt: Ids,
     theme: bool,
     known: bool,
+    after: Ids | None = None,
 ) -> BarPlan:
-    """The plan of a piece: `prompt` (P, S) are the facts of its bars.
+    """The plan of a piece: `prompt` (P, S) are the facts of its bars, `after` of those that follow.
 
     `theme`: the prompt is the first section of the form, not a section before it. `known`: the
     piece ends with the form. Raises UsageError for a control, value or place that does not exist.
     """
     before = 0 if theme else len(prompt)
-    total = before + form.bars
+    end = before + form.bars
+    total = end + (0 if after is None else len(after))
     ids = np.zeros((max(total, 1), controls.width), np.uint8)
     ids[: len(prompt)] = prompt[:total]
+    if after is not None:
+        ids[end:] = after
     for control, columns in zip(controls.made, controls.columns.values(), strict=True):
         planned = control.planned(total, known)
         if planned is not None:
@@ -93,7 +98,20 @@ def plan_bars(
         for index, bar in enumerate(_bars(one.where, places, before, form.bars)):
             if bar >= len(prompt):
                 ids[bar, columns] = values[index % len(values)]
+    if after is not None and len(after):
+        _describe_infill(controls, ids, len(prompt), end)
     return BarPlan(controls, tokenizer, ids, frozenset(one.name for one in chosen))
+
+
+def _describe_infill(controls: Controls, ids: Ids, start: int, stop: int) -> None:
+    """Mark the bars after `stop` as given, and those before as the remaining ones, in place."""
+    if not {ROLE, REMAINING} <= set(controls.names):
+        raise UsageError(
+            "this model was not trained to write between given bars",
+            "train one with this musictk: musictk train",
+        )
+    ids[stop:, controls.columns[ROLE]] = AFTER
+    ids[start:stop, controls.columns[REMAINING]] = remaining(stop - start)[:, None]
 
 
 def _parts(chosen: ChosenControl) -> list[str]:
@@ -119,8 +137,9 @@ def _places(form: Form, before: int) -> Mapping[str, list[int]]:
 
 
 def _column(controls: Controls, name: str) -> slice:
-    if name not in controls.names:
-        known = ", ".join(controls.names)
+    offered = [each.name for each in controls.made if not each.structural]
+    if name not in offered:
+        known = ", ".join(offered)
         raise UsageError(
             f"this model has no control {name!r}",
             f"it has: {known}" if known else "train one with this musictk: musictk train",

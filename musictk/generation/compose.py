@@ -109,7 +109,8 @@ class _Batch:
         self.request, self.rows = request, rows
         self.writer = Writer(tokenizer, request)
         self.prompt = from_prompt(request.used_prompt, tokenizer.space)
-        opening = Opening(self.prompt, request.whole, request.theme > 0)
+        self.after = from_prompt(request.after, tokenizer.space)
+        opening = Opening(self.prompt, request.whole, request.theme > 0, self.after)
         plan, sampling, limit = request.plan(), request.sampling, request.bar_limit
         bar_plan = self._bar_plan(runtime.manifest, tokenizer, plan)
         self.drafts = [
@@ -122,10 +123,12 @@ class _Batch:
     def _bar_plan(self, manifest: Manifest, tokenizer: Tokenizer, plan: Form) -> BarPlan:
         """The controls of each bar: as measured in the prompt, as chosen after it."""
         request, controls = self.request, manifest.controls
-        given = measure(tokenizer, self.prompt, controls).ids
+        given, after = (
+            measure(tokenizer, each, controls).ids for each in (self.prompt, self.after)
+        )
         known = request.planned or not request.sampling.max_tokens
         theme = request.theme > 0
-        return plan_bars(controls, tokenizer, plan, request.controls, given, theme, known)
+        return plan_bars(controls, tokenizer, plan, request.controls, given, theme, known, after)
 
     def run(self, listener: ComposeListener | None) -> list[Composition]:
         """Write until every piece is done."""

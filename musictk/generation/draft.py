@@ -38,6 +38,7 @@ class Opening:
     prompt: NDArray[Any]  # may be empty
     whole: bool = False  # it ends at a bar line: what is written next begins a bar
     theme: bool = False  # it is the first section of the form, not a section before that
+    after: NDArray[Any] | None = None  # the music that follows the piece; None: it ends
 
 
 class Draft:
@@ -73,6 +74,12 @@ class Draft:
         self._frame_silence = FrameSilence(tokenizer) if frames else None
         self._sequence = GrowingSequence(prompt)
         self._bar_plan = bar_plan
+        self.prompt_length = len(prompt)
+        self.after = prompt[:0] if opening.after is None else opening.after
+        # The bars of a plan: the prompt's, those to be written, those after them.
+        own = tokenizer.bar_starts(self.after)
+        places = np.searchsorted(own, np.arange(len(self.after)), "right") - 1
+        self.bars_after = len(bar_plan.ids) - len(own) + np.maximum(places, 0)
         self._bars = bars.tolist()  # where each bar begins, those of the prompt included
         self._period = frames_per_bar(tokenizer) if frames else 0
         self._limit = limit  # positions of a bar of tokens
@@ -100,9 +107,9 @@ class Draft:
         return 0 < self._whole == self.length
 
     def bars_of(self, positions: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The bar whose controls each position (T,) is read with: as in `Crops`."""
+        """The bar that each position (T,) is in, counted from 0 with those of the prompt."""
         if self._period:
-            return (positions + 1) // self._period
+            return positions // self._period
         return np.maximum(np.searchsorted(self._bars, positions, "right") - 1, 0)
 
     @property

@@ -37,6 +37,7 @@ class PieceRequest:
     sampling: Sampling = field(default_factory=Sampling)
     samplers: Links = ()  # added after those of `sampling`
     controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
+    after: tuple[Any, ...] = ()  # the music that follows the piece, as `prompt`
     prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
     whole: bool = False  # the prompt ends at a bar line, where a new bar must begin
     theme: int = 0  # bars of the prompt where it is the first section of the form; else 0

@@ -22,7 +22,7 @@ from musictk.generation.draft import Draft
 from musictk.generation.guidance import ContextRows, guide
 from musictk.generation.request import PieceRequest
 from musictk.runtime.contract import Runtime
-from musictk.tokens import Tokenizer
+from musictk.tokens import Frames, Tokenizer
 
 Logits = NDArray[np.float32]
 
@@ -103,8 +103,8 @@ class RowContexts:
 
     def _running(self, row: int) -> list[NewContext]:
         """The piece so far, under its conditions and (where guided) without."""
-        draft = self._drafts[row]
-        sequence, bars = self._recent(draft, np.arange(draft.length), begins=True)
+        sequence, bars = self._so_far(self._drafts[row])
+        bars = self._read(self._drafts[row], bars)
         new = [NewContext(Key(row, CONDITIONAL), sequence, self._condition(bars))]
         if self._guided:
             free = np.broadcast_to(self._unconditional, (len(bars), self._unconditional.shape[1]))
@@ -119,27 +119,26 @@ class RowContexts:
         if theme is not None:
             places = np.concatenate([np.arange(theme.start, theme.end), places])
         begins = theme is not None and theme.start == 0
-        sequence, bars = self._recent(draft, places, begins)
-        return NewContext(Key(row, MEMORY), sequence, self._condition(bars))
+        sequence, bars = self._recent(draft, places, self._capacity, begins)
+        return NewContext(Key(row, MEMORY), sequence, self._condition(self._read(draft, bars)))
 
-    def _condition(self, bars: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(T, D) the conditions of positions in these bars."""
-        return self._conditional[np.minimum(bars, len(self._conditional) - 1)]
-
-    def _changed(self) -> dict[Key, NDArray[np.float32]]:
-        """The conditions of contexts whose piece has begun another bar."""
-        changed: dict[Key, NDArray[np.float32]] = {}
-        for row, draft in enumerate(self._drafts):
-            last = np.array([draft.length - 1])
-            bar = 0 if draft.done else int(draft.bars_of(last)[0])
-            if bar != self._bars[row] and not draft.done:
-                self._bars[row] = bar
-                condition = self._condition(np.array([bar]))[0]
-                changed |= {Key(row, kind): condition for kind in (CONDITIONAL, MEMORY)}
-        return changed
+    def _so_far(self, draft: Draft) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """The positions of a context, and the bar of each: the piece so far. The music that follows
+        it is between the prompt and what was written, as in training."""
+        if not len(draft.after):
+            return self._recent(draft, np.arange(draft.length), self._capacity, begins=True)
+        written = np.arange(draft.prompt_length, draft.length)
+        new, new_bars = self._recent(draft, written, self._capacity // 2, begins=False)
+        room = self._capacity - len(draft.after) - len(new)
+        given = np.arange(draft.prompt_length)
+        before, bars_before = self._recent(draft, given, max(room, 1), begins=True)
+        return (
+            np.concatenate([before, draft.after, new]),
+            np.concatenate([bars_before, draft.bars_after, new_bars]),
+        )
 
     def _recent(
-        self, draft: Draft, places: NDArray[np.int64], begins: bool
+        self, draft: Draft, places: NDArray[np.int64], room: int, begins: bool
     ) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """What fits of a piece's positions `places`, and the bar of each.
 
@@ -147,14 +146,37 @@ class RowContexts:
         first where the places `begin` one, never in its middle.
         """
         sequence, bars = draft.sequence[places], draft.bars_of(places)
-        if len(sequence) < self._capacity:
+        if len(sequence) < room:
             if not begins:
                 return sequence, bars
             start = self._tokenizer.space.start(1)[0]
-            first = draft.bars_of(np.array([-1]))
-            return np.concatenate([start, sequence]), np.concatenate([first, bars])
-        keep = self._capacity * 5 // 8
+            return np.concatenate([start, sequence]), np.concatenate([[0], bars])
+        keep = room * 5 // 8
         lines = self._tokenizer.bar_starts(sequence)
         lines = lines[lines >= len(sequence) - keep]
         cut = int(lines[0]) if len(lines) and lines[0] < len(sequence) else len(sequence) - keep
         return sequence[cut:], bars[cut:]
+
+    def _read(self, draft: Draft, bars: NDArray[np.int64]) -> NDArray[np.int64]:
+        """The bar whose condition each position is read with, from those they are in: as in `Crops`,
+        a frame is read with that of the next frame."""
+        if isinstance(self._tokenizer.space, Frames):
+            return np.append(bars[1:], draft.bar)
+        return bars
+
+    def _condition(self, bars: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(T, D) the conditions of positions that are read in these bars."""
+        return self._conditional[np.minimum(bars, len(self._conditional) - 1)]
+
+    def _changed(self) -> dict[Key, NDArray[np.float32]]:
+        """The conditions of contexts whose piece has begun another bar."""
+        changed: dict[Key, NDArray[np.float32]] = {}
+        for row, draft in enumerate(self._drafts):
+            if draft.done:
+                continue
+            bar = int(self._read(draft, draft.bars_of(np.array([draft.length - 1])))[-1])
+            if bar != self._bars[row]:
+                self._bars[row] = bar
+                condition = self._condition(np.array([bar]))[0]
+                changed |= {Key(row, kind): condition for kind in (CONDITIONAL, MEMORY)}
+        return changed

@@ -51,7 +51,7 @@ class Writer:
         self, draft: Draft, drawn: Any, logits: Logits, allowed: NDArray[np.bool_] | None
     ) -> bool:
         theme = self._followed(draft, allowed)
-        if theme is None:
+        if theme is None or self._mask.dead_end(draft, theme):
             position, begins_bar = self._from_model(draft, drawn, logits)
         else:
             position, begins_bar = self._from_theme(draft, drawn, theme)

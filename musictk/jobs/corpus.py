@@ -28,6 +28,9 @@ from musictk.tokens.shards import Shard, open_shard
 from musictk.workspace import Workspace
 
 
+_INFILLED = 0.3  # of training rows: some bars are to be written between given ones
+
+
 class Corpus:
     """All accepted pieces of a catalog, read once at the first use."""
 
@@ -148,6 +151,7 @@ class Corpus:
             data.cache,
             weighting.draw,
             bar_table(tokenizer, shard, controls) if training and controls else None,
+            controls.infill(_INFILLED),
         )
 
     def _readers(self) -> list[str]:

@@ -20,10 +20,15 @@ class BarTable:
     ids: Ids  # (NB, S)
     transpose: Callable[[Ids, int], Ids]  # the ids (…, S) of the same music, transposed
 
+    def lines(self, piece: int, low: int, high: int) -> NDArray[np.int64]:
+        """The positions from `low` to `high` (inclusive) of a piece at which its bars begin."""
+        starts = self.starts[int(self.offsets[piece]) : int(self.offsets[piece + 1])]
+        return starts[np.searchsorted(starts, low) : np.searchsorted(starts, high, "right")]
+
     def rows(
         self, piece: int, positions: NDArray[np.int64], semitones: int
     ) -> tuple[Ids, NDArray[np.int64]]:
-        """(N, S) ids of the bars of ascending `positions` (T,) in a piece, and the (T,) row of each.
+        """(N, S) ids of the bars of `positions` (T,) in a piece, and the (T,) row of each.
 
         A position before the first bar belongs to it.
         """
@@ -32,6 +37,6 @@ class BarTable:
             return np.zeros((1, self.ids.shape[1]), np.uint8), np.zeros(len(positions), np.int64)
         bars = np.searchsorted(self.starts[low:high], positions, "right") - 1
         bars = np.maximum(bars, 0)
-        first = int(bars[0])
-        ids = self.ids[low + first : low + int(bars[-1]) + 1]
+        first = int(bars.min())
+        ids = self.ids[low + first : low + int(bars.max()) + 1]
         return self.transpose(ids, semitones), bars - first

@@ -20,6 +20,7 @@ from musictk.errors import MusictkError
 from musictk.tokens.augment import Augment
 from musictk.tokens.bar_table import BarTable
 from musictk.tokens.cuts import Cuts, cut
+from musictk.tokens.infill import Arrangement, arrange
 from musictk.tokens.shards import Shard
 from musictk.tokens.space import Tokens
 
@@ -42,6 +43,17 @@ class Batch:
     bars: NDArray[np.int64]  # (B, T) the bar of each position, as an index of the N
 
 
+@dataclass(frozen=True)
+class Infill:
+    """How often rows are arranged for infilling, and the columns of the ids that describe it."""
+
+    rate: float  # of rows
+    role: int
+    remaining: int
+    after: int  # the id of the role of what is given
+    most: int  # remaining bars that are told apart
+
+
 class Crops:
     """Crops of a shard's pieces, with the condition ids of each.
 
@@ -60,6 +72,7 @@ class Crops:
         cache: int = 0,
         draw: Draw = "positions",
         bars: BarTable | None = None,
+        infill: Infill | None = None,
     ) -> None:
         pieces = len(shard.files)
         if len(conditions) != pieces or weights.shape != (pieces,):
@@ -70,6 +83,7 @@ class Crops:
         ends = int(self._tokens)  # eos is predicted too
         self._predicted = np.where(self._lengths > 0, self._lengths + ends, 0)  # (P,)
         self._weights, self._draw, self._bars = weights, draw, bars
+        self._infill = infill
         self._cut: tuple[Cuts, NDArray[np.float64]] | None = None  # the last length's
         self._cache: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._cache_size = cache
@@ -172,34 +186,72 @@ class Crops:
         place, given = np.arange(length), np.where(starts > 0, context, 0)
         mask = (place >= given[:, None]) & (place < counts[:, None])
         conditions = self.conditions[chosen]
+        controls, bars = self._controls(window, mask, chosen, starts, counts, shifts, rng)
         inputs, targets = window[:, :-1], window[:, 1:]
-        controls, bars = self._controls(chosen, starts, length, shifts)
         return Batch(inputs, targets, mask, conditions, chosen, starts, shifts, controls, bars)
 
     def _controls(
         self,
+        window: NDArray[Any],
+        mask: NDArray[np.bool_],
         chosen: NDArray[np.int64],
         starts: NDArray[np.int64],
-        length: int,
+        counts: NDArray[np.int64],
         shifts: NDArray[np.int64],
+        rng: np.random.Generator | None,
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(B, N, S) ids of the bars of each row, and the (B, T) bar of each position.
 
         A token belongs to the bar that it is in, since the model may end a bar with the next one. A
-        frame belongs to the bar of the next frame, which it predicts: those bars are known.
+        frame belongs to the bar of the next frame, which it predicts: those bars are known. Some
+        rows of `window` and `mask` are rearranged for infilling, in place.
         """
-        rows, bars = len(chosen), np.zeros((len(chosen), length), np.int64)
+        rows, length = mask.shape
+        bars = np.zeros((rows, length), np.int64)
         if self._bars is None:
             return np.zeros((rows, 1, 0), np.int64), bars
-        place = np.arange(length) - int(self._tokens)
+        read = slice(length) if self._tokens else slice(1, length + 1)
         found = []
         for row, (piece, start) in enumerate(zip(chosen.tolist(), starts.tolist(), strict=True)):
-            ids, bars[row] = self._bars.rows(piece, start + place, int(shifts[row]))
+            places = np.arange(length + 1)  # of the row; place p holds position start + p - 1
+            moved = None
+            if rng is not None and self._infill is not None and rng.random() < self._infill.rate:
+                count = int(counts[row])
+                lines = self._bars.lines(piece, start, start + count - 1) - start + 1
+                moved = arrange(lines, count, self._tokens, rng)
+            if moved is not None:
+                places[: count + 1] = moved.order
+                window[row, : count + 1] = window[row][moved.order]
+                mask[row, :count] &= ~moved.given[1:]
+            ids, bars[row] = self._bars.rows(piece, start + places[read] - 1, int(shifts[row]))
+            if moved is not None:
+                ids = self._described(ids, bars[row], moved, places[read], lines)
             found.append(ids)
         controls = np.zeros((rows, max(map(len, found)), found[0].shape[1]), np.int64)
         for row, ids in enumerate(found):
             controls[row, : len(ids)] = ids
         return controls, bars
+
+    def _described(
+        self,
+        ids: NDArray[np.uint8],
+        bars: NDArray[np.int64],
+        moved: Arrangement,
+        places: NDArray[np.int64],
+        lines: NDArray[np.int64],
+    ) -> NDArray[np.uint8]:
+        """The ids (N, S) of a row's bars with the role of those that are given, and how many are
+        left to write from each that is moved on."""
+        infill = self._infill
+        assert infill is not None
+        ids = ids.copy()
+        first, last = moved.bars
+        start, stop = int(lines[first]), int(lines[last])
+        ids[np.unique(bars[places >= stop]), infill.role] = infill.after
+        inside = np.unique(bars[(places >= start) & (places < stop)])
+        left = np.minimum(last - first - np.arange(len(inside)), infill.most)
+        ids[inside, infill.remaining] = np.maximum(left, 1)
+        return ids
 
     def _blank(self, batch: int, length: int) -> NDArray[Any]:
         space = self.shard.space

@@ -122,14 +122,15 @@ def drop_controls(
         return ids
     rng = np.random.default_rng([*b"controls", seed, draw])
     chance = rng.random((rows, 1 + len(controls.names)))
-    kept = (chance[:, :1] >= _DROPPED) & (chance[:, 1:] < _KEPT)  # (B, controls)
+    chosen = (chance[:, :1] >= _DROPPED) & (chance[:, 1:] < _KEPT)  # (B, controls)
     edges = np.sort(rng.random((rows, len(controls.names), 2)), axis=2)
     whole = rng.random((rows, len(controls.names))) >= 1 / 3
     place = (np.arange(bars) + 0.5) / bars
     inside = (place >= edges[..., :1]) & (place < edges[..., 1:])  # (B, controls, N)
-    given = kept[..., None] & (whole[..., None] | inside)
+    given = chosen[..., None] & (whole[..., None] | inside)
     parts = [len(sizes) for sizes in controls.sizes]
-    return ids * np.repeat(given, parts, axis=1).transpose(0, 2, 1)
+    kept = np.repeat(given, parts, axis=1).transpose(0, 2, 1) | controls.structural
+    return ids * kept
 
 
 def _pieces(crops: Crops) -> Iterator[NDArray[Any]]:

@@ -144,3 +144,25 @@ def test_contexts_that_are_cut_keep_the_controls_of_their_bars(name: str) -> Non
     piece = write(name, controls, form="ABA", memory=64, prompt=to_prompt(cut), whole=True)
     assert np.array_equal(piece.sequence[: len(cut)], cut)
     assert bars_of(name, piece).pitched.pitch.max() <= 84
+
+
+@pytest.mark.parametrize("memory", [0, 128])
+@pytest.mark.parametrize("name", NAMES)
+def test_bars_are_written_between_given_ones(name: str, memory: int) -> None:
+    made = tokenizer(name)
+    whole = made.encode(ScoreTick.from_file(sorted(MIDIS.rglob("*.mid"))[0]))
+    lines = made.bar_starts(whole)
+    before, after = whole[: lines[4]], whole[lines[6] : lines[7]]
+    asked: dict[str, Any] = {"prompt": to_prompt(before), "whole": True, "memory": memory}
+    free = write(name, **asked)
+    tied = write(name, after=to_prompt(after), **asked)
+    assert np.array_equal(tied.sequence[: len(before)], before)
+    assert len(made.bar_starts(tied.sequence)) == 6
+    assert not np.array_equal(free.sequence, tied.sequence)
+
+
+def test_a_model_without_the_controls_cannot_write_between_bars() -> None:
+    bar = to_prompt(tokenizer("remi").encode(ScoreTick.from_file(sorted(MIDIS.rglob("*.mid"))[0])))
+    request = PieceRequest.read({"bars": 2, "after": bar, "prompt": bar, "whole": True})
+    with pytest.raises(UsageError, match="between given bars"):
+        compose(untrained("remi"), tokenizer("remi"), request)

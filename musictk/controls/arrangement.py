@@ -1,0 +1,44 @@
+"""Controls that describe the arrangement of a row: what is given, and what is to be written.
+
+They are not measured in music: `musictk.tokens.infill` sets them in training, `BarPlan` in sampling.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from musictk.controls.bars import Bars
+from musictk.controls.contract import Control, Ids
+
+ROLE, REMAINING = "role", "remaining"
+AFTER = 1  # an id of the role: music after the bars to be written
+MOST = 16  # remaining bars that are told apart
+
+
+class Role(Control):
+    """What a bar is: to be written, or given although it comes later."""
+
+    name = ROLE
+    values = ("after",)
+    structural = True
+    help = "Set when bars are rewritten: which bars are given."
+
+    def measure(self, bars: Bars) -> Ids:
+        return np.zeros((len(bars), 1), np.uint8)
+
+
+class Remaining(Control):
+    """How many bars are left to write before given music follows, from the bar itself on."""
+
+    name = REMAINING
+    values = tuple(str(count) for count in range(1, MOST + 1))
+    structural = True
+    help = "Set when bars are rewritten: how many are left."
+
+    def measure(self, bars: Bars) -> Ids:
+        return np.zeros((len(bars), 1), np.uint8)
+
+
+def remaining(count: int) -> Ids:
+    """(N,) the ids of `count` bars before given music."""
+    return np.minimum(np.arange(count, 0, -1), MOST).astype(np.uint8)

@@ -1,0 +1,47 @@
+"""Rows to learn infilling from: some bars are moved behind the bars that follow them.
+
+A row of a piece is `past | bars | after`. Arranged, it is `past | after | bars`: the music after the
+bars is given before they are written, as in "fill in the middle" (Bavarian et al. 2022, arXiv
+2207.14255). Every position is in the row once, and only what is given is not predicted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+LONGEST = 8  # bars that are moved
+GIVEN = 4  # bars after them
+
+
+@dataclass(frozen=True)
+class Arrangement:
+    """A row of `count` + 1 positions, of which the first is only an input."""
+
+    order: NDArray[np.int64]  # (count + 1,) the position of the row that is read at each place
+    given: NDArray[np.bool_]  # (count + 1,) True for the music after the bars
+    bars: tuple[int, int]  # the bar lines between which the moved bars are, as indices of `lines`
+
+
+def arrange(
+    lines: NDArray[np.int64], count: int, tokens: bool, rng: np.random.Generator
+) -> Arrangement | None:
+    """An arrangement of a row with bar lines at `lines` (ascending, 1 to `count`); None if it has
+    no bar that is followed by another.
+
+    With `tokens` the last place is the first token after the bars again, which ends the last bar;
+    the last position of the row, which is given, makes room for it.
+    """
+    if len(lines) < 2:
+        return None
+    last = len(lines) - int(rng.integers(1, min(GIVEN, len(lines) - 1) + 1))
+    first = last - int(rng.integers(1, min(LONGEST, last) + 1))
+    start, stop = int(lines[first]), int(lines[last])
+    after = np.arange(stop, count + 1)
+    ends = [after[:-1], after[:1]] if tokens else [after, after[:0]]
+    order = np.concatenate([np.arange(start), ends[0], np.arange(start, stop), ends[1]])
+    given = np.zeros(count + 1, bool)
+    given[start : start + len(ends[0])] = True
+    return Arrangement(order, given, (first, last))
