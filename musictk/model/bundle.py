@@ -81,7 +81,8 @@ def slots(body: Architecture) -> tuple[Slot, ...]:
         shape: list[int | str] = ["batch"]
         for a, b in zip(small.shape[1:], large.shape[1:], strict=True):
             shape.append(int(a) if a == b else "capacity")
-        result.append(Slot(tuple(shape), str(small.dtype).removeprefix("torch.")))
+        dtype = str(small.dtype).removeprefix("torch.")
+        result.append(Slot(tuple(shape), dtype, "capacity" in shape))
     return tuple(result)
 
 
