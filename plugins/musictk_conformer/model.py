@@ -68,7 +68,7 @@ class Conformer(Architecture):
             block.for_export(None if self.rotary is None else self.max_length)
         if self.rotary is not None:
             rotary = ExportedRotary(self.rotary, self.blocks[0].local, self.max_length)
-            network.rotary, network.masks = rotary, Stack()  # type: ignore[assignment]
+            network.rotary, network.masks = rotary, Stack(())  # type: ignore[assignment]
         return network
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -75,3 +76,22 @@ def test_the_windows_are_written_in_place(tmp_path: Path) -> None:
     export_onnx(tmp_path / "torch", tmp_path / "onnx")
     slots = Manifest.read(tmp_path / "onnx").slots
     assert [slot.in_place for slot in slots] == [False, False, True, True, True, True]
+
+
+def test_two_buffers_give_the_same(tmp_path: Path) -> None:
+    """As programs without musictk bind the state, and as exports did that do not state it."""
+    write_untrained(tmp_path / "torch", "conformer", Blank(SPACE), **SMALL | {"depth": 1})
+    export_onnx(tmp_path / "torch", tmp_path / "onnx")
+    models = [load(tmp_path / "onnx", device="cpu")]
+    manifest = json.loads((tmp_path / "onnx" / "manifest.json").read_bytes())
+    for slot in manifest["slots"]:
+        del slot["in_place"]
+    (tmp_path / "onnx" / "manifest.json").write_text(json.dumps(manifest))
+    models.append(load(tmp_path / "onnx", device="cpu"))
+    assert not any(slot.in_place for slot in models[1].manifest.slots)
+    sessions = [model.begin(1) for model in models]
+    random, condition = np.random.default_rng(0), np.zeros((1, 32), np.float32)
+    for length in (90, *[1] * 200, 70):
+        sequence = random.integers(0, SPACE.size, (1, length))
+        ours, theirs = (session.step(sequence, condition) for session in sessions)
+        np.testing.assert_array_equal(ours, theirs)
