@@ -37,63 +37,55 @@ class ExportedRotary(nn.Module):
             for scale, wide in zip(local.scales, widths(local, max_length), strict=True)
         ]
         decays = [
-            scale.attention.decay
+            scale.attention.decay.expand(local.heads * (2 if turn else 1), -1)
             for scale, turn in zip(local.scales, self.turns, strict=True)
-            for _ in range(2 if turn else 1)
         ]
-        self.register_buffer("decay", torch.stack([*decays, *decays]), persistent=False)
-        self.register_buffer("columns", self._columns(local.heads), persistent=False)
-        self.decay: Tensor
-        self.columns: Tensor
+        queries = torch.cat(decays)
+        angle = torch.arange(max_length).unsqueeze(1) * trained.rates
+        self.register_buffer("cos", angle.cos(), persistent=False)
+        self.register_buffer("sin", angle.sin(), persistent=False)
+        self.register_buffer("decay", torch.cat([queries, -queries]), persistent=False)
+        self.cos: Tensor
+        self.sin: Tensor
+        self.decay: Tensor  # (heads, Dh): of all queries, then of all keys
+        self.heads = local.heads
 
     def forward(self, position: Tensor, length: int) -> list[Tensor]:
         """(B,) -> what `ExportedWindows` takes, and the output of `Rotary`.
 
-        Cosines and sines (B T, Dh / 2), their rows (B, T), decays (B, T, heads, Dh), the last
-        position (B,), and the number of positions of the longest row.
+        Cosines and sines (max_length, Dh / 2), the positions (B, T), decays (B, T, heads, Dh), the
+        last position (B,), and the number of positions of the longest row.
         """
         at = positions(position, length)
-        angle = at.view(-1, 1) * self.trained.rates
-        rows = torch.arange(angle.shape[0], device=at.device).view(*at.shape)
         last = position + (length - 1)
         counts = [last.to(torch.int32), (last.max() + 1).to(torch.int32)]
-        fade = self._fade(at)
-        return [angle.cos(), angle.sin(), rows, fade, *counts, self.trained(position, length)]
+        fade = self._since_turns(at) if any(self.turns) else self._fade(at - self.middle)
+        return [self.cos, self.sin, at, fade, *counts, self.trained(position, length)]
 
-    def _fade(self, at: Tensor) -> Tensor:
-        """(B, T) positions -> (B, T, heads, Dh): the decay of all queries, then of all keys."""
+    def _fade(self, distance: Tensor) -> Tensor:
+        """(B, T), or (B, T, heads), by which each head decays -> (B, T, heads, Dh)."""
+        wide = distance.view(*distance.shape[:2], -1, 1)
+        return torch.exp(wide.to(self.decay.dtype) * self.decay)
+
+    def _since_turns(self, at: Tensor) -> Tensor:
+        """`_fade` where some heads have twice the width: their halves take turns."""
         queries: list[Tensor] = []
         keys: list[Tensor] = []
         gates: list[Tensor] = []
         for turn in self.turns:
             if turn == 0:
-                queries.append(at - self.middle)
-                keys.append(self.middle - at)
-                gates.append(torch.ones_like(at))
+                queries += [at - self.middle] * self.heads
+                keys += [at - self.middle] * self.heads
+                gates += [torch.ones_like(at)] * self.heads
                 continue
             since = at % turn
-            for half in range(2):
-                here = ((at // turn) % 2 == half).to(at.dtype)
-                queries.append(since + turn * (1 - here))
-                keys.append(-since)
-                gates.append(here)
-        distance = torch.stack([*queries, *keys], -1).to(self.decay.dtype)
-        fade = torch.exp(distance.unsqueeze(-1) * self.decay)
-        if any(self.turns):
-            gate = torch.stack([*map(torch.ones_like, gates), *gates], -1)
-            fade = fade * gate.unsqueeze(-1).to(fade.dtype)
-        return fade.index_select(2, self.columns)
-
-    def _columns(self, heads: int) -> Tensor:
-        """The column of the decay of each head, and of each half of a wide one."""
-        found: list[int] = []
-        at = 0
-        for _ in range(2):
-            for turn in self.turns:
-                halves = 2 if turn else 1
-                found += [at + half for _ in range(heads) for half in range(halves)]
-                at += halves
-        return torch.tensor(found)
+            here = [((at // turn) % 2 == half).to(at.dtype) for half in range(2)]
+            queries += [since + turn * (1 - each) for each in here] * self.heads
+            keys += [since, since] * self.heads
+            gates += here * self.heads
+        fade = self._fade(torch.stack([*queries, *keys], -1))
+        gate = torch.stack([*[torch.ones_like(at)] * len(gates), *gates], -1)
+        return fade * gate.unsqueeze(-1).to(fade.dtype)
 
 
 class ExportedWindows(nn.Module):
@@ -123,14 +115,14 @@ class ExportedWindows(nn.Module):
     ) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) or (B, T, 1, D) -> the same, and the keys and values of each scale."""
         local = self.trained
-        cos, sin, rows, fade, last, total, _ = rotary
+        cos, sin, at, fade, last, total, _ = rotary
         widths = [halves * local.heads * local.head_dim for halves in self.halves]
         projected = F.linear(local.norm(x), self._projection()).flatten(2)
         pair, *values = torch.split(projected, [2 * sum(widths), *widths], -1)
         pair = self._faded(pair, fade)
         pair = torch.onnx.ops.symbolic(
             "com.microsoft::RotaryEmbedding",
-            (pair, rows, cos, sin),
+            (pair, at, cos, sin),
             dtype=x.dtype,
             shape=pair.shape,
             version=1,
