@@ -22,6 +22,7 @@ from musictk.catalog.postings import (
     delete_postings,
     insert_postings,
     keys_of,
+    promote,
     read_postings,
     read_sketch,
     repost,
@@ -287,3 +288,4 @@ class _Grouping:
             )
         session.execute(update(File), rows)
         insert_postings(session, self._posted)
+        promote(session, [file.id for file in self._files])
