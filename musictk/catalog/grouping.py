@@ -12,7 +12,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from musictk.catalog.chunks import chunks
@@ -29,7 +29,7 @@ from musictk.catalog.postings import (
 )
 from musictk.catalog.records import FileToGroup
 from musictk.catalog.splits import Fractions, majority_split, split_by_hash
-from musictk.catalog.upsert import set_groups
+from musictk.catalog.upsert import rename_clusters, set_groups
 from musictk.sketches import are_near_duplicates, is_whole_piece
 
 SHARED = 2  # keys in common that make a pair worth comparing
@@ -150,7 +150,7 @@ class _Grouping:
     def _listed(self, file: FileToGroup) -> Listed:
         """The keys of the file that other files have too, with these files."""
         lists = self._lists
-        return {key: owners for key in self._keys[file.id] if (owners := lists.get(key))}
+        return {key: lists[key] for key in self._keys[file.id] if key in lists}
 
     def _near(self, file: FileToGroup, listed: Listed) -> list[int]:
         """Candidates for comparison, most similar first; at most TRIES of each cluster."""
@@ -284,16 +284,11 @@ class _Grouping:
             cluster = self._root(self._cluster[file.id])
             split = majority_split(self._votes[cluster])
             rows.append({"file": file.id, "cluster": cluster, "split": split})
+        grown = []
         for cluster in sorted(self._grown):
             final = self._root(cluster)
-            split = majority_split(self._votes[final])
-            stale = or_(File.cluster != final, File.split.is_distinct_from(split))
-            session.execute(
-                update(File)
-                .where(File.cluster == cluster, stale)
-                .values(cluster=final, split=split),
-                execution_options={"synchronize_session": False},
-            )
+            grown.append({"old": cluster, "new": final, "at": majority_split(self._votes[final])})
+        rename_clusters(session, grown)
         set_groups(session, rows)
         insert_postings(session, self._posted)
         promote(session, [file.id for file in self._files])
