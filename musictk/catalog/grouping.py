@@ -16,6 +16,7 @@ from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from musictk.catalog.chunks import chunks
+from musictk.catalog.group_rows import rename_clusters, set_groups
 from musictk.catalog.models import File, Posting
 from musictk.catalog.postings import (
     PER_CLUSTER,
@@ -29,7 +30,6 @@ from musictk.catalog.postings import (
 )
 from musictk.catalog.records import FileToGroup
 from musictk.catalog.splits import Fractions, majority_split, split_by_hash
-from musictk.catalog.upsert import rename_clusters, set_groups
 from musictk.sketches import are_near_duplicates, is_whole_piece
 
 SHARED = 2  # keys in common that make a pair worth comparing

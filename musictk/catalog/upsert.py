@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import bindparam, delete, exists, func, insert, or_, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from musictk.catalog.chunks import chunks
@@ -139,24 +139,6 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     named = [row | {"id": id} for id, row in zip(ids, rows, strict=True)]
     session.connection().execute(_FILES.insert(), named)
     return list(ids)
-
-
-def set_groups(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Set the `cluster` and `split` of files; `file` is the id."""
-    query = update(_FILES).where(_FILES.c.id == bindparam("file"))
-    values: dict[str, Any] = {each: bindparam(each) for each in ("cluster", "split")}
-    session.connection().execute(query.values(values), rows)
-
-
-def rename_clusters(session: Session, rows: Sequence[dict[str, Any]]) -> None:
-    """Give the files of the cluster `old` the cluster `new` and the split `at`."""
-    cluster, split = _FILES.c.cluster, _FILES.c.split
-    new: Any = bindparam("new")
-    at: Any = bindparam("at")
-    stale = or_(cluster != new, split.is_distinct_from(at))
-    query = update(_FILES).where(cluster == bindparam("old"), stale)
-    if rows:
-        session.connection().execute(query.values(cluster=new, split=at), rows)
 
 
 def record_locations(
