@@ -31,7 +31,7 @@ def build_tracks(events: Events, offsets: Ints, repairs: list[str]) -> list[Trac
     messages = channel_messages(events, offsets)
     ends, width = events.ends + offsets, messages.width
     group = _groups(messages, events.chunks.format)
-    played = np.flatnonzero(messages.command <= 0x9)
+    played = (messages.command <= 0x9).nonzero()[0]
     only = len(played) == len(messages)
     paired = pair_notes(messages if only else messages.take(played), ends)
     if paired.unended:
@@ -54,7 +54,7 @@ def build_tracks(events: Events, offsets: Ints, repairs: list[str]) -> list[Trac
 def _groups(messages: ChannelMessages, kind: int) -> Ints:
     """(N,) the group of each message: part << 7 | the program in effect at that message."""
     part = messages.part
-    changes = np.flatnonzero(messages.command == 0xC)
+    changes = (messages.command == 0xC).nonzero()[0]
     if not len(changes):
         return part << 7
     program = np.zeros(len(messages), np.int64)
@@ -100,7 +100,7 @@ def _members(group: Ints) -> dict[int, slice | Ints]:
     keys, places = _runs(group)
     if len(set(keys)) < len(keys):
         small = group.astype(np.uint16) if max(keys) < 1 << 16 else group  # sorted by radix
-        order = np.argsort(small, kind="stable")
+        order = small.argsort(kind="stable")
         keys, places = _runs(group[order])
         return {key: order[place] for key, place in zip(keys, places, strict=True)}
     return dict(sorted(zip(keys, places, strict=True), key=lambda row: row[0]))
@@ -108,16 +108,17 @@ def _members(group: Ints) -> dict[int, slice | Ints]:
 
 def _runs(group: Ints) -> tuple[list[int], list[slice]]:
     """The value of each run of equal values, and the slice of the run."""
-    edges = np.append(0, np.flatnonzero(group[1:] != group[:-1]) + 1)
-    stops = [*edges[1:].tolist(), len(group)]
-    return group[edges].tolist(), list(map(slice, edges.tolist(), stops))
+    inner = (group[1:] != group[:-1]).nonzero()[0]
+    inner += 1
+    edges = [0, *inner.tolist()]
+    return group.take(edges).tolist(), list(map(slice, edges, [*edges[1:], len(group)]))
 
 
 def _distinct(values: Ints) -> list[int]:
     """The distinct values, none below 0."""
     seen = np.zeros(int(values.max(initial=0)) + 1, np.bool_)
     seen[values] = True
-    return np.flatnonzero(seen).tolist()
+    return seen.nonzero()[0].tolist()
 
 
 def _controls(
@@ -132,7 +133,7 @@ def _controls(
     by_part = _firsts(made, lambda key: key >> 7)
     by_channel = _firsts(made, lambda key: (key >> 7) % width)
     for command, put in ((0xB, _put_controls), (0xE, _put_bends)):
-        here = np.flatnonzero(messages.command == command)
+        here = (messages.command == command).nonzero()[0]
         rows: dict[int, list[Ints]] = {}
         for key, places in _members(group[here]).items():
             part = key >> 7
@@ -169,7 +170,9 @@ def _pedals(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Time and duration of each pedal; one that is never released lasts until `end`."""
     down = value >= 64
-    moved = np.flatnonzero(down != np.append(False, down[:-1]))
+    changed = down.copy()
+    changed[1:] ^= down[:-1]
+    moved = changed.nonzero()[0]
     time = time[moved]
     if len(time) % 2:
         time = np.append(time, np.int32(max(end, int(time[-1]))))
