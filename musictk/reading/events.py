@@ -118,7 +118,7 @@ def _events(walk: Walk, chunks: FileChunks, limits: Limits) -> Events:
     total = int(since[-1]) + (int(tick[-1]) if len(tick) else 0)
     passed = since.copy()  # ticks of the whole file
     passed[before > 0] += tick[before[before > 0] - 1]
-    ends = np.append(passed[opens[1:]], total) - passed[opens]
+    ends = np.array([*passed[opens[1:]].tolist(), total]) - passed[opens]
     if ends.max() > limits.ticks:
         raise RejectedError(Reason.TOO_LONG, f"{ends.max()} ticks")
     began = passed[opens].take(owner)

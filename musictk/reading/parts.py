@@ -145,7 +145,7 @@ def _controls(
             if len(found) > 1:
                 chosen = np.sort(np.concatenate(found))
                 chosen = chosen[np.argsort(messages.tick[chosen], kind="stable")]
-            put(made[home], messages.take(chosen), int(ends[(home >> 7) // width]))
+            put(made[home], messages, chosen, int(ends[(home >> 7) // width]))
 
 
 def _firsts(made: Iterable[int], of: Callable[[int], int]) -> dict[int, int]:
@@ -156,9 +156,9 @@ def _firsts(made: Iterable[int], of: Callable[[int], int]) -> dict[int, int]:
     return found
 
 
-def _put_controls(track: TrackTick, messages: ChannelMessages, end: int) -> None:
-    time = messages.tick.astype(np.int32)
-    number, value = messages.first.astype(np.uint8), messages.second.astype(np.uint8)
+def _put_controls(track: TrackTick, messages: ChannelMessages, rows: Ints, end: int) -> None:
+    time = messages.tick.take(rows).astype(np.int32)
+    number, value = messages.first.take(rows), messages.second.take(rows)
     track.controls = ControlChangeTickList.from_numpy(time, number, value)
     pedal = number == _PEDAL
     if pedal.any():
@@ -179,10 +179,12 @@ def _pedals(
     return np.ascontiguousarray(time[::2]), np.ascontiguousarray(time[1::2] - time[::2])
 
 
-def _put_bends(track: TrackTick, messages: ChannelMessages, end: int) -> None:
-    value = (messages.second.astype(np.int64) << 7 | messages.first) - 0x2000
+def _put_bends(track: TrackTick, messages: ChannelMessages, rows: Ints, end: int) -> None:
+    value = messages.second.take(rows).astype(np.int64) << 7
+    value |= messages.first.take(rows)
+    value -= 0x2000
     track.pitch_bends = PitchBendTickList.from_numpy(
-        messages.tick.astype(np.int32), value.astype(np.int32)
+        messages.tick.take(rows).astype(np.int32), value.astype(np.int32)
     )
 
 
