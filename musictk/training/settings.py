@@ -63,14 +63,21 @@ class Schedule:
     """The number of steps, and the learning rate over them."""
 
     steps: int = setting(1000, "Optimizer steps of the run.", above=0, automatic=True)
-    schedule: Literal["cosine", "onecycle"] = setting(
-        "cosine", "Learning-rate schedule: linear warm-up and cosine decay, or OneCycle."
+    schedule: Literal["cosine", "onecycle", "wsd"] = setting(
+        "cosine",
+        "Learning-rate schedule: linear warm-up and cosine decay, OneCycle, or warm-up, a constant "
+        "rate and linear decay (wsd).",
     )
     warmup: float = setting(
         0.05, "Warm-up steps as a fraction of all steps (`pct_start` of OneCycle).", below=1
     )
+    decay: float = setting(
+        0.4,
+        "Last part of the steps, over which the rate of the wsd schedule falls (0: never).",
+        high=1,
+    )
     final: float = setting(
-        0.05, "Final learning rate of the cosine schedule, as a fraction of `lr`.", high=1
+        0.05, "Final learning rate of the cosine and wsd schedules, as a fraction of `lr`.", high=1
     )
     patience: int = setting(
         0,

@@ -175,6 +175,7 @@ def test_a_finished_run_resumes_to_itself(small: SimpleNamespace, tmp_path: Path
         {"precision": "fp16"},
         {"accumulation": 2},
         {"schedule": "onecycle", "warmup": 0.3},
+        {"schedule": "wsd", "decay": 0.5, "final": 0.0},
         {"optimizer": "muon"},
         {"label_smoothing": 0.1, "clip": 0.5, "condition_dropout": 1.0},
     ],
