@@ -40,6 +40,12 @@ class Optimisation:
     weight_decay: float = setting(
         0.01, "Decoupled weight decay of weight matrices, not of norms, biases and embeddings."
     )
+    averaging: float = setting(
+        0.0,
+        "Part of the steps so far over which weights are averaged. The average is scored, kept "
+        "and exported (0: off).",
+        high=1,
+    )
     clip: float = setting(1.0, "Maximum gradient norm; larger gradients are scaled down (0: off).")
     label_smoothing: float = setting(
         0.0, "Label smoothing of the cross-entropy; has no effect on piano-roll frames.", high=1
@@ -161,6 +167,11 @@ class Loop:
     )
     log_every: int = setting(10, "Logging interval, in steps.", above=0)
     tensorboard: bool = setting(True, "Write a TensorBoard event file.")
+
+    @property
+    def keep_every(self) -> int:
+        """Steps between two checkpoints that are kept; 0: only the last and the best are."""
+        return self.checkpoint_every if self.keep_checkpoints else 0
 
 
 @dataclass(frozen=True)
