@@ -66,7 +66,7 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     """
     device = world.device
     batch = max(settings.loop.batch // world.size, 1)
-    settings = resolve(settings.but(compile=False, batch=batch), device)
+    settings = resolve(settings.but(compile=False, batch=batch, short_rows=0), device)
     trainer = Trainer(task, settings, World(0, 1, device, "ddp"), Path(), SilentListener())
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer.build()

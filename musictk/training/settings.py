@@ -155,6 +155,11 @@ class Loop:
     length: int = setting(
         512, "Sequence length of a row, in tokens or frames.", above=1, automatic=True
     )
+    short_rows: float = setting(
+        0.0,
+        "Part of the steps, from the first, with rows of half the length, and twice as many rows.",
+        high=1,
+    )
     evaluate_every: int = setting(
         200, "Steps between two evaluations on the valid split.", above=0, automatic=True
     )
@@ -167,6 +172,11 @@ class Loop:
     )
     log_every: int = setting(10, "Logging interval, in steps.", above=0)
     tensorboard: bool = setting(True, "Write a TensorBoard event file.")
+
+    def rows(self, step: int, steps: int) -> tuple[int, int]:
+        """The batch size and length at `step` (from 0) of a run that is planned for `steps`."""
+        short = self.length >= 4 and step < self.short_rows * steps
+        return (2 * self.batch, self.length // 2) if short else (self.batch, self.length)
 
     @property
     def keep_every(self) -> int:

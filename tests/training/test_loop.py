@@ -178,6 +178,7 @@ def test_a_finished_run_resumes_to_itself(small: SimpleNamespace, tmp_path: Path
         {"schedule": "onecycle", "warmup": 0.3},
         {"schedule": "wsd", "decay": 0.5, "final": 0.0},
         {"averaging": 0.3, "optimizer": "muon"},
+        {"short_rows": 0.75},
         {"optimizer": "muon"},
         {"label_smoothing": 0.1, "clip": 0.5, "condition_dropout": 1.0},
     ],

@@ -29,6 +29,7 @@ def test_what_the_user_gives_is_kept() -> None:
     assert "warmup" not in recipe.train
     assert recipe.train["schedule"] == "wsd"
     assert recipe.train["averaging"] > 0
+    assert recipe.train["short_rows"] > 0
     assert recipe.train["optimizer"] == "muon"
 
 

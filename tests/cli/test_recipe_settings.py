@@ -1,4 +1,4 @@
-"""What `train` keeps is the average of the weights, unless that is switched off."""
+"""Parts of the recipe that can be switched off: averaged weights, and short rows at first."""
 
 from __future__ import annotations
 
@@ -15,6 +15,13 @@ def test_train_keeps_the_average_and_can_keep_the_last_weights(shell: Shell) -> 
     assert averaged["digest"] != plain["digest"]
     again = shell.json(*TINY, "--set", "averaging=0.05", "--set", "schedule=wsd")
     assert averaged["digest"] == again["digest"]
+
+
+def test_train_begins_with_short_rows_unless_that_is_off(shell: Shell) -> None:
+    made = shell.json(*TINY)
+    assert shell.json("runs", "show", "conformer-2")["settings"]["train"]["short_rows"] == 0.5
+    whole = shell.json(*TINY, "--set", "short_rows=0")
+    assert made["digest"] != whole["digest"]
 
 
 def test_a_part_above_one_is_refused(shell: Shell) -> None:
