@@ -42,8 +42,7 @@ class Optimisation:
     )
     averaging: float = setting(
         0.0,
-        "Part of the steps so far over which weights are averaged. The average is scored, kept "
-        "and exported (0: off).",
+        "Part of the steps over which weights are averaged, to be scored and kept (0: off).",
         high=1,
     )
     clip: float = setting(1.0, "Maximum gradient norm; larger gradients are scaled down (0: off).")
@@ -71,8 +70,7 @@ class Schedule:
     steps: int = setting(1000, "Optimizer steps of the run.", above=0, automatic=True)
     schedule: Literal["cosine", "onecycle", "wsd"] = setting(
         "cosine",
-        "Learning-rate schedule: linear warm-up and cosine decay, OneCycle, or warm-up, a constant "
-        "rate and linear decay (wsd).",
+        "Learning-rate schedule: warm-up and cosine, OneCycle, or warm-up-stable-decay (wsd).",
     )
     warmup: float = setting(
         0.05, "Warm-up steps as a fraction of all steps (`pct_start` of OneCycle).", below=1
