@@ -80,7 +80,8 @@ def main() -> None:
             f"one stream of {chosen.tokens} tokens, one thread; medians of {chosen.rounds} rounds"
         )
         title = f"Decoding, {chosen.arch} {chosen.size}"
-        keep("decode", title, flags, rows, note, f"decode.{chosen.arch}.{chosen.size}")
+        file = f"decode.{chosen.arch}.{chosen.size}"
+        keep("decode", title, flags, rows, note, file, named=False)
 
 
 def prepare(
