@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.generate import read_per_step, state_bytes
+from benchmarks.generate import MOVED, copy_memory, read_per_step, state_bytes
 from benchmarks.keep import keep
 from musictk.config import plain
 from musictk.export import export_onnx
@@ -48,8 +48,7 @@ from musictk_remi.tokenizer import Remi
 PRECISIONS: dict[Precision, tuple[str, float]] = {"fp32": ("float32", 4), "int8": ("int8", 1)}
 TOP_K, TOP_P, TEMPERATURE = 40, 0.95, 0.95
 MEMORY = "memory"
-_SOURCE, _TARGET = np.ones(2**26, np.float32), np.empty(2**26, np.float32)
-MOVED = 4 * 2 * _SOURCE.nbytes  # bytes that `memory` reads and writes
+COPIES = 4  # of 256 MB in a turn
 
 
 def main() -> None:
@@ -65,7 +64,7 @@ def main() -> None:
         runs, network, manifest = prepare(Path(place), chosen.arch, chosen.size, chosen.tokens)
         runs[MEMORY] = memory
         seconds = race(runs, chosen.rounds)
-    speed = MOVED / statistics.median(seconds.pop(MEMORY))
+    speed = COPIES * MOVED / statistics.median(seconds.pop(MEMORY))
     state = state_bytes(manifest, chosen.tokens // 2)
     limits: dict[str, float] = {
         name: speed / (read_per_step(network) * bytes_ + state)
@@ -232,9 +231,9 @@ class RandomRows:
 
 
 def memory(seed: int) -> None:
-    """Copy 256 MB four times."""
-    for _ in range(4):
-        np.copyto(_TARGET, _SOURCE)
+    """A turn of copying memory."""
+    for _ in range(COPIES):
+        copy_memory()
 
 
 def race(runs: dict[str, Callable[[int], None]], rounds: int) -> dict[str, list[float]]:
