@@ -6,7 +6,9 @@ Ours is what `musictk sample --runtime onnx` runs for each token: grammar, metre
 top-k and top-p, without and with guidance. CTranslate2 (`pip install ctranslate2`) samples with
 temperature, top-k and top-p, and knows no grammar. Both use one thread. Whole pieces of `--tokens`
 take turns; the median of each, and the median ratio of pieces that ran one after the other.
-"Python" is our code alone: the same pieces with a runtime whose logits are random.
+"Python" is our code alone: the same pieces with a runtime whose logits are random. The limit is
+what a step has to read, at the speed of a memory copy that takes turns with the pieces: what other
+programs take from the memory, they take from both.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from benchmarks.generate import bandwidth, read_per_step, state_bytes
+from benchmarks.generate import MOVED, copy_memory, read_per_step, state_bytes
 from benchmarks.keep import keep
 from musictk.config import plain
 from musictk.export import export_onnx
@@ -45,6 +47,8 @@ from musictk_remi.tokenizer import Remi
 # CTranslate2's name, and the bytes of a weight
 PRECISIONS: dict[Precision, tuple[str, float]] = {"fp32": ("float32", 4), "int8": ("int8", 1)}
 TOP_K, TOP_P, TEMPERATURE = 40, 0.95, 0.95
+MEMORY = "memory"
+COPIES = 4  # of 256 MB in a turn
 
 
 def main() -> None:
@@ -58,8 +62,10 @@ def main() -> None:
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place:
         runs, network, manifest = prepare(Path(place), chosen.arch, chosen.size, chosen.tokens)
+        runs[MEMORY] = memory
         seconds = race(runs, chosen.rounds)
-    speed, state = bandwidth(), state_bytes(manifest, chosen.tokens // 2)
+    speed = COPIES * MOVED / statistics.median(seconds.pop(MEMORY))
+    state = state_bytes(manifest, chosen.tokens // 2)
     limits: dict[str, float] = {
         name: speed / (read_per_step(network) * bytes_ + state)
         for name, (_, bytes_) in PRECISIONS.items()
@@ -73,7 +79,8 @@ def main() -> None:
             f"one stream of {chosen.tokens} tokens, one thread; medians of {chosen.rounds} rounds"
         )
         title = f"Decoding, {chosen.arch} {chosen.size}"
-        keep("decode", title, flags, rows, note, f"decode.{chosen.arch}.{chosen.size}")
+        file = f"decode.{chosen.arch}.{chosen.size}"
+        keep("decode", title, flags, rows, note, file, named=False)
 
 
 def prepare(
@@ -207,6 +214,9 @@ class Random:
     def condition(self, mixture: Mixture) -> NDArray[np.float32]:
         return np.full(self.manifest.architecture_config["dim"], len(mixture), np.float32)
 
+    def control(self, ids: NDArray[Any]) -> NDArray[np.float32]:
+        return np.zeros((len(ids), self.manifest.architecture_config["dim"]), np.float32)
+
 
 class RandomRows:
     """Its session."""
@@ -221,6 +231,12 @@ class RandomRows:
 
     def select(self, rows: Any) -> RandomRows:
         return RandomRows(self._runtime, len(rows))
+
+
+def memory(seed: int) -> None:
+    """A turn of copying memory."""
+    for _ in range(COPIES):
+        copy_memory()
 
 
 def race(runs: dict[str, Callable[[int], None]], rounds: int) -> dict[str, list[float]]:

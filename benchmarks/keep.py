@@ -19,9 +19,14 @@ def keep(
     rows: Sequence[Mapping[str, Any]],
     note: str,
     file: str | None = None,
+    named: bool = True,
 ) -> None:
-    """Write `rows` to results/NAME.json (or FILE.json); `flags` make the same table again."""
-    command = " ".join(f"python -m benchmarks.{name} {flags} --save {file or ''}".split())
+    """Write `rows` to results/NAME.json (or FILE.json); `flags` make the same table again.
+
+    `named`: whether `--save` takes the name of the file.
+    """
+    saved = file if file and named else ""
+    command = " ".join(f"python -m benchmarks.{name} {flags} --save {saved}".split())
     machine = f"{platform.machine()}, Python {platform.python_version()}"
     kept = {"title": title, "command": command, "machine": machine, "note": note}
     write_json(RESULTS / f"{file or name}.json", {**kept, "rows": list(rows)})

@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("--arch", default="gpt,conformer")
     parser.add_argument("--seeds", default="0,1,2")
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
+    parser.add_argument("--save", nargs="?", const="", metavar="NAME", help="keep the table")
     flags = parser.parse_args()
     rows = []
     with tempfile.TemporaryDirectory() as folder, Project(folder) as project:
@@ -69,10 +69,11 @@ def main() -> None:
                     print(arch, name, seed, runs[name][-1], flush=True)
             rows.append(row(arch, runs))
             print("  ".join(f"{key} {value}" for key, value in rows[-1].items()), flush=True)
-    if flags.save:
+    if flags.save is not None:
         title = "Best valid loss in bf16 and fp32"
         note = f"tiny, {flags.steps} steps, seeds {flags.seeds}; nats per token"
-        keep("precision", title, f"--steps {flags.steps}", rows, note)
+        said = f"--arch {flags.arch} --seeds {flags.seeds} --steps {flags.steps}"
+        keep("precision", title, said, rows, note, flags.save or None)
 
 
 if __name__ == "__main__":

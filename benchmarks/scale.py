@@ -84,7 +84,7 @@ OPERATIONS: dict[str, Operation] = {
     "files, 100 of a label": lambda catalog: (
         lambda: catalog.files(label=("period", "Modern"), limit=100)
     ),
-    "rejected, one code": lambda catalog: lambda: catalog.rejected("empty"),
+    "rejected, 100 of a code": lambda catalog: lambda: catalog.rejected("empty", limit=100),
     "summary": lambda catalog: catalog.summary,
     "composers": lambda catalog: catalog.composers,
     "similar composers": lambda catalog: catalog.similar_composers,

@@ -10,7 +10,7 @@ each architecture as published; "recipe" is `musictk.training.recipe`. Both have
 depth and batch, and bf16. On the chorales' fixed grid the recipe also has embeddings of the voice
 and of the places in the beat and in the bar. Seconds are CPU time of this process without
 evaluation and checkpoints; the time is that of the first evaluation at or below the
-target. Set OMP_NUM_THREADS=1.
+target. Set OMP_NUM_THREADS=1. `--add` keeps the rows that the command does not measure.
 """
 
 from __future__ import annotations
@@ -26,9 +26,10 @@ from typing import Any
 import torch
 
 from benchmarks.jsb import chorales
-from benchmarks.keep import keep
+from benchmarks.keep import RESULTS, keep
 from musictk.catalog import Catalog
 from musictk.config import plain, settings_of
+from musictk.files import read_json
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import DataSettings
 from musictk.model import bundle
@@ -120,9 +121,8 @@ class Timed(LanguageModeling, SilentListener):
     def validate(self, costs: Costs, settings: TrainSettings, device: torch.device) -> Validation:
         self._seconds += time.process_time() - self._began
         loop, source = settings.loop, self.source
-        scores = score(
-            costs, self.valid, 16, loop.length, device, source.context, batches=source.batches
-        )
+        given = (16, loop.length, device, source.context, source.batches)
+        scores = score(costs, self.valid, *given, settings.precision.precision)
         nats = scores.mean * source.per_note
         self.curve.append((self._seconds, nats))
         print(f"  {self._seconds:7.1f} s  {nats:.4f}", flush=True)
@@ -189,6 +189,7 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=1250)
     parser.add_argument("--evaluations", type=int, default=25)
     parser.add_argument("--save", nargs="?", const="", metavar="NAME")
+    parser.add_argument("--add", action="store_true", help="to the kept rows of other runs")
     flags = parser.parse_args()
     loaders: Mapping[str, Callable[[Path], Data]] = {"jsb": jsb, "catalog": catalog}
     data = loaders[flags.data](flags.path)
@@ -218,10 +219,19 @@ def save(flags: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
         said += f" --arch {' '.join(flags.arch)}"
     if flags.targets:
         said += f" --targets {' '.join(f'{each:g}' for each in flags.targets)}"
-    if flags.only:
+    if flags.add:
+        rows = kept(flags.save, rows)
+    elif flags.only:
         said += f" --only {flags.only}"
     note = f"CPU seconds of one thread until valid reaches so many {unit}"
     keep("speedrun", f"Time to a fixed loss: {title}", said, rows, note, flags.save or None)
+
+
+def kept(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The kept rows with `rows` in place of those of the same runs, and after them."""
+    old = read_json(RESULTS / f"{name or 'speedrun'}.json")["rows"]
+    new = {each["run"]: each for each in rows}
+    return [new.pop(each["run"], each) for each in old] + list(new.values())
 
 
 if __name__ == "__main__":

@@ -175,16 +175,19 @@ class Clock:
     def __init__(self, score: ScoreTick) -> None:
         quarter = max(1, score.ticks_per_quarter)
         tempos = score.tempos.numpy()
-        ticks = tempos["time"].astype(np.int64)
-        valid = (tempos["mspq"] > 0) & (ticks >= 0)
-        order = np.argsort(ticks[valid], kind="stable")
-        ticks, mspq = ticks[valid][order], tempos["mspq"][valid][order].astype(np.float64)
+        ticks, mspq = tempos["time"].astype(np.int64), tempos["mspq"].astype(np.float64)
+        valid = (mspq > 0) & (ticks >= 0)
+        if not valid.all():
+            ticks, mspq = ticks[valid], mspq[valid]
+        if (ticks[1:] < ticks[:-1]).any():
+            order = ticks.argsort(kind="stable")
+            ticks, mspq = ticks[order], mspq[order]
         if not len(ticks) or ticks[0] > 0:
             ticks, mspq = np.append(0, ticks), np.append(DEFAULT_TEMPO, mspq)
         self._ticks: Ints = ticks
         self._pace: Floats = mspq / 1e6 / quarter  # seconds per tick from each tempo on
-        passed = np.cumsum(np.diff(ticks) * self._pace[:-1])
-        self._start: Floats = np.append(0.0, passed)
+        self._start: Floats = np.zeros(len(ticks))
+        np.cumsum((ticks[1:] - ticks[:-1]) * self._pace[:-1], out=self._start[1:])
 
     def seconds(self, ticks: Ints) -> Floats:
         """(N,) seconds from the beginning of the score to each of (N,) ticks."""

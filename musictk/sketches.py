@@ -48,7 +48,10 @@ def index_keys(found: Sketch) -> list[int]:
 
     A hash is sampled by its value, so that two pieces sample the same ones of their common hashes.
     """
-    return [_WORD + found.signature % _WORD, *found.hashes[found.hashes % EVERY == 0].tolist()]
+    return [
+        _WORD + found.signature % _WORD,
+        *found.hashes[found.hashes % np.uint32(EVERY) == 0].tolist(),
+    ]
 
 
 def is_whole_piece(key: int) -> bool:

@@ -40,7 +40,7 @@ class Chorales(Crops):
         super().__init__(shard, np.zeros((count, 0), np.int64), np.ones(count))
         self._pieces, self._transpose = pieces, transpose
         bars = -(-shard.lengths // BAR)
-        self._bars = [(piece, bar) for piece in range(count) for bar in range(bars[piece])]
+        self._openings = [(piece, bar) for piece in range(count) for bar in range(bars[piece])]
 
     @property
     def positions(self) -> int:
@@ -51,14 +51,17 @@ class Chorales(Crops):
         """A pure function of its arguments; every bar begins a window equally often."""
         rng = np.random.default_rng([seed, step])
         window = np.full((batch, length + 1), SPACE.pad, np.int64)
-        chosen = rng.integers(0, len(self._bars), batch)
+        chosen = rng.integers(0, len(self._openings), batch)
         starts, shifts = np.zeros(batch, np.int64), np.zeros(batch, np.int64)
         pieces = np.zeros(batch, np.int64)
         for row, index in enumerate(chosen.tolist()):
             pieces[row], starts[row], shifts[row] = self._fill(window[row], index, rng)
         inputs, targets = window[:, :-1], window[:, 1:]
         conditions = np.zeros((batch, 0), np.int64)
-        return Batch(inputs, targets, targets >= 3, conditions, pieces, starts, shifts)
+        controls, bars = np.zeros((batch, 1, 0), np.int64), np.zeros(inputs.shape, np.int64)
+        return Batch(
+            inputs, targets, targets >= 3, conditions, pieces, starts, shifts, controls, bars
+        )
 
     def cover(self, batch: int, length: int, context: int = 0) -> Iterator[Batch]:
         """Every note once."""
@@ -69,7 +72,7 @@ class Chorales(Crops):
         self, row: NDArray[np.int64], index: int, rng: np.random.Generator
     ) -> tuple[int, int, int]:
         """Write one window: `bos` before a piece's first note, else the note before the bar."""
-        piece, bar = self._bars[index]
+        piece, bar = self._openings[index]
         frames = self._pieces[piece]
         sounding = frames[frames >= 0]
         low = max(-self._transpose, LOW - int(sounding.min()))

@@ -13,7 +13,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from musictk.catalog.columns import unreadable
-from musictk.catalog.listing import file_to_dict
+from musictk.catalog.describing import Description, describe
 from musictk.catalog.models import (
     Checkpoint,
     Export,
@@ -26,11 +26,9 @@ from musictk.catalog.models import (
 )
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
-from musictk.catalog.selection import EAGER
 from musictk.catalog.typed_paths import typed
 from musictk.files import write_bytes
 
-_ROWS = 500  # files in memory at a time
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
 _IDENTITY = ("id", "path", "member")  # may differ for the same music
 
@@ -86,15 +84,11 @@ class Audit(Pieces):
         with self.reading() as session:
             lines = sorted(
                 json.dumps(
-                    {
-                        key: value
-                        for key, value in file_to_dict(file).items()
-                        if key not in _IDENTITY
-                    }
-                    | {"places": [[place.path, place.member] for place in file.locations]},
+                    {key: value for key, value in facts.items() if key not in _IDENTITY}
+                    | {"places": places},
                     sort_keys=True,
                 )
-                for file in _every_file(session)
+                for facts, places in _every_file(session)
             )
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
@@ -102,7 +96,7 @@ class Audit(Pieces):
         """Write the rows of every table as JSON lines to `path`; return their number."""
         with self.reading() as session:
             rows: list[dict[str, Any]] = [
-                {"table": "files"} | file_to_dict(file) for file in _every_file(session)
+                {"table": "files"} | facts for facts, _ in _every_file(session)
             ]
             for table in (Run, Checkpoint, Export, Sample, ShardRow):
                 name = table.__tablename__
@@ -175,12 +169,9 @@ class Audit(Pieces):
         return []
 
 
-def _every_file(session: Session) -> Iterator[File]:
-    """All files; only a few are in memory at a time."""
-    query = select(File).options(*EAGER).order_by(File.id).execution_options(yield_per=_ROWS)
-    for file in session.scalars(query):
-        yield file
-        session.expunge(file)
+def _every_file(session: Session) -> Iterator[Description]:
+    """All files by id; only a few are in memory at a time."""
+    return describe(session, session.scalars(select(File.id).order_by(File.id)).all())
 
 
 def _fault(what: str, where: str, hint: str) -> dict[str, str]:

@@ -137,6 +137,14 @@ class CheckedFloat(CheckedType):
             raise ValueError
         return value
 
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any]:
+        lenient = super().result_processor(dialect, coltype)
+
+        def process(value: Any) -> Any:  # the fast path
+            return value if type(value) is float and isfinite(value) else lenient(value)
+
+        return process
+
 
 class CheckedBoolean(CheckedType):
     """A boolean."""

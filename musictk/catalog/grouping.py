@@ -9,19 +9,21 @@ their order, not on the size of a batch.
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
 from musictk.catalog.chunks import chunks
+from musictk.catalog.group_rows import rename_clusters, set_groups
 from musictk.catalog.models import File, Posting
 from musictk.catalog.postings import (
     PER_CLUSTER,
     delete_postings,
     insert_postings,
     keys_of,
+    promote,
     read_postings,
     read_sketch,
     repost,
@@ -36,6 +38,7 @@ RAREST = 8  # keys of a piece that are indexed however common they are
 TRIES = 8  # pieces of one cluster that a piece is compared with, most shared keys first
 COMPARED = 64  # pieces in total that one piece is compared with, most shared keys first
 _BATCH = 256  # files compared at a time
+Listed = Mapping[int, list[int]]  # keys and the files that have them
 
 
 def group(session: Session, files: Sequence[FileToGroup], fractions: Fractions) -> None:
@@ -99,7 +102,7 @@ class _Grouping:
         self._votes: dict[str, Counter[str | None]] = defaultdict(
             Counter
         )  # files per split, by cluster
-        self._lists: dict[int, list[int]] = defaultdict(list)  # the part of the index in use
+        self._lists: dict[int, list[int]] = {}  # the part of the index in use
         self._posted: list[tuple[int, int]] = []
         self._grown: set[str] = set()  # existing clusters that got a new member
         self._files_of: dict[str, set[int]] = defaultdict(set)  # by cluster, before merging
@@ -110,7 +113,7 @@ class _Grouping:
         self._lists |= read_postings(self._session, wanted)
         self._read_owners({owner for owners in self._lists.values() for owner in owners})
         self._read_votes({*self._cluster.values(), *(file.sha256 for file in self._files)})
-        near = {file.id: self._near(file) for file in self._files}
+        near = {file.id: self._near(file, self._listed(file)) for file in self._files}
         self._read_sketches({owner for owners in near.values() for owner in owners})
         for file in self._files:
             self._place(file)
@@ -144,14 +147,15 @@ class _Grouping:
             cluster = self._merged[cluster]
         return cluster
 
-    def _near(self, file: FileToGroup) -> list[int]:
-        """Candidates for comparison, most similar first; at most TRIES of each cluster."""
+    def _listed(self, file: FileToGroup) -> Listed:
+        """The keys of the file that other files have too, with these files."""
         lists = self._lists
-        held = self._keys[file.id]
-        shared = Counter(chain.from_iterable(lists.get(key, ()) for key in held))
-        shared.update(
-            chain.from_iterable(lists.get(key, ()) for key in held if is_whole_piece(key))
-        )
+        return {key: lists[key] for key in self._keys[file.id] if key in lists}
+
+    def _near(self, file: FileToGroup, listed: Listed) -> list[int]:
+        """Candidates for comparison, most similar first; at most TRIES of each cluster."""
+        shared = Counter(chain.from_iterable(listed.values()))
+        shared.update(chain.from_iterable(listed[key] for key in filter(is_whole_piece, listed)))
         likely = [(-count, owner) for owner, count in shared.items() if count >= SHARED]
         tried: Counter[str] = Counter()
         near = []
@@ -170,11 +174,12 @@ class _Grouping:
         """Give the file a cluster: that of its near-duplicates, all merged into one."""
         named = self._root(file.sha256)  # a cluster may be named after this file already
         joined = {named} if self._votes.get(named) else set()
-        near = self._near(file)
-        self._join(file, near, joined)
-        self._join(file, self._unindexed(file, joined, near), joined)
+        if listed := self._listed(file):
+            near = self._near(file, listed)
+            self._join(file, near, joined)
+            self._join(file, self._unindexed(file, listed, joined, near), joined)
         self._merge(file, joined)
-        self._post(file.id, self._cluster[file.id])
+        self._post(file.id, listed)
 
     def _join(self, file: FileToGroup, candidates: Sequence[int], joined: set[str]) -> None:
         """Add to `joined` the clusters of the candidates that are near-duplicates of the file."""
@@ -200,13 +205,17 @@ class _Grouping:
         self._cluster[file.id] = key
         self._files_of[key].add(file.id)
 
-    def _unindexed(self, file: FileToGroup, joined: set[str], compared: Sequence[int]) -> list[int]:
+    def _unindexed(
+        self, file: FileToGroup, listed: Listed, joined: set[str], compared: Sequence[int]
+    ) -> list[int]:
         """Candidates for comparison that the index omits, at most TRIES of a cluster.
 
         Under one key no more than PER_CLUSTER files of a cluster are indexed. If that limit is
         reached and none of them is a near-duplicate, another file of the cluster may still be one.
         """
-        full = self._full_clusters(file, joined)
+        full = self._full_clusters(file, listed, joined)
+        if not full:
+            return []
         held = set(self._keys[file.id])
         found: list[int] = []
         for cluster in sorted(full):
@@ -218,19 +227,18 @@ class _Grouping:
             found += [member for _, member in sorted(counts)[:TRIES]]
         return found
 
-    def _full_clusters(self, file: FileToGroup, joined: set[str]) -> set[str]:
+    def _full_clusters(self, file: FileToGroup, listed: Listed, joined: set[str]) -> set[str]:
         """The clusters not yet joined that have PER_CLUSTER files under one of the file's keys,
         and share SHARED keys with it."""
-        owners = {key: self._lists.get(key, ()) for key in self._keys[file.id]}
         full: set[str] = set()
-        for listed in owners.values():
-            if len(listed) >= PER_CLUSTER:
-                counts = Counter(self._clusters_of(listed, file.kind))
+        for owners in listed.values():
+            if len(owners) >= PER_CLUSTER:
+                counts = Counter(self._clusters_of(owners, file.kind))
                 full |= {cluster for cluster, count in counts.items() if count >= PER_CLUSTER}
         full -= joined
         shared: Counter[str] = Counter()
-        for key, listed in owners.items() if full else ():
-            for cluster in full.intersection(self._clusters_of(listed, file.kind)):
+        for key, owners in listed.items() if full else ():
+            for cluster in full.intersection(self._clusters_of(owners, file.kind)):
                 shared[cluster] += 1 + is_whole_piece(key)
         return {cluster for cluster in full if shared[cluster] >= SHARED}
 
@@ -252,13 +260,14 @@ class _Grouping:
         self._read_clusters |= names
         return set().union(*(self._files_of[name] for name in names))
 
-    def _post(self, file_id: int, cluster: str) -> None:
+    def _post(self, file_id: int, listed: Listed) -> None:
         """Index the keys of the file that its cluster does not cover yet."""
-        lists = self._lists
-        held = [(key, lists[key]) for key in self._keys[file_id]]
-        if any(len(owners) >= LISTED for _, owners in held):
-            held.sort(key=lambda item: (len(item[1]), item[0]))
-        for rank, (key, owners) in enumerate(held):
+        cluster, keys = self._cluster[file_id], self._keys[file_id]
+        self._lists |= {key: [file_id] for key in keys if key not in listed}
+        self._posted += [(key, file_id) for key in keys if key not in listed]
+        # The rarest keys come first: those that no other file has, then those with few files.
+        ranked = sorted(listed.items(), key=lambda item: (len(item[1]), item[0]))
+        for rank, (key, owners) in enumerate(ranked, len(keys) - len(listed)):
             if file_id in owners or (len(owners) >= LISTED and rank >= RAREST):
                 continue
             if len(owners) < PER_CLUSTER or self._indexed(owners, cluster) < PER_CLUSTER:
@@ -274,16 +283,12 @@ class _Grouping:
         for file in self._files:
             cluster = self._root(self._cluster[file.id])
             split = majority_split(self._votes[cluster])
-            rows.append({"id": file.id, "cluster": cluster, "split": split})
+            rows.append({"file": file.id, "cluster": cluster, "split": split})
+        grown = []
         for cluster in sorted(self._grown):
             final = self._root(cluster)
-            split = majority_split(self._votes[final])
-            stale = or_(File.cluster != final, File.split.is_distinct_from(split))
-            session.execute(
-                update(File)
-                .where(File.cluster == cluster, stale)
-                .values(cluster=final, split=split),
-                execution_options={"synchronize_session": False},
-            )
-        session.execute(update(File), rows)
+            grown.append({"old": cluster, "new": final, "at": majority_split(self._votes[final])})
+        rename_clusters(session, grown)
+        set_groups(session, rows)
         insert_postings(session, self._posted)
+        promote(session, [file.id for file in self._files])

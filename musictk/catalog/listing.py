@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from musictk.catalog import search_index
-from musictk.catalog.chunks import chunks
 from musictk.catalog.composers import find_composer
 from musictk.catalog.database import Database
+from musictk.catalog.describing import describe
 from musictk.catalog.distinct import distinct_values
 from musictk.catalog.models import File, Label, Location, when
 from musictk.catalog.records import FILE_STATUSES, SPLITS
-from musictk.catalog.selection import EAGER, mentions, searched_words, select_one
+from musictk.catalog.selection import mentions, searched_words, select_one
 from musictk.errors import UnknownNameError, UsageError
 from musictk.spelling import same_spelling
 
@@ -59,7 +59,7 @@ class Listing(Database):
             else:
                 wanted = _labelled(session, *label)
                 ids = _labelled_page(session, query, conditions, wanted, limit)
-            return list(_described(session, ids))
+            return [found.facts for found in describe(session, ids)]
 
     def search(self, text: str, limit: int | None = 100) -> list[dict[str, Any]]:
         """Files whose title, path, composer, key or labels contain every word of `text`, by path.
@@ -72,10 +72,12 @@ class Listing(Database):
             words = searched_words(text)
             connection = session.connection()
             if words and search_index.is_current(connection):
-                return list(_described(session, search_index.find(connection, words, limit)))
-            query = select(File.id).where(*mentions(session, words))
-            query = query.order_by(_first_path(session), File.id).limit(limit)
-            return list(_described(session, session.scalars(query).all()))
+                ids: Sequence[int] = search_index.find(connection, words, limit)
+            else:
+                query = select(File.id).where(*mentions(session, words))
+                query = query.order_by(_first_path(session), File.id).limit(limit)
+                ids = session.scalars(query).all()
+            return [found.facts for found in describe(session, ids)]
 
     def show(self, key: str) -> dict[str, Any]:
         """All facts about one file, see `selection.select_files`.
@@ -89,15 +91,22 @@ class Listing(Database):
                 .where(File.cluster == file.cluster, File.id != file.id)
                 .order_by(File.title)
             )
-            return file_to_dict(file) | {
+            facts, places = next(describe(session, [file.id]))
+            return facts | {
                 "checks": file.checks,
                 "added_at": when(file.added_at),
-                "places": [_where(place) for place in file.locations],
+                "places": [{"path": path, "member": member or None} for path, member in places],
                 "near_duplicates": list(duplicates),
             }
 
-    def rejected(self, code: str | None = None) -> list[dict[str, Any]]:
-        """Rejected files with reason code and detail, by path; with `code`, only those."""
+    def rejected(
+        self, code: str | None = None, limit: int | None = None, after: int | None = None
+    ) -> list[dict[str, Any]]:
+        """Rejected files with reason code and detail, by path; with `code`, only those.
+
+        `limit` and `after` give a page, as for `files`.
+        """
+        _check_limit(limit)
         with self.reading() as session:
             first = _first_path(session)
             here = (Location.file_id == File.id) & (Location.path == first)
@@ -109,6 +118,8 @@ class Listing(Database):
                 if code not in known:
                     raise UnknownNameError("reject code", code, map(str, known))
                 query = query.where(File.code == code)
+            if after is not None:
+                query = query.where(_after(session, after))
             return [
                 {
                     "id": id,
@@ -118,49 +129,8 @@ class Listing(Database):
                     "detail": detail,
                     "sha256": sha256,
                 }
-                for id, path, member, code, detail, sha256 in session.execute(query)
+                for id, path, member, code, detail, sha256 in session.execute(query.limit(limit))
             ]
-
-
-def file_to_dict(file: File) -> dict[str, Any]:
-    """A file as JSON-able values."""
-    place = file.locations[0] if file.locations else None
-    return {
-        "id": file.id,
-        "path": place.path if place else None,
-        "member": (place.member or None) if place else None,
-        "title": file.title,
-        "composer": file.composer.name if file.composer else None,
-        "kind": file.kind,
-        "status": file.status,
-        "code": file.code,
-        "detail": file.detail,
-        "repair": file.repair,
-        "split": file.split,
-        "cluster": file.cluster,
-        "notes": file.notes,
-        "tracks": file.tracks,
-        "seconds": file.seconds,
-        "bars": file.bars,
-        "metre": file.metre,
-        "tempo": file.tempo,
-        "key": file.key,
-        "ticks_per_quarter": file.ticks_per_quarter,
-        "programs": file.programs,
-        "has_pedal": file.has_pedal,
-        "size": file.size,
-        "sha256": file.sha256,
-        "labels": {label.category: label.value for label in file.labels},
-    }
-
-
-def _described(session: Session, ids: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """The files with these ids, in this order."""
-    for chunk in chunks(ids):
-        query = select(File).where(File.id.in_(chunk)).options(*EAGER)
-        files = {file.id: file for file in session.scalars(query)}
-        yield from (file_to_dict(files[id]) for id in chunk)
-        session.expunge_all()
 
 
 def _check_limit(limit: int | None) -> None:
@@ -229,7 +199,3 @@ def _known_label(session: Session, category: str, value: str) -> tuple[str, list
     if not found:
         raise UnknownNameError(category, value, known)
     return category, found
-
-
-def _where(place: Location) -> dict[str, str | None]:
-    return {"path": place.path, "member": place.member or None}

@@ -42,10 +42,13 @@ def read_pieces(session: Session, split: str | None, reads: Collection[str]) -> 
     for id, kind, sha256, its_split, composer, seconds, notes, cluster in _stream(
         session, query.order_by(File.id)
     ):
-        where = tuple((path, member or None) for path, member in sorted(places(id)))
-        if not where:
+        rows = places(id)
+        if not rows:
             unreadable.note()
             continue
+        if len(rows) > 1:
+            rows.sort()
+        where = tuple([(path, member or None) for path, member in rows])
         found.append(
             PieceInfo(
                 id=id,
@@ -70,7 +73,9 @@ def _by_file(table: Any, *columns: Any) -> Select[Any]:
 
 
 def _stream(session: Session, query: Any) -> Iterator[Any]:
-    return iter(session.execute(query.execution_options(yield_per=_ROWS)))
+    """The rows of a query, without the ORM, which takes as long as SQLite."""
+    connection = session.connection()
+    return iter(connection.execute(query, execution_options={"yield_per": _ROWS}))
 
 
 def _in_step(rows: Iterator[Any]) -> Rows:
@@ -78,15 +83,15 @@ def _in_step(rows: Iterator[Any]) -> Rows:
 
     Rows whose file cannot be read are skipped.
     """
-    rows = (row for row in rows if row[0] is not None)
     last: Any = next(rows, None)
 
     def of(file_id: int) -> list[tuple[Any, Any]]:
         nonlocal last
         own = []
-        while last is not None and last[0] <= file_id:
-            if last[0] == file_id:
-                own.append((last[1], last[2]))
+        while last is not None and (last[0] is None or last[0] <= file_id):
+            owner, one, other = last
+            if owner == file_id:
+                own.append((one, other))
             last = next(rows, None)
         return own
 

@@ -31,6 +31,7 @@ from musictk.catalog.splits import (
     wanted_splits,
 )
 from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_locations
+from musictk.garbage import paused
 
 DEFAULT_FRACTIONS = Fractions()  # the default
 _grouped = (File.status == "accepted") & File.cluster.is_not(None)
@@ -85,7 +86,7 @@ class Pieces(Database):
         self, split: str | None = None, reads: Collection[str] = frozenset({"midi"})
     ) -> list[PieceInfo]:
         """Accepted files of the given kinds, of all splits or of one, ordered by id."""
-        with self.reading() as session:
+        with self.reading() as session, paused():
             return read_pieces(session, split, reads)
 
     def sketches(self) -> list[FileSketch]:

@@ -25,9 +25,10 @@ _CREATE = (
     "(text, path UNINDEXED, tokenize = 'trigram case_sensitive 1', detail = none)"
 )
 _GRAM = 3  # characters of a trigram
-_MANY = 20_000  # matching files: of more, the first ones by path are looked for in that order
+_SOME = 2_000  # matching files: of more, a composer's are read from an index
+_MANY = 15_000  # matching files: of more, the first ones by path are looked for in that order
 _WALKED = 10_000  # files that are looked at in that order
-_MATCH = "search MATCH ? AND "
+_TRIED = 2_000  # of these, where a composer's files can be read from an index
 _EXISTS = "SELECT 1 FROM sqlite_master WHERE name = 'search'"
 
 
@@ -63,30 +64,74 @@ def find(connection: Connection, words: Sequence[Sequence[str]], limit: int | No
 
     `words` are folded. Words of one or two letters are looked for in every text.
     """
-    contains = " AND ".join(f"({_any(each, 'instr(text, ?) > 0')})" for each in words)
-    values = [spelling for each in words for spelling in each]
-    if match := " AND ".join(filter(None, map(_trigrams, words))):
-        contains, values = f"{_MATCH}{contains}", [match, *values]
-    if limit is not None and (not match or _has_many(connection, match)):
-        found = _walk(connection, contains, values, limit)
-        if len(found) == limit:
-            return found
+    contains, values = _texts(words)
+    match = " AND ".join(filter(None, map(_trigrams, words)))
+    if limit is not None:
+        count = _count(connection, match) if match else _MANY
+        composers = _composers(connection, words) if match and count > _SOME else ()
+        if count == _MANY:
+            walked = _TRIED if composers else _WALKED
+            found = _walk(connection, contains, values, limit, walked)
+            if len(found) == limit:
+                return found
+        if composers:
+            return _of_composers(connection, match, words, limit, composers)
+    if match:
+        contains, values = f"search MATCH ? AND {contains}", [match, *values]
     query = f"SELECT rowid FROM search WHERE {contains} ORDER BY path, rowid LIMIT ?"
     sized = -1 if limit is None else limit
     return list(connection.exec_driver_sql(query, (*values, sized)).scalars())
 
 
-def _has_many(connection: Connection, match: str) -> bool:
-    """Whether so many files match that sorting them takes long."""
+def _composers(connection: Connection, words: Sequence[Sequence[str]]) -> set[int]:
+    """The composers whose spellings contain every word: all of their files match."""
+    found = []
+    for each in words:
+        query = f"SELECT composer_id FROM aliases WHERE {_any(each, 'instr(plain_key, ?) > 0')}"
+        found.append(set(connection.exec_driver_sql(query, tuple(each)).scalars()))
+    return set.intersection(*found)
+
+
+def _of_composers(
+    connection: Connection,
+    match: str,
+    words: Sequence[Sequence[str]],
+    limit: int,
+    composers: Iterable[int],
+) -> list[int]:
+    """The first files that match, where all files of these composers do.
+
+    Their first files are read from an index; only the texts of other files are read.
+    """
+    contains, values = _texts(words)
+    owned = f"FROM files WHERE composer_id IN ({','.join(map(str, sorted(composers)))})"
+    first = f"SELECT path, id {owned} ORDER BY path, id LIMIT ?"
+    # CASE: SQLite would read the texts of all.
+    chosen = f"CASE WHEN rowid IN (SELECT id {owned}) THEN 0 ELSE {contains} END"
+    others = f"SELECT path, rowid FROM search WHERE search MATCH ? AND {chosen}"
+    query = f"SELECT id FROM (SELECT * FROM ({first}) UNION ALL {others}) ORDER BY path, id LIMIT ?"
+    found = connection.exec_driver_sql(query, (limit, match, *values, limit))
+    return list(found.scalars())
+
+
+def _texts(words: Sequence[Sequence[str]]) -> tuple[str, list[str]]:
+    """The condition that a text contains every word, and its values."""
+    condition = " AND ".join(f"({_any(each, 'instr(text, ?) > 0')})" for each in words)
+    return condition, [spelling for each in words for spelling in each]
+
+
+def _count(connection: Connection, match: str) -> int:
+    """The number of files that match, at most _MANY."""
     query = "SELECT count(*) FROM (SELECT 1 FROM search WHERE search MATCH ? LIMIT ?)"
-    return connection.exec_driver_sql(query, (match, _MANY)).scalar() == _MANY
+    return int(connection.exec_driver_sql(query, (match, _MANY)).scalar_one())
 
 
-def _walk(connection: Connection, contains: str, values: Sequence[str], limit: int) -> list[int]:
-    """The first files that match, among the first _WALKED by path; fewer than `limit`: unsure."""
-    contains, values = contains.removeprefix(_MATCH), values[contains.startswith(_MATCH) :]
+def _walk(
+    connection: Connection, contains: str, values: Sequence[str], limit: int, walked: int
+) -> list[int]:
+    """The first matches among the first `walked` files by path; fewer than `limit`: unsure."""
     query = "SELECT id FROM files ORDER BY path, id LIMIT ?"
-    ids = list(connection.exec_driver_sql(query, (_WALKED,)).scalars())
+    ids = list(connection.exec_driver_sql(query, (walked,)).scalars())
     found: list[int] = []
     for chunk in chunks(ids):
         if len(found) >= limit:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from musictk.catalog.chunks import chunks
 from musictk.catalog.models import Alias, Composer, File, Label, Location
 from musictk.catalog.names import fold
 from musictk.catalog.records import ExaminedFile, FileToGroup
+
+# Rows are written without the ORM, which takes as long as SQLite.
+_FILES: Any = File.__table__
+_PLACES: Any = Location.__table__
 
 
 class ComposerIds:
@@ -121,11 +125,20 @@ class _Plan:
 
 
 def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
+    """Insert rows of `files`; return their ids."""
     if not rows:
         return []
     everything = dict.fromkeys(key for row in rows for key in row)
-    query = insert(File).returning(File.id, sort_by_parameter_order=True)
-    return list(session.scalars(query, [everything | row for row in rows]))
+    rows = [everything | row for row in rows]
+    if session.get_bind().dialect.name != "sqlite":
+        query = insert(File).returning(File.id, sort_by_parameter_order=True)
+        return list(session.scalars(query, rows))
+    # This transaction holds the write lock. With known ids all rows are one statement.
+    first = (session.scalar(select(func.max(File.id))) or 0) + 1
+    ids = range(first, first + len(rows))
+    named = [row | {"id": id} for id, row in zip(ids, rows, strict=True)]
+    session.connection().execute(_FILES.insert(), named)
+    return list(ids)
 
 
 def record_locations(
@@ -150,7 +163,7 @@ def record_locations(
         for found, file_id in zip(examined, ids, strict=True)
     }
     if new := [row for key, row in rows.items() if key not in known]:
-        session.execute(insert(Location), new)
+        session.connection().execute(_PLACES.insert(), new)
     if old := [row for key, row in rows.items() if key in known]:
         session.execute(update(Location), old)
     before = (known.get(key) for key, row in rows.items() if known.get(key) != row["file_id"])

@@ -18,6 +18,10 @@ from musictk.cli.output import counted
 _OPERATORS = re.compile(r"(?<!\S)(?:AND|OR|NOT|NEAR)(?!\S)|[*^()+]|(?<!\S)-(?=\w)|\w:(?=\w)")
 COLUMNS = ("id", "path", "composer", "split", "notes", "bars", "metre", "key", "seconds")
 Limit = Annotated[int, typer.Option(metavar="N", help="Maximum number of rows (0: all).")]
+After = Annotated[
+    int | None,
+    typer.Option(metavar="ID", help="Only files after this one: the last of the page before."),
+]
 
 
 def app() -> typer.Typer:
@@ -74,10 +78,7 @@ def files(
         str | None, typer.Option(metavar="CATEGORY=VALUE", help="Only files with this label.")
     ] = None,
     limit: Limit = 0,
-    after: Annotated[
-        int | None,
-        typer.Option(metavar="ID", help="Only files after this one: the last of the page before."),
-    ] = None,
+    after: After = None,
 ) -> None:
     """List files, by path."""
     here = session(context)
@@ -145,11 +146,15 @@ def rejected(
     code: Annotated[
         str | None, typer.Option(metavar="CODE", help="Only files rejected with this code.")
     ] = None,
+    limit: Limit = 0,
+    after: After = None,
 ) -> None:
     """List rejected files and the reason for each."""
     here = session(context)
     with here.catalog() as catalog:
-        here.output.table(catalog.rejected(code), ("id", "path", "code", "detail"))
+        here.output.table(
+            catalog.rejected(code, limit or None, after), ("id", "path", "code", "detail")
+        )
 
 
 def check(context: typer.Context) -> None:

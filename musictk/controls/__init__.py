@@ -2,8 +2,8 @@
 
 from musictk.controls.bars import Bars
 from musictk.controls.contract import Control
-from musictk.controls.controls import Controls
+from musictk.controls.controls import NO_CONTROLS, Controls
 from musictk.controls.measure import BarFacts, measure
 from musictk.controls.table import bar_table
 
-__all__ = ["BarFacts", "Bars", "Control", "Controls", "bar_table", "measure"]
+__all__ = ["NO_CONTROLS", "BarFacts", "Bars", "Control", "Controls", "bar_table", "measure"]

@@ -1,6 +1,7 @@
 """Controls that describe the arrangement of a row: what is given, and what is to be written.
 
-They are not measured in music: `musictk.tokens.infill` sets them in training, `BarPlan` in sampling.
+They are not measured in music: `musictk.tokens.infill` sets them in training, `BarPlan` in
+sampling.
 """
 
 from __future__ import annotations

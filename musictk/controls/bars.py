@@ -52,7 +52,7 @@ class Bars:
         return np.asarray(np.diff(self.lines) / max(self.score.ticks_per_quarter, 1))
 
     def edges(self, parts: int) -> Ints:
-        """(N · parts + 1,) ticks at which equal parts of the bars begin, and the end of the last."""
+        """(N · parts + 1,) ticks: where equal parts of the bars begin, and the last one ends."""
         lengths = np.diff(self.lines)
         inner = self.lines[:-1, None] + lengths[:, None] * np.arange(parts) // parts
         return np.append(inner.ravel(), self.lines[-1])

@@ -122,3 +122,6 @@ class Controls:
         return Controls(
             tuple(each["name"] for each in value), tuple(tuple(each["sizes"]) for each in value)
         )
+
+
+NO_CONTROLS = Controls()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
@@ -48,13 +46,11 @@ def _table(arrays: dict[str, NDArray[np.generic]], controls: Controls) -> BarTab
 def _measured(
     tokenizer: Tokenizer, shard: Shard, controls: Controls
 ) -> dict[str, NDArray[np.generic]]:
-    found = [
-        measure(tokenizer, shard.piece(index), controls) for index in range(len(shard.files))
-    ]
+    found = [measure(tokenizer, shard.piece(index), controls) for index in range(len(shard.files))]
     counts = [len(each.starts) for each in found]
     none = np.zeros((0, controls.width), np.uint8)
     return {
         "offsets": np.cumsum([0, *counts]).astype(np.int64),
-        "starts": np.concatenate([each.starts for each in found] or [counts]).astype(np.int64),
+        "starts": np.concatenate([np.zeros(0, np.int64), *(each.starts for each in found)]),
         "ids": np.concatenate([none, *(each.ids for each in found)]),
     }

@@ -104,15 +104,27 @@ def _part(graph: Graph, name: str) -> tuple[str, int] | None:
         if node is None:
             return None
         name = node.input[0]
-    pick = graph.made_by(name, "Gather")
-    turn = graph.made_by(pick.input[0], "Transpose") if pick is not None else None
+    source, which = _picked(graph, name)
+    turn = graph.made_by(source, "Transpose")
     view = graph.made_by(turn.input[0], "Reshape") if turn is not None else None
-    if pick is None or turn is None or view is None or attribute(pick, "axis") != 2:
+    if turn is None or view is None or list(attribute(turn, "perm")) != [0, 3, 2, 1, 4]:
         return None
-    if list(attribute(turn, "perm")) != [0, 3, 2, 1, 4]:
-        return None
-    which = graph.scalar(pick.input[1])
-    return None if which is None else (view.input[0], int(which))
+    return view.input[0], which
+
+
+def _picked(graph: Graph, name: str) -> tuple[str, int]:
+    """(what `name` is one element of along axis 2, its index), or ("", 0)."""
+    gather, squeeze = graph.made_by(name, "Gather"), graph.made_by(name, "Squeeze")
+    if gather is not None and attribute(gather, "axis") == 2:
+        which = graph.scalar(gather.input[1])
+        return ("", 0) if which is None else (gather.input[0], int(which))
+    part = graph.made_by(squeeze.input[0], "Slice") if squeeze is not None else None
+    if part is None or len(part.input) > 4 or graph.scalar(part.input[3]) != 2:
+        return "", 0
+    start, end = graph.scalar(part.input[1]), graph.scalar(part.input[2])
+    if start is None or end != start + 1:
+        return "", 0
+    return part.input[0], int(start)
 
 
 def _rank(graph: Graph, shape: str) -> int | None:

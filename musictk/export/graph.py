@@ -121,6 +121,16 @@ def _read_inside(nodes: Iterable[NodeProto]) -> Iterator[str]:
                 yield from (value.name for value in inner.output)
 
 
+def written_in_place(model: ModelProto) -> set[tuple[str, str]]:
+    """(input, output): what a node writes in place where both are bound to one buffer."""
+    return {
+        pair
+        for node in model.graph.node
+        if node.op_type == "GroupQueryAttention"
+        for pair in zip(node.input[3:5], node.output[1:3], strict=True)
+    }
+
+
 def attribute(node: NodeProto, name: str, default: Any = None) -> Any:
     """The value of a node's attribute."""
     for each in node.attribute:

@@ -8,6 +8,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,9 +19,12 @@ from torch import Tensor, nn
 from musictk.errors import MusictkError, UsageError
 from musictk.export import compress
 from musictk.export.fuse import fuse
+from musictk.export.graph import written_in_place
 from musictk.export.report import ExportListener, ExportReport, SilentListener
 from musictk.export.rounding import Excerpt
-from musictk.export.writing import ROUNDED, write_export
+from musictk.export.writing import ROUNDED, Written, write_export
+from musictk.model.bundle import slots
+from musictk.model.contract import Architecture
 from musictk.model.manifest import Manifest
 from musictk.model.network import Network
 from musictk.model.windowed import MIN_EXPORTED_WINDOW, WindowedAttention
@@ -52,10 +56,11 @@ def export_onnx(
         raise UsageError(f"no precision {precision!r}", f"choose from: {', '.join(PRECISIONS)}")
     shrink = PRECISIONS[precision]
 
-    def write(network: Network, manifest: Manifest, directory: Path) -> None:
-        write_graph(network, manifest, directory / MODEL)
+    def write(network: Network, manifest: Manifest, directory: Path) -> Written:
+        written = write_graph(network, manifest, directory / MODEL)
         if shrink is not None:
             shrink(directory / MODEL)
+        return written
 
     kind = "onnx" if shrink is None else f"onnx-{precision}"
     return write_export(
@@ -63,7 +68,7 @@ def export_onnx(
     )
 
 
-def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
+def write_graph(network: Network, manifest: Manifest, path: Path) -> Written:
     """Write the graph of one step, with the weights in the same file."""
     size = sum(value.nbytes for value in network.state_dict().values())
     if size > LIMIT:
@@ -78,15 +83,17 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
                 f"train with windows of {MIN_EXPORTED_WINDOW} or more, or dynamic_bias=true",
             )
     # torch.export treats sizes 0 and 1 as constants, and equal sizes as the same dimension.
-    state = network.begin(2, 7)
-    args = (_example(manifest.space, 2, 3), torch.zeros(2, 3, network.body.dim), *state)
-    slots = [
+    body = network.body.for_export()
+    state = body.begin(2, 7)
+    args = (_example(manifest.space, 2, 3), torch.zeros(2, 3, body.dim), *state)
+    layout = slots(body)
+    dynamic = [
         {axis: size for axis, size in enumerate(slot.shape) if isinstance(size, str)}
-        for slot in manifest.slots
+        for slot in layout
     ]
     with _quiet(), torch.no_grad():
         program: Any = torch.onnx.export(
-            _Flat(network).eval(),
+            _Flat(network, body).eval(),
             args,
             dynamo=True,
             opset_version=OPSET,
@@ -95,21 +102,28 @@ def write_graph(network: Network, manifest: Manifest, path: Path) -> None:
             dynamic_shapes={
                 "sequence": {0: "batch", 1: "time"},
                 "condition": {0: "batch", 1: "time"},
-                "state": tuple(slots),
+                "state": tuple(dynamic),
             },
             verbose=False,
         )
         program.save(str(path), external_data=False)
-    onnx.save(fuse(onnx.load(path)), path)
+    model = fuse(onnx.load(path))
+    onnx.save(model, path)
+    written = written_in_place(model)
+    layout = tuple(
+        replace(slot, in_place=(past(index), present(index)) in written)
+        for index, slot in enumerate(layout)
+    )
+    return Written(replace(manifest, slots=layout), body.begin(1, 1))
 
 
 class _Flat(nn.Module):
     """The state as separate tensors, because ONNX has no lists."""
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, body: Architecture) -> None:
         super().__init__()
         self.network = copy.copy(network)
-        self.network._modules = {**network._modules, "body": network.body.for_export()}
+        self.network._modules = {**network._modules, "body": body}
 
     def forward(self, sequence: Tensor, condition: Tensor, *state: Tensor) -> tuple[Tensor, ...]:
         logits, after = self.network(sequence, condition, list(state))

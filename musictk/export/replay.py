@@ -161,7 +161,8 @@ def speeds(runtimes: list[Runtime], steps: int = 48, rounds: int = 5) -> list[fl
     sessions = [runtime.begin(1, capacity) for runtime in runtimes]
     for round_ in range(rounds + 1):
         for runtime, session, times in zip(runtimes, sessions, measured, strict=True):
-            condition = runtime.condition([[] for _ in runtime.manifest.conditions.labels])[None, None]
+            nothing = [[] for _ in runtime.manifest.conditions.labels]
+            condition = runtime.condition(nothing)[None, None]
             start = time.perf_counter()
             for at in range(round_ * steps, (round_ + 1) * steps):
                 session.step(sequence[:, at : at + 1], condition)

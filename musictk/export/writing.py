@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
+from torch import Tensor
 
 from musictk.errors import MusictkError
 from musictk.export.failure import explain
@@ -29,12 +30,19 @@ EXACT = 1e-4  # the largest difference of logits if nothing was rounded
 ROUNDED = 0.98  # greedy agreement below which a rounded model is no longer the same model
 
 
+class Written(NamedTuple):
+    """What a runtime's file takes: the manifest with its state, and the state before a piece."""
+
+    manifest: Manifest
+    initial: Sequence[Tensor]
+
+
 def write_export(
     source: Path,
     target: Path,
     runtime: str,
     kind: str,
-    write: Callable[[Network, Manifest, Path], None],
+    write: Callable[[Network, Manifest, Path], Written],
     listener: ExportListener,
     music: Sequence[Excerpt] = (),
     least: float = ROUNDED,
@@ -53,8 +61,8 @@ def write_export(
         compiler = "torch.jit.script" if kind == "torchscript" else "torch.export"
         hint = f"let its begin and forward compile with {compiler}"
         with _explained(f"{what} cannot be exported as {kind}", hint, network):
-            write(network, manifest, directory)
-        _write_tables(network, directory / WEIGHTS)
+            manifest, initial = write(network, manifest, directory)
+        _write_tables(network, initial, directory / WEIGHTS)
         write_vocabulary(manifest, directory)
         manifest.write(directory)
         listener.stage("replaying")
@@ -129,13 +137,13 @@ def _require_close(what: str, measured: Mapping[str, Any], least: float, kind: s
         )
 
 
-def _write_tables(network: Network, path: Path) -> None:
+def _write_tables(network: Network, initial: Sequence[Tensor], path: Path) -> None:
     tensors = {
         name: value
         for name, value in network.state_dict().items()
         if name.startswith(("tables.", "controls."))
     }
-    for slot, value in enumerate(network.begin(1, 1)):
+    for slot, value in enumerate(initial):
         if bool(value.any()):
             tensors[f"state.{slot}"] = value
     with atomic(path, SafetensorError) as temporary:

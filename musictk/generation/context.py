@@ -60,8 +60,8 @@ class Contexts:
     ) -> None:
         """Feed the next position of its row to every context: `sequence` is (rows,) or (rows, W).
 
-        `changed` are conditions (D,) that differ from those of the position before. Those in `dropped` are removed; those in `new` are created or replaced, and contain it
-        already.
+        `changed` are conditions (D,) that differ from those of the position before. The contexts in
+        `dropped` are removed; those in `new` are created or replaced, and contain it already.
         """
         gone = {*dropped, *(one.key for one in new)}
         if gone:

@@ -114,12 +114,10 @@ class Draft:
 
     @property
     def bar(self) -> int:
-        """The bar of the next position, counted from 0 with those of the prompt, if it begins none."""
+        """The bar of the next position if it begins none, counted as in `bars_of`."""
         return self.length // self._period if self._period else max(len(self._bars) - 1, 0)
 
-    def allowed_in_bar(
-        self, begins: NDArray[np.bool_], ahead: int = 0
-    ) -> NDArray[np.bool_] | None:
+    def allowed_in_bar(self, begins: NDArray[np.bool_], ahead: int = 0) -> NDArray[np.bool_] | None:
         """(V,) what the controls of this bar, or of one `ahead`, allow; None if everything.
 
         Tokens that begin a bar, (V,) `begins`, are limited by the controls of the next bar.

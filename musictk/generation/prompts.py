@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick
 
 from musictk.errors import UsageError
-from musictk.music import bar_lines
-from musictk.music import bars
+from musictk.music import bar_lines, bars
 from musictk.tokens import Frames, Tokenizer
 
 _ATTEMPTS = 4

@@ -123,8 +123,10 @@ class RowContexts:
         return NewContext(Key(row, MEMORY), sequence, self._condition(self._read(draft, bars)))
 
     def _so_far(self, draft: Draft) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """The positions of a context, and the bar of each: the piece so far. The music that follows
-        it is between the prompt and what was written, as in training."""
+        """The positions of a context, and the bar of each: the piece so far.
+
+        The music that follows it is between the prompt and what was written, as in training.
+        """
         if not len(draft.after):
             return self._recent(draft, np.arange(draft.length), self._capacity, begins=True)
         written = np.arange(draft.prompt_length, draft.length)
@@ -158,8 +160,10 @@ class RowContexts:
         return sequence[cut:], bars[cut:]
 
     def _read(self, draft: Draft, bars: NDArray[np.int64]) -> NDArray[np.int64]:
-        """The bar whose condition each position is read with, from those they are in: as in `Crops`,
-        a frame is read with that of the next frame."""
+        """The bar whose condition each position is read with, given the bars they are in.
+
+        As in `Crops`, a frame is read with the condition of the next frame.
+        """
         if isinstance(self._tokenizer.space, Frames):
             return np.append(bars[1:], draft.bar)
         return bars

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.config import build
-from musictk.controls import Controls, bar_table
+from musictk.controls import NO_CONTROLS, Controls, bar_table
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.ingest import learn, load_piece, tokenize
 from musictk.ingest.encode import EncodeListener
@@ -26,7 +26,6 @@ from musictk.tokens.augment import Augment, AugmentSettings
 from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard, open_shard
 from musictk.workspace import Workspace
-
 
 _INFILLED = 0.3  # of training rows: some bars are to be written between given ones
 
@@ -123,7 +122,7 @@ class Corpus:
         conditions: Conditions,
         data: DataSettings,
         shards: Mapping[str, str] | None = None,
-        controls: Controls = Controls(),
+        controls: Controls = NO_CONTROLS,
     ) -> Crops:
         """The crops of a split. Only train is weighted and augmented, and has bar controls.
 

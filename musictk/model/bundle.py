@@ -11,7 +11,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_model, save_model
 
 from musictk.config import build, plain
-from musictk.controls import Controls
+from musictk.controls import NO_CONTROLS, Controls
 from musictk.errors import MusictkError
 from musictk.files import atomic, require_regular
 from musictk.model.conditions import Conditions
@@ -27,7 +27,7 @@ def describe(
     tokenizer: Tokenizer,
     conditions: Conditions,
     config: NetworkConfig,
-    controls: Controls = Controls(),
+    controls: Controls = NO_CONTROLS,
 ) -> Manifest:
     """The manifest of an untrained network."""
     body = network.body
@@ -87,7 +87,8 @@ def slots(body: Architecture) -> tuple[Slot, ...]:
         shape: list[int | str] = ["batch"]
         for a, b in zip(small.shape[1:], large.shape[1:], strict=True):
             shape.append(int(a) if a == b else "capacity")
-        result.append(Slot(tuple(shape), str(small.dtype).removeprefix("torch.")))
+        dtype = str(small.dtype).removeprefix("torch.")
+        result.append(Slot(tuple(shape), dtype, "capacity" in shape))
     return tuple(result)
 
 

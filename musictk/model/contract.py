@@ -45,6 +45,6 @@ class Architecture(nn.Module):
     def for_export(self) -> "Architecture":
         """The same function for the exporter to ONNX, such as with fewer operations in a step.
 
-        It has the state and the weights of this one, which stays as it is.
+        It has the weights of this one, which stays as it is. Its state may be laid out otherwise.
         """
         return self

@@ -46,3 +46,32 @@ def grouped_query_attention(
         version=1,
     )
     return out.view(batch, length, heads, head_dim).transpose(1, 2), keys, values
+
+
+def sliding_attention(
+    inputs: tuple[Tensor, ...], heads: int, window: int, scale: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """A `GroupQueryAttention` node over a cache of at least `window` positions.
+
+    `inputs`: queries, keys and values (B, T, H Dh), cached keys and values (B, H, C, Dh), the last
+    position (B,) and the number of positions of the longest row, both int32. Each position attends
+    to `window` positions, itself included. The node writes the cache in place if it is bound to one
+    buffer for past and present, and drops what no window reaches any more. ONNX Runtime accepts
+    several rows with T > 1 only if all of them are at position 0.
+    """
+    queries, keys, values = inputs[0], inputs[3], inputs[4]
+    out, keys, values = torch.onnx.ops.symbolic_multi_out(
+        "com.microsoft::GroupQueryAttention",
+        inputs,
+        attrs={
+            "num_heads": heads,
+            "kv_num_heads": heads,
+            "scale": scale,
+            "local_window_size": window,
+            "sliding_window_cache": 1,
+        },
+        dtypes=(queries.dtype, keys.dtype, values.dtype),
+        shapes=(queries.shape, keys.shape, values.shape),
+        version=1,
+    )
+    return out, keys, values

@@ -6,7 +6,7 @@ or `model.ts`. Checkpoints and exports are both bundles, so sampling needs no ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,10 +24,14 @@ MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 
 @dataclass(frozen=True)
 class Slot:
-    """One state tensor: `shape` may hold the words "batch" and "capacity"; `dtype` is numpy's."""
+    """One state tensor: `shape` may hold the words "batch" and "capacity"; `dtype` is numpy's.
+
+    `in_place`: whether an exported step may write it where it reads it.
+    """
 
     shape: tuple[int | str, ...]
     dtype: str
+    in_place: bool = False
 
     def concrete(self, batch: int, capacity: int) -> tuple[int, ...]:
         """The shape for `batch` rows with room for `capacity` positions each."""
@@ -100,7 +104,8 @@ class Manifest:
                 value["conditioned"] = "row"
             value["controls"] = Controls.read(value.get("controls", ()))
             value["slots"] = tuple(
-                Slot(tuple(slot["shape"]), slot["dtype"]) for slot in value["slots"]
+                Slot(tuple(shape := slot["shape"]), slot["dtype"], _in_place(slot, shape))
+                for slot in value["slots"]
             )
             manifest = Manifest(**value)
             for name in _TABLES:
@@ -112,6 +117,11 @@ class Manifest:
                 f"{directory / MANIFEST} is not a bundle's manifest: {error}",
                 "export or train it again",
             ) from error
+
+
+def _in_place(slot: Mapping[str, Any], shape: Iterable[Any]) -> bool:
+    """Earlier exports do not state it: they write what has room for every position in place."""
+    return bool(slot.get("in_place", "capacity" in shape))
 
 
 _TABLES = (

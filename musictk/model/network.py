@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from musictk.config import check_settings, setting
-from musictk.controls import Controls
+from musictk.controls import NO_CONTROLS, Controls
 from musictk.model.contract import Architecture
 from musictk.model.renames import rename_when_loading
 from musictk.tokens import Frames, Space
@@ -96,7 +96,7 @@ class Network(nn.Module):
         space: Space,
         conditions: Mapping[str, int],
         config: NetworkConfig,
-        controls: Controls = Controls(),
+        controls: Controls = NO_CONTROLS,
     ) -> None:
         super().__init__()
         frames = isinstance(space, Frames)
@@ -119,11 +119,12 @@ class Network(nn.Module):
         for table in self.tables:
             nn.init.normal_(table.get_parameter("weight"), std=std)
         # Made last and of zeros: a network starts as it would without controls.
-        self.controls = None
+        self.controls: nn.Embedding | None = None
         if controls:
             self.controls = nn.Embedding(
                 controls.rows, body.dim, _weight=torch.zeros(controls.rows, body.dim)
             )
+        self.offsets: Tensor
         self.register_buffer("offsets", torch.from_numpy(controls.offsets), persistent=False)
 
     @torch.jit.export
@@ -159,8 +160,8 @@ class Network(nn.Module):
         if controls is None or bars is None:
             return total
         rows, count, width = controls.shape
-        # What is not given has no vector: the vectors of id 0 are 0 and get no gradient. AdamW moves
-        # the vectors of a bar together, so their sum is scaled.
+        # What is not given has no vector: the vectors of id 0 are 0 and get no gradient. AdamW
+        # moves the vectors of a bar together, so their sum is scaled.
         given = (controls > 0).unsqueeze(-1)
         vectors = (self.controls(controls + self.offsets) * given).sum(2) * width**-0.5 + total
         first = torch.arange(rows, device=bars.device)[:, None] * count

@@ -111,14 +111,14 @@ def _events(walk: Walk, chunks: FileChunks, limits: Limits) -> Events:
     np.subtract(before[1:], before[:-1], out=between[:-1])
     between[-1] = len(starts) - before[-1]
     owner = np.array([found.track for found in walk.found], np.int64)
-    opens = np.flatnonzero([found.status == 0 for found in walk.found])
+    opens = [place for place, found in enumerate(walk.found) if found.status == 0]
     after = tables.afters(starts)
     tick = tables.deltas(starts, after).cumsum()
     since = np.cumsum(walk.deltas)  # ticks of all of `found` up to each
     total = int(since[-1]) + (int(tick[-1]) if len(tick) else 0)
     passed = since.copy()  # ticks of the whole file
     passed[before > 0] += tick[before[before > 0] - 1]
-    ends = np.append(passed[opens[1:]], total) - passed[opens]
+    ends = np.array([*passed[opens[1:]].tolist(), total]) - passed[opens]
     if ends.max() > limits.ticks:
         raise RejectedError(Reason.TOO_LONG, f"{ends.max()} ticks")
     began = passed[opens].take(owner)
@@ -161,7 +161,7 @@ def _split(
     kinds = walk.tables.kinds(starts)
     walk.check_running_status(kinds)
     kept = kinds != TEMPO
-    at = np.flatnonzero(~kept)
+    at = (~kept).nonzero()[0]
     passed = np.stack([starts[at], track[at], tick[at], walk.tables.micros(starts[at])], axis=1)
     if taken:
         passed = np.concatenate([passed, rows])

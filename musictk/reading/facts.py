@@ -16,6 +16,7 @@ from musictk.reading.reasons import Reason, RejectedError
 
 Ints = NDArray[np.int64]
 
+
 def piece_facts(score: ScoreTick, notes: Notes, clock: Clock, limits: Limits) -> dict[str, Any]:
     """The facts of a piece, as {column of the catalog: value}.
 
@@ -60,11 +61,11 @@ def pitched_notes(score: ScoreTick, notes: Notes) -> Notes:
 
 def _metre(found: Metres, end: int) -> str:
     """The metre that lasts longest up to the tick `end`, such as "3/4"; the first on a tie."""
-    spans = np.append(found.start[1:], end) - found.start
+    starts = found.start.tolist()
+    signatures = zip(found.numerator.tolist(), found.denominator.tolist(), strict=True)
     lengths: dict[str, int] = {}
-    over_and_under = zip(found.numerator.tolist(), found.denominator.tolist(), strict=True)
-    for (over, under), span in zip(over_and_under, spans.tolist(), strict=True):
-        lengths[f"{over}/{under}"] = lengths.get(f"{over}/{under}", 0) + span
+    for (over, under), start, stop in zip(signatures, starts, [*starts[1:], end], strict=True):
+        lengths[f"{over}/{under}"] = lengths.get(f"{over}/{under}", 0) + stop - start
     return max(lengths, key=lambda metre: lengths[metre])
 
 

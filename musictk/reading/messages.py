@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -33,8 +33,14 @@ class ChannelMessages:
 
     def take(self, rows: Ints) -> ChannelMessages:
         """The messages at these indices."""
-        names = ("part", "tick", "command", "first", "second")
-        return replace(self, **{name: getattr(self, name).take(rows) for name in names})
+        return ChannelMessages(
+            width=self.width,
+            part=self.part.take(rows),
+            tick=self.tick.take(rows),
+            command=self.command.take(rows),
+            first=self.first.take(rows),
+            second=self.second.take(rows),
+        )
 
 
 def channel_messages(events: Events, offsets: Ints) -> ChannelMessages:

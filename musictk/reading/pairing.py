@@ -41,7 +41,7 @@ def pair_notes(messages: ChannelMessages, ends: Ints) -> Paired:
     track. A note-off of a pitch that is not sounding is ignored.
     """
     key = _keys(messages)
-    order = np.argsort(key, kind="stable")
+    order = key.argsort(kind="stable")
     key = key.take(order)
     strikes = (messages.command == 0x9) & (messages.second > 0)
     strike, tick = strikes.take(order), messages.tick.take(order)
@@ -54,7 +54,7 @@ def pair_notes(messages: ChannelMessages, ends: Ints) -> Paired:
         start, stop, unended = _match(key, strike, tick, ended)
     until = np.empty_like(messages.tick)
     until[order[start]] = stop
-    rows = np.flatnonzero(strikes)
+    rows = strikes.nonzero()[0]
     begin = messages.tick.take(rows)
     length = until.take(rows) - begin
     first, second = (
@@ -117,13 +117,13 @@ def _match(
     struck = np.bincount(segment, strike, count)
     released = np.bincount(segment, ~strike, count)
     even = (struck == released)[segment]
-    starts, stops = np.flatnonzero(strike & even), tick[~strike & even]
-    odd = np.flatnonzero(strike & ~even)
+    starts, stops = (strike & even).nonzero()[0], tick[~strike & even]
+    odd = (strike & ~even).nonzero()[0]
     if not len(odd):
         return starts, stops, 0
     place = np.where(strike, len(key), np.arange(len(key)))
     release = np.append(np.minimum.accumulate(place[::-1])[::-1], len(key))[odd]
-    strikes = np.flatnonzero(strike)
+    strikes = strike.nonzero()[0]
     timed = segment[strikes] * _SPAN + tick[strikes]
     again = np.searchsorted(timed, segment[odd] * _SPAN + tick[odd], "right")
     again = np.append(strikes, len(key))[again]

@@ -31,7 +31,7 @@ def build_tracks(events: Events, offsets: Ints, repairs: list[str]) -> list[Trac
     messages = channel_messages(events, offsets)
     ends, width = events.ends + offsets, messages.width
     group = _groups(messages, events.chunks.format)
-    played = np.flatnonzero(messages.command <= 0x9)
+    played = (messages.command <= 0x9).nonzero()[0]
     only = len(played) == len(messages)
     paired = pair_notes(messages if only else messages.take(played), ends)
     if paired.unended:
@@ -54,7 +54,7 @@ def build_tracks(events: Events, offsets: Ints, repairs: list[str]) -> list[Trac
 def _groups(messages: ChannelMessages, kind: int) -> Ints:
     """(N,) the group of each message: part << 7 | the program in effect at that message."""
     part = messages.part
-    changes = np.flatnonzero(messages.command == 0xC)
+    changes = (messages.command == 0xC).nonzero()[0]
     if not len(changes):
         return part << 7
     program = np.zeros(len(messages), np.int64)
@@ -100,7 +100,7 @@ def _members(group: Ints) -> dict[int, slice | Ints]:
     keys, places = _runs(group)
     if len(set(keys)) < len(keys):
         small = group.astype(np.uint16) if max(keys) < 1 << 16 else group  # sorted by radix
-        order = np.argsort(small, kind="stable")
+        order = small.argsort(kind="stable")
         keys, places = _runs(group[order])
         return {key: order[place] for key, place in zip(keys, places, strict=True)}
     return dict(sorted(zip(keys, places, strict=True), key=lambda row: row[0]))
@@ -108,16 +108,17 @@ def _members(group: Ints) -> dict[int, slice | Ints]:
 
 def _runs(group: Ints) -> tuple[list[int], list[slice]]:
     """The value of each run of equal values, and the slice of the run."""
-    edges = np.append(0, np.flatnonzero(group[1:] != group[:-1]) + 1)
-    stops = [*edges[1:].tolist(), len(group)]
-    return group[edges].tolist(), list(map(slice, edges.tolist(), stops))
+    inner = (group[1:] != group[:-1]).nonzero()[0]
+    inner += 1
+    edges = [0, *inner.tolist()]
+    return group.take(edges).tolist(), list(map(slice, edges, [*edges[1:], len(group)]))
 
 
 def _distinct(values: Ints) -> list[int]:
     """The distinct values, none below 0."""
     seen = np.zeros(int(values.max(initial=0)) + 1, np.bool_)
     seen[values] = True
-    return np.flatnonzero(seen).tolist()
+    return seen.nonzero()[0].tolist()
 
 
 def _controls(
@@ -132,7 +133,7 @@ def _controls(
     by_part = _firsts(made, lambda key: key >> 7)
     by_channel = _firsts(made, lambda key: (key >> 7) % width)
     for command, put in ((0xB, _put_controls), (0xE, _put_bends)):
-        here = np.flatnonzero(messages.command == command)
+        here = (messages.command == command).nonzero()[0]
         rows: dict[int, list[Ints]] = {}
         for key, places in _members(group[here]).items():
             part = key >> 7
@@ -144,7 +145,7 @@ def _controls(
             if len(found) > 1:
                 chosen = np.sort(np.concatenate(found))
                 chosen = chosen[np.argsort(messages.tick[chosen], kind="stable")]
-            put(made[home], messages.take(chosen), int(ends[(home >> 7) // width]))
+            put(made[home], messages, chosen, int(ends[(home >> 7) // width]))
 
 
 def _firsts(made: Iterable[int], of: Callable[[int], int]) -> dict[int, int]:
@@ -155,9 +156,9 @@ def _firsts(made: Iterable[int], of: Callable[[int], int]) -> dict[int, int]:
     return found
 
 
-def _put_controls(track: TrackTick, messages: ChannelMessages, end: int) -> None:
-    time = messages.tick.astype(np.int32)
-    number, value = messages.first.astype(np.uint8), messages.second.astype(np.uint8)
+def _put_controls(track: TrackTick, messages: ChannelMessages, rows: Ints, end: int) -> None:
+    time = messages.tick.take(rows).astype(np.int32)
+    number, value = messages.first.take(rows), messages.second.take(rows)
     track.controls = ControlChangeTickList.from_numpy(time, number, value)
     pedal = number == _PEDAL
     if pedal.any():
@@ -169,17 +170,21 @@ def _pedals(
 ) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Time and duration of each pedal; one that is never released lasts until `end`."""
     down = value >= 64
-    moved = np.flatnonzero(down != np.append(False, down[:-1]))
+    changed = down.copy()
+    changed[1:] ^= down[:-1]
+    moved = changed.nonzero()[0]
     time = time[moved]
     if len(time) % 2:
         time = np.append(time, np.int32(max(end, int(time[-1]))))
     return np.ascontiguousarray(time[::2]), np.ascontiguousarray(time[1::2] - time[::2])
 
 
-def _put_bends(track: TrackTick, messages: ChannelMessages, end: int) -> None:
-    value = (messages.second.astype(np.int64) << 7 | messages.first) - 0x2000
+def _put_bends(track: TrackTick, messages: ChannelMessages, rows: Ints, end: int) -> None:
+    value = messages.second.take(rows).astype(np.int64) << 7
+    value |= messages.first.take(rows)
+    value -= 0x2000
     track.pitch_bends = PitchBendTickList.from_numpy(
-        messages.tick.astype(np.int32), value.astype(np.int32)
+        messages.tick.take(rows).astype(np.int32), value.astype(np.int32)
     )
 
 

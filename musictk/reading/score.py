@@ -152,7 +152,8 @@ def _tempos(events: Events, offsets: Ints, repairs: list[str]) -> TempoTickList:
     chosen = np.lexsort((order, tick))
     chosen = chosen[micros[chosen] > 0]
     tick = tick[chosen]
-    last = np.append(tick[1:] != tick[:-1], True)[: len(tick)]
+    last = np.ones(len(tick), np.bool_)
+    np.not_equal(tick[1:], tick[:-1], out=last[:-1])
     return TempoTickList.from_numpy(
         tick[last].astype(np.int32), micros[chosen][last].astype(np.int32)
     )

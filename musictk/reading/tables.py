@@ -69,7 +69,7 @@ class EventTables:
 
     def _mark_tempos(self, size: Bytes) -> None:
         """Tempos are among the events of known length where there are many."""
-        meta = np.flatnonzero(self._bytes[:-2] == 0xFF)
+        meta = (self._bytes[:-2] == 0xFF).nonzero()[0]
         of_tempo = (self._bytes.take(meta + 1) == 0x51) & (self._bytes.take(meta + 2) == 3)
         meta = meta[of_tempo]
         for back in range(1, 5):
@@ -107,8 +107,11 @@ class EventTables:
         own = status >= 0x80
         if not own.all():
             # A track's first message must have a status: running status ends with the track.
-            given = np.flatnonzero(own)
-            status = np.repeat(status.take(given), np.diff(given, append=len(at)))
+            given = own.nonzero()[0]
+            runs = np.empty_like(given)
+            np.subtract(given[1:], given[:-1], out=runs[:-1])
+            runs[-1:] = len(at) - given[-1:]
+            status = status.take(given).repeat(runs)
         at += own
         first, second = self._bytes.take(at), self._bytes.take(at + 1)
         single = KIND.take(status) < 2
@@ -116,7 +119,7 @@ class EventTables:
             second[single] = 0
         either = first | second
         if int(either.max(initial=0)) > 0x7F:
-            wrong = np.flatnonzero(either > 0x7F)
+            wrong = (either > 0x7F).nonzero()[0]
             place = at[wrong[0]] + int(first[wrong[0]] < 0x80)
             raise RejectedError(Reason.CORRUPT, f"data byte over 127 at byte {place}")
         return status, first, second

@@ -33,8 +33,8 @@ class Session(Protocol):
     def step(self, sequence: NDArray[Any], condition: NDArray[np.float32]) -> NDArray[np.float32]:
         """Process (B, T) ids or (B, T, W) frames given (B, T, D) conditions; return logits.
 
-        The logits are (B, T, V). A condition (B, 1, D) is that of every position. T > 1 is a prefill. Raises CapacityError if a row would pass `capacity`; the session is then
-        unchanged.
+        The logits are (B, T, V). A condition (B, 1, D) is that of every position. T > 1 is a
+        prefill. Raises CapacityError if a row would pass `capacity`; the session is then unchanged.
         """
 
     def select(self, rows: Sequence[int]) -> Session:

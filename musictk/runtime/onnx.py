@@ -1,6 +1,6 @@
 """Run a bundle with ONNX Runtime alone. Free of torch.
 
-State is allocated once and bound by address. A slot with room for `capacity` positions is bound as
+State is allocated once and bound by address. A slot that the manifest calls `in_place` is bound as
 input and as output of the same step, so the graph writes it in place (GroupQueryAttention does) and
 nothing is copied per token; every other slot has two buffers that are swapped at each step.
 """
@@ -48,7 +48,7 @@ class Onnx(Engine["Buffers"]):
     ) -> None:
         super().__init__(directory, manifest)
         self.session, self.device = _open(directory / MODEL, threads, device)
-        self._in_place = ["capacity" in slot.shape for slot in manifest.slots]
+        self._in_place = [slot.in_place for slot in manifest.slots]
         self._initial = read_tensors(directory, "state.")
 
     def empty(self, batch: int, capacity: int) -> Buffers:

@@ -1,7 +1,7 @@
 """Rows to learn infilling from: some bars are moved behind the bars that follow them.
 
-A row of a piece is `past | bars | after`. Arranged, it is `past | after | bars`: the music after the
-bars is given before they are written, as in "fill in the middle" (Bavarian et al. 2022, arXiv
+A row of a piece is `past | bars | after`. Arranged, it is `past | after | bars`: the music after
+the bars is given before they are written, as in "fill in the middle" (Bavarian et al. 2022, arXiv
 2207.14255). Every position is in the row once, and only what is given is not predicted.
 """
 

@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file, load_model, save_file
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor
@@ -91,6 +91,8 @@ def load(directory: Path, network: Network) -> tuple[dict[str, Tensor], dict[str
             if name.startswith(LIVE)
         }
         if live:
+            with safe_open(last / WEIGHTS, "pt"):  # not loaded, but the run may end with them
+                pass
             ranks = [len(t) for name, t in live.items() if ".lora_A." in name]
             if ranks and not adapted(network):
                 adapt(network, ranks[0])

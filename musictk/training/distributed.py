@@ -65,6 +65,13 @@ class World:
             return wrapped.no_sync()
         return nullcontext()
 
+    def costs(self, wrapped: nn.Module, objective: nn.Module) -> Callable[..., Tensor]:
+        """The costs of a batch, for an evaluation.
+
+        FSDP gathers weights in its own call. Otherwise bypass the compiled call: shapes differ.
+        """
+        return wrapped if self.size > 1 and self.parallel == "fsdp" else objective.forward
+
     def reshard(self, wrapped: nn.Module) -> None:
         """After a forward pass without a backward one, free the weights that FSDP gathered."""
         for module in wrapped.modules():

@@ -54,7 +54,11 @@ class LanguageModeling(Task):
 
     def batch(self, settings: TrainSettings, draw: int, rows: slice) -> TaskBatch:
         loop = settings.loop
-        whole = self.train.batch(loop.seed, draw, loop.batch, loop.length)
+        # The first plan: what `replanned` has changed is not known when the next batch is drawn.
+        batch, length = loop.rows(draw // loop.accumulation, settings.schedule.steps)
+        share = batch // loop.batch
+        rows = slice(rows.start * share, rows.stop * share)
+        whole = self.train.batch(loop.seed, draw, batch, length)
         rate = settings.optimisation.condition_dropout
         conditions = drop_conditions(whole.conditions, loop.seed, draw, rate)
         controls = drop_controls(whole.controls, self.manifest.controls, loop.seed, draw)

@@ -26,7 +26,8 @@ ROUNDS = 3  # with each number of threads in turn
 ROUND_SECONDS = 0.15  # of the steps of a round with one number of threads, at least one step
 MOST_SECONDS = 2.0  # after which no further round begins
 WRITING = 300e6  # bytes per second of a checkpoint: copying, writing and checking
-OPTIMIZER = 3  # a checkpoint has the weights and two running means of gradients
+COPIES = 3  # of the size of the weights in a checkpoint: they and two running means of gradients
+AVERAGED = 2  # more copies: the average and the weights in training
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     """
     device = world.device
     batch = max(settings.loop.batch // world.size, 1)
-    settings = resolve(settings.but(compile=False, batch=batch), device)
+    settings = resolve(settings.but(compile=False, batch=batch, short_rows=0), device)
     trainer = Trainer(task, settings, World(0, 1, device, "ddp"), Path(), SilentListener())
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         trainer.build()
@@ -74,7 +75,8 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
         with use_threads(threads):
             evaluation = _evaluation(trainer) if task.validates else 0.0
     weights = sum(each.numel() * each.element_size() for each in trainer.objective.parameters())
-    pace = Pace(seconds[threads], evaluation, OPTIMIZER * weights / WRITING)
+    copies = COPIES + (AVERAGED if settings.optimisation.averaging else 0)
+    pace = Pace(seconds[threads], evaluation, copies * weights / WRITING)
     return Measured(pace, threads)
 
 

@@ -125,7 +125,7 @@ def unpack(
     for name, state in states.items():
         owner = parameters[name]
         home[id(owner)].state[owner] = {
-            key: _count(owner, value) if key == "step" else _like(owner, value)
+            key: _count(owner, value) if key == "step" else restored(owner, value)
             for key, value in state.items()
         }
 
@@ -135,7 +135,7 @@ def _count(parameter: Tensor, value: Tensor) -> Tensor:
     return value.to(parameter.device) if parameter.is_cuda else value
 
 
-def _like(parameter: Tensor, value: Tensor) -> Tensor:
+def restored(parameter: Tensor, value: Tensor) -> Tensor:
     """`value` with the device, shape (FSDP widens scalars) and sharding of the parameter."""
     value = value.to(parameter.device).reshape(parameter.shape)
     if not isinstance(parameter, DTensor):

@@ -25,7 +25,8 @@ MODEL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 TRAIN: Mapping[str, Any] = MappingProxyType(
     {
         **{"optimizer": "muon", "muon_steps": 3, "weight_decay": 0.1},
-        **{"schedule": "cosine", "warmup": 0.05, "final": 0.0},
+        **{"schedule": "wsd", "warmup": 0.05, "decay": 0.4, "final": 0.0, "averaging": 0.05},
+        "short_rows": 0.5,
     }
 )
 # Peak learning rates by optimizer and size. Muon's are measured for tiny and small; for the others

@@ -13,7 +13,9 @@ def rate(schedule: Schedule, step: int) -> float:
     """The factor of `lr` at step `step` (from 0).
 
     Cosine: a linear warm-up, then half a cosine down to `final`. OneCycle (Smith & Topin 2019, as
-    in PyTorch): half a cosine up from 1/25, then half a cosine down to 1/250,000.
+    in PyTorch): half a cosine up from 1/25, then half a cosine down to 1/250,000. WSD (Hu et al.
+    2024, arXiv 2404.06395): a linear warm-up, the peak, then a line down to `final` over the last
+    `decay` of the steps, at most those after the warm-up.
     """
     at = schedule.planned(step)
     if schedule.schedule == "onecycle":
@@ -24,6 +26,10 @@ def rate(schedule: Schedule, step: int) -> float:
     rising = schedule.warmup * schedule.steps
     if at < rising:
         return (at + 1) / (rising + 1)
+    if schedule.schedule == "wsd":
+        falling = max((1 - schedule.decay) * schedule.steps, rising)
+        left = min((schedule.steps - at) / max(schedule.steps - falling, 1), 1.0)
+        return schedule.final + (1 - schedule.final) * left
     return _ease(1.0, schedule.final, _share(at, rising, schedule.steps))
 
 

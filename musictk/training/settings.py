@@ -40,6 +40,11 @@ class Optimisation:
     weight_decay: float = setting(
         0.01, "Decoupled weight decay of weight matrices, not of norms, biases and embeddings."
     )
+    averaging: float = setting(
+        0.0,
+        "Part of the steps over which weights are averaged, to be scored and kept (0: off).",
+        high=1,
+    )
     clip: float = setting(1.0, "Maximum gradient norm; larger gradients are scaled down (0: off).")
     label_smoothing: float = setting(
         0.0, "Label smoothing of the cross-entropy; has no effect on piano-roll frames.", high=1
@@ -63,14 +68,20 @@ class Schedule:
     """The number of steps, and the learning rate over them."""
 
     steps: int = setting(1000, "Optimizer steps of the run.", above=0, automatic=True)
-    schedule: Literal["cosine", "onecycle"] = setting(
-        "cosine", "Learning-rate schedule: linear warm-up and cosine decay, or OneCycle."
+    schedule: Literal["cosine", "onecycle", "wsd"] = setting(
+        "cosine",
+        "Learning-rate schedule: warm-up and cosine, OneCycle, or warm-up-stable-decay (wsd).",
     )
     warmup: float = setting(
         0.05, "Warm-up steps as a fraction of all steps (`pct_start` of OneCycle).", below=1
     )
+    decay: float = setting(
+        0.4,
+        "Last part of the steps, over which the rate of the wsd schedule falls (0: never).",
+        high=1,
+    )
     final: float = setting(
-        0.05, "Final learning rate of the cosine schedule, as a fraction of `lr`.", high=1
+        0.05, "Final learning rate of the cosine and wsd schedules, as a fraction of `lr`.", high=1
     )
     patience: int = setting(
         0,
@@ -142,6 +153,11 @@ class Loop:
     length: int = setting(
         512, "Sequence length of a row, in tokens or frames.", above=1, automatic=True
     )
+    short_rows: float = setting(
+        0.0,
+        "Part of the steps, from the first, with rows of half the length, and twice as many rows.",
+        high=1,
+    )
     evaluate_every: int = setting(
         200, "Steps between two evaluations on the valid split.", above=0, automatic=True
     )
@@ -154,6 +170,16 @@ class Loop:
     )
     log_every: int = setting(10, "Logging interval, in steps.", above=0)
     tensorboard: bool = setting(True, "Write a TensorBoard event file.")
+
+    def rows(self, step: int, steps: int) -> tuple[int, int]:
+        """The batch size and length at `step` (from 0) of a run that is planned for `steps`."""
+        short = self.length >= 4 and step < self.short_rows * steps
+        return (2 * self.batch, self.length // 2) if short else (self.batch, self.length)
+
+    @property
+    def keep_every(self) -> int:
+        """Steps between two checkpoints that are kept; 0: only the last and the best are."""
+        return self.checkpoint_every if self.keep_checkpoints else 0
 
 
 @dataclass(frozen=True)

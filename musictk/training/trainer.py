@@ -17,6 +17,7 @@ from musictk.model.cost import parameters
 from musictk.model.network import Network
 from musictk.model.renames import current_names
 from musictk.training import checkpoint
+from musictk.training.average import Average
 from musictk.training.devices import autocast, tensors
 from musictk.training.directory import DAMAGED, LAST, CheckpointError
 from musictk.training.distributed import World
@@ -120,10 +121,14 @@ class Trainer:
         self.objective.load_state_dict(own, strict=False)
 
     def _restore_optimizers(self) -> None:
-        """Load the checkpoint's state of the optimizers and the scaler."""
+        """Load the checkpoint's state of the optimizers, the scaler and the average."""
+        named = named_parameters(self.objective)
+        self.average = Average(named, self.settings.optimisation.averaging)
         try:
             stored = current_names(self.network, self._stored)
-            unpack(self.optimizers, named_parameters(self.objective), stored)
+            if stored:
+                self.average.load(stored)
+            unpack(self.optimizers, named, stored)
             if self._scale:
                 self.scaler.load_state_dict(self._scale)
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
@@ -165,6 +170,7 @@ class Trainer:
             if math.isfinite(norm):
                 self.scaler.step(optimizer)
             optimizer.zero_grad()
+        self.average.add(step)
         if math.isfinite(norm):
             self.progress.updated(finite=True)
         elif not (self.scaler.is_enabled() and self.scaler.get_scale() > 1):
@@ -190,13 +196,11 @@ class Trainer:
             good = self.finished() or not progress.skipped_in_row
             progress.best_step = progress.step if good else progress.best_step
             return good
-        # FSDP gathers weights in its own call. Otherwise bypass the compiled call: shapes differ.
-        sharded = self.world.size > 1 and self.world.parallel == "fsdp"
         self.wrapped.eval()
-        costs = self.wrapped if sharded else self.objective.forward
-        with torch.no_grad():
+        costs = self.world.costs(self.wrapped, self.objective)
+        with torch.no_grad(), self.average.applied():
             found = self.task.validate(costs, self.settings, self.world.device)
-        self.world.reshard(self.wrapped)
+            self.world.reshard(self.wrapped)
         nll = self._nll = self.world.broadcast(found.cost)
         better = progress.scored(nll)
         if better:
@@ -226,34 +230,33 @@ class Trainer:
         Once only, before the first step, and only where there is a validation split.
         """
         trained = "from" in self.manifest.trained and self.progress.step == 0
-        if trained and self.progress.best_nll is None and self.task.validates:
-            better = self.evaluate()
-            if better:
-                self.save(better)
+        first = trained and self.progress.best_nll is None and self.task.validates
+        if first and self.evaluate():
+            self.save(best=True)
 
     def save(self, best: bool) -> None:
         """Write a checkpoint: every process gathers, the first writes, all wait for it."""
-        loop = self.settings.loop
         packed = pack(self.optimizers, named_parameters(self.objective))
-        packed |= checkpoint.own_tensors(self.objective)
-        network, live = whole_network(self.network, self.manifest)
-        if self.world.is_main:
-            trainer = {
-                "step": self.progress.step,
-                "progress": asdict(self.progress),
-                "settings": self.settings.flat(),
-                "scaler": self.scaler.state_dict(),
-            }
-            path = checkpoint.save(
-                self.directory,
-                network,
-                with_progress(self.manifest, **self._trained(network)),
-                packed | live,
-                trainer,
-                best=best,
-                keep_every=loop.checkpoint_every if loop.keep_checkpoints else 0,
-            )
-            self.listener.saved(path)
+        packed |= checkpoint.own_tensors(self.objective) | self.average.pack(self.network)
+        with self.average.applied():
+            network, live = whole_network(self.network, self.manifest)
+            if self.world.is_main:
+                trainer = {
+                    "step": self.progress.step,
+                    "progress": asdict(self.progress),
+                    "settings": self.settings.flat(),
+                    "scaler": self.scaler.state_dict(),
+                }
+                path = checkpoint.save(
+                    self.directory,
+                    network,
+                    with_progress(self.manifest, **self._trained(network)),
+                    live | packed,
+                    trainer,
+                    best=best,
+                    keep_every=self.settings.loop.keep_every,
+                )
+                self.listener.saved(path)
         self.world.barrier()
 
     def _trained(self, network: Network) -> dict[str, Any]:
@@ -270,7 +273,8 @@ class Trainer:
         }
 
     def outcome(self) -> Outcome:
-        """How the run ended."""
+        """How the run ended. The network then has the average of its weights, if there is one."""
+        self.average.apply()
         progress = self.progress
         ended: Ended = (
             "finished" if self.finished() else "patience" if self.stale() else "interrupted"

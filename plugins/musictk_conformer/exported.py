@@ -9,18 +9,20 @@ compared with the module that was trained.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from musictk.model.layers import Rotary, positions
 from musictk_conformer.residuals import HyperConnection, Residual
-from musictk_conformer.sublayers import HalfFeedForward, LocalAttention
-
-MOST = 256  # positions in one run of an exported conformer
-Rotation = tuple[Tensor, Tensor]
+from musictk_conformer.sublayers import (
+    Convolution,
+    GlobalAttention,
+    HalfFeedForward,
+    LocalAttention,
+)
+from musictk_conformer.windows import by_part, gains, mixed_weight
 
 
 class ExportedFeedForward(nn.Module):
@@ -37,36 +39,64 @@ class ExportedFeedForward(nn.Module):
         return F.linear(hidden, 0.5 * down.weight, 0.5 * down.bias)
 
 
-class ExportedAlong(nn.Module):
-    """A sublayer that expects (B, T, D), given (B, T, 1, D) by `ExportedHyperConnection`."""
+class ExportedGlobalAttention(nn.Module):
+    """`GlobalAttention` that also takes (B, T, 1, D), from `ExportedHyperConnection`."""
 
-    def __init__(self, trained: nn.Module) -> None:
+    def __init__(self, trained: GlobalAttention) -> None:
         super().__init__()
         self.trained = trained
 
     def begin(self, batch: int, capacity: int) -> list[Tensor]:
-        """The state of the sublayer."""
-        return cast(Any, self.trained).begin(batch, capacity)
+        """Keys and values."""
+        return self.trained.begin(batch, capacity)
 
-    def forward(self, x: Tensor, *rest: Any) -> tuple[Tensor, list[Tensor]]:
+    def forward(
+        self, x: Tensor, position: Tensor, rotary: list[Tensor] | None, state: list[Tensor]
+    ) -> tuple[Tensor, list[Tensor]]:
+        """(B, T, D) or (B, T, 1, D) -> the same, and the keys and values."""
+        angles = None if rotary is None else rotary[-1]
+        out, state = self.trained(x.flatten(2), position, angles, state)
+        return out.unsqueeze(2) if x.dim() == 4 else out, state
+
+
+class ExportedConvolution(nn.Module):
+    """`Convolution` whose depthwise convolution, state and Swish are one node of ONNX Runtime.
+
+    The state is (B, 2 D, kernel - 1): with channels last, the node is nine times as slow for 1,024
+    of them.
+    """
+
+    def __init__(self, trained: Convolution) -> None:
+        super().__init__()
+        self.trained = trained
+
+    def begin(self, batch: int, capacity: int) -> list[Tensor]:
+        """Zeros (B, 2 D, kernel - 1)."""
+        return [each.transpose(1, 2) for each in self.trained.begin(batch, capacity)]
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) or (B, T, 1, D) -> the same, and the new state."""
-        if x.dim() == 3:
-            return self.trained(x, *rest)
-        out, state = self.trained(x.squeeze(2), *rest)
-        return out.unsqueeze(2), state
+        trained = self.trained
+        rows = x.flatten(2)
+        frames = F.glu(trained.up(trained.norm(rows)), -1).transpose(1, 2)
+        out, tail = torch.onnx.ops.symbolic_multi_out(
+            "com.microsoft::CausalConvWithState",
+            (frames, trained.depthwise.weight, trained.depthwise.bias, state[0]),
+            attrs={"activation": "silu"},
+            dtypes=(x.dtype, x.dtype),
+            shapes=(frames.shape, state[0].shape),
+            version=1,
+        )
+        down = trained.down(trained.channel_norm(out.transpose(1, 2)))
+        return down.unsqueeze(2) if x.dim() == 4 else down, [tail]
 
 
-class ExportedLocalAttention(nn.Module):
-    """`LocalAttention` whose scales are normalised and rotated together."""
+class ExportedBiasedAttention(nn.Module):
+    """`LocalAttention` with a learned bias, whose scales are normalised together."""
 
     def __init__(self, trained: LocalAttention) -> None:
         super().__init__()
         self.trained = trained
-        columns = [torch.arange(-w, MOST) for w in trained.windows]
-        for i, (scale, column) in enumerate(zip(trained.scales, columns, strict=True)):
-            # Not centred on the chunk: over MOST positions and one window it fits all the same.
-            factor = torch.exp(-column.unsqueeze(1) * scale.attention.decay)
-            self.register_buffer(f"decay{i}", factor, persistent=False)
         self.register_buffer("ones", torch.ones(trained.head_dim), persistent=False)
         self.ones: Tensor
 
@@ -75,97 +105,28 @@ class ExportedLocalAttention(nn.Module):
         return self.trained.begin(batch, capacity)
 
     def forward(
-        self, x: Tensor, rotary: Rotation | None, masks: list[Tensor], state: list[Tensor]
+        self, x: Tensor, rotary: None, masks: list[Tensor], state: list[Tensor]
     ) -> tuple[Tensor, list[Tensor]]:
         """(B, T, D) or (B, T, 1, D) -> the same, and the keys and values of each scale."""
         local = self.trained
         scales, heads, head_dim = len(local.windows), local.heads, local.head_dim
-        weight = local.qkv.weight.view(scales, 3, heads, head_dim, -1).transpose(0, 1)
-        projected = F.linear(local.norm(x), weight.reshape(3 * scales * heads * head_dim, -1))
+        projected = F.linear(local.norm(x), by_part(local).flatten(0, 3))
         apart = projected.view(*x.shape[:2], 3 * scales * heads, head_dim)
         pair, values = torch.split(apart, [2 * scales * heads, scales * heads], 2)
-        pair = self._rotated(self._normalised(pair), rotary).transpose(1, 2)
+        if (gain := gains(local)) is not None:
+            pair = F.rms_norm(pair, (head_dim,), self.ones) * gain.flatten(0, 2)
+        pair = pair.transpose(1, 2)
         parts = [*torch.split(pair, heads, 1), *torch.split(values.transpose(1, 2), heads, 1)]
         mixed: list[Tensor] = []
         after: list[Tensor] = []
-        for i in range(scales):
+        for i, scale in enumerate(local.scales):
             q, k, v = parts[i::scales]
-            out, kept = self._attend(i, q, k, v, masks[i], state[2 * i : 2 * i + 2])
+            past_k, past_v = state[2 * i : 2 * i + 2]
+            out, past_k, past_v = scale.attention(q, k, v, masks[i], past_k, past_v)
             mixed.append(out)
-            after += kept
-        share = local.mix.softmax(0).repeat_interleave(heads * head_dim)
+            after += [past_k, past_v]
         joined = torch.cat(mixed, 1).transpose(1, 2)
-        return F.linear(joined.reshape(*x.shape[:-1], -1), local.out.weight * share), after
-
-    def _attend(
-        self, i: int, q: Tensor, k: Tensor, v: Tensor, mask: Tensor, state: list[Tensor]
-    ) -> tuple[Tensor, list[Tensor]]:
-        """`WindowedAttention` of one block, given queries that have decayed."""
-        attention, length = self.trained.scales[i].attention, k.shape[2]
-        keys, values = torch.cat([state[0], k], 2), torch.cat([state[1], v], 2)
-        seen = keys
-        if attention.xpos:
-            index = torch.arange(attention.window + length, device=q.device)
-            seen = keys * self.get_buffer(f"decay{i}").index_select(0, index)
-        out = F.scaled_dot_product_attention(q, seen, values, attn_mask=mask, scale=attention.scale)
-        return out, [keys[:, :, length:], values[:, :, length:]]
-
-    def _normalised(self, pair: Tensor) -> Tensor:
-        """Queries, then keys (B, T, 2 · scales · H, Dh), with the norms of their scales."""
-        splits = [scale.split for scale in self.trained.scales]
-        norms = [*(each.q_norm for each in splits), *(each.k_norm for each in splits)]
-        gains: list[Tensor] = [each.weight for each in norms if isinstance(each, nn.RMSNorm)]
-        if not gains:
-            return pair
-        gain = torch.stack(gains).repeat_interleave(self.trained.heads, 0)
-        return F.rms_norm(pair, (pair.shape[-1],), self.ones) * gain
-
-    def _rotated(self, pair: Tensor, rotary: Rotation | None) -> Tensor:
-        """`rotate`, of (B, T, 2 · scales · H, Dh)."""
-        if rotary is None:
-            return pair
-        first, second = pair.chunk(2, -1)
-        return pair * rotary[0] + torch.cat([second, first], -1) * rotary[1]
-
-
-class ExportedRotary(nn.Module):
-    """The cosines and sines of `Rotary`, for all heads of all scales; the queries also decay."""
-
-    def __init__(self, trained: Rotary, local: LocalAttention) -> None:
-        super().__init__()
-        self.rates = trained.rates
-        decays = [scale.attention.decay for scale in local.scales]
-        both = torch.stack([*decays, *(torch.zeros_like(each) for each in decays)])
-        self.decay = both.repeat_interleave(local.heads, 0)  # (2 · scales · H, Dh)
-
-    def forward(self, position: Tensor, length: int) -> Rotation:
-        """(B,) -> twice (B, T, 2 · scales · H, Dh)."""
-        angle = positions(position, length)[:, :, None, None] * self.rates
-        row = torch.arange(length, device=position.device)
-        fade = torch.exp(row[:, None, None] * self.decay)
-        cos, sin = angle.cos(), angle.sin()
-        return torch.cat([cos, cos], -1) * fade, torch.cat([-sin, sin], -1) * fade
-
-
-class ExportedMask(nn.Module):
-    """`WindowMask` of one block, without a bias."""
-
-    def __init__(self, window: int) -> None:
-        super().__init__()
-        self.window = window
-        distance = torch.arange(MOST).unsqueeze(1) - torch.arange(-window, MOST)
-        self.register_buffer("near", (distance >= 0) & (distance <= window), persistent=False)
-        self.near: Tensor
-
-    def forward(
-        self, position: Tensor, length: int, past: bool, bias: Tensor | None = None
-    ) -> Tensor:
-        """(B, 1, T, window + T), True where a query sees a key."""
-        row = torch.arange(length, device=position.device)
-        column = torch.arange(self.window + length, device=position.device)
-        written = column >= (self.window - position).unsqueeze(1)  # (B, window + T)
-        near = self.near.index_select(0, row).index_select(1, column)
-        return near & written[:, None, None, :]
+        return F.linear(joined.reshape(*x.shape[:-1], -1), mixed_weight(local)), after
 
 
 class ExportedHyperConnection(Residual):
@@ -191,11 +152,10 @@ class ExportedHyperConnection(Residual):
         return residual + gain * out
 
 
-# What stands in for a sublayer of a block, by its name.
+# What replaces a sublayer of a block, by its name.
 EXPORTED: dict[str, Callable[[Any], nn.Module]] = {
     "first": ExportedFeedForward,
-    "local": ExportedLocalAttention,
-    "convolution": ExportedAlong,
-    "global_attention": ExportedAlong,
+    "convolution": ExportedConvolution,
+    "global_attention": ExportedGlobalAttention,
     "second": ExportedFeedForward,
 }

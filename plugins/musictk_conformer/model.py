@@ -17,9 +17,8 @@ from musictk.model.windowed import DynamicBias, WindowMask
 from musictk_conformer.config import ConformerConfig
 from musictk_conformer.exported import (
     EXPORTED,
+    ExportedBiasedAttention,
     ExportedHyperConnection,
-    ExportedMask,
-    ExportedRotary,
 )
 from musictk_conformer.residuals import HyperConnection, Residual
 from musictk_conformer.sublayers import (
@@ -28,6 +27,7 @@ from musictk_conformer.sublayers import (
     HalfFeedForward,
     LocalAttention,
 )
+from musictk_conformer.windows import ExportedRotary, ExportedWindows
 
 
 class Conformer(Architecture):
@@ -65,12 +65,10 @@ class Conformer(Architecture):
         """See `Architecture.for_export`."""
         network = copy.deepcopy(self)
         for block in network.blocks:
-            block.for_export()
+            block.for_export(None if self.rotary is None else self.max_length)
         if self.rotary is not None:
-            local = self.blocks[0].local
-            network.rotary = ExportedRotary(self.rotary, local)  # type: ignore[assignment]
-            for i, mask in enumerate(self.masks):
-                network.masks[i] = ExportedMask(mask.window)
+            rotary = ExportedRotary(self.rotary, self.blocks[0].local, self.max_length)
+            network.rotary, network.masks = rotary, Stack(())  # type: ignore[assignment]
         return network
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
@@ -117,11 +115,20 @@ class Block(nn.Module):
         self.slots = 1 + 2 * len(config.windows) + (0 if self.global_attention is None else 2)
 
     @torch.jit.unused
-    def for_export(self) -> None:
-        """Replace the sublayers by those of `musictk_conformer.exported`."""
+    def for_export(self, max_length: int | None) -> None:
+        """Replace the sublayers by those of `musictk_conformer.exported`.
+
+        `max_length` is None where local attention has a learned bias.
+        """
         for name, kind in EXPORTED.items():
             if self._modules.get(name) is not None:
                 self._modules[name] = kind(self._modules[name])
+        local = self.local
+        self._modules["local"] = (
+            ExportedBiasedAttention(local)
+            if max_length is None
+            else ExportedWindows(local, max_length)
+        )
         for i, each in enumerate(self.residuals):
             if isinstance(each, HyperConnection):
                 self.residuals[i] = ExportedHyperConnection(each)

@@ -60,6 +60,47 @@ def test_the_index_stays_small_however_many_versions(catalog: Catalog, find: Fin
     assert 0 < many < 300
 
 
+def test_near_duplicates_are_found_in_every_level_of_the_index(
+    catalog: Catalog, find: Find
+) -> None:
+    def made(number: int, version: int = 0) -> ExaminedFile:
+        held = {*hashes(number, 80), *hashes(50_000 + number, 20 * version)}
+        return find(number + 10_000 * version, sketch=sketch(held))
+
+    for start in range(0, 8400, 600):
+        catalog.record([made(number) for number in range(start, start + 600)])
+    with catalog.reading() as session:
+        query = "SELECT key >> 40, count(*), count(DISTINCT file_id) FROM postings GROUP BY 1"
+        levels = session.connection().exec_driver_sql(query).all()
+    assert [level for level, *_ in levels] == [0, 1, 2]
+    assert sum(files for *_, files in levels) >= 8400
+    assert levels[2][2] < 1000  # those added since the last promotion
+    again = [*range(20), *range(4000, 4020), *range(8380, 8400)]
+    catalog.record([made(number, version=1) for number in again])
+    groups = clusters(catalog)
+    pairs = [(groups[f"{n:064x}"], groups[f"{n + 10_000:064x}"]) for n in again]
+    assert all(one == other for one, other in pairs)
+    assert len(set(groups.values())) == 8400
+    pieces = {piece.sha256: piece for piece in catalog.pieces()}
+    gone = [pieces[f"{n:064x}"] for n in again]
+    catalog.forget([(piece.path, "") for piece in gone])
+    numbers = ",".join(str(piece.id) for piece in gone)
+    query = f"SELECT count(*) FROM postings WHERE file_id IN ({numbers})"
+    with catalog.reading() as session:
+        assert session.connection().exec_driver_sql(query).scalar() == 0
+
+
+def test_a_catalog_can_be_opened_by_the_version_before_the_levels(
+    catalog: Catalog, find: Find, tmp_path: Path
+) -> None:
+    catalog.record([find(number, sketch=version(1, number)) for number in range(3)])
+    catalog.close()
+    downgrade(tmp_path / "catalog.db", "0006")
+    with Catalog.open(f"sqlite:///{tmp_path}/catalog.db", tmp_path) as upgraded:
+        upgraded.record([find(100, sketch=version(1, 100))])
+        assert len(set(clusters(upgraded).values())) == 1
+
+
 def test_common_patterns_do_not_join_pieces(catalog: Catalog, find: Find) -> None:
     scales = sorted(hashes(1, 30))
     found = [

@@ -31,6 +31,7 @@ QUERIES: list[Callable[[Catalog], Any]] = [
     lambda catalog: catalog.files(status="accepted", limit=2),
     lambda catalog: catalog.files(label=("period", "Baroque"), limit=2),
     lambda catalog: catalog.rejected("corrupt"),
+    lambda catalog: catalog.rejected("corrupt", limit=2, after=3),
     lambda catalog: catalog.known_locations(["midis/CPE"], ["midis/x.mid"]),
     lambda catalog: catalog.forget([("midis/x.mid", "")]),
     lambda catalog: catalog.complete_splits(Fractions(0.2, 0.2)),
@@ -130,6 +131,27 @@ def test_the_search_follows_every_change(filled: Catalog, find: Find) -> None:
     assert len(found(filled, "folder")) == 1
 
 
+def test_a_page_of_a_search_is_the_beginning_of_the_whole(catalog: Catalog, find: Find) -> None:
+    def made(number: int) -> ExaminedFile:
+        own = number % 50 > 0
+        return find(
+            number,
+            path=f"midis/{number * 7 % 2300:04}.mid",
+            composer="Jan Zelenka" if own else "Bach",
+            title="Theme" if own or number % 100 else "On a theme of Zelenka",
+            sketch=sketch(range(number * 10, number * 10 + 9)),
+        )
+
+    catalog.record([made(number) for number in range(2300)])
+    catalog.alias("Jan Zelenka", "Dismas")
+    for text, count in (("zelenka", 2277), ("jan dismas", 2254), ("theme", 2300), ("of zel", 23)):
+        whole = [row["id"] for row in catalog.search(text, limit=None)]
+        assert len(whole) == count
+        for limit in (1, 100, 2290):
+            page = [row["id"] for row in catalog.search(text, limit=limit)]
+            assert page == whole[:limit], (text, limit)
+
+
 @pytest.mark.parametrize(
     "text", ["piece", "PIECE 2", "e", "c major", "%", 'piece "c major"', "bach/4", "'"]
 )
@@ -211,3 +233,17 @@ def test_a_page_on_the_command_line(filled: Catalog, capsys: pytest.CaptureFixtu
     code, out, err = shell.here(capsys, "catalog", "files", "--limit", "2", "--after", "2")
     assert code == 0, err
     assert [line.split()[0] for line in out.splitlines()[1:]] == ["3", "4"]
+
+
+def test_a_page_of_rejected_files(
+    filled: Catalog, find: Find, capsys: pytest.CaptureFixture[str]
+) -> None:
+    broken = [find(n, path=f"midis/y{n}.mid", code="empty", facts={}) for n in range(40, 45)]
+    filled.record(broken)
+    whole = [row["id"] for row in filled.rejected("empty")]
+    assert len(whole) == 5
+    shell = Shell(filled.root)
+    page = ("catalog", "rejected", "--code", "empty", "--limit", "2", "--after", str(whole[1]))
+    code, out, err = shell.here(capsys, *page)
+    assert code == 0, err
+    assert [int(line.split()[0]) for line in out.splitlines()[1:]] == whole[2:4]

@@ -13,7 +13,7 @@ import pytest
 from tests.cli.silent import NO_FILTER
 
 SMALL = ("--set", "model.dim=32", "--set", "model.depth=1", "--set", "model.heads=2")
-SHORT = ("--set", "max_length=1024", "--set", "length=128", "--steps", "2")
+SHORT = ("--set", "max_length=1024", "--set", "length=128", "--steps", "8")
 SCRIPT = Path(__file__).with_name("silent.py")
 LATE = (
     11  # seconds: ONNX Runtime's telemetry, where it is on, looks up its host 9 s after the import

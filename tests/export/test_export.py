@@ -16,6 +16,7 @@ from safetensors.numpy import load_file, save_file
 from musictk.errors import MusictkError, UsageError
 from musictk.export import Excerpt, ExportReport, export_onnx, export_torchscript
 from musictk.export import onnx as onnx_export
+from musictk.export.writing import Written
 from musictk.model import bundle
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.plugin import Registry
@@ -63,6 +64,12 @@ def test_the_report_has_the_measured_values(report: ExportReport, source: Path) 
     # The weights are stored once, in the graph: a second copy would double the file.
     assert report.bytes < 1.3 * (source / "weights.safetensors").stat().st_size
     assert Manifest.read(report.path).trained["export"]["steps"] == report.steps
+
+
+def test_attention_reads_the_joint_projection(report: ExportReport) -> None:
+    nodes = [node.op_type for node in onnx.load(report.path / "model.onnx").graph.node]
+    assert "GroupQueryAttention" in nodes
+    assert not {"Reshape", "Transpose", "Slice", "Split", "Concat"} & set(nodes)
 
 
 def test_int8_and_fp16_are_smaller_and_own_up_to_their_rounding(
@@ -156,14 +163,15 @@ def test_a_changed_weight_is_refused(
     """One weight of the 25,600 of the embedding, off by a tenth, is enough to be found out."""
     write = onnx_export.write_graph
 
-    def tampered(network: object, manifest: Manifest, path: Path) -> None:
-        write(network, manifest, path)  # type: ignore[arg-type]
+    def tampered(network: object, manifest: Manifest, path: Path) -> Written:
+        written = write(network, manifest, path)  # type: ignore[arg-type]
         model = onnx.load(path)
         weight = next(t for t in model.graph.initializer if list(t.dims) == [400, 64])
         array = numpy_helper.to_array(weight).copy()
         array[17, 3] += 0.1
         weight.CopyFrom(numpy_helper.from_array(array, weight.name))
         onnx.save(model, path)
+        return written
 
     target = tmp_path / "exports" / "out"
     shutil.copytree(report.path, target)

@@ -12,7 +12,7 @@ import torch
 from symusic.core import ScoreTick
 
 from musictk import runtime
-from musictk.controls import Controls
+from musictk.controls import NO_CONTROLS, Controls
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.model.manifest import make_component
@@ -56,7 +56,7 @@ def controlled(name: str) -> Runtime:
 
 
 def load_untrained(
-    made: Tokenizer, trained: dict[str, Any] | None = None, controls: Controls = Controls()
+    made: Tokenizer, trained: dict[str, Any] | None = None, controls: Controls = NO_CONTROLS
 ) -> Runtime:
     """The same over a tokenizer at hand; `trained` is the manifest's record of training."""
     torch.manual_seed(0)

@@ -12,8 +12,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, Trac
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.metres import known_metres
 from musictk.generation.prompts import encode_prompt, last_positions
-from musictk.music import bar_lines
-from musictk.music import notes
+from musictk.music import bar_lines, notes
 
 from .pieces import MIDIS, tokenizer
 

@@ -22,10 +22,9 @@ from benchmarks.bars import wrong_lines
 from musictk.config import plain
 from musictk.errors import MusictkError
 from musictk.files import digest
-from musictk.music import bar_lines
 from musictk.model.conditions import Conditions
 from musictk.model.manifest import Manifest
-from musictk.music import bars
+from musictk.music import bar_lines, bars
 from musictk.testing import tokenizers as laws
 from musictk.tokens import METRE, Tokenizer, Tokens
 from musictk.tokens.metrics import METRES, Metrics

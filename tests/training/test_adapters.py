@@ -20,11 +20,12 @@ from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
 
 
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_adapters_leave_an_ordinary_bundle_and_resume_exactly(
-    small: SimpleNamespace, tmp_path: Path
+    small: SimpleNamespace, tmp_path: Path, averaging: float
 ) -> None:
     first = small.run(tmp_path / "first")
-    settings = small.SMALL.but(checkpoint_every=6)
+    settings = small.SMALL.but(checkpoint_every=6, averaging=averaging)
     split, valid = small.splits()
     outcomes = []
     for name, listener in (("whole", None), ("cut", small.Stopper(6))):

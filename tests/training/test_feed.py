@@ -3,6 +3,7 @@ from __future__ import annotations
 from types import SimpleNamespace
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -10,9 +11,10 @@ from musictk.training.feed import Feed, torch_seed
 from musictk.training.language import drop_conditions
 
 
-def test_processes_share_out_the_whole_batch(small: SimpleNamespace) -> None:
+@pytest.mark.parametrize("short_rows", [0.0, 0.5])
+def test_processes_share_out_the_whole_batch(small: SimpleNamespace, short_rows: float) -> None:
     task = small.task()
-    settings = small.SMALL.but(accumulation=2)
+    settings = small.SMALL.but(accumulation=2, steps=4, short_rows=short_rows)
     with Feed(task, settings, slice(0, 4)) as feed:
         whole = [feed[step] for step in range(3)]
     parts = []
@@ -27,6 +29,17 @@ def test_processes_share_out_the_whole_batch(small: SimpleNamespace) -> None:
         for part, first, second in zip(data.parts, one.parts, other.parts, strict=True):
             for joined, *shares in zip(part.arrays, first.arrays, second.arrays, strict=True):
                 assert np.array_equal(joined, np.concatenate(shares))
+
+
+def test_the_first_rows_are_shorter_and_more(small: SimpleNamespace) -> None:
+    task = small.task()
+    settings = small.SMALL.but(accumulation=2, steps=4, short_rows=0.5)
+    with Feed(task, settings, slice(0, 4)) as feed:
+        shapes = [[part.arrays[0].shape for part in feed[step].parts] for step in range(4)]
+    assert shapes == [[(8, 16)] * 2] * 2 + [[(4, 32)] * 2] * 2
+    for length in (2, 3):  # too short to be halved
+        with Feed(task, settings.but(length=length), slice(0, 4)) as feed:
+            assert feed[0].parts[0].arrays[0].shape == (4, length)
 
 
 def test_a_step_is_the_same_whatever_came_before(small: SimpleNamespace) -> None:

@@ -71,11 +71,12 @@ def test_checkpoints_may_be_kept_from_every_stage(small: SimpleNamespace, tmp_pa
         assert (path / "optimizer.safetensors").exists() == (step == 12)
 
 
+@pytest.mark.parametrize("averaging", [0.0, 0.5])
 def test_best_and_last_are_bundles_that_score_as_reported(
-    small: SimpleNamespace, tmp_path: Path
+    small: SimpleNamespace, tmp_path: Path, averaging: float
 ) -> None:
     recorder = Recorder()
-    settings = small.SMALL.but(evaluate_batches=0)
+    settings = small.SMALL.but(evaluate_batches=0, averaging=averaging)
     outcome = small.run(tmp_path, settings, listener=recorder)
     trained_on, valid = small.splits()
     for path, expected in ((outcome.best, outcome.best_nll), (outcome.last, None)):
@@ -175,6 +176,9 @@ def test_a_finished_run_resumes_to_itself(small: SimpleNamespace, tmp_path: Path
         {"precision": "fp16"},
         {"accumulation": 2},
         {"schedule": "onecycle", "warmup": 0.3},
+        {"schedule": "wsd", "decay": 0.5, "final": 0.0},
+        {"averaging": 0.3, "optimizer": "muon"},
+        {"short_rows": 0.75},
         {"optimizer": "muon"},
         {"label_smoothing": 0.1, "clip": 0.5, "condition_dropout": 1.0},
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_a_run_ends_in_time_whatever_the_machine_does(pace: Pace, slow: Speed) -
 
 
 def test_the_rate_reaches_its_end_whenever_that_is() -> None:
-    for end, schedule in [(60, "cosine"), (200, "cosine"), (60, "onecycle"), (200, "onecycle")]:
+    for end, schedule in product((60, 200), ("cosine", "onecycle")):
         plan = Schedule(steps=100, schedule=schedule)  # type: ignore[arg-type]
         moved = replace(plan, replanned=((50, end),))
         before = [rate(moved, step) for step in range(51)]
@@ -84,6 +85,15 @@ def test_the_rate_reaches_its_end_whenever_that_is() -> None:
         assert after[-1] == pytest.approx(rate(plan, 99), abs=0.01)
         assert moved.end == end
     assert Schedule(steps=7).end == 7
+
+
+@pytest.mark.parametrize("end", [60, 200])
+def test_a_line_falls_over_what_is_left_of_the_changed_run(end: int) -> None:
+    plan = Schedule(steps=100, schedule="wsd", decay=0.5, final=0.0)
+    moved = replace(plan, replanned=((50, end),))
+    falling = [rate(moved, step) for step in range(50, end)]
+    left = end - 50
+    assert falling == pytest.approx([(left - step) / left for step in range(left)])
 
 
 def test_changes_of_the_end_are_in_order() -> None:

@@ -27,6 +27,9 @@ def test_what_the_user_gives_is_kept() -> None:
     assert "rotary" not in recipe.model
     assert recipe.model["rmsnorm"] is True
     assert "warmup" not in recipe.train
+    assert recipe.train["schedule"] == "wsd"
+    assert recipe.train["averaging"] > 0
+    assert recipe.train["short_rows"] > 0
     assert recipe.train["optimizer"] == "muon"
 
 
