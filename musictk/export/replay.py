@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.model.conditions import Mixture
 from musictk.runtime import Runtime, Session
 from musictk.tokens import Frames, Space
 
@@ -161,7 +162,7 @@ def speeds(runtimes: list[Runtime], steps: int = 48, rounds: int = 5) -> list[fl
     sessions = [runtime.begin(1, capacity) for runtime in runtimes]
     for round_ in range(rounds + 1):
         for runtime, session, times in zip(runtimes, sessions, measured, strict=True):
-            nothing = [[] for _ in runtime.manifest.conditions.labels]
+            nothing: Mixture = [[] for _ in runtime.manifest.conditions.labels]
             condition = runtime.condition(nothing)[None, None]
             start = time.perf_counter()
             for at in range(round_ * steps, (round_ + 1) * steps):

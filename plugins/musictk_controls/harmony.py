@@ -80,8 +80,8 @@ class Chord(Control):
         weights, bass = bars.classes(self.parts), _bass(bars, self.parts)
         total = weights.sum(axis=1, keepdims=True)
         tones = weights @ _TEMPLATES.T  # (N · parts, chords) time for which tones of each sound
-        # A fourth tone must sound long enough to count; the bass votes for chords that have it, most
-        # for those on it. The last term decides between equal ones in the same way in every key.
+        # A fourth tone must sound long enough to count; the bass votes for chords that have it,
+        # most for those on it. The last term decides between equal ones alike in every key.
         votes = tones - total * 0.12 * (_TEMPLATES.sum(axis=1) - 3)
         votes += total * (0.5 * bass @ _TEMPLATES.T + 0.05 * bass @ _IS_ROOT - 1e-6 * bass @ _ABOVE)
         best = votes.argmax(axis=1)
