@@ -174,6 +174,11 @@ def scale() -> str:
     return _sources("musictk-scale", "musictk_scale/sampler.py")
 
 
+def loudness() -> str:
+    """The bar control of examples/."""
+    return _sources("musictk-loudness", "musictk_loudness/control.py")
+
+
 def _sources(distribution: str, *names: str) -> str:
     parts = []
     for name in names:
@@ -195,6 +200,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
         example,
         melody,
         scale,
+        loudness,
     )
 }
 

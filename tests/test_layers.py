@@ -39,7 +39,7 @@ IMPORTED_BY = {
     "safetensors": None,
 }
 TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sketches", "spelling"}
-TORCH_FREE |= {"threads", "garbage", "tokens"}
+TORCH_FREE |= {"threads", "garbage", "tokens", "keys", "controls"}
 TORCH_FREE |= {
     "catalog",
     "reading",
@@ -49,7 +49,7 @@ TORCH_FREE |= {
     "musictk_remi",
     "musictk_pianoroll",
 }
-TORCH_FREE |= {"musictk_events", "musictk_text", "musictk_samplers"}
+TORCH_FREE |= {"musictk_events", "musictk_text", "musictk_samplers", "musictk_controls"}
 EVERYWHERE = {"musictk.cli.doctor"}  # it checks every library
 TORCH_FREE_MODULES = {
     "musictk.model.manifest",

@@ -122,7 +122,7 @@ def test_the_core_runs_with_no_plugin_at_all(wheel: Path, tmp_path: Path) -> Non
         "metadata.entry_points = lambda **query: metadata.EntryPoints()\n"
         "from musictk.cli.main import main\n"
         "from musictk.plugin import registry\n"
-        "assert {{offer.kind for offer in registry().offers()}} == {{'runtime', 'tracker'}}\n"
+        "assert {{offer.kind for offer in registry().offers()}} == {{'runtime', 'tracker', 'control'}}\n"
         "main({arguments})"
     )
     listed = run(bare, code.format(arguments="['--json', 'plugins']"), tmp_path)
@@ -130,6 +130,7 @@ def test_the_core_runs_with_no_plugin_at_all(wheel: Path, tmp_path: Path) -> Non
     assert {offer["kind"] for offer in found["offers"]} == {
         "runtime",
         "tracker",
+        "control",
     }  # those of musictk itself
     assert not found["failures"]
     (tmp_path / "midis").mkdir()
