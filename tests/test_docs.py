@@ -52,6 +52,7 @@ def test_decisions_are_short_and_numbered() -> None:
 
 
 HAND = [page for page in PAGES if page.name != "CHANGELOG.md" and "decisions" not in page.parts]
+PIPE = re.compile(r' [|>] (?=(?:[^"]*"[^"]*")*[^"]*$)')  # outside quotation marks
 HAND = [
     page for page in (*HAND, ROOT / "CONTRIBUTING.md") if page.name not in ("log.md", "commands.md")
 ]
@@ -151,7 +152,7 @@ def command_lines() -> Iterator[tuple[str, list[str]]]:
         spans += re.findall(r"^    (.+)$", text_of(page), re.M)
         for span in spans:
             if match := re.match(r"(?:\. \S+ && )?(?:torchrun .*-m )?musictk( -?[a-z].*)", span):
-                line = match[1].split("  #")[0].split(" | ")[0].split(" > ")[0].rstrip("…. ")
+                line = PIPE.split(match[1].split("  #")[0])[0].rstrip("…. ")
                 yield page.name, shlex.split(line)
 
 
