@@ -64,7 +64,8 @@ class Beside:
 
     def draw(self, piece: int, length: int, rng: np.random.Generator) -> Row | None:
         """With the chance of `Parts.rate` a row of at most `length` positions, from a random bar of
-        the piece on; else None. Either part is the one that is given."""
+        the piece on; else None. Either part is the one that is given. None also where two of its
+        bars are longer than half a row."""
         which = int(self._parts.of[piece])
         if which < 0 or rng.random() >= self._parts.rate:
             return None
@@ -75,6 +76,8 @@ class Beside:
         latest = max(int((left >= length).sum()) - 1, 0)  # later rows would be shorter
         first = min(int(rng.integers(len(left) - 1)), latest)
         stop = min(int((left > left[first] - length).sum()), len(left) - 1)
+        if edges[0][min(first + 2, stop)] - edges[0][first] > length // 2:
+            return None  # it would be of the given part only
         return self._row(parts, edges, first, stop, length, rng)
 
     def _edges(self, part: int) -> NDArray[np.int64]:

@@ -131,6 +131,8 @@ def test_only_the_part_to_write_is_predicted(name: str, transpose: int) -> None:
     batch = own.crops.batch(1, 0, 24, LENGTH)
     for row, piece in enumerate(batch.pieces.tolist()):
         given, mask = roles(own, batch, row), batch.mask[row]
+        if not given.any():  # two bars of the given part would leave no room
+            continue
         shift = int(batch.shifts[row])
         parts = [_moved(own, part, shift) for part in pair(own, piece)]
         ends = [[own.shard.space.eos]] if isinstance(own.shard.space, Tokens) else []
@@ -167,6 +169,8 @@ def test_a_bar_is_predicted_after_the_given_bars_up_to_the_next(name: str) -> No
     frames = isinstance(own.shard.space, Frames)
     for row in range(16):
         given = roles(own, batch, row)
+        if not given.any():
+            continue
         bar = batch.bars[row] // 2
         for place in np.flatnonzero(batch.mask[row]):
             ahead = bar[: place + 1][given[: place + 1]].max()
