@@ -76,7 +76,7 @@ class Beside:
         latest = max(int((left >= length).sum()) - 1, 0)  # later rows would be shorter
         first = min(int(rng.integers(len(left) - 1)), latest)
         stop = min(int((left > left[first] - length).sum()), len(left) - 1)
-        if edges[0][min(first + 2, stop)] - edges[0][first] > length // 2:
+        if edges[0][min(first + 2, len(left) - 1)] - edges[0][first] > length // 2:
             return None  # it would be of the given part only
         return self._row(parts, edges, first, stop, length, rng)
 
