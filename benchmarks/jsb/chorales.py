@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from musictk.files import read_json
 from musictk.tokens import Tokens
-from musictk.tokens.crops import Batch, Crops
+from musictk.tokens.batch import Batch
+from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard
 
 VOICES, LOW, HIGH = 4, 36, 81  # the corpus's own range

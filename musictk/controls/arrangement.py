@@ -1,7 +1,7 @@
 """Controls that describe the arrangement of a row: what is given, and what is to be written.
 
-They are not measured in music: `musictk.tokens.infill` sets them in training, `BarPlan` in
-sampling.
+They are not measured in music: `musictk.tokens.infill` and `musictk.tokens.beside` set them in
+training, `BarPlan` in sampling.
 """
 
 from __future__ import annotations
@@ -12,17 +12,18 @@ from musictk.controls.bars import Bars
 from musictk.controls.contract import Control, Ids
 
 ROLE, REMAINING = "role", "remaining"
-AFTER = 1  # an id of the role: music after the bars to be written
+# Ids of the role: music after the bars to be written, and another part of the same bars.
+AFTER, BESIDE = 1, 2
 MOST = 16  # remaining bars that are told apart
 
 
 class Role(Control):
-    """What a bar is: to be written, or given although it comes later."""
+    """What a bar is: to be written, given although it comes later, or of a given part."""
 
     name = ROLE
-    values = ("after",)
+    values = ("after", "beside")
     structural = True
-    help = "Set when bars are rewritten: which bars are given."
+    help = "Set when bars are rewritten, or written beside a given part: which bars are given."
 
     def measure(self, bars: Bars) -> Ids:
         return np.zeros((len(bars), 1), np.uint8)

@@ -10,12 +10,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls.arrangement import AFTER, MOST, REMAINING, ROLE
+from musictk.controls.arrangement import AFTER, BESIDE, MOST, REMAINING, ROLE
 from musictk.controls.contract import Control, Ids
 from musictk.errors import MusictkError
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
+from musictk.tokens.bar_table import BarTable
+from musictk.tokens.beside import Parts
 from musictk.tokens.crops import Infill
+from musictk.tokens.shards import Shard
+
+Ints = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -108,6 +113,13 @@ class Controls:
             return None
         role, left = (self.columns[name].start for name in (ROLE, REMAINING))
         return Infill(rate, role, left, AFTER, MOST)
+
+    def beside(self, shard: Shard, bars: BarTable, pieces: Ints, rate: float) -> Parts | None:
+        """How rows are made of the parts of pieces (see `Parts`); None for a model without the
+        control it needs."""
+        if ROLE not in self.names:
+            return None
+        return Parts(shard, bars, pieces, rate, self.columns[ROLE].start, BESIDE)
 
     def plain(self) -> list[dict[str, Any]]:
         """JSON-able; `Controls.read` reads it back."""

@@ -11,10 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import Controls
-from musictk.controls.arrangement import AFTER, REMAINING, ROLE, remaining
+from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
 from musictk.generation.form import Form
-from musictk.tokens import Tokenizer
+from musictk.tokens import METRE, Tokenizer
 
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -35,7 +35,8 @@ class BarPlan:
     controls: Controls
     tokenizer: Tokenizer
     ids: Ids
-    chosen: frozenset[str]  # the names of the controls that the user chose for some bars
+    chosen: frozenset[str]  # the names of the controls that are chosen for some bars
+    beside: Ids  # (G, S) of the bars of a given part, with the same first bar
 
     def at(self, bar: int) -> Ids:
         """The ids (S,) of one bar."""
@@ -73,8 +74,10 @@ def plan_bars(
     theme: bool,
     known: bool,
     after: Ids | None = None,
+    beside: Ids | None = None,
 ) -> BarPlan:
-    """The plan of a piece: `prompt` (P, S) are the facts of its bars, `after` of those that follow.
+    """The plan of a piece: `prompt` (P, S) are the facts of its bars, `after` of those that follow,
+    `beside` of the bars of another part, which is given.
 
     `theme`: the prompt is the first section of the form, not a section before it. `known`: the
     piece ends with the form. Raises UsageError for a control, value or place that does not exist.
@@ -90,6 +93,7 @@ def plan_bars(
         planned = control.planned(total, known)
         if planned is not None:
             ids[:, columns] = planned
+    fixed = set() if beside is None else _follow(controls, ids, beside)
     places = _places(form, before)
     for one in chosen:
         columns = _column(controls, one.name)
@@ -100,7 +104,9 @@ def plan_bars(
                 ids[bar, columns] = values[index % len(values)]
     if after is not None and len(after):
         _describe_infill(controls, ids, len(prompt), end)
-    return BarPlan(controls, tokenizer, ids, frozenset(one.name for one in chosen))
+    given = ids[:0] if beside is None else _described(controls, beside)
+    names = frozenset({*fixed, *(one.name for one in chosen)})
+    return BarPlan(controls, tokenizer, ids, names, given)
 
 
 def _describe_infill(controls: Controls, ids: Ids, start: int, stop: int) -> None:
@@ -112,6 +118,27 @@ def _describe_infill(controls: Controls, ids: Ids, start: int, stop: int) -> Non
         )
     ids[stop:, controls.columns[ROLE]] = AFTER
     ids[start:stop, controls.columns[REMAINING]] = remaining(stop - start)[:, None]
+
+
+def _described(controls: Controls, beside: Ids) -> Ids:
+    """The facts of a given part's bars, marked as given."""
+    if ROLE not in controls.names:
+        raise UsageError(
+            "this model was not trained to write beside a given part",
+            "train one with this musictk: musictk train",
+        )
+    ids = beside.copy()
+    ids[:, controls.columns[ROLE]] = BESIDE
+    return ids
+
+
+def _follow(controls: Controls, ids: Ids, beside: Ids) -> set[str]:
+    """Give the bars of a plan the metres of a given part, in place; the controls that are set."""
+    if METRE not in controls.names or not len(beside):
+        return set()
+    columns, bars = controls.columns[METRE], np.minimum(np.arange(len(ids)), len(beside) - 1)
+    ids[:, columns] = beside[bars, columns]
+    return {METRE}
 
 
 def _parts(chosen: ChosenControl) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -70,6 +70,7 @@ def compose(
 
     Raises UsageError for a form, label, sampler or setting that does not exist.
     """
+    request = _with_bars(tokenizer, request)
     made: list[Composition] = []
     for first in range(0, request.count, _BATCH):
         rows = range(first, min(first + _BATCH, request.count))
@@ -89,9 +90,18 @@ def remake(
     Alone it would draw the same random numbers, but matrix products of another batch size may
     differ in their last bits.
     """
+    request = _with_bars(tokenizer, request)
     first = row - row % _BATCH
     rows = range(first, min(first + _BATCH, request.count))
     return _Batch(runtime, tokenizer, request, rows).run(listener)[row - first]
+
+
+def _with_bars(tokenizer: Tokenizer, request: PieceRequest) -> PieceRequest:
+    """The request with the number of bars that a given part has, if it has none of its own."""
+    if not request.beside or request.planned:
+        return request
+    given = from_prompt(request.beside, tokenizer.space)
+    return replace(request, bars=len(tokenizer.bar_starts(given)))
 
 
 def context_length(manifest: Manifest, sampling: Sampling) -> int:
@@ -110,6 +120,7 @@ class _Batch:
         self.writer = Writer(tokenizer, request)
         self.prompt = from_prompt(request.used_prompt, tokenizer.space)
         self.after = from_prompt(request.after, tokenizer.space)
+        self.beside = from_prompt(request.beside, tokenizer.space) if request.beside else None
         opening = Opening(self.prompt, request.whole, request.theme > 0, self.after)
         plan, sampling, limit = request.plan(), request.sampling, request.bar_limit
         bar_plan = self._bar_plan(runtime.manifest, tokenizer, plan)
@@ -118,7 +129,9 @@ class _Batch:
             for row in rows
         ]
         capacity = context_length(runtime.manifest, sampling)
-        self.contexts = RowContexts(runtime, tokenizer, request, capacity, self.drafts, bar_plan)
+        self.contexts = RowContexts(
+            runtime, tokenizer, request, capacity, self.drafts, bar_plan, self.beside
+        )
 
     def _bar_plan(self, manifest: Manifest, tokenizer: Tokenizer, plan: Form) -> BarPlan:
         """The controls of each bar: as measured in the prompt, as chosen after it."""
@@ -126,9 +139,14 @@ class _Batch:
         given, after = (
             measure(tokenizer, each, controls).ids for each in (self.prompt, self.after)
         )
+        beside = None
+        if self.beside is not None:
+            beside = measure(tokenizer, self.beside, controls).ids
         known = request.planned or not request.sampling.max_tokens
         theme = request.theme > 0
-        return plan_bars(controls, tokenizer, plan, request.controls, given, theme, known, after)
+        return plan_bars(
+            controls, tokenizer, plan, request.controls, given, theme, known, after, beside
+        )
 
     def run(self, listener: ComposeListener | None) -> list[Composition]:
         """Write until every piece is done."""

@@ -33,6 +33,13 @@ class NewContext(NamedTuple):
     condition: NDArray[np.float32]
 
 
+class Ahead(NamedTuple):
+    """Positions (T,) or (T, W) that a context takes before the next, and their conditions."""
+
+    sequence: NDArray[Any]
+    condition: NDArray[np.float32]  # (T, D)
+
+
 class Contexts:
     """Contexts as rows of one runtime session; `logits` has the next prediction of each."""
 
@@ -45,11 +52,16 @@ class Contexts:
         self.lengths = np.zeros(0, np.int64)  # (L,) positions taken
         self.logits = np.zeros((0, 0), np.float32)  # (L, V)
 
-    def full(self) -> list[Key]:
-        """Contexts that cannot take another position."""
-        if not (self.lengths >= self._capacity).any():
+    def full(self, ahead: Mapping[Key, Ahead] = MappingProxyType({})) -> list[Key]:
+        """Contexts that cannot take what is `ahead` and another position."""
+        lengths = self.lengths
+        if ahead:
+            lengths = lengths + [
+                len(ahead[key].sequence) if key in ahead else 0 for key in self.keys
+            ]
+        if not (lengths >= self._capacity).any():
             return []
-        return [self.keys[i] for i in np.flatnonzero(self.lengths >= self._capacity)]
+        return [self.keys[i] for i in np.flatnonzero(lengths >= self._capacity)]
 
     def advance(
         self,
@@ -57,15 +69,19 @@ class Contexts:
         dropped: Collection[Key] = (),
         new: Sequence[NewContext] = (),
         changed: Mapping[Key, NDArray[np.float32]] = MappingProxyType({}),
+        ahead: Mapping[Key, Ahead] = MappingProxyType({}),
     ) -> None:
         """Feed the next position of its row to every context: `sequence` is (rows,) or (rows, W).
 
-        `changed` are conditions (D,) that differ from those of the position before. The contexts in
-        `dropped` are removed; those in `new` are created or replaced, and contain it already.
+        Some contexts take what is `ahead` before it. `changed` are conditions (D,) that differ from
+        those of the position before. The contexts in `dropped` are removed; those in `new` are
+        created or replaced, and contain it already.
         """
         gone = {*dropped, *(one.key for one in new)}
         if gone:
             self._keep([i for i, key in enumerate(self.keys) if key not in gone])
+        if ahead:
+            self._take(ahead)
         if self._session is not None and sequence is not None:
             for place, key in enumerate(self.keys if changed else ()):
                 if key in changed:
@@ -84,6 +100,34 @@ class Contexts:
         self.keys = [self.keys[i] for i in places]
         self.lengths, self.rows = self.lengths[places], self.rows[places]
         self.logits, self._conditions = self.logits[places], self._conditions[places]
+
+    def _sizes(self, ahead: Mapping[Key, Ahead]) -> NDArray[np.int64]:
+        """(L,) how many positions are ahead of each context."""
+        sizes = [len(ahead[key].sequence) if key in ahead else 0 for key in self.keys]
+        return np.array(sizes, np.int64)
+
+    def _take(self, ahead: Mapping[Key, Ahead]) -> None:
+        """Feed these positions to their contexts only."""
+        session = self._session
+        if session is None:
+            return
+        sizes = self._sizes(ahead)
+        order, sessions = [], []
+        for size in np.unique(sizes).tolist():
+            places = np.flatnonzero(sizes == size).tolist()
+            part = session if len(places) == len(self.keys) else session.select(places)
+            if size:
+                taken = [ahead[self.keys[i]] for i in places]
+                part.step(
+                    np.stack([each.sequence for each in taken]),
+                    np.stack([each.condition for each in taken]),
+                )
+            order += places
+            sessions.append(part)
+        self._session = sessions[0] if len(sessions) == 1 else self._runtime.join(sessions)
+        self.keys = [self.keys[i] for i in order]
+        self.lengths, self.rows = (self.lengths + sizes)[order], self.rows[order]
+        self.logits, self._conditions = self.logits[order], self._conditions[order]
 
     def _begin(self, new: Sequence[NewContext]) -> None:
         sessions = [] if self._session is None else [self._session]

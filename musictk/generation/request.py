@@ -26,7 +26,7 @@ class PieceRequest:
 
     `conditions` are weighted labels per category. `form` "" is one section of `bars` bars.
     `bars` 0 is the default: 8 for each section of a form, 16 for a piece without one (as many as
-    needed where `sampling.max_tokens` limits the piece).
+    needed where `sampling.max_tokens` limits the piece, as the given part has where there is one).
     """
 
     conditions: Mapping[str, Weighted] = field(default_factory=dict)
@@ -38,6 +38,7 @@ class PieceRequest:
     samplers: Links = ()  # added after those of `sampling`
     controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
     after: tuple[Any, ...] = ()  # the music that follows the piece, as `prompt`
+    beside: tuple[Any, ...] = ()  # another part of the same bars, which is given, as `prompt`
     prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
     whole: bool = False  # the prompt ends at a bar line, where a new bar must begin
     theme: int = 0  # bars of the prompt where it is the first section of the form; else 0
@@ -50,6 +51,10 @@ class PieceRequest:
             if value < low or (high is not None and value > high):
                 allowed = f"at least {low}" if high is None else f"from {low} to {high}"
                 raise UsageError(f"{name}={value} must be {allowed}")
+        if self.beside and (self.form.strip() or self.prompt or self.after):
+            raise UsageError(
+                "a part beside a given one has no form or prompt of its own", "leave them out"
+            )
         self.plan()
 
     @property

@@ -14,11 +14,13 @@ from musictk.generation.context import (
     KINDS,
     MEMORY,
     UNCONDITIONAL,
+    Ahead,
     Contexts,
     Key,
     NewContext,
 )
 from musictk.generation.draft import Draft
+from musictk.generation.given_part import GivenPart
 from musictk.generation.guidance import ContextRows, guide
 from musictk.generation.request import PieceRequest
 from musictk.runtime.contract import Runtime
@@ -42,15 +44,21 @@ class RowContexts:
         capacity: int,
         drafts: Sequence[Draft],
         bar_plan: BarPlan,
+        beside: NDArray[Any] | None = None,
     ) -> None:
+        """`beside`: the part that is given, bar by bar, ahead of the one to be written."""
         self._tokenizer, self._capacity, self._drafts = tokenizer, capacity, drafts
         self._scale = request.sampling.guidance
         mixture = runtime.manifest.conditions.mixture(request.conditions)
-        # (N, D): the condition of each bar, and that of bars of which nothing is given.
-        self._conditional = runtime.condition(mixture) + runtime.control(bar_plan.ids)
-        self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen))
-        nothing = runtime.control(np.zeros_like(bar_plan.ids[:1]))
-        self._unconditional = runtime.condition([[] for _ in mixture]) + nothing
+        # (N + G, D): the conditions of each bar, and without what users choose: of the bars of the
+        # plan, then of those of a given part.
+        ids, self._planned = np.concatenate([bar_plan.ids, bar_plan.beside]), len(bar_plan.ids)
+        fixed = ids * bar_plan.controls.structural
+        self._conditional = runtime.condition(mixture) + runtime.control(ids)
+        self._unconditional = runtime.condition([[] for _ in mixture]) + runtime.control(fixed)
+        self._guided = self._scale != 1 and (any(mixture) or bool(request.controls))
+        self._given = None if beside is None else GivenPart(tokenizer, beside)
+        self._taken = [0] * len(drafts)  # bars of the given part in the contexts of each piece
         self._bars = [-1] * len(drafts)  # the bar whose condition each piece was last given
         self._contexts = Contexts(runtime, capacity)
 
@@ -91,23 +99,31 @@ class RowContexts:
     ) -> None:
         """Step every context; rebuild those that are full."""
         replaced = {one.key for one in new} | set(dropped)
-        for key in self._contexts.full():
+        ahead = self._ahead() if self._given is not None else {}
+        for key in self._contexts.full(ahead):
             if key not in replaced:
                 memory = key.kind == MEMORY
                 new += [self._remembering(key.row)] if memory else self._running(key.row)
                 replaced |= {one.key for one in new}
-        self._contexts.advance(taken, dropped, new, self._changed())
-        if dropped or new:
+        ahead = {key: each for key, each in ahead.items() if key not in replaced}
+        changed = {} if taken is None else self._changed()
+        self._contexts.advance(taken, dropped, new, changed, ahead)
+        if dropped or new or ahead:
             live = [row for row, draft in enumerate(self._drafts) if not draft.done]
             self._rows = ContextRows(*(self._contexts.places(live, kind) for kind in KINDS))
 
     def _running(self, row: int) -> list[NewContext]:
         """The piece so far, under its conditions and (where guided) without."""
-        sequence, bars = self._so_far(self._drafts[row])
-        bars = self._read(self._drafts[row], bars)
-        new = [NewContext(Key(row, CONDITIONAL), sequence, self._condition(bars))]
+        draft = self._drafts[row]
+        if self._given is None:
+            sequence, bars = self._so_far(draft)
+            bars = self._read(draft, bars)
+        else:
+            sequence, bars = self._both(draft, self._given)
+            self._taken[row] = self._given.needed(self._bar(draft))
+        new = [NewContext(Key(row, CONDITIONAL), sequence, self._conditional[bars])]
         if self._guided:
-            free = np.broadcast_to(self._unconditional, (len(bars), self._unconditional.shape[1]))
+            free = self._unconditional[bars]
             new.append(NewContext(Key(row, UNCONDITIONAL), sequence, free))
         return new
 
@@ -120,7 +136,35 @@ class RowContexts:
             places = np.concatenate([np.arange(theme.start, theme.end), places])
         begins = theme is not None and theme.start == 0
         sequence, bars = self._recent(draft, places, self._capacity, begins)
-        return NewContext(Key(row, MEMORY), sequence, self._condition(self._read(draft, bars)))
+        condition = self._conditional[self._read(draft, bars)]
+        return NewContext(Key(row, MEMORY), sequence, condition)
+
+    def _ahead(self) -> dict[Key, Ahead]:
+        """The bars of the given part that come before the position just written."""
+        ahead: dict[Key, Ahead] = {}
+        assert self._given is not None
+        for row, draft in enumerate(self._drafts):
+            needed = self._given.needed(self._bar(draft))
+            if draft.done or needed <= self._taken[row]:
+                continue
+            sequence, bars = self._given.bars(self._taken[row], needed)
+            bars = bars + self._planned
+            self._taken[row] = needed
+            ahead[Key(row, CONDITIONAL)] = Ahead(sequence, self._conditional[bars])
+            if self._guided:
+                ahead[Key(row, UNCONDITIONAL)] = Ahead(sequence, self._unconditional[bars])
+        return ahead
+
+    def _both(self, draft: Draft, given: GivenPart) -> tuple[NDArray[Any], NDArray[np.int64]]:
+        """The positions of a context of both parts, and the row of its conditions of each."""
+        bars = draft.bars_of(np.arange(draft.length))
+        sequence, place, own = given.interleaved(draft.sequence, bars, self._capacity)
+        read = self._read(draft, bars) if len(bars) else np.zeros(1, np.int64)
+        return sequence, np.where(place < 0, self._planned + own, read[place])
+
+    def _bar(self, draft: Draft) -> int:
+        """The bar of the last position."""
+        return int(draft.bars_of(np.array([max(draft.length - 1, 0)]))[0])
 
     def _so_far(self, draft: Draft) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The positions of a context, and the bar of each: the piece so far.
@@ -165,12 +209,8 @@ class RowContexts:
         As in `Crops`, a frame is read with the condition of the next frame.
         """
         if isinstance(self._tokenizer.space, Frames):
-            return np.append(bars[1:], draft.bar)
-        return bars
-
-    def _condition(self, bars: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(T, D) the conditions of positions that are read in these bars."""
-        return self._conditional[np.minimum(bars, len(self._conditional) - 1)]
+            bars = np.append(bars[1:], draft.bar)
+        return np.minimum(bars, self._planned - 1)
 
     def _changed(self) -> dict[Key, NDArray[np.float32]]:
         """The conditions of contexts whose piece has begun another bar."""
@@ -181,6 +221,8 @@ class RowContexts:
             bar = int(self._read(draft, draft.bars_of(np.array([draft.length - 1])))[-1])
             if bar != self._bars[row]:
                 self._bars[row] = bar
-                condition = self._condition(np.array([bar]))[0]
-                changed |= {Key(row, kind): condition for kind in (CONDITIONAL, MEMORY)}
+                changed |= {
+                    Key(row, kind): self._conditional[bar] for kind in (CONDITIONAL, MEMORY)
+                }
+                changed[Key(row, UNCONDITIONAL)] = self._unconditional[bar]
         return changed

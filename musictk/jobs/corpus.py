@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from musictk.catalog import Catalog, PieceInfo
 from musictk.config import build
 from musictk.controls import NO_CONTROLS, Controls, bar_table
+from musictk.controls.part_table import part_index, part_shard
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.ingest import learn, load_piece, tokenize
 from musictk.ingest.encode import EncodeListener
@@ -23,11 +24,13 @@ from musictk.plugin import registry
 from musictk.reading.kinds import KINDS
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import Augment, AugmentSettings
+from musictk.tokens.beside import Parts
 from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard, open_shard
 from musictk.workspace import Workspace
 
-_INFILLED = 0.3  # of training rows: some bars are to be written between given ones
+# Of training rows: some bars are to be written between given ones; one part beside another.
+_INFILLED, _BESIDE = 0.3, 0.15
 
 
 class Corpus:
@@ -142,6 +145,7 @@ class Corpus:
             )
         augment = AugmentSettings(data.transpose, data.velocity) if training else AugmentSettings()
         weighting = data if training else DataSettings(balance=0)
+        arranged = training and bool(controls)
         return Crops(
             shard,
             condition_ids(pieces, shard, conditions),
@@ -149,9 +153,25 @@ class Corpus:
             Augment(tokenizer, augment) if augment != AugmentSettings() else None,
             data.cache,
             weighting.draw,
-            bar_table(tokenizer, shard, controls) if training and controls else None,
-            controls.infill(_INFILLED),
+            bar_table(tokenizer, shard, controls) if arranged else None,
+            controls.infill(_INFILLED) if arranged else None,
+            self._parts(tokenizer, shard, controls) if arranged else None,
         )
+
+    def _parts(self, tokenizer: Tokenizer, shard: Shard, controls: Controls) -> Parts | None:
+        """The parts of a shard's pieces, for rows in which one of them is given."""
+        if "midi" not in tokenizer.reads or not len(shard.files):
+            return None
+        parts = part_shard(tokenizer, shard, self._music)
+        table, pieces = bar_table(tokenizer, parts, controls), part_index(shard, parts)
+        return controls.beside(parts, table, pieces, _BESIDE)
+
+    def _music(self, file: int) -> Piece | None:
+        """The music of a piece; None where its file is gone, which a shard outlives."""
+        try:
+            return self.load(self.pieces[file])
+        except MusictkError:
+            return None
 
     def _readers(self) -> list[str]:
         """The tokenizers that can read at least one of the pieces."""

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 from musictk.errors import MusictkError
 from musictk.tokens.augment import Augment
 from musictk.tokens.bar_table import BarTable
+from musictk.tokens.batch import Batch, replaced
+from musictk.tokens.beside import Beside, Parts
 from musictk.tokens.cuts import Cuts, cut
 from musictk.tokens.infill import Arrangement, arrange
 from musictk.tokens.shards import Shard
@@ -26,21 +28,6 @@ from musictk.tokens.space import Tokens
 
 VERSION = 2  # of the drawing of crops; in version 1 crops missed the ends of pieces
 Draw = Literal["positions", "pieces"]
-
-
-@dataclass(frozen=True)
-class Batch:
-    """B crops of T positions. Padding is `pad` (frames: empty) and masked out."""
-
-    inputs: NDArray[Any]  # (B, T) int64 | (B, T, width) uint8
-    targets: NDArray[Any]  # as the inputs, one position later
-    mask: NDArray[np.bool_]  # (B, T) True where the target counts
-    conditions: NDArray[np.int64]  # (B, K)
-    pieces: NDArray[np.int64]  # (B,) index of each row's piece in the shard
-    starts: NDArray[np.int64]  # (B,) the position of the piece at which the row's inputs begin
-    shifts: NDArray[np.int64]  # (B,) semitones each row was transposed by
-    controls: NDArray[np.int64]  # (B, N, S) ids of the bars of each row; S is 0 without a table
-    bars: NDArray[np.int64]  # (B, T) the bar of each position, as an index of the N
 
 
 @dataclass(frozen=True)
@@ -60,7 +47,7 @@ class Crops:
     `conditions` is (P, K). `weights` (P,): the relative probability that a position of each
     piece is drawn; if `draw` is "pieces", that the piece is drawn.
     Within a piece every position is drawn equally often. `cache` is the number of
-    unpacked pieces of frames to keep in memory.
+    unpacked pieces of frames to keep in memory. Some rows of `batch` are made of `parts` instead.
     """
 
     def __init__(
@@ -73,6 +60,7 @@ class Crops:
         draw: Draw = "positions",
         bars: BarTable | None = None,
         infill: Infill | None = None,
+        parts: Parts | None = None,
     ) -> None:
         pieces = len(shard.files)
         if len(conditions) != pieces or weights.shape != (pieces,):
@@ -84,6 +72,7 @@ class Crops:
         self._predicted = np.where(self._lengths > 0, self._lengths + ends, 0)  # (P,)
         self._weights, self._draw, self._bars = weights, draw, bars
         self._infill = infill
+        self._beside = None if parts is None else Beside(parts, augment)
         self._cut: tuple[Cuts, NDArray[np.float64]] | None = None  # the last length's
         self._cache: OrderedDict[int, NDArray[Any]] = OrderedDict()
         self._cache_size = cache
@@ -118,7 +107,11 @@ class Crops:
         chosen = np.minimum(chosen, len(cumulative) - 1)
         starts = cuts.starts(chosen, (draws[:, 1] * cuts.choices[chosen]).astype(np.int64))
         stops = np.minimum(starts + length, self._predicted[chosen])
-        return self._gather(chosen, np.maximum(starts, 0), stops, length, rng)
+        crops = self._gather(chosen, np.maximum(starts, 0), stops, length, rng)
+        if self._beside is None:
+            return crops
+        rows = [self._beside.draw(piece, length, rng) for piece in chosen.tolist()]
+        return replaced(crops, rows, pad=self._blank(1, 0).flat[0])
 
     def cover(self, batch: int, length: int, context: int = 0) -> Iterator[Batch]:
         """Every position of every piece predicted exactly once, in order, never augmented.

@@ -13,7 +13,8 @@ from musictk.errors import MusictkError
 from musictk.testing.crops import check_draws
 from musictk.tokens import Tokens
 from musictk.tokens.augment import Augment, AugmentSettings
-from musictk.tokens.crops import Batch, Crops, Draw
+from musictk.tokens.batch import Batch
+from musictk.tokens.crops import Crops, Draw
 from musictk.tokens.cuts import cut
 from musictk.tokens.shards import Shard
 

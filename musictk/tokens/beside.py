@@ -1,0 +1,164 @@
+"""Rows to learn accompaniment from: a part of the music is given one bar ahead of another part.
+
+A row is `G0 G1 W0 G2 W1 … Gn Wn-1 Wn`: whole bars of the part that is given (G) and of the part to
+write (W). So each bar is written after the other part of the same bar and of the next one, which
+are near: a body that sees only the last positions sees them too. Only W is predicted. The last
+position of a bar of W predicts the first one of the next bar of W, before the G between them.
+
+The interleaving of control and music follows Thickstun et al. 2023, "Anticipatory Music
+Transformer", arXiv 2306.08620, here in whole bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.tokens.augment import Augment
+from musictk.tokens.bar_table import BarTable, Ids
+from musictk.tokens.batch import Row
+from musictk.tokens.shards import Shard
+from musictk.tokens.space import Tokens
+
+
+class Block(NamedTuple):
+    """A bar of one of the two parts."""
+
+    given: bool
+    bar: int
+
+
+def interleave(first: int, stop: int, given: int) -> Iterator[Block]:
+    """The blocks of a row in order: the bars from `first` to `stop` of the part to write, each
+    after its own bar and the next of the other part, of which there are `given`."""
+    fed = first
+    for bar in range(first, stop):
+        for ahead in range(fed, min(bar + 2, given)):
+            yield Block(True, ahead)
+        fed = max(fed, min(bar + 2, given))
+        yield Block(False, bar)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Two parts of a shard's pieces, and how often rows are made of them."""
+
+    shard: Shard  # entries 2i and 2i + 1 are two parts of one piece, with the same bars
+    bars: BarTable  # of its entries
+    of: NDArray[np.int64]  # (P,) the i of each of the P pieces; -1 for one that has no two parts
+    rate: float  # of the rows of pieces that have them
+    role: int  # the column of the ids that says which bars are given
+    given: int  # its id for those
+
+
+class Beside:
+    """Draws rows in which a part is given, from the parts of pieces."""
+
+    def __init__(self, parts: Parts, augment: Augment | None) -> None:
+        self._parts, self._augment = parts, augment
+        self._tokens = isinstance(parts.shard.space, Tokens)
+
+    def draw(self, piece: int, length: int, rng: np.random.Generator) -> Row | None:
+        """With the chance of `Parts.rate` a row of at most `length` positions, from a random bar of
+        the piece on; else None. Either part is the one that is given. None also where two of its
+        bars are longer than half a row."""
+        which = int(self._parts.of[piece])
+        if which < 0 or rng.random() >= self._parts.rate:
+            return None
+        given = 2 * which + int(rng.integers(2))
+        parts = given, given ^ 1
+        edges = self._edges(parts[0]), self._edges(parts[1])
+        left = edges[0][-1] - edges[0] + edges[1][-1] - edges[1]  # positions from each bar on
+        latest = max(int((left >= length).sum()) - 1, 0)  # later rows would be shorter
+        first = min(int(rng.integers(len(left) - 1)), latest)
+        stop = min(int((left > left[first] - length).sum()), len(left) - 1)
+        if edges[0][min(first + 2, len(left) - 1)] - edges[0][first] > length // 2:
+            return None  # it would be of the given part only
+        return self._row(parts, edges, first, stop, length, rng)
+
+    def _edges(self, part: int) -> NDArray[np.int64]:
+        """(N + 1,) where the N bars of a part begin, and where the last one ends."""
+        table, offsets = self._parts.bars, self._parts.shard.offsets
+        starts = table.starts[int(table.offsets[part]) : int(table.offsets[part + 1])]
+        return np.concatenate([[0], starts[1:], offsets[part + 1 : part + 2] - offsets[part]])
+
+    def _row(
+        self,
+        parts: tuple[int, int],
+        edges: tuple[NDArray[np.int64], NDArray[np.int64]],
+        first: int,
+        stop: int,
+        length: int,
+        rng: np.random.Generator,
+    ) -> Row:
+        """The row that writes the bars `first` to `stop`, or as many of them as it holds."""
+        given, written = edges
+        last = min(stop + 1, len(given) - 1)  # of the bars that are given
+        begin = int(given[last] - given[first])  # of the part to write, in the music of both
+        music, semitones = self._music(parts, edges, first, (last, stop), rng)
+        order, mine, bars = [], [], []
+        for block in interleave(first, stop, last):
+            at = given - given[first] if block.given else written - written[first] + begin
+            order.append(np.arange(at[block.bar], at[block.bar + 1]))
+            size = len(order[-1])
+            mine.append(np.full(size, not block.given))
+            bars.append(np.full(size, 2 * (block.bar - first) + (not block.given)))
+            if not (self._tokens or block.given):  # a frame belongs to the bar of the next one
+                bars[-1][-1] += 2
+        place, predicts = np.concatenate(order), np.concatenate(mine)
+        bar = np.concatenate(bars)
+        before = int(np.flatnonzero(predicts)[0]) - 1  # predicts the first position of the part
+        predicts[before] = True
+        target = np.where(predicts, place + 1, 0)
+        target[before] = begin
+        predicts &= target < len(music)  # the last frame of a piece predicts nothing
+        start = self._parts.shard.space.start(1)[0] if first == 0 else music[:0]
+        lead = len(start)
+        kept = slice(length)
+        ids = self._ids(parts, first, int(bar.max()) // 2 + 1, semitones)
+        return Row(
+            np.concatenate([start, music[place]])[kept],
+            np.concatenate([start, music[np.minimum(target, len(music) - 1)]])[kept],
+            np.concatenate([np.zeros(lead, bool), predicts])[kept],
+            ids,
+            np.concatenate([np.zeros(lead, np.int64), bar])[kept],
+            semitones,
+        )
+
+    def _music(
+        self,
+        parts: tuple[int, int],
+        edges: tuple[NDArray[np.int64], NDArray[np.int64]],
+        first: int,
+        stops: tuple[int, int],
+        rng: np.random.Generator,
+    ) -> tuple[NDArray[Any], int]:
+        """The bars of the given part, then those of the part to write and the position after them;
+        and the semitones by which both were transposed."""
+        shard = self._parts.shard
+        found = []
+        for part, own, stop, more in zip(parts, edges, stops, (0, 1), strict=True):
+            low, high = int(own[first]), min(int(own[stop]) + more, int(own[-1]))
+            offset = int(shard.offsets[part])
+            found.append(shard.crop(offset + low, offset + high))
+        music, semitones = np.concatenate(found), 0
+        if self._augment is not None:
+            music, semitones = self._augment(music, rng)
+        if isinstance(shard.space, Tokens) and stops[1] == len(edges[1]) - 1:
+            music = np.append(music, shard.space.eos)
+        return music, semitones
+
+    def _ids(self, parts: tuple[int, int], first: int, count: int, semitones: int) -> Ids:
+        """(2 · count, S) ids of the bars of both parts in turn, the given part's marked."""
+        table = self._parts.bars
+        ids = np.zeros((2 * count, table.ids.shape[1]), np.uint8)
+        for row, part in enumerate(parts):
+            low = int(table.offsets[part]) + first
+            own = table.ids[low : min(low + count, int(table.offsets[part + 1]))]
+            ids[row : row + 2 * len(own) : 2] = table.transpose(own, semitones)
+        ids[::2, self._parts.role] = self._parts.given
+        return ids
