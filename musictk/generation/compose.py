@@ -128,7 +128,10 @@ class _Batch:
         )
         known = request.planned or not request.sampling.max_tokens
         theme = request.theme > 0
-        return plan_bars(controls, tokenizer, plan, request.controls, given, theme, known, after)
+        chosen, strict = request.controls, request.sampling.strict
+        return plan_bars(
+            controls, tokenizer, plan, chosen, given, theme, known, after, strict=strict
+        )
 
     def run(self, listener: ComposeListener | None) -> list[Composition]:
         """Write until every piece is done."""
