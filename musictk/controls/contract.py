@@ -63,3 +63,15 @@ class Control(ABC):
         None where nothing is enforced: then the model is only conditioned on the fact.
         """
         return None
+
+    def allowed_strictly(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
+        """The same where the user asks for strict controls (`sample --strict`)."""
+        return self.allowed(tokenizer, ids)
+
+    def complete(self, ids: Ids, given: int) -> Ids:
+        """The ids (N, parts) of a piece of which the user chose some.
+
+        The first `given` are of bars that are written already. Raises UsageError for values that
+        cannot follow each other.
+        """
+        return ids

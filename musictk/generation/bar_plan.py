@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls import Controls
+from musictk.controls import Control, Controls
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
 from musictk.generation.form import Form
-from musictk.tokens import METRE, Tokenizer
+from musictk.tokens import METRE, PITCH, Tokenizer
 
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -34,35 +35,76 @@ class BarPlan:
 
     controls: Controls
     tokenizer: Tokenizer
-    ids: Ids
-    chosen: frozenset[str]  # the names of the controls that are chosen for some bars
+    ids: Ids  # what the model is conditioned on
+    limits: Ids  # what is enforced: 0 where the user chose nothing
+    chosen: frozenset[str]  # the names of the controls that the user chose for some bars
     beside: Ids  # (G, S) of the bars of a given part, with the same first bar
+    strict: bool = False  # whether what controls enforce only where asked is enforced too
+    end: int | None = None  # the bar before which the piece ends; None where that is open
 
-    def at(self, bar: int) -> Ids:
-        """The ids (S,) of one bar."""
-        return self.ids[min(max(bar, 0), len(self.ids) - 1)]
+    def value(self, name: str, bar: int) -> str | None:
+        """What the user chose for a bar of a control; None for nothing."""
+        if not self.sets(name, bar):
+            return None
+        index = int(self._limits(bar)[self.controls.columns[name]][0]) - 1
+        return self.controls.made[self.controls.names.index(name)].values[index]
+
+    def sets(self, name: str, bar: int) -> bool:
+        """Whether the user chose this control for a bar."""
+        columns = self.controls.columns.get(name)
+        return columns is not None and bool(self._limits(bar)[columns].any())
 
     def allowed(self, bar: int) -> Mask | None:
         """(V,) what may be written in a bar; None if everything."""
-        ids = self.at(bar)
-        key = ids.tobytes()
-        if key not in self._masks:
-            self._masks[key] = self._allowed(ids)
-        return self._masks[key]
+        return self._masks[min(max(bar, 0), len(self.limits) - 1)]
+
+    def allowed_by(self, name: str, bar: int) -> Mask | None:
+        """(V,) what one control allows in a bar; None if everything."""
+        if not self.sets(name, bar):
+            return None
+        index = self.controls.names.index(name)
+        return self._mask(self.controls.made[index], self._limits(bar)[self.controls.columns[name]])
+
+    def check(self, start: int) -> None:
+        """Raise UsageError if the limits of a bar from `start` on leave no pitch."""
+        attribute = self.tokenizer.attributes().get(PITCH)
+        if attribute is None:
+            return
+        for bar in range(start, len(self.limits)):
+            mask = self.allowed(bar)
+            if mask is not None and not (mask & attribute.stated).any():
+                pitches = np.flatnonzero(attribute.states.any(axis=0))
+                raise UsageError(
+                    f"the controls of bar {bar - start + 1} leave no pitch to write",
+                    f"this model writes pitches {pitches[0]} to {pitches[-1]}:"
+                    " choose a wider range" + (", or leave --strict out" if self.strict else ""),
+                )
+
+    def _limits(self, bar: int) -> Ids:
+        return self.limits[min(max(bar, 0), len(self.limits) - 1)]
 
     @cached_property
-    def _masks(self) -> dict[bytes, Mask | None]:
-        return {}
+    def _masks(self) -> list[Mask | None]:
+        """Of each bar; equal bars share one."""
+        made: dict[bytes, Mask | None] = {}
+        for row in self.limits:
+            if row.tobytes() not in made:
+                made[row.tobytes()] = self._allowed(row)
+        return [made[row.tobytes()] for row in self.limits]
 
     def _allowed(self, ids: Ids) -> Mask | None:
         total: Mask | None = None
         for control, columns in zip(
             self.controls.made, self.controls.columns.values(), strict=True
         ):
-            mask = control.allowed(self.tokenizer, ids[columns]) if ids[columns].any() else None
+            mask = self._mask(control, ids[columns]) if ids[columns].any() else None
             if mask is not None:
                 total = mask if total is None else total & mask
         return total
+
+    def _mask(self, control: Control, ids: Ids) -> Mask | None:
+        allowed = control.allowed_strictly if self.strict else control.allowed
+        return allowed(self.tokenizer, ids)
 
 
 def plan_bars(
@@ -75,12 +117,17 @@ def plan_bars(
     known: bool,
     after: Ids | None = None,
     beside: Ids | None = None,
+    kept: Mapping[str, Ids] = MappingProxyType({}),
+    strict: bool = False,
 ) -> BarPlan:
-    """The plan of a piece: `prompt` (P, S) are the facts of its bars, `after` of those that follow,
-    `beside` of the bars of another part, which is given.
+    """The plan of a piece, from the facts of given bars.
 
+    `prompt` (P, S): of its own bars; `after`: of those that follow; `beside`: of those of another
+    part, which is given.
     `theme`: the prompt is the first section of the form, not a section before it. `known`: the
-    piece ends with the form. Raises UsageError for a control, value or place that does not exist.
+    piece ends with the form. `kept` are facts (bars, parts) of the music that is rewritten, which
+    the new bars keep unless another is chosen. Raises UsageError for a control, value or place that
+    does not exist, and for limits that leave nothing to write.
     """
     before = 0 if theme else len(prompt)
     end = before + form.bars
@@ -93,20 +140,41 @@ def plan_bars(
         planned = control.planned(total, known)
         if planned is not None:
             ids[:, columns] = planned
-    fixed = set() if beside is None else _follow(controls, ids, beside)
-    places = _places(form, before)
+    kept = {**({} if beside is None else _metres(controls, beside, form.bars)), **kept}
+    limits = np.zeros_like(ids)
+    for name, facts in kept.items():
+        limits[len(prompt) : end, _column(controls, name)] = facts[: end - len(prompt)]
+    _choose(controls, limits[:end], chosen, _places(form, before), before)
+    limits[: len(prompt)] = 0
+    for control, columns in zip(controls.made, controls.columns.values(), strict=True):
+        if limits[:, columns].any():
+            rows = np.concatenate([ids[: len(prompt), columns], limits[len(prompt) :, columns]])
+            limits[len(prompt) :, columns] = control.complete(rows, len(prompt))[len(prompt) :]
+    np.copyto(ids, limits, where=limits > 0)
+    if after is not None and len(after):
+        _describe_infill(controls, ids, len(prompt), end)
+    names = frozenset((*kept, *(one.name for one in chosen)))
+    ends = known and not (after is not None and len(after)) and bool(controls)
+    given = ids[:0] if beside is None else _described(controls, beside)
+    plan = BarPlan(controls, tokenizer, ids, limits, names, given, strict, end if ends else None)
+    plan.check(len(prompt))
+    return plan
+
+
+def _choose(
+    controls: Controls,
+    limits: Ids,
+    chosen: Sequence[ChosenControl],
+    places: Mapping[str, list[int]],
+    before: int,
+) -> None:
+    """Write what the user chose into the ids (N, S) of a piece, in place."""
     for one in chosen:
         columns = _column(controls, one.name)
         control = controls.made[controls.names.index(one.name)]
         values = [control.parse(part) for part in _parts(one)]
-        for index, bar in enumerate(_bars(one.where, places, before, form.bars)):
-            if bar >= len(prompt):
-                ids[bar, columns] = values[index % len(values)]
-    if after is not None and len(after):
-        _describe_infill(controls, ids, len(prompt), end)
-    given = ids[:0] if beside is None else _described(controls, beside)
-    names = frozenset({*fixed, *(one.name for one in chosen)})
-    return BarPlan(controls, tokenizer, ids, names, given)
+        for index, bar in enumerate(_bars(one.where, places, before, len(limits) - before)):
+            limits[bar, columns] = values[index % len(values)]
 
 
 def _describe_infill(controls: Controls, ids: Ids, start: int, stop: int) -> None:
@@ -132,13 +200,12 @@ def _described(controls: Controls, beside: Ids) -> Ids:
     return ids
 
 
-def _follow(controls: Controls, ids: Ids, beside: Ids) -> set[str]:
-    """Give the bars of a plan the metres of a given part, in place; the controls that are set."""
+def _metres(controls: Controls, beside: Ids, bars: int) -> dict[str, Ids]:
+    """The metres of the bars of a given part, which the bars beside them keep."""
     if METRE not in controls.names or not len(beside):
-        return set()
-    columns, bars = controls.columns[METRE], np.minimum(np.arange(len(ids)), len(beside) - 1)
-    ids[:, columns] = beside[bars, columns]
-    return {METRE}
+        return {}
+    rows = np.minimum(np.arange(bars), len(beside) - 1)
+    return {METRE: beside[rows, controls.columns[METRE]]}
 
 
 def _parts(chosen: ChosenControl) -> list[str]:

@@ -144,8 +144,9 @@ class _Batch:
             beside = measure(tokenizer, self.beside, controls).ids
         known = request.planned or not request.sampling.max_tokens
         theme = request.theme > 0
+        chosen, strict = request.controls, request.sampling.strict
         return plan_bars(
-            controls, tokenizer, plan, request.controls, given, theme, known, after, beside
+            controls, tokenizer, plan, chosen, given, theme, known, after, beside, strict=strict
         )
 
     def run(self, listener: ComposeListener | None) -> list[Composition]:

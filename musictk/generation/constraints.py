@@ -13,13 +13,17 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.errors import UsageError
 from musictk.generation.metres import STEADY, find_metre
 from musictk.generation.sampling import Sampling
-from musictk.tokens import METRE, Attribute, Tokenizer
+from musictk.instruments import DRUM_KIT, find_programs, instrument_name
+from musictk.tokens import METRE, PROGRAM, Attribute, Tokenizer
 
 
 class Constraint(Protocol):
     """Limits the values of one attribute in one piece. Tokens without one are always allowed."""
+
+    control: str  # bars where the user chose this control are not limited; "": all are
 
     def allowed(self) -> NDArray[np.bool_] | None:
         """(V,) True where a token is allowed; None if all are. Do not write into it."""
@@ -31,8 +35,8 @@ class Constraint(Protocol):
 class Fixed:
     """Only the given values, throughout the piece."""
 
-    def __init__(self, attribute: Attribute, values: Sequence[int]) -> None:
-        self._allowed = attribute.within(values)
+    def __init__(self, attribute: Attribute, values: Sequence[int], control: str = "") -> None:
+        self._allowed, self.control = attribute.within(values), control
 
     def allowed(self) -> NDArray[np.bool_]:
         return self._allowed
@@ -44,8 +48,8 @@ class Fixed:
 class Steady:
     """Only the first value in the piece; with a prompt, the last value in the prompt."""
 
-    def __init__(self, attribute: Attribute, prompt: NDArray[np.int64]) -> None:
-        self._attribute = attribute
+    def __init__(self, attribute: Attribute, prompt: NDArray[np.int64], control: str = "") -> None:
+        self._attribute, self.control = attribute, control
         self._stated = attribute.single()
         self._allowed: NDArray[np.bool_] | None = None
         values = self._stated[prompt]
@@ -61,13 +65,13 @@ class Steady:
 
 
 def constraints(
-    tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any], controlled: bool = False
+    tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any]
 ) -> tuple[Constraint, ...]:
-    """The constraints of one piece; `controlled` if bar controls give its metres.
+    """The constraints of one piece.
 
-    Raises UsageError for a metre that the vocabulary lacks.
+    Raises UsageError for a metre or an instrument that the vocabulary lacks.
     """
-    found = [] if controlled else [_metre(tokenizer, sampling, prompt)]
+    found = [_metre(tokenizer, sampling, prompt), _programs(tokenizer, sampling)]
     return tuple(each for each in found if each is not None)
 
 
@@ -78,5 +82,30 @@ def _metre(tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any]) -> Co
     if attribute is None or not attribute.values:
         return None
     if chosen is not None:
-        return Fixed(attribute, [chosen])
-    return Steady(attribute, prompt) if sampling.metre == STEADY else None
+        return Fixed(attribute, [chosen], METRE)
+    return Steady(attribute, prompt, METRE) if sampling.metre == STEADY else None
+
+
+def _programs(tokenizer: Tokenizer, sampling: Sampling) -> Constraint | None:
+    """The instruments that were chosen; None if all may be written."""
+    wanted = find_programs(sampling.programs)
+    if not wanted:
+        return None
+    attribute = tokenizer.attributes().get(PROGRAM)
+    if attribute is None:
+        raise UsageError(
+            f"--programs {sampling.programs} has no effect: this model writes no instruments",
+            "train one that does: musictk train --tokenizer remi --set remi.programs=true",
+        )
+    names = {"drums" if program == DRUM_KIT else str(program) for program in wanted}
+    known = [index for index, name in enumerate(attribute.values) if name in names]
+    if not known:
+        raise UsageError(
+            f"this model has none of the instruments {sampling.programs!r}",
+            f"it has: {', '.join(map(_instrument, attribute.values))}",
+        )
+    return Fixed(attribute, known)
+
+
+def _instrument(value: str) -> str:
+    return instrument_name(int(value)) if value.isdigit() else value

@@ -9,15 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.bar_plan import BarPlan
-from musictk.generation.constraints import constraints
 from musictk.generation.draw import Noise
 from musictk.generation.form import Form
+from musictk.generation.limits import Limits
 from musictk.generation.progress import FormProgress
 from musictk.generation.sampling import Sampling
 from musictk.generation.section_memory import SectionMemory
 from musictk.generation.sequence import GrowingSequence
 from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
-from musictk.tokens import METRE, Frames, Parser, Tokenizer
+from musictk.tokens import Frames, Parser, Tokenizer
 
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
 
@@ -65,7 +65,7 @@ class Draft:
         self.progress = FormProgress(plan, len(bars), len(prompt) > 0 and not opening.theme)
         self.memory = SectionMemory(tokenizer, sampling, grammar)
         self.silence = Silence(tokenizer)
-        self.constraints = constraints(tokenizer, sampling, prompt, METRE in bar_plan.chosen)
+        self.limits = Limits(tokenizer, bar_plan, sampling, prompt)
         self.parser: Parser | None = grammar.parser() if grammar else None
         if self.parser:
             for token in prompt.tolist():
@@ -73,7 +73,8 @@ class Draft:
         frames = isinstance(tokenizer.space, Frames)
         self._frame_silence = FrameSilence(tokenizer) if frames else None
         self._sequence = GrowingSequence(prompt)
-        self._bar_plan = bar_plan
+        self._ahead: tuple[int, Parser] | None = None  # a token, and the parser after it
+        self._forced: tuple[tuple[int, int], NDArray[np.bool_] | None] | None = None
         self.prompt_length = len(prompt)
         self.after = prompt[:0] if opening.after is None else opening.after
         # The bars of a plan: the prompt's, those to be written, those after them.
@@ -117,33 +118,31 @@ class Draft:
         """The bar of the next position if it begins none, counted as in `bars_of`."""
         return self.length // self._period if self._period else max(len(self._bars) - 1, 0)
 
-    def allowed_in_bar(self, begins: NDArray[np.bool_], ahead: int = 0) -> NDArray[np.bool_] | None:
-        """(V,) what the controls of this bar, or of one `ahead`, allow; None if everything.
+    @property
+    def following(self) -> int:
+        """The bar of the next position if it begins one."""
+        return self.bar + bool(self._bars or self._period)
 
-        Tokens that begin a bar, (V,) `begins`, are limited by the controls of the next bar.
-        """
-        bar = self.bar + ahead
-        here = self._bar_plan.allowed(bar)
-        if self._period:
-            return here
-        later = self._bar_plan.allowed(bar + bool(self._bars))
-        if here is None and later is None:
+    def forced(self) -> NDArray[np.bool_] | None:
+        """(V,) the tokens that something chosen for this bar needs here; None if nothing does."""
+        key = self.length, self.bar
+        if self._forced is None or self._forced[0] != key:
+            written = self.sequence[self._bar_start :]
+            self._forced = key, self.limits.forced(self.bar, written, self.parser)
+        return self._forced[1]
+
+    def parser_after(self, token: int) -> Parser | None:
+        """The parser after `token`, which may be the next; do not change it."""
+        if self.parser is None:
             return None
-        everything = np.ones(len(begins), bool)
-        return np.where(
-            begins,
-            everything if later is None else later,
-            everything if here is None else here,
-        )
+        if self._ahead is None or self._ahead[0] != token:
+            self._ahead = token, self.parser.fork()
+            self._ahead[1].advance(token)
+        return self._ahead[1]
 
-    def dead_end(self, token: int, begins: NDArray[np.bool_]) -> bool:
-        """Whether the controls would allow none of the tokens that may follow `token`."""
-        limit = self.allowed_in_bar(begins, int(begins[token] and bool(self._bars)))
-        if limit is None or self.parser is None:
-            return False
-        parser = self.parser.fork()
-        parser.advance(token)
-        return not (parser.allowed() & limit).any()
+    def limit_ignored(self) -> None:
+        """Note that a limit of this bar left no token to write."""
+        self.notices.append(Notice("limit-ignored", self.progress.name, self.progress.bar + 1))
 
     @property
     def overdue(self) -> bool:
@@ -154,8 +153,23 @@ class Draft:
     def must_sound(self) -> bool:
         """Whether the next frame must have a note; of tokens, whether this bar must have one."""
         if self._frame_silence:
-            return self._frame_silence.too_long(self.progress, self.length)
-        return self.silence.too_long(self.progress)
+            return self._frame_silence.too_long(self.progress, self.length) or self._late_ending
+        return self.silence.too_long(self.progress) or self.in_last_bar
+
+    @property
+    def in_last_bar(self) -> bool:
+        """Whether this is the last bar of a piece that ends there."""
+        return self.limits.plan.end == self.bar + 1
+
+    @property
+    def _late_ending(self) -> bool:
+        """Whether half of the last bar has passed without a note."""
+        passed = self.length % self._period
+        return (
+            self.in_last_bar
+            and passed >= self._period // 2
+            and not self.sequence[self.length - passed :].any()
+        )
 
     def bar_is_silent(self) -> bool:
         """Whether the bar of tokens being written has no note so far."""
@@ -177,6 +191,7 @@ class Draft:
             self.progress.cuts += 1
             self.notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
         self._bars.append(self.length)
+        self.limits.begin_bar(self.bar)
         section_ends = self.progress.begin_bar(self.length)
         if not section_ends:
             self.memory.begin_bar(self.progress, self.sequence)
@@ -184,24 +199,32 @@ class Draft:
             self.memory.begin_section(self.progress, self.sequence)
         return section_ends
 
+    def theme_opening(self) -> Any:
+        """The first position of the theme's bar; None if the model is to be sampled."""
+        follower = self.memory.follower
+        return follower.opening() if follower else None
+
     def theme_position(self, allowed: NDArray[np.bool_] | None) -> Any:
         """The theme's next token or frame; None if the model is to be sampled."""
         follower = self.memory.follower
         return follower.expected(allowed, self.parser) if follower else None
 
-    def write(self, position: Any, allowed: NDArray[np.bool_] | None) -> None:
+    def write(
+        self, position: Any, allowed: NDArray[np.bool_] | None, inserted: bool = False
+    ) -> None:
         """Append a token or a frame; `allowed` is the mask of tokens that could have been written.
 
-        The last of `max_tokens` ends the piece, in the middle of a bar or not.
+        `inserted`: the theme that is followed does not have it. The last of `max_tokens` ends the
+        piece, in the middle of a bar or not.
         """
         if self._frame_silence:
             self._frame_silence.advance(position)
-        if self.memory.follower:
+        if self.memory.follower and not inserted:
             self.memory.follower.advance(position, allowed)
-        if self.parser:
-            self.parser.advance(position)
-        for constraint in self.constraints:
-            constraint.advance(position)
+        if not self._frame_silence:
+            self.parser = self.parser_after(position)
+            self._ahead = None
+            self.limits.advance(position)
         self._sequence.append(position)
         if self.length == self._most:
             self.progress.stop(self.length)

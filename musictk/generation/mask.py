@@ -20,6 +20,7 @@ class Mask:
         self._tokenizer = tokenizer
         space = tokenizer.space
         self.frames = isinstance(space, Frames)
+        self.size = space.width if isinstance(space, Frames) else space.size
         self.width = space.width if isinstance(space, Frames) else 1  # random numbers per draw
         if isinstance(space, Tokens):
             # The form defines where a piece ends, so the model may not write eos.
@@ -32,21 +33,49 @@ class Mask:
         Never all False: a limit that would leave no token is ignored.
         """
         if self.frames:
-            return draft.allowed_in_bar(np.zeros(0, bool))
+            return draft.limits.of_pitches(draft.bar)
         allowed = self._ordinary
         if draft.parser is not None:
             allowed = _within(allowed, draft.parser.allowed())
         if draft.must_begin_bar:
-            allowed = _within(allowed, self._begins_bar)
-        limits = [constraint.allowed() for constraint in draft.constraints]
-        for limit in (*limits, draft.allowed_in_bar(self._begins_bar)):
-            allowed = allowed if limit is None else _within(allowed, limit)
+            allowed = _within(allowed, self.begins_bar)
+        allowed = self._limited(draft, allowed)
         return self._fastest(allowed) if draft.overdue else allowed
 
+    def _limited(self, draft: Draft, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Those of the allowed tokens that the limits of the piece allow."""
+        limits, following = draft.limits, draft.following
+        for limit in limits.constraining(draft.bar, following, self.begins_bar):
+            allowed = _within(allowed, limit)
+        chosen = limits.chosen(draft.bar, following, self.begins_bar)
+        line = limits.at_bar_line(following)
+        for limit in (chosen, None if line is None else line | ~self.begins_bar, draft.forced()):
+            if limit is None:
+                continue
+            both = allowed & limit
+            if both.any():
+                allowed = both
+            else:
+                draft.limit_ignored()
+        return allowed
+
     def dead_end(self, draft: Draft, token: int) -> bool:
-        """Whether a limit would have to be ignored after this token, such as after the velocity of
-        a note that is above the range."""
-        return not self.frames and draft.dead_end(token, self._begins_bar)
+        """Whether a limit would have to be ignored with this token, or after it.
+
+        Such as after the velocity of a note that is above the range, or where a note would last
+        past the end of the piece.
+        """
+        limits, begins = draft.limits, bool(self.begins_bar[token])
+        bar = draft.following if begins else draft.bar
+        limit = limits.chosen(bar, bar + 1, self.begins_bar)
+        if limit is None and limits.plan.end is None:
+            return False
+        after, before = draft.parser_after(token), draft.parser
+        if after is None or before is None:
+            return False
+        if not begins and limits.too_long(bar, before, after):
+            return True
+        return limit is not None and not (after.allowed() & limit).any()
 
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The allowed tokens after which a bar line comes soonest; all if none leads to one."""
@@ -55,7 +84,7 @@ class Mask:
         return pace == fastest if fastest > self._pace.min() else allowed
 
     @cached_property
-    def _begins_bar(self) -> NDArray[np.bool_]:
+    def begins_bar(self) -> NDArray[np.bool_]:
         """(V,) which tokens begin a bar."""
         starts = self._tokenizer.bar_starts
         tokens = np.arange(len(self._ordinary))[:, None]

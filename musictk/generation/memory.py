@@ -51,6 +51,11 @@ class TokenAlignment:
         best = int(belief.argmax())
         return int(self.window[best]) if belief[best] > _CERTAIN else None
 
+    def agrees(self, tokens: NDArray[np.bool_]) -> bool:
+        """Whether the theme's next token is known and one of `tokens` (V,)."""
+        known = self._at is not None and self._at < len(self.window)
+        return known and bool(tokens[self.window[self._at]])
+
     def _certain(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
         """The next token that the grammar allows, after what was written here."""
         for _ in range(_DETOUR):
@@ -106,6 +111,10 @@ class FrameAlignment:
         """The theme's frame at this time."""
         return self.window[self._at] if self._at < len(self.window) else None
 
+    def agrees(self, tokens: NDArray[np.bool_]) -> bool:
+        """Nothing is forced between frames."""
+        return True
+
     def advance(self, frame: NDArray[np.uint8], allowed: NDArray[np.bool_] | None) -> None:
         """Advance by one frame, independent of what was written."""
         self._at += 1
@@ -146,6 +155,14 @@ class Follower:
         self._alignment = (
             FrameAlignment(window) if frames else TokenAlignment(window, self._grammar)
         )
+
+    def opening(self) -> Any:
+        """The first position of the theme's bar while it is followed; None to use the model."""
+        return self._alignment.window[0] if self.following else None
+
+    def agrees(self, tokens: NDArray[np.bool_]) -> bool:
+        """Whether the theme's next token is known and one of `tokens` (V,)."""
+        return self._alignment.agrees(tokens)
 
     def expected(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> Any:
         """The theme's next position while it is followed; None if the model is to be sampled."""

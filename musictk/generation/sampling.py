@@ -48,6 +48,17 @@ class Sampling:
         words="steady, free or a metre such as 3/4",
         check=is_metre,
     )
+    programs: str = setting(
+        "",
+        "Instruments to write: names, families or numbers, such as piano,violin,drums.",
+        words="names of instruments",
+    )
+    strict: bool = setting(
+        False,
+        "Write only notes of the scale where a control gives the key.",
+        words="true or false",
+        check=lambda value: isinstance(value, bool),
+    )
     blend: float = setting(0.5, "Influence of the original section on its return.", high=1)
     ramp: int = setting(2, "Bars over which --blend rises to its full weight.")
     figure: float = setting(

@@ -43,33 +43,63 @@ class Writer:
             if mask is not None:
                 row[~mask] = -np.inf
         drawn = self._draw(drafts, logits)
-        if self._mask.frames:  # a theme's frames are music of the piece already
-            allowed = [None] * len(drafts)
         return [self._write_one(*row) for row in zip(drafts, drawn, logits, allowed, strict=True)]
 
     def _write_one(
         self, draft: Draft, drawn: Any, logits: Logits, allowed: NDArray[np.bool_] | None
     ) -> bool:
         theme = self._followed(draft, allowed)
-        if theme is None or self._mask.dead_end(draft, theme):
+        if theme is None or self._rejects(draft, theme):
             position, begins_bar = self._from_model(draft, drawn, logits)
         else:
             position, begins_bar = self._from_theme(draft, drawn, theme)
+        inserted = not begins_bar and self._is_inserted(draft, position)
         section_ends = begins_bar and draft.begin_bar(position)
         if draft.done:
             return True
         if begins_bar:  # the theme of the new bar may begin otherwise
-            first = draft.theme_position(allowed)
-            position = position if first is None else first
-        draft.write(position, allowed)
+            position = self._opening(draft, position, allowed)
+        draft.write(position, None if self._mask.frames else allowed, inserted)
         return section_ends
+
+    def _rejects(self, draft: Draft, theme: Any) -> bool:
+        """Whether the theme's next position would lead to a dead end, or to a silent last bar."""
+        if self._mask.frames:
+            return False
+        silent_end = draft.in_last_bar and draft.begins_bar(theme) and draft.bar_is_silent()
+        return silent_end or self._mask.dead_end(draft, theme)
+
+    def _is_inserted(self, draft: Draft, position: Any) -> bool:
+        """Whether a token was forced that the theme does not have here."""
+        follower = draft.memory.follower
+        if follower is None or self._mask.frames or draft.forced() is None:
+            return False
+        return not follower.agrees(np.arange(self._mask.size) == position)
 
     def _followed(self, draft: Draft, allowed: NDArray[np.bool_] | None) -> Any:
         """The theme's position while it is followed; None to use the sampled one."""
-        if draft.memory.follower is None:
+        follower = draft.memory.follower
+        if follower is None:
             return None
-        draft.memory.follower.decide(float(draft.noise.take(1)[0]))
+        follower.decide(float(draft.noise.take(1)[0]))
+        if self._mask.frames:  # a theme's frames are music of the piece already
+            frame = draft.theme_position(None)
+            return frame if frame is None or allowed is None else frame & allowed
+        forced = draft.forced()
+        if forced is not None and not follower.agrees(forced):
+            return None
         return draft.theme_position(allowed)
+
+    def _opening(self, draft: Draft, position: Any, allowed: NDArray[np.bool_] | None) -> Any:
+        """What begins a bar: as the theme does where it is followed, else `position`."""
+        first = draft.theme_opening()
+        if first is None:
+            return position
+        if self._mask.frames:
+            limit = draft.limits.of_pitches(draft.bar)
+            return first if limit is None else first & limit
+        fits = allowed is None or (allowed[first] and self._mask.begins_bar[first])
+        return first if fits else position
 
     def _from_theme(self, draft: Draft, drawn: Any, theme: Any) -> ChosenPosition:
         if not draft.begins_bar(theme):
@@ -78,39 +108,32 @@ class Writer:
         return ChosenPosition(drawn if draft.begins_bar(drawn) else theme, True)
 
     def _from_model(self, draft: Draft, drawn: Any, logits: Logits) -> ChosenPosition:
-        if self._mask.frames and draft.must_sound:
-            drawn = drawn.copy()
-            drawn[logits.argmax()] = 1
-        elif not self._mask.frames:
-            drawn, logits = self._with_a_future(draft, drawn, logits)
-        if not draft.begins_bar(drawn):
-            return ChosenPosition(drawn, False)
-        silent = draft.bar_is_silent()
-        if silent and draft.must_sound:
-            return self._without_bar_line(draft, drawn, logits)
-        draft.silence.record_bar(silent)
-        return ChosenPosition(drawn, True)
+        if self._mask.frames:
+            if draft.must_sound:
+                drawn = drawn.copy()
+                drawn[logits.argmax()] = 1
+            return ChosenPosition(drawn, draft.begins_bar(drawn))
+        drawn = self._redraw(draft, drawn, logits)
+        begins_bar = draft.begins_bar(drawn)
+        if begins_bar:
+            draft.silence.record_bar(draft.bar_is_silent())
+        return ChosenPosition(drawn, begins_bar)
 
-    def _with_a_future(self, draft: Draft, drawn: Any, logits: Logits) -> tuple[Any, Logits]:
-        """A token after which the controls allow another, and logits without those that are not."""
-        first, own = drawn, logits
-        while self._mask.dead_end(draft, drawn):
-            logits = logits.copy() if logits is own else logits
+    def _redraw(self, draft: Draft, drawn: int, logits: Logits) -> int:
+        """A token after which the limits leave others, and no bar line before a bar's note.
+
+        `drawn` itself if there is none.
+        """
+        first = drawn
+        while self._mask.dead_end(draft, drawn) or (
+            draft.begins_bar(drawn) and draft.bar_is_silent() and draft.must_sound
+        ):
+            logits = logits.copy() if drawn == first else logits
             logits[drawn] = -np.inf
             if not np.isfinite(logits).any():
-                return first, own
+                return first
             drawn = self._draw([draft], logits[None])[0]
-        return drawn, logits
-
-    def _without_bar_line(self, draft: Draft, drawn: Any, logits: Logits) -> ChosenPosition:
-        """A token that does not end the bar, if there is one."""
-        logits = logits.copy()
-        while draft.begins_bar(drawn):
-            logits[drawn] = -np.inf
-            if not np.isfinite(logits).any():
-                return ChosenPosition(drawn, True)
-            drawn = self._draw([draft], logits[None])[0]
-        return ChosenPosition(drawn, False)
+        return drawn
 
     def _draw(self, drafts: list[Draft], logits: Logits) -> NDArray[Any]:
         """(R,) tokens or (R, W) frames, sampled."""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.rendering.instruments import distance, instrument_name
+from musictk.instruments import distance, instrument_name
 
 DRUM_CHANNEL = 9
 PITCHED = tuple(channel for channel in range(16) if channel != DRUM_CHANNEL)

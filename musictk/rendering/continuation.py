@@ -15,9 +15,9 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
+from musictk.instruments import distance, instrument_name
 from musictk.rendering import smf
 from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, without_overlaps
-from musictk.rendering.instruments import distance, instrument_name
 from musictk.rendering.midi import (
     SectionSpan,
     TimedEvent,

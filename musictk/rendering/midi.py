@@ -16,6 +16,7 @@ import numpy as np
 from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.files import write_bytes
+from musictk.instruments import instrument_name
 from musictk.rendering import smf
 from musictk.rendering.channels import (
     ChannelAssignment,
@@ -23,7 +24,6 @@ from musictk.rendering.channels import (
     assign_channels,
     without_overlaps,
 )
-from musictk.rendering.instruments import instrument_name
 from musictk.rendering.ticks import TickScale
 
 QUARTER = 480  # ticks of a quarter note in a generated file

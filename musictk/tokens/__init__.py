@@ -3,7 +3,7 @@
 Nothing here imports torch or miditok.
 """
 
-from musictk.tokens.attributes import METRE, PITCH, TEMPO, Attribute
+from musictk.tokens.attributes import METRE, PITCH, PROGRAM, RELEASE, TEMPO, Attribute
 from musictk.tokens.contract import Piece, Tokenizer
 from musictk.tokens.grammar import Grammar, Parser
 from musictk.tokens.space import Frames, Space, Tokens, space_from, space_to
@@ -11,6 +11,8 @@ from musictk.tokens.space import Frames, Space, Tokens, space_from, space_to
 __all__ = [
     "METRE",
     "PITCH",
+    "PROGRAM",
+    "RELEASE",
     "TEMPO",
     "Attribute",
     "Frames",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 METRE, PITCH, TEMPO = "metre", "pitch", "tempo"
+PROGRAM, RELEASE = "program", "release"
 MIDI_PITCHES = tuple(str(pitch) for pitch in range(128))
 
 

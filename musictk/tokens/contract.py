@@ -64,7 +64,9 @@ class Tokenizer(ABC):
         - "metre": time signatures, named such as "3/4".
         - "pitch": the 128 MIDI pitches that a token starts; for frames, the pitch of each bit.
           Drums have no pitch.
+        - "release": the 128 MIDI pitches that a token ends, where separate tokens end notes.
         - "tempo": tempos in quarter notes per minute, named such as "120.0".
+        - "program": MIDI programs, named "0" to "127", and "drums", where tokens state them.
 
         An attribute that tokens do not have is left out, such as the pitch of text or of notes
         written as intervals.

@@ -27,6 +27,13 @@ class Parser(ABC):
     def fork(self) -> Parser:
         """An independent copy of this state."""
 
+    def extent(self) -> tuple[float, float] | None:
+        """(length of this bar, end of the notes so far), in quarter notes from the bar line.
+
+        None where a note never lasts past the end of a piece, as where tokens end notes.
+        """
+        return None
+
 
 class Grammar(ABC):
     """The rules of one tokenizer's sequences, from just after `bos`."""

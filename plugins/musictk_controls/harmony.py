@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
 from musictk.errors import UnknownNameError
-from musictk.keys import KEYS, find_key, nearest_keys, pitch_class
+from musictk.keys import KEYS, find_key, nearest_keys, pitch_class, scale
 from musictk.tokens import PITCH, Tokenizer
 
 _NEAR = 2  # bars before and after that count for the key of a bar
@@ -62,6 +62,14 @@ class Key(Control):
         if found is None:
             raise UnknownNameError(self.name, text.strip(), self.values)
         return np.array([found + 1], np.uint8)
+
+    def allowed_strictly(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
+        """The pitches of the scale; in minor with both forms of the sixth and seventh."""
+        attribute = tokenizer.attributes().get(PITCH)
+        if attribute is None:
+            return None
+        classes = scale(int(ids[0]) - 1)
+        return attribute.within([pitch for pitch in range(128) if pitch % 12 in classes])
 
 
 class Chord(Control):

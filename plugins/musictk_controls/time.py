@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
-from musictk.errors import UnknownNameError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.tokens import METRE, TEMPO, Tokenizer
 
 _METRES = ("2/4", "3/4", "4/4", "5/4", "6/4", "3/8", "6/8", "9/8", "12/8", "2/2", "3/2", "4/2")
@@ -37,6 +39,21 @@ class Metre(Control):
         if value not in attribute.values:
             raise UnknownNameError(self.name, value, attribute.values)
         return attribute.within([attribute.values.index(value)])
+
+    def complete(self, ids: Ids, given: int) -> Ids:
+        """A first bar that is shorter than the second is a pickup, which tokenizers fill up."""
+        if len(ids) < 2 or given > 1 or not ids[1, 0]:
+            return ids
+        ids = ids.copy()
+        if not ids[0, 0] and not given:
+            ids[0] = ids[1]
+        first, second = (self.values[each - 1] if each else "" for each in ids[:2, 0].tolist())
+        if first and Fraction(first) < Fraction(second):
+            raise UsageError(
+                f"the first bar, in {first}, cannot be shorter than the second, in {second}",
+                "it would be a pickup; give both bars one metre",
+            )
+        return ids
 
 
 class Tempo(Control):

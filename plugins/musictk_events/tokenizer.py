@@ -12,7 +12,7 @@ from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, 
 
 from musictk.config import check_settings, setting
 from musictk.music import notes
-from musictk.tokens import METRE, PITCH, Attribute, Grammar, Piece, Tokenizer
+from musictk.tokens import METRE, PITCH, RELEASE, Attribute, Grammar, Piece, Tokenizer
 from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.bars import grid_of
 from musictk.tokens.grid import Grid
@@ -130,16 +130,18 @@ class Events(Tokenizer):
         return self._grammar
 
     def attributes(self) -> Mapping[str, Attribute]:
-        layout, sounds = self.layout, np.zeros((self.layout.size, 128), bool)
-        ids = np.arange(layout.on, layout.off)
-        sounds[ids, ids - layout.on + layout.low] = True
-        pitch = Attribute(MIDI_PITCHES, sounds)
+        layout, found = self.layout, {}
+        for name, first in ((PITCH, layout.on), (RELEASE, layout.off)):
+            states = np.zeros((layout.size, 128), bool)
+            pitches = np.arange(layout.pitches)
+            states[first + pitches, layout.low + pitches] = True
+            found[name] = Attribute(MIDI_PITCHES, states)
         if len(layout.bar_ticks) == 1:
-            return {PITCH: pitch}
+            return found
         names = tuple(f"{over}/{under}" for over, under in layout.metrics.known)
         bars = np.zeros((layout.size, len(names)), bool)
         bars[layout.bar : layout.on] = np.eye(len(names), dtype=bool)
-        return {METRE: Attribute(names, bars), PITCH: pitch}
+        return {METRE: Attribute(names, bars), **found}
 
     def names(self) -> Sequence[str]:
         return self.layout.names()

@@ -56,6 +56,7 @@ class RemiGrammar(Grammar):
         self.tempos, self.rests = config.tempos, config.rests
         self.programs, self.time_signatures = config.programs, config.time_signatures
         self.per_beat = config.positions_per_beat
+        self.quarter = vocabulary.ticks_per_quarter
         beats = {metre[1]: vocabulary.ticks_per_beat(metre[1]) for metre in self.metres}
         self.beats = beats
         self.durations = {under: vocabulary.ticks("Duration", under) for under in beats}
@@ -179,6 +180,10 @@ class RemiParser(Parser):
 
     def fork(self) -> RemiParser:
         return copy(self)
+
+    def extent(self) -> tuple[float, float]:
+        quarter = self._grammar.quarter
+        return self._bar_ticks / quarter, (self._end - self._bar) / quarter
 
     def state(self) -> ParserState:
         """The state as numbers, for `merge_bounds.Bounds`."""

@@ -105,6 +105,9 @@ class MergedParser(Parser):
         for part in runs[token] if 0 <= token < len(runs) else ():
             self._base.advance(part)
 
+    def extent(self) -> tuple[float, float]:
+        return self._base.extent()
+
     def fork(self) -> MergedParser:
         return MergedParser(self._grammar, self._base.fork())
 

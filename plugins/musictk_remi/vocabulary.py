@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens import METRE, PITCH, TEMPO, Attribute, Tokens
+from musictk.tokens import METRE, PITCH, PROGRAM, TEMPO, Attribute, Tokens
 from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.metrics import Metrics
 from musictk_remi.config import SPECIALS, RemiConfig, token_names
@@ -75,6 +75,10 @@ class Vocabulary:
             for name, kind in ((METRE, "TimeSig"), (TEMPO, "Tempo"))
             if kind in self.first
         }
+        if self.config.programs:
+            programs = self._each("Program")
+            names = tuple("drums" if each == "-1" else each for each in programs.values)
+            found[PROGRAM] = Attribute(names, programs.states)
         if not {"PitchIntervalTime", "PitchIntervalChord"} & set(self.kinds):
             sounds = np.zeros((len(self.names), 128), bool)
             sounds[range(pitches.start, pitches.stop), list(map(int, self.values[pitches]))] = True

@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+from musictk.errors import UnknownNameError
+
 DRUMS = "Drums"
-FAMILY = 8  # programs of one family: pianos, chromatic percussion, organs, …
+DRUM_KIT = -1  # stands for the drums among programs
+FAMILY = 8  # programs of one family
+FAMILIES = (
+    *("piano", "chromatic percussion", "organ", "guitar", "bass", "strings", "ensemble", "brass"),
+    *("reed", "pipe", "synth lead", "synth pad", "synth effects", "ethnic", "percussive"),
+    "sound effects",
+)
 
 NAMES: tuple[str, ...] = (
     *("Acoustic Grand Piano", "Bright Acoustic Piano", "Electric Grand Piano", "Honky-tonk Piano"),
@@ -45,6 +53,36 @@ NAMES: tuple[str, ...] = (
 def instrument_name(program: int, is_drum: bool = False) -> str:
     """The General MIDI name of a program (0–127)."""
     return DRUMS if is_drum else NAMES[program % len(NAMES)]
+
+
+def find_programs(text: str) -> frozenset[int]:
+    """The programs of "piano, violin, 40, drums": names, families, or numbers from 0 to 127.
+
+    Part of a name is enough where it means instruments of one family: "bass" is all basses, but
+    "Acoustic Bass" one. DRUM_KIT stands for the drums. Raises UnknownNameError.
+    """
+    found: set[int] = set()
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        found |= _programs(part)
+    return frozenset(found)
+
+
+def _programs(text: str) -> set[int]:
+    name = text.casefold()
+    if name in ("drums", "drum"):
+        return {DRUM_KIT}
+    if name.isdigit() and int(name) < len(NAMES):
+        return {int(name)}
+    known = [each.casefold() for each in NAMES]
+    if name in known:
+        return {known.index(name)}
+    for index, family in enumerate(FAMILIES):
+        if name in (family, f"{family}s", f"{family}es"):
+            return set(range(index * FAMILY, (index + 1) * FAMILY))
+    named = {index for index, each in enumerate(known) if name in each.split()}
+    if not named:
+        raise UnknownNameError("instrument", text, (*NAMES, *FAMILIES, "drums"))
+    return named
 
 
 def distance(one: int, other: int) -> tuple[bool, int]:

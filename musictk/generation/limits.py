@@ -1,0 +1,104 @@
+"""What the bar controls and constraints of a piece allow at its next position."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.generation.bar_plan import BarPlan
+from musictk.generation.constraints import Constraint, constraints
+from musictk.generation.sampling import Sampling
+from musictk.generation.tempo import BarTempo
+from musictk.tokens import METRE, TEMPO, Parser, Tokenizer
+
+Mask = NDArray[np.bool_]
+
+
+class Limits:
+    """The limits of one piece. Bars are counted from 0 with those of a prompt."""
+
+    def __init__(
+        self, tokenizer: Tokenizer, plan: BarPlan, sampling: Sampling, prompt: NDArray[Any]
+    ) -> None:
+        self.plan = plan
+        self._constraints: tuple[Constraint, ...] = constraints(tokenizer, sampling, prompt)
+        controlled = TEMPO in plan.chosen
+        self._tempo = BarTempo(tokenizer, plan, prompt) if controlled else None
+        self._mixed: dict[tuple[int, int], Mask] = {}  # by the ids of the masks it is made of
+
+    def of_pitches(self, bar: int) -> Mask | None:
+        """(W,) of frames: the pitches that the controls of a bar allow; None if all."""
+        return self.plan.allowed(bar)
+
+    def chosen(self, bar: int, following: int, begins: Mask) -> Mask | None:
+        """(V,) what the controls allow in a bar; None if everything.
+
+        Tokens that begin a bar, (V,) `begins`, are limited by what is chosen for the `following`.
+        """
+        return self._mix(self.plan.allowed(bar), self.plan.allowed(following), begins)
+
+    def constraining(self, bar: int, following: int, begins: Mask) -> list[Mask]:
+        """(V,) what each constraint allows, where no control is chosen instead."""
+        found = []
+        for constraint in self._constraints:
+            allowed = constraint.allowed()
+            here, later = (
+                None if constraint.control and self.plan.sets(constraint.control, each) else allowed
+                for each in (bar, following)
+            )
+            found.append(self._mix(here, later, begins))
+        return [mask for mask in found if mask is not None]
+
+    def forced(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Mask | None:
+        """(V,) the tokens that a tempo at the beginning of this bar needs; None if none is due."""
+        return None if self._tempo is None else self._tempo.allowed(bar, written, parser)
+
+    def at_bar_line(self, following: int) -> Mask | None:
+        """(V,) the tokens that may begin a bar so that its tempo can follow; None if any."""
+        return None if self._tempo is None else self._tempo.at_bar_line(following)
+
+    def too_long(self, bar: int, before: Parser, after: Parser) -> bool:
+        """Whether a token of a bar makes notes last past the end of the piece."""
+        was, extent, end = before.extent(), after.extent(), self.plan.end
+        if was is None or extent is None or end is None or bar >= end or extent == was:
+            return False
+        length, last = extent
+        if last <= length:
+            return False
+        usual = self._quarters(bar, length)
+        left = usual + sum(self._quarters(each, usual) for each in range(bar + 1, end))
+        return last > left and (last > was[1] or length < was[0])
+
+    def begin_bar(self, bar: int) -> None:
+        """A bar begins; the token that begins it is not written yet."""
+        if self._tempo is not None:
+            self._tempo.begin_bar(bar)
+
+    def advance(self, token: int) -> None:
+        """Update the limits with the token that was written."""
+        for constraint in self._constraints:
+            constraint.advance(token)
+        if self._tempo is not None:
+            self._tempo.advance(token)
+
+    def _mix(self, here: Mask | None, later: Mask | None, begins: Mask) -> Mask | None:
+        """`here`, but `later` for tokens that begin a bar."""
+        if here is later:
+            return here
+        key = id(here), id(later)
+        if key not in self._mixed:
+            everything = np.ones(len(begins), bool)
+            self._mixed[key] = np.where(
+                begins,
+                everything if later is None else later,
+                everything if here is None else here,
+            )
+        return self._mixed[key]
+
+    def _quarters(self, bar: int, usual: float) -> float:
+        """The length of a bar in quarter notes: as chosen, else the usual one."""
+        metre = self.plan.value(METRE, bar)
+        return usual if metre is None else float(4 * Fraction(metre))

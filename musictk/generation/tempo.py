@@ -1,0 +1,77 @@
+"""Write the tempo that is chosen for a bar at its beginning."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from musictk.generation.bar_plan import BarPlan
+from musictk.tokens import TEMPO, Parser, Tokenizer, Tokens
+
+Mask = NDArray[np.bool_]
+
+
+class BarTempo:
+    """Forces a token of tempo at the bar line where the tempo in force is not the chosen one.
+
+    Masking other tempos is not enough: a bar that states none keeps that of the bar before.
+    """
+
+    def __init__(self, tokenizer: Tokenizer, plan: BarPlan, prompt: NDArray[np.int64]) -> None:
+        self._tokenizer, self._plan = tokenizer, plan
+        attribute = tokenizer.attributes()[TEMPO]
+        self._stated, self._states = attribute.stated, attribute.states
+        self._base = np.ones(len(self._stated), bool)  # tokens that are not merged ones
+        self._base[list(tokenizer.parts())] = False
+        space = tokenizer.space
+        assert isinstance(space, Tokens)
+        self._base[space.special] = False
+        stating = prompt[self._stated[prompt]] if len(prompt) else prompt
+        self._last = int(stating[-1]) if len(stating) else -1  # the last token with a tempo
+        self._open = False  # whether this bar's tempo has still to be written
+
+    def begin_bar(self, bar: int) -> None:
+        """A bar begins; the token that begins it is not written yet."""
+        self._open = self._wanted(bar) is not None
+
+    def advance(self, token: int) -> None:
+        """Update the state with the token that was written."""
+        if self._stated[token]:
+            self._last, self._open = token, False
+
+    def at_bar_line(self, bar: int) -> Mask | None:
+        """(V,) the tokens that may begin a bar so that its tempo can follow; None if any."""
+        return None if self._wanted(bar) is None else self._base
+
+    def allowed(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Mask | None:
+        """(V,) the tokens that lead to the tempo of this bar, after what is `written` of it."""
+        wanted = self._wanted(bar) if self._open else None
+        if wanted is None:
+            return None
+        open_ = self._base if parser is None else self._base & parser.allowed()
+        direct = wanted & open_
+        if direct.any() and self._at_line(written, int(direct.argmax())):
+            return direct
+        for token in np.flatnonzero(open_).tolist() if parser is not None else ():
+            after = parser.fork() if parser is not None else None
+            assert after is not None
+            after.advance(token)
+            then = after.allowed() & wanted
+            if then.any() and self._at_line([*written, token], int(then.argmax())):
+                return np.arange(len(wanted)) == token
+        return open_ if open_.any() else None
+
+    def _at_line(self, written: Any, tempo: int) -> bool:
+        """Whether a token of tempo after what is `written` of a bar is for its beginning."""
+        music = self._tokenizer.decode(np.array([*written, tempo], np.int64))
+        return isinstance(music, ScoreTick) and bool(music.tempos) and music.tempos[-1].time == 0
+
+    def _wanted(self, bar: int) -> Mask | None:
+        """(V,) the tokens that state the tempo of a bar; None if it is in force or not chosen."""
+        allowed = self._plan.allowed_by(TEMPO, bar)
+        if allowed is None or (self._last >= 0 and allowed[self._last]):
+            return None
+        return allowed & self._stated
