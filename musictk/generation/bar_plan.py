@@ -73,11 +73,13 @@ def plan_bars(
     theme: bool,
     known: bool,
     after: Ids | None = None,
+    following: int = 0,
 ) -> BarPlan:
     """The plan of a piece: `prompt` (P, S) are the facts of its bars, `after` of those that follow.
 
     `theme`: the prompt is the first section of the form, not a section before it. `known`: the
-    piece ends with the form. Raises UsageError for a control, value or place that does not exist.
+    piece ends with the form, or `following` bars after those of `after`. Raises UsageError for a
+    control, value or place that does not exist.
     """
     before = 0 if theme else len(prompt)
     end = before + form.bars
@@ -87,9 +89,9 @@ def plan_bars(
     if after is not None:
         ids[end:] = after
     for control, columns in zip(controls.made, controls.columns.values(), strict=True):
-        planned = control.planned(total, known)
+        planned = control.planned(total + following, known)
         if planned is not None:
-            ids[:, columns] = planned
+            ids[:, columns] = planned[: len(ids)]
     places = _places(form, before)
     for one in chosen:
         columns = _column(controls, one.name)

@@ -46,11 +46,11 @@ class RowContexts:
         self._tokenizer, self._capacity, self._drafts = tokenizer, capacity, drafts
         self._scale = request.sampling.guidance
         mixture = runtime.manifest.conditions.mixture(request.conditions)
-        # (N, D): the condition of each bar, and that of bars of which nothing is given.
+        # (N, D): the condition of each bar, and that of bars of which only the role is given.
         self._conditional = runtime.condition(mixture) + runtime.control(bar_plan.ids)
         self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen))
-        nothing = runtime.control(np.zeros_like(bar_plan.ids[:1]))
-        self._unconditional = runtime.condition([[] for _ in mixture]) + nothing
+        structure = bar_plan.ids * bar_plan.controls.structural  # never dropped in training
+        self._unconditional = runtime.condition([[] for _ in mixture]) + runtime.control(structure)
         self._bars = [-1] * len(drafts)  # the bar whose condition each piece was last given
         self._contexts = Contexts(runtime, capacity)
 
@@ -63,6 +63,11 @@ class RowContexts:
         """(R, V) logits of the pieces that are not done, in order."""
         weights = [draft.memory.weight for draft in self._drafts if not draft.done]
         return guide(self._contexts.logits, self._rows, self._scale, np.array(weights, np.float32))
+
+    @property
+    def conditional(self) -> Logits:
+        """(R, V) logits of the pieces that are not done, in order, without guidance or memory."""
+        return self._contexts.logits[self._rows.conditional]
 
     def advance(self, rows: Sequence[int], turned: Collection[int]) -> None:
         """Take the position that was written in each of `rows`.
@@ -107,7 +112,7 @@ class RowContexts:
         bars = self._read(self._drafts[row], bars)
         new = [NewContext(Key(row, CONDITIONAL), sequence, self._condition(bars))]
         if self._guided:
-            free = np.broadcast_to(self._unconditional, (len(bars), self._unconditional.shape[1]))
+            free = self._condition(bars, given=False)
             new.append(NewContext(Key(row, UNCONDITIONAL), sequence, free))
         return new
 
@@ -168,9 +173,10 @@ class RowContexts:
             return np.append(bars[1:], draft.bar)
         return bars
 
-    def _condition(self, bars: NDArray[np.int64]) -> NDArray[np.float32]:
+    def _condition(self, bars: NDArray[np.int64], given: bool = True) -> NDArray[np.float32]:
         """(T, D) the conditions of positions that are read in these bars."""
-        return self._conditional[np.minimum(bars, len(self._conditional) - 1)]
+        table = self._conditional if given else self._unconditional
+        return table[np.minimum(bars, len(table) - 1)]
 
     def _changed(self) -> dict[Key, NDArray[np.float32]]:
         """The conditions of contexts whose piece has begun another bar."""
@@ -181,6 +187,7 @@ class RowContexts:
             bar = int(self._read(draft, draft.bars_of(np.array([draft.length - 1])))[-1])
             if bar != self._bars[row]:
                 self._bars[row] = bar
-                condition = self._condition(np.array([bar]))[0]
-                changed |= {Key(row, kind): condition for kind in (CONDITIONAL, MEMORY)}
+                for kind in KINDS:
+                    given = kind != UNCONDITIONAL
+                    changed[Key(row, kind)] = self._condition(np.array([bar]), given)[0]
         return changed
