@@ -30,9 +30,12 @@ def sample(
         typer.Option(metavar="FORM", help="Form: AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …"),
     ] = "",
     bars: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, help="Bars to write; with --form, bars per section."),
-    ] = 0,
+        str,
+        typer.Option(
+            metavar="N",
+            help="Bars to write; with --form, bars per section; with --infill, which: 9-12,20.",
+        ),
+    ] = "0",
     control: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,6 +53,12 @@ def sample(
     theme: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="MIDI or ABC file to use as section A of the form."),
+    ] = None,
+    infill: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="MIDI or ABC file of which --bars are written again, no others."
+        ),
     ] = None,
     new_only: Annotated[
         bool, typer.Option("--new-only", help="Write only the new bars, without the given file's.")
@@ -102,16 +111,17 @@ def sample(
     from musictk.cli.sample_progress import CompositionBar, report
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
+    from musictk.jobs.samples import SampleRequest
 
     here = session(context)
     if like is not None:
         hint = "it repeats the sample with its settings; only -o may be added"
         require_alone(context, "--like", hint, but=("like", "out"))
-    asked = job.SampleRequest(
+    asked = SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
         form=form,
-        bars=bars,
+        bars="" if bars == "0" else bars,
         controls=controls([*(control or []), *([f"chord={chords}"] if chords else [])]),
         seed=seed,
         count=count,
@@ -119,6 +129,7 @@ def sample(
         samplers=samplers(sampler or []),
         prompt=prompt,
         theme=theme,
+        infill=infill,
         new_only=new_only,
     )
     bar = CompositionBar(here.output)

@@ -41,14 +41,14 @@ class Gap:
     begins: int  # the tick of the music at which the first of these bars begins
 
 
-def encode_gap(tokenizer: Tokenizer, given: ScoreTick, place: BarRange, most: int) -> Gap:
+def encode_gap(
+    tokenizer: Tokenizer, given: ScoreTick, music: ScoreTick, place: BarRange, most: int
+) -> Gap:
     """Encode what is around some bars; notes that begin in these bars are ignored.
 
-    At most `most` positions of the music after them are given, and as many bars as in training.
-    Raises ValueError for music without a note that the tokenizer can represent.
+    `music` is some that the tokenizer has decoded. At most `most` positions of the music after the
+    bars are given, and as many bars as in training.
     """
-    music = tokenizer.decode(tokenizer.encode(given))
-    assert isinstance(music, ScoreTick)
     around = _Around(tokenizer, music, _without(given, place.start, place.stop))
     gap = around.aligned(place) or around.unaligned(place)
     later = int((bars(given) >= place.stop).sum()) - 1  # of the music
@@ -62,7 +62,7 @@ class _Around:
     """The music around some bars."""
 
     tokenizer: Tokenizer
-    music: ScoreTick  # all of it, encoded and decoded
+    music: ScoreTick  # some that the tokenizer has decoded
     given: ScoreTick  # without the notes of the bars
 
     def aligned(self, place: BarRange) -> Gap | None:
@@ -161,7 +161,8 @@ def _from(given: ScoreTick, start: int) -> ScoreTick:
     kept = given.copy()
     for track in kept.tracks:
         _choose(track, track.notes.numpy()["time"] >= start)
-    for changes in (kept.tempos, kept.time_signatures, kept.key_signatures):
+    found: list[Any] = [kept.tempos, kept.time_signatures, kept.key_signatures]
+    for changes in found:
         ordered = sorted(changes, key=lambda change: change.time)
         before = [change for change in ordered if change.time <= start]
         for change in before[-1:]:

@@ -22,7 +22,7 @@ from musictk.generation.draft import Draft
 from musictk.generation.guidance import ContextRows, guide
 from musictk.generation.request import PieceRequest
 from musictk.runtime.contract import Runtime
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import METRE, Frames, Tokenizer
 
 Logits = NDArray[np.float32]
 
@@ -48,7 +48,8 @@ class RowContexts:
         mixture = runtime.manifest.conditions.mixture(request.conditions)
         # (N, D): the condition of each bar, and that of bars of which only the role is given.
         self._conditional = runtime.condition(mixture) + runtime.control(bar_plan.ids)
-        self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen))
+        # The metre is enforced, so it needs no guidance.
+        self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen - {METRE}))
         structure = bar_plan.ids * bar_plan.controls.structural  # never dropped in training
         self._unconditional = runtime.condition([[] for _ in mixture]) + runtime.control(structure)
         self._bars = [-1] * len(drafts)  # the bar whose condition each piece was last given

@@ -20,7 +20,7 @@ from musictk.jobs.corpus import Corpus
 from musictk.jobs.merge import NAMES, merge
 from musictk.jobs.named_music import read_score
 from musictk.jobs.prepare import RunListener
-from musictk.jobs.sample import SampleBatch, SampleListener, SampleRequest
+from musictk.jobs.samples import SampleBatch, SampleListener, SampleRequest
 from musictk.jobs.sources import Source, base_sources
 from musictk.jobs.train import RunResult
 from musictk.training.preset import GROUPS
@@ -127,7 +127,7 @@ class Project:
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {field.name for field in fields(SampleRequest)}
         asked = {key: value for key, value in request.items() if key in known}
-        for name in ("prompt", "theme"):
+        for name in ("prompt", "theme", "infill"):
             asked[name] = None if asked.get(name) is None else Path(asked[name])
         options = {key: value for key, value in request.items() if key not in known}
         folder = None if bundle is None else Path(bundle)
