@@ -10,6 +10,7 @@ import typer
 
 from musictk.cli.context import require_alone, session
 from musictk.cli.sampling_options import sampling_options
+from musictk.errors import UsageError
 
 
 @sampling_options(after={"temperature": "seed", "guidance": "sampler"})
@@ -96,6 +97,13 @@ def sample(
         int | None,
         typer.Option(metavar="ID", help="Repeat the sample with this id, bit for bit."),
     ] = None,
+    section: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL[N]",
+            help="With --like: write section LABEL again (the Nth; default: all), keep the rest.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="MIDI file to write.")
     ] = None,
@@ -111,10 +119,16 @@ def sample(
     from musictk.cli.sample_progress import CompositionBar, report
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
+    from musictk.jobs.recompose import recompose
     from musictk.jobs.samples import SampleRequest
 
     here = session(context)
-    if like is not None:
+    if section is not None:
+        hint = "it uses the settings of the sample; only --seed, --count and -o may be added"
+        require_alone(context, "--section", hint, ("like", "section", "seed", "count", "out"))
+        if like is None:
+            raise UsageError("--section needs a sample", "add --like ID; for a file use --infill")
+    elif like is not None:
         hint = "it repeats the sample with its settings; only -o may be added"
         require_alone(context, "--like", hint, but=("like", "out"))
     asked = SampleRequest(
@@ -135,7 +149,10 @@ def sample(
     bar = CompositionBar(here.output)
     if like is not None:
         with here.catalog() as known, bar:
-            batch = job.repeat_sample(known, here.workspace, like, out, bar)
+            if section is None:
+                batch = job.repeat_sample(known, here.workspace, like, out, bar)
+            else:
+                batch = recompose(known, here.workspace, like, section, out, seed, count, bar)
     else:
         needed = here.catalog() if bundle is None else here.catalog_if_any()
         with needed as catalog, bar:

@@ -13,7 +13,7 @@ from musictk.errors import MusictkError
 from musictk.evaluation.originality import Originality
 from musictk.export import ExportListener, ExportReport
 from musictk.ingest import IngestListener, IngestOptions, IngestReport, ingest
-from musictk.jobs import compare, evaluate, export, sample, train
+from musictk.jobs import compare, evaluate, export, recompose, sample, train
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.compare import RunComparison
 from musictk.jobs.corpus import Corpus
@@ -122,7 +122,9 @@ class Project:
 
         By default with the best checkpoint of the newest finished run. `request` has the fields of
         `SampleRequest` (`form`, `bars`, `seed`, `count`, `prompt`, `theme`, …) and sampling options
-        (`temperature`, `guidance`, …; see `musictk.generation.sampling.Sampling`).
+        (`temperature`, `guidance`, …; see `musictk.generation.sampling.Sampling`). With
+        `infill="mine.mid", bars="9-12"` those bars of a file are written again, and all else in it
+        is kept; `count` candidates are ranked, the likeliest first.
         """
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {field.name for field in fields(SampleRequest)}
@@ -144,6 +146,24 @@ class Project:
         """Repeat a stored sample, bit for bit on the same machine."""
         path = None if out is None else Path(out)
         return sample.repeat_sample(self.catalog, self.workspace, sample_id, path)
+
+    def recompose(
+        self,
+        sample_id: int,
+        section: str,
+        out: str | Path | None = None,
+        *,
+        seed: int | None = None,
+        count: int = 1,
+    ) -> SampleBatch:
+        """Write a section of a stored sample again, such as "B" or the second "B2"; keep the rest.
+
+        The settings are those of the sample, with a new seed by default.
+        """
+        path = None if out is None else Path(out)
+        return recompose.recompose(
+            self.catalog, self.workspace, sample_id, section, path, seed, count
+        )
 
     def export(
         self, *kinds: str, run: str | None = None, listener: ExportListener | None = None

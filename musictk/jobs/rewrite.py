@@ -61,7 +61,7 @@ def rewrite(
 ) -> SampleBatch:
     """Write `asked.bars` of the music `asked.infill` again; the candidates are ranked."""
     manifest = opened.runtime.manifest
-    _require_music(manifest.make_tokenizer())
+    require_music(manifest.make_tokenizer())
     music = find_music(str(asked.infill), workspace, lambda: nullcontext(catalog))
     base = PieceRequest(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
@@ -143,7 +143,7 @@ def _file(number: int | None, path: Path, candidate: Candidate, model: str) -> S
     return SampleFile(number, path, candidate.composition, model, candidate.rewritten)
 
 
-def _require_music(tokenizer: Tokenizer) -> None:
+def require_music(tokenizer: Tokenizer) -> None:
     if "midi" not in tokenizer.reads:
         raise UsageError(
             f"the model writes text with the tokenizer {tokenizer.name}, which has no bars to fill",
