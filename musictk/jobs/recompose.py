@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+from symusic.core import ScoreTick
+
 from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.config import build
@@ -22,6 +25,7 @@ from musictk.jobs.pieces import check_name
 from musictk.jobs.rewrite import require_music, write_again
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch, SampleListener
+from musictk.music import bars, notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
 from musictk.rendering.midi import SectionSpan, sections
@@ -49,19 +53,19 @@ def recompose(
     row = catalog.sample(sample_id)
     values = dict(row.request)
     source = known_source(build(ModelSource, values.pop("source"), "sample"))
-    for key in ("row", "new_only", "given", "infill"):
-        values.pop(key, None)
+    kinds = [values.pop(key, None) for key in ("row", "new_only", "given", "infill")]
+    made = PieceRequest.read(values)
     opened = open_source(catalog, workspace, source)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
     require_music(tokenizer)
     data = _file_of(catalog, workspace, row)
     score = read_midi(data, Limits()).score
-    chosen = _chosen(section, sections(score), sample_id)
+    last = 0 if any(kinds[1:]) else made.plan().sections[-1].bars
+    chosen = _chosen(section, _sections(score, last), sample_id)
     found = section_bars(score, chosen)
     if not found:
         raise UsageError(f"section {section} of sample {sample_id} has no bar", "choose another")
-    made = PieceRequest.read(values)
     controls = _controls(made.controls, chosen)
     base = PieceRequest(
         conditions=made.conditions,
@@ -90,6 +94,23 @@ def _file_of(catalog: Catalog, workspace: Workspace, row: Sample) -> bytes:
         return path.read_bytes()
 
 
+def _sections(score: ScoreTick, last: int) -> list[SectionSpan]:
+    """The sections of a sample; its last notes may sound longer than the last section.
+
+    That has `last` bars; 0: up to the bar in which the last note begins.
+    """
+    found = sections(score)
+    if not found:
+        return found
+    lines = bars(score)
+    if last:
+        end = int(np.searchsorted(lines, found[-1].start)) + last
+    else:
+        end = int(np.searchsorted(lines, notes(score).start.max(), "right"))
+    stop = int(lines[min(end, len(lines) - 1)])
+    return [*found[:-1], found[-1]._replace(end=max(stop, found[-1].start + 1))]
+
+
 def _chosen(section: str, known: Sequence[SectionSpan], sample_id: int) -> list[SectionSpan]:
     """The sections that a label means, or a label with a number."""
     found = _labelled(section, known)
@@ -100,12 +121,7 @@ def _chosen(section: str, known: Sequence[SectionSpan], sample_id: int) -> list[
     if not found:
         names = " ".join(each.label for each in known)
         hint = f"its sections are {names}" if names else "rewrite bars: --infill FILE --bars N"
-        raise UsageError(
-            f"sample {sample_id} has no section {section!r}",
-            f"its sections are {names}"
-            if names
-            else "rewrite bars instead: --infill FILE --bars N",
-        )
+        raise UsageError(f"sample {sample_id} has no section {section!r}", hint)
     return found
 
 
