@@ -123,14 +123,7 @@ def sample(
     from musictk.jobs.samples import SampleRequest
 
     here = session(context)
-    if section is not None:
-        hint = "it uses the settings of the sample; only --seed, --count and -o may be added"
-        require_alone(context, "--section", hint, ("like", "section", "seed", "count", "out"))
-        if like is None:
-            raise UsageError("--section needs a sample", "add --like ID; for a file use --infill")
-    elif like is not None:
-        hint = "it repeats the sample with its settings; only -o may be added"
-        require_alone(context, "--like", hint, but=("like", "out"))
+    _require_alone(context, like, section)
     asked = SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
@@ -162,3 +155,15 @@ def sample(
         raise batch.moved[0]
     if batch.failed:
         raise typer.Exit(3)
+
+
+def _require_alone(context: typer.Context, like: int | None, section: str | None) -> None:
+    """Raise UsageError for options that do not belong to those of a stored sample."""
+    if section is not None:
+        hint = "it uses the settings of the sample; only --seed, --count and -o may be added"
+        require_alone(context, "--section", hint, ("like", "section", "seed", "count", "out"))
+        if like is None:
+            raise UsageError("--section needs a sample", "add --like ID; for a file use --infill")
+    elif like is not None:
+        hint = "it repeats the sample with its settings; only -o may be added"
+        require_alone(context, "--like", hint, but=("like", "out"))

@@ -19,7 +19,7 @@ from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
-from musictk.jobs.bundles import ModelSource, known_source, open_source
+from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
@@ -50,13 +50,26 @@ def sample(
     """
     notice = None if listener is None else listener.notice
     opened = open_source(catalog, workspace, asked.source, notice=notice)
-    runtime = opened.runtime
-    tokenizer = runtime.manifest.make_tokenizer()
-    check_name(out, tokenizer)
+    check_name(out, opened.runtime.manifest.make_tokenizer())
     _check(asked)
     if asked.infill is not None:
         return rewrite(catalog, workspace, asked, opened, out, listener)
-    asked = replace(asked, bars=_number(asked.bars))
+    return _sample(
+        catalog, workspace, replace(asked, bars=_number(asked.bars)), opened, out, listener
+    )
+
+
+def _sample(
+    catalog: Catalog | None,
+    workspace: Workspace,
+    asked: SampleRequest,
+    opened: LoadedModel,
+    out: Path | None,
+    listener: SampleListener | None,
+) -> SampleBatch:
+    """Compose new pieces, or continue a given one."""
+    runtime = opened.runtime
+    tokenizer = runtime.manifest.make_tokenizer()
     sampling = _sampling(runtime.manifest, asked)
     prompt = _prompt(catalog, workspace, tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
