@@ -10,6 +10,7 @@ import typer
 
 from musictk.cli.context import require_alone, session
 from musictk.cli.sampling_options import sampling_options
+from musictk.errors import UsageError
 
 
 @sampling_options(after={"temperature": "seed", "guidance": "sampler"})
@@ -30,9 +31,12 @@ def sample(
         typer.Option(metavar="FORM", help="Form: AABA, 'A8 B4 A8', verse-chorus-bridge, rondo, …"),
     ] = "",
     bars: Annotated[
-        int,
-        typer.Option(metavar="N", min=0, help="Bars to write; with --form, bars per section."),
-    ] = 0,
+        str,
+        typer.Option(
+            metavar="N",
+            help="Bars to write; with --form, bars per section; with --infill, which: 9-12,20.",
+        ),
+    ] = "0",
     control: Annotated[
         list[str] | None,
         typer.Option(
@@ -50,6 +54,12 @@ def sample(
     theme: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="MIDI or ABC file to use as section A of the form."),
+    ] = None,
+    infill: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="MIDI or ABC file of which --bars are written again, no others."
+        ),
     ] = None,
     new_only: Annotated[
         bool, typer.Option("--new-only", help="Write only the new bars, without the given file's.")
@@ -87,6 +97,13 @@ def sample(
         int | None,
         typer.Option(metavar="ID", help="Repeat the sample with this id, bit for bit."),
     ] = None,
+    section: Annotated[
+        str | None,
+        typer.Option(
+            metavar="LABEL[N]",
+            help="With --like: write section LABEL again (the Nth; default: all), keep the rest.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="MIDI file to write.")
     ] = None,
@@ -102,16 +119,16 @@ def sample(
     from musictk.cli.sample_progress import CompositionBar, report
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
+    from musictk.jobs.recompose import recompose
+    from musictk.jobs.samples import SampleRequest
 
     here = session(context)
-    if like is not None:
-        hint = "it repeats the sample with its settings; only -o may be added"
-        require_alone(context, "--like", hint, but=("like", "out"))
-    asked = job.SampleRequest(
+    _require_alone(context, like, section)
+    asked = SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
         form=form,
-        bars=bars,
+        bars="" if bars == "0" else bars,
         controls=controls([*(control or []), *([f"chord={chords}"] if chords else [])]),
         seed=seed,
         count=count,
@@ -119,12 +136,16 @@ def sample(
         samplers=samplers(sampler or []),
         prompt=prompt,
         theme=theme,
+        infill=infill,
         new_only=new_only,
     )
     bar = CompositionBar(here.output)
     if like is not None:
         with here.catalog() as known, bar:
-            batch = job.repeat_sample(known, here.workspace, like, out, bar)
+            if section is None:
+                batch = job.repeat_sample(known, here.workspace, like, out, bar)
+            else:
+                batch = recompose(known, here.workspace, like, section, out, seed, count, bar)
     else:
         needed = here.catalog() if bundle is None else here.catalog_if_any()
         with needed as catalog, bar:
@@ -134,3 +155,15 @@ def sample(
         raise batch.moved[0]
     if batch.failed:
         raise typer.Exit(3)
+
+
+def _require_alone(context: typer.Context, like: int | None, section: str | None) -> None:
+    """Raise UsageError for options that do not belong to those of a stored sample."""
+    if section is not None:
+        hint = "it uses the settings of the sample; only --seed, --count and -o may be added"
+        require_alone(context, "--section", hint, ("like", "section", "seed", "count", "out"))
+        if like is None:
+            raise UsageError("--section needs a sample", "add --like ID; for a file use --infill")
+    elif like is not None:
+        hint = "it repeats the sample with its settings; only -o may be added"
+        require_alone(context, "--like", hint, but=("like", "out"))

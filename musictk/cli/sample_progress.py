@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import asdict
 from typing import Any, Self
 
 from musictk.cli.output import Output
-from musictk.jobs.sample import SampleBatch, SampleFile
+from musictk.jobs.samples import SampleBatch, SampleFile
 
 
 class CompositionBar:
@@ -48,12 +49,13 @@ def report(output: Output, batch: SampleBatch) -> None:
 
 
 def _row(piece: SampleFile) -> dict[str, Any]:
-    made = piece.composition
-    return {
+    made, new = piece.composition, piece.rewritten
+    rewritten = {} if new is None else {"rewritten": asdict(new), "description": str(new)}
+    return rewritten | {
         "id": piece.id,
         "path": str(piece.path),
         "model": piece.source,
-        "sections": [section.label for section in made.sections],
+        "sections": [section.label for section in made.sections] if new is None else [],
         "positions": len(made.sequence),
         "unit": made.unit,
         "tokens_per_second": round(made.speed, 1),
@@ -62,9 +64,12 @@ def _row(piece: SampleFile) -> dict[str, Any]:
 
 
 def _line(row: dict[str, Any]) -> str:
+    what = f"{' '.join(row['sections'])}, {row['positions']:,} {row['unit']}s"
+    if "rewritten" in row:
+        nats = row["rewritten"]["nats"]
+        what = f"{row['description']}, {nats:.3f} nats per {row['unit']}"
     line = (
         f"{row['path']}  by {row['model']}, seed {row['seed']},"
-        f" {' '.join(row['sections'])}, {row['positions']:,} {row['unit']}s"
-        f" at {row['tokens_per_second']:,.0f}/s"
+        f" {what} at {row['tokens_per_second']:,.0f}/s"
     )
     return line if row["id"] is None else f"{line}; repeat: musictk sample --like {row['id']}"

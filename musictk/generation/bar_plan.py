@@ -119,15 +119,17 @@ def plan_bars(
     beside: Ids | None = None,
     kept: Mapping[str, Ids] = MappingProxyType({}),
     strict: bool = False,
+    following: int = 0,
 ) -> BarPlan:
     """The plan of a piece, from the facts of given bars.
 
     `prompt` (P, S): of its own bars; `after`: of those that follow; `beside`: of those of another
     part, which is given.
     `theme`: the prompt is the first section of the form, not a section before it. `known`: the
-    piece ends with the form. `kept` are facts (bars, parts) of the music that is rewritten, which
-    the new bars keep unless another is chosen. Raises UsageError for a control, value or place that
-    does not exist, and for limits that leave nothing to write.
+    piece ends with the form, or `following` bars after those of `after`. `kept` are facts (bars,
+    parts) of the music that is rewritten, which the new bars keep unless another is chosen. Raises
+    UsageError for a control, value or place that does not exist, and for limits that leave nothing
+    to write.
     """
     before = 0 if theme else len(prompt)
     end = before + form.bars
@@ -137,9 +139,9 @@ def plan_bars(
     if after is not None:
         ids[end:] = after
     for control, columns in zip(controls.made, controls.columns.values(), strict=True):
-        planned = control.planned(total, known)
+        planned = control.planned(total + following, known)
         if planned is not None:
-            ids[:, columns] = planned
+            ids[:, columns] = planned[: len(ids)]
     kept = {**({} if beside is None else _metres(controls, beside, form.bars)), **kept}
     limits = np.zeros_like(ids)
     for name, facts in kept.items():

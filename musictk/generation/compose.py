@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musictk.controls import measure
 from musictk.generation.bar_plan import BarPlan, plan_bars
 from musictk.generation.draft import Draft, Notice, Opening
-from musictk.generation.draw import Noise
+from musictk.generation.draw import Noise, nats
 from musictk.generation.form import Form
 from musictk.generation.request import PieceRequest, from_prompt
 from musictk.generation.row_contexts import RowContexts
@@ -48,6 +48,7 @@ class Composition:
     seconds: float  # of the whole batch it was made in
     positions: int  # written in that batch, over all rows
     notices: tuple[Notice, ...] = ()
+    nats: float | None = None  # per position that was written, if it was `scored`
 
     @property
     def unit(self) -> str:
@@ -65,16 +66,19 @@ def compose(
     tokenizer: Tokenizer,
     request: PieceRequest,
     listener: ComposeListener | None = None,
+    scored: bool = False,
 ) -> list[Composition]:
     """`request.count` pieces; equal requests, bundles and machines give equal pieces, bit for bit.
 
+    If `scored`, each has the nats per position of what was written, as the model predicts it from
+    all that it is given, without temperature, guidance and masks.
     Raises UsageError for a form, label, sampler or setting that does not exist.
     """
     request = _with_bars(tokenizer, request)
     made: list[Composition] = []
     for first in range(0, request.count, _BATCH):
         rows = range(first, min(first + _BATCH, request.count))
-        made += _Batch(runtime, tokenizer, request, rows).run(listener)
+        made += _Batch(runtime, tokenizer, request, rows, scored).run(listener)
     return made
 
 
@@ -84,6 +88,7 @@ def remake(
     request: PieceRequest,
     row: int,
     listener: ComposeListener | None = None,
+    scored: bool = False,
 ) -> Composition:
     """Row `row` of `compose(…, request)`, bit for bit: computed in a batch of the same rows.
 
@@ -93,7 +98,7 @@ def remake(
     request = _with_bars(tokenizer, request)
     first = row - row % _BATCH
     rows = range(first, min(first + _BATCH, request.count))
-    return _Batch(runtime, tokenizer, request, rows).run(listener)[row - first]
+    return _Batch(runtime, tokenizer, request, rows, scored).run(listener)[row - first]
 
 
 def _with_bars(tokenizer: Tokenizer, request: PieceRequest) -> PieceRequest:
@@ -114,14 +119,21 @@ class _Batch:
     """Pieces that are composed in one batch, one per row, independent of each other."""
 
     def __init__(
-        self, runtime: Runtime, tokenizer: Tokenizer, request: PieceRequest, rows: range
+        self,
+        runtime: Runtime,
+        tokenizer: Tokenizer,
+        request: PieceRequest,
+        rows: range,
+        scored: bool,
     ) -> None:
-        self.request, self.rows = request, rows
+        self.request, self.rows, self.scored = request, rows, scored
+        self.nats = [0.0] * len(rows)
         self.writer = Writer(tokenizer, request)
         self.prompt = from_prompt(request.used_prompt, tokenizer.space)
         self.after = from_prompt(request.after, tokenizer.space)
         self.beside = from_prompt(request.beside, tokenizer.space) if request.beside else None
-        opening = Opening(self.prompt, request.whole, request.theme > 0, self.after)
+        theme, positions = request.theme > 0, request.positions
+        opening = Opening(self.prompt, request.whole, theme, self.after, positions)
         plan, sampling, limit = request.plan(), request.sampling, request.bar_limit
         bar_plan = self._bar_plan(runtime.manifest, tokenizer, plan)
         self.drafts = [
@@ -144,9 +156,18 @@ class _Batch:
             beside = measure(tokenizer, self.beside, controls).ids
         known = request.planned or not request.sampling.max_tokens
         theme = request.theme > 0
-        chosen, strict = request.controls, request.sampling.strict
         return plan_bars(
-            controls, tokenizer, plan, chosen, given, theme, known, after, beside, strict=strict
+            controls,
+            tokenizer,
+            plan,
+            request.controls,
+            given,
+            theme,
+            known,
+            after,
+            beside,
+            strict=request.sampling.strict,
+            following=request.following,
         )
 
     def run(self, listener: ComposeListener | None) -> list[Composition]:
@@ -166,7 +187,13 @@ class _Batch:
     def _step(self, live: list[int]) -> None:
         """Write one position of every unfinished piece, then feed it to the contexts."""
         drafts = [self.drafts[row] for row in live]
+        lengths = [draft.length for draft in drafts]
         section_ends = self.writer.write(drafts, self.contexts.predict())
+        if self.scored:
+            predicted = zip(live, drafts, lengths, self.contexts.conditional, strict=True)
+            for row, draft, length, logits in predicted:
+                if draft.length > length:
+                    self.nats[row] += nats(logits, draft.sequence[-1])
         turned = {row for row, ends in zip(live, section_ends, strict=True) if ends}
         self.contexts.advance(live, turned)
 
@@ -180,8 +207,9 @@ class _Batch:
                 seconds=seconds,
                 positions=self._written,
                 notices=tuple(draft.notices),
+                nats=total / max(draft.length - len(self.prompt), 1) if self.scored else None,
             )
-            for row, draft in zip(self.rows, self.drafts, strict=True)
+            for row, draft, total in zip(self.rows, self.drafts, self.nats, strict=True)
         ]
 
     @property

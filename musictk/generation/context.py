@@ -56,9 +56,8 @@ class Contexts:
         """Contexts that cannot take what is `ahead` and another position."""
         lengths = self.lengths
         if ahead:
-            lengths = lengths + [
-                len(ahead[key].sequence) if key in ahead else 0 for key in self.keys
-            ]
+            counts = [len(ahead[key].sequence) if key in ahead else 0 for key in self.keys]
+            lengths = lengths + np.array(counts, np.int64)
         if not (lengths >= self._capacity).any():
             return []
         return [self.keys[i] for i in np.flatnonzero(lengths >= self._capacity)]

@@ -39,13 +39,14 @@ class Opening:
     whole: bool = False  # it ends at a bar line: what is written next begins a bar
     theme: bool = False  # it is the first section of the form, not a section before that
     after: NDArray[Any] | None = None  # the music that follows the piece; None: it ends
+    positions: int = 0  # after which the piece ends, if it has not before; 0: any number
 
 
 class Draft:
     """A piece that grows by one position at a time.
 
-    It is done when the bar after its last one would begin, or when it has `max_tokens`. Only
-    `begin_bar` and `write` change its state.
+    It is done when the bar after its last one would begin, or when it has `max_tokens` or the
+    opening's `positions`. Only `begin_bar` and `write` change its state.
     """
 
     def __init__(
@@ -85,7 +86,8 @@ class Draft:
         self._period = frames_per_bar(tokenizer) if frames else 0
         self._limit = limit  # positions of a bar of tokens
         self._whole = len(prompt) if opening.whole else 0  # the length of a prompt of whole bars
-        self._most = len(prompt) + sampling.max_tokens if sampling.max_tokens else 0
+        limits = [most for most in (sampling.max_tokens, opening.positions) if most]
+        self._most = len(prompt) + min(limits) if limits else 0
 
     @property
     def sequence(self) -> NDArray[Any]:

@@ -72,6 +72,14 @@ def sample_frames(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.ui
     return np.asarray(uniform < likely, np.uint8)
 
 
+def nats(logits: Logits, position: Any) -> float:
+    """-log p of a token, or of a frame (W,), by the (V,) logits of its prediction."""
+    wide = logits.astype(np.float64)
+    if np.ndim(position):
+        return float((np.logaddexp(0, wide) - wide * position).sum())
+    return float(np.logaddexp.reduce(wide) - wide[position])
+
+
 def _demand_finite(values: NDArray[Any]) -> None:
     if np.isnan(values).any():
         raise MusictkError(

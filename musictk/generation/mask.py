@@ -45,8 +45,8 @@ class Mask:
     def _limited(self, draft: Draft, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Those of the allowed tokens that the limits of the piece allow."""
         limits, following = draft.limits, draft.following
-        for limit in limits.constraining(draft.bar, following, self.begins_bar):
-            allowed = _within(allowed, limit)
+        for constrained in limits.constraining(draft.bar, following, self.begins_bar):
+            allowed = _within(allowed, constrained)
         chosen = limits.chosen(draft.bar, following, self.begins_bar)
         line = limits.at_bar_line(following)
         for limit in (chosen, None if line is None else line | ~self.begins_bar, draft.forced()):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTick, ScoreTick, TimeSignatureTick
+from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from musictk.errors import UsageError
 from musictk.music import bar_lines, bars
@@ -38,16 +38,28 @@ def encode_prompt(tokenizer: Tokenizer, given: ScoreTick) -> EncodedPrompt:
     music = tokenizer.decode(tokenizer.encode(given))
     assert isinstance(music, ScoreTick)
     start = next_bar(given)
-    pitch, is_drum = _free_pitch(music)
-    marked = _with_note(given, start, pitch, is_drum)
+    sequence, _ = encode_before(tokenizer, given, music, start)
+    return EncodedPrompt(sequence, music, start)
+
+
+def encode_before(
+    tokenizer: Tokenizer, given: ScoreTick, music: ScoreTick, line: int
+) -> tuple[NDArray[Any], bool]:
+    """Encode music that ends before its bar line at the tick `line`.
+
+    `music` is some that the tokenizer has decoded; a note that it can represent is needed. Returns
+    whole bars up to `line`, and whether they begin where those of the music do: False where silence
+    was added before it.
+    """
+    marked = _with_note(given, line, music)
     sequence, late, short = _cut(tokenizer, marked)
     best, delay = sequence, 0
     for _ in range(_ATTEMPTS):  # a delay may change how the first bars are encoded
         if not late:
-            return EncodedPrompt(best, music, start)
+            return best, delay == 0
         delay += round(short * given.ticks_per_quarter)
         best, late, short = _cut(tokenizer, _delayed(marked, delay))
-    return EncodedPrompt(sequence if late else best, music, start)
+    return sequence if late else best, False
 
 
 def next_bar(given: ScoreTick) -> int:
@@ -114,13 +126,18 @@ def _free_pitch(music: ScoreTick) -> tuple[int, bool]:
     return min(pitches, key=lambda pitch: ends.get(pitch, -1)), is_drum
 
 
-def _with_note(given: ScoreTick, tick: int, pitch: int, is_drum: bool) -> ScoreTick:
+def _with_note(given: ScoreTick, tick: int, music: ScoreTick) -> ScoreTick:
+    pitch, is_drum = _free_pitch(music)
     marked = given.copy()
-    length = max(marked.ticks_per_quarter // 2, 1)
+    note = NoteTick(tick, max(marked.ticks_per_quarter // 2, 1), pitch, 64)
     for track in marked.tracks:
         if track.is_drum == is_drum and len(track.notes):
-            track.notes.append(NoteTick(tick, length, pitch, 64))
-            break
+            track.notes.append(note)
+            return marked
+    program = next(each.program for each in music.tracks if each.is_drum == is_drum)
+    alone = TrackTick("", program, is_drum)
+    alone.notes.append(note)
+    marked.tracks.append(alone)
     return marked
 
 

@@ -39,6 +39,8 @@ class PieceRequest:
     controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
     after: tuple[Any, ...] = ()  # the music that follows the piece, as `prompt`
     beside: tuple[Any, ...] = ()  # another part of the same bars, which is given, as `prompt`
+    following: int = 0  # bars that follow those of `after`, which the model is not given
+    positions: int = 0  # of the new music, where it ends within its last bar; else 0
     prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
     whole: bool = False  # the prompt ends at a bar line, where a new bar must begin
     theme: int = 0  # bars of the prompt where it is the first section of the form; else 0
@@ -46,7 +48,8 @@ class PieceRequest:
 
     def __post_init__(self) -> None:
         limits = {"bars": (0, MOST_BARS), "count": (1, None), "seed": (0, 2**63 - 1)}
-        for name, (low, high) in {**limits, "bar_limit": (8, None)}.items():
+        limits |= {"bar_limit": (8, None), "following": (0, None), "positions": (0, None)}
+        for name, (low, high) in limits.items():
             value = getattr(self, name)
             if value < low or (high is not None and value > high):
                 allowed = f"at least {low}" if high is None else f"from {low} to {high}"

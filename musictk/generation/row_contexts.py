@@ -24,7 +24,7 @@ from musictk.generation.given_part import GivenPart
 from musictk.generation.guidance import ContextRows, guide
 from musictk.generation.request import PieceRequest
 from musictk.runtime.contract import Runtime
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import METRE, Frames, Tokenizer
 
 Logits = NDArray[np.float32]
 
@@ -56,7 +56,8 @@ class RowContexts:
         fixed = ids * bar_plan.controls.structural
         self._conditional = runtime.condition(mixture) + runtime.control(ids)
         self._unconditional = runtime.condition([[] for _ in mixture]) + runtime.control(fixed)
-        self._guided = self._scale != 1 and (any(mixture) or bool(request.controls))
+        # The metre is enforced, so it needs no guidance.
+        self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen - {METRE}))
         self._given = None if beside is None else GivenPart(tokenizer, beside)
         self._taken = [0] * len(drafts)  # bars of the given part in the contexts of each piece
         self._bars = [-1] * len(drafts)  # the bar whose condition each piece was last given
@@ -71,6 +72,11 @@ class RowContexts:
         """(R, V) logits of the pieces that are not done, in order."""
         weights = [draft.memory.weight for draft in self._drafts if not draft.done]
         return guide(self._contexts.logits, self._rows, self._scale, np.array(weights, np.float32))
+
+    @property
+    def conditional(self) -> Logits:
+        """(R, V) logits of the pieces that are not done, in order, without guidance or memory."""
+        return self._contexts.logits[self._rows.conditional]
 
     def advance(self, rows: Sequence[int], turned: Collection[int]) -> None:
         """Take the position that was written in each of `rows`.

@@ -13,14 +13,14 @@ from musictk.errors import MusictkError
 from musictk.evaluation.originality import Originality
 from musictk.export import ExportListener, ExportReport
 from musictk.ingest import IngestListener, IngestOptions, IngestReport, ingest
-from musictk.jobs import compare, evaluate, export, sample, train
+from musictk.jobs import compare, evaluate, export, recompose, sample, train
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.compare import RunComparison
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.merge import NAMES, merge
 from musictk.jobs.named_music import read_score
 from musictk.jobs.prepare import RunListener
-from musictk.jobs.sample import SampleBatch, SampleListener, SampleRequest
+from musictk.jobs.samples import SampleBatch, SampleListener, SampleRequest
 from musictk.jobs.sources import Source, base_sources
 from musictk.jobs.train import RunResult
 from musictk.training.preset import GROUPS
@@ -122,12 +122,14 @@ class Project:
 
         By default with the best checkpoint of the newest finished run. `request` has the fields of
         `SampleRequest` (`form`, `bars`, `seed`, `count`, `prompt`, `theme`, …) and sampling options
-        (`temperature`, `guidance`, …; see `musictk.generation.sampling.Sampling`).
+        (`temperature`, `guidance`, …; see `musictk.generation.sampling.Sampling`). With
+        `infill="mine.mid", bars="9-12"` those bars of a file are written again, and all else in it
+        is kept; `count` candidates are ranked, the likeliest first.
         """
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {field.name for field in fields(SampleRequest)}
         asked = {key: value for key, value in request.items() if key in known}
-        for name in ("prompt", "theme"):
+        for name in ("prompt", "theme", "infill"):
             asked[name] = None if asked.get(name) is None else Path(asked[name])
         options = {key: value for key, value in request.items() if key not in known}
         folder = None if bundle is None else Path(bundle)
@@ -144,6 +146,24 @@ class Project:
         """Repeat a stored sample, bit for bit on the same machine."""
         path = None if out is None else Path(out)
         return sample.repeat_sample(self.catalog, self.workspace, sample_id, path)
+
+    def recompose(
+        self,
+        sample_id: int,
+        section: str,
+        out: str | Path | None = None,
+        *,
+        seed: int | None = None,
+        count: int = 1,
+    ) -> SampleBatch:
+        """Write a section of a stored sample again, such as "B" or the second "B2"; keep the rest.
+
+        The settings are those of the sample, with a new seed by default.
+        """
+        path = None if out is None else Path(out)
+        return recompose.recompose(
+            self.catalog, self.workspace, sample_id, section, path, seed, count
+        )
 
     def export(
         self, *kinds: str, run: str | None = None, listener: ExportListener | None = None

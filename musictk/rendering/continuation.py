@@ -1,9 +1,6 @@
 """Append new bars to a MIDI file, whose own events are kept byte for byte.
 
-New notes are assigned to the existing parts of the file: by instrument, if the model represents
-instruments, and then by register, to the part whose latest notes are nearest in pitch. So
-right and left hand keep their own tracks. A track is added only
-for an instrument that the file does not have.
+New notes are assigned to the existing parts of the file: see `musictk.rendering.parts`.
 """
 
 from __future__ import annotations
@@ -11,46 +8,26 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
-from musictk.instruments import distance, instrument_name
 from musictk.rendering import smf
-from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, without_overlaps
 from musictk.rendering.midi import (
     SectionSpan,
     TimedEvent,
-    channel_notes,
     in_order,
     marker_event,
     metre_event,
     note_events,
-    opening_events,
 )
+from musictk.rendering.parts import Parts
 from musictk.rendering.ticks import TickScale
 
-_LATEST = 32  # last notes of a part, which define its register
 # Controllers that are reset where new bars begin -> their default values.
 _AT_REST = {1: 0, 64: 0, 66: 0, 67: 0}
 _FADED = {7: 100, 11: 127}  # volume and expression, reset only after a fade-out
 _SILENT = 16  # highest volume that counts as faded out
 _CENTRE = (0, 64)  # a pitch bend of 0
-
-
-@dataclass
-class Part:
-    """A part of the given file: one channel on one track."""
-
-    track: int
-    channel: int
-    program: int
-    pitches: list[int]
-
-    @property
-    def register(self) -> float:
-        """The median pitch of its latest notes."""
-        return float(np.median(self.pitches[-_LATEST:]))
 
 
 @dataclass(frozen=True)
@@ -92,36 +69,13 @@ def append(
     return smf.dump(continuation.file(new, sections))
 
 
-def parts_of(file: smf.MidiFile) -> list[Part]:
-    """The parts of a file that have notes, in the order of their first notes by track."""
-    programs: dict[int, int] = {}
-    found: dict[tuple[int, int], list[tuple[int, int]]] = {}
-    for index, track in enumerate(file.tracks):
-        for tick, message in track:
-            kind, channel = message[0] >> 4, message[0] & 15
-            if kind == 0xC:
-                programs[channel] = message[1]
-            elif kind == 0x9 and message[2]:
-                found.setdefault((index, channel), []).append((tick, message[1]))
-    return [
-        Part(track, channel, programs.get(channel, 0), [pitch for _, pitch in notes])
-        for (track, channel), notes in found.items()
-    ]
-
-
 class _Continuation:
     """The events that are added to a given file."""
 
     def __init__(self, file: smf.MidiFile, join: JoinPoint) -> None:
         self._given, self._join = file, join
-        self._parts = parts_of(file)
+        self._parts = Parts(file, join.tick)
         self._new: dict[int, list[TimedEvent]] = {}  # track -> events
-        self._used = {
-            message[0] & 15
-            for track in file.tracks
-            for _, message in track
-            if 0x80 <= message[0] < 0xF0
-        }
 
     def file(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> smf.MidiFile:
         """The given file with the new events."""
@@ -174,22 +128,12 @@ class _Continuation:
 
     def play(self, new: ScoreTick, by_program: bool) -> None:
         """Assign the notes of `new` to parts."""
-        scale = self._join.scale(new.ticks_per_quarter)
-        found = channel_notes(new, [0] * len(new.tracks), scale)
-        chosen = np.zeros(len(found.pitch), np.int64)
-        for index, track in enumerate(new.tracks):
-            mine = np.flatnonzero(found.track == index)
-            if len(mine):
-                able = self._able(track.program, track.is_drum, by_program)
-                far = [np.abs(found.pitch[mine] - part.register) for part in able]
-                known = np.array([self._parts.index(part) for part in able])
-                chosen[mine] = known[np.argmin(far, axis=0)]
-        channel = np.array([part.channel for part in self._parts], np.int64)[chosen]
-        columns = (found.start, found.end, found.pitch, found.velocity)
-        notes = without_overlaps(ChannelNotes(*columns, channel, chosen))
-        for number, part in enumerate(self._parts):
-            mine_only = notes.where(notes.track == number)
-            self._new.setdefault(part.track, []).extend(note_events(mine_only))
+        notes = self._parts.assign(new, self._join.scale(new.ticks_per_quarter), by_program)
+        for track, events in self._parts.opened.items():
+            self._new.setdefault(track, []).extend(events)
+        for number, part in enumerate(self._parts.known):
+            mine = notes.where(notes.track == number)
+            self._new.setdefault(part.track, []).extend(note_events(mine))
 
     def mark(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> None:
         """Add markers, and time signatures where the metre changes."""
@@ -203,27 +147,6 @@ class _Continuation:
         for section in sections:
             tick = 0 if section.start < 0 else self._at(section.start, new)
             self._put(0, marker_event(section.label), tick)
-
-    def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Part]:
-        """The parts that can play this instrument; a new one if there is none."""
-        kind = [part for part in self._parts if (part.channel == DRUM_CHANNEL) == is_drum]
-        same = [part for part in kind if part.program == program]
-        able = kind if is_drum or not by_program else same
-        return able or [self._added(program, is_drum, kind)]
-
-    def _added(self, program: int, is_drum: bool, kind: list[Part]) -> Part:
-        free = [DRUM_CHANNEL] if is_drum else [each for each in PITCHED if each not in self._used]
-        if not free:  # all channels are used: the most similar instrument plays it
-            return min(kind, key=lambda part: distance(part.program, program))
-        tracks = len(self._given.tracks)
-        index = 0 if self._given.format == 0 else max([tracks, *(n + 1 for n in self._new)])
-        part = Part(index, free[0], program, [60])
-        self._used.add(free[0])
-        self._parts.append(part)
-        begins = opening_events(instrument_name(program, is_drum), free[0], program)
-        kept = begins if index else [(self._join.tick, *event[1:]) for event in begins[1:]]
-        self._new.setdefault(index, []).extend(kept)
-        return part
 
     def _put(self, track: int, message: bytes, tick: int | None = None) -> None:
         self._new.setdefault(track, []).append(

@@ -1,0 +1,185 @@
+"""Bars to write between given ones, as a model's tokenizer encodes the music around them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTickList, ScoreTick, TrackTick
+
+from musictk.generation.prompts import encode_before
+from musictk.generation.request import from_prompt
+from musictk.generation.silence import frames_per_bar
+from musictk.music import bar_lines, bars, metres
+from musictk.tokens import METRE, Frames, Tokenizer
+from musictk.tokens.infill import GIVEN
+
+_NEVER = 1 << 62  # later than any tick
+
+
+class BarRange(NamedTuple):
+    """Bars to rewrite, in ticks of the music."""
+
+    start: int  # the bar line before the first
+    stop: int  # the bar line after the last
+    until: int  # the bar line up to which the music after them is given
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Bars to write, and the music around them."""
+
+    past: NDArray[Any]  # whole bars before them; may be empty
+    after: NDArray[Any]  # whole bars after them; may be empty
+    bars: int  # of the model
+    positions: int  # how long they last, where that is no whole number of bars; else 0
+    metres: tuple[str, ...]  # of each bar, where the tokenizer encodes them
+    following: int  # bars of the piece after those of `after`
+    begins: int  # the tick of the music at which the first of these bars begins
+
+
+def encode_gap(
+    tokenizer: Tokenizer, given: ScoreTick, music: ScoreTick, place: BarRange, most: int
+) -> Gap:
+    """Encode what is around some bars; notes that begin in these bars are ignored.
+
+    `music` is some that the tokenizer has decoded. At most `most` positions of the music after the
+    bars are given, and as many bars as in training.
+    """
+    around = _Around(tokenizer, music, _without(given, place.start, place.stop))
+    gap = around.aligned(place) or around.unaligned(place)
+    later = int((bars(given) >= place.stop).sum()) - 1  # of the music
+    kept = _cut(tokenizer, gap.after, most)
+    following = max(later - len(tokenizer.bar_starts(kept)), 0)
+    return replace(gap, after=kept, following=following)
+
+
+@dataclass(frozen=True)
+class _Around:
+    """The music around some bars."""
+
+    tokenizer: Tokenizer
+    music: ScoreTick  # some that the tokenizer has decoded
+    given: ScoreTick  # without the notes of the bars
+
+    def aligned(self, place: BarRange) -> Gap | None:
+        """Slices of one encoding; None where the tokenizer has other bar lines than the music."""
+        past, exact = self._before(place.start)
+        gap, also = self._before(place.stop)
+        whole, all_of_it = self._before(place.until) if place.until > place.stop else (gap, also)
+        starts = self.tokenizer.bar_starts(whole)
+        first, last = (len(self.tokenizer.bar_starts(each)) for each in (past, gap))
+        if not (exact and also and all_of_it and first < last):
+            return None
+        lines, others = self._lines(gap, last), self._lines(whole, last)
+        if lines[first : last + 1] != others[first : last + 1]:
+            return None
+        ends = [*starts.tolist(), len(whole)]
+        begins = place.start
+        if not len(past):  # an opening bar may be shorter in the music
+            begins = place.stop - round((lines[last] - lines[first]) * self._quarter)
+        named = self._metres(gap)[first:last]
+        return Gap(past, whole[ends[last] :], last - first, 0, named, 0, begins)
+
+    def unaligned(self, place: BarRange) -> Gap:
+        """The music before the bars and after them, encoded separately."""
+        past, _ = self._before(place.start)
+        after = self._after(place)
+        sign = self.music.time_signatures[-1]
+        length = Fraction(4 * sign.numerator, sign.denominator)  # quarter notes of a bar
+        count = Fraction(place.stop - place.start, self._quarter) / length
+        positions = 0
+        if isinstance(self.tokenizer.space, Frames) and count.denominator > 1:
+            positions = round(count * frames_per_bar(self.tokenizer))
+        return Gap(past, after, max(-int(-count // 1), 1), positions, (), 0, place.start)
+
+    @property
+    def _quarter(self) -> int:
+        return self.given.ticks_per_quarter
+
+    def _before(self, line: int) -> tuple[NDArray[Any], bool]:
+        """Whole bars up to a bar line of the music, and whether they begin where it does."""
+        if not line:
+            return from_prompt((), self.tokenizer.space), True
+        return encode_before(self.tokenizer, _without(self.given, line, None), self.music, line)
+
+    def _after(self, place: BarRange) -> NDArray[Any]:
+        """Bars from the end of the range on."""
+        if place.until <= place.stop:
+            return self._before(0)[0]
+        later = _from(_without(self.given, place.until, None), place.stop)
+        return encode_before(self.tokenizer, later, self.music, place.until - place.stop)[0]
+
+    def _lines(self, sequence: NDArray[Any], count: int) -> list[Fraction]:
+        """The bar lines of a sequence in quarter notes."""
+        music = self.tokenizer.decode(sequence)
+        assert isinstance(music, ScoreTick)
+        return [Fraction(line, music.ticks_per_quarter) for line in bar_lines(music, count)]
+
+    def _metres(self, sequence: NDArray[Any]) -> tuple[str, ...]:
+        """The metre of each bar; () where the tokenizer encodes none."""
+        if METRE not in self.tokenizer.attributes():
+            return ()
+        music = self.tokenizer.decode(sequence)
+        assert isinstance(music, ScoreTick)
+        count, found = len(self.tokenizer.bar_starts(sequence)), metres(music)
+        lines = bar_lines(music, count)[:count]
+        index = np.searchsorted(found.start, lines, "right") - 1
+        pairs = zip(found.numerator[index].tolist(), found.denominator[index].tolist(), strict=True)
+        return tuple(f"{over}/{under}" for over, under in pairs)
+
+
+def _cut(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any]:
+    """The first bars of a sequence: at most `GIVEN`, in at most `most` positions."""
+    ends = np.append(tokenizer.bar_starts(sequence), len(sequence))
+    fit = ends[: GIVEN + 1]
+    fit = fit[fit <= most]
+    end = int(fit[-1]) if len(fit) else 0
+    return sequence[: end or most]  # of a bar that is longer, the beginning
+
+
+def _without(given: ScoreTick, start: int, stop: int | None) -> ScoreTick:
+    """The music without the notes that begin from `start` on, up to `stop`.
+
+    Without `stop`, later changes of tempo, metre and key are left out too.
+    """
+    kept = given.copy()
+    for track in kept.tracks:
+        time = track.notes.numpy()["time"]
+        _choose(track, (time < start) | (time >= (_NEVER if stop is None else stop)))
+    if stop is None:
+        for changes in (kept.tempos, kept.time_signatures, kept.key_signatures):
+            _replace(changes, [change for change in changes if change.time <= start])
+    return kept
+
+
+def _from(given: ScoreTick, start: int) -> ScoreTick:
+    """The music from the tick `start` on, moved to tick 0, in the tempo and metre in force."""
+    kept = given.copy()
+    for track in kept.tracks:
+        _choose(track, track.notes.numpy()["time"] >= start)
+    found: list[Any] = [kept.tempos, kept.time_signatures, kept.key_signatures]
+    for changes in found:
+        ordered = sorted(changes, key=lambda change: change.time)
+        before = [change for change in ordered if change.time <= start]
+        for change in before[-1:]:
+            change.time = start
+        _replace(changes, [*before[-1:], *ordered[len(before) :]])
+    return kept.shift_time(-start)
+
+
+def _choose(track: TrackTick, kept: NDArray[np.bool_]) -> None:
+    """Leave out notes of a track; what else is on it does not matter to encode it."""
+    columns = track.notes.numpy()
+    names = ("time", "duration", "pitch", "velocity")
+    track.notes = NoteTickList.from_numpy(*(columns[name][kept] for name in names))
+    for events in (track.controls, track.pedals, track.pitch_bends, track.lyrics):
+        events.clear()
+
+
+def _replace(changes: Any, chosen: list[Any]) -> None:
+    changes.clear()
+    changes.extend(chosen)

@@ -1,0 +1,152 @@
+"""The music of which some bars are written again: read, and stored for `sample --like`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+from symusic.core import ScoreTick
+
+from musictk.errors import UsageError
+from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.gaps import BarRange
+from musictk.jobs.prompt import read_copy, store_copy
+from musictk.music import bars
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi
+from musictk.workspace import Workspace
+
+Bars = tuple[int, int]  # the first and the last, counted from 1
+
+_RANGE = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
+
+
+@dataclass(frozen=True)
+class GivenBars:
+    """A MIDI file, and its bars that are to be written again."""
+
+    data: bytes
+    ranges: tuple[Bars, ...]  # ascending, with other bars between them
+    controls: tuple[ChosenControl, ...] = ()  # as the user chose them; bars are those of the file
+    tracks: tuple[int, ...] | None = None  # of the file; None: all
+
+    @cached_property
+    def score(self) -> ScoreTick:
+        """The music of the file."""
+        return read_midi(self.data, Limits()).score
+
+    @cached_property
+    def lines(self) -> list[int]:
+        """Ticks: where each bar begins, and the end of the last."""
+        return [int(line) for line in bars(self.score)]
+
+    @cached_property
+    def places(self) -> list[BarRange]:
+        """The ranges in ticks; the music after one is given up to the next."""
+        starts = [self.lines[first - 1] for first, _ in self.ranges]
+        stops = [self.lines[last] for _, last in self.ranges]
+        untils = [*starts[1:], self.lines[-1]]
+        return [BarRange(*each) for each in zip(starts, stops, untils, strict=True)]
+
+    def controls_of(self, number: int, count: int) -> tuple[ChosenControl, ...]:
+        """Those of the `count` bars that a model writes for a range, counted from its first bar."""
+        first, last = self.ranges[number]
+        found = []
+        for one in self.controls:
+            match = _RANGE.fullmatch(one.where)
+            if match is None:
+                found.append(one)
+                continue
+            low, high = max(int(match[1]), first), min(int(match[2] or match[1]), last)
+            if low > high:
+                continue
+            same = count == last - first + 1  # else the model has bars of another length
+            where = f"{low - first + 1}-{high - first + 1}" if same else ""
+            found.append(one._replace(where=where))
+        return tuple(found)
+
+    def store(self, workspace: Workspace) -> dict[str, Any]:
+        """Copy the file into the workspace, once; the values for a sample's row."""
+        return {
+            **store_copy(workspace, self.data),
+            "bars": [list(each) for each in self.ranges],
+            "controls": [list(each) for each in self.controls],
+            "tracks": None if self.tracks is None else list(self.tracks),
+        }
+
+    @staticmethod
+    def read(workspace: Workspace, stored: Mapping[str, Any]) -> GivenBars:
+        """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
+        tracks = stored["tracks"]
+        return GivenBars(
+            read_copy(workspace, stored, "rewrites", "--infill"),
+            tuple((int(first), int(last)) for first, last in stored["bars"]),
+            tuple(ChosenControl(*each) for each in stored["controls"]),
+            None if tracks is None else tuple(map(int, tracks)),
+        )
+
+
+def parse_bars(text: str, count: int) -> tuple[Bars, ...]:
+    """`"9-12,20"` -> ((9, 12), (20, 20)): ranges of a piece of `count` bars.
+
+    Ranges that touch become one. Raises UsageError for bars that do not exist.
+    """
+    found = [_one(part.strip(), count) for part in text.split(",")]
+    return joined(found)
+
+
+def joined(ranges: Sequence[Bars]) -> tuple[Bars, ...]:
+    """The ranges in order; those that touch or overlap become one."""
+    found: list[Bars] = []
+    for first, last in sorted(ranges):
+        if found and first <= found[-1][1] + 1:
+            found[-1] = found[-1][0], max(last, found[-1][1])
+        else:
+            found.append((first, last))
+    return tuple(found)
+
+
+def check_controls(given: GivenBars) -> None:
+    """Raise UsageError for a control of bars that are not written."""
+    for one in given.controls:
+        match = _RANGE.fullmatch(one.where)
+        if match is None:
+            continue
+        low, high = int(match[1]), int(match[2] or match[1])
+        if not any(low <= last and first <= high for first, last in given.ranges):
+            written = ", ".join(f"{first}-{last}" for first, last in given.ranges)
+            raise UsageError(f"bars {one.where} are not written", f"bars {written} are")
+
+
+def _one(text: str, count: int) -> Bars:
+    match = _RANGE.fullmatch(text)
+    if match is None:
+        raise UsageError(
+            f"--bars {text!r} is not a bar or a range of bars", "write such as 9-12 or 9-12,20"
+        )
+    first, last = int(match[1]), int(match[2] or match[1])
+    if first > last:
+        raise UsageError(f"--bars {text} ends before it begins", f"write {last}-{first}")
+    if not first >= 1 or last > count:
+        word, verb = ("bars", "are") if last > first else ("bar", "is")
+        raise UsageError(
+            f"{word} {text} {verb} outside the piece",
+            f"it has bars 1 to {count}" if count > 1 else "it has 1 bar",
+        )
+    return first, last
+
+
+def section_bars(given: ScoreTick, sections: Sequence[tuple[str, int, int]]) -> tuple[Bars, ...]:
+    """The bars of sections (label, first tick, tick after the last)."""
+    lines = [int(line) for line in bars(given)]
+    inside = [
+        (number, start, stop)
+        for number, (start, stop) in enumerate(pairwise(lines), 1)
+        for _, low, high in sections
+        if low <= start < high
+    ]
+    return joined([(number, number) for number, _, _ in inside])

@@ -1,0 +1,160 @@
+"""Write some bars of a given piece again, and keep all the rest of its file."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+
+from symusic.core import ScoreTick
+
+from musictk.errors import UsageError
+from musictk.files import write_bytes
+from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.compose import Composition, compose, context_length
+from musictk.generation.dropped_prompt import dropped_prompt
+from musictk.generation.gaps import Gap, encode_gap
+from musictk.generation.metres import STEADY, known_metres
+from musictk.generation.new_bars import new_bars
+from musictk.generation.prompts import last_positions
+from musictk.generation.request import PieceRequest, to_prompt
+from musictk.generation.sampling import Sampling
+from musictk.jobs.given_bars import GivenBars
+from musictk.jobs.prompt import same_instruments
+from musictk.jobs.samples import Rewritten
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi
+from musictk.reading.reasons import RejectedError
+from musictk.rendering import splice
+from musictk.runtime import Runtime
+from musictk.tokens import METRE, Tokenizer
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """The given piece with its bars written again."""
+
+    data: bytes  # of the MIDI file
+    composition: Composition  # of the first range
+    rewritten: Rewritten
+
+    def write(self, path: Path) -> list[str]:
+        """Write the file; there are no notices."""
+        write_bytes(path, self.data)
+        return []
+
+
+@dataclass(frozen=True)
+class Infill:
+    """Bars of a given piece, and the model that writes them.
+
+    Ranges are written from left to right, each given what was written before.
+    """
+
+    runtime: Runtime
+    tokenizer: Tokenizer
+    given: GivenBars
+
+    @cached_property
+    def music(self) -> ScoreTick:
+        """The whole piece, encoded and decoded. Raises UsageError where it cannot be encoded."""
+        try:
+            music = self.tokenizer.decode(self.tokenizer.encode(self.given.score))
+        except ValueError as error:
+            raise UsageError(
+                f"the model cannot read the piece: {error}", "choose another piece or run"
+            ) from error
+        assert isinstance(music, ScoreTick)
+        return music
+
+    @cached_property
+    def dropped(self) -> list[str]:
+        """What the model cannot represent of the piece."""
+        return dropped_prompt(self.given.score, self.music)
+
+    def first(self, base: PieceRequest) -> PieceRequest:
+        """The request for the first range; `base` has all that does not depend on the music."""
+        return self._request(base, 0, self._gap(0, self.given.score, base.sampling))
+
+    def finish(self, made: Composition) -> Candidate:
+        """Add the composition of the first range to the piece, then write the other ranges."""
+        ranges = [place[:2] for place in self.given.places]
+        removed = splice.remove(self.given.data, ranges, self.given.tracks)
+        sampling = made.request.sampling
+        gap = self._gap(0, self.given.score, sampling)
+        data, count = self._spliced(removed.data, 0, made, gap)
+        positions = max(len(made.sequence) - len(made.request.prompt), 1)
+        nats = (made.nats or 0.0) * positions
+        for number in range(1, len(self.given.ranges)):
+            gap = self._gap(number, self._score(data), sampling)
+            base = replace(made.request, seed=_seed(made, number), count=1)
+            request = self._request(base, number, gap)
+            (later,) = compose(self.runtime, self.tokenizer, request, scored=True)
+            data, more = self._spliced(data, number, later, gap)
+            count += more
+            size = len(later.sequence) - len(request.prompt)
+            nats, positions = nats + (later.nats or 0.0) * size, positions + size
+        done = Rewritten(self.given.ranges, removed.count, count, nats / positions)
+        return Candidate(data, made, done)
+
+    def _spliced(self, data: bytes, number: int, made: Composition, gap: Gap) -> tuple[bytes, int]:
+        """The file with the new notes of a range, and their number."""
+        new, _ = new_bars(self.tokenizer, made)
+        place, given = self.given.places[number], self.given
+        by_program = same_instruments(given.score, self.music)
+        spliced = splice.insert(
+            data, given.data, new, place[:2], by_program, given.tracks, gap.begins
+        )
+        return spliced.data, spliced.count
+
+    def _score(self, data: bytes) -> ScoreTick:
+        """The music of the file so far, in which later ranges are empty."""
+        try:
+            return read_midi(data, Limits()).score
+        except RejectedError:  # no notes: rests were written, and nothing else is in it
+            empty = self.given.score.copy()
+            for track in empty.tracks:
+                track.notes.clear()
+            return empty
+
+    def _gap(self, number: int, score: ScoreTick, sampling: Sampling) -> Gap:
+        capacity = context_length(self.runtime.manifest, sampling)
+        place = self.given.places[number]
+        return encode_gap(self.tokenizer, score, self.music, place, capacity * 3 // 8)
+
+    def _request(self, base: PieceRequest, number: int, gap: Gap) -> PieceRequest:
+        """The request for the bars of one range."""
+        metre, controls = self._metres(gap.metres)
+        sampling = replace(base.sampling, metre=metre)
+        past = last_positions(self.tokenizer, gap.past, sampling.prompt_tokens)
+        return replace(
+            base,
+            form="",
+            bars=gap.bars,
+            controls=(*self.given.controls_of(number, gap.bars), *controls),
+            sampling=sampling,
+            prompt=to_prompt(past),
+            whole=True,
+            after=to_prompt(gap.after),
+            following=gap.following,
+            positions=gap.positions,
+        )
+
+    def _metres(self, metres: Sequence[str]) -> tuple[str, tuple[ChosenControl, ...]]:
+        """The metres of the file: as the metre of all bars, or as controls of each bar."""
+        if not metres or not set(metres) <= set(known_metres(self.tokenizer)):
+            return STEADY, ()
+        controls = self.runtime.manifest.controls
+        if METRE in controls.names:
+            control = controls.made[controls.names.index(METRE)]
+            if set(metres) <= set(control.values):
+                return STEADY, (ChosenControl("", METRE, " | ".join(metres)),)
+        return (metres[0] if len(set(metres)) == 1 else STEADY), ()
+
+
+def _seed(made: Composition, number: int) -> int:
+    """The seed of a later range: another for each piece and range."""
+    text = f"{made.request.seed} {made.row} {number}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7])

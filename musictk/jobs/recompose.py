@@ -1,0 +1,140 @@
+"""`sample --like ID --section B`: a section of a stored sample is written again."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import secrets
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from musictk.catalog import Catalog
+from musictk.catalog.models import Sample
+from musictk.config import build
+from musictk.errors import MusictkError, UsageError
+from musictk.files import scratch
+from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.request import PieceRequest
+from musictk.jobs.bundles import ModelSource, known_source, open_source
+from musictk.jobs.given_bars import GivenBars, section_bars
+from musictk.jobs.pieces import check_name
+from musictk.jobs.rewrite import require_music, write_again
+from musictk.jobs.sample import repeat_sample
+from musictk.jobs.samples import SampleBatch, SampleListener
+from musictk.music import bars, notes
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi
+from musictk.rendering.midi import SectionSpan, sections
+from musictk.workspace import Workspace
+
+_NUMBERED = re.compile(r"(.*?)\[?([1-9]\d*)\]?")
+
+
+def recompose(
+    catalog: Catalog,
+    workspace: Workspace,
+    sample_id: int,
+    section: str,
+    out: Path | None = None,
+    seed: int | None = None,
+    count: int = 1,
+    listener: SampleListener | None = None,
+) -> SampleBatch:
+    """Write a section of a stored sample again, with its settings, and keep all the rest.
+
+    `section` is a label such as "B", for all sections B, or with a number such as "B2", for the
+    second. Without a `seed` there is a new one. Raises MusictkError if the sample has no such
+    section, or if its file is gone and its model has changed.
+    """
+    row = catalog.sample(sample_id)
+    values = dict(row.request)
+    source = known_source(build(ModelSource, values.pop("source"), "sample"))
+    kinds = [values.pop(key, None) for key in ("row", "new_only", "given", "infill")]
+    made = PieceRequest.read(values)
+    opened = open_source(catalog, workspace, source)
+    tokenizer = opened.runtime.manifest.make_tokenizer()
+    check_name(out, tokenizer)
+    require_music(tokenizer)
+    data = _file_of(catalog, workspace, row)
+    score = read_midi(data, Limits()).score
+    last = 0 if any(kinds[1:]) else made.plan().sections[-1].bars
+    chosen = _chosen(section, _sections(score, last), sample_id)
+    found = section_bars(score, chosen)
+    if not found:
+        raise UsageError(f"section {section} of sample {sample_id} has no bar", "choose another")
+    controls = _controls(made.controls, chosen)
+    base = PieceRequest(
+        conditions=made.conditions,
+        seed=secrets.randbits(31) if seed is None else seed,
+        count=count,
+        sampling=replace(made.sampling, max_tokens=0),
+        samplers=made.samplers,
+    )
+    given = GivenBars(data, found, controls)
+    return write_again(catalog, workspace, opened, source, given, base, out, listener)
+
+
+def _file_of(catalog: Catalog, workspace: Workspace, row: Sample) -> bytes:
+    """The sample as it was written; made again where the file is gone or was changed."""
+    try:
+        data = workspace.resolve(row.path).read_bytes()
+    except OSError:
+        data = b""
+    if hashlib.sha256(data).hexdigest() == row.sha256:
+        return data
+    with scratch() as folder:
+        path = folder / "sample.mid"
+        batch = repeat_sample(catalog, workspace, row.id, path)
+        if batch.moved:
+            raise MusictkError(str(batch.moved[0].message), batch.moved[0].hint)
+        return path.read_bytes()
+
+
+def _sections(score: ScoreTick, last: int) -> list[SectionSpan]:
+    """The sections of a sample; its last notes may sound longer than the last section.
+
+    That has `last` bars; 0: up to the bar in which the last note begins.
+    """
+    found = sections(score)
+    if not found:
+        return found
+    lines = bars(score)
+    if last:
+        end = int(np.searchsorted(lines, found[-1].start)) + last
+    else:
+        end = int(np.searchsorted(lines, notes(score).start.max(), "right"))
+    stop = int(lines[min(end, len(lines) - 1)])
+    return [*found[:-1], found[-1]._replace(end=max(stop, found[-1].start + 1))]
+
+
+def _chosen(section: str, known: Sequence[SectionSpan], sample_id: int) -> list[SectionSpan]:
+    """The sections that a label means, or a label with a number."""
+    found = _labelled(section, known)
+    match = _NUMBERED.fullmatch(section.strip())
+    if not found and match is not None:
+        number = int(match[2])
+        found = _labelled(match[1], known)[number - 1 : number]
+    if not found:
+        names = " ".join(each.label for each in known)
+        hint = f"its sections are {names}" if names else "rewrite bars: --infill FILE --bars N"
+        raise UsageError(f"sample {sample_id} has no section {section!r}", hint)
+    return found
+
+
+def _labelled(label: str, known: Sequence[SectionSpan]) -> list[SectionSpan]:
+    """A' is a section A too; so is the label A' itself."""
+    label = label.strip()
+    return [each for each in known if label in (each.label, each.label.rstrip("'"))]
+
+
+def _controls(
+    controls: Sequence[ChosenControl], chosen: Sequence[SectionSpan]
+) -> tuple[ChosenControl, ...]:
+    """Those of the whole sample and of these sections."""
+    labels = {each.label for each in chosen} | {each.label.rstrip("'") for each in chosen}
+    kept = [one for one in controls if not one.where or one.where in labels]
+    return tuple(one._replace(where="") for one in kept if one.name != "metre")

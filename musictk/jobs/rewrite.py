@@ -1,0 +1,175 @@
+"""`sample --infill`: bars of the user's music are written again, and stored for `--like`."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import nullcontext
+from pathlib import Path
+
+from musictk.catalog import Catalog
+from musictk.catalog.models import Sample
+from musictk.config import build
+from musictk.errors import MusictkError, UsageError
+from musictk.files import require_writable
+from musictk.generation.compose import compose, context_length, remake
+from musictk.generation.request import PieceRequest
+from musictk.generation.sampling import resolve_sampling
+from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
+from musictk.jobs.delivery import deliver
+from musictk.jobs.given_bars import GivenBars, check_controls, parse_bars
+from musictk.jobs.infill import Candidate, Infill
+from musictk.jobs.mixture import mixtures
+from musictk.jobs.named_music import NamedMusic, find_music
+from musictk.jobs.pieces import check_name, target
+from musictk.jobs.sample_rows import SampleRows
+from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
+from musictk.model.memory import enough_memory
+from musictk.music import bars
+from musictk.rendering.abc import abc_to_midi
+from musictk.tokens import Tokenizer
+from musictk.workspace import Workspace
+
+_OTHERS = ("prompt", "theme", "form", "new_only")  # uses of music that exclude each other
+_ENDS = ("max_tokens", "metre")  # options of sampling that the given music decides
+
+
+def check_infill(asked: SampleRequest) -> None:
+    """Raise UsageError for options that cannot be combined with `infill`."""
+    for name in _OTHERS:
+        if getattr(asked, name):
+            raise UsageError(
+                f"--infill cannot be combined with --{name.replace('_', '-')}",
+                "it writes bars of a piece again, in its form",
+            )
+    for name in _ENDS:
+        if asked.options.get(name):
+            raise UsageError(
+                f"--{name.replace('_', '-')} does not apply to --infill",
+                "the bars keep their number and their metres: leave it out",
+            )
+    if not str(asked.bars or "").strip():
+        raise UsageError("--infill needs the bars to write again", "add --bars, such as 9-12")
+
+
+def rewrite(
+    catalog: Catalog | None,
+    workspace: Workspace,
+    asked: SampleRequest,
+    opened: LoadedModel,
+    out: Path | None,
+    listener: SampleListener | None,
+) -> SampleBatch:
+    """Write `asked.bars` of the music `asked.infill` again; the candidates are ranked."""
+    manifest = opened.runtime.manifest
+    require_music(manifest.make_tokenizer())
+    music = find_music(str(asked.infill), workspace, lambda: nullcontext(catalog))
+    base = PieceRequest(
+        conditions=mixtures(catalog, manifest.conditions, asked.labels),
+        seed=secrets.randbits(31) if asked.seed is None else asked.seed,
+        count=asked.count,
+        sampling=resolve_sampling(manifest.sampling, asked.options, planned=True),
+        samplers=asked.samplers,
+    )
+    count = len(bars(music.score)) - 1
+    given = GivenBars(_midi(music), parse_bars(str(asked.bars), count), asked.controls)
+    return write_again(catalog, workspace, opened, asked.source, given, base, out, listener)
+
+
+def write_again(
+    catalog: Catalog | None,
+    workspace: Workspace,
+    opened: LoadedModel,
+    source: ModelSource,
+    given: GivenBars,
+    base: PieceRequest,
+    out: Path | None,
+    listener: SampleListener | None,
+) -> SampleBatch:
+    """Write the bars of `given` again: `base.count` candidates, the likeliest first."""
+    runtime = opened.runtime
+    tokenizer = runtime.manifest.make_tokenizer()
+    check_controls(given)
+    infill = Infill(runtime, tokenizer, given)
+    request = infill.first(base)
+    for row in {0, request.count - 1}:
+        require_writable(target(out, opened.name, request, row, tokenizer))
+    _announce(infill, request, listener)
+    rows = SampleRows(catalog, workspace, opened, source, request, new_only=False)
+    rows.store_bars(given)
+    with enough_memory("ask for a smaller --count or fewer bars"):
+        composed = compose(runtime, tokenizer, request, listener, scored=True)
+        found = sorted(map(infill.finish, composed), key=lambda one: one.rewritten.nats)
+    made: list[SampleFile] = []
+    moved: list[MusictkError] = []
+    for rank, candidate in enumerate(found):
+        written = deliver(target(out, opened.name, request, rank, tokenizer), candidate.write)
+        moved += [] if written.error is None else [written.error]
+        sample_id = rows.add(written.path, candidate.composition)
+        made.append(_file(sample_id, written.path, candidate, opened.name))
+    return SampleBatch(
+        tuple(made), (), tuple(moved), folded(runtime, request), tuple(dict.fromkeys(rows.notices))
+    )
+
+
+def repeat_rewrite(
+    catalog: Catalog,
+    workspace: Workspace,
+    row: Sample,
+    out: Path | None,
+    listener: SampleListener | None,
+) -> SampleBatch:
+    """Repeat a stored sample whose bars were written again."""
+    values = dict(row.request)
+    source = known_source(build(ModelSource, values.pop("source"), "sample"))
+    index = int(values.pop("row"))
+    given = GivenBars.read(workspace, values.pop("infill"))
+    opened = open_source(catalog, workspace, source, f"sample {row.id}", row.bundle)
+    request, runtime = PieceRequest.read(values), opened.runtime
+    tokenizer = runtime.manifest.make_tokenizer()
+    path = out or workspace.resolve(row.path)
+    check_name(out, tokenizer)
+    require_writable(path)
+    composition = remake(runtime, tokenizer, request, index, listener, scored=True)
+    candidate = Infill(runtime, tokenizer, given).finish(composition)
+    written = deliver(path, candidate.write)
+    return SampleBatch(
+        (_file(row.id, written.path, candidate, opened.name),),
+        moved=() if written.error is None else (written.error,),
+        folded=folded(runtime, request),
+    )
+
+
+def _file(number: int | None, path: Path, candidate: Candidate, model: str) -> SampleFile:
+    return SampleFile(number, path, candidate.composition, model, candidate.rewritten)
+
+
+def require_music(tokenizer: Tokenizer) -> None:
+    if "midi" not in tokenizer.reads:
+        raise UsageError(
+            f"the model writes text with the tokenizer {tokenizer.name}, which has no bars to fill",
+            "choose a model of music with --run",
+        )
+
+
+def _midi(music: NamedMusic) -> bytes:
+    """The music as a MIDI file."""
+    return abc_to_midi(music.piece) if isinstance(music.piece, str) else music.data
+
+
+def _announce(infill: Infill, request: PieceRequest, listener: SampleListener | None) -> None:
+    """Notices before composing, about what the model cannot represent or see of the piece."""
+    if listener is None:
+        return
+    if infill.dropped:
+        dropped = ", ".join(infill.dropped)
+        listener.notice(
+            f"the model cannot represent {dropped} of the piece;"
+            " the bars that are kept are written unchanged"
+        )
+    most = context_length(infill.runtime.manifest, request.sampling)
+    used = len(request.prompt) + len(request.after)
+    if used >= most:
+        listener.notice(
+            f"the music around the bars has {used:,} positions and the model's context {most:,}:"
+            " it uses the nearest bars"
+        )

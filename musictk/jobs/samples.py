@@ -1,0 +1,97 @@
+"""What is asked of `sample`, and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from musictk.errors import MusictkError
+from musictk.generation import compose as composing
+from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.compose import Composition
+from musictk.generation.request import PieceRequest
+from musictk.generation.sampling import Links
+from musictk.jobs.bundles import ModelSource
+from musictk.model.conditions import OTHER
+from musictk.runtime import Runtime
+
+
+class SampleListener(composing.ComposeListener, Protocol):
+    """Receives the progress of composing, and notices before it begins."""
+
+    def notice(self, text: str) -> None:
+        """A note for the user, as text."""
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """The pieces to compose. Options that are not set have the model's defaults."""
+
+    source: ModelSource = field(default_factory=ModelSource)
+    labels: Mapping[str, str] = field(default_factory=dict)  # category -> LABEL, LABEL:WEIGHT, …
+    form: str = ""
+    bars: int | str = 0  # their number; with `infill` which ones, such as "9-12" or "9-12,20"
+    controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
+    seed: int | None = None  # None: a random one
+    count: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
+    samplers: Links = ()
+    prompt: Path | None = None  # music to continue: see `find_music`
+    theme: Path | None = None  # music to use as the first section of the form
+    infill: Path | None = None  # music of which `bars` are written again
+    new_only: bool = False  # write the new bars without the prompt
+
+
+@dataclass(frozen=True)
+class Rewritten:
+    """The bars of a given piece that were written again."""
+
+    bars: tuple[tuple[int, int], ...]  # first and last of each range, counted from 1
+    removed: int  # notes
+    written: int  # notes
+    nats: float  # per position that was written: lower is likelier
+
+    def __str__(self) -> str:
+        """`bars 9-12, 20 rewritten, 31 notes removed, 28 written`."""
+        ranges = [f"{a}-{b}" if b > a else str(a) for a, b in self.bars]
+        word = "bars" if len(ranges) > 1 or "-" in ranges[0] else "bar"
+        notes = "note" if self.removed == 1 else "notes"
+        return (
+            f"{word} {', '.join(ranges)} rewritten,"
+            f" {self.removed:,} {notes} removed, {self.written:,} written"
+        )
+
+
+@dataclass(frozen=True)
+class SampleFile:
+    """A file that was written."""
+
+    id: int | None  # of its row in the catalog, for `sample --like ID`; None: it has no row
+    path: Path
+    composition: Composition  # of several ranges that were rewritten, the first
+    source: str  # the name of the model
+    rewritten: Rewritten | None = None  # None: the piece is new
+
+
+@dataclass(frozen=True)
+class SampleBatch:
+    """The result of a request."""
+
+    made: tuple[SampleFile, ...]  # candidates for rewritten bars: the likeliest first
+    failed: tuple[MusictkError, ...] = ()  # of pieces that could not be written
+    moved: tuple[MusictkError, ...] = ()  # of pieces that were written to another path
+    folded: tuple[str, ...] = ()  # labels that share OTHER's vector
+    notices: tuple[str, ...] = ()  # what the files could not represent
+
+
+def folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
+    """The labels of a request that have too few training pieces for a vector of their own."""
+    known = runtime.manifest.conditions
+    return tuple(
+        label
+        for category, weighted in request.conditions.items()
+        for label, _ in weighted
+        if known.id(category, label) == 1 and label.upper() != OTHER
+    )

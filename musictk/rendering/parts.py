@@ -1,0 +1,117 @@
+"""Assign new notes to the parts of a MIDI file.
+
+By instrument, if the model represents instruments, and then by register: to the part whose nearest
+notes in time are nearest in pitch. So right and left hand keep their own tracks. A part is added
+only for an instrument that the file does not have.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from musictk.rendering import smf
+from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, without_overlaps
+from musictk.instruments import distance, instrument_name
+from musictk.rendering.midi import TimedEvent, channel_notes, opening_events
+from musictk.rendering.ticks import TickScale
+
+_NEAREST = 32  # notes of a part, which define its register
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of a file: one channel on one track."""
+
+    track: int
+    channel: int
+    program: int
+    register: float  # the median pitch of its notes nearest to the new ones
+
+
+class Parts:
+    """The parts of a file, of which the new notes get those of `tracks` (default: all).
+
+    `tick` is where the new notes begin.
+    """
+
+    def __init__(
+        self, file: smf.MidiFile, tick: int, tracks: Collection[int] | None = None
+    ) -> None:
+        self._file, self._tick = file, tick
+        self._fixed = tracks is not None
+        found = parts_of(file, tick)
+        self.known = [part for part in found if tracks is None or part.track in tracks]
+        self.opened: dict[int, list[TimedEvent]] = {}  # of added parts: track -> its first events
+        self._used = {
+            message[0] & 15
+            for track in file.tracks
+            for _, message in track
+            if 0x80 <= message[0] < 0xF0
+        }
+
+    def assign(self, new: ScoreTick, scale: TickScale, by_program: bool) -> ChannelNotes:
+        """The notes of `new` in ticks of the file, none overlapping its own pitch on its channel.
+
+        Their `track` is an index of `known`.
+        """
+        found = channel_notes(new, [0] * len(new.tracks), scale)
+        chosen = np.zeros(len(found.pitch), np.int64)
+        for index, track in enumerate(new.tracks):
+            mine = np.flatnonzero(found.track == index)
+            if len(mine):
+                able = self._able(track.program, track.is_drum, by_program)
+                far = [np.abs(found.pitch[mine] - part.register) for part in able]
+                places = np.array([self.known.index(part) for part in able])
+                chosen[mine] = places[np.argmin(far, axis=0)]
+        channel = np.array([part.channel for part in self.known], np.int64)[chosen]
+        return without_overlaps(replace(found, channel=channel, track=chosen))
+
+    def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Part]:
+        """The parts that can play this instrument; a new one if there is none."""
+        kind = [part for part in self.known if (part.channel == DRUM_CHANNEL) == is_drum]
+        same = [part for part in kind if part.program == program]
+        able = kind if is_drum or not by_program else same
+        if self._fixed:
+            return able or kind or self.known
+        return able or [self._added(program, is_drum, kind)]
+
+    def _added(self, program: int, is_drum: bool, kind: list[Part]) -> Part:
+        free = [DRUM_CHANNEL] if is_drum else [each for each in PITCHED if each not in self._used]
+        if not free:  # all channels are used: the most similar instrument plays it
+            return min(kind, key=lambda part: distance(part.program, program))
+        tracks = len(self._file.tracks)
+        index = 0 if self._file.format == 0 else max([tracks, *(n + 1 for n in self.opened)])
+        part = Part(index, free[0], program, 60.0)
+        self._used.add(free[0])
+        self.known.append(part)
+        begins = opening_events(instrument_name(program, is_drum), free[0], program)
+        kept = begins if index else [(self._tick, *event[1:]) for event in begins[1:]]
+        self.opened.setdefault(index, []).extend(kept)
+        return part
+
+
+def parts_of(file: smf.MidiFile, tick: int) -> list[Part]:
+    """The parts of a file that have notes, in the order of their first notes by track."""
+    programs: dict[int, int] = {}
+    found: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    for index, track in enumerate(file.tracks):
+        for time, message in track:
+            kind, channel = message[0] >> 4, message[0] & 15
+            if kind == 0xC and (time <= tick or channel not in programs):
+                programs[channel] = message[1]
+            elif kind == 0x9 and message[2]:
+                found.setdefault((index, channel), []).append((time, message[1]))
+    return [
+        Part(track, channel, programs.get(channel, 0), _register(played, tick))
+        for (track, channel), played in found.items()
+    ]
+
+
+def _register(played: list[tuple[int, int]], tick: int) -> float:
+    latest = played[::-1]  # of notes at one tick the last in the file counts
+    nearest = sorted(latest, key=lambda note: abs(note[0] - tick))[:_NEAREST]
+    return float(np.median([pitch for _, pitch in nearest]))

@@ -1,0 +1,166 @@
+"""Replace the notes of some bars of a MIDI file; all other events are kept byte for byte.
+
+Notes that begin in a range are removed and new ones are added. No other note changes: a new note
+never sounds together with a kept note of its pitch and channel.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, replace
+
+from symusic.core import ScoreTick
+
+from musictk.errors import UsageError
+from musictk.rendering import smf
+from musictk.rendering.channels import ChannelNotes
+from musictk.rendering.parts import Parts
+from musictk.rendering.raw_notes import NoteKey, close_notes, paired_notes
+from musictk.rendering.ticks import TickScale
+
+Range = tuple[int, int]  # first tick, and the tick after the last
+
+
+@dataclass(frozen=True)
+class Spliced:
+    """A file with some of its notes removed or added, and how many."""
+
+    data: bytes
+    count: int
+
+
+def remove(
+    data: bytes, ranges: Collection[Range], tracks: Collection[int] | None = None
+) -> Spliced:
+    """The file without the notes that begin in `ranges`, of `tracks` (default: of all).
+
+    Notes that begin before a range and sound into it are kept whole: where such a note ended
+    because a removed one began, its note-off is added. Raises UsageError for a file of format 2,
+    and RejectedError for one that cannot be read.
+    """
+    file = _read(data)
+    count, written = 0, []
+    for index, events in enumerate(file.tracks):
+        chosen = tracks is None or index in tracks
+        kept, removed = _without(events, file.ends[index], ranges if chosen else ())
+        written.append(kept)
+        count += removed
+    return Spliced(smf.dump(replace(file, tracks=tuple(written))), count)
+
+
+def insert(
+    data: bytes,
+    given: bytes,
+    new: ScoreTick,
+    place: Range,
+    by_program: bool,
+    tracks: Collection[int] | None = None,
+    begins: int | None = None,
+) -> Spliced:
+    """The file `data` with the notes of `new` that begin in the range `place`.
+
+    `given` is the file before notes were removed, whose parts get the new notes: those of `tracks`,
+    or all. Tick 0 of `new` is the tick `begins` of the file, by default the first of the range. A
+    new note ends where a kept note of its pitch and channel begins; one that begins while such a
+    note sounds is left out.
+    """
+    file, before = _read(data), _read(given)
+    parts = Parts(before, place[0], tracks)
+    scale = TickScale(new.ticks_per_quarter, file.division, place[0] if begins is None else begins)
+    notes = parts.assign(new, scale, by_program)
+    notes = notes.where((notes.start >= place[0]) & (notes.start < place[1]))
+    added = _free(notes, _sounding(file))
+    joined, ends = [list(track) for track in file.tracks], list(file.ends)
+    for index, opening in sorted(parts.opened.items()):
+        if any(parts.known[note.part].track == index for note in added):
+            joined += [[] for _ in range(index + 1 - len(joined))]
+            joined[index] += [(tick, message) for tick, _, message in opening]
+    ends += [0] * (len(joined) - len(ends))
+    for index in range(len(joined)):
+        mine = [note for note in added if parts.known[note.part].track == index]
+        last = max((note.end for note in mine), default=0)
+        if last > ends[index] and index < len(file.tracks):
+            joined[index] = close_notes(joined[index], ends[index])
+        joined[index] = _merged(joined[index], mine)
+        ends[index] = max(ends[index], last)
+    kind = 1 if len(joined) > 1 else file.format
+    written = replace(file, format=kind, tracks=tuple(map(tuple, joined)), ends=tuple(ends))
+    return Spliced(smf.dump(written), len(added))
+
+
+def _read(data: bytes) -> smf.MidiFile:
+    file = smf.read(data)
+    if file.format == 2:
+        raise UsageError(
+            "a file of format 2 has several songs one after the other",
+            "save the song to rewrite as a separate file",
+        )
+    return file
+
+
+def _without(
+    events: tuple[smf.Event, ...], end: int, ranges: Iterable[Range]
+) -> tuple[tuple[smf.Event, ...], int]:
+    """A track without the notes that begin in the ranges, and their number."""
+    chosen = [
+        note
+        for note in paired_notes(events, end)
+        if any(start <= note.start < stop for start, stop in ranges)
+    ]
+    if not chosen:
+        return events, 0
+    kept = close_notes(events, end, {note.key for note in chosen}, {note.on for note in chosen})
+    return tuple(kept), len(chosen)
+
+
+@dataclass(frozen=True)
+class _NewNote:
+    """A note to add, in ticks of the file."""
+
+    start: int
+    end: int
+    key: NoteKey
+    velocity: int
+    part: int  # index of `Parts.known`
+
+
+def _sounding(file: smf.MidiFile) -> dict[NoteKey, list[Range]]:
+    """When each pitch of a channel sounds, on any track: (start, end) in order."""
+    found: dict[NoteKey, list[Range]] = defaultdict(list)
+    for events, end in zip(file.tracks, file.ends, strict=True):
+        for note in paired_notes(events, end):
+            found[note.key].append((note.start, max(note.end, note.start + 1)))
+    for spans in found.values():
+        spans.sort()
+    return found
+
+
+def _free(notes: ChannelNotes, sounding: dict[NoteKey, list[Range]]) -> list[_NewNote]:
+    """The new notes, shortened or left out so that they do not meet a kept note."""
+    columns = (notes.start, notes.end, notes.pitch, notes.velocity, notes.channel, notes.track)
+    found = []
+    for start, end, pitch, velocity, channel, part in zip(
+        *(column.tolist() for column in columns), strict=True
+    ):
+        key = NoteKey(channel, pitch)
+        kept = sounding.get(key, [])
+        at = bisect_right(kept, (start, 1 << 62))
+        if any(stop > start for _, stop in kept[:at]):
+            continue
+        if at < len(kept):
+            end = min(end, kept[at][0])
+        found.append(_NewNote(start, end, key, velocity, part))
+    return found
+
+
+def _merged(events: Iterable[smf.Event], new: Iterable[_NewNote]) -> list[smf.Event]:
+    """The events with new notes. In a tick, their note-offs come first and their note-ons last."""
+    rows = [(tick, 1, message) for tick, message in events]
+    for note in new:
+        pitch, channel = note.key.pitch, note.key.channel
+        rows.append((note.start, 2, bytes((0x90 | channel, pitch, note.velocity))))
+        rows.append((note.end, 0, bytes((0x80 | channel, pitch, 64))))
+    rows.sort(key=lambda row: row[:2])
+    return [(tick, message) for tick, _, message in rows]

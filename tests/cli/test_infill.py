@@ -1,0 +1,81 @@
+"""`musictk sample --infill` and `--section`, as a user types them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from symusic.core import ScoreTick
+
+from musictk.music import bars
+from tests.cli.shell import Shell
+
+GIVEN = "midis/Bach/musette_anh126.mid"  # 20 bars
+
+
+def kept(path: Path, first: int, last: int) -> list[tuple[int, int, int, int]]:
+    """The notes that begin outside of these bars."""
+    score = ScoreTick(path)
+    lines = bars(score)
+    return sorted(
+        (note.time, note.duration, note.pitch, note.velocity)
+        for track in score.tracks
+        for note in track.notes
+        if not lines[first - 1] <= note.time < lines[last]
+    )
+
+
+def test_bars_are_written_again(shell: Shell) -> None:
+    made = shell.json(
+        "sample", "--infill", GIVEN, "--bars", "9-12", "--count", "2", "-o", "out.mid"
+    )
+    assert [row["path"] for row in made] == ["out-1.mid", "out-2.mid"]
+    assert made[0]["rewritten"]["nats"] <= made[1]["rewritten"]["nats"]
+    given = kept(shell.directory / GIVEN, 9, 12)
+    for row in made:
+        assert row["rewritten"]["bars"] == [[9, 12]]
+        assert kept(shell.directory / row["path"], 9, 12) == given
+    said = shell("sample", "--like", str(made[1]["id"]), "-o", "again.mid").stdout
+    assert "bars 9-12 rewritten" in said
+    assert "notes removed" in said
+    assert "nats per token" in said
+    first, again = (shell.directory / name for name in ("out-2.mid", "again.mid"))
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_the_last_bar_of_a_tune_in_abc(shell: Shell) -> None:
+    tune = "X:1\nT:t\nM:3/4\nL:1/4\nK:G\nGAB|cde|dcB|G3|\n"
+    (shell.directory / "tune.abc").write_text(tune)
+    said = shell("sample", "--infill", "tune.abc", "--bars", "4", "-o", "out.mid").stdout
+    assert "bar 4 rewritten, 1 note removed" in said
+
+
+def test_a_section_is_written_again(shell: Shell) -> None:
+    (first,) = shell.json("sample", "--form", "ABA", "--bars", "2", "--seed", "1", "-o", "a.mid")
+    like = ("--like", str(first["id"]), "--section", "B")
+    shell("sample", *like, "--seed", "4", "-o", "b.mid")
+    assert kept(shell.directory / "a.mid", 3, 4) == kept(shell.directory / "b.mid", 3, 4)
+    assert (shell.directory / "a.mid").read_bytes() != (shell.directory / "b.mid").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        (f"--infill {GIVEN} --bars 90-95", "bars 90-95 are outside the piece; it has bars 1 to 20"),
+        (f"--infill {GIVEN}", "--infill needs the bars to write again; add --bars, such as 9-12"),
+        (f"--infill {GIVEN} --bars 12-9", "--bars 12-9 ends before it begins; write 9-12"),
+        (f"--infill {GIVEN} --bars 9 --form A", "--infill cannot be combined with --form"),
+        ("--bars 9-12", "--bars '9-12' is not a number of bars; for bars of a file: --infill FILE"),
+        ("--bars -2", "--bars '-2' is not a number of bars"),
+        ("--section B", "--section needs a sample; add --like ID"),
+        ("--like 1 --section B --bars 2", "--section cannot be combined with --bars"),
+        ("--like 1 --seed 2", "--like cannot be combined with --seed"),
+    ],
+)
+def test_mistakes_are_one_line(
+    trained: Shell, capsys: pytest.CaptureFixture[str], typed: str, says: str
+) -> None:
+    code, _, err = trained.here(capsys, "sample", *typed.split(), "-o", "out.mid")
+    assert code == 2
+    assert says in err
+    assert err.count("\n") == 1

@@ -1,0 +1,346 @@
+"""Some bars of a user's file are written again, and all else in it is kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mido
+import pytest
+from mido import Message, MetaMessage, MidiFile
+from symusic.core import ScoreTick
+
+from musictk.catalog import Catalog
+from musictk.errors import MusictkError, UsageError
+from musictk.generation.bar_plan import ChosenControl
+from musictk.jobs.bundles import ModelSource
+from musictk.jobs.recompose import recompose
+from musictk.jobs.sample import repeat_sample, sample
+from musictk.jobs.samples import SampleBatch, SampleRequest
+from musictk.music import bars, metres, notes
+from musictk.rendering import midi, smf
+from musictk.workspace import Workspace
+
+from .conftest import BACH, Room
+from .given_music import QUARTER, add, band, note, two_hands
+
+TOKENIZERS = ("remi", "events", "pianoroll")
+MUSETTE = BACH / "musette_anh126.mid"
+
+
+class Notices:
+    """Keeps the notices before composing."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def composing(self, done: int, of: int, section: str, positions: int) -> None: ...
+
+    def notice(self, text: str) -> None:
+        self.texts.append(text)
+
+
+class Studio:
+    """A workspace with a run of each tokenizer."""
+
+    def __init__(self, room: Room, folder: Path) -> None:
+        self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
+        programs = {"tokens": {"programs": True}}
+        self.runs = {
+            name: room.train(arch="gpt", tokenizer=name).run for name in ("remi", "pianoroll")
+        }
+        self.runs["events"] = "gpt-1"
+        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", groups=programs).run
+        self.runs["old"] = room.train(arch="gpt", tokenizer="remi", controls=()).run
+
+    def sample(self, name: str, listener: Any = None, **asked: Any) -> tuple[Path, SampleBatch]:
+        out = self.folder / f"{name}.mid"
+        source = ModelSource(run=self.runs[name])
+        request = SampleRequest(**{"source": source, "seed": 3, **asked})
+        return out, sample(self.catalog, self.workspace, request, out, listener)
+
+
+@pytest.fixture(scope="module")
+def studio(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    root = tmp_path_factory.mktemp("studio") / "work"
+    shutil.copytree(ingested, root, symlinks=True)
+    workspace = Workspace(root)
+    with Catalog.open(workspace.catalog_url, root) as catalog:
+        yield Studio(Room(catalog, workspace), tmp_path_factory.mktemp("out"))
+
+
+def notes_of(path: Path) -> Counter[tuple[Any, ...]]:
+    """(drums, start, end, pitch, velocity) of every note, by an independent reader of files."""
+    score = ScoreTick(path)
+    return Counter(
+        (track.is_drum, note.time, note.end, note.pitch, note.velocity)
+        for track in score.tracks
+        for note in track.notes
+    )
+
+
+def without(found: Counter[tuple[Any, ...]], *places: tuple[int, int]) -> Counter[tuple[Any, ...]]:
+    return Counter(
+        {
+            note: count
+            for note, count in found.items()
+            if not any(start <= note[1] < stop for start, stop in places)
+        }
+    )
+
+
+def others_of(path: Path) -> list[list[Any]]:
+    """All messages but note-ons and note-offs, with their ticks, by track."""
+    found = []
+    for track in mido.MidiFile(path).tracks:
+        tick, kept = 0, []
+        for message in track:
+            tick += message.time
+            if message.type not in ("note_on", "note_off", "end_of_track"):
+                kept.append((tick, message.copy(time=0)))
+        found.append(kept)
+    return found
+
+
+def assert_rewritten(given: Path, written: Path, *ranges: tuple[int, int]) -> int:
+    """Nothing changed but the notes that begin in these bars; the number of new ones."""
+    lines = [int(line) for line in bars(ScoreTick(given))]
+    places = [(lines[first - 1], lines[last]) for first, last in ranges]
+    before, after = notes_of(given), notes_of(written)
+    assert without(after, *places) == without(before, *places)
+    assert others_of(written) == others_of(given)
+    new = after - without(before, *places)
+    held = without(before, *places)
+    for _, start, end, pitch, _ in new:  # a kept note is not struck again while it sounds
+        assert not any(key[3] == pitch and key[1] < end and start < key[2] for key in held)
+    return new.total()
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize(
+    ("metre", "pickup"), [((4, 4), 0), ((3, 4), 0), ((7, 8), 0), ((4, 4), 0.5), ((3, 4), 1)]
+)
+@pytest.mark.parametrize("place", [(3, 4), (1, 2), (5, 6)])
+def test_only_notes_of_the_bars_change(
+    studio: Studio,
+    tmp_path: Path,
+    name: str,
+    metre: tuple[int, int],
+    pickup: float,
+    place: tuple[int, int],
+) -> None:
+    given = two_hands(tmp_path / "mine.mid", metre, bars=6, pickup=pickup)
+    out, batch = studio.sample(name, infill=given, bars=f"{place[0]}-{place[1]}")
+    new = assert_rewritten(given, out, place)
+    (made,) = batch.made
+    assert made.rewritten is not None
+    assert (made.rewritten.bars, made.rewritten.written) == ((place,), new)
+    removed = notes_of(given).total() + new - notes_of(out).total()
+    assert made.rewritten.removed == removed > 0
+    assert str(made.rewritten) == (
+        f"bars {place[0]}-{place[1]} rewritten, {removed} notes removed, {new} written"
+    )
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("path", sorted(BACH.glob("*.mid"))[::4], ids=lambda path: path.stem)
+def test_bars_of_real_music(studio: Studio, name: str, path: Path) -> None:
+    count = len(bars(ScoreTick(path))) - 1
+    ranges = [(2, 3), (6, 6), (count - 1, count)]
+    out, batch = studio.sample(name, infill=path, bars=f"{count - 1}-{count}, 6,2-3")
+    assert assert_rewritten(path, out, *ranges) > 0
+    assert batch.made[0].rewritten is not None
+    assert batch.made[0].rewritten.bars == tuple(ranges)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_later_ranges_are_given_what_was_written(studio: Studio, name: str) -> None:
+    """The first range is written in the same way whatever follows; the second is not."""
+    both, _ = studio.sample(name, infill=MUSETTE, bars="3-4,7")
+    first = both.rename(both.with_stem("both"))
+    again, _ = studio.sample(name, infill=first, bars="7", seed=3)
+    assert without(notes_of(first), (0, 1)) != without(notes_of(again), (0, 1))
+    touching, batch = studio.sample(name, infill=MUSETTE, bars="3,4-5")
+    assert batch.made[0].rewritten is not None
+    assert batch.made[0].rewritten.bars == ((3, 5),)
+    assert_rewritten(MUSETTE, touching, (3, 5))
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_candidates_are_ranked_and_repeated(studio: Studio, tmp_path: Path, name: str) -> None:
+    given = two_hands(tmp_path / "mine.mid", bars=6)
+    _, batch = studio.sample(name, infill=given, bars="2-3,5", count=3)
+    likely = [made.rewritten.nats for made in batch.made if made.rewritten is not None]
+    assert len(likely) == 3
+    assert likely == sorted(likely)
+    assert [made.path.stem[-2:] for made in batch.made] == ["-1", "-2", "-3"]
+    given.unlink()  # the workspace has a copy
+    again = tmp_path / "again.mid"
+    for made in batch.made:
+        assert made.id is not None
+        repeated = repeat_sample(studio.catalog, studio.workspace, made.id, again)
+        assert again.read_bytes() == made.path.read_bytes()
+        assert repeated.made[0].rewritten == made.rewritten
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_whole_piece_may_be_written(studio: Studio, name: str) -> None:
+    count = len(bars(ScoreTick(MUSETTE))) - 1
+    out, _ = studio.sample(name, infill=MUSETTE, bars=f"1-{count}")
+    assert assert_rewritten(MUSETTE, out, (1, count)) > 0
+
+
+def changing(path: Path) -> Path:
+    """4/4, and a bar of 3/4 and two of 6/8 within."""
+    file = MidiFile(type=1, ticks_per_beat=QUARTER)
+    head, tune = file.add_track("head"), file.add_track("tune")
+    signs = [(0, 4, 4), (8, 3, 4), (11, 6, 8), (17, 4, 4)]
+    add(
+        head,
+        *((at, MetaMessage("time_signature", numerator=n, denominator=d)) for at, n, d in signs),
+    )
+    played = [each for beat in range(29) for each in note(beat, 1, 60 + beat % 12)]
+    add(tune, (0, Message("program_change", program=6)), *played)
+    file.save(path)
+    return path
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_new_bars_have_the_metres_of_the_file(studio: Studio, tmp_path: Path, name: str) -> None:
+    given = changing(tmp_path / "mine.mid")
+    out, batch = studio.sample(name, infill=given, bars="2-6")
+    assert_rewritten(given, out, (2, 6))
+    if name == "pianoroll":
+        return  # it encodes no metre
+    made = batch.made[0].composition
+    manifest_run = studio.catalog.checkpoint(studio.runs[name]).path
+    from musictk.model.manifest import Manifest
+
+    tokenizer = Manifest.read(studio.workspace.resolve(manifest_run)).make_tokenizer()
+    music = tokenizer.decode(made.sequence)
+    assert isinstance(music, ScoreTick)
+    found = metres(music)
+    names = list(zip(found.numerator.tolist(), found.denominator.tolist(), strict=True))
+    assert names == [(4, 4), (3, 4), (6, 8), (4, 4)]
+
+
+def test_a_band_keeps_its_instruments(studio: Studio, tmp_path: Path) -> None:
+    given = band(tmp_path / "mine.mid")
+    out, _ = studio.sample("programs", infill=given, bars="1")
+    messages = [message for _, message in smf.read(out.read_bytes()).tracks[0]]
+    known: dict[int, int] = {}
+    for message in messages:
+        if message[0] >> 4 == 0xC:
+            assert known.setdefault(message[0] & 15, message[1]) == message[1]
+    start = 4 * QUARTER
+    kept = [note for note in notes_of(given).elements() if note[1] >= start]
+    assert Counter(kept) == without(notes_of(out), (0, start))
+
+
+def test_hands_keep_their_tracks(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid", bars=6)
+    out, _ = studio.sample("remi", infill=given, bars="3-4")
+    lines = bars(ScoreTick(given))
+    hands = [
+        [
+            message[1]
+            for tick, message in track
+            if lines[2] <= tick < lines[4] and message[0] == 0x90 and message[2]
+        ]
+        for track in smf.read(out.read_bytes()).tracks
+    ]
+    assert hands[0] == []
+    assert hands[1]
+    assert hands[2]
+    assert min(hands[1]) >= max(hands[2])
+
+
+def test_controls_are_for_bars_of_the_file(studio: Studio) -> None:
+    asked = {"infill": MUSETTE, "bars": "5-8"}
+    low = (ChosenControl("7-8", "highest", "C3"), ChosenControl("", "lowest", "C2"))
+    out, _ = studio.sample("remi", controls=low, **asked)
+    lines, found = bars(ScoreTick(MUSETTE)), notes(ScoreTick(out))
+    written = found.where((found.start >= lines[6]) & (found.start < lines[8]))
+    assert len(written)
+    assert written.pitch.max() <= 48
+    with pytest.raises(UsageError, match="bars 9-10 are not written"):
+        studio.sample("remi", controls=(ChosenControl("9-10", "highest", "C3"),), **asked)
+
+
+def test_what_a_model_cannot_represent_is_noticed(studio: Studio, tmp_path: Path) -> None:
+    given, listener = two_hands(tmp_path / "mine.mid", bars=6), Notices()
+    studio.sample("remi", listener, infill=given, bars="3", options={"memory": 64})
+    assert any("key signatures" in text for text in listener.texts)
+    assert any("the model's context 64" in text for text in listener.texts)
+
+
+def test_a_model_trained_before_can_only_continue(studio: Studio) -> None:
+    with pytest.raises(UsageError, match="not trained to write between given bars"):
+        studio.sample("old", infill=MUSETTE, bars="5-8")
+    count = len(bars(ScoreTick(MUSETTE))) - 1
+    out, _ = studio.sample("old", infill=MUSETTE, bars=f"{count - 1}-{count}")
+    assert assert_rewritten(MUSETTE, out, (count - 1, count)) > 0
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"bars": "90-95"}, "outside the piece; it has bars 1 to 20"),
+        ({"bars": "20-21"}, "outside the piece"),
+        ({"bars": "0"}, "bar 0 is outside the piece"),
+        ({"bars": "8-5"}, "write 5-8"),
+        ({"bars": "x"}, "such as 9-12"),
+        ({"bars": "3,,4"}, "such as 9-12"),
+        ({"bars": ""}, "add --bars"),
+        ({"bars": 0}, "add --bars"),
+        ({"bars": "3", "prompt": MUSETTE}, "combined with --prompt"),
+        ({"bars": "3", "theme": MUSETTE}, "combined with --theme"),
+        ({"bars": "3", "form": "ABA"}, "combined with --form"),
+        ({"bars": "3", "new_only": True}, "combined with --new-only"),
+        ({"bars": "3", "options": {"metre": "3/4"}}, "--metre does not apply"),
+        ({"bars": "3", "options": {"max_tokens": 40}}, "--max-tokens does not apply"),
+        ({"bars": "3", "infill": "nowhere.mid"}, "nowhere.mid"),
+        ({"bars": "3", "infill": None}, None),
+        ({"bars": "9-12", "infill": None}, "for bars of a file: --infill FILE"),
+        ({"bars": "many", "infill": None}, "write such as --bars 8"),
+    ],
+)
+def test_bad_requests_are_refused(studio: Studio, asked: dict[str, Any], says: str | None) -> None:
+    if says is None:
+        studio.sample("remi", **asked)  # a number as text is a number
+        return
+    with pytest.raises(MusictkError) as error:
+        studio.sample("remi", **{"infill": MUSETTE, **asked})
+    assert says in str(error.value)
+    assert error.value.hint
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_section_of_a_sample_is_written_again(studio: Studio, tmp_path: Path, name: str) -> None:
+    given, batch = studio.sample(name, form="ABA", bars=2)
+    number = batch.made[0].id
+    assert number is not None
+    given = given.rename(tmp_path / "given.mid")  # so the sample is made again
+    out = tmp_path / "out.mid"
+    args = (studio.catalog, studio.workspace, number)
+    done = recompose(*args, "B", out, seed=5)
+    assert_rewritten(given, out, (3, 4))
+    assert midi.sections(ScoreTick(out)) == midi.sections(ScoreTick(given))
+    first = out.read_bytes()
+    recompose(*args, "B", out, seed=5)
+    assert out.read_bytes() == first
+    assert done.made[0].id is not None
+    repeat_sample(studio.catalog, studio.workspace, done.made[0].id, tmp_path / "again.mid")
+    assert (tmp_path / "again.mid").read_bytes() == first
+    later = recompose(*args, "A2", tmp_path / "a2.mid", seed=5)
+    assert later.made[0].rewritten is not None
+    assert later.made[0].rewritten.bars == ((5, 6),)
+    every = recompose(*args, "A", tmp_path / "a.mid", count=2)
+    assert [made.rewritten.bars for made in every.made if made.rewritten] == [((1, 2), (5, 6))] * 2
+    with pytest.raises(UsageError, match=r"no section 'C'; its sections are A B A"):
+        recompose(*args, "C", out)
+    with pytest.raises(UsageError, match=r"no section 'B2'"):
+        recompose(*args, "B2", out)
