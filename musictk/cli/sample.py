@@ -51,6 +51,24 @@ def sample(
         Path | None,
         typer.Option(metavar="FILE", help="MIDI or ABC file to use as section A of the form."),
     ] = None,
+    accompany: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="MIDI or ABC file to write another part beside."),
+    ] = None,
+    track: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|N", help="With --accompany: the track that is given.", show_default="all"
+        ),
+    ] = "",
+    program: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="With --accompany: instrument of the new part, such as 'Acoustic Bass'.",
+            show_default="as the model writes it",
+        ),
+    ] = "",
     new_only: Annotated[
         bool, typer.Option("--new-only", help="Write only the new bars, without the given file's.")
     ] = False,
@@ -102,12 +120,13 @@ def sample(
     from musictk.cli.sample_progress import CompositionBar, report
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
+    from musictk.jobs.samples import SampleRequest
 
     here = session(context)
     if like is not None:
         hint = "it repeats the sample with its settings; only -o may be added"
         require_alone(context, "--like", hint, but=("like", "out"))
-    asked = job.SampleRequest(
+    asked = SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
         form=form,
@@ -119,6 +138,9 @@ def sample(
         samplers=samplers(sampler or []),
         prompt=prompt,
         theme=theme,
+        accompany=accompany,
+        track=track,
+        program=program,
         new_only=new_only,
     )
     bar = CompositionBar(here.output)

@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any, Self
 
 from musictk.cli.output import Output
-from musictk.jobs.sample import SampleBatch, SampleFile
+from musictk.jobs.samples import SampleBatch, SampleFile
 
 
 class CompositionBar:

@@ -20,7 +20,7 @@ from musictk.jobs.corpus import Corpus
 from musictk.jobs.merge import NAMES, merge
 from musictk.jobs.named_music import read_score
 from musictk.jobs.prepare import RunListener
-from musictk.jobs.sample import SampleBatch, SampleListener, SampleRequest
+from musictk.jobs.samples import SampleBatch, SampleListener, SampleRequest
 from musictk.jobs.sources import Source, base_sources
 from musictk.jobs.train import RunResult
 from musictk.training.preset import GROUPS

@@ -36,13 +36,8 @@ class PromptMusic:
 
     def store(self, workspace: Workspace) -> dict[str, Any]:
         """Copy the file into the workspace, once; the values for a sample's row."""
-        digest = hashlib.sha256(self.data).hexdigest()
-        path = workspace.prompts / f"{digest[:16]}.mid"
-        if not path.exists():
-            write_bytes(path, self.data)
         return {
-            "path": workspace.relative(path),
-            "sha256": digest,
+            **store_copy(workspace, self.data),
             "tick": self.place.tick,
             "quarter": self.place.quarter,
             "metre": list(self.place.metre),
@@ -55,24 +50,39 @@ class PromptMusic:
     @staticmethod
     def read(workspace: Workspace, stored: Mapping[str, Any]) -> PromptMusic:
         """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
-        path = workspace.resolve(str(stored["path"]))
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise MusictkError(
-                f"cannot read {path}, the music that the sample continues: {error.strerror}",
-                "restore it, or sample again with --prompt",
-            ) from error
-        if hashlib.sha256(data).hexdigest() != stored["sha256"]:
-            raise MusictkError(
-                f"{path} has changed: it is no longer the music that the sample continues",
-                "restore the file, or sample again with --prompt",
-            )
+        data = read_copy(workspace, stored, "continues", "--prompt")
         over, under = stored["metre"]
         place = JoinPoint(int(stored["tick"]), int(stored["quarter"]), (int(over), int(under)))
         key = None if stored["key"] is None else (int(stored["key"][0]), int(stored["key"][1]))
         instruments, limit = bool(stored["instruments"]), int(stored["most"])
         return PromptMusic(data, place, int(stored["tempo"]), key, instruments, limit)
+
+
+def store_copy(workspace: Workspace, data: bytes) -> dict[str, Any]:
+    """Copy a file of the user into the workspace, once; its path and digest."""
+    digest = hashlib.sha256(data).hexdigest()
+    path = workspace.prompts / f"{digest[:16]}.mid"
+    if not path.exists():
+        write_bytes(path, data)
+    return {"path": workspace.relative(path), "sha256": digest}
+
+
+def read_copy(workspace: Workspace, stored: Mapping[str, Any], verb: str, option: str) -> bytes:
+    """The inverse of `store_copy`. Raises MusictkError if the copy is missing or has changed."""
+    path = workspace.resolve(str(stored["path"]))
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise MusictkError(
+            f"cannot read {path}, the music that the sample {verb}: {error.strerror}",
+            f"restore it, or sample again with {option}",
+        ) from error
+    if hashlib.sha256(data).hexdigest() != stored["sha256"]:
+        raise MusictkError(
+            f"{path} has changed: it is no longer the music that the sample {verb}",
+            f"restore the file, or sample again with {option}",
+        )
+    return data
 
 
 @dataclass(frozen=True)

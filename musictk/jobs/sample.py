@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Mapping
 from contextlib import nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from fractions import Fraction
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
 
 from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.files import require_writable
-from musictk.generation import compose as composing
-from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import Links, Sampling, resolve_sampling
+from musictk.generation.sampling import Sampling, resolve_sampling
+from musictk.jobs.accompany import accompany, check_accompany, repeat_accompaniment
 from musictk.jobs.bundles import ModelSource, known_source, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
@@ -29,58 +26,12 @@ from musictk.jobs.named_music import find_music
 from musictk.jobs.pieces import check_name, target, write_composition
 from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
 from musictk.jobs.sample_rows import SampleRows
-from musictk.model.conditions import OTHER
+from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
 from musictk.model.manifest import Manifest
 from musictk.model.memory import enough_memory
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
-
-
-class SampleListener(composing.ComposeListener, Protocol):
-    """Receives the progress of composing, and notices before it begins."""
-
-    def notice(self, text: str) -> None:
-        """A note for the user, as text."""
-
-
-@dataclass(frozen=True)
-class SampleRequest:
-    """The pieces to compose. Options that are not set have the model's defaults."""
-
-    source: ModelSource = field(default_factory=ModelSource)
-    labels: Mapping[str, str] = field(default_factory=dict)  # category -> LABEL, LABEL:WEIGHT, …
-    form: str = ""
-    bars: int = 0
-    controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
-    seed: int | None = None  # None: a random one
-    count: int = 1
-    options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
-    samplers: Links = ()
-    prompt: Path | None = None  # music to continue: see `find_music`
-    theme: Path | None = None  # music to use as the first section of the form
-    new_only: bool = False  # write the new bars without the prompt
-
-
-@dataclass(frozen=True)
-class SampleFile:
-    """A file that was written."""
-
-    id: int | None  # of its row in the catalog, for `sample --like ID`; None: it has no row
-    path: Path
-    composition: Composition
-    source: str  # the name of the model
-
-
-@dataclass(frozen=True)
-class SampleBatch:
-    """The result of a request."""
-
-    made: tuple[SampleFile, ...]
-    failed: tuple[MusictkError, ...] = ()  # of pieces that could not be written
-    moved: tuple[MusictkError, ...] = ()  # of pieces that were written to another path
-    folded: tuple[str, ...] = ()  # labels that share OTHER's vector
-    notices: tuple[str, ...] = ()  # what the files could not represent
 
 
 def sample(
@@ -102,6 +53,8 @@ def sample(
     tokenizer = runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
     _check(asked)
+    if asked.accompany is not None:
+        return accompany(catalog, workspace, asked, opened, out, listener)
     sampling = _sampling(runtime.manifest, asked)
     prompt = _prompt(catalog, workspace, tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
@@ -136,7 +89,7 @@ def sample(
         tuple(made),
         tuple(failed),
         tuple(moved),
-        _folded(runtime, request),
+        folded(runtime, request),
         tuple(dict.fromkeys(notices)),
     )
 
@@ -159,6 +112,7 @@ def _require_targets(
 
 def _check(asked: SampleRequest) -> None:
     """Raise UsageError for options that cannot be combined."""
+    check_accompany(asked)
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(
             "--theme cannot be combined with --prompt",
@@ -261,6 +215,8 @@ def repeat_sample(
     Raises MusictkError if the model has changed since.
     """
     row = catalog.sample(sample_id)
+    if "accompany" in row.request:
+        return repeat_accompaniment(catalog, workspace, row, out, listener)
     values = dict(row.request)
     source = known_source(build(ModelSource, values.pop("source"), "sample"))
     index = int(values.pop("row"))
@@ -278,16 +234,6 @@ def repeat_sample(
     return SampleBatch(
         (SampleFile(row.id, written.path, found, opened.name),),
         moved=() if written.error is None else (written.error,),
-        folded=_folded(opened.runtime, request),
+        folded=folded(opened.runtime, request),
         notices=written.notices,
-    )
-
-
-def _folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
-    known = runtime.manifest.conditions
-    return tuple(
-        label
-        for category, weighted in request.conditions.items()
-        for label, _ in weighted
-        if known.id(category, label) == 1 and label.upper() != OTHER
     )

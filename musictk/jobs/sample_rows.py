@@ -12,6 +12,7 @@ from musictk.errors import MusictkError
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import LoadedModel, ModelSource
+from musictk.jobs.given_music import GivenMusic
 from musictk.jobs.prompt import PromptMusic
 from musictk.workspace import Workspace
 
@@ -36,11 +37,18 @@ class SampleRows:
 
     def store_prompt(self, given: PromptMusic | None) -> None:
         """Store the music that the pieces continue; without it, none of them is stored."""
+        self._store("given", given)
+
+    def store_part(self, given: GivenMusic) -> None:
+        """Store the music beside which parts are written; without it, no piece is stored."""
+        self._store("accompany", given)
+
+    def _store(self, key: str, given: PromptMusic | GivenMusic | None) -> None:
         if self._catalog is None:
             return
         try:
             self._catalog.require_writable()
-            self._kept |= {} if given is None else {"given": given.store(self._workspace)}
+            self._kept |= {} if given is None else {key: given.store(self._workspace)}
         except MusictkError as error:  # a read-only workspace: the pieces can be written elsewhere
             self._not_stored(error)
 

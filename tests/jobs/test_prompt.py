@@ -15,7 +15,8 @@ from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import ModelSource
-from musictk.jobs.sample import SampleBatch, SampleRequest, repeat_sample, sample
+from musictk.jobs.sample import repeat_sample, sample
+from musictk.jobs.samples import SampleBatch, SampleRequest
 from musictk.music import bars, notes
 from musictk.rendering import midi, smf
 from musictk.workspace import Workspace

@@ -1,0 +1,78 @@
+"""What is asked of `sample`, and its result."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from musictk.errors import MusictkError
+from musictk.generation import compose as composing
+from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.compose import Composition
+from musictk.generation.request import PieceRequest
+from musictk.generation.sampling import Links
+from musictk.jobs.bundles import ModelSource
+from musictk.model.conditions import OTHER
+from musictk.runtime import Runtime
+
+
+class SampleListener(composing.ComposeListener, Protocol):
+    """Receives the progress of composing, and notices before it begins."""
+
+    def notice(self, text: str) -> None:
+        """A note for the user, as text."""
+
+
+@dataclass(frozen=True)
+class SampleRequest:
+    """The pieces to compose. Options that are not set have the model's defaults."""
+
+    source: ModelSource = field(default_factory=ModelSource)
+    labels: Mapping[str, str] = field(default_factory=dict)  # category -> LABEL, LABEL:WEIGHT, …
+    form: str = ""
+    bars: int = 0
+    controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
+    seed: int | None = None  # None: a random one
+    count: int = 1
+    options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
+    samplers: Links = ()
+    prompt: Path | None = None  # music to continue: see `find_music`
+    theme: Path | None = None  # music to use as the first section of the form
+    new_only: bool = False  # write the new bars without the prompt
+    accompany: Path | None = None  # music beside which another part is written
+    track: str = ""  # with `accompany`: the track that is given; "": all
+    program: str = ""  # with `accompany`: the instrument of the new part
+
+
+@dataclass(frozen=True)
+class SampleFile:
+    """A file that was written."""
+
+    id: int | None  # of its row in the catalog, for `sample --like ID`; None: it has no row
+    path: Path
+    composition: Composition
+    source: str  # the name of the model
+
+
+@dataclass(frozen=True)
+class SampleBatch:
+    """The result of a request."""
+
+    made: tuple[SampleFile, ...]
+    failed: tuple[MusictkError, ...] = ()  # of pieces that could not be written
+    moved: tuple[MusictkError, ...] = ()  # of pieces that were written to another path
+    folded: tuple[str, ...] = ()  # labels that share OTHER's vector
+    notices: tuple[str, ...] = ()  # what the files could not represent
+
+
+def folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
+    """The labels of a request that have too few training pieces for a vector of their own."""
+    known = runtime.manifest.conditions
+    return tuple(
+        label
+        for category, weighted in request.conditions.items()
+        for label, _ in weighted
+        if known.id(category, label) == 1 and label.upper() != OTHER
+    )
