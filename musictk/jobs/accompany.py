@@ -168,8 +168,9 @@ class Melody:
     @cached_property
     def count(self) -> int:
         """The bars of the model up to the last note."""
+        music = self.music
         whole = self.tokenizer.encode(self.given.part)
-        found = Bars.of(self.music, len(self.tokenizer.bar_starts(whole)))
+        found = Bars.of(music, len(self.tokenizer.bar_starts(whole)))
         return int(found.bar_of(found.notes.start[-1:])[0]) + 1
 
     def sequence(self, count: int) -> NDArray[Any]:
@@ -248,7 +249,8 @@ class Added:
         end = self._file_ticks(notes["time"] + notes["duration"])
         for row in zip(start, end, notes["pitch"], notes["velocity"], strict=True):
             begin, stop, pitch, velocity = map(int, row)
-            if begin >= 0:  # before the first note of an opening bar there is no time
+            # An opening bar can begin before the file, and the model's last bar end after it.
+            if 0 <= begin < self.melody.lines[-1]:
                 part.notes.append(NoteTick(begin, max(stop - begin, 1), pitch, velocity))
 
     def _file_ticks(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
