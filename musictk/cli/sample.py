@@ -61,6 +61,24 @@ def sample(
             metavar="FILE", help="MIDI or ABC file of which --bars are written again, no others."
         ),
     ] = None,
+    accompany: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="MIDI or ABC file to write another part beside."),
+    ] = None,
+    track: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME|N", help="With --accompany: the track that is given.", show_default="all"
+        ),
+    ] = "",
+    program: Annotated[
+        str,
+        typer.Option(
+            metavar="NAME",
+            help="With --accompany: instrument of the new part, such as 'Acoustic Bass'.",
+            show_default="as the model writes it",
+        ),
+    ] = "",
     new_only: Annotated[
         bool, typer.Option("--new-only", help="Write only the new bars, without the given file's.")
     ] = False,
@@ -137,6 +155,9 @@ def sample(
         prompt=prompt,
         theme=theme,
         infill=infill,
+        accompany=accompany,
+        track=track,
+        program=program,
         new_only=new_only,
     )
     bar = CompositionBar(here.output)

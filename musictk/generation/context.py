@@ -54,10 +54,7 @@ class Contexts:
 
     def full(self, ahead: Mapping[Key, Ahead] = MappingProxyType({})) -> list[Key]:
         """Contexts that cannot take what is `ahead` and another position."""
-        lengths = self.lengths
-        if ahead:
-            counts = [len(ahead[key].sequence) if key in ahead else 0 for key in self.keys]
-            lengths = lengths + np.array(counts, np.int64)
+        lengths = self.lengths + self._sizes(ahead)
         if not (lengths >= self._capacity).any():
             return []
         return [self.keys[i] for i in np.flatnonzero(lengths >= self._capacity)]

@@ -19,6 +19,7 @@ from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
+from musictk.jobs.accompany import accompany, check_accompany, repeat_accompaniment
 from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
@@ -54,9 +55,10 @@ def sample(
     _check(asked)
     if asked.infill is not None:
         return rewrite(catalog, workspace, asked, opened, out, listener)
-    return _sample(
-        catalog, workspace, replace(asked, bars=_number(asked.bars)), opened, out, listener
-    )
+    asked = replace(asked, bars=_number(asked.bars))
+    if asked.accompany is not None:
+        return accompany(catalog, workspace, asked, opened, out, listener)
+    return _sample(catalog, workspace, asked, opened, out, listener)
 
 
 def _sample(
@@ -140,6 +142,7 @@ def _check(asked: SampleRequest) -> None:
     """Raise UsageError for options that cannot be combined."""
     if asked.infill is not None:
         check_infill(asked)
+    check_accompany(asked)
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(
             "--theme cannot be combined with --prompt",
@@ -244,6 +247,8 @@ def repeat_sample(
     row = catalog.sample(sample_id)
     if "infill" in row.request:
         return repeat_rewrite(catalog, workspace, row, out, listener)
+    if "accompany" in row.request:
+        return repeat_accompaniment(catalog, workspace, row, out, listener)
     values = dict(row.request)
     source = known_source(build(ModelSource, values.pop("source"), "sample"))
     index = int(values.pop("row"))

@@ -13,6 +13,7 @@ from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import LoadedModel, ModelSource
 from musictk.jobs.given_bars import GivenBars
+from musictk.jobs.given_music import GivenMusic
 from musictk.jobs.prompt import PromptMusic
 from musictk.workspace import Workspace
 
@@ -43,7 +44,11 @@ class SampleRows:
         """Store the music of which bars are written again; without it, no piece is stored."""
         self._store("infill", given)
 
-    def _store(self, key: str, given: PromptMusic | GivenBars | None) -> None:
+    def store_part(self, given: GivenMusic) -> None:
+        """Store the music beside which parts are written; without it, no piece is stored."""
+        self._store("accompany", given)
+
+    def _store(self, key: str, given: PromptMusic | GivenBars | GivenMusic | None) -> None:
         if self._catalog is None:
             return
         try:

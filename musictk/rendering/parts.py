@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from symusic.core import ScoreTick
 
+from musictk.instruments import distance, instrument_name
 from musictk.rendering import smf
 from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, without_overlaps
-from musictk.instruments import distance, instrument_name
 from musictk.rendering.midi import TimedEvent, channel_notes, opening_events
 from musictk.rendering.ticks import TickScale
 

@@ -59,6 +59,18 @@ def load_untrained(
     made: Tokenizer, trained: dict[str, Any] | None = None, controls: Controls = NO_CONTROLS
 ) -> Runtime:
     """The same over a tokenizer at hand; `trained` is the manifest's record of training."""
+    with TemporaryDirectory() as directory:
+        write_bundle(Path(directory), made, trained, controls)
+        return runtime.load(Path(directory), "torch", device="cpu")
+
+
+def write_bundle(
+    directory: Path,
+    made: Tokenizer,
+    trained: dict[str, Any] | None = None,
+    controls: Controls = NO_CONTROLS,
+) -> None:
+    """Write the bundle of that network."""
     torch.manual_seed(0)
     config: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "max_length": 512}
     body = make_component(registry().load("architecture", "gpt"), config)
@@ -66,6 +78,4 @@ def load_untrained(
     if network.controls is not None:
         torch.nn.init.normal_(network.controls.weight)
     manifest = bundle.describe(network, made, CONDITIONS, NetworkConfig(), controls)
-    with TemporaryDirectory() as directory:
-        bundle.write(Path(directory), network, replace(manifest, trained=trained or {}))
-        return runtime.load(Path(directory), "torch", device="cpu")
+    bundle.write(directory, network, replace(manifest, trained=trained or {}))

@@ -16,6 +16,7 @@ from musictk.controls import Controls, bar_table, measure
 from musictk.controls.part_table import encode_bars
 from musictk.controls.parts import two_parts
 from musictk.errors import UsageError
+from musictk.export import export_onnx, export_torchscript
 from musictk.generation.bar_plan import plan_bars
 from musictk.generation.compose import Composition, compose
 from musictk.generation.context import Ahead, Contexts, Key, NewContext
@@ -26,13 +27,13 @@ from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.row_contexts import RowContexts
 from musictk.generation.sampling import Sampling, options
 from musictk.music import bars as lines
-from musictk.runtime import Runtime
+from musictk.runtime import Runtime, load
 from musictk.tokens import Tokens
 from musictk.tokens.batch import Batch
 from musictk.tokens.crops import Crops
 from musictk.tokens.shards import open_shard, write_shard
 
-from .pieces import MIDIS, controlled, load_untrained, tokenizer, untrained
+from .pieces import MIDIS, controlled, load_untrained, tokenizer, untrained, write_bundle
 
 NAMES = ("remi", "events", "pianoroll", "remi with bpe", "remi with programs")
 BARS = 6
@@ -162,6 +163,21 @@ def logits_of(
             draft.begin_bar(position)
         draft.write(position, None)
         contexts.advance([0], set())
+
+
+@pytest.mark.parametrize("name", ["remi", "pianoroll"])
+def test_exports_write_the_same_part(name: str, tmp_path: Path) -> None:
+    own = tokenizer(name)
+    write_bundle(tmp_path / "torch", own, controls=Controls.available(own))
+    export_torchscript(tmp_path / "torch", tmp_path / "torchscript")
+    export_onnx(tmp_path / "torch", tmp_path / "onnx")
+    asked: dict[str, Any] = {"count": 2, "memory": 200, "guidance": 2.0, "bars": 3}
+    asked["controls"] = [["", "density", "2"]]
+    expected = write(name, melody(name), **asked)
+    for kind in ("torchscript", "onnx"):
+        made = write(name, melody(name), load(tmp_path / kind, kind, device="cpu"), **asked)
+        for one, other in zip(made, expected, strict=True):
+            assert np.array_equal(one.sequence, other.sequence), kind
 
 
 def test_some_contexts_take_positions_before_the_others() -> None:

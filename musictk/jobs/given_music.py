@@ -1,0 +1,96 @@
+"""The music beside which another part is written: read, and stored for `sample --like`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from symusic.core import ScoreTick, TrackTick
+
+from musictk.controls.parts import with_tracks
+from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.jobs.prompt import read_copy, store_copy
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi
+from musictk.rendering.instruments import DRUMS, NAMES, instrument_name
+from musictk.workspace import Workspace
+
+DRUM_PROGRAM = 128  # the program that means drums
+
+
+@dataclass(frozen=True)
+class GivenMusic:
+    """A MIDI file, its tracks that are given, and the instrument of the part that is added."""
+
+    data: bytes
+    tracks: tuple[int, ...]  # of those with notes, from 0
+    program: int | None  # None: as the model writes it
+
+    @cached_property
+    def score(self) -> ScoreTick:
+        """The music of the file."""
+        return read_midi(self.data, Limits()).score
+
+    @cached_property
+    def part(self) -> ScoreTick:
+        """The tracks that are given."""
+        known = tracks_with_notes(self.score)
+        return with_tracks(self.score, [known[index] for index in self.tracks])
+
+    def store(self, workspace: Workspace) -> dict[str, Any]:
+        """Copy the file into the workspace, once; the values for a sample's row."""
+        kept = {"tracks": list(self.tracks), "program": self.program}
+        return {**store_copy(workspace, self.data), **kept}
+
+    @staticmethod
+    def read(workspace: Workspace, stored: Mapping[str, Any]) -> GivenMusic:
+        """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
+        data = read_copy(workspace, stored, "accompanies", "--accompany")
+        return GivenMusic(data, tuple(map(int, stored["tracks"])), stored["program"])
+
+
+def tracks_with_notes(score: ScoreTick) -> list[TrackTick]:
+    """The tracks that `--track` numbers from 1."""
+    return [track for track in score.tracks if len(track.notes)]
+
+
+def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
+    """The tracks, from 0, that a number or a name means; all for "".
+
+    Raises UsageError, which lists the tracks, where there is none.
+    """
+    known = tracks_with_notes(score)
+    if not known:
+        raise MusictkError("the given music has no notes", "choose a file with notes")
+    if not text.strip():
+        return tuple(range(len(known)))
+    wanted = text.strip().casefold()
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(known):
+        return (int(wanted) - 1,)
+    names = [track.name.strip() or instrument_name(track.program, track.is_drum) for track in known]
+    found = tuple(index for index, name in enumerate(names) if name.casefold() == wanted)
+    if not found:
+        listed = ", ".join(f"{number} {name!r}" for number, name in enumerate(names, 1))
+        raise UsageError(f"the given music has no track {text!r}", f"it has: {listed}")
+    return found
+
+
+def find_program(text: str) -> int | None:
+    """The program (0-127, or DRUM_PROGRAM) of an instrument's name or its number from 1.
+
+    Raises UnknownNameError, which has the nearest names.
+    """
+    wanted = text.strip()
+    if not wanted:
+        return None
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(NAMES):
+        return int(wanted) - 1
+    folded = [name.casefold() for name in (*NAMES, DRUMS)]
+    inside = [index for index, name in enumerate(folded) if wanted.casefold() in name]
+    if wanted.casefold() in folded:
+        return folded.index(wanted.casefold())
+    if inside and wanted.casefold() in {word for name in folded for word in name.split()}:
+        return inside[0]  # such as piano, violin or bass: the first of its family
+    raise UnknownNameError("instrument", wanted, (*NAMES, DRUMS))

@@ -1,0 +1,58 @@
+"""Add new parts to a MIDI file, whose own events are kept byte for byte."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+from symusic.core import ScoreTick
+
+from musictk.errors import UsageError
+from musictk.rendering import smf
+from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, without_overlaps
+from musictk.rendering.continuation import parts_of
+from musictk.rendering.instruments import distance, instrument_name
+from musictk.rendering.midi import channel_notes, in_order, note_events, opening_events
+from musictk.rendering.ticks import TickScale
+
+
+def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
+    """The file with a track for each track of `new`, which is in ticks of the file.
+
+    A track is named after its instrument and has a channel of its own; drums are on channel 10.
+    With no channel left it is played by the most similar instrument of the file, as the notices
+    say. Raises UsageError for a file of format 2, whose tracks are separate songs.
+    """
+    file = smf.read(data)
+    if file.format == 2:
+        raise UsageError(
+            "a file of format 2 has several songs one after the other",
+            "save the song as a separate file",
+        )
+    used = {
+        message[0] & 15
+        for track in file.tracks
+        for _, message in track
+        if 0x80 <= message[0] < 0xF0
+    }
+    free = iter([channel for channel in PITCHED if channel not in used])
+    tracks, ends, notices = list(file.tracks), list(file.ends), []
+    for index, track in enumerate(new.tracks):
+        name = instrument_name(track.program, track.is_drum)
+        channel = DRUM_CHANNEL if track.is_drum else next(free, None)
+        shared = channel is None or (track.is_drum and channel in used)
+        if channel is None:
+            pitched = [part for part in parts_of(file) if part.channel != DRUM_CHANNEL]
+            near = min(pitched, key=lambda part: distance(part.program, track.program))
+            channel = near.channel
+            notices.append(
+                f"all channels are used: {name} is played as {instrument_name(near.program)}"
+            )
+        found = channel_notes(new, [channel] * len(new.tracks), TickScale(1, 1))
+        own = without_overlaps(found.where(np.flatnonzero(found.track == index)))
+        opening = opening_events(name, channel, track.program)
+        played = [*(opening[:1] if shared else opening), *note_events(own)]
+        tracks.append(tuple(in_order(played)))
+        ends.append(int(max([0, *own.end.tolist()])))
+    kind = 1 if len(tracks) > 1 else file.format
+    return smf.dump(replace(file, format=kind, tracks=tuple(tracks), ends=tuple(ends))), notices

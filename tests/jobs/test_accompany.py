@@ -1,0 +1,186 @@
+"""A part is added to the user's file, and everything else in it stays."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import mido
+import pytest
+
+from musictk.catalog import Catalog
+from musictk.errors import MusictkError, UsageError
+from musictk.jobs.bundles import ModelSource
+from musictk.jobs.sample import repeat_sample, sample
+from musictk.jobs.samples import SampleBatch, SampleRequest
+from musictk.rendering import smf
+from musictk.workspace import Workspace
+
+from .conftest import Room
+from .given_music import QUARTER, band, two_hands
+
+TOKENIZERS = ("remi", "events", "pianoroll", "programs")
+
+
+class Studio:
+    """A workspace with a run of each tokenizer."""
+
+    def __init__(self, room: Room, folder: Path) -> None:
+        self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
+        programs = {"tokens": {"programs": True}}
+        self.runs = {
+            name: room.train(arch="gpt", tokenizer=name).run
+            for name in ("remi", "events", "pianoroll")
+        }
+        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", groups=programs).run
+        plain = room.train(arch="gpt", tokenizer="remi", controls=("place",))
+        self.runs["without role"] = plain.run
+
+    def sample(self, name: str, given: Path, **asked: Any) -> tuple[Path, SampleBatch]:
+        out = self.folder / f"{name.replace(' ', '-')}.mid"
+        request = SampleRequest(
+            source=ModelSource(run=self.runs[name]), seed=3, accompany=given, **asked
+        )
+        return out, sample(self.catalog, self.workspace, request, out)
+
+
+@pytest.fixture(scope="module")
+def studio(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    root = tmp_path_factory.mktemp("studio") / "work"
+    shutil.copytree(ingested, root, symlinks=True)
+    workspace = Workspace(root)
+    with Catalog.open(workspace.catalog_url, root) as catalog:
+        yield Studio(Room(catalog, workspace), tmp_path_factory.mktemp("out"))
+
+
+def added(given: Path, written: Path) -> list[tuple[smf.Event, ...]]:
+    """The tracks after those of the given file, whose events are all in the written one."""
+    before, after = smf.read(given.read_bytes()), smf.read(written.read_bytes())
+    assert after.tracks[: len(before.tracks)] == before.tracks
+    assert after.ends[: len(before.ends)] == before.ends
+    assert after.division == before.division
+    return list(after.tracks[len(before.tracks) :])
+
+
+def channels(track: tuple[smf.Event, ...]) -> set[int]:
+    return {message[0] & 15 for _, message in track if message[0] < 0xF0}
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize(("metre", "pickup"), [((4, 4), 0), ((3, 4), 0), ((3, 4), 1)])
+def test_the_given_events_stay_and_a_part_is_added(
+    studio: Studio, tmp_path: Path, name: str, metre: tuple[int, int], pickup: float
+) -> None:
+    given = two_hands(tmp_path / "mine.mid", metre, pickup=pickup)
+    out, _ = studio.sample(name, given, track="right hand", program="Acoustic Bass")
+    (track,) = added(given, out)
+    assert [message for _, message in track[:2]] == [
+        smf.text_event(3, "Acoustic Bass"),
+        bytes((0xC0 | channel(track), 32)),
+    ]
+    assert channels(track).isdisjoint({0})
+    assert any(message[0] >> 4 == 9 for _, message in track)
+    end = (pickup + 4 * 4 * metre[0] / metre[1]) * QUARTER
+    assert max(tick for tick, message in track if message[0] >> 4 == 9) < end
+    assert mido.MidiFile(out).type == 1
+
+
+def channel(track: tuple[smf.Event, ...]) -> int:
+    (found,) = channels(track)
+    return found
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_it_is_repeated_bit_for_bit(studio: Studio, tmp_path: Path, name: str) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    _, batch = studio.sample(name, given, bars=2, count=2, program="violin")
+    assert len(batch.made) == 2
+    given.unlink()  # what is needed is kept in the workspace
+    for made in batch.made:
+        assert made.id is not None
+        again = tmp_path / "again.mid"
+        repeat_sample(studio.catalog, studio.workspace, made.id, again)
+        assert again.read_bytes() == made.path.read_bytes()
+
+
+def test_a_file_of_one_track_gets_another(studio: Studio, tmp_path: Path) -> None:
+    given = band(tmp_path / "band.mid")
+    out, _ = studio.sample("events", given, track="2", program="drums")
+    (track,) = added(given, out)
+    assert channels(track) == {9}
+    assert not any(message[0] >> 4 == 0xC for _, message in track)  # the kit stays
+    out, _ = studio.sample("events", given)
+    (track,) = added(given, out)
+    assert channels(track) == {0}
+
+
+def test_without_a_free_channel_the_nearest_instrument_plays(
+    studio: Studio, tmp_path: Path
+) -> None:
+    file = mido.MidiFile(type=1)
+    for number in range(16):
+        track = file.add_track()
+        track.append(mido.Message("program_change", channel=number, program=number * 8))
+        track.append(mido.Message("note_on", channel=number, note=60, velocity=80))
+        track.append(mido.Message("note_off", channel=number, note=60, time=1920))
+    file.save(tmp_path / "full.mid")
+    out, batch = studio.sample("remi", tmp_path / "full.mid", track="1", program="Contrabass")
+    (track,) = added(tmp_path / "full.mid", out)
+    assert channels(track) == {5}
+    assert batch.notices == ("all channels are used: Contrabass is played as Violin",)
+
+
+def test_bars_limit_what_is_written(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    out, _ = studio.sample("remi", given, bars=1, program="cello")
+    (track,) = added(given, out)
+    assert max(tick for tick, message in track if message[0] >> 4 == 9) < 4 * QUARTER
+
+
+@pytest.mark.parametrize(
+    ("asked", "message", "hint"),
+    [
+        ({"track": "viola"}, "no track 'viola'", "1 'right hand', 2 'left hand'"),
+        ({"track": "3"}, "no track '3'", "1 'right hand', 2 'left hand'"),
+        ({"program": "Acustic Bass"}, "no instrument 'Acustic Bass'", "'Acoustic Bass'"),
+        ({"bars": 9}, "the given part has 4 bars, not 9", "fewer --bars"),
+        ({"form": "AABA"}, "cannot be combined with --form", "another part"),
+        ({"prompt": Path("x.mid")}, "cannot be combined with --prompt", "another part"),
+    ],
+)
+def test_errors_say_what_there_is(
+    studio: Studio, tmp_path: Path, asked: dict[str, Any], message: str, hint: str
+) -> None:
+    with pytest.raises(UsageError) as error:
+        studio.sample("remi", two_hands(tmp_path / "mine.mid"), **asked)
+    assert message in error.value.message
+    assert hint in error.value.hint
+
+
+def test_a_model_that_cannot_says_so(studio: Studio, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not trained to write beside a given part"):
+        studio.sample("without role", two_hands(tmp_path / "mine.mid"))
+
+
+def test_a_file_without_notes_is_an_error(studio: Studio, tmp_path: Path) -> None:
+    empty = mido.MidiFile(type=1)
+    empty.add_track("nothing")
+    empty.save(tmp_path / "empty.mid")
+    with pytest.raises(MusictkError, match="note"):
+        studio.sample("remi", tmp_path / "empty.mid")
+    drums = mido.MidiFile(type=1)
+    track = drums.add_track()
+    track.append(mido.Message("note_on", channel=9, note=38, velocity=80))
+    track.append(mido.Message("note_off", channel=9, note=38, time=480))
+    drums.save(tmp_path / "drums.mid")
+    with pytest.raises(UsageError, match="cannot read the given part"):
+        studio.sample("events", tmp_path / "drums.mid")
+
+
+def test_track_and_program_need_given_music(studio: Studio) -> None:
+    for asked in ({"track": "1"}, {"program": "violin"}):
+        request = SampleRequest(source=ModelSource(run=studio.runs["remi"]), **asked)  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="needs music to write a part beside"):
+            sample(studio.catalog, studio.workspace, request)
