@@ -64,9 +64,8 @@ def insert(
 
     `given` is the file before notes were removed, whose parts get the new notes: those of `tracks`,
     or all. The file has `quarter` ticks per quarter note, and tick 0 of `new` is its tick `begins`,
-    by default the first of the range. A
-    new note ends where a kept note of its pitch and channel begins; one that begins while such a
-    note sounds is left out.
+    by default the first of the range. A new note ends where a kept note of its pitch and channel
+    begins; one that begins while such a note sounds is left out.
     """
     file, before = _read(data), _read(given)
     parts = Parts(before, place[0], tracks)
