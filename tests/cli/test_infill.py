@@ -35,6 +35,8 @@ def test_bars_are_written_again(shell: Shell) -> None:
     for row in made:
         assert row["rewritten"]["bars"] == [[9, 12]]
         assert kept(shell.directory / row["path"], 9, 12) == given
+    shown = shell.json("show", f"sample:{made[0]['id']}")
+    assert [span[0] for span in shown["sections"]] == ["given", "written", "given"]
     said = shell("sample", "--like", str(made[1]["id"]), "-o", "again.mid").stdout
     assert "bars 9-12 rewritten" in said
     assert "notes removed" in said
