@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import measure
@@ -135,9 +136,10 @@ class _Batch:
     def _bar_plan(self, manifest: Manifest, tokenizer: Tokenizer, plan: Form) -> BarPlan:
         """The controls of each bar: as measured in the prompt, as chosen after it."""
         request, controls = self.request, manifest.controls
-        given, after = (
-            measure(tokenizer, each, controls).ids for each in (self.prompt, self.after)
-        )
+        given = measure(tokenizer, self.prompt, controls).ids
+        # A tempo that is set before the music after the piece holds there too.
+        around = np.concatenate([self.prompt, self.after])
+        after = measure(tokenizer, around, controls).ids[len(given) :]
         known = request.planned or not request.sampling.max_tokens
         theme = request.theme > 0
         chosen, following = request.controls, request.following

@@ -45,6 +45,18 @@ def test_bars_are_written_again(shell: Shell) -> None:
     assert first.read_bytes() == again.read_bytes()
 
 
+def test_every_runtime_writes_bars_again(shell: Shell) -> None:
+    shell("export", "--onnx", "--torchscript")
+    given = kept(shell.directory / GIVEN, 9, 10)
+    for runtime in ("onnx", "torchscript"):
+        asked = ("sample", "--runtime", runtime, "--infill", GIVEN, "--bars", "9-10")
+        (made,) = shell.json(*asked, "-o", "out.mid")
+        assert kept(shell.directory / "out.mid", 9, 10) == given
+        shell("sample", "--like", str(made["id"]), "-o", "again.mid")
+        first, again = (shell.directory / name for name in ("out.mid", "again.mid"))
+        assert first.read_bytes() == again.read_bytes()
+
+
 def test_the_last_bar_of_a_tune_in_abc(shell: Shell) -> None:
     tune = "X:1\nT:t\nM:3/4\nL:1/4\nK:G\nGAB|cde|dcB|G3|\n"
     (shell.directory / "tune.abc").write_text(tune)
