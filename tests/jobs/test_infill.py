@@ -160,7 +160,9 @@ def test_bars_of_real_music(studio: Studio, name: str, path: Path) -> None:
     ("arch", "tokenizer"), [("conformer", "remi"), ("relative", "events"), ("roll", "pianoroll")]
 )
 def test_every_architecture_writes_between_bars(studio: Studio, arch: str, tokenizer: str) -> None:
-    groups = {"model": {"dim": 32, "depth": 1, "heads": 2, "max_length": 256}}
+    groups: dict[str, dict[str, Any]] = {
+        "model": {"dim": 32, "depth": 1, "heads": 2, "max_length": 256}
+    }
     if arch == "conformer":
         groups["model"]["windows"] = [16, 64]
     room = Room(studio.catalog, studio.workspace)
