@@ -54,3 +54,12 @@ def test_its_interrupted_run_is_resumed_and_its_runs_are_fine_tuned(shell: Shell
     assert status["gpt-2"] == "finished"
     shell("train", "--from", "gpt-1", "--steps", "3")
     shell("runs", "compare")
+
+
+def test_its_runs_say_that_they_cannot_write_between_bars(shell: Shell) -> None:
+    given = sorted((shell.directory / "midis").rglob("*.mid"))[0]
+    for run in ("gpt-1", "conformer-1", "roll-1"):
+        asked = ("sample", "--run", run, "--infill", str(given), "-o", "out.mid")
+        done = shell(*asked, "--bars", "3-4", code=2)
+        assert "this model was not trained to write between given bars" in done.stderr
+        assert done.stderr.splitlines()[-1].startswith("error: ")

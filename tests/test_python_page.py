@@ -35,8 +35,9 @@ def test_the_programs_run_as_printed(folder: Path, capsys: pytest.CaptureFixture
         page.write_text(program, "utf-8")
         runpy.run_path(str(page))
     written = {path.name for path in folder.glob("*.mid")} - {"mine.mid"}
-    names = ("out", "mixed", "waltz", "continued", "answered", "again", "fast")
-    assert written == {f"{name}.mid" for name in (*names, *(f"takes-{n}" for n in (1, 2, 3)))}
+    names = ["out", "mixed", "waltz", "continued", "answered", "again", "fast", "form", "other"]
+    names += [f"takes-{n}" for n in (1, 2, 3)] + [f"filled-{n}" for n in (1, 2, 3, 4)]
+    assert written == {f"{name}.mid" for name in names}
     assert (folder / "again.mid").read_bytes() == (folder / "takes-1.mid").read_bytes()
     assert (folder / "out.png").stat().st_size > 1000
     printed = capsys.readouterr().out

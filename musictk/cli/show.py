@@ -35,16 +35,18 @@ def show(
         ),
     ] = None,
 ) -> None:
-    """Draw the piano roll of a piece, coloured by section."""
+    """Draw the piano roll of a piece, coloured by section.
+
+    Of a sample whose bars were rewritten, named by its id: by what was given and what was written.
+    """
     from musictk.rendering import pianoroll
-    from musictk.rendering.midi import sections
     from musictk.rendering.pictures import require_format
 
     here = session(context)
     music = named_music(here, file)
     target = out or (music.path.with_suffix(".attention.png") if attention else None)
     if target is None:
-        stdout, found = here.output.stdout, sections(music.score)
+        stdout, found = here.output.stdout, music.spans
         drawn = pianoroll.text(
             music.score,
             found,
@@ -63,6 +65,6 @@ def show(
             draw_attention(catalog, here.workspace, music.score, run, target)
         here.output.result({"path": str(target)}, str(target))
         return
-    found = sections(music.score)
+    found = music.spans
     pianoroll.draw(music.score, found, target, title=music.path.stem)
     here.output.result({"path": str(target), "sections": found}, str(target))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any, Protocol
 
+import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import measure
@@ -148,9 +149,10 @@ class _Batch:
     def _bar_plan(self, manifest: Manifest, tokenizer: Tokenizer, plan: Form) -> BarPlan:
         """The controls of each bar: as measured in the prompt, as chosen after it."""
         request, controls = self.request, manifest.controls
-        given, after = (
-            measure(tokenizer, each, controls).ids for each in (self.prompt, self.after)
-        )
+        given = measure(tokenizer, self.prompt, controls).ids
+        # A tempo that is set before the music after the piece holds there too.
+        around = np.concatenate([self.prompt, self.after])
+        after = measure(tokenizer, around, controls).ids[len(given) :]
         beside = None
         if self.beside is not None:
             beside = measure(tokenizer, self.beside, controls).ids

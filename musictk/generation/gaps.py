@@ -69,10 +69,12 @@ class _Around:
         """Slices of one encoding; None where the tokenizer has other bar lines than the music."""
         past, exact = self._before(place.start)
         gap, also = self._before(place.stop)
-        whole, all_of_it = self._before(place.until) if place.until > place.stop else (gap, also)
+        whole, all_of_it = self._before(place.until)
+        if not all_of_it:  # it ends within a bar
+            whole = self._encoded(_without(self.given, place.until, None))
         starts = self.tokenizer.bar_starts(whole)
         first, last = (len(self.tokenizer.bar_starts(each)) for each in (past, gap))
-        if not (exact and also and all_of_it and first < last):
+        if not (exact and also and first < last <= len(starts)):
             return None
         lines, others = self._lines(gap, last), self._lines(whole, last)
         if lines[first : last + 1] != others[first : last + 1]:
@@ -90,8 +92,10 @@ class _Around:
         after = self._after(place)
         sign = self.music.time_signatures[-1]
         length = Fraction(4 * sign.numerator, sign.denominator)  # quarter notes of a bar
-        count = Fraction(place.stop - place.start, self._quarter) / length
-        positions = 0
+        count, positions = Fraction(place.stop - place.start, self._quarter) / length, 0
+        if METRE in self.tokenizer.attributes():  # a bar may have any length, or nearly
+            own = bars(self.given, least=place.stop)
+            count = Fraction(int(((own >= place.start) & (own < place.stop)).sum()))
         if isinstance(self.tokenizer.space, Frames) and count.denominator > 1:
             positions = round(count * frames_per_bar(self.tokenizer))
         return Gap(past, after, max(-int(-count // 1), 1), positions, (), 0, place.start)
@@ -107,11 +111,15 @@ class _Around:
         return encode_before(self.tokenizer, _without(self.given, line, None), self.music, line)
 
     def _after(self, place: BarRange) -> NDArray[Any]:
-        """Bars from the end of the range on."""
-        if place.until <= place.stop:
-            return self._before(0)[0]
-        later = _from(_without(self.given, place.until, None), place.stop)
-        return encode_before(self.tokenizer, later, self.music, place.until - place.stop)[0]
+        """The music from the end of the range on: it begins a bar, and may end within one."""
+        return self._encoded(_from(_without(self.given, place.until, None), place.stop))
+
+    def _encoded(self, piece: ScoreTick) -> NDArray[Any]:
+        """The music as it is; nothing where there is no note that the tokenizer can represent."""
+        try:
+            return self.tokenizer.encode(piece)
+        except ValueError:
+            return from_prompt((), self.tokenizer.space)
 
     def _lines(self, sequence: NDArray[Any], count: int) -> list[Fraction]:
         """The bar lines of a sequence in quarter notes."""

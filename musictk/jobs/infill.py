@@ -104,8 +104,9 @@ class Infill:
         new, _ = new_bars(self.tokenizer, made)
         place, given = self.given.places[number], self.given
         by_program = same_instruments(given.score, self.music)
+        quarter = given.score.ticks_per_quarter
         spliced = splice.insert(
-            data, given.data, new, place[:2], by_program, given.tracks, gap.begins
+            data, given.data, new, place[:2], quarter, by_program, given.tracks, gap.begins
         )
         return spliced.data, spliced.count
 

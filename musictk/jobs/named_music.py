@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +13,10 @@ from symusic.core import ScoreTick
 from musictk.catalog import Catalog, load_path
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.ingest.load import missing_file, read_music
+from musictk.music import bars
 from musictk.reading.kinds import kind_of
 from musictk.rendering.abc import abc_to_score
+from musictk.rendering.midi import SectionSpan, sections
 from musictk.tokens import Piece
 from musictk.workspace import Workspace
 
@@ -29,6 +31,7 @@ class NamedMusic:
     path: Path  # the file; of a member of an archive, its name in the current directory
     data: bytes  # the content of the file
     piece: Piece
+    rewritten: tuple[tuple[int, int], ...] = ()  # of a sample: the bars that were written again
 
     @property
     def score(self) -> ScoreTick:
@@ -38,6 +41,25 @@ class NamedMusic:
         if "X:" not in self.piece:
             raise UsageError(f"{self.path} is text, not music", "choose a MIDI or ABC file")
         return abc_to_score(self.piece)
+
+    @property
+    def spans(self) -> list[SectionSpan]:
+        """What a picture tells apart: the sections, or what was given and what was written."""
+        if not self.rewritten:
+            return sections(self.score)
+        lines = [int(line) for line in bars(self.score)]
+        inside = [
+            any(first <= number <= last for first, last in self.rewritten)
+            for number in range(1, len(lines))
+        ]
+        found: list[SectionSpan] = []
+        for written, start, stop in zip(inside, lines, lines[1:], strict=False):
+            label = "written" if written else "given"
+            if found and found[-1].label == label:
+                found[-1] = found[-1]._replace(end=stop)
+            else:
+                found.append(SectionSpan(label, start, stop))
+        return found
 
 
 def find_music(name: str, workspace: Workspace, open_catalog: OpenCatalog) -> NamedMusic:
@@ -51,6 +73,7 @@ def find_music(name: str, workspace: Workspace, open_catalog: OpenCatalog) -> Na
     if place is None:
         with open_catalog() as catalog:
             place = _in_catalog(name, workspace, catalog)
+            return replace(_read(*place), rewritten=_rewritten(name, workspace, catalog, place))
     return _read(*place)
 
 
@@ -115,6 +138,20 @@ def _sample(key: str, workspace: Workspace, catalog: Catalog) -> Place:
         hint = f"write it again: musictk sample --like {key}"
         raise MusictkError(f"the file of sample {key} is missing: {path}", hint)
     return path, None
+
+
+def _rewritten(
+    name: str, workspace: Workspace, catalog: Catalog | None, place: Place
+) -> tuple[tuple[int, int], ...]:
+    """The bars of a sample that were written again; () for other music."""
+    key = name.removeprefix("sample:")
+    if catalog is None or not key.isdecimal() or not _has_sample(key, catalog):
+        return ()
+    row = catalog.sample(int(key))
+    if workspace.resolve(row.path) != place[0]:
+        return ()
+    found = row.request.get("infill", {}).get("bars", ())
+    return tuple((int(first), int(last)) for first, last in found)
 
 
 def _has_sample(key: str, catalog: Catalog) -> bool:

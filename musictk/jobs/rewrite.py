@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from musictk.catalog import Catalog
@@ -24,7 +25,6 @@ from musictk.jobs.pieces import check_name, target
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
 from musictk.model.memory import enough_memory
-from musictk.music import bars
 from musictk.rendering.abc import abc_to_midi
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
@@ -70,8 +70,8 @@ def rewrite(
         sampling=resolve_sampling(manifest.sampling, asked.options, planned=True),
         samplers=asked.samplers,
     )
-    count = len(bars(music.score)) - 1
-    given = GivenBars(_midi(music), parse_bars(str(asked.bars), count), asked.controls)
+    whole = GivenBars(_midi(music), (), asked.controls)
+    given = replace(whole, ranges=parse_bars(str(asked.bars), len(whole.lines) - 1))
     return write_again(catalog, workspace, opened, asked.source, given, base, out, listener)
 
 

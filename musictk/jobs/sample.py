@@ -130,7 +130,9 @@ def _require_targets(
 
 
 def _number(bars: int | str) -> int:
-    """A number of bars. Raises UsageError for other text."""
+    """A number of bars; 0 if none is given. Raises UsageError for other text."""
+    if not str(bars).strip():
+        return 0
     if isinstance(bars, str) and not bars.strip().isdecimal():
         ranges = re.fullmatch(r"[\d\s,–-]+", bars)
         hint = "for bars of a file: --infill FILE" if ranges else "write such as --bars 8"

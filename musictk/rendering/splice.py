@@ -55,6 +55,7 @@ def insert(
     given: bytes,
     new: ScoreTick,
     place: Range,
+    quarter: int,
     by_program: bool,
     tracks: Collection[int] | None = None,
     begins: int | None = None,
@@ -62,13 +63,13 @@ def insert(
     """The file `data` with the notes of `new` that begin in the range `place`.
 
     `given` is the file before notes were removed, whose parts get the new notes: those of `tracks`,
-    or all. Tick 0 of `new` is the tick `begins` of the file, by default the first of the range. A
-    new note ends where a kept note of its pitch and channel begins; one that begins while such a
-    note sounds is left out.
+    or all. The file has `quarter` ticks per quarter note, and tick 0 of `new` is its tick `begins`,
+    by default the first of the range. A new note ends where a kept note of its pitch and channel
+    begins; one that begins while such a note sounds is left out.
     """
     file, before = _read(data), _read(given)
     parts = Parts(before, place[0], tracks)
-    scale = TickScale(new.ticks_per_quarter, file.division, place[0] if begins is None else begins)
+    scale = TickScale(new.ticks_per_quarter, quarter, place[0] if begins is None else begins)
     notes = parts.assign(new, scale, by_program)
     notes = notes.where((notes.start >= place[0]) & (notes.start < place[1]))
     added = _free(notes, _sounding(file))

@@ -35,12 +35,26 @@ def test_bars_are_written_again(shell: Shell) -> None:
     for row in made:
         assert row["rewritten"]["bars"] == [[9, 12]]
         assert kept(shell.directory / row["path"], 9, 12) == given
+    shown = shell.json("show", f"sample:{made[0]['id']}")
+    assert [span[0] for span in shown["sections"]] == ["given", "written", "given"]
     said = shell("sample", "--like", str(made[1]["id"]), "-o", "again.mid").stdout
     assert "bars 9-12 rewritten" in said
     assert "notes removed" in said
     assert "nats per token" in said
     first, again = (shell.directory / name for name in ("out-2.mid", "again.mid"))
     assert first.read_bytes() == again.read_bytes()
+
+
+def test_every_runtime_writes_bars_again(shell: Shell) -> None:
+    shell("export", "--onnx", "--torchscript")
+    given = kept(shell.directory / GIVEN, 9, 10)
+    for runtime in ("onnx", "torchscript"):
+        asked = ("sample", "--runtime", runtime, "--infill", GIVEN, "--bars", "9-10")
+        (made,) = shell.json(*asked, "-o", "out.mid")
+        assert kept(shell.directory / "out.mid", 9, 10) == given
+        shell("sample", "--like", str(made["id"]), "-o", "again.mid")
+        first, again = (shell.directory / name for name in ("out.mid", "again.mid"))
+        assert first.read_bytes() == again.read_bytes()
 
 
 def test_the_last_bar_of_a_tune_in_abc(shell: Shell) -> None:

@@ -43,6 +43,10 @@ def test_tunes_in_abc_become_midi(tmp_path: Path) -> None:
     markers = [m.text for track in out.tracks for m in track if m.type == "marker"]
     assert markers[0] == "prompt"
 
+    filled = shell("sample", "--infill", "prompt.abc", "--bars", "2", "-o", "x.abc", code=2)
+    assert "the model writes text" in filled.stderr
+    assert filled.stderr.count("\n") == 1
+
     done = shell.run(*asked, "--count", "8", "-o", "many.mid")  # content without sound is reported
     unplayable = done.stderr.count("cannot be written")
     rows = [line for line in done.stdout.splitlines() if "repeat: musictk sample --like" in line]

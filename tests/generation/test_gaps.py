@@ -96,8 +96,12 @@ def test_frames_end_within_a_bar_where_the_metre_is_another() -> None:
     assert (found.bars, found.positions) == (3, 36)
     assert len(found.past) == 48  # nine quarter notes, after three of silence
     assert not found.past[:12].any()
+    assert found.after[0].any()
     even = gap("pianoroll", line((3, 4)), 5, 8)
     assert (even.bars, even.positions, len(even.past)) == (3, 0, 48)
+    odd = gap("pianoroll", line((2, 4), count=7), 3, 4)
+    assert (odd.bars, odd.positions, len(odd.past)) == (1, 0, 16)
+    assert odd.after[0].any()
 
 
 @pytest.mark.parametrize("name", ["remi", "events", "pianoroll"])

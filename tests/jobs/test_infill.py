@@ -156,6 +156,24 @@ def test_bars_of_real_music(studio: Studio, name: str, path: Path) -> None:
     assert batch.made[0].rewritten.bars == tuple(ranges)
 
 
+@pytest.mark.parametrize(
+    ("arch", "tokenizer"), [("conformer", "remi"), ("relative", "events"), ("roll", "pianoroll")]
+)
+def test_every_architecture_writes_between_bars(studio: Studio, arch: str, tokenizer: str) -> None:
+    groups: dict[str, dict[str, Any]] = {
+        "model": {"dim": 32, "depth": 1, "heads": 2, "max_length": 256}
+    }
+    if arch == "conformer":
+        groups["model"]["windows"] = [16, 64]
+    room = Room(studio.catalog, studio.workspace)
+    name = f"{arch} over {tokenizer}"
+    studio.runs[name] = room.train(arch=arch, tokenizer=tokenizer, groups=groups).run
+    _, batch = studio.sample(name, infill=MUSETTE, bars="5-8,11", count=2)
+    for made in batch.made:
+        assert assert_rewritten(MUSETTE, made.path, (5, 8), (11, 11)) > 0
+        assert made.rewritten is not None
+
+
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_later_ranges_are_given_what_was_written(studio: Studio, name: str) -> None:
     """The first range is written in the same way whatever follows; the second is not."""

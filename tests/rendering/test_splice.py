@@ -137,7 +137,7 @@ def test_new_notes_change_no_other(
     data = checked(file_of(found, rest))
     assume(notes_of(data))
     removed = remove(data, [place]).data
-    made = insert(removed, data, music(new), place, by_program=False)
+    made = insert(removed, data, music(new), place, 4, by_program=False)
     before, after = notes_of(removed), notes_of(made.data)
     assert outside(after, *place) == outside(before, *place)
     assert before <= after
@@ -158,7 +158,7 @@ def test_new_notes_of_chosen_tracks(
     ]
     assume(played)
     removed = remove(data, [place], played[:1]).data
-    made = insert(removed, data, music(new), place, by_program=False, tracks=played[:1])
+    made = insert(removed, data, music(new), place, 4, by_program=False, tracks=played[:1])
     for index, (given_track, written) in enumerate(
         zip(smf.read(data).tracks, smf.read(made.data).tracks, strict=True)
     ):
@@ -183,7 +183,7 @@ def test_bars_of_real_music_come_back(path: Path, first: int) -> None:
         for note in kept:
             moved = NoteTick(note.time - place[0], note.duration, note.pitch, note.velocity)
             track.notes.append(moved)
-    made = insert(removed.data, data, new, place, by_program=False)
+    made = insert(removed.data, data, new, place, score.ticks_per_quarter, by_program=False)
     after = notes_of(made.data)
     assert outside(after, *place) == outside(before, *place)
     assert others_of(made.data) == others_of(data)
@@ -208,7 +208,7 @@ def test_a_held_note_that_a_removed_one_ended_gets_its_note_off() -> None:
 def test_an_instrument_that_the_file_lacks_gets_a_track() -> None:
     piano: Events = [(0, bytes((0xC0, 0))), (0, bytes((0x90, 60, 70))), (4, bytes((0x80, 60, 0)))]
     data = file_of([piano, []])
-    made = insert(data, data, music([(0, 2, 72)], 40), (8, 16), by_program=True)
+    made = insert(data, data, music([(0, 2, 72)], 40), (8, 16), 4, by_program=True)
     file = smf.read(made.data)
     assert made.count == 1
     assert len(file.tracks) == 3
