@@ -60,8 +60,8 @@ class Limits:
         """(V,) the tokens that may begin a bar so that its tempo can follow; None if any."""
         return None if self._tempo is None else self._tempo.at_bar_line(following)
 
-    def too_long(self, bar: int, before: Parser, after: Parser) -> bool:
-        """Whether a token of a bar makes notes last past the end of the piece."""
+    def too_long(self, bar: int, before: Parser, after: Parser, begins: bool) -> bool:
+        """Whether a token of a bar, which it `begins` or not, has notes last past the piece."""
         was, extent, end = before.extent(), after.extent(), self.plan.end
         if was is None or extent is None or end is None or bar >= end or extent == was:
             return False
@@ -70,7 +70,8 @@ class Limits:
             return False
         usual = self._quarters(bar, length)
         left = usual + sum(self._quarters(each, usual) for each in range(bar + 1, end))
-        return last > left and (last > was[1] or length < was[0])
+        sounded = was[1] - was[0] * begins
+        return last > left and (last > sounded or (length < was[0] and not begins))
 
     def begin_bar(self, bar: int) -> None:
         """A bar begins; the token that begins it is not written yet."""

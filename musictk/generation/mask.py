@@ -34,7 +34,7 @@ class Mask:
         """
         if self.frames:
             return draft.limits.of_pitches(draft.bar)
-        allowed = self._ordinary
+        allowed: NDArray[np.bool_] = self._ordinary
         if draft.parser is not None:
             allowed = _within(allowed, draft.parser.allowed())
         if draft.must_begin_bar:
@@ -45,8 +45,8 @@ class Mask:
     def _limited(self, draft: Draft, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Those of the allowed tokens that the limits of the piece allow."""
         limits, following = draft.limits, draft.following
-        for limit in limits.constraining(draft.bar, following, self.begins_bar):
-            allowed = _within(allowed, limit)
+        for constraint in limits.constraining(draft.bar, following, self.begins_bar):
+            allowed = _within(allowed, constraint)
         chosen = limits.chosen(draft.bar, following, self.begins_bar)
         line = limits.at_bar_line(following)
         for limit in (chosen, None if line is None else line | ~self.begins_bar, draft.forced()):
@@ -59,21 +59,21 @@ class Mask:
                 draft.limit_ignored()
         return allowed
 
-    def dead_end(self, draft: Draft, token: int) -> bool:
+    def dead_end(self, draft: Draft, token: int, begun: bool = False) -> bool:
         """Whether a limit would have to be ignored with this token, or after it.
 
         Such as after the velocity of a note that is above the range, or where a note would last
-        past the end of the piece.
+        past the end of the piece. `begun`: the bar that the token begins is the draft's already.
         """
         limits, begins = draft.limits, bool(self.begins_bar[token])
-        bar = draft.following if begins else draft.bar
+        bar = draft.following if begins and not begun else draft.bar
         limit = limits.chosen(bar, bar + 1, self.begins_bar)
         if limit is None and limits.plan.end is None:
             return False
         after, before = draft.parser_after(token), draft.parser
         if after is None or before is None:
             return False
-        if not begins and limits.too_long(bar, before, after):
+        if limits.too_long(bar, before, after, begins):
             return True
         return limit is not None and not (after.allowed() & limit).any()
 

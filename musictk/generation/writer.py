@@ -99,13 +99,16 @@ class Writer:
             limit = draft.limits.of_pitches(draft.bar)
             return first if limit is None else first & limit
         fits = allowed is None or (allowed[first] and self._mask.begins_bar[first])
-        return first if fits else position
+        return first if fits and not self._mask.dead_end(draft, first, begun=True) else position
 
     def _from_theme(self, draft: Draft, drawn: Any, theme: Any) -> ChosenPosition:
         if not draft.begins_bar(theme):
             return ChosenPosition(theme, False)
         # The theme only leads up to the bar line; it does not choose the token after it.
-        return ChosenPosition(drawn if draft.begins_bar(drawn) else theme, True)
+        fits = draft.begins_bar(drawn) and (
+            self._mask.frames or not self._mask.dead_end(draft, drawn)
+        )
+        return ChosenPosition(drawn if fits else theme, True)
 
     def _from_model(self, draft: Draft, drawn: Any, logits: Logits) -> ChosenPosition:
         if self._mask.frames:
