@@ -36,8 +36,15 @@ def sample(
     control: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="[WHERE: ]NAME=VALUE,…",
-            help="Controls of bars: 'key=E minor', 'B: density=high', '9-12: polyphony=4'.",
+            metavar="[BARS: ]NAME=VALUE,…",
+            help="Controls of the piece or of bars: 'key=E minor', '9-12: polyphony=4'.",
+        ),
+    ] = None,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL: NAME=VALUE,…",
+            help="Controls of a section of the form: 'B: key=E minor, density=high'.",
         ),
     ] = None,
     chords: Annotated[
@@ -98,7 +105,7 @@ def sample(
     Sampling options default to the model's saved defaults, else to the values shown here. Exit code
     3 means that some of the pieces could not be written.
     """
-    from musictk.cli.parse import conditions, controls, samplers
+    from musictk.cli.parse import conditions, controls, samplers, sections
     from musictk.cli.sample_progress import CompositionBar, report
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
@@ -112,7 +119,10 @@ def sample(
         labels=conditions(composer, label or []),
         form=form,
         bars=bars,
-        controls=controls([*(control or []), *([f"chord={chords}"] if chords else [])]),
+        controls=(
+            *controls([*([f"chord={chords}"] if chords else []), *(control or [])]),
+            *sections(section or []),
+        ),
         seed=seed,
         count=count,
         options=sampling,

@@ -1,0 +1,163 @@
+"""What is enforced holds in every bar of every piece: measured in the decoded music."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from symusic.core import ScoreTick
+
+from musictk.controls import Bars, Controls
+from musictk.errors import UsageError
+from musictk.generation.compose import Composition, compose
+from musictk.generation.request import PieceRequest, to_prompt
+from musictk.keys import KEYS, scale
+
+from .pieces import MIDIS, controlled, tokenizer
+
+NAMES = ("remi", "events", "pianoroll")
+TOKENS = ("remi", "events", "remi with bpe", "remi with programs")
+METRES = ("2/4", "3/4", "4/4", "6/8")
+FORMS = ("A A", "A B A", "A B A'", "")
+BARS = 3  # of a section
+
+
+def write(name: str, controls: list[list[str]], **asked: Any) -> Composition:
+    request = PieceRequest.read({"bars": BARS, "controls": controls, **asked})
+    return compose(controlled(name), tokenizer(name), request)[0]
+
+
+def bars_of(name: str, piece: Composition) -> Bars:
+    music = tokenizer(name).decode(piece.sequence)
+    assert isinstance(music, ScoreTick)
+    return Bars.of(music, len(tokenizer(name).bar_starts(piece.sequence)))
+
+
+def words(bars: Bars, name: str, tokens: str) -> list[str]:
+    """What a control measures in each bar."""
+    layout = Controls.available(tokenizer(tokens))
+    control = layout.made[layout.names.index(name)]
+    return [control.values[each - 1] if each else "" for each in control.measure(bars)[:, 0]]
+
+
+def prompt_of(name: str, bars: int) -> dict[str, Any]:
+    made = tokenizer(name)
+    whole = made.encode(ScoreTick.from_file(MIDIS / "Bach/petzold_menuet_anh114.mid"))
+    cut = whole[: made.bar_starts(whole)[bars]]
+    return {"prompt": to_prompt(cut), "whole": True} if bars else {}
+
+
+seeds = st.integers(0, 1000)
+pieces = st.fixed_dictionaries(
+    {"form": st.sampled_from(FORMS), "seed": seeds, "bars": st.just(BARS)}
+)
+
+
+@settings(max_examples=60, deadline=None)
+@given(asked=pieces, values=st.lists(st.sampled_from(METRES), min_size=2, max_size=4))
+@pytest.mark.parametrize("name", TOKENS)
+def test_metres(name: str, asked: dict[str, Any], values: list[str]) -> None:
+    values = sorted(values, key=Fraction, reverse=True)[:2] + values[2:]  # no pickup
+    piece = write(name, [["", "metre", " | ".join(values)]], **asked)
+    found = words(bars_of(name, piece), "metre", name)
+    assert found == [values[bar % len(values)] for bar in range(len(found))]
+    assert not piece.notices
+
+
+@settings(max_examples=60, deadline=None)
+@given(asked=pieces, value=st.sampled_from(METRES), prompt=st.sampled_from([0, 2]))
+@pytest.mark.parametrize("name", TOKENS)
+def test_bars_without_a_metre_keep_one(
+    name: str, asked: dict[str, Any], value: str, prompt: int
+) -> None:
+    given = prompt_of(name, prompt)
+    piece = write(name, [["2-3", "metre", value]], **asked, **given)
+    found = words(bars_of(name, piece), "metre", name)[prompt:]
+    assert found[1:3] == [value] * 2
+    assert len(set(found[3:])) <= 1
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    asked=pieces,
+    values=st.lists(st.integers(30, 240), min_size=1, max_size=3),
+    prompt=st.sampled_from([0, 2]),
+)
+@pytest.mark.parametrize("name", ["remi", "remi with bpe", "remi with programs"])
+def test_tempos(name: str, asked: dict[str, Any], values: list[int], prompt: int) -> None:
+    layout = Controls.available(tokenizer(name))
+    control = layout.made[layout.names.index("tempo")]
+    piece = write(
+        name, [["", "tempo", " | ".join(map(str, values))]], **asked, **prompt_of(name, prompt)
+    )
+    found = words(bars_of(name, piece), "tempo", name)[prompt:]
+    wanted = [int(control.parse(str(each))[0]) for each in values]
+    for bar, word in enumerate(found):
+        step = wanted[bar % len(wanted)]
+        assert abs(control.values.index(word) + 1 - step) <= 1  # the nearest in the vocabulary
+    assert not piece.notices
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    asked=pieces,
+    low=st.integers(30, 80),
+    size=st.integers(0, 20),
+    key=st.sampled_from(KEYS),
+    strict=st.booleans(),
+    prompt=st.sampled_from([0, 2]),
+)
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_ranges_and_scales(
+    name: str,
+    asked: dict[str, Any],
+    low: int,
+    size: int,
+    key: str,
+    strict: bool,
+    prompt: int,
+) -> None:
+    controls = [["", "key", key], ["", "lowest", str(low)], ["", "highest", str(low + size)]]
+    controls.append(["2-3", "highest", str(low + size // 2)])
+    asked = {**asked, "sampling": {"strict": strict}, **prompt_of(name, prompt)}
+    classes = scale(KEYS.index(key))
+    fitting = [
+        pitch for pitch in range(low, low + size // 2 + 1) if not strict or pitch % 12 in classes
+    ]
+    if not fitting:
+        with pytest.raises(UsageError, match="leave no pitch"):
+            write(name, controls, **asked)
+        return
+    piece = write(name, controls, **asked)
+    bars = bars_of(name, piece)
+    bar = bars.bar_of(bars.pitched.start)
+    new = bar >= prompt
+    pitch, bar = bars.pitched.pitch[new], bar[new] - prompt
+    assert (pitch >= low).all()
+    assert (pitch <= np.where((bar == 1) | (bar == 2), low + size // 2, low + size)).all()
+    assert not strict or set((pitch % 12).tolist()) <= set(classes)
+    assert not piece.notices
+
+
+@settings(max_examples=60, deadline=None)
+@given(asked=pieces, metre=st.sampled_from(METRES), prompt=st.sampled_from([0, 2]))
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_endings(name: str, asked: dict[str, Any], metre: str, prompt: int) -> None:
+    given = prompt_of(name, prompt)
+    controls = [] if name == "pianoroll" else [["2-3", "metre", metre]]
+    bars = bars_of(name, write(name, controls, **asked, **given))
+    found = bars.notes
+    assert found.end.max() <= bars.lines[-1]
+    sounding = found.end > bars.lines[-2]
+    assert sounding.any()
+    if name != "pianoroll":
+        assert (bars.bar_of(found.start) == len(bars) - 1).any()
+
+
+def test_a_first_bar_shorter_than_the_second_is_an_error() -> None:
+    with pytest.raises(UsageError, match="cannot be shorter than the second"):
+        write("remi", [["1", "metre", "2/4"], ["2", "metre", "3/4"]])
