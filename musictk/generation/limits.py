@@ -12,9 +12,11 @@ from musictk.generation.bar_plan import BarPlan
 from musictk.generation.constraints import Constraint, constraints
 from musictk.generation.sampling import Sampling
 from musictk.generation.tempo import BarTempo
-from musictk.tokens import METRE, TEMPO, Parser, Tokenizer
+from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
 Mask = NDArray[np.bool_]
+
+_NO_METRE = Attribute((), np.zeros((0, 0), bool))
 
 
 class Limits:
@@ -27,6 +29,7 @@ class Limits:
         self._constraints: tuple[Constraint, ...] = constraints(tokenizer, sampling, prompt)
         controlled = TEMPO in plan.chosen
         self._tempo = BarTempo(tokenizer, plan, prompt) if controlled else None
+        self._metre = tokenizer.attributes().get(METRE, _NO_METRE)
         self._mixed: dict[tuple[int, int], Mask] = {}  # by the ids of the masks it is made of
 
     def of_pitches(self, bar: int) -> Mask | None:
@@ -100,6 +103,16 @@ class Limits:
         return self._mixed[key]
 
     def _quarters(self, bar: int, usual: float) -> float:
-        """The length of a bar in quarter notes: as chosen, else the usual one."""
-        metre = self.plan.value(METRE, bar)
+        """The length of a bar in quarter notes: as chosen, as constrained, else the usual one."""
+        metre = self.plan.value(METRE, bar) or self._steady_metre()
         return usual if metre is None else float(4 * Fraction(metre))
+
+    def _steady_metre(self) -> str | None:
+        """The only metre that a constraint allows where no control gives one."""
+        for constraint in self._constraints:
+            allowed = constraint.allowed() if constraint.control == METRE else None
+            if allowed is not None:
+                attribute = self._metre
+                known = np.flatnonzero(attribute.states[allowed].any(axis=0))
+                return attribute.values[known[0]] if len(known) == 1 else None
+        return None

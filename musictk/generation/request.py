@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.config import build, plain
-from musictk.errors import UsageError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.form import BARS, MOST_BARS, Form, Section, parse
+from musictk.generation.keep import KEEPS
 from musictk.generation.sampling import Links, Sampling
 from musictk.tokens import Frames, Space
 
@@ -38,6 +39,8 @@ class PieceRequest:
     samplers: Links = ()  # added after those of `sampling`
     controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
     after: tuple[Any, ...] = ()  # the music that follows the piece, as `prompt`
+    original: tuple[Any, ...] = ()  # the bars that are rewritten, as `prompt`
+    keep: str = ""  # what is kept of `original`: one of KEEPS
     prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
     whole: bool = False  # the prompt ends at a bar line, where a new bar must begin
     theme: int = 0  # bars of the prompt where it is the first section of the form; else 0
@@ -50,6 +53,10 @@ class PieceRequest:
             if value < low or (high is not None and value > high):
                 allowed = f"at least {low}" if high is None else f"from {low} to {high}"
                 raise UsageError(f"{name}={value} must be {allowed}")
+        if self.keep not in KEEPS:
+            raise UnknownNameError("part of music to keep", self.keep, filter(None, KEEPS))
+        if self.keep and not self.original:
+            raise UsageError(f"there is no music of which to keep the {self.keep}")
         self.plan()
 
     @property
