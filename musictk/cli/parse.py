@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from musictk.errors import UsageError
 from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.sampling import Links
+
+_BARS = re.compile(r"\d+(-\d+)?")
 
 
 def names(text: str) -> tuple[str, ...]:
@@ -49,20 +52,57 @@ def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, str]
 
 
 def controls(texts: Sequence[str]) -> tuple[ChosenControl, ...]:
-    """`["key=C major", "B: key=E minor, density=high"]` -> three choices."""
-    chosen: list[ChosenControl] = []
-    for text in texts:
-        head, equals, tail = text.partition("=")
-        where, colon, first = head.rpartition(":")
-        for pair in listed(first + equals + tail):
-            name, equals, value = pair.partition("=")
-            if not (equals and name.strip() and value.strip()) or (colon and not where.strip()):
-                raise UsageError(
-                    f"--control {text!r} is not NAME=VALUE,… or WHERE: NAME=VALUE,…",
-                    "such as 'key=E minor' or 'B: key=E minor, density=high'",
-                )
-            chosen.append(ChosenControl(where.strip(), name.strip(), value.strip()))
+    """`["key=C major", "9-12: polyphony=4"]` -> two choices, for the piece and for some bars."""
+    example = "such as 'key=E minor' or '9-12: polyphony=4'"
+    chosen = [one for text in texts for one in _chosen("--control", text, example)]
+    for one in chosen:
+        if one.where and not _BARS.fullmatch(one.where):
+            raise UsageError(
+                f"--control {one.where}: is for bars, such as '9-12: …'",
+                f"for a section, write --section '{one.where}: {one.name}={one.value}'",
+            )
     return tuple(chosen)
+
+
+def sections(texts: Sequence[str]) -> tuple[ChosenControl, ...]:
+    """`["B: key=E minor, density=high"]` -> two choices for section B."""
+    example = "such as 'B: key=E minor, density=high'"
+    chosen = [one for text in texts for one in _chosen("--section", text, example)]
+    for one in chosen:
+        if not one.where or _BARS.fullmatch(one.where):
+            raise UsageError(
+                "--section needs the section: LABEL: NAME=VALUE,…",
+                f"{example}; for the piece or some bars, write --control",
+            )
+    return tuple(chosen)
+
+
+def section_to_rewrite(texts: Sequence[str]) -> str | None:
+    """`["B2"]` -> "B2", with --like; None for the whole sample."""
+    if not texts:
+        return None
+    if len(texts) > 1 or ":" in texts[0] or not texts[0].strip():
+        raise UsageError(
+            "with --like, --section is one section of the sample", "such as --section B or B2"
+        )
+    return texts[0].strip()
+
+
+def _chosen(option: str, text: str, example: str) -> list[ChosenControl]:
+    """`"B: key=E minor, density=high"` -> two choices."""
+    head, equals, tail = text.partition("=")
+    where, colon, first = head.rpartition(":")
+    chosen = []
+    for pair in listed(first + equals + tail):
+        name, equals, value = pair.partition("=")
+        if not (equals and name.strip() and value.strip()) or (colon and not where.strip()):
+            if option == "--section" and "=" not in text:
+                raise UsageError(
+                    f"--section {text!r} gives no control", f"{example}; to rewrite it, add --like ID"
+                )
+            raise UsageError(f"{option} {text!r} is not WHERE: NAME=VALUE,…", example)
+        chosen.append(ChosenControl(where.strip(), name.strip(), value.strip()))
+    return chosen
 
 
 def samplers(texts: Sequence[str]) -> Links:

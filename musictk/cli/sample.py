@@ -40,8 +40,15 @@ def sample(
     control: Annotated[
         list[str] | None,
         typer.Option(
-            metavar="[WHERE: ]NAME=VALUE,…",
-            help="Controls of bars: 'key=E minor', 'B: density=high', '9-12: polyphony=4'.",
+            metavar="[BARS: ]NAME=VALUE,…",
+            help="Controls of the piece or of bars: 'key=E minor', '9-12: polyphony=4'.",
+        ),
+    ] = None,
+    section: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="LABEL[: …]",
+            help="Controls of a section: 'B: key=E minor'. With --like ID, the section to rewrite.",
         ),
     ] = None,
     chords: Annotated[
@@ -115,13 +122,6 @@ def sample(
         int | None,
         typer.Option(metavar="ID", help="Repeat the sample with this id, bit for bit."),
     ] = None,
-    section: Annotated[
-        str | None,
-        typer.Option(
-            metavar="LABEL[N]",
-            help="With --like: write section LABEL again (the Nth; default: all), keep the rest.",
-        ),
-    ] = None,
     out: Annotated[
         Path | None, typer.Option("--output", "-o", metavar="FILE", help="MIDI file to write.")
     ] = None,
@@ -133,7 +133,7 @@ def sample(
     Sampling options default to the model's saved defaults, else to the values shown here. Exit code
     3 means that some of the pieces could not be written.
     """
-    from musictk.cli.parse import conditions, controls, samplers
+    from musictk.cli.parse import conditions, controls, samplers, section_to_rewrite, sections
     from musictk.cli.sample_progress import CompositionBar, report
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
@@ -141,13 +141,18 @@ def sample(
     from musictk.jobs.samples import SampleRequest
 
     here = session(context)
-    _require_alone(context, like, section)
+    rewritten = None if like is None else section_to_rewrite(section or [])
+    if like is not None:
+        _require_alone(context, rewritten)
     asked = SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
         form=form,
         bars="" if bars == "0" else bars,
-        controls=controls([*(control or []), *([f"chord={chords}"] if chords else [])]),
+        controls=(
+            *controls([*([f"chord={chords}"] if chords else []), *(control or [])]),
+            *sections([] if like is not None else section or []),
+        ),
         seed=seed,
         count=count,
         options=sampling,
@@ -163,10 +168,10 @@ def sample(
     bar = CompositionBar(here.output)
     if like is not None:
         with here.catalog() as known, bar:
-            if section is None:
+            if rewritten is None:
                 batch = job.repeat_sample(known, here.workspace, like, out, bar)
             else:
-                batch = recompose(known, here.workspace, like, section, out, seed, count, bar)
+                batch = recompose(known, here.workspace, like, rewritten, out, seed, count, bar)
     else:
         needed = here.catalog() if bundle is None else here.catalog_if_any()
         with needed as catalog, bar:
@@ -178,13 +183,11 @@ def sample(
         raise typer.Exit(3)
 
 
-def _require_alone(context: typer.Context, like: int | None, section: str | None) -> None:
+def _require_alone(context: typer.Context, section: str | None) -> None:
     """Raise UsageError for options that do not belong to those of a stored sample."""
     if section is not None:
         hint = "it uses the settings of the sample; only --seed, --count and -o may be added"
         require_alone(context, "--section", hint, ("like", "section", "seed", "count", "out"))
-        if like is None:
-            raise UsageError("--section needs a sample", "add --like ID; for a file use --infill")
-    elif like is not None:
+    else:
         hint = "it repeats the sample with its settings; only -o may be added"
         require_alone(context, "--like", hint, but=("like", "out"))

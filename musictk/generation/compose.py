@@ -9,11 +9,13 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls import measure
+from musictk.controls import Controls, measure
+from musictk.errors import UsageError
 from musictk.generation.bar_plan import BarPlan, plan_bars
 from musictk.generation.draft import Draft, Notice, Opening
 from musictk.generation.draw import Noise, nats
 from musictk.generation.form import Form
+from musictk.generation.keep import HARMONIC, HARMONY, RHYTHM
 from musictk.generation.request import PieceRequest, from_prompt
 from musictk.generation.row_contexts import RowContexts
 from musictk.generation.sampling import LEAST, Sampling
@@ -133,8 +135,11 @@ class _Batch:
         self.prompt = from_prompt(request.used_prompt, tokenizer.space)
         self.after = from_prompt(request.after, tokenizer.space)
         self.beside = from_prompt(request.beside, tokenizer.space) if request.beside else None
+        self.original = from_prompt(request.original, tokenizer.space)
+        kept = self.original if request.keep == RHYTHM else None
+        self._check_original(tokenizer)
         theme, positions = request.theme > 0, request.positions
-        opening = Opening(self.prompt, request.whole, theme, self.after, positions)
+        opening = Opening(self.prompt, request.whole, theme, self.after, positions, kept)
         plan, sampling, limit = request.plan(), request.sampling, request.bar_limit
         bar_plan = self._bar_plan(runtime.manifest, tokenizer, plan)
         self.drafts = [
@@ -158,6 +163,7 @@ class _Batch:
             beside = measure(tokenizer, self.beside, controls).ids
         known = request.planned or not request.sampling.max_tokens
         theme = request.theme > 0
+        kept = self._harmony(tokenizer, controls) if request.keep == HARMONY else {}
         return plan_bars(
             controls,
             tokenizer,
@@ -168,9 +174,33 @@ class _Batch:
             known,
             after,
             beside,
-            strict=request.sampling.strict,
-            following=request.following,
+            kept,
+            request.sampling.strict,
+            request.following,
         )
+
+    def _harmony(self, tokenizer: Tokenizer, controls: Controls) -> dict[str, NDArray[np.uint8]]:
+        """The key and the chords of the bars that are rewritten, measured among their bars."""
+        names = [name for name in HARMONIC if name in controls.names]
+        if not names:
+            raise UsageError(
+                "this model has no controls of harmony to keep",
+                "train one with this musictk: musictk train",
+            )
+        whole = np.concatenate([self.prompt, self.original, self.after])
+        first = len(tokenizer.bar_starts(self.prompt))
+        ids = measure(tokenizer, whole, controls).ids
+        ids = ids[first : first + len(tokenizer.bar_starts(self.original))]
+        return {name: ids[:, controls.columns[name]] for name in names}
+
+    def _check_original(self, tokenizer: Tokenizer) -> None:
+        """Raise UsageError if what is rewritten does not have the bars of the piece."""
+        bars, asked = len(tokenizer.bar_starts(self.original)), self.request.plan().bars
+        if self.request.keep and bars != asked:
+            raise UsageError(
+                f"cannot keep the {self.request.keep} of {bars} bars in {asked}",
+                f"write {bars} bars",
+            )
 
     def run(self, listener: ComposeListener | None) -> list[Composition]:
         """Write until every piece is done."""

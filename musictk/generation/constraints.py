@@ -95,7 +95,7 @@ def _programs(tokenizer: Tokenizer, sampling: Sampling) -> Constraint | None:
     if attribute is None:
         raise UsageError(
             f"--programs {sampling.programs} has no effect: this model writes no instruments",
-            "train one that does: musictk train --tokenizer remi --set remi.programs=true",
+            "train one that does: musictk train --tokenizer remi --set tokens.programs=true",
         )
     names = {"drums" if program == DRUM_KIT else str(program) for program in wanted}
     known = [index for index, name in enumerate(attribute.values) if name in names]

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from musictk.generation.bar_plan import BarPlan
 from musictk.generation.draw import Noise
 from musictk.generation.form import Form
+from musictk.generation.keep import KeptTokens, keep_rhythm
 from musictk.generation.limits import Limits
 from musictk.generation.progress import FormProgress
 from musictk.generation.sampling import Sampling
@@ -19,6 +20,7 @@ from musictk.generation.sequence import GrowingSequence
 from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
 from musictk.tokens import Frames, Parser, Tokenizer
 
+_ENDLESS = 1 << 40
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
 
 
@@ -40,6 +42,7 @@ class Opening:
     theme: bool = False  # it is the first section of the form, not a section before that
     after: NDArray[Any] | None = None  # the music that follows the piece; None: it ends
     positions: int = 0  # after which the piece ends, if it has not before; 0: any number
+    kept: NDArray[Any] | None = None  # music whose rhythm the piece has; None: it is free
 
 
 class Draft:
@@ -84,7 +87,8 @@ class Draft:
         self.bars_after = len(bar_plan.ids) - len(own) + np.maximum(places, 0)
         self._bars = bars.tolist()  # where each bar begins, those of the prompt included
         self._period = frames_per_bar(tokenizer) if frames else 0
-        self._limit = limit  # positions of a bar of tokens
+        self.kept = None if opening.kept is None else keep_rhythm(tokenizer, opening.kept, prompt)
+        self._limit = limit if self.kept is None else _ENDLESS  # positions of a bar of tokens
         self._whole = len(prompt) if opening.whole else 0  # the length of a prompt of whole bars
         limits = [most for most in (sampling.max_tokens, opening.positions) if most]
         self._most = len(prompt) + min(limits) if limits else 0
@@ -223,6 +227,8 @@ class Draft:
             self._frame_silence.advance(position)
         if self.memory.follower and not inserted:
             self.memory.follower.advance(position, allowed)
+        if isinstance(self.kept, KeptTokens):
+            self.kept.advance(position)
         if not self._frame_silence:
             self.parser = self.parser_after(position)
             self._ahead = None

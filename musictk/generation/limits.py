@@ -12,9 +12,11 @@ from musictk.generation.bar_plan import BarPlan
 from musictk.generation.constraints import Constraint, constraints
 from musictk.generation.sampling import Sampling
 from musictk.generation.tempo import BarTempo
-from musictk.tokens import METRE, TEMPO, Parser, Tokenizer
+from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
 Mask = NDArray[np.bool_]
+
+_NO_METRE = Attribute((), np.zeros((0, 0), bool))
 
 
 class Limits:
@@ -27,6 +29,7 @@ class Limits:
         self._constraints: tuple[Constraint, ...] = constraints(tokenizer, sampling, prompt)
         controlled = TEMPO in plan.chosen
         self._tempo = BarTempo(tokenizer, plan, prompt) if controlled else None
+        self._metre = tokenizer.attributes().get(METRE, _NO_METRE)
         self._mixed: dict[tuple[int, int], Mask] = {}  # by the ids of the masks it is made of
 
     def of_pitches(self, bar: int) -> Mask | None:
@@ -60,8 +63,8 @@ class Limits:
         """(V,) the tokens that may begin a bar so that its tempo can follow; None if any."""
         return None if self._tempo is None else self._tempo.at_bar_line(following)
 
-    def too_long(self, bar: int, before: Parser, after: Parser) -> bool:
-        """Whether a token of a bar makes notes last past the end of the piece."""
+    def too_long(self, bar: int, before: Parser, after: Parser, begins: bool) -> bool:
+        """Whether a token of a bar, which it `begins` or not, has notes last past the piece."""
         was, extent, end = before.extent(), after.extent(), self.plan.end
         if was is None or extent is None or end is None or bar >= end or extent == was:
             return False
@@ -70,7 +73,8 @@ class Limits:
             return False
         usual = self._quarters(bar, length)
         left = usual + sum(self._quarters(each, usual) for each in range(bar + 1, end))
-        return last > left and (last > was[1] or length < was[0])
+        sounded = was[1] - was[0] * begins
+        return last > left and (last > sounded or (length < was[0] and not begins))
 
     def begin_bar(self, bar: int) -> None:
         """A bar begins; the token that begins it is not written yet."""
@@ -99,6 +103,16 @@ class Limits:
         return self._mixed[key]
 
     def _quarters(self, bar: int, usual: float) -> float:
-        """The length of a bar in quarter notes: as chosen, else the usual one."""
-        metre = self.plan.value(METRE, bar)
+        """The length of a bar in quarter notes: as chosen, as constrained, else the usual one."""
+        metre = self.plan.value(METRE, bar) or self._steady_metre()
         return usual if metre is None else float(4 * Fraction(metre))
+
+    def _steady_metre(self) -> str | None:
+        """The only metre that a constraint allows where no control gives one."""
+        for constraint in self._constraints:
+            allowed = constraint.allowed() if constraint.control == METRE else None
+            if allowed is not None:
+                attribute = self._metre
+                known = np.flatnonzero(attribute.states[allowed].any(axis=0))
+                return attribute.values[known[0]] if len(known) == 1 else None
+        return None

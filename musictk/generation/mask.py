@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.draft import Draft
+from musictk.generation.keep import KeptTokens
 from musictk.tokens import Frames, Tokenizer, Tokens
 
 _PROBE = 8  # repetitions of a token; the more bars begin in them, the sooner a bar line comes
@@ -34,19 +35,30 @@ class Mask:
         """
         if self.frames:
             return draft.limits.of_pitches(draft.bar)
-        allowed = self._ordinary
+        allowed: NDArray[np.bool_] = self._ordinary
         if draft.parser is not None:
             allowed = _within(allowed, draft.parser.allowed())
+        if isinstance(draft.kept, KeptTokens):
+            return self._kept(draft, draft.kept, allowed)
         if draft.must_begin_bar:
             allowed = _within(allowed, self.begins_bar)
         allowed = self._limited(draft, allowed)
         return self._fastest(allowed) if draft.overdue else allowed
 
+    def _kept(
+        self, draft: Draft, kept: KeptTokens, allowed: NDArray[np.bool_]
+    ) -> NDArray[np.bool_]:
+        """The tokens that keep a rhythm; after the last of it a bar begins."""
+        if kept.complete:
+            return _within(self.begins_bar, allowed)
+        following = draft.following
+        return kept.allowed(allowed, draft.limits.chosen(draft.bar, following, self.begins_bar))
+
     def _limited(self, draft: Draft, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Those of the allowed tokens that the limits of the piece allow."""
         limits, following = draft.limits, draft.following
-        for constrained in limits.constraining(draft.bar, following, self.begins_bar):
-            allowed = _within(allowed, constrained)
+        for constraint in limits.constraining(draft.bar, following, self.begins_bar):
+            allowed = _within(allowed, constraint)
         chosen = limits.chosen(draft.bar, following, self.begins_bar)
         line = limits.at_bar_line(following)
         for limit in (chosen, None if line is None else line | ~self.begins_bar, draft.forced()):
@@ -59,21 +71,23 @@ class Mask:
                 draft.limit_ignored()
         return allowed
 
-    def dead_end(self, draft: Draft, token: int) -> bool:
+    def dead_end(self, draft: Draft, token: int, begun: bool = False) -> bool:
         """Whether a limit would have to be ignored with this token, or after it.
 
         Such as after the velocity of a note that is above the range, or where a note would last
-        past the end of the piece.
+        past the end of the piece. `begun`: the bar that the token begins is the draft's already.
         """
+        if draft.kept is not None:
+            return False
         limits, begins = draft.limits, bool(self.begins_bar[token])
-        bar = draft.following if begins else draft.bar
+        bar = draft.following if begins and not begun else draft.bar
         limit = limits.chosen(bar, bar + 1, self.begins_bar)
         if limit is None and limits.plan.end is None:
             return False
         after, before = draft.parser_after(token), draft.parser
         if after is None or before is None:
             return False
-        if not begins and limits.too_long(bar, before, after):
+        if limits.too_long(bar, before, after, begins):
             return True
         return limit is not None and not (after.allowed() & limit).any()
 

@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.config import build, plain
-from musictk.errors import UsageError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.form import BARS, MOST_BARS, Form, Section, parse
+from musictk.generation.keep import KEEPS
 from musictk.generation.sampling import Links, Sampling
 from musictk.tokens import Frames, Space
 
@@ -41,6 +42,8 @@ class PieceRequest:
     beside: tuple[Any, ...] = ()  # another part of the same bars, which is given, as `prompt`
     following: int = 0  # bars that follow those of `after`, which the model is not given
     positions: int = 0  # of the new music, where it ends within its last bar; else 0
+    original: tuple[Any, ...] = ()  # the bars that are rewritten, as `prompt`
+    keep: str = ""  # what is kept of `original`: one of KEEPS
     prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
     whole: bool = False  # the prompt ends at a bar line, where a new bar must begin
     theme: int = 0  # bars of the prompt where it is the first section of the form; else 0
@@ -58,6 +61,10 @@ class PieceRequest:
             raise UsageError(
                 "a part beside a given one has no form or prompt of its own", "leave them out"
             )
+        if self.keep not in KEEPS:
+            raise UnknownNameError("part of music to keep", self.keep, filter(None, KEEPS))
+        if self.keep and not self.original:
+            raise UsageError(f"there is no music of which to keep the {self.keep}")
         self.plan()
 
     @property

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from musictk.generation.draft import Draft
 from musictk.generation.draw import apply, make_chain, sample_frames, sample_tokens
+from musictk.generation.keep import KeptFrames
 from musictk.generation.mask import Mask
 from musictk.generation.request import PieceRequest
 from musictk.tokens import Tokenizer
@@ -99,15 +100,21 @@ class Writer:
             limit = draft.limits.of_pitches(draft.bar)
             return first if limit is None else first & limit
         fits = allowed is None or (allowed[first] and self._mask.begins_bar[first])
-        return first if fits else position
+        return first if fits and not self._mask.dead_end(draft, first, begun=True) else position
 
     def _from_theme(self, draft: Draft, drawn: Any, theme: Any) -> ChosenPosition:
         if not draft.begins_bar(theme):
             return ChosenPosition(theme, False)
         # The theme only leads up to the bar line; it does not choose the token after it.
-        return ChosenPosition(drawn if draft.begins_bar(drawn) else theme, True)
+        fits = draft.begins_bar(drawn) and (
+            self._mask.frames or not self._mask.dead_end(draft, drawn)
+        )
+        return ChosenPosition(drawn if fits else theme, True)
 
     def _from_model(self, draft: Draft, drawn: Any, logits: Logits) -> ChosenPosition:
+        if isinstance(draft.kept, KeptFrames):
+            drawn = self._kept_frame(draft, draft.kept, drawn, logits)
+            return ChosenPosition(drawn, draft.begins_bar(drawn))
         if self._mask.frames:
             if draft.must_sound:
                 drawn = drawn.copy()
@@ -119,21 +126,29 @@ class Writer:
             draft.silence.record_bar(draft.bar_is_silent())
         return ChosenPosition(drawn, begins_bar)
 
+    def _kept_frame(self, draft: Draft, kept: KeptFrames, drawn: Any, logits: Logits) -> Any:
+        """A frame with the rhythm that is kept; `drawn` after the last."""
+        logits = apply(self._chain, logits[None], draft.sequence[None, -_HISTORY:])[0]
+        limit = draft.limits.of_pitches(draft.bar)
+        frame = kept.frame(logits, draft.noise.take(self._mask.width), limit)
+        return drawn if frame is None else frame
+
     def _redraw(self, draft: Draft, drawn: int, logits: Logits) -> int:
         """A token after which the limits leave others, and no bar line before a bar's note.
 
-        `drawn` itself if there is none.
+        If there is none, rather a silent bar; and `drawn` itself if every token is a dead end.
         """
-        first = drawn
-        while self._mask.dead_end(draft, drawn) or (
-            draft.begins_bar(drawn) and draft.bar_is_silent() and draft.must_sound
-        ):
+        first, silent = drawn, -1
+        while True:
+            if not self._mask.dead_end(draft, drawn):
+                if not (draft.begins_bar(drawn) and draft.bar_is_silent() and draft.must_sound):
+                    return drawn
+                silent = drawn
             logits = logits.copy() if drawn == first else logits
             logits[drawn] = -np.inf
             if not np.isfinite(logits).any():
-                return first
+                return first if silent < 0 else silent
             drawn = self._draw([draft], logits[None])[0]
-        return drawn
 
     def _draw(self, drafts: list[Draft], logits: Logits) -> NDArray[Any]:
         """(R,) tokens or (R, W) frames, sampled."""

@@ -57,7 +57,7 @@ pieces = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(asked=pieces, values=st.lists(st.sampled_from(METRES), min_size=2, max_size=4))
 @pytest.mark.parametrize("name", TOKENS)
 def test_metres(name: str, asked: dict[str, Any], values: list[str]) -> None:
@@ -68,7 +68,7 @@ def test_metres(name: str, asked: dict[str, Any], values: list[str]) -> None:
     assert not piece.notices
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(asked=pieces, value=st.sampled_from(METRES), prompt=st.sampled_from([0, 2]))
 @pytest.mark.parametrize("name", TOKENS)
 def test_bars_without_a_metre_keep_one(
@@ -81,7 +81,7 @@ def test_bars_without_a_metre_keep_one(
     assert len(set(found[3:])) <= 1
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     asked=pieces,
     values=st.lists(st.integers(30, 240), min_size=1, max_size=3),
@@ -102,7 +102,7 @@ def test_tempos(name: str, asked: dict[str, Any], values: list[int], prompt: int
     assert not piece.notices
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(
     asked=pieces,
     low=st.integers(30, 80),
@@ -143,7 +143,7 @@ def test_ranges_and_scales(
     assert not piece.notices
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(asked=pieces, metre=st.sampled_from(METRES), prompt=st.sampled_from([0, 2]))
 @pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
 def test_endings(name: str, asked: dict[str, Any], metre: str, prompt: int) -> None:

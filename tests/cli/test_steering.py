@@ -1,0 +1,141 @@
+"""What users may ask of bars and instruments, through the command line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from mido import MidiFile
+from symusic.core import NoteTick, ScoreTick, TrackTick
+
+from musictk.keys import KEYS, scale
+from tests.cli.conftest import EXAMPLES
+from tests.cli.shell import Shell
+
+TINY = [
+    *("--size", "tiny", "--steps", "12", "--set", "length=64", "--set", "max_length=512"),
+    *("--set", "model.dim=32", "--set", "model.depth=1", "--set", "model.heads=2"),
+]
+ENSEMBLES = (
+    "Bach/art_of_fugue_contrapunctus_1.mid",
+    "Schubert/heidenroeslein_d257.mid",
+    "Schumann/dichterliebe_01.mid",
+)
+
+
+def with_drums(path: Path, target: Path) -> None:
+    """A piece with a bass drum on every beat."""
+    score = ScoreTick.from_file(path)
+    beat, drums = score.ticks_per_quarter, TrackTick("", 0, True)
+    for tick in range(0, score.end(), beat):
+        drums.notes.append(NoteTick(tick, beat // 2, 36, 90))
+    score.tracks.append(drums)
+    score.dump_midi(target)
+
+
+@pytest.fixture(scope="module")
+def ensemble(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    """Trained on pieces of several instruments and drums."""
+    shell = Shell(tmp_path_factory.mktemp("ensemble"))
+    (shell.directory / "midis").mkdir()
+    for index, name in enumerate(ENSEMBLES * 3):
+        path = shell.directory / "midis" / f"{index}.mid"
+        path.write_bytes((EXAMPLES / name).read_bytes())
+        if index >= len(ENSEMBLES):
+            with_drums(EXAMPLES / name, path)
+    shell("ingest", "midis")
+    shell("train", "--arch", "gpt", *TINY, "--tokenizer", "remi", "--set", "tokens.programs=true")
+    return shell
+
+
+@pytest.mark.parametrize(
+    ("asked", "programs", "names"),
+    [
+        ("violin,drums", {40}, {"Violin", "Drums"}),
+        ("Acoustic Grand Piano,73", {0, 73}, {"Acoustic Grand Piano", "Flute"}),
+        ("strings", set(range(40, 48)), None),
+    ],
+)
+def test_only_the_chosen_instruments_are_written(
+    ensemble: Shell, asked: str, programs: set[int], names: set[str] | None
+) -> None:
+    ensemble("sample", "--bars", "4", "--seed", "3", "--programs", asked, "-o", "out.mid")
+    score = ScoreTick.from_file(ensemble.directory / "out.mid")
+    assert score.note_num() > 0
+    assert {track.program for track in score.tracks if not track.is_drum} <= programs
+    assert names is None or {track.name for track in score.tracks} <= names
+    assert any(track.is_drum for track in score.tracks) <= ("drums" in asked)
+
+
+def test_tracks_have_the_names_of_instruments_and_drums_channel_10(ensemble: Shell) -> None:
+    ensemble("sample", "--bars", "4", "--seed", "1", "--programs", "cello,drums", "-o", "two.mid")
+    tracks = [track for track in MidiFile(ensemble.directory / "two.mid").tracks if track.name]
+    channels = {
+        track.name: {each.channel for each in track if each.type == "note_on"} for track in tracks
+    }
+    assert channels["Drums"] == {9}
+    assert len(channels["Cello"]) == 1
+    assert 9 not in channels["Cello"]
+
+
+def test_an_unknown_instrument_is_named(ensemble: Shell) -> None:
+    error = ensemble("sample", "--programs", "violine", code=2).stderr
+    assert "no instrument 'violine'" in error
+    assert "Violin" in error
+
+
+def test_a_model_without_instruments_says_how_to_train_them(trained: Shell) -> None:
+    error = trained("sample", "--programs", "piano", code=2).stderr
+    assert "writes no instruments" in error
+    assert "musictk train --tokenizer remi --set tokens.programs=true" in error
+
+
+def test_a_strict_key_has_only_its_scale(shell: Shell) -> None:
+    shell("sample", "--bars", "3", "--control", "key=E minor", "--strict", "-o", "out.mid")
+    score = ScoreTick.from_file(shell.directory / "out.mid")
+    classes = {note.pitch % 12 for track in score.tracks for note in track.notes}
+    assert classes <= set(scale(KEYS.index("E minor")))
+
+
+def test_a_section_has_its_own_controls(shell: Shell) -> None:
+    shell(
+        *("sample", "--form", "A B", "--bars", "2", "--control", "highest=C5"),
+        *("--section", "B: metre=2/4, highest=C4", "--control", "1: lowest=C3", "-o", "out.mid"),
+    )
+    score = ScoreTick.from_file(shell.directory / "out.mid")
+    signs = [(sign.numerator, sign.denominator) for sign in score.time_signatures]
+    start = max(sign.time for sign in score.time_signatures)
+    assert signs[-1] == (2, 4)
+    for track in score.tracks:
+        assert all(note.pitch <= (60 if note.time >= start else 72) for note in track.notes)
+    repeated = (shell.directory / "out.mid").read_bytes()
+    shell("sample", "--like", "1", "-o", "again.mid")
+    assert (shell.directory / "again.mid").read_bytes() == repeated
+
+
+@pytest.mark.parametrize(
+    ("asked", "named"),
+    [
+        (["--control", "key=H minor"], "no key 'H minor'"),
+        (["--chords", "Am | Csus4"], "no chord 'Csus4'"),
+        (["--control", "metre=7/16"], "no metre '7/16'"),
+        (["--control", "metre=4/2"], "metre '4/2'"),
+        (["--control", "tempo=1000"], "no tempo '1000'"),
+        (["--control", "colour=red"], "no control 'colour'; it has: chord"),
+        (["--control", "B: key=E minor"], "--section 'B: key=E minor'"),
+        (["--control", "key"], "is not WHERE: NAME=VALUE"),
+        (["--section", "key=E minor"], "--section needs the section"),
+        (["--section", "C: key=E minor", "--form", "AB"], "no section 'C'; it has: A, B"),
+        (["--control", "9-12: key=C", "--bars", "4"], "no bars 9-12; the piece has bars 1 to 4"),
+        (["--control", "lowest=C5, highest=C4"], "leave no pitch to write"),
+        (["--control", "1: metre=2/4", "--control", "2: metre=4/4"], "shorter than the second"),
+        (["--strict"], "--strict needs a key"),
+    ],
+)
+def test_what_cannot_be_followed_is_one_line(
+    trained: Shell, capsys: pytest.CaptureFixture[str], asked: list[str], named: str
+) -> None:
+    ended, _, said = trained.here(capsys, "sample", *asked)
+    assert ended == 2
+    assert named in said
+    assert said.count("error: ") == 1

@@ -1,0 +1,136 @@
+"""Bars that are rewritten and keep their rhythm or harmony, measured in the decoded music."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from symusic.core import ScoreTick
+
+from musictk.controls import Controls, measure
+from musictk.errors import UnknownNameError, UsageError
+from musictk.generation.compose import compose
+from musictk.generation.request import PieceRequest, to_prompt
+from musictk.music import notes
+
+from .pieces import MIDIS, controlled, tokenizer, untrained
+
+NAMES = ("remi", "events", "pianoroll", "remi with bpe", "remi with programs")
+FILES = (
+    "Bach/petzold_menuet_anh114.mid",
+    "Bach/chorale_bwv347.mid",
+    "Schubert/heidenroeslein_d257.mid",
+    "Chopin/prelude_op28_20.mid",
+)
+
+
+def parts(name: str, file: str, start: int, stop: int) -> tuple[Any, Any]:
+    """The bars before `start`, and those up to `stop`."""
+    made = tokenizer(name)
+    whole = made.encode(ScoreTick.from_file(MIDIS / file))
+    lines = made.bar_starts(whole)
+    return whole[: lines[start]], whole[lines[start] : lines[stop]]
+
+
+def rewrite(name: str, before: Any, original: Any, **asked: Any) -> Any:
+    made = tokenizer(name)
+    request = PieceRequest.read(
+        {
+            **{"prompt": to_prompt(before), "whole": len(before) > 0, "keep": "rhythm"},
+            **{"original": to_prompt(original), "bars": len(made.bar_starts(original))},
+            **asked,
+        }
+    )
+    assert PieceRequest.read(request.plain()).plain() == request.plain()
+    return compose(controlled(name), made, request)[0]
+
+
+def rhythm(name: str, sequence: Any) -> list[tuple[int, ...]]:
+    """(onset, end, track) of every note."""
+    music = tokenizer(name).decode(sequence)
+    assert isinstance(music, ScoreTick)
+    found = notes(music)
+    return sorted(zip(found.start.tolist(), found.end.tolist(), found.track.tolist(), strict=True))
+
+
+def pitches(name: str, sequence: Any) -> list[int]:
+    music = tokenizer(name).decode(sequence)
+    assert isinstance(music, ScoreTick)
+    return notes(music).pitch.tolist()
+
+
+@pytest.mark.parametrize("start", [0, 3])
+@pytest.mark.parametrize("file", FILES)
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rhythm_is_kept_and_the_pitches_are_new(name: str, file: str, start: int) -> None:
+    before, original = parts(name, file, start, start + 4)
+    piece = rewrite(name, before, original, seed=start)
+    whole = np.concatenate([before, original])
+    assert np.array_equal(piece.sequence[: len(before)], before)
+    assert rhythm(name, piece.sequence) == rhythm(name, whole)
+    assert pitches(name, piece.sequence) != pitches(name, whole)
+    again = rewrite(name, before, original, seed=start)
+    assert np.array_equal(again.sequence, piece.sequence)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_rhythm_is_kept_within_a_range_and_a_scale(name: str) -> None:
+    before, original = parts(name, FILES[0], 4, 8)
+    controls = [["", "lowest", "48"], ["", "highest", "84"], ["", "key", "D major"]]
+    asked = {"controls": controls, "sampling": {"strict": True}}
+    piece = rewrite(name, before, original, **asked)
+    assert rhythm(name, piece.sequence) == rhythm(name, np.concatenate([before, original]))
+    music, start = tokenizer(name).decode(piece.sequence), tokenizer(name).decode(before)
+    found = notes(music)
+    new = found.where(found.start >= 4 * 3 * music.ticks_per_quarter)
+    if name == "pianoroll":  # its bars have four beats
+        new = found.where(found.start >= 4 * 4 * music.ticks_per_quarter)
+    assert isinstance(start, ScoreTick)
+    assert len(new)
+    assert new.pitch.min() >= 48
+    assert new.pitch.max() <= 84
+    assert set((new.pitch % 12).tolist()) <= {2, 4, 6, 7, 9, 11, 1}
+
+
+def test_harmony_is_what_the_original_has() -> None:
+    """As where its chords and keys are chosen for each bar."""
+    made, layout = tokenizer("remi"), Controls.available(tokenizer("remi"))
+    before, original = parts("remi", FILES[1], 2, 6)
+    facts = measure(made, np.concatenate([before, original]), layout).ids[2:]
+    controls = []
+    for control in layout.made:
+        if control.name in ("key", "chord"):
+            rows = facts[:, layout.columns[control.name]].tolist()
+            words = [" ".join(control.values[each - 1] for each in row) for row in rows]
+            controls += [[f"{bar}", control.name, word] for bar, word in enumerate(words, 1)]
+    kept = rewrite("remi", before, original, keep="harmony")
+    chosen = rewrite("remi", before, original, keep="", controls=controls)
+    free = rewrite("remi", before, original, keep="")
+    assert np.array_equal(kept.sequence, chosen.sequence)
+    assert not np.array_equal(kept.sequence, free.sequence)
+
+
+@pytest.mark.parametrize(
+    ("asked", "message"),
+    [
+        ({"keep": "melodies"}, "no part of music to keep 'melodies'"),
+        ({"keep": "rhythm"}, "no music of which to keep the rhythm"),
+    ],
+)
+def test_errors(asked: dict[str, Any], message: str) -> None:
+    with pytest.raises((UsageError, UnknownNameError), match=message):
+        PieceRequest.read(asked)
+
+
+def test_as_many_bars_are_written_as_are_kept() -> None:
+    before, original = parts("events", FILES[0], 2, 4)
+    with pytest.raises(UsageError, match="of 2 bars in 3; write 2 bars"):
+        rewrite("events", before, original, bars=3)
+
+
+def test_a_model_without_controls_keeps_no_harmony() -> None:
+    _, original = parts("remi", FILES[0], 0, 2)
+    asked = {"keep": "harmony", "original": to_prompt(original), "bars": 2}
+    with pytest.raises(UsageError, match="no controls of harmony"):
+        compose(untrained("remi"), tokenizer("remi"), PieceRequest.read(asked))
