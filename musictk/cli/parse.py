@@ -97,9 +97,8 @@ def _chosen(option: str, text: str, example: str) -> list[ChosenControl]:
         name, equals, value = pair.partition("=")
         if not (equals and name.strip() and value.strip()) or (colon and not where.strip()):
             if option == "--section" and "=" not in text:
-                raise UsageError(
-                    f"--section {text!r} gives no control", f"{example}; to rewrite it, add --like ID"
-                )
+                hint = f"{example}; to rewrite it, add --like ID"
+                raise UsageError(f"--section {text!r} gives no control", hint)
             raise UsageError(f"{option} {text!r} is not WHERE: NAME=VALUE,…", example)
         chosen.append(ChosenControl(where.strip(), name.strip(), value.strip()))
     return chosen

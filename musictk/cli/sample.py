@@ -10,7 +10,6 @@ import typer
 
 from musictk.cli.context import require_alone, session
 from musictk.cli.sampling_options import sampling_options
-from musictk.errors import UsageError
 
 
 @sampling_options(after={"temperature": "seed", "guidance": "sampler"})

@@ -49,6 +49,14 @@ class Control(ABC):
         """
         return None
 
+    def features(self) -> NDArray[np.float32]:
+        """(values, F) what values have in common, such as the tones of chords.
+
+        The vector of a value is a sum of F learned ones, weighted by its row, so that values that
+        are alike are learned together. By default each value has a vector to itself.
+        """
+        return np.eye(len(self.values), dtype=np.float32)
+
     def parse(self, text: str) -> Ids:
         """(parts,) ids of what the user wrote for one bar. Raises UnknownNameError."""
         folded = {value.casefold(): index for index, value in enumerate(self.values, 1)}

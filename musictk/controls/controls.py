@@ -79,6 +79,20 @@ class Controls:
         return sum(map(sum, self.sizes))
 
     @cached_property
+    def features(self) -> NDArray[np.float32]:
+        """(rows, F) the features of every id, of each part in columns of its own.
+
+        Rows have a length of 1; those of id 0 are 0.
+        """
+        blocks = [block for each in self.made for block in [_features(each)] * each.parts]
+        found = np.zeros((self.rows, sum(block.shape[1] for block in blocks)), np.float32)
+        column = 0
+        for start, block in zip(self.offsets.tolist(), blocks, strict=True):
+            found[start : start + len(block), column : column + block.shape[1]] = block
+            column += block.shape[1]
+        return found
+
+    @cached_property
     def offsets(self) -> NDArray[np.int64]:
         """(S,) the row of id 0 of each part, in one table of all vectors."""
         flat = [size for sizes in self.sizes for size in sizes]
@@ -134,6 +148,13 @@ class Controls:
         return Controls(
             tuple(each["name"] for each in value), tuple(tuple(each["sizes"]) for each in value)
         )
+
+
+def _features(control: Control) -> NDArray[np.float32]:
+    """(values + 1, F) the features of a control's ids."""
+    found = control.features()
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    return np.pad(found / np.maximum(lengths, 1e-9), ((1, 0), (0, 0))).astype(np.float32)
 
 
 NO_CONTROLS = Controls()

@@ -120,10 +120,12 @@ class Network(nn.Module):
             nn.init.normal_(table.get_parameter("weight"), std=std)
         # Made last and of zeros: a network starts as it would without controls.
         self.controls: nn.Embedding | None = None
+        features = controls.features
         if controls:
-            self.controls = nn.Embedding(
-                controls.rows, body.dim, _weight=torch.zeros(controls.rows, body.dim)
-            )
+            count = features.shape[1]
+            self.controls = nn.Embedding(count, body.dim, _weight=torch.zeros(count, body.dim))
+        self.features: Tensor
+        self.register_buffer("features", torch.from_numpy(features), persistent=False)
         self.offsets: Tensor
         self.register_buffer("offsets", torch.from_numpy(controls.offsets), persistent=False)
 
@@ -160,10 +162,10 @@ class Network(nn.Module):
         if controls is None or bars is None:
             return total
         rows, count, width = controls.shape
-        # What is not given has no vector: the vectors of id 0 are 0 and get no gradient. AdamW
-        # moves the vectors of a bar together, so their sum is scaled.
-        given = (controls > 0).unsqueeze(-1)
-        vectors = (self.controls(controls + self.offsets) * given).sum(2) * width**-0.5 + total
+        # What is not given has no features, so its vector is 0. AdamW moves the vectors of a bar
+        # together, so their sum is scaled.
+        table = self.features @ self.controls.weight
+        vectors = F.embedding(controls + self.offsets, table).sum(2) * width**-0.5 + total
         first = torch.arange(rows, device=bars.device)[:, None] * count
         return F.embedding(bars + first, vectors.flatten(0, 1))
 

@@ -37,12 +37,10 @@ class Engine(ABC, Generic[State]):
             tables[f"{k}.weight"].astype(np.float32, copy=False)
             for k in range(len(manifest.conditions.labels))
         ]
-
-        self._controls = (
-            read_tensors(directory, "controls.")["weight"].astype(np.float32, copy=False)
-            if manifest.controls
-            else np.zeros((0, self.dim), np.float32)
-        )
+        self._controls = np.zeros((0, self.dim), np.float32)  # the vector of each id
+        if manifest.controls:
+            learned = read_tensors(directory, "controls.")["weight"].astype(np.float32, copy=False)
+            self._controls = manifest.controls.features @ learned
 
     def begin(self, batch: int, capacity: int | None = None) -> Rows[State]:
         """See `Runtime.begin`."""

@@ -52,6 +52,13 @@ class Key(Control):
     def applies(self, tokenizer: Tokenizer) -> bool:
         return _has_pitch(tokenizer)
 
+    def features(self) -> NDArray[np.float32]:
+        """Tonic, mode and the tones of the scale."""
+        scales = [np.isin(np.arange(12), scale(key)) for key in range(len(KEYS))]
+        tonics = np.tile(np.eye(12), (2, 1))
+        modes = np.repeat(np.eye(2), 12, axis=0)
+        return np.concatenate([tonics, modes, scales], axis=1).astype(np.float32)
+
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         key = ids.astype(np.int64) - 1
         moved = (key % 12 + semitones) % 12 + 12 * (key // 12) + 1
@@ -100,6 +107,15 @@ class Chord(Control):
 
     def applies(self, tokenizer: Tokenizer) -> bool:
         return _has_pitch(tokenizer)
+
+    def features(self) -> NDArray[np.float32]:
+        """Tones, root and quality; "no chord" has a vector to itself."""
+        roots = np.tile(np.eye(12), (len(_QUALITIES), 1))
+        qualities = np.repeat(np.eye(len(_QUALITIES)), 12, axis=0)
+        chords = np.concatenate([_TEMPLATES, roots, qualities], axis=1)
+        found = np.zeros((len(self.values), chords.shape[1] + 1), np.float32)
+        found[:-1, :-1], found[-1, -1] = chords, 1
+        return found
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         chord = ids.astype(np.int64) - 1

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
+from musictk.controls.features import scale_features
 from musictk.errors import UnknownNameError
 from musictk.keys import pitch_class
 from musictk.tokens import PITCH, Tokenizer
@@ -34,6 +35,9 @@ class _Extreme(Control):
         around = np.pad(found, _NEAR, constant_values=-1 if self._below else 128)
         found = extreme.reduce(sliding_window_view(around, 2 * _NEAR + 1), axis=1)
         return np.where((found >= 0) & (found < 128), found + 1, 0).astype(np.uint8)[:, None]
+
+    def features(self) -> NDArray[np.float32]:
+        return scale_features(len(self.values), 6)
 
     def applies(self, tokenizer: Tokenizer) -> bool:
         return PITCH in tokenizer.attributes()

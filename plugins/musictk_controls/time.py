@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
+from musictk.controls.features import scale_features
 from musictk.errors import UnknownNameError, UsageError
 from musictk.tokens import METRE, TEMPO, Tokenizer
 
@@ -72,6 +73,9 @@ class Tempo(Control):
         index = np.searchsorted(start, bars.lines[:-1], "right") - 1
         qpm = np.where(index >= 0, 6e7 / np.maximum(mspq[np.maximum(index, 0)], 1), 120.0)
         return _tempo_id(qpm)[:, None]
+
+    def features(self) -> NDArray[np.float32]:
+        return scale_features(len(self.values), 4)
 
     def applies(self, tokenizer: Tokenizer) -> bool:
         return TEMPO in tokenizer.attributes()

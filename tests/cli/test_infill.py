@@ -81,7 +81,7 @@ def test_a_section_is_written_again(shell: Shell) -> None:
         (f"--infill {GIVEN} --bars 9 --form A", "--infill cannot be combined with --form"),
         ("--bars 9-12", "--bars '9-12' is not a number of bars; for bars of a file: --infill FILE"),
         ("--bars -2", "--bars '-2' is not a number of bars"),
-        ("--section B", "--section needs a sample; add --like ID"),
+        ("--section B", "to rewrite it, add --like ID"),
         ("--like 1 --section B --bars 2", "--section cannot be combined with --bars"),
         ("--like 1 --seed 2", "--like cannot be combined with --seed"),
     ],
