@@ -258,7 +258,7 @@ def roughness(
         lengths = np.linalg.norm(a) * np.linalg.norm(b)
         distance = 1 - float(a @ b) / lengths if lengths else np.nan
         gap = (begins - ends) / max(score.ticks_per_quarter, 1)
-        found.append((abs(float(top[1]) - float(top[0])), float(gap), distance))
+        found.append((abs(float(top[1]) - float(top[0])), float(gap), float(distance)))
     return found
 
 

@@ -81,10 +81,10 @@ def accompany(
     data = abc_to_midi(music.piece) if isinstance(music.piece, str) else music.data
     given = GivenMusic(data, find_tracks(music.score, asked.track), find_program(asked.program))
     melody = Melody(tokenizer, given)
-    count = melody.count
-    if asked.bars > count:
-        raise UsageError(f"the given part has {count} bars, not {asked.bars}", "give fewer --bars")
-    count = min(asked.bars or count, MOST_BARS)
+    bars, wanted = melody.count, int(asked.bars)
+    if wanted > bars:
+        raise UsageError(f"the given part has {bars} bars, not {wanted}", "give fewer --bars")
+    count = min(wanted or bars, MOST_BARS)
     request = PieceRequest(
         conditions=mixtures(catalog, runtime.manifest.conditions, asked.labels),
         bars=count,

@@ -164,8 +164,8 @@ class Network(nn.Module):
         rows, count, width = controls.shape
         # What is not given has no features, so its vector is 0. AdamW moves the vectors of a bar
         # together, so their sum is scaled.
-        table = self.features @ self.controls.weight
-        vectors = F.embedding(controls + self.offsets, table).sum(2) * width**-0.5 + total
+        vectors = F.embedding(controls + self.offsets, self.features @ self.controls.weight)
+        vectors = vectors.sum(2) * width**-0.5 + total
         first = torch.arange(rows, device=bars.device)[:, None] * count
         return F.embedding(bars + first, vectors.flatten(0, 1))
 

@@ -8,11 +8,11 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
+from musictk.instruments import distance, instrument_name
 from musictk.rendering import smf
 from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, without_overlaps
-from musictk.rendering.continuation import parts_of
-from musictk.rendering.instruments import distance, instrument_name
 from musictk.rendering.midi import channel_notes, in_order, note_events, opening_events
+from musictk.rendering.parts import parts_of
 from musictk.rendering.ticks import TickScale
 
 
@@ -42,7 +42,7 @@ def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
         channel = DRUM_CHANNEL if track.is_drum else next(free, None)
         shared = channel is None or (track.is_drum and channel in used)
         if channel is None:
-            pitched = [part for part in parts_of(file) if part.channel != DRUM_CHANNEL]
+            pitched = [part for part in parts_of(file, 0) if part.channel != DRUM_CHANNEL]
             near = min(pitched, key=lambda part: distance(part.program, track.program))
             channel = near.channel
             notices.append(
