@@ -233,7 +233,8 @@ class Added:
         whole = TrackTick("", (program or 0) % DRUM_PROGRAM, program == DRUM_PROGRAM)
         for track in music.tracks:
             if program is not None:
-                self._move(track, whole)
+                if whole.is_drum or not track.is_drum:  # the notes of drums have no pitch
+                    self._move(track, whole)
                 continue
             part = TrackTick("", track.program, track.is_drum)
             self._move(track, part)

@@ -78,19 +78,18 @@ def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
 
 
 def find_program(text: str) -> int | None:
-    """The program (0-127, or DRUM_PROGRAM) of an instrument's name or its number from 1.
+    """The program (0-127, or DRUM_PROGRAM) that a name, a word of names or a number means.
 
     Raises UnknownNameError, which has the nearest names.
     """
     wanted = text.strip()
     if not wanted:
         return None
-    if wanted.isdecimal() and 1 <= int(wanted) <= len(NAMES):
-        return int(wanted) - 1
-    folded = [name.casefold() for name in (*NAMES, DRUMS)]
-    inside = [index for index, name in enumerate(folded) if wanted.casefold() in name]
-    if wanted.casefold() in folded:
-        return folded.index(wanted.casefold())
-    if inside and wanted.casefold() in {word for name in folded for word in name.split()}:
-        return inside[0]  # such as piano, violin or bass: the first of its family
+    if wanted.isdecimal() and int(wanted) < len(NAMES):
+        return int(wanted)
+    name, known = wanted.casefold(), [each.casefold() for each in (*NAMES, DRUMS)]
+    named = [index for index, each in enumerate(known) if name == each]
+    named += [index for index, each in enumerate(known) if name in each.split()]
+    if named:
+        return named[0]  # of a word such as "bass" or "piano", the first
     raise UnknownNameError("instrument", wanted, (*NAMES, DRUMS))

@@ -129,7 +129,7 @@ class Project:
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {field.name for field in fields(SampleRequest)}
         asked = {key: value for key, value in request.items() if key in known}
-        for name in ("prompt", "theme", "infill"):
+        for name in ("prompt", "theme", "infill", "accompany"):
             asked[name] = None if asked.get(name) is None else Path(asked[name])
         options = {key: value for key, value in request.items() if key not in known}
         folder = None if bundle is None else Path(bundle)
