@@ -67,6 +67,12 @@ def sample(
             metavar="FILE", help="MIDI or ABC file of which --bars are written again, no others."
         ),
     ] = None,
+    keep: Annotated[
+        str,
+        typer.Option(
+            metavar="WHAT", help="With --infill: keep the rhythm or the harmony of the bars."
+        ),
+    ] = "",
     accompany: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="MIDI or ABC file to write another part beside."),
@@ -159,6 +165,7 @@ def sample(
         prompt=prompt,
         theme=theme,
         infill=infill,
+        keep=keep,
         accompany=accompany,
         track=track,
         program=program,

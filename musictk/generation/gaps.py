@@ -57,6 +57,25 @@ def encode_gap(
     return replace(gap, after=kept, following=following)
 
 
+def encode_bars(
+    tokenizer: Tokenizer, given: ScoreTick, music: ScoreTick, place: BarRange, count: int
+) -> NDArray[Any] | None:
+    """The bars themselves as `count` bars of the tokenizer; None where it has other bar lines.
+
+    `music` is some that the tokenizer has decoded.
+    """
+    whole, exact = encode_before(tokenizer, _without(given, place.stop, None), music, place.stop)
+    past, also = (whole[:0], True)
+    if place.start:
+        before = _without(given, place.start, None)
+        past, also = encode_before(tokenizer, before, music, place.start)
+    starts = tokenizer.bar_starts(whole)
+    first = len(tokenizer.bar_starts(past))
+    if not (exact and also) or len(starts) - first != count:
+        return None
+    return whole[starts[first] :]
+
+
 @dataclass(frozen=True)
 class _Around:
     """The music around some bars."""

@@ -33,6 +33,7 @@ class GivenBars:
     ranges: tuple[Bars, ...]  # ascending, with other bars between them
     controls: tuple[ChosenControl, ...] = ()  # as the user chose them; bars are those of the file
     tracks: tuple[int, ...] | None = None  # of the file; None: all
+    keep: str = ""  # what the new bars keep of these: see `PieceRequest`
 
     @cached_property
     def score(self) -> ScoreTick:
@@ -76,6 +77,7 @@ class GivenBars:
             "bars": [list(each) for each in self.ranges],
             "controls": [list(each) for each in self.controls],
             "tracks": None if self.tracks is None else list(self.tracks),
+            "keep": self.keep,
         }
 
     @staticmethod
@@ -87,6 +89,7 @@ class GivenBars:
             tuple((int(first), int(last)) for first, last in stored["bars"]),
             tuple(ChosenControl(*each) for each in stored["controls"]),
             None if tracks is None else tuple(map(int, tracks)),
+            str(stored["keep"]),
         )
 
 

@@ -10,11 +10,11 @@ from typing import Any
 from symusic.core import ScoreTick, TrackTick
 
 from musictk.controls.parts import with_tracks
-from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.errors import MusictkError, UsageError
+from musictk.instruments import DRUM_KIT, find_programs, instrument_name
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
-from musictk.rendering.instruments import DRUMS, NAMES, instrument_name
 from musictk.workspace import Workspace
 
 DRUM_PROGRAM = 128  # the program that means drums
@@ -80,16 +80,11 @@ def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
 def find_program(text: str) -> int | None:
     """The program (0-127, or DRUM_PROGRAM) that a name, a word of names or a number means.
 
-    Raises UnknownNameError, which has the nearest names.
+    Of several, such as "bass", the first. Raises UnknownNameError, which has the nearest names.
     """
-    wanted = text.strip()
-    if not wanted:
+    if "," in text:
+        raise UsageError(f"--program {text!r} is not one instrument", "give one name")
+    found = find_programs(text)
+    if not found:
         return None
-    if wanted.isdecimal() and int(wanted) < len(NAMES):
-        return int(wanted)
-    name, known = wanted.casefold(), [each.casefold() for each in (*NAMES, DRUMS)]
-    named = [index for index, each in enumerate(known) if name == each]
-    named += [index for index, each in enumerate(known) if name in each.split()]
-    if named:
-        return named[0]  # of a word such as "bass" or "piano", the first
-    raise UnknownNameError("instrument", wanted, (*NAMES, DRUMS))
+    return DRUM_PROGRAM if min(found) == DRUM_KIT else min(found)

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from symusic.core import ScoreTick
 
@@ -15,7 +16,7 @@ from musictk.files import write_bytes
 from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
-from musictk.generation.gaps import Gap, encode_gap
+from musictk.generation.gaps import Gap, encode_bars, encode_gap
 from musictk.generation.metres import STEADY, known_metres
 from musictk.generation.new_bars import new_bars
 from musictk.generation.prompts import last_positions
@@ -139,9 +140,28 @@ class Infill:
             prompt=to_prompt(past),
             whole=True,
             after=to_prompt(gap.after),
+            keep=self.given.keep,
+            original=self._original(number, gap),
             following=gap.following,
             positions=gap.positions,
         )
+
+    def _original(self, number: int, gap: Gap) -> tuple[Any, ...]:
+        """The bars of a range as they are, where something of them is kept."""
+        if not self.given.keep:
+            return ()
+        given, place = self.given.score, self.given.places[number]
+        bars = (
+            None
+            if gap.positions
+            else encode_bars(self.tokenizer, given, self.music, place, gap.bars)
+        )
+        if bars is None:
+            raise UsageError(
+                f"cannot keep the {self.given.keep}: the model's bars are not those of the piece",
+                "leave --keep out, or use a model with the tokenizer remi or events",
+            )
+        return to_prompt(bars)
 
     def _metres(self, metres: Sequence[str]) -> tuple[str, tuple[ChosenControl, ...]]:
         """The metres of the file: as the metre of all bars, or as controls of each bar."""

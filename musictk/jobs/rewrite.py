@@ -10,9 +10,10 @@ from pathlib import Path
 from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.config import build
-from musictk.errors import MusictkError, UsageError
+from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import require_writable
 from musictk.generation.compose import compose, context_length, remake
+from musictk.generation.keep import KEEPS
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
@@ -47,6 +48,8 @@ def check_infill(asked: SampleRequest) -> None:
                 f"--{name.replace('_', '-')} does not apply to --infill",
                 "the bars keep their number and their metres: leave it out",
             )
+    if asked.keep not in KEEPS:
+        raise UnknownNameError("part of music to keep", asked.keep, [*filter(None, KEEPS)])
     if not str(asked.bars or "").strip():
         raise UsageError("--infill needs the bars to write again", "add --bars, such as 9-12")
 
@@ -70,7 +73,7 @@ def rewrite(
         sampling=resolve_sampling(manifest.sampling, asked.options, planned=True),
         samplers=asked.samplers,
     )
-    whole = GivenBars(_midi(music), (), asked.controls)
+    whole = GivenBars(_midi(music), (), asked.controls, keep=asked.keep)
     given = replace(whole, ranges=parse_bars(str(asked.bars), len(whole.lines) - 1))
     return write_again(catalog, workspace, opened, asked.source, given, base, out, listener)
 

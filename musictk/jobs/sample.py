@@ -146,6 +146,8 @@ def _check(asked: SampleRequest) -> None:
     """Raise UsageError for options that cannot be combined."""
     if asked.infill is not None:
         check_infill(asked)
+    elif asked.keep:
+        raise UsageError("--keep needs the bars to write again", "add --infill FILE --bars 9-12")
     check_accompany(asked)
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(

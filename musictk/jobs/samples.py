@@ -41,6 +41,7 @@ class SampleRequest:
     prompt: Path | None = None  # music to continue: see `find_music`
     theme: Path | None = None  # music to use as the first section of the form
     infill: Path | None = None  # music of which `bars` are written again
+    keep: str = ""  # with `infill`: what is kept of these bars, "rhythm" or "harmony"
     accompany: Path | None = None  # music beside which another part is written
     track: str = ""  # with `accompany`: the track that is given; "": all
     program: str = ""  # with `accompany`: the instrument of the new part

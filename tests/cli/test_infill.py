@@ -45,6 +45,35 @@ def test_bars_are_written_again(shell: Shell) -> None:
     assert first.read_bytes() == again.read_bytes()
 
 
+def rhythm(path: Path, first: int, last: int) -> list[tuple[int, int]]:
+    """The onsets and lengths of the notes that begin in these bars."""
+    score = ScoreTick(path)
+    lines = bars(score)
+    return sorted(
+        (note.time, note.duration)
+        for track in score.tracks
+        for note in track.notes
+        if lines[first - 1] <= note.time < lines[last]
+    )
+
+
+def test_the_rhythm_of_the_bars_is_kept(shell: Shell) -> None:
+    asked = ("sample", "--infill", GIVEN, "--bars", "9-10,13")
+    (made,) = shell.json(*asked, "--keep", "rhythm", "--seed", "1", "-o", "out.mid")
+    given, out = shell.directory / GIVEN, shell.directory / "out.mid"
+    for first, last in ((9, 10), (13, 13)):
+        assert rhythm(out, first, last) == rhythm(given, first, last)
+    assert kept(out, 9, 13) == kept(given, 9, 13)
+    shell("sample", "--like", str(made["id"]), "-o", "again.mid")
+    assert (shell.directory / "again.mid").read_bytes() == out.read_bytes()
+
+
+def test_the_harmony_of_the_bars_is_kept(shell: Shell) -> None:
+    asked = ("sample", "--infill", GIVEN, "--bars", "9-10", "--keep", "harmony")
+    shell(*asked, "--seed", "1", "-o", "out.mid")
+    assert kept(shell.directory / "out.mid", 9, 10) == kept(shell.directory / GIVEN, 9, 10)
+
+
 def test_every_runtime_writes_bars_again(shell: Shell) -> None:
     shell("export", "--onnx", "--torchscript")
     given = kept(shell.directory / GIVEN, 9, 10)
@@ -79,6 +108,8 @@ def test_a_section_is_written_again(shell: Shell) -> None:
         (f"--infill {GIVEN}", "--infill needs the bars to write again; add --bars, such as 9-12"),
         (f"--infill {GIVEN} --bars 12-9", "--bars 12-9 ends before it begins; write 9-12"),
         (f"--infill {GIVEN} --bars 9 --form A", "--infill cannot be combined with --form"),
+        ("--keep rhythm", "--keep needs the bars to write again; add --infill FILE --bars 9-12"),
+        (f"--infill {GIVEN} --bars 9 --keep it", "no part of music to keep 'it'"),
         ("--bars 9-12", "--bars '9-12' is not a number of bars; for bars of a file: --infill FILE"),
         ("--bars -2", "--bars '-2' is not a number of bars"),
         ("--section B", "to rewrite it, add --like ID"),
