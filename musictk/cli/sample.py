@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from musictk.cli.context import require_alone, session
+from musictk.cli.context import CommandSession, require_alone, session
 from musictk.cli.sampling_options import sampling_options
+
+if TYPE_CHECKING:
+    from musictk.jobs.samples import SampleBatch
 
 
 @sampling_options(after={"temperature": "seed", "guidance": "sampler"})
@@ -138,17 +141,16 @@ def sample(
     Sampling options default to the model's saved defaults, else to the values shown here. Exit code
     3 means that some of the pieces could not be written.
     """
-    from musictk.cli.parse import conditions, controls, samplers, section_to_rewrite, sections
-    from musictk.cli.sample_progress import CompositionBar, report
+    from musictk.cli.parse import conditions, controls, samplers, sections
+    from musictk.cli.sample_progress import CompositionBar
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
-    from musictk.jobs.recompose import recompose
     from musictk.jobs.samples import SampleRequest
 
     here = session(context)
-    rewritten = None if like is None else section_to_rewrite(section or [])
     if like is not None:
-        _require_alone(context, rewritten)
+        _finish(here, _from_stored(context, like, section or [], out, seed, count))
+        return
     asked = SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
         labels=conditions(composer, label or []),
@@ -156,7 +158,7 @@ def sample(
         bars="" if bars == "0" else bars,
         controls=(
             *controls([*([f"chord={chords}"] if chords else []), *(control or [])]),
-            *sections([] if like is not None else section or []),
+            *sections(section or []),
         ),
         seed=seed,
         count=count,
@@ -171,22 +173,43 @@ def sample(
         program=program,
         new_only=new_only,
     )
-    bar = CompositionBar(here.output)
-    if like is not None:
-        with here.catalog() as known, bar:
-            if rewritten is None:
-                batch = job.repeat_sample(known, here.workspace, like, out, bar)
-            else:
-                batch = recompose(known, here.workspace, like, rewritten, out, seed, count, bar)
-    else:
-        needed = here.catalog() if bundle is None else here.catalog_if_any()
-        with needed as catalog, bar:
-            batch = job.sample(catalog, here.workspace, asked, out, bar)
+    needed = here.catalog() if bundle is None else here.catalog_if_any()
+    with needed as catalog, CompositionBar(here.output) as bar:
+        batch = job.sample(catalog, here.workspace, asked, out, bar)
+    _finish(here, batch)
+
+
+def _finish(here: CommandSession, batch: SampleBatch) -> None:
+    """Report the files, and end with an error where one could not be written."""
+    from musictk.cli.sample_progress import report
+
     report(here.output, batch)
     if batch.moved:
         raise batch.moved[0]
     if batch.failed:
         raise typer.Exit(3)
+
+
+def _from_stored(
+    context: typer.Context,
+    like: int,
+    section: list[str],
+    out: Path | None,
+    seed: int | None,
+    count: int,
+) -> SampleBatch:
+    """Repeat a stored sample, or write one of its sections again."""
+    from musictk.cli.parse import section_to_rewrite
+    from musictk.cli.sample_progress import CompositionBar
+    from musictk.jobs.recompose import recompose
+    from musictk.jobs.sample import repeat_sample
+
+    here, rewritten = session(context), section_to_rewrite(section)
+    _require_alone(context, rewritten)
+    with here.catalog() as known, CompositionBar(here.output) as bar:
+        if rewritten is None:
+            return repeat_sample(known, here.workspace, like, out, bar)
+        return recompose(known, here.workspace, like, rewritten, out, seed, count, bar)
 
 
 def _require_alone(context: typer.Context, section: str | None) -> None:
