@@ -53,7 +53,7 @@ class PieceRequest:
                 raise UsageError(f"{name}={value} must be {allowed}")
         if self.beside and (self.form.strip() or self.prompt or self.after):
             raise UsageError(
-                "a part beside a given one has no form or prompt of its own", "leave them out"
+                "a part beside a given one cannot have a form or a prompt", "leave them out"
             )
         self.plan()
 
