@@ -19,7 +19,7 @@ SPAN = 12  # semitones that a hand reaches with ease
 _FAR = 2.0  # the cost of each semitone further
 _GAP = 0.25  # what each semitone of the gap between the hands saves, up to an octave
 _MIDDLE, _OUT = 60, 0.02  # a hand is cheaper on its own side of the middle of the keyboard
-_MOVE = 0.5  # the cost of each semitone that the split moves, per onset
+_MOVE = 1.0  # the cost of each semitone that the split moves, per onset
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]

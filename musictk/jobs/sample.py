@@ -106,13 +106,8 @@ def _sample(
     if failed and not made:
         raise failed[0]
     notices += rows.notices
-    return SampleBatch(
-        tuple(made),
-        tuple(failed),
-        tuple(moved),
-        folded(runtime, request),
-        tuple(dict.fromkeys(notices)),
-    )
+    unique = tuple(dict.fromkeys(notices))
+    return SampleBatch(tuple(made), tuple(failed), tuple(moved), folded(runtime, request), unique)
 
 
 def _composed(

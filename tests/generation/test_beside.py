@@ -221,5 +221,5 @@ def test_a_model_without_the_control_says_so() -> None:
 
 def test_a_given_part_has_no_prompt_or_form_beside_it() -> None:
     for other in ({"form": "AB"}, {"prompt": (5,)}):
-        with pytest.raises(UsageError, match="no form or prompt"):
+        with pytest.raises(UsageError, match="cannot have a form or a prompt"):
             PieceRequest.read({"beside": (4,), **other})
