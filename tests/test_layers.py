@@ -39,7 +39,7 @@ IMPORTED_BY = {
     "safetensors": None,
 }
 TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sketches", "spelling"}
-TORCH_FREE |= {"threads", "garbage", "tokens"}
+TORCH_FREE |= {"threads", "garbage", "tokens", "keys", "instruments", "controls"}
 TORCH_FREE |= {
     "catalog",
     "reading",

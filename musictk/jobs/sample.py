@@ -13,7 +13,6 @@ from typing import Any, Protocol
 
 from musictk.catalog import Catalog
 from musictk.config import build
-from musictk.controls import Control
 from musictk.errors import MusictkError, UsageError
 from musictk.files import require_writable
 from musictk.generation import compose as composing
@@ -102,8 +101,7 @@ def sample(
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
-    _check(asked)
-    _check_strict(runtime.manifest, asked)
+    _check(asked, runtime.manifest.controls.strict)
     sampling = _sampling(runtime.manifest, asked)
     prompt = _prompt(catalog, workspace, tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
@@ -159,8 +157,10 @@ def _require_targets(
         require_writable(target(out, name, request, row, tokenizer))
 
 
-def _check(asked: SampleRequest) -> None:
-    """Raise UsageError for options that cannot be combined."""
+def _check(asked: SampleRequest, strict: frozenset[str]) -> None:
+    """Raise UsageError for options that cannot be combined; `strict` are controls for --strict."""
+    if asked.options.get("strict") and not strict & {one.name for one in asked.controls}:
+        raise UsageError("--strict needs a key", "add --control 'key=E minor'")
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(
             "--theme cannot be combined with --prompt",
@@ -172,20 +172,6 @@ def _check(asked: SampleRequest) -> None:
         raise UsageError("--prompt-tokens does not apply to a theme", "leave it out")
     if asked.new_only and asked.theme is None and asked.prompt is None:
         raise UsageError("--new-only needs a prompt or theme to leave out", "add --prompt")
-
-
-def _check_strict(manifest: Manifest, asked: SampleRequest) -> None:
-    """Raise UsageError where strict controls would enforce nothing more."""
-    names = {one.name for one in asked.controls}
-    strict = [
-        control.name
-        for control in manifest.controls.made
-        if type(control).allowed_strictly is not Control.allowed_strictly
-    ]
-    if asked.options.get("strict") and strict and not names & set(strict):
-        raise UsageError("--strict needs a key", "add --control 'key=E minor'")
-    if asked.options.get("strict") and not strict:
-        raise UsageError("--strict has no effect: this model has no control of the key")
 
 
 def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
