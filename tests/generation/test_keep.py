@@ -82,6 +82,7 @@ def test_a_rhythm_is_kept_within_a_range_and_a_scale(name: str) -> None:
     piece = rewrite(name, before, original, **asked)
     assert rhythm(name, piece.sequence) == rhythm(name, np.concatenate([before, original]))
     music, start = tokenizer(name).decode(piece.sequence), tokenizer(name).decode(before)
+    assert isinstance(music, ScoreTick)
     found = notes(music)
     new = found.where(found.start >= 4 * 3 * music.ticks_per_quarter)
     if name == "pianoroll":  # its bars have four beats

@@ -14,7 +14,7 @@ from musictk_remi.tokenizer import Remi
 def test_programs_are_those_of_program_tokens() -> None:
     made = Remi(RemiConfig(programs=True))
     attribute = made.attributes()[PROGRAM]
-    names = [made.names()[token] for token in np.flatnonzero(attribute.stated)]
+    names = [made.names()[token] for token in np.flatnonzero(attribute.stated).tolist()]
     assert attribute.values == (*map(str, range(128)), "drums")
     assert names == [f"Program_{program}" for program in (*range(128), -1)]
     assert PROGRAM not in Remi(RemiConfig()).attributes()
