@@ -112,6 +112,14 @@ class Controls:
         """(S,) True for the ids of controls that users do not choose and training does not drop."""
         return np.repeat([each.structural for each in self.made], list(map(len, self.sizes)))
 
+    @property
+    def strict(self) -> frozenset[str]:
+        """The names of the controls that enforce more where the user asks for it."""
+        plain = Control.allowed_strictly
+        return frozenset(
+            each.name for each in self.made if type(each).allowed_strictly is not plain
+        )
+
     def transpose(self, ids: Ids, semitones: int) -> Ids:
         """The ids (…, S) of the same music, transposed."""
         if not semitones or not self:

@@ -60,6 +60,12 @@ class BarPlan:
 
     def allowed_by(self, name: str, bar: int) -> Mask | None:
         """(V,) what one control allows in a bar; None if everything."""
+        key = name, min(bar, len(self.limits) - 1)
+        if key not in self._own_masks:
+            self._own_masks[key] = self._allowed_by(*key)
+        return self._own_masks[key]
+
+    def _allowed_by(self, name: str, bar: int) -> Mask | None:
         if not self.sets(name, bar):
             return None
         index = self.controls.names.index(name)
@@ -70,9 +76,13 @@ class BarPlan:
         attribute = self.tokenizer.attributes().get(PITCH)
         if attribute is None:
             return
+        checked: set[int] = set()  # many bars share a mask
         for bar in range(start, len(self.limits)):
             mask = self.allowed(bar)
-            if mask is not None and not (mask & attribute.stated).any():
+            if mask is None or id(mask) in checked:
+                continue
+            checked.add(id(mask))
+            if not (mask & attribute.stated).any():
                 pitches = np.flatnonzero(attribute.states.any(axis=0))
                 raise UsageError(
                     f"the controls of bar {bar - start + 1} leave no pitch to write",
@@ -82,6 +92,10 @@ class BarPlan:
 
     def _limits(self, bar: int) -> Ids:
         return self.limits[min(max(bar, 0), len(self.limits) - 1)]
+
+    @cached_property
+    def _own_masks(self) -> dict[tuple[str, int], Mask | None]:
+        return {}
 
     @cached_property
     def _masks(self) -> list[Mask | None]:

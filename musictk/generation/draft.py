@@ -78,6 +78,9 @@ class Draft:
         self._frame_silence = FrameSilence(tokenizer) if frames else None
         self._sequence = GrowingSequence(prompt)
         self._ahead: tuple[int, Parser] | None = None  # a token, and the parser after it
+        self._allows_ahead: NDArray[np.bool_] | None = None  # what that parser allows
+        self._allows: NDArray[np.bool_] | None = None  # what the parser allows
+        self._bar_line: tuple[tuple[int, int, int], bool] | None = None
         self._forced: tuple[tuple[int, int], NDArray[np.bool_] | None] | None = None
         self.prompt_length = len(prompt)
         self.after = prompt[:0] if opening.after is None else opening.after
@@ -137,14 +140,28 @@ class Draft:
             self._forced = key, self.limits.forced(self.bar, written, self.parser)
         return self._forced[1]
 
+    def grammar_allows(self) -> NDArray[np.bool_] | None:
+        """(V,) what the grammar allows next; None where everything may follow."""
+        if self._allows is None and self.parser is not None:
+            self._allows = self.parser.allowed()
+        return self._allows
+
     def parser_after(self, token: int) -> Parser | None:
         """The parser after `token`, which may be the next; do not change it."""
         if self.parser is None:
             return None
         if self._ahead is None or self._ahead[0] != token:
-            self._ahead = token, self.parser.fork()
+            self._ahead, self._allows_ahead = (token, self.parser.fork()), None
             self._ahead[1].advance(token)
         return self._ahead[1]
+
+    def allowed_after(self, token: int) -> NDArray[np.bool_]:
+        """(V,) what the grammar allows after `token`, which may be the next."""
+        parser = self.parser_after(token)
+        assert parser is not None
+        if self._allows_ahead is None:
+            self._allows_ahead = parser.allowed()
+        return self._allows_ahead
 
     def limit_ignored(self) -> None:
         """Note that a limit of this bar left no token to write."""
@@ -231,7 +248,7 @@ class Draft:
             self.kept.advance(position)
         if not self._frame_silence:
             self.parser = self.parser_after(position)
-            self._ahead = None
+            self._ahead, self._allows, self._allows_ahead = None, self._allows_ahead, None
             self.limits.advance(position)
         self._sequence.append(position)
         if self.length == self._most:
@@ -247,5 +264,13 @@ class Draft:
         return self._frame_silence is None and self._bar_length >= self._limit + _OVERTIME
 
     def _is_bar_line(self, position: Any) -> bool:
+        if self._frame_silence:
+            return self._begins_with(position)
+        key = int(position), self.length, self.progress.bar_lines
+        if self._bar_line is None or self._bar_line[0] != key:
+            self._bar_line = key, self._begins_with(position)
+        return self._bar_line[1]
+
+    def _begins_with(self, position: Any) -> bool:
         section = self._sequence.followed_by(position, self.progress.start)
         return len(self.tokenizer.bar_starts(section)) > self.progress.bar_lines

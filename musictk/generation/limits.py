@@ -29,6 +29,8 @@ class Limits:
         self._constraints: tuple[Constraint, ...] = constraints(tokenizer, sampling, prompt)
         controlled = TEMPO in plan.chosen
         self._tempo = BarTempo(tokenizer, plan, prompt) if controlled else None
+        self._together: dict[tuple[int, int, tuple[int, ...]], Mask | None] = {}
+        self._left: dict[tuple[int, float], float] = {}  # quarter notes to the end of the piece
         self._metre = tokenizer.attributes().get(METRE, _NO_METRE)
         self._mixed: dict[tuple[int, int], Mask] = {}  # by the ids of the masks it is made of
 
@@ -55,6 +57,18 @@ class Limits:
             found.append(self._mix(here, later, begins))
         return [mask for mask in found if mask is not None]
 
+    def together(self, bar: int, following: int, begins: Mask) -> Mask | None:
+        """(V,) what the controls and the constraints allow together; None if everything.
+
+        Computed once for each bar: it is used for every token.
+        """
+        key = bar, following, tuple(id(each.allowed()) for each in self._constraints)
+        if key not in self._together:
+            masks = self.constraining(bar, following, begins)
+            masks += [mask for mask in [self.chosen(bar, following, begins)] if mask is not None]
+            self._together[key] = np.logical_and.reduce(masks) if masks else None
+        return self._together[key]
+
     def forced(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Mask | None:
         """(V,) the tokens that a tempo at the beginning of this bar needs; None if none is due."""
         return None if self._tempo is None else self._tempo.allowed(bar, written, parser)
@@ -71,8 +85,12 @@ class Limits:
         length, last = extent
         if last <= length:
             return False
-        usual = self._quarters(bar, length)
-        left = usual + sum(self._quarters(each, usual) for each in range(bar + 1, end))
+        key = bar, length
+        if key not in self._left:
+            usual = self._quarters(bar, length)
+            later = (self._quarters(each, usual) for each in range(bar + 1, end))
+            self._left[key] = usual + sum(later)
+        left = self._left[key]
         sounded = was[1] - was[0] * begins
         return last > left and (last > sounded or (length < was[0] and not begins))
 

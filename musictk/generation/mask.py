@@ -36,8 +36,9 @@ class Mask:
         if self.frames:
             return draft.limits.of_pitches(draft.bar)
         allowed: NDArray[np.bool_] = self._ordinary
-        if draft.parser is not None:
-            allowed = _within(allowed, draft.parser.allowed())
+        grammar = draft.grammar_allows()
+        if grammar is not None:
+            allowed = _within(allowed, grammar)
         if isinstance(draft.kept, KeptTokens):
             return self._kept(draft, draft.kept, allowed)
         if draft.must_begin_bar:
@@ -56,12 +57,19 @@ class Mask:
 
     def _limited(self, draft: Draft, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Those of the allowed tokens that the limits of the piece allow."""
-        limits, following = draft.limits, draft.following
-        for constraint in limits.constraining(draft.bar, following, self.begins_bar):
+        limits, bar, following = draft.limits, draft.bar, draft.following
+        line, forced = limits.at_bar_line(following), draft.forced()
+        if line is None and forced is None:
+            together = limits.together(bar, following, self.begins_bar)
+            if together is None:
+                return allowed
+            both = allowed & together
+            if both.any():
+                return both
+        for constraint in limits.constraining(bar, following, self.begins_bar):
             allowed = _within(allowed, constraint)
-        chosen = limits.chosen(draft.bar, following, self.begins_bar)
-        line = limits.at_bar_line(following)
-        for limit in (chosen, None if line is None else line | ~self.begins_bar, draft.forced()):
+        chosen = limits.chosen(bar, following, self.begins_bar)
+        for limit in (chosen, None if line is None else line | ~self.begins_bar, forced):
             if limit is None:
                 continue
             both = allowed & limit
@@ -89,7 +97,7 @@ class Mask:
             return False
         if limits.too_long(bar, before, after, begins):
             return True
-        return limit is not None and not (after.allowed() & limit).any()
+        return limit is not None and not (draft.allowed_after(token) & limit).any()
 
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The allowed tokens after which a bar line comes soonest; all if none leads to one."""

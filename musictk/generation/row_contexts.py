@@ -224,7 +224,7 @@ class RowContexts:
         for row, draft in enumerate(self._drafts):
             if draft.done:
                 continue
-            bar = int(self._read(draft, draft.bars_of(np.array([draft.length - 1])))[-1])
+            bar = draft.bar  # in which the last position is read
             if bar != self._bars[row]:
                 self._bars[row] = bar
                 changed |= {

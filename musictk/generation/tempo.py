@@ -25,7 +25,8 @@ class BarTempo:
         attribute = tokenizer.attributes()[TEMPO]
         self._stated, self._states = attribute.stated, attribute.states
         self._base = np.ones(len(self._stated), bool)  # tokens that are not merged ones
-        self._base[list(tokenizer.parts())] = False
+        self._merged = list(tokenizer.parts())
+        self._base[self._merged] = False
         space = tokenizer.space
         assert isinstance(space, Tokens)
         self._base[space.special] = False
@@ -44,6 +45,8 @@ class BarTempo:
 
     def at_bar_line(self, bar: int) -> Mask | None:
         """(V,) the tokens that may begin a bar so that its tempo can follow; None if any."""
+        if not self._merged:  # a merged token may have notes at the bar line already
+            return None
         return None if self._wanted(bar) is None else self._base
 
     def allowed(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Mask | None:

@@ -19,6 +19,14 @@ Logits = NDArray[np.float32]
 _HISTORY = 256  # positions that samplers see
 
 
+class Drawn(NamedTuple):
+    """What the model would write next."""
+
+    position: Any  # a token or a frame
+    logits: Logits  # (V,) -inf where the limits of the piece forbid it
+    weighed: Logits  # (V,) the same after the samplers
+
+
 class ChosenPosition(NamedTuple):
     """The next position of a piece."""
 
@@ -43,17 +51,16 @@ class Writer:
         for row, mask in zip(logits, allowed, strict=True):
             if mask is not None:
                 row[~mask] = -np.inf
-        drawn = self._draw(drafts, logits)
-        return [self._write_one(*row) for row in zip(drafts, drawn, logits, allowed, strict=True)]
+        drawn, weighed = self._draw(drafts, logits)
+        rows = map(Drawn, drawn, logits, weighed)
+        return [self._write_one(*row) for row in zip(drafts, rows, allowed, strict=True)]
 
-    def _write_one(
-        self, draft: Draft, drawn: Any, logits: Logits, allowed: NDArray[np.bool_] | None
-    ) -> bool:
+    def _write_one(self, draft: Draft, drawn: Drawn, allowed: NDArray[np.bool_] | None) -> bool:
         theme = self._followed(draft, allowed)
         if theme is None or self._rejects(draft, theme):
-            position, begins_bar = self._from_model(draft, drawn, logits)
+            position, begins_bar = self._from_model(draft, drawn)
         else:
-            position, begins_bar = self._from_theme(draft, drawn, theme)
+            position, begins_bar = self._from_theme(draft, drawn.position, theme)
         inserted = not begins_bar and self._is_inserted(draft, position)
         section_ends = begins_bar and draft.begin_bar(position)
         if draft.done:
@@ -111,51 +118,55 @@ class Writer:
         )
         return ChosenPosition(drawn if fits else theme, True)
 
-    def _from_model(self, draft: Draft, drawn: Any, logits: Logits) -> ChosenPosition:
+    def _from_model(self, draft: Draft, drawn: Drawn) -> ChosenPosition:
+        position = drawn.position
         if isinstance(draft.kept, KeptFrames):
-            drawn = self._kept_frame(draft, draft.kept, drawn, logits)
-            return ChosenPosition(drawn, draft.begins_bar(drawn))
-        if self._mask.frames:
-            if draft.must_sound:
-                drawn = drawn.copy()
-                drawn[logits.argmax()] = 1
-            return ChosenPosition(drawn, draft.begins_bar(drawn))
-        drawn = self._redraw(draft, drawn, logits)
-        begins_bar = draft.begins_bar(drawn)
-        if begins_bar:
+            position = self._kept_frame(draft, draft.kept, drawn)
+        elif self._mask.frames and draft.must_sound:
+            position = position.copy()
+            position[drawn.logits.argmax()] = 1
+        elif not self._mask.frames:
+            position = self._redraw(draft, drawn)
+        begins_bar = draft.begins_bar(position)
+        if begins_bar and not self._mask.frames:
             draft.silence.record_bar(draft.bar_is_silent())
-        return ChosenPosition(drawn, begins_bar)
+        return ChosenPosition(position, begins_bar)
 
-    def _kept_frame(self, draft: Draft, kept: KeptFrames, drawn: Any, logits: Logits) -> Any:
-        """A frame with the rhythm that is kept; `drawn` after the last."""
-        logits = apply(self._chain, logits[None], draft.sequence[None, -_HISTORY:])[0]
+    def _kept_frame(self, draft: Draft, kept: KeptFrames, drawn: Drawn) -> Any:
+        """A frame with the rhythm that is kept; after its last, the one that was drawn."""
         limit = draft.limits.of_pitches(draft.bar)
-        frame = kept.frame(logits, draft.noise.take(self._mask.width), limit)
-        return drawn if frame is None else frame
+        frame = kept.frame(drawn.weighed, draft.noise.take(self._mask.width), limit)
+        return drawn.position if frame is None else frame
 
-    def _redraw(self, draft: Draft, drawn: int, logits: Logits) -> int:
+    def _redraw(self, draft: Draft, drawn: Drawn) -> int:
         """A token after which the limits leave others, and no bar line before a bar's note.
 
-        If there is none, rather a silent bar; and `drawn` itself if every token is a dead end.
+        If there is none, rather a silent bar; and the token drawn if every one is a dead end.
         """
-        first, silent = drawn, -1
+        token, logits, weighed = drawn
+        silent = -1
         while True:
-            if not self._mask.dead_end(draft, drawn):
-                if not (draft.begins_bar(drawn) and draft.bar_is_silent() and draft.must_sound):
-                    return drawn
-                silent = drawn
-            logits = logits.copy() if drawn == first else logits
-            logits[drawn] = -np.inf
+            dead = self._mask.dead_end(draft, token)
+            if not dead:
+                if not (draft.begins_bar(token) and draft.bar_is_silent() and draft.must_sound):
+                    return int(token)
+                silent = int(token)
+            if token == drawn.position:
+                logits, weighed = logits.copy(), weighed.copy()
+            logits[token] = weighed[token] = -np.inf
             if not np.isfinite(logits).any():
-                return first if silent < 0 else silent
-            drawn = self._draw([draft], logits[None])[0]
+                return int(drawn.position) if silent < 0 else silent
+            if dead and np.isfinite(weighed).any():  # much faster than the samplers once more
+                token = sample_tokens(weighed[None], draft.noise.take(1))[0]
+            else:
+                (token,), (weighed,) = self._draw([draft], logits[None])
 
-    def _draw(self, drafts: list[Draft], logits: Logits) -> NDArray[Any]:
-        """(R,) tokens or (R, W) frames, sampled."""
+    def _draw(self, drafts: list[Draft], logits: Logits) -> tuple[NDArray[Any], Logits]:
+        """(R,) tokens or (R, W) frames, sampled, and the logits after the samplers."""
         length = min(_HISTORY, *(draft.length for draft in drafts))
         history = np.stack([draft.sequence[draft.length - length :] for draft in drafts])
         logits = apply(self._chain, logits, history)
         noise = np.stack([draft.noise.take(self._mask.width) for draft in drafts])
         if self._mask.frames:
-            return sample_frames(logits, noise)
-        return sample_tokens(logits, noise[:, 0])
+            return sample_frames(logits, noise), logits
+        return sample_tokens(logits, noise[:, 0]), logits

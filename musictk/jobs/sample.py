@@ -12,7 +12,6 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.config import build
-from musictk.controls import Control
 from musictk.errors import MusictkError, UsageError
 from musictk.files import require_writable
 from musictk.generation.compose import Composition, compose, context_length, remake
@@ -53,8 +52,7 @@ def sample(
     notice = None if listener is None else listener.notice
     opened = open_source(catalog, workspace, asked.source, notice=notice)
     check_name(out, opened.runtime.manifest.make_tokenizer())
-    _check(asked)
-    _check_strict(opened.runtime.manifest, asked)
+    _check(asked, opened.runtime.manifest.controls.strict)
     if asked.infill is not None:
         return rewrite(catalog, workspace, asked, opened, out, listener)
     asked = replace(asked, bars=_number(asked.bars))
@@ -137,8 +135,10 @@ def _number(bars: int | str) -> int:
     return int(bars)
 
 
-def _check(asked: SampleRequest) -> None:
-    """Raise UsageError for options that cannot be combined."""
+def _check(asked: SampleRequest, strict: frozenset[str]) -> None:
+    """Raise UsageError for options that cannot be combined; `strict` are controls for --strict."""
+    if asked.options.get("strict") and not strict & {one.name for one in asked.controls}:
+        raise UsageError("--strict needs a key", "add --control 'key=E minor'")
     if asked.infill is not None:
         check_infill(asked)
     elif asked.keep:
@@ -155,20 +155,6 @@ def _check(asked: SampleRequest) -> None:
         raise UsageError("--prompt-tokens does not apply to a theme", "leave it out")
     if asked.new_only and asked.theme is None and asked.prompt is None:
         raise UsageError("--new-only needs a prompt or theme to leave out", "add --prompt")
-
-
-def _check_strict(manifest: Manifest, asked: SampleRequest) -> None:
-    """Raise UsageError where strict controls would enforce nothing more."""
-    names = {one.name for one in asked.controls}
-    strict = [
-        control.name
-        for control in manifest.controls.made
-        if type(control).allowed_strictly is not Control.allowed_strictly
-    ]
-    if asked.options.get("strict") and strict and not names & set(strict):
-        raise UsageError("--strict needs a key", "add --control 'key=E minor'")
-    if asked.options.get("strict") and not strict:
-        raise UsageError("--strict has no effect: this model has no control of the key")
 
 
 def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:

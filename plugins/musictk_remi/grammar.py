@@ -12,7 +12,6 @@ the bar line) is written as rests before the next position, the longest rest fir
 
 from __future__ import annotations
 
-from copy import copy
 from functools import cached_property
 from typing import NamedTuple
 
@@ -179,7 +178,9 @@ class RemiParser(Parser):
         self._kind = kind
 
     def fork(self) -> RemiParser:
-        return copy(self)
+        other = RemiParser.__new__(RemiParser)
+        other.__dict__.update(self.__dict__)  # many times as fast as `copy`
+        return other
 
     def extent(self) -> tuple[float, float]:
         quarter = self._grammar.quarter

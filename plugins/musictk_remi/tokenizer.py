@@ -66,7 +66,9 @@ class Remi(Tokenizer):
     def bar_starts(self, sequence: NDArray[Any]) -> NDArray[np.int64]:
         if self._merges:
             return np.flatnonzero(self._merges.starts_bar[np.asarray(sequence, np.int64)])
-        return np.flatnonzero(np.isin(sequence, self.vocabulary.bars))
+        bars, ids = self.vocabulary.bars, np.asarray(sequence)
+        # `isin` takes many times as long, and sampling calls this for every token.
+        return np.flatnonzero(ids == bars[0] if len(bars) == 1 else np.isin(ids, bars))
 
     def grammar(self) -> Grammar | None:
         return self._grammar

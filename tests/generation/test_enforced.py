@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from symusic.core import ScoreTick
 
@@ -103,6 +103,7 @@ def test_tempos(name: str, asked: dict[str, Any], values: list[int], prompt: int
 
 
 @settings(max_examples=6, deadline=None)
+@example({"form": "A B A", "seed": 42, "bars": BARS}, 30, 0, "A minor", False, 2)
 @given(
     asked=pieces,
     low=st.integers(30, 80),
@@ -144,6 +145,7 @@ def test_ranges_and_scales(
 
 
 @settings(max_examples=6, deadline=None)
+@example(asked={"form": "A A", "seed": 0, "bars": BARS}, metre="4/4", prompt=2)
 @given(asked=pieces, metre=st.sampled_from(METRES), prompt=st.sampled_from([0, 2]))
 @pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
 def test_endings(name: str, asked: dict[str, Any], metre: str, prompt: int) -> None:
