@@ -11,7 +11,7 @@ is as in `musictk sample`. The written MIDI file is read again and measured:
     density, polyphony    bars that are in the chosen class or the next one
     metre, tempo, lowest, highest    bars that are as chosen
     ending     files with as many bars as were asked for, the last one with notes
-    cadence    files whose last bar has the tonic of the file's key in the bass
+    cadence    files that end with the tonic of their key in the bass
 
 Beside it: the same of pieces composed without the control, and of the validation pieces themselves
 (cadence: beside it, the last but one bar of the same files).
@@ -300,12 +300,13 @@ def _ending(bars: Bars) -> Share:
 
 
 def _cadence(bars: Bars) -> Share:
-    """Whether the lowest note of the last bar is the tonic of all these bars."""
-    notes = bars.pitched.where(bars.bar_of(bars.pitched.start) == len(bars) - 1)
-    if not len(notes):
+    """Whether the lowest note that sounds at the last onset is the tonic of all these bars."""
+    notes = bars.pitched
+    if not len(notes) or last_bar(bars) < len(bars):
         return Share(0, 1)
+    final = notes.where((notes.start <= notes.start[-1]) & (notes.end > notes.start[-1]))
     key = int(nearest_keys(bars.classes().sum(0)[None])[0])
-    return Share(int(notes.pitch.min() % 12 == key % 12), 1)
+    return Share(int(final.pitch.min() % 12 == key % 12), 1)
 
 
 LINES = {
@@ -318,7 +319,7 @@ LINES = {
     "polyphony": Line("bars in the chosen class or the next", _near, "≥ 90 %"),
     "key": Line("pieces in the chosen key", _key, "≥ 85 %"),
     "chord": Line("notes on strong beats that are chord tones", _chord, "≥ 80 %"),
-    "cadence": Line("pieces with the tonic as the last bar's lowest note", _same, "≥ 70 %"),
+    "cadence": Line("pieces with the tonic in the bass of the last chord", _same, "≥ 70 %"),
 }
 
 

@@ -164,8 +164,8 @@ class Network(nn.Module):
         rows, count, width = controls.shape
         # What is not given has no features, so its vector is 0. The mean, not the sum: optimizers
         # move all vectors of a bar together, and larger steps of their sum disturb the network.
-        table = self.features @ self.controls.weight
-        vectors = F.embedding(controls + self.offsets, table).sum(2) / width + total
+        values = self.features @ self.controls.weight
+        vectors = F.embedding(controls + self.offsets, values).sum(2) / width + total
         first = torch.arange(rows, device=bars.device)[:, None] * count
         return F.embedding(bars + first, vectors.flatten(0, 1))
 
