@@ -35,7 +35,7 @@ from musictk.controls import Bars, Control, Controls, measure
 from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
-from musictk.generation.sampling import Sampling
+from musictk.generation.sampling import Sampling, resolve_sampling
 from musictk.jobs.named_music import read_score
 from musictk.jobs.pieces import write_composition
 from musictk.keys import nearest_keys, pitch_class
@@ -84,7 +84,8 @@ def main() -> None:
     runtime = load(flags.bundle, flags.runtime, device="cpu")
     manifest = runtime.manifest
     pieces = validation_pieces(flags.workspace, manifest.make_tokenizer())
-    sampling = Sampling() if flags.guidance is None else Sampling(guidance=flags.guidance)
+    options = {} if flags.guidance is None else {"guidance": flags.guidance}
+    sampling = resolve_sampling(manifest.sampling, options, planned=True, controlled=True)
     benchmark = Obedience(runtime, pieces, sampling, flags.count, flags.each)
     names = flags.controls.split(",") if flags.controls else [*LINES]
     rows = []
