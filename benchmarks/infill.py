@@ -245,18 +245,18 @@ def roughness(
     assert not isinstance(score, str)
     bars = Bars.of(score, len(tokenizer.bar_starts(sequence)))
     notes, classes = bars.pitched, bars.classes()
-    found = []
+    found: list[tuple[float, float, float]] = []
     for border in (place.first, place.last):
         line = bars.lines[border]
         before, later = notes.start[notes.start < line], notes.start[notes.start >= line]
         if not len(before) or not len(later):
-            found.append((np.nan,) * 3)
+            found.append((float(np.nan),) * 3)
             continue
         ends, begins = before.max(), later.min()
         top = [notes.pitch[notes.start == onset].max() for onset in (ends, begins)]
         a, b = classes[border - 1], classes[border]
         lengths = np.linalg.norm(a) * np.linalg.norm(b)
-        distance = 1 - float(a @ b) / lengths if lengths else np.nan
+        distance = 1 - float(a @ b) / float(lengths) if lengths else float(np.nan)
         gap = (begins - ends) / max(score.ticks_per_quarter, 1)
         found.append((abs(float(top[1]) - float(top[0])), float(gap), float(distance)))
     return found

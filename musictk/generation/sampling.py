@@ -10,6 +10,7 @@ from musictk.config import SettingInfo, build, check_settings, setting, settings
 from musictk.generation.metres import STEADY, is_metre
 
 Links = tuple[tuple[str, dict[str, Any]], ...]
+CONTROL_GUIDANCE = 4.0  # the default where bar controls are chosen
 LEAST = 16  # minimum of `memory` and `max_tokens`, in positions
 
 
@@ -35,7 +36,11 @@ class Sampling:
         above=0,
     )
     min_p: float = setting(0.0, "Drop tokens below p times the most likely (0 disables).", high=1)
-    guidance: float = setting(1.5, "Classifier-free guidance scale (1 disables).", high=100)
+    guidance: float = setting(
+        1.5,
+        "Classifier-free guidance scale (1 disables; with bar controls the default is 4).",
+        high=100,
+    )
     variation: float = setting(
         0.3, "How much a returning section varies (0: exact repeat; 1: free).", high=1
     )
@@ -103,11 +108,14 @@ def options() -> Mapping[str, SettingInfo]:
     return {name: info for name, info in settings_of(Sampling).items() if info is not None}
 
 
-def resolve_sampling(saved: Mapping[str, Any], given: Mapping[str, Any], planned: bool) -> Sampling:
+def resolve_sampling(
+    saved: Mapping[str, Any], given: Mapping[str, Any], planned: bool, controlled: bool = False
+) -> Sampling:
     """The options that were `given`, else those `saved` with the model, else the defaults.
 
     If bars or a form are `planned`, they define where the piece ends, and the model's saved
-    `max_tokens` is ignored.
+    `max_tokens` is ignored. If bars are `controlled`, guidance defaults to CONTROL_GUIDANCE.
     """
     kept = {key: value for key, value in saved.items() if not (planned and key == "max_tokens")}
-    return build(Sampling, {**kept, **given}, "sample")
+    usual = {"guidance": CONTROL_GUIDANCE} if controlled else {}
+    return build(Sampling, {**usual, **kept, **given}, "sample")

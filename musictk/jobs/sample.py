@@ -160,7 +160,7 @@ def _check(asked: SampleRequest, strict: frozenset[str]) -> None:
 def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
     """The options that were set, else the model's saved defaults."""
     planned = bool(asked.form.strip() or asked.bars)
-    return resolve_sampling(manifest.sampling, asked.options, planned)
+    return resolve_sampling(manifest.sampling, asked.options, planned, bool(asked.controls))
 
 
 def _prompt(

@@ -162,10 +162,10 @@ class Network(nn.Module):
         if controls is None or bars is None:
             return total
         rows, count, width = controls.shape
-        # What is not given has no features, so its vector is 0. AdamW moves the vectors of a bar
-        # together, so their sum is scaled.
-        vectors = F.embedding(controls + self.offsets, self.features @ self.controls.weight)
-        vectors = vectors.sum(2) * width**-0.5 + total
+        # What is not given has no features, so its vector is 0. The mean, not the sum: optimizers
+        # move all vectors of a bar together, and larger steps of their sum disturb the network.
+        values = self.features @ self.controls.weight
+        vectors = F.embedding(controls + self.offsets, values).sum(2) / width + total
         first = torch.arange(rows, device=bars.device)[:, None] * count
         return F.embedding(bars + first, vectors.flatten(0, 1))
 

@@ -72,7 +72,7 @@ class Engine(ABC, Generic[State]):
             return np.zeros((len(ids), self.dim), np.float32)
         different, index = np.unique(ids, axis=0, return_inverse=True)  # most bars are alike
         width = np.float32(self.manifest.controls.width)
-        vectors = self._controls[different + self.manifest.controls.offsets].sum(1) * width**-0.5
+        vectors = self._controls[different + self.manifest.controls.offsets].sum(1) / width
         return np.asarray(vectors[index.reshape(-1)])
 
     @abstractmethod

@@ -26,6 +26,7 @@ _MOST = 255  # values: ids are bytes, and 0 is "not given"
 def check(control: Control, tokenizer: Tokenizer, scores: Iterable[ScoreTick]) -> None:
     """Check all laws."""
     check_values(control)
+    check_features(control)
     check_masks(control, tokenizer)
     for score in scores:
         check_measure(control, tokenizer, score)
@@ -45,6 +46,14 @@ def check_values(control: Control) -> None:
     except MusictkError:
         return
     raise AssertionError("a value that does not exist is no error")
+
+
+def check_features(control: Control) -> None:
+    """Each value has features, and no two values have the same."""
+    found = control.features()
+    assert len(found) == len(control.values), "a value without features, or features without one"
+    assert found.any(axis=1).all(), "a value whose features are all 0 would have no vector"
+    assert len(np.unique(found, axis=0)) == len(found), "two values have the same features"
 
 
 def check_masks(control: Control, tokenizer: Tokenizer) -> None:

@@ -197,7 +197,7 @@ class Crops:
 
         A token belongs to the bar that it is in, since the model may end a bar with the next one. A
         frame belongs to the bar of the next frame, which it predicts: those bars are known. Some
-        rows of `window` and `mask` are rearranged for infilling, in place.
+        rows of `window` are rearranged for infilling, in place.
         """
         rows, length = mask.shape
         bars = np.zeros((rows, length), np.int64)
@@ -215,7 +215,6 @@ class Crops:
             if moved is not None:
                 places[: count + 1] = moved.order
                 window[row, : count + 1] = window[row][moved.order]
-                mask[row, :count] &= ~moved.given[1:]
             ids, bars[row] = self._bars.rows(piece, start + places[read] - 1, int(shifts[row]))
             if moved is not None:
                 ids = self._described(ids, bars[row], moved, places[read], lines)

@@ -109,7 +109,7 @@ def drop_conditions(
     return np.where(dropped, 0, conditions)
 
 
-_DROPPED = 0.5  # of rows: no control is given
+_DROPPED = 0.35  # of rows: no control is given
 _KEPT = 0.5  # of controls, in the other rows
 
 

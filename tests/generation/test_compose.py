@@ -15,7 +15,7 @@ from musictk.evaluation.form import form_report
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.markers import section_ticks
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import Sampling, options, resolve_sampling
+from musictk.generation.sampling import CONTROL_GUIDANCE, Sampling, options, resolve_sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
 from musictk.model.manifest import make_component
@@ -168,6 +168,10 @@ def test_a_model_has_saved_options() -> None:
         temperature=0.9, guidance=2.0, max_tokens=2048
     )
     assert resolve_sampling(own, {}, planned=True).max_tokens == 0
+    assert resolve_sampling({}, {}, planned=True).guidance == 1.5
+    assert resolve_sampling({}, {}, planned=True, controlled=True).guidance == CONTROL_GUIDANCE
+    chosen = resolve_sampling({}, {"guidance": 1.2}, planned=True, controlled=True)
+    assert chosen.guidance == 1.2
     assert resolve_sampling(own, {"max_tokens": 64}, planned=True).max_tokens == 64
 
 

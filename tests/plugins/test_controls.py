@@ -162,3 +162,17 @@ def test_ids_of_a_piece_have_a_row_for_each_bar() -> None:
         facts = measure(tokenizer, sequence, controls)
         assert facts.ids.shape == (len(tokenizer.bar_starts(sequence)), controls.width)
         assert Controls.read(controls.plain()) == controls
+
+
+def test_values_that_are_alike_share_features() -> None:
+    def likeness(name: str, one: str, other: str) -> float:
+        features = control(name).features()
+        rows = [features[int(control(name).parse(value)[0]) - 1] for value in (one, other)]
+        lengths = np.linalg.norm(rows[0]) * np.linalg.norm(rows[1])
+        return float(rows[0] @ rows[1] / lengths)
+
+    assert likeness("chord", "C", "Am") > likeness("chord", "C", "F#") > 0
+    assert likeness("chord", "C", "N") == 0
+    assert likeness("key", "C major", "G major") > likeness("key", "C major", "F# major")
+    assert likeness("lowest", "C3", "C#3") > likeness("lowest", "C3", "E3") > 0
+    assert likeness("tempo", "60", "64") > likeness("tempo", "60", "120") == 0
