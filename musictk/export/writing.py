@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -54,7 +54,8 @@ def write_export(
     kind, the share of equal greedy choices over `music` must be at least `least`.
     """
     reference = Torch(source, threads=1, device="cpu")
-    network, manifest = reference.network, reference.manifest
+    network = reference.network
+    manifest = replace(reference.manifest, conditioned="position")
     with staged_export(target) as directory:
         listener.stage("writing")
         what = f"architecture {manifest.architecture!r}"

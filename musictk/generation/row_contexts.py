@@ -224,7 +224,7 @@ class RowContexts:
         for row, draft in enumerate(self._drafts):
             if draft.done:
                 continue
-            bar = draft.bar  # in which the last position is read
+            bar = min(draft.bar, self._planned - 1)  # in which the last position is read
             if bar != self._bars[row]:
                 self._bars[row] = bar
                 changed |= {
