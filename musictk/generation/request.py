@@ -60,7 +60,7 @@ class PieceRequest:
                 raise UsageError(f"{name}={value} must be {allowed}")
         if self.beside and (self.form.strip() or self.after or self.theme):
             raise UsageError(
-                "a part beside a given one has no form of its own and no music after it",
+                "a part beside a given one has no form and no music after it",
                 "leave them out",
             )
         if self.beside and self.prompt and not self.whole:

@@ -48,7 +48,10 @@ def check_accompany(asked: SampleRequest) -> None:
     """Raise UsageError for options that cannot be combined with `accompany`, or need it."""
     if asked.accompany is None:
         if asked.track and asked.infill is None:
-            raise UsageError("--track needs music", "add --accompany FILE or --infill FILE")
+            raise UsageError(
+                "--track needs music to write a part beside, or of which to rewrite a part",
+                "add --accompany FILE or --infill FILE",
+            )
         if asked.program:
             raise UsageError("--program needs music to write a part beside", "add --accompany FILE")
         return

@@ -153,7 +153,7 @@ def test_a_section_is_written_again(shell: Shell) -> None:
         (f"--infill {GIVEN} --bars 9 --keep it", "no part of music to keep 'it'"),
         (f"--infill {GIVEN} --bars 9 --track viola", "no track 'viola'; it has: 1 "),
         (f"--infill {GIVEN} --bars 9 --program Cello", "--infill cannot be combined with --progra"),
-        ("--track 2", "--track needs music; add --accompany FILE or --infill FILE"),
+        ("--track 2", "of which to rewrite a part; add --accompany FILE or --infill FILE"),
         ("--bars 9-12", "--bars '9-12' is not a number of bars; for bars of a file: --infill FILE"),
         ("--bars -2", "--bars '-2' is not a number of bars"),
         ("--section B", "to rewrite it, add --like ID"),

@@ -227,7 +227,7 @@ def test_a_model_without_the_control_says_so() -> None:
 
 def test_a_given_part_has_no_form_beside_it_and_no_music_after_it() -> None:
     for other in ({"form": "AB"}, {"after": (5,)}, {"prompt": (5,), "theme": 1}):
-        with pytest.raises(UsageError, match="no form of its own and no music after it"):
+        with pytest.raises(UsageError, match="no form and no music after it"):
             PieceRequest.read({"beside": (4,), **other})
     with pytest.raises(UsageError, match="a prompt beside a given part has whole bars"):
         PieceRequest.read({"beside": (4,), "prompt": (5,)})
