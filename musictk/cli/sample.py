@@ -73,7 +73,7 @@ def sample(
     keep: Annotated[
         str,
         typer.Option(
-            metavar="WHAT", help="With --infill: keep the rhythm or the harmony of the bars."
+            metavar="WHAT", help="With --infill: keep the rhythm, harmony or melody of the bars."
         ),
     ] = "",
     accompany: Annotated[
@@ -83,7 +83,9 @@ def sample(
     track: Annotated[
         str,
         typer.Option(
-            metavar="NAME|N", help="With --accompany: the track that is given.", show_default="all"
+            metavar="NAME|N",
+            help="With --accompany, the track that is given; with --infill, the one to rewrite.",
+            show_default="all",
         ),
     ] = "",
     program: Annotated[

@@ -1,4 +1,4 @@
-"""Two parts of a piece: two of its tracks, or the two hands of one track.
+"""Parts of a piece: two of its tracks, the two hands of one track, or its melody.
 
 Hands are found as the cheapest path of a split point through the piece: notes from it on are of the
 right hand. A split is cheap if each hand can reach its notes, and there is a gap between the hands;
@@ -68,6 +68,26 @@ def right_hand(found: Notes) -> NDArray[np.bool_]:
     onsets, slot = np.unique(found.start, return_inverse=True)
     split = _path(_costs(found, onsets, slot))
     return np.asarray(found.pitch >= split[slot])
+
+
+def skyline(found: Notes) -> NDArray[np.bool_]:
+    """(N,) whether each note, in order of onset, is of the melody: the highest of its onset.
+
+    A note below an earlier one that sounds over more than half of it is not; a shorter overlap is
+    legato. See Uitdenbogerd & Zobel 1999, "Melodic matching techniques for large music databases".
+    """
+    highest = np.zeros(len(found), bool)
+    sounding: list[tuple[int, int]] = []  # pitch, end
+    onsets, first = np.unique(found.start, return_index=True)
+    edges = [*first.tolist(), len(found)]
+    for onset, low, high in zip(onsets.tolist(), edges, edges[1:], strict=False):
+        sounding = [(pitch, end) for pitch, end in sounding if end > onset]
+        pitches, ends = found.pitch[low:high].tolist(), found.end[low:high].tolist()
+        top, end = max(zip(pitches, ends, strict=True))
+        if not any(pitch > top and 2 * until > onset + end for pitch, until in sounding):
+            highest[low:high] = found.pitch[low:high] == top
+        sounding += zip(pitches, ends, strict=True)
+    return highest
 
 
 def _costs(found: Notes, onsets: Ints, slot: Ints) -> Floats:

@@ -138,7 +138,7 @@ def plan_bars(
     """The plan of a piece, from the facts of given bars.
 
     `prompt` (P, S): of its own bars; `after`: of those that follow; `beside`: of those of another
-    part, which is given.
+    part, which is given from the prompt's first bar on.
     `theme`: the prompt is the first section of the form, not a section before it. `known`: the
     piece ends with the form, or `following` bars after those of `after`. `kept` are facts (bars,
     parts) of the music that is rewritten, which the new bars keep unless another is chosen. Raises
@@ -156,7 +156,7 @@ def plan_bars(
         planned = control.planned(total + following, known)
         if planned is not None:
             ids[:, columns] = planned[: len(ids)]
-    kept = {**({} if beside is None else _metres(controls, beside, form.bars)), **kept}
+    kept = {**({} if beside is None else _metres(controls, beside[before:], form.bars)), **kept}
     limits = np.zeros_like(ids)
     for name, facts in kept.items():
         limits[len(prompt) : end, _column(controls, name)] = facts[: end - len(prompt)]
@@ -170,7 +170,7 @@ def plan_bars(
     if after is not None and len(after):
         _describe_infill(controls, ids, len(prompt), end)
     names = frozenset((*kept, *(one.name for one in chosen)))
-    ends = known and not (after is not None and len(after)) and bool(controls)
+    ends = known and not (following or (after is not None and len(after))) and bool(controls)
     given = ids[:0] if beside is None else _described(controls, beside)
     plan = BarPlan(controls, tokenizer, ids, limits, names, given, strict, end if ends else None)
     plan.check(len(prompt))

@@ -108,8 +108,11 @@ def _with_bars(tokenizer: Tokenizer, request: PieceRequest) -> PieceRequest:
     """The request with the number of bars that a given part has, if it has none of its own."""
     if not request.beside or request.planned:
         return request
-    given = from_prompt(request.beside, tokenizer.space)
-    return replace(request, bars=len(tokenizer.bar_starts(given)))
+    given, own = (
+        len(tokenizer.bar_starts(from_prompt(each, tokenizer.space)))
+        for each in (request.beside, request.used_prompt)
+    )
+    return replace(request, bars=max(given - own, 0))
 
 
 def context_length(manifest: Manifest, sampling: Sampling) -> int:

@@ -39,6 +39,7 @@ class Gap:
     metres: tuple[str, ...]  # of each bar, where the tokenizer encodes them
     following: int  # bars of the piece after those of `after`
     begins: int  # the tick of the music at which the first of these bars begins
+    aligned: bool  # whether the tokenizer has the bar lines of the music
 
 
 def encode_gap(
@@ -49,7 +50,7 @@ def encode_gap(
     `music` is some that the tokenizer has decoded. At most `most` positions of the music after the
     bars are given, and as many bars as in training.
     """
-    around = _Around(tokenizer, music, _without(given, place.start, place.stop))
+    around = _Around(tokenizer, music, without(given, place.start, place.stop))
     gap = around.aligned(place) or around.unaligned(place)
     later = int((bars(given) >= place.stop).sum()) - 1  # of the music
     kept = _cut(tokenizer, gap.after, most)
@@ -64,10 +65,10 @@ def encode_bars(
 
     `music` is some that the tokenizer has decoded.
     """
-    whole, exact = encode_before(tokenizer, _without(given, place.stop, None), music, place.stop)
+    whole, exact = encode_before(tokenizer, without(given, place.stop, None), music, place.stop)
     past, also = (whole[:0], True)
     if place.start:
-        before = _without(given, place.start, None)
+        before = without(given, place.start, None)
         past, also = encode_before(tokenizer, before, music, place.start)
     starts = tokenizer.bar_starts(whole)
     first = len(tokenizer.bar_starts(past))
@@ -90,7 +91,7 @@ class _Around:
         gap, also = self._before(place.stop)
         whole, all_of_it = self._before(place.until)
         if not all_of_it:  # it ends within a bar
-            whole = self._encoded(_without(self.given, place.until, None))
+            whole = self._encoded(without(self.given, place.until, None))
         starts = self.tokenizer.bar_starts(whole)
         first, last = (len(self.tokenizer.bar_starts(each)) for each in (past, gap))
         if not (exact and also and first < last <= len(starts)):
@@ -103,7 +104,7 @@ class _Around:
         if not len(past):  # an opening bar may be shorter in the music
             begins = place.stop - round((lines[last] - lines[first]) * self._quarter)
         named = self._metres(gap)[first:last]
-        return Gap(past, whole[ends[last] :], last - first, 0, named, 0, begins)
+        return Gap(past, whole[ends[last] :], last - first, 0, named, 0, begins, True)
 
     def unaligned(self, place: BarRange) -> Gap:
         """The music before the bars and after them, encoded separately."""
@@ -117,7 +118,7 @@ class _Around:
             count = Fraction(int(((own >= place.start) & (own < place.stop)).sum()))
         if isinstance(self.tokenizer.space, Frames) and count.denominator > 1:
             positions = round(count * frames_per_bar(self.tokenizer))
-        return Gap(past, after, max(-int(-count // 1), 1), positions, (), 0, place.start)
+        return Gap(past, after, max(-int(-count // 1), 1), positions, (), 0, place.start, False)
 
     @property
     def _quarter(self) -> int:
@@ -127,11 +128,11 @@ class _Around:
         """Whole bars up to a bar line of the music, and whether they begin where it does."""
         if not line:
             return from_prompt((), self.tokenizer.space), True
-        return encode_before(self.tokenizer, _without(self.given, line, None), self.music, line)
+        return encode_before(self.tokenizer, without(self.given, line, None), self.music, line)
 
     def _after(self, place: BarRange) -> NDArray[Any]:
         """The music from the end of the range on: it begins a bar, and may end within one."""
-        return self._encoded(_from(_without(self.given, place.until, None), place.stop))
+        return self._encoded(from_tick(without(self.given, place.until, None), place.stop))
 
     def _encoded(self, piece: ScoreTick) -> NDArray[Any]:
         """The music as it is; nothing where there is no note that the tokenizer can represent."""
@@ -168,7 +169,7 @@ def _cut(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any
     return sequence[: end or most]  # of a bar that is longer, the beginning
 
 
-def _without(given: ScoreTick, start: int, stop: int | None) -> ScoreTick:
+def without(given: ScoreTick, start: int, stop: int | None) -> ScoreTick:
     """The music without the notes that begin from `start` on, up to `stop`.
 
     Without `stop`, later changes of tempo, metre and key are left out too.
@@ -176,18 +177,18 @@ def _without(given: ScoreTick, start: int, stop: int | None) -> ScoreTick:
     kept = given.copy()
     for track in kept.tracks:
         time = track.notes.numpy()["time"]
-        _choose(track, (time < start) | (time >= (_NEVER if stop is None else stop)))
+        choose_notes(track, (time < start) | (time >= (_NEVER if stop is None else stop)))
     if stop is None:
         for changes in (kept.tempos, kept.time_signatures, kept.key_signatures):
             _replace(changes, [change for change in changes if change.time <= start])
     return kept
 
 
-def _from(given: ScoreTick, start: int) -> ScoreTick:
+def from_tick(given: ScoreTick, start: int) -> ScoreTick:
     """The music from the tick `start` on, moved to tick 0, in the tempo and metre in force."""
     kept = given.copy()
     for track in kept.tracks:
-        _choose(track, track.notes.numpy()["time"] >= start)
+        choose_notes(track, track.notes.numpy()["time"] >= start)
     found: list[Any] = [kept.tempos, kept.time_signatures, kept.key_signatures]
     for changes in found:
         ordered = sorted(changes, key=lambda change: change.time)
@@ -198,7 +199,7 @@ def _from(given: ScoreTick, start: int) -> ScoreTick:
     return kept.shift_time(-start)
 
 
-def _choose(track: TrackTick, kept: NDArray[np.bool_]) -> None:
+def choose_notes(track: TrackTick, kept: NDArray[np.bool_]) -> None:
     """Leave out notes of a track; what else is on it does not matter to encode it."""
     columns = track.notes.numpy()
     names = ("time", "duration", "pitch", "velocity")

@@ -51,7 +51,7 @@ def encode_before(
     whole bars up to `line`, and whether they begin where those of the music do: False where silence
     was added before it.
     """
-    marked = _with_note(given, line, music)
+    marked = with_note(given, line, music)
     sequence, late, short = _cut(tokenizer, marked)
     best, delay = sequence, 0
     for _ in range(_ATTEMPTS):  # a delay may change how the first bars are encoded
@@ -126,7 +126,8 @@ def _free_pitch(music: ScoreTick) -> tuple[int, bool]:
     return min(pitches, key=lambda pitch: ends.get(pitch, -1)), is_drum
 
 
-def _with_note(given: ScoreTick, tick: int, music: ScoreTick) -> ScoreTick:
+def with_note(given: ScoreTick, tick: int, music: ScoreTick) -> ScoreTick:
+    """The music with one more note at a tick, which a tokenizer that decoded `music` represents."""
     pitch, is_drum = _free_pitch(music)
     marked = given.copy()
     note = NoteTick(tick, max(marked.ticks_per_quarter // 2, 1), pitch, 64)

@@ -39,7 +39,8 @@ class PieceRequest:
     samplers: Links = ()  # added after those of `sampling`
     controls: tuple[ChosenControl, ...] = ()  # of bars; a later one replaces an earlier one
     after: tuple[Any, ...] = ()  # the music that follows the piece, as `prompt`
-    beside: tuple[Any, ...] = ()  # another part of the same bars, which is given, as `prompt`
+    # Another part, which is given, as `prompt`: of the bars of the prompt, then of those to write.
+    beside: tuple[Any, ...] = ()
     following: int = 0  # bars that follow those of `after`, which the model is not given
     positions: int = 0  # of the new music, where it ends within its last bar; else 0
     original: tuple[Any, ...] = ()  # the bars that are rewritten, as `prompt`
@@ -57,10 +58,13 @@ class PieceRequest:
             if value < low or (high is not None and value > high):
                 allowed = f"at least {low}" if high is None else f"from {low} to {high}"
                 raise UsageError(f"{name}={value} must be {allowed}")
-        if self.beside and (self.form.strip() or self.prompt or self.after):
+        if self.beside and (self.form.strip() or self.after or self.theme):
             raise UsageError(
-                "a part beside a given one cannot have a form or a prompt", "leave them out"
+                "a part beside a given one has no form and no music after it",
+                "leave them out",
             )
+        if self.beside and self.prompt and not self.whole:
+            raise UsageError("a prompt beside a given part has whole bars", "set whole=True")
         if self.keep not in KEEPS:
             raise UnknownNameError("part of music to keep", self.keep, filter(None, KEEPS))
         if self.keep and not self.original:

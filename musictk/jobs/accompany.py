@@ -47,11 +47,13 @@ _OTHERS = ("prompt", "theme", "form", "new_only")  # uses of music that exclude 
 def check_accompany(asked: SampleRequest) -> None:
     """Raise UsageError for options that cannot be combined with `accompany`, or need it."""
     if asked.accompany is None:
-        for name in ("track", "program"):
-            if getattr(asked, name):
-                raise UsageError(
-                    f"--{name} needs music to write a part beside", "add --accompany FILE"
-                )
+        if asked.track and asked.infill is None:
+            raise UsageError(
+                "--track needs music to write a part beside, or of which to rewrite a part",
+                "add --accompany FILE or --infill FILE",
+            )
+        if asked.program:
+            raise UsageError("--program needs music to write a part beside", "add --accompany FILE")
         return
     for name in _OTHERS:
         if getattr(asked, name):

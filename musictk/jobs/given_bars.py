@@ -4,23 +4,32 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 from symusic.core import ScoreTick
 
+from musictk.controls.parts import skyline
 from musictk.errors import UsageError
 from musictk.generation.bar_plan import ChosenControl
-from musictk.generation.gaps import BarRange
+from musictk.generation.gaps import BarRange, choose_notes
+from musictk.generation.keep import KEEPS
+from musictk.jobs.given_music import find_tracks
 from musictk.jobs.prompt import read_copy, store_copy
-from musictk.music import bars
+from musictk.music import bars, notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
+from musictk.rendering.note_places import note_places, track_channels
+from musictk.rendering.raw_notes import NotePlace, TrackChannel
 from musictk.workspace import Workspace
 
 Bars = tuple[int, int]  # the first and the last, counted from 1
+
+MELODY = "melody"
+KEPT = (*KEEPS, MELODY)  # what `--keep` offers: of the melody the notes themselves stay
 
 _RANGE = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
 
@@ -32,8 +41,8 @@ class GivenBars:
     data: bytes
     ranges: tuple[Bars, ...]  # ascending, with other bars between them
     controls: tuple[ChosenControl, ...] = ()  # as the user chose them; bars are those of the file
-    tracks: tuple[int, ...] | None = None  # of the file; None: all
-    keep: str = ""  # what the new bars keep of these: see `PieceRequest`
+    channels: tuple[TrackChannel, ...] | None = None  # those that are written; None: all
+    keep: str = ""  # what the new bars keep of these: one of `KEPT`
 
     @cached_property
     def score(self) -> ScoreTick:
@@ -52,6 +61,43 @@ class GivenBars:
         stops = [self.lines[last] for _, last in self.ranges]
         untils = [*starts[1:], self.lines[-1]]
         return [BarRange(*each) for each in zip(starts, stops, untils, strict=True)]
+
+    @property
+    def split(self) -> bool:
+        """Whether other notes of the bars are kept, beside which the new ones are written."""
+        return self.channels is not None or self.keep == MELODY
+
+    @cached_property
+    def melody(self) -> frozenset[NotePlace]:
+        """The notes of the melody, if it is kept."""
+        if self.keep != MELODY:
+            return frozenset()
+        found = notes(self.score, drums=False)
+        return frozenset(note_places(self.score, self.data, found.where(skyline(found))))
+
+    def parts(self, data: bytes, score: ScoreTick) -> tuple[ScoreTick, ScoreTick]:
+        """Of the file with some notes removed or added: the part that is written, and the rest."""
+        places = track_channels(score, data)
+        written, beside = score.copy(), score.copy()
+        for index, place in enumerate(places):
+            table = score.tracks[index].notes.numpy()
+            mine = np.full(len(table["time"]), self.channels is None or place in self.channels)
+            if self.melody:
+                keys = zip(table["time"].tolist(), table["pitch"].tolist(), strict=True)
+                mine &= [NotePlace(*place, *key) not in self.melody for key in keys]
+            choose_notes(written.tracks[index], mine)
+            choose_notes(beside.tracks[index], ~mine)
+        return written, beside
+
+    def with_track(self, text: str) -> GivenBars:
+        """The same with only one track written: see `find_tracks`.
+
+        Where it is the only one, the bars are written as a whole.
+        """
+        places = track_channels(self.score, self.data)
+        chosen = {places[index] for index in find_tracks(self.score, text)}
+        every = chosen == set(places)
+        return self if every else replace(self, channels=tuple(sorted(chosen)))
 
     def controls_of(self, number: int, count: int) -> tuple[ChosenControl, ...]:
         """Those of the `count` bars that a model writes for a range, counted from its first bar."""
@@ -76,19 +122,19 @@ class GivenBars:
             **store_copy(workspace, self.data),
             "bars": [list(each) for each in self.ranges],
             "controls": [list(each) for each in self.controls],
-            "tracks": None if self.tracks is None else list(self.tracks),
+            "channels": None if self.channels is None else [list(each) for each in self.channels],
             "keep": self.keep,
         }
 
     @staticmethod
     def read(workspace: Workspace, stored: Mapping[str, Any]) -> GivenBars:
         """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
-        tracks = stored["tracks"]
+        channels = stored.get("channels")
         return GivenBars(
             read_copy(workspace, stored, "rewrites", "--infill"),
             tuple((int(first), int(last)) for first, last in stored["bars"]),
             tuple(ChosenControl(*each) for each in stored["controls"]),
-            None if tracks is None else tuple(map(int, tracks)),
+            None if channels is None else tuple(TrackChannel(*each) for each in channels),
             str(stored["keep"]),
         )
 
@@ -123,6 +169,16 @@ def check_controls(given: GivenBars) -> None:
         if not any(low <= last and first <= high for first, last in given.ranges):
             written = ", ".join(f"{first}-{last}" for first, last in given.ranges)
             raise UsageError(f"bars {one.where} are not written", f"bars {written} are")
+
+
+def check_written(given: GivenBars) -> None:
+    """Raise UsageError where the melody is kept and there is nothing else."""
+    written, _ = given.parts(given.data, given.score)
+    if given.keep == MELODY and not written.note_num():
+        raise UsageError(
+            "all notes are of the melody that is kept: there are no others to write again",
+            "write another part with --accompany FILE",
+        )
 
 
 def _one(text: str, count: int) -> Bars:

@@ -11,6 +11,7 @@ from typing import Any
 
 from symusic.core import ScoreTick
 
+from musictk.controls.parts import with_tracks
 from musictk.errors import UsageError
 from musictk.files import write_bytes
 from musictk.generation.bar_plan import ChosenControl
@@ -19,10 +20,11 @@ from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.gaps import Gap, encode_bars, encode_gap
 from musictk.generation.metres import STEADY, known_metres
 from musictk.generation.new_bars import new_bars
+from musictk.generation.part_gaps import TwoParts
 from musictk.generation.prompts import last_positions
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling
-from musictk.jobs.given_bars import GivenBars
+from musictk.jobs.given_bars import MELODY, GivenBars
 from musictk.jobs.prompt import same_instruments
 from musictk.jobs.samples import Rewritten
 from musictk.reading.limits import Limits
@@ -77,39 +79,50 @@ class Infill:
 
     def first(self, base: PieceRequest) -> PieceRequest:
         """The request for the first range; `base` has all that does not depend on the music."""
-        return self._request(base, 0, self._gap(0, self.given.score, base.sampling))
+        given = self.given
+        return self._request(base, 0, self._gap(0, given.score, base.sampling), given.data)
 
     def finish(self, made: Composition) -> Candidate:
         """Add the composition of the first range to the piece, then write the other ranges."""
         ranges = [place[:2] for place in self.given.places]
-        removed = splice.remove(self.given.data, ranges, self.given.tracks)
+        given = self.given
+        removed = splice.remove(given.data, ranges, given.channels, given.melody)
         sampling = made.request.sampling
-        gap = self._gap(0, self.given.score, sampling)
+        gap = self._gap(0, given.score, sampling)
         data, count = self._spliced(removed.data, 0, made, gap)
         positions = max(len(made.sequence) - len(made.request.prompt), 1)
         nats = (made.nats or 0.0) * positions
-        for number in range(1, len(self.given.ranges)):
+        for number in range(1, len(given.ranges)):
             gap = self._gap(number, self._score(data), sampling)
             base = replace(made.request, seed=_seed(made, number), count=1)
-            request = self._request(base, number, gap)
+            request = self._request(base, number, gap, data)
             (later,) = compose(self.runtime, self.tokenizer, request, scored=True)
             data, more = self._spliced(data, number, later, gap)
             count += more
             size = len(later.sequence) - len(request.prompt)
             nats, positions = nats + (later.nats or 0.0) * size, positions + size
-        done = Rewritten(self.given.ranges, removed.count, count, nats / positions)
+        done = Rewritten(given.ranges, removed.count, count, nats / positions)
         return Candidate(data, made, done)
 
     def _spliced(self, data: bytes, number: int, made: Composition, gap: Gap) -> tuple[bytes, int]:
         """The file with the new notes of a range, and their number."""
-        new, _ = new_bars(self.tokenizer, made)
+        new = self._playable(new_bars(self.tokenizer, made)[0])
         place, given = self.given.places[number], self.given
         by_program = same_instruments(given.score, self.music)
         quarter = given.score.ticks_per_quarter
         spliced = splice.insert(
-            data, given.data, new, place[:2], quarter, by_program, given.tracks, gap.begins
+            data, given.data, new, place[:2], quarter, by_program, given.channels, gap.begins
         )
         return spliced.data, spliced.count
+
+    def _playable(self, new: ScoreTick) -> ScoreTick:
+        """The new notes that the chosen tracks can play: drums have no pitch."""
+        if self.given.channels is None:
+            return new
+        played, _ = self.given.parts(self.given.data, self.given.score)
+        kinds = {track.is_drum for track in played.tracks if len(track.notes)}
+        kept = [track for track in new.tracks if track.is_drum in kinds]
+        return with_tracks(new, kept)
 
     def _score(self, data: bytes) -> ScoreTick:
         """The music of the file so far, in which later ranges are empty."""
@@ -126,31 +139,56 @@ class Infill:
         place = self.given.places[number]
         return encode_gap(self.tokenizer, score, self.music, place, capacity * 3 // 8)
 
-    def _request(self, base: PieceRequest, number: int, gap: Gap) -> PieceRequest:
-        """The request for the bars of one range."""
+    def _request(self, base: PieceRequest, number: int, gap: Gap, data: bytes) -> PieceRequest:
+        """The request for the bars of one range of the file so far."""
         metre, controls = self._metres(gap.metres)
-        sampling = replace(base.sampling, metre=metre)
-        past = last_positions(self.tokenizer, gap.past, sampling.prompt_tokens)
+        most = base.sampling.prompt_tokens
+        split = self.given.split
+        around = self._beside(number, gap, data, most) if split else self._around(gap, most)
         return replace(
             base,
             form="",
             bars=gap.bars,
             controls=(*self.given.controls_of(number, gap.bars), *controls),
-            sampling=sampling,
-            prompt=to_prompt(past),
+            sampling=replace(base.sampling, metre=metre),
             whole=True,
-            after=to_prompt(gap.after),
-            keep=self.given.keep,
+            keep=self._keep,
             original=self._original(number, gap),
-            following=gap.following,
             positions=gap.positions,
+            **around,
         )
+
+    def _around(self, gap: Gap, most: int) -> dict[str, Any]:
+        """The music before some bars and after them."""
+        past = last_positions(self.tokenizer, gap.past, most)
+        after = to_prompt(gap.after)
+        return {"prompt": to_prompt(past), "after": after, "following": gap.following}
+
+    def _beside(self, number: int, gap: Gap, data: bytes, most: int) -> dict[str, Any]:
+        """The part that is written up to some bars, and the other notes, which are kept."""
+        place, lines = self.given.places[number], self.given.lines
+        ahead = next((line for line in lines if line > place.stop), place.stop)
+        written, beside = self.given.parts(data, self._score(data))
+        parts = TwoParts(written, beside, self.music).gap(self.tokenizer, gap, place, ahead)
+        parts = parts.cut(self.tokenizer, most)
+        return {
+            "prompt": to_prompt(parts.past),
+            "beside": to_prompt(parts.beside),
+            "after": (),  # rows to learn from have no music after them beside a given part
+            "following": gap.following + len(self.tokenizer.bar_starts(gap.after)),
+        }
+
+    @property
+    def _keep(self) -> str:
+        """What the model keeps of the bars; the melody is not its part."""
+        return "" if self.given.keep == MELODY else self.given.keep
 
     def _original(self, number: int, gap: Gap) -> tuple[Any, ...]:
         """The bars of a range as they are, where something of them is kept."""
-        if not self.given.keep:
+        if not self._keep:
             return ()
-        given, place = self.given.score, self.given.places[number]
+        place = self.given.places[number]
+        given, _ = self.given.parts(self.given.data, self.given.score)
         bars = (
             None
             if gap.positions

@@ -124,7 +124,8 @@ class Project:
         `SampleRequest` (`form`, `bars`, `seed`, `count`, `prompt`, `theme`, …) and sampling options
         (`temperature`, `guidance`, …; see `musictk.generation.sampling.Sampling`). With
         `infill="mine.mid", bars="9-12"` those bars of a file are written again, and all else in it
-        is kept; `count` candidates are ranked, the likeliest first.
+        is kept, with `track` also the other tracks, with `keep="melody"` the highest voice; `count`
+        candidates are ranked, the likeliest first.
         """
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {field.name for field in fields(SampleRequest)}

@@ -13,12 +13,11 @@ from musictk.config import build
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import require_writable
 from musictk.generation.compose import compose, context_length, remake
-from musictk.generation.keep import KEEPS
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
 from musictk.jobs.delivery import deliver
-from musictk.jobs.given_bars import GivenBars, check_controls, parse_bars
+from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
 from musictk.jobs.infill import Candidate, Infill
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import NamedMusic, find_music
@@ -30,7 +29,15 @@ from musictk.rendering.abc import abc_to_midi
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
-_OTHERS = ("prompt", "theme", "form", "new_only")  # uses of music that exclude each other
+# Uses of music that exclude each other.
+_OTHERS = (
+    "prompt",
+    "theme",
+    "form",
+    "new_only",
+    "accompany",
+    "program",
+)
 _ENDS = ("max_tokens", "metre")  # options of sampling that the given music decides
 
 
@@ -48,8 +55,8 @@ def check_infill(asked: SampleRequest) -> None:
                 f"--{name.replace('_', '-')} does not apply to --infill",
                 "the bars keep their number and their metres: leave it out",
             )
-    if asked.keep not in KEEPS:
-        raise UnknownNameError("part of music to keep", asked.keep, [*filter(None, KEEPS)])
+    if asked.keep not in KEPT:
+        raise UnknownNameError("part of music to keep", asked.keep, [*filter(None, KEPT)])
     if not str(asked.bars or "").strip():
         raise UsageError("--infill needs the bars to write again", "add --bars, such as 9-12")
 
@@ -74,7 +81,8 @@ def rewrite(
         samplers=asked.samplers,
     )
     whole = GivenBars(_midi(music), (), asked.controls, keep=asked.keep)
-    given = replace(whole, ranges=parse_bars(str(asked.bars), len(whole.lines) - 1))
+    ranges = parse_bars(str(asked.bars), len(whole.lines) - 1)
+    given = replace(whole, ranges=ranges).with_track(asked.track)
     return write_again(catalog, workspace, opened, asked.source, given, base, out, listener)
 
 
@@ -92,6 +100,7 @@ def write_again(
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     check_controls(given)
+    check_written(given)
     infill = Infill(runtime, tokenizer, given)
     request = infill.first(base)
     for row in {0, request.count - 1}:
@@ -170,7 +179,7 @@ def _announce(infill: Infill, request: PieceRequest, listener: SampleListener | 
             " the bars that are kept are written unchanged"
         )
     most = context_length(infill.runtime.manifest, request.sampling)
-    used = len(request.prompt) + len(request.after)
+    used = len(request.prompt) + len(request.after) + len(request.beside)
     if used >= most:
         listener.notice(
             f"the music around the bars has {used:,} positions and the model's context {most:,}:"

@@ -41,9 +41,10 @@ class SampleRequest:
     prompt: Path | None = None  # music to continue: see `find_music`
     theme: Path | None = None  # music to use as the first section of the form
     infill: Path | None = None  # music of which `bars` are written again
-    keep: str = ""  # with `infill`: what is kept of these bars, "rhythm" or "harmony"
+    keep: str = ""  # with `infill`: what is kept of these bars, "rhythm", "harmony", "melody"
     accompany: Path | None = None  # music beside which another part is written
-    track: str = ""  # with `accompany`: the track that is given; "": all
+    # With `accompany`: the track that is given; with `infill`: the one that is written. "": all.
+    track: str = ""
     program: str = ""  # with `accompany`: the instrument of the new part
     new_only: bool = False  # write the new bars without the prompt
 

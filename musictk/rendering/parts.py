@@ -17,6 +17,7 @@ from musictk.instruments import distance, instrument_name
 from musictk.rendering import smf
 from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, without_overlaps
 from musictk.rendering.midi import TimedEvent, channel_notes, opening_events
+from musictk.rendering.raw_notes import TrackChannel
 from musictk.rendering.ticks import TickScale
 
 _NEAREST = 32  # notes of a part, which define its register
@@ -33,18 +34,22 @@ class Part:
 
 
 class Parts:
-    """The parts of a file, of which the new notes get those of `tracks` (default: all).
+    """The parts of a file, of which those of `channels` get the new notes (default: all).
 
     `tick` is where the new notes begin.
     """
 
     def __init__(
-        self, file: smf.MidiFile, tick: int, tracks: Collection[int] | None = None
+        self, file: smf.MidiFile, tick: int, channels: Collection[TrackChannel] | None = None
     ) -> None:
         self._file, self._tick = file, tick
-        self._fixed = tracks is not None
+        self._fixed = channels is not None
         found = parts_of(file, tick)
-        self.known = [part for part in found if tracks is None or part.track in tracks]
+        self.known = [
+            part
+            for part in found
+            if channels is None or TrackChannel(part.track, part.channel) in channels
+        ]
         self.opened: dict[int, list[TimedEvent]] = {}  # of added parts: track -> its first events
         self._used = {
             message[0] & 15

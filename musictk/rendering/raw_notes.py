@@ -17,6 +17,22 @@ class NoteKey(NamedTuple):
     pitch: int
 
 
+class TrackChannel(NamedTuple):
+    """A channel on one track of a file."""
+
+    track: int
+    channel: int
+
+
+class NotePlace(NamedTuple):
+    """Where a note of a file is."""
+
+    track: int
+    channel: int
+    start: int  # ticks
+    pitch: int
+
+
 class RawNote(NamedTuple):
     """A note, and the indices of its events in the track."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from symusic.core import ScoreTick
@@ -17,7 +17,14 @@ from musictk.errors import UsageError
 from musictk.rendering import smf
 from musictk.rendering.channels import ChannelNotes
 from musictk.rendering.parts import Parts
-from musictk.rendering.raw_notes import NoteKey, close_notes, paired_notes
+from musictk.rendering.raw_notes import (
+    NoteKey,
+    NotePlace,
+    RawNote,
+    TrackChannel,
+    close_notes,
+    paired_notes,
+)
 from musictk.rendering.ticks import TickScale
 
 Range = tuple[int, int]  # first tick, and the tick after the last
@@ -32,21 +39,29 @@ class Spliced:
 
 
 def remove(
-    data: bytes, ranges: Collection[Range], tracks: Collection[int] | None = None
+    data: bytes,
+    ranges: Collection[Range],
+    channels: Collection[TrackChannel] | None = None,
+    kept: Collection[NotePlace] = (),
 ) -> Spliced:
-    """The file without the notes that begin in `ranges`, of `tracks` (default: of all).
+    """The file without the notes that begin in `ranges`, of `channels` (default: of all).
 
-    Notes that begin before a range and sound into it are kept whole: where such a note ended
-    because a removed one began, its note-off is added. Raises UsageError for a file of format 2,
-    and RejectedError for one that cannot be read.
+    The notes of `kept` stay. Notes that begin before a range and sound into it are kept whole:
+    where such a note ended because a removed one began, its note-off is added. Raises UsageError
+    for a file of format 2, and RejectedError for one that cannot be read.
     """
     file = _read(data)
     count, written = 0, []
     for index, events in enumerate(file.tracks):
-        chosen = tracks is None or index in tracks
-        kept, removed = _without(events, file.ends[index], ranges if chosen else ())
-        written.append(kept)
-        count += removed
+        chosen = [
+            note
+            for note in paired_notes(events, file.ends[index])
+            if any(start <= note.start < stop for start, stop in ranges)
+            and (channels is None or TrackChannel(index, note.key.channel) in channels)
+            and NotePlace(index, note.key.channel, note.start, note.key.pitch) not in kept
+        ]
+        written.append(_without(events, file.ends[index], chosen))
+        count += len(chosen)
     return Spliced(smf.dump(replace(file, tracks=tuple(written))), count)
 
 
@@ -57,22 +72,22 @@ def insert(
     place: Range,
     quarter: int,
     by_program: bool,
-    tracks: Collection[int] | None = None,
+    channels: Collection[TrackChannel] | None = None,
     begins: int | None = None,
 ) -> Spliced:
     """The file `data` with the notes of `new` that begin in the range `place`.
 
-    `given` is the file before notes were removed, whose parts get the new notes: those of `tracks`,
-    or all. The file has `quarter` ticks per quarter note, and tick 0 of `new` is its tick `begins`,
-    by default the first of the range. A new note ends where a kept note of its pitch and channel
-    begins; one that begins while such a note sounds is left out.
+    `given` is the file before notes were removed, whose parts get the new notes: those of
+    `channels`, or all. The file has `quarter` ticks per quarter note, and tick 0 of `new` is its
+    tick `begins`, by default the first of the range. A new note ends where a kept note of its pitch
+    and channel begins; one that begins while such a note sounds is left out.
     """
     file, before = _read(data), _read(given)
-    parts = Parts(before, place[0], tracks)
+    parts = Parts(before, place[0], channels)
     scale = TickScale(new.ticks_per_quarter, quarter, place[0] if begins is None else begins)
     notes = parts.assign(new, scale, by_program)
     notes = notes.where((notes.start >= place[0]) & (notes.start < place[1]))
-    added = _free(notes, _sounding(file))
+    added = _free(notes, _sounding(file), max(place[1], *before.ends))
     joined, ends = [list(track) for track in file.tracks], list(file.ends)
     for index, opening in sorted(parts.opened.items()):
         if any(parts.known[note.part].track == index for note in added):
@@ -102,18 +117,13 @@ def _read(data: bytes) -> smf.MidiFile:
 
 
 def _without(
-    events: tuple[smf.Event, ...], end: int, ranges: Iterable[Range]
-) -> tuple[tuple[smf.Event, ...], int]:
-    """A track without the notes that begin in the ranges, and their number."""
-    chosen = [
-        note
-        for note in paired_notes(events, end)
-        if any(start <= note.start < stop for start, stop in ranges)
-    ]
+    events: tuple[smf.Event, ...], end: int, chosen: Sequence[RawNote]
+) -> tuple[smf.Event, ...]:
+    """A track without the chosen notes."""
     if not chosen:
-        return events, 0
-    kept = close_notes(events, end, {note.key for note in chosen}, {note.on for note in chosen})
-    return tuple(kept), len(chosen)
+        return events
+    keys, ons = {note.key for note in chosen}, {note.on for note in chosen}
+    return tuple(close_notes(events, end, keys, ons))
 
 
 @dataclass(frozen=True)
@@ -138,8 +148,11 @@ def _sounding(file: smf.MidiFile) -> dict[NoteKey, list[Range]]:
     return found
 
 
-def _free(notes: ChannelNotes, sounding: dict[NoteKey, list[Range]]) -> list[_NewNote]:
-    """The new notes, shortened or left out so that they do not meet a kept note."""
+def _free(notes: ChannelNotes, sounding: dict[NoteKey, list[Range]], last: int) -> list[_NewNote]:
+    """The new notes, shortened or left out so that they do not meet a kept note.
+
+    None sounds after the tick `last`.
+    """
     columns = (notes.start, notes.end, notes.pitch, notes.velocity, notes.channel, notes.track)
     found = []
     for start, end, pitch, velocity, channel, part in zip(
@@ -152,7 +165,7 @@ def _free(notes: ChannelNotes, sounding: dict[NoteKey, list[Range]]) -> list[_Ne
             continue
         if at < len(kept):
             end = min(end, kept[at][0])
-        found.append(_NewNote(start, end, key, velocity, part))
+        found.append(_NewNote(start, min(end, last), key, velocity, part))
     return found
 
 

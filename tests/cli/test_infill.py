@@ -74,6 +74,40 @@ def test_the_harmony_of_the_bars_is_kept(shell: Shell) -> None:
     assert kept(shell.directory / "out.mid", 9, 10) == kept(shell.directory / GIVEN, 9, 10)
 
 
+def by_track(path: Path) -> list[list[tuple[int, int, int, int]]]:
+    """The notes of each track."""
+    return [
+        sorted((note.time, note.duration, note.pitch, note.velocity) for note in track.notes)
+        for track in ScoreTick(path).tracks
+    ]
+
+
+def test_one_track_of_the_bars_is_written_again(shell: Shell) -> None:
+    asked = ("sample", "--infill", GIVEN, "--bars", "9-10,13", "--track", "2")
+    made = shell.json(*asked, "--count", "2", "--seed", "1", "-o", "out.mid")
+    given = shell.directory / GIVEN
+    assert made[0]["rewritten"]["nats"] <= made[1]["rewritten"]["nats"]
+    for row in made:
+        out = shell.directory / row["path"]
+        assert by_track(out)[0] == by_track(given)[0]
+        assert by_track(out)[1] != by_track(given)[1]
+        assert kept(out, 9, 13) == kept(given, 9, 13)
+    shell("sample", "--like", str(made[1]["id"]), "-o", "again.mid")
+    first, again = (shell.directory / name for name in ("out-2.mid", "again.mid"))
+    assert first.read_bytes() == again.read_bytes()
+
+
+def test_the_melody_of_the_bars_is_kept(shell: Shell) -> None:
+    asked = ("sample", "--infill", GIVEN, "--bars", "9-10", "--keep", "melody")
+    (made,) = shell.json(*asked, "--seed", "1", "-o", "out.mid")
+    given, out = shell.directory / GIVEN, shell.directory / "out.mid"
+    assert kept(out, 9, 10) == kept(given, 9, 10)
+    assert set(by_track(given)[0]) <= set(by_track(out)[0])  # the right hand is above the left
+    assert made["rewritten"]["removed"] > 0
+    shell("sample", "--like", str(made["id"]), "-o", "again.mid")
+    assert (shell.directory / "again.mid").read_bytes() == out.read_bytes()
+
+
 def test_every_runtime_writes_bars_again(shell: Shell) -> None:
     shell("export", "--onnx", "--torchscript")
     given = kept(shell.directory / GIVEN, 9, 10)
@@ -84,6 +118,13 @@ def test_every_runtime_writes_bars_again(shell: Shell) -> None:
         shell("sample", "--like", str(made["id"]), "-o", "again.mid")
         first, again = (shell.directory / name for name in ("out.mid", "again.mid"))
         assert first.read_bytes() == again.read_bytes()
+        for more in (("--track", "2"), ("--keep", "melody")):
+            (made,) = shell.json(*asked, *more, "-o", "part.mid")
+            melody, out = (by_track(shell.directory / name)[0] for name in (GIVEN, "part.mid"))
+            assert set(melody) <= set(out)
+            shell("sample", "--like", str(made["id"]), "-o", "again.mid")
+            first, again = (shell.directory / name for name in ("part.mid", "again.mid"))
+            assert first.read_bytes() == again.read_bytes()
 
 
 def test_the_last_bar_of_a_tune_in_abc(shell: Shell) -> None:
@@ -110,6 +151,9 @@ def test_a_section_is_written_again(shell: Shell) -> None:
         (f"--infill {GIVEN} --bars 9 --form A", "--infill cannot be combined with --form"),
         ("--keep rhythm", "--keep needs the bars to write again; add --infill FILE --bars 9-12"),
         (f"--infill {GIVEN} --bars 9 --keep it", "no part of music to keep 'it'"),
+        (f"--infill {GIVEN} --bars 9 --track viola", "no track 'viola'; it has: 1 "),
+        (f"--infill {GIVEN} --bars 9 --program Cello", "--infill cannot be combined with --progra"),
+        ("--track 2", "of which to rewrite a part; add --accompany FILE or --infill FILE"),
         ("--bars 9-12", "--bars '9-12' is not a number of bars; for bars of a file: --infill FILE"),
         ("--bars -2", "--bars '-2' is not a number of bars"),
         ("--section B", "to rewrite it, add --like ID"),

@@ -110,9 +110,11 @@ def test_metres_are_those_of_the_given_part(name: str) -> None:
     assert {(sign.numerator, sign.denominator) for sign in music.time_signatures} == {(3, 4)}
 
 
+@pytest.mark.parametrize("bars", [0, 1, 2])
 @pytest.mark.parametrize("name", NAMES)
-def test_sampling_predicts_what_training_does(name: str, tmp_path: Path) -> None:
-    """The logits of a part that is written are those of its training row."""
+def test_sampling_predicts_what_training_does(name: str, bars: int, tmp_path: Path) -> None:
+    """The logits of a part that is written are those of its training row, also after `bars` of it
+    that are the prompt."""
     own, controls = tokenizer(name), Controls.available(tokenizer(name), ["role"])
     model = load_untrained(own, controls=controls)
     given, part = melody(name, bars=3), melody(name, 1, bars=3)
@@ -121,7 +123,9 @@ def test_sampling_predicts_what_training_does(name: str, tmp_path: Path) -> None
     inputs = row.inputs[0][: len(given) + len(part) + 1]
     trained = model.begin(1).step(inputs[None], ids[None, : len(inputs)])[0]
     trained = trained[row.mask[0][: len(inputs)]][: len(part)]
-    sampled = np.array(list(logits_of(model, name, given, part)))
+    starts = [*own.bar_starts(part).tolist(), len(part)]
+    sampled = np.array(list(logits_of(model, name, given, part, starts[bars])))
+    trained = trained[starts[bars] :]
     assert sampled.shape == trained.shape
     assert sampled == pytest.approx(trained, abs=2e-4)
 
@@ -146,18 +150,20 @@ def training_row(folder: Path, name: str, given: NDArray[Any], part: NDArray[Any
 
 
 def logits_of(
-    model: Runtime, name: str, given: NDArray[Any], part: NDArray[Any]
+    model: Runtime, name: str, given: NDArray[Any], part: NDArray[Any], begin: int
 ) -> Iterator[NDArray[np.float32]]:
-    """What is predicted before each position of a part that is written beside another."""
-    own, form, nothing = tokenizer(name), parse("A", 3), given[:0]
-    facts = measure(own, given, model.manifest.controls).ids
-    plan = plan_bars(model.manifest.controls, own, form, (), facts[:0], False, True, beside=facts)
+    """What is predicted before each position of a part, from `begin` on, beside another."""
+    own, prompt = tokenizer(name), part[:begin]
+    controls = model.manifest.controls
+    facts, before = (measure(own, each, controls).ids for each in (given, prompt))
+    form = parse("A", 3 - len(before))
+    plan = plan_bars(controls, own, form, (), before, False, True, beside=facts)
     sampling = Sampling(guidance=1.0)
-    draft = Draft(own, form, plan, Opening(nothing), sampling, 10_000, Noise(0, 0))
+    draft = Draft(own, form, plan, Opening(prompt, whole=True), sampling, 10_000, Noise(0, 0))
     request = PieceRequest(sampling=sampling)
     contexts = RowContexts(model, own, request, 512, [draft], plan, given)
     contexts.begin()
-    for position in part:
+    for position in part[begin:]:
         yield contexts.predict()[0]
         if draft.begins_bar(position):
             draft.begin_bar(position)
@@ -219,7 +225,9 @@ def test_a_model_without_the_control_says_so() -> None:
         write("remi", melody("remi"), untrained("remi"))
 
 
-def test_a_given_part_has_no_prompt_or_form_beside_it() -> None:
-    for other in ({"form": "AB"}, {"prompt": (5,)}):
-        with pytest.raises(UsageError, match="cannot have a form or a prompt"):
+def test_a_given_part_has_no_form_beside_it_and_no_music_after_it() -> None:
+    for other in ({"form": "AB"}, {"after": (5,)}, {"prompt": (5,), "theme": 1}):
+        with pytest.raises(UsageError, match="no form and no music after it"):
             PieceRequest.read({"beside": (4,), **other})
+    with pytest.raises(UsageError, match="a prompt beside a given part has whole bars"):
+        PieceRequest.read({"beside": (4,), "prompt": (5,)})

@@ -21,6 +21,7 @@ from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
 from musictk.reading.reasons import RejectedError
 from musictk.rendering import smf
+from musictk.rendering.raw_notes import TrackChannel, paired_notes
 from musictk.rendering.splice import insert, remove
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
@@ -152,17 +153,28 @@ def test_new_notes_of_chosen_tracks(
 ) -> None:
     data = checked(file_of(found))
     played = [
-        index
+        TrackChannel(index, message[0] & 15)
         for index, track in enumerate(smf.read(data).tracks)
-        if any(message[0] >> 4 == 9 and message[2] for _, message in track)
+        for _, message in track
+        if message[0] >> 4 == 9 and message[2]
     ]
     assume(played)
     removed = remove(data, [place], played[:1]).data
-    made = insert(removed, data, music(new), place, 4, by_program=False, tracks=played[:1])
-    for index, (given_track, written) in enumerate(
-        zip(smf.read(data).tracks, smf.read(made.data).tracks, strict=True)
-    ):
-        assert index == played[0] or given_track == written
+    made = insert(removed, data, music(new), place, 4, by_program=False, channels=played[:1])
+    before, after = smf.read(data), smf.read(made.data)
+    for index, (given_track, written) in enumerate(zip(before.tracks, after.tracks, strict=True)):
+        if index != played[0].track:
+            assert given_track == written
+            continue
+        others = [
+            [
+                note[:3]
+                for note in paired_notes(track, file.ends[index])
+                if note.key.channel != played[0].channel
+            ]
+            for file, track in ((before, given_track), (after, written))
+        ]
+        assert others[0] == others[1]
 
 
 @pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)

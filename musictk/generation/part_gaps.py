@@ -1,0 +1,98 @@
+"""Bars of one part to write beside the other notes of these bars, as a tokenizer encodes both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import ScoreTick
+
+from musictk.errors import UsageError
+from musictk.generation.gaps import BarRange, Gap, from_tick, without
+from musictk.generation.prompts import encode_before, last_positions, with_note
+from musictk.generation.request import from_prompt
+from musictk.tokens import Tokenizer
+
+_LONG = 8  # quarter notes: a bar of a tokenizer is rarely longer
+_ATTEMPTS = 4
+
+Sequence = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class PartGap:
+    """Bars of a part to write, the earlier bars of this part, and the other part."""
+
+    past: Sequence  # whole bars of the part to write; may be empty
+    beside: Sequence  # the bars of the other part: those of `past`, of the gap, and one more
+
+    def cut(self, tokenizer: Tokenizer, most: int) -> PartGap:
+        """With the last `most` positions of the past, from a bar line on; 0: all of them."""
+        past = last_positions(tokenizer, self.past, most)
+        left_out = len(tokenizer.bar_starts(self.past)) - len(tokenizer.bar_starts(past))
+        return PartGap(past, self.beside[tokenizer.bar_starts(self.beside)[left_out] :])
+
+
+@dataclass(frozen=True)
+class TwoParts:
+    """The part that is written and the other part of some music."""
+
+    written: ScoreTick
+    beside: ScoreTick
+    music: ScoreTick  # some that the tokenizer has decoded
+
+    def gap(self, tokenizer: Tokenizer, gap: Gap, place: BarRange, ahead: int) -> PartGap:
+        """The two parts around some bars, whose music as a whole has the gap `gap`.
+
+        `ahead` is the bar line (tick) up to which the other part is given. Raises UsageError where
+        the tokenizer has no whole bars of it.
+        """
+        past, exact = self._before(tokenizer, self.written, place.start)
+        if gap.aligned and exact and _count(tokenizer, past) == _count(tokenizer, gap.past):
+            beside, exact = self._before(tokenizer, self.beside, ahead)
+            least = _count(tokenizer, past) + gap.bars
+            if exact and least <= _count(tokenizer, beside) <= least + 1:
+                return PartGap(past, beside)
+        return self._joined(tokenizer, gap, past, place, ahead)
+
+    def _joined(
+        self, tokenizer: Tokenizer, gap: Gap, past: Sequence, place: BarRange, ahead: int
+    ) -> PartGap:
+        """The other part before the bars and from them on, encoded separately."""
+        before, _ = self._before(tokenizer, self.beside, place.start)
+        common = min(_count(tokenizer, past), _count(tokenizer, before))
+        later = from_tick(without(self.beside, ahead, None), place.start)
+        music = self._bars(tokenizer, later, gap.bars + (ahead > place.stop))
+        return PartGap(
+            _last_bars(tokenizer, past, common),
+            np.concatenate([_last_bars(tokenizer, before, common), music]),
+        )
+
+    def _before(self, tokenizer: Tokenizer, part: ScoreTick, line: int) -> tuple[Sequence, bool]:
+        """The whole bars of a part up to a bar line, and whether they begin where it does."""
+        if not line:
+            return from_prompt((), tokenizer.space), True
+        return encode_before(tokenizer, without(part, line, None), self.music, line)
+
+    def _bars(self, tokenizer: Tokenizer, part: ScoreTick, count: int) -> Sequence:
+        """The first `count` bars of a part, also where it is silent."""
+        tick = part.ticks_per_quarter * _LONG * (count + 1)
+        for _ in range(_ATTEMPTS):
+            sequence = tokenizer.encode(with_note(part, tick, self.music))
+            starts = tokenizer.bar_starts(sequence)
+            if len(starts) > count:
+                return sequence[: starts[count]]
+            tick *= 2
+        raise UsageError("the model cannot read the bars of the other part", "try another run")
+
+
+def _count(tokenizer: Tokenizer, sequence: Sequence) -> int:
+    return len(tokenizer.bar_starts(sequence))
+
+
+def _last_bars(tokenizer: Tokenizer, sequence: Sequence, count: int) -> Sequence:
+    if not count:
+        return sequence[:0]
+    return sequence[tokenizer.bar_starts(sequence)[-count] :]

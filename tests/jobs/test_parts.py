@@ -1,0 +1,252 @@
+"""Some notes of bars are written again beside the others of these bars, which are kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mido import Message, MidiFile
+from symusic.core import ScoreTick
+
+from musictk.catalog import Catalog
+from musictk.errors import MusictkError
+from musictk.jobs.bundles import ModelSource
+from musictk.jobs.sample import repeat_sample, sample
+from musictk.jobs.samples import SampleBatch, SampleRequest
+from musictk.music import bars
+from musictk.rendering import smf
+from musictk.workspace import Workspace
+
+from .conftest import BACH, Room
+from .given_music import QUARTER, add, band, note, two_hands
+
+TOKENIZERS = ("remi", "events", "pianoroll")
+MUSETTE = BACH / "musette_anh126.mid"
+PIECES = sorted(BACH.parent.rglob("*.mid"))[::12]
+
+
+class Studio:
+    """A workspace with a run of each tokenizer."""
+
+    def __init__(self, room: Room, folder: Path) -> None:
+        self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
+        programs = {"tokens": {"programs": True}}
+        self.runs = {
+            name: room.train(arch="gpt", tokenizer=name).run for name in ("remi", "pianoroll")
+        }
+        self.runs["events"] = "gpt-1"
+        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", groups=programs).run
+        self.runs["old"] = room.train(arch="gpt", tokenizer="remi", controls=()).run
+
+    def sample(self, name: str, **asked: Any) -> tuple[Path, SampleBatch]:
+        out = self.folder / f"{name}.mid"
+        source = ModelSource(run=self.runs[name])
+        request = SampleRequest(**{"source": source, "seed": 3, **asked})
+        return out, sample(self.catalog, self.workspace, request, out)
+
+
+@pytest.fixture(scope="module")
+def studio(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    root = tmp_path_factory.mktemp("studio") / "work"
+    shutil.copytree(ingested, root, symlinks=True)
+    workspace = Workspace(root)
+    with Catalog.open(workspace.catalog_url, root) as catalog:
+        yield Studio(Room(catalog, workspace), tmp_path_factory.mktemp("out"))
+
+
+Found = tuple[int, int, int, int]  # start, end, pitch, velocity
+
+
+def notes_of(path: Path) -> list[list[Found]]:
+    """The notes of each track, by an independent reader of files."""
+    return [
+        sorted((note.time, note.end, note.pitch, note.velocity) for note in track.notes)
+        for track in ScoreTick(path).tracks
+    ]
+
+
+def inside(path: Path, *ranges: tuple[int, int]) -> list[range]:
+    """The ticks of ranges of bars."""
+    lines = [int(line) for line in bars(ScoreTick(path))]
+    return [range(lines[first - 1], lines[last]) for first, last in ranges]
+
+
+def melody_of(path: Path) -> set[tuple[int, int]]:
+    """(start, pitch) of the highest note of each onset, where no higher note is held."""
+    found = sorted(each for track in notes_of(path) for each in track)
+    return {
+        (start, pitch)
+        for start, end, pitch, _ in found
+        if not any(
+            other[2] > pitch
+            and (
+                other[0] == start
+                or (other[0] < start < other[1] and 2 * other[1] > start + _end(found, start))
+            )
+            for other in found
+        )
+    }
+
+
+def _end(found: list[Found], start: int) -> int:
+    """The end of the highest note of an onset."""
+    return max((pitch, end) for at, end, pitch, _ in found if at == start)[1]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)
+def test_only_one_track_changes(studio: Studio, name: str, path: Path) -> None:
+    before = smf.read(path.read_bytes())
+    ranges = [(2, 3), (6, 6)]
+    out, batch = studio.sample(name, infill=path, bars="6,2-3", track="2")
+    after = smf.read(out.read_bytes())
+    played = [
+        number
+        for number, track in enumerate(before.tracks)
+        if any(message[0] >> 4 == 9 for _, message in track)
+    ]
+    for number, (given, written) in enumerate(zip(before.tracks, after.tracks, strict=True)):
+        assert number == played[1] or given == written
+    places = inside(path, *ranges)
+    for given_notes, new_notes in zip(notes_of(path), notes_of(out), strict=False):
+        kept = [each for each in given_notes if not any(each[0] in place for place in places)]
+        assert kept == [each for each in new_notes if not any(each[0] in place for place in places)]
+    assert batch.made[0].rewritten is not None
+    assert batch.made[0].rewritten.bars == tuple(ranges)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)
+def test_the_melody_stays(studio: Studio, name: str, path: Path) -> None:
+    out, batch = studio.sample(name, infill=path, bars="2-4", keep="melody")
+    (place,) = inside(path, (2, 4))
+    melody = melody_of(path)
+    before, after = (
+        Counter(each for track in notes_of(one) for each in track) for one in (path, out)
+    )
+    kept = Counter(
+        each for each in before.elements() if each[0] not in place or each[::2][:2] in melody
+    )
+    assert kept <= after
+    rewritten = batch.made[0].rewritten
+    assert rewritten is not None
+    assert (before - kept).total() == rewritten.removed
+    assert (after - kept).total() == rewritten.written
+    for track in notes_of(out):  # nothing is struck while it sounds
+        struck = [each for each in track if each in kept]
+        for start, end, pitch, _ in (each for each in track if each not in kept):
+            assert not any(
+                each[2] == pitch and each[0] < end and start < each[1] for each in struck
+            )
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("asked", [{"track": "left hand"}, {"keep": "melody"}])
+@pytest.mark.parametrize(("metre", "pickup"), [((3, 4), 0), ((7, 8), 0), ((4, 4), 0.5)])
+@pytest.mark.parametrize("place", ["1-2", "3-4", "5-6"])
+def test_metres_and_pickups(
+    studio: Studio,
+    tmp_path: Path,
+    name: str,
+    asked: dict[str, str],
+    metre: tuple[int, int],
+    pickup: float,
+    place: str,
+) -> None:
+    given = two_hands(tmp_path / "mine.mid", metre, bars=6, pickup=pickup)
+    out, batch = studio.sample(name, infill=given, bars=place, **asked)
+    before, after = smf.read(given.read_bytes()), smf.read(out.read_bytes())
+    if "track" in asked:
+        assert before.tracks[:2] == after.tracks[:2]
+    assert batch.made[0].rewritten is not None
+    assert batch.made[0].rewritten.removed > 0
+
+
+@pytest.mark.parametrize("asked", [{"track": "2"}, {"keep": "melody"}])
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_candidates_are_ranked_and_repeated(
+    studio: Studio, tmp_path: Path, name: str, asked: dict[str, str]
+) -> None:
+    _, batch = studio.sample(name, infill=MUSETTE, bars="2-3,5", count=3, **asked)
+    likely = [made.rewritten.nats for made in batch.made if made.rewritten is not None]
+    assert likely == sorted(likely)
+    assert len(likely) == 3
+    again = tmp_path / "again.mid"
+    for made in batch.made:
+        assert made.id is not None
+        repeated = repeat_sample(studio.catalog, studio.workspace, made.id, again)
+        assert again.read_bytes() == made.path.read_bytes()
+        assert repeated.made[0].rewritten == made.rewritten
+
+
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_the_other_track_is_given(studio: Studio, tmp_path: Path, name: str) -> None:
+    """Other notes of the other track in these bars, and the part is another."""
+    first, _ = studio.sample(name, infill=MUSETTE, bars="5-8", track="2")
+    first = first.rename(tmp_path / "first.mid")
+    file = MidiFile(MUSETTE)
+    for message in file.tracks[1]:
+        if message.type in ("note_on", "note_off"):
+            message.note += 7
+    file.save(tmp_path / "moved.mid")
+    second, _ = studio.sample(name, infill=tmp_path / "moved.mid", bars="5-8", track="2")
+    assert notes_of(first)[1] != notes_of(second)[1]
+
+
+def test_a_channel_of_a_file_with_one_track(studio: Studio, tmp_path: Path) -> None:
+    given = band(tmp_path / "mine.mid")
+    for track, channel in (("violin", 2), ("Cello", 5)):
+        out, _ = studio.sample("programs", infill=given, bars="2", track=track)
+        before, after = (
+            [each for each in smf.read(path.read_bytes()).tracks[0] if each[1][0] & 15 != channel]
+            for path in (given, out)
+        )
+        assert before == after
+
+
+def test_the_rhythm_of_one_track_is_kept(studio: Studio) -> None:
+    out, _ = studio.sample("remi", infill=MUSETTE, bars="5-6", track="2", keep="rhythm")
+    before, after = notes_of(MUSETTE), notes_of(out)
+    assert before[0] == after[0]
+    assert [each[:2] for each in before[1]] == [each[:2] for each in after[1]]
+
+
+def test_the_only_track_is_the_whole(studio: Studio, tmp_path: Path) -> None:
+    file = MidiFile(type=1, ticks_per_beat=QUARTER)
+    played = [each for beat in range(16) for each in note(beat, 1, 60 + beat % 5)]
+    add(file.add_track("tune"), (0, Message("program_change", program=6)), *played)
+    file.save(given := tmp_path / "mine.mid")
+    whole, _ = studio.sample("remi", infill=given, bars="2")
+    whole = whole.rename(tmp_path / "whole.mid")
+    alone, _ = studio.sample("remi", infill=given, bars="2", track="tune")
+    assert whole.read_bytes() == alone.read_bytes()
+    with pytest.raises(MusictkError, match="all notes are of the melody"):
+        studio.sample("remi", infill=given, bars="2", keep="melody")
+
+
+@pytest.mark.parametrize(
+    ("asked", "says"),
+    [
+        ({"track": "viola"}, "has no track 'viola'"),
+        ({"track": "7"}, "has no track '7'"),
+        ({"track": "2", "bars": "90"}, "outside the piece"),
+        ({"keep": "tune"}, "no part of music to keep 'tune'"),
+        ({"accompany": MUSETTE}, "--infill cannot be combined with --accompany"),
+        ({"program": "Violin"}, "--infill cannot be combined with --program"),
+    ],
+)
+def test_bad_requests_are_refused(studio: Studio, asked: dict[str, Any], says: str) -> None:
+    with pytest.raises(MusictkError) as error:
+        studio.sample("remi", **{"infill": MUSETTE, "bars": "3", **asked})
+    assert says in str(error.value)
+    assert error.value.hint
+
+
+def test_a_model_trained_before_says_so(studio: Studio) -> None:
+    for asked in ({"track": "2"}, {"keep": "melody"}):
+        with pytest.raises(MusictkError, match="not trained to write beside a given part"):
+            studio.sample("old", infill=MUSETTE, bars="5-8", **asked)
