@@ -19,6 +19,7 @@ from torch import Tensor
 
 from musictk.config import build
 from musictk.controls import Controls
+from musictk.controls.arrangement import Remaining, Role
 from musictk.model.contract import Architecture
 from musictk.model.network import Network, NetworkConfig, loss
 from musictk.tokens import Frames, Space, Tokens
@@ -30,7 +31,7 @@ SMALL = {"dim": 32, "depth": 2, "heads": 4}
 LENGTH = 70
 CLOSE = 1e-5  # single precision, between ways to cut the same sequence into chunks
 STEPS = 1024  # of greedy decoding
-CONTROLS = Controls(("one", "two"), ((5,), (4, 4)))  # of bars of _BAR positions
+CONTROLS = Controls.of([Role(), Remaining()])  # those of the core; of bars of _BAR positions
 _BAR = 16
 
 
