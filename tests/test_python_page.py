@@ -36,6 +36,7 @@ def test_the_programs_run_as_printed(folder: Path, capsys: pytest.CaptureFixture
         runpy.run_path(str(page))
     written = {path.name for path in folder.glob("*.mid")} - {"mine.mid"}
     names = ["out", "mixed", "waltz", "continued", "answered", "again", "fast", "form", "other"]
+    names += ["bass", "hand", "below"]
     names += [f"takes-{n}" for n in (1, 2, 3)] + [f"filled-{n}" for n in (1, 2, 3, 4)]
     assert written == {f"{name}.mid" for name in names}
     assert (folder / "again.mid").read_bytes() == (folder / "takes-1.mid").read_bytes()
