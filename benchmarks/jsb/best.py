@@ -3,9 +3,9 @@
     python -m benchmarks.jsb.best Jsb16thSeparated.json --runs DIRECTORY [--seeds 0 1 2] [--save]
 
 Scored as `benchmarks.jsb.train` scores: the last network, without averaging over networks or keys.
-Each finished seed is kept in DIRECTORY and not trained again: a stopped command continues with the
-seed it was at, and seeds trained by several commands make one table. The table is written after
-each seed. With OMP_NUM_THREADS=1, CPU seconds are those of one core.
+Each finished seed is kept in DIRECTORY and not trained again: a stopped command continues at the
+last checkpoint of its seed, and seeds trained by several commands make one table, which is written
+after each seed. With OMP_NUM_THREADS=1, CPU seconds are those of one core.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def main() -> None:
 def finished(data: Path, file: Path, values: dict[str, Any]) -> dict[str, Any]:
     """The figures of one run: those in `file`, or of a run that is made now."""
     if not file.exists():
-        write_json(file, run("gpt", values, load(data, TRANSPOSE)))
+        write_json(file, run("gpt", values, load(data, TRANSPOSE), file.with_suffix("")))
     result: dict[str, Any] = read_json(file)
     if result["set"] != json.loads(json.dumps(values)):
         raise SystemExit(f"{file} was made with other settings: give another --runs")

@@ -24,7 +24,7 @@ import torch
 
 from benchmarks.jsb.chorales import BAR, SPACE, Chorales, load
 from musictk.config import plain
-from musictk.files import write_json
+from musictk.files import read_json, write_json
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.model.manifest import Manifest
@@ -42,21 +42,35 @@ RESULTS = Path(__file__).parents[1] / "results"
 
 
 class Printer(SilentListener):
-    """A line now and then."""
+    """A line now and then, and the CPU seconds of a run, also over several commands, in `path`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._before = read_json(path)["cpu_seconds"] if path.exists() else 0.0
+        self._began = time.process_time()
+
+    @property
+    def spent(self) -> float:
+        return float(self._before) + time.process_time() - self._began
 
     def stepped(self, report: Report) -> None:
         if report.step % 100 == 0:
             speed = f"{report.positions_per_second:.0f} tokens/s"
-            print(f"{report.step:6} {report.loss:.4f} {speed} cpu {time.process_time():.0f} s")
+            print(f"{report.step:6} {report.loss:.4f} {speed} cpu {self.spent:.0f} s", flush=True)
+            write_json(self._path, {"cpu_seconds": self.spent})
 
     def evaluated(self, evaluation: Evaluation) -> None:
         print(f"{evaluation.step:6} valid {evaluation.nll:.4f} (bigram {evaluation.baseline:.4f})")
 
 
 def fit(
-    arch: str, model: dict[str, Any], settings: TrainSettings, splits: dict[str, Chorales]
+    arch: str,
+    model: dict[str, Any],
+    settings: TrainSettings,
+    splits: dict[str, Chorales],
+    folder: Path,
 ) -> tuple[Network, dict[str, Any]]:
-    """The last network of a run, and what training took."""
+    """The last network of a run, and what training took; a run in `folder` is resumed."""
     kind = registry().load("architecture", arch)
     config = config_for(kind, None, model)
     manifest = Manifest(
@@ -73,18 +87,19 @@ def fit(
     )
     torch.manual_seed(settings.loop.seed)
     network = bundle.build_network(manifest)
-    began = time.process_time()
-    with tempfile.TemporaryDirectory() as folder:
-        outcome = train(
-            LanguageModeling(network, manifest, splits["train"], splits["valid"]),
-            settings,
-            Path(folder),
-            Printer(),
-        )
+    folder.mkdir(parents=True, exist_ok=True)
+    printer = Printer(folder / "cpu_seconds.json")
+    outcome = train(
+        LanguageModeling(network, manifest, splits["train"], splits["valid"]),
+        settings,
+        folder,
+        printer,
+        resume=(folder / "last").exists(),
+    )
     if outcome.interrupted:
         raise SystemExit(f"stopped at step {outcome.step}: no figure of a whole run")
     return network, {
-        "cpu_seconds": round(time.process_time() - began, 1),
+        "cpu_seconds": round(printer.spent, 1),
         "parameters": sum(each.numel() for each in network.parameters()),
         "tokens_seen": settings.schedule.steps * settings.loop.batch * settings.loop.length,
         "tokens_per_second": round(outcome.positions_per_second, 1),
@@ -124,11 +139,19 @@ def parse(items: Sequence[str]) -> dict[str, Any]:
     return {key: json.loads(value) if value[:1] == "[" else value for key, value in pairs}
 
 
-def run(arch: str, values: dict[str, Any], splits: dict[str, Chorales]) -> dict[str, Any]:
-    """Train with the `values` of settings and architecture, and score the last network."""
+def run(
+    arch: str, values: dict[str, Any], splits: dict[str, Chorales], folder: Path | None = None
+) -> dict[str, Any]:
+    """Train with the `values` of settings and architecture, and score the last network.
+
+    With a `folder`, a run that was stopped is resumed there.
+    """
+    if folder is None:
+        with tempfile.TemporaryDirectory() as temporary:
+            return run(arch, values, splits, Path(temporary))
     settings = TrainSettings().but(**{k: v for k, v in values.items() if k in GROUP_OF})
     network, took = fit(
-        arch, {k: v for k, v in values.items() if k not in GROUP_OF}, settings, splits
+        arch, {k: v for k, v in values.items() if k not in GROUP_OF}, settings, splits, folder
     )
     length = settings.loop.length
     result = {"arch": arch, "set": values, **took}
