@@ -21,7 +21,7 @@ from musictk.export.staging import staged_export
 from musictk.export.vocabulary import write_vocabulary
 from musictk.files import atomic
 from musictk.model.bundle import with_progress
-from musictk.model.manifest import WEIGHTS, Manifest
+from musictk.model.manifest import CONDITION_WEIGHTS, WEIGHTS, Manifest
 from musictk.model.network import Network
 from musictk.runtime import Runtime, load
 from musictk.runtime.torch import Torch
@@ -142,7 +142,7 @@ def _write_tables(network: Network, initial: Sequence[Tensor], path: Path) -> No
     tensors = {
         name: value
         for name, value in network.state_dict().items()
-        if name.startswith(("tables.", "controls."))
+        if name.startswith(CONDITION_WEIGHTS)
     }
     for slot, value in enumerate(initial):
         if bool(value.any()):

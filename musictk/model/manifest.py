@@ -20,6 +20,7 @@ from musictk.tokens import Space, Tokenizer, space_from, space_to
 
 FORMAT = 1
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+CONDITION_WEIGHTS = ("tables.", "controls.")  # how the names of weights begin that make conditions
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from musictk.model.manifest import WEIGHTS, Manifest
+from musictk.model.manifest import CONDITION_WEIGHTS, WEIGHTS, Manifest
 from musictk.runtime.contract import Loader, Runtime
 
 
@@ -52,11 +52,11 @@ class TorchLoader(Loader):
         return "name the run that was exported, or its directory"
 
     def partial(self, directory: Path) -> bool:
-        """An export keeps only condition tables and initial states there."""
+        """An export keeps only the weights of conditions and initial states there."""
         try:
             with safe_open(str(directory / WEIGHTS), "numpy") as weights:
                 names = weights.keys()
-                return all(name.startswith(("tables.", "state.")) for name in names)
+                return all(name.startswith((*CONDITION_WEIGHTS, "state.")) for name in names)
         except (SafetensorError, OSError):
             return False  # loading it reports what is wrong with the file
 
