@@ -24,12 +24,12 @@ from musictk.files import read_json, write_json
 
 TRANSPOSE = 7  # as far as the corpus's range allows
 MODEL: dict[str, Any] = {
-    **{"dim": 128, "depth": 4, "heads": 4, "max_length": 1024},
+    **{"dim": 192, "depth": 4, "heads": 6, "max_length": 1024},
     **dict.fromkeys(("rotary", "rmsnorm", "swiglu", "qk_norm", "value_residual"), True),
-    **{"history": 16, "periods": (4, 16, 64), "dropout": 0.15, "attention_dropout": False},
+    **{"history": 16, "periods": (4, 16, 64), "dropout": 0.2, "attention_dropout": False},
 }
 SETTINGS: dict[str, Any] = {
-    **{"steps": 12_000, "batch": 8, "length": 256, "precision": "bf16"},
+    **{"steps": 24_000, "batch": 8, "length": 256, "precision": "bf16"},
     **{
         "optimizer": "muon",
         "muon_steps": 3,
@@ -37,6 +37,7 @@ SETTINGS: dict[str, Any] = {
         "weight_decay": 0.2,
         "warmup": 0.05,
         "final": 0.0,
+        **{"schedule": "wsd", "decay": 0.4, "averaging": 0.05},
     },
     **{"evaluate_every": 1000, "evaluate_batches": 16, "checkpoint_every": 1000},
     **{"log_every": 100, "tensorboard": False},
