@@ -50,7 +50,7 @@ def test_it_computes_what_was_trained(settings: dict[str, Any], tmp_path: Path) 
     export_onnx(source, tmp_path / "onnx")
     assert (source / "weights.safetensors").read_bytes() == before
     models = [load(tmp_path / "onnx", "onnx", device="cpu"), load(source, "torch", device="cpu")]
-    random, condition = np.random.default_rng(0), np.zeros((2, 32), np.float32)
+    random, condition = np.random.default_rng(0), np.zeros((2, 1, 32), np.float32)
     sessions = [model.begin(2, 650) for model in models]
     for length in (70, 1, 130, 1, 1, 17, *[1] * 150, 270):  # beyond the room of every cache
         sequence = random.integers(0, SPACE.size, (2, length))
@@ -64,7 +64,7 @@ def test_late_positions_do_not_overflow(tmp_path: Path) -> None:
     export_onnx(tmp_path / "torch", tmp_path / "onnx")
     paths = [tmp_path / "onnx", tmp_path / "torch"]
     sessions = [load(path, path.name, device="cpu").begin(1) for path in paths]
-    random, condition = np.random.default_rng(0), np.zeros((1, 32), np.float32)
+    random, condition = np.random.default_rng(0), np.zeros((1, 1, 32), np.float32)
     for _ in range(32):
         sequence = random.integers(0, SPACE.size, (1, 256))
         ours, theirs = (session.step(sequence, condition) for session in sessions)
@@ -90,7 +90,7 @@ def test_two_buffers_give_the_same(tmp_path: Path) -> None:
     models.append(load(tmp_path / "onnx", device="cpu"))
     assert not any(slot.in_place for slot in models[1].manifest.slots)
     sessions = [model.begin(1) for model in models]
-    random, condition = np.random.default_rng(0), np.zeros((1, 32), np.float32)
+    random, condition = np.random.default_rng(0), np.zeros((1, 1, 32), np.float32)
     for length in (90, *[1] * 200, 70):
         sequence = random.integers(0, SPACE.size, (1, length))
         ours, theirs = (session.step(sequence, condition) for session in sessions)
