@@ -54,7 +54,7 @@ class Contexts:
 
     def full(self, ahead: Mapping[Key, Ahead] = MappingProxyType({})) -> list[Key]:
         """Contexts that cannot take what is `ahead` and another position."""
-        lengths = self.lengths + self._sizes(ahead)
+        lengths = self.lengths + self._sizes(ahead) if ahead else self.lengths
         if not (lengths >= self._capacity).any():
             return []
         return [self.keys[i] for i in np.flatnonzero(lengths >= self._capacity)]
