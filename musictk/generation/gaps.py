@@ -58,18 +58,27 @@ def encode_gap(
     return replace(gap, after=kept, following=following)
 
 
-def encode_bars(
+def encode_up_to(
+    tokenizer: Tokenizer, given: ScoreTick, music: ScoreTick, line: int
+) -> tuple[NDArray[Any], bool]:
+    """Whole bars up to a bar line (tick) of some music, and whether they end there.
+
+    `music` is some that the tokenizer has decoded.
+    """
+    if not line:
+        return from_prompt((), tokenizer.space), True
+    return encode_before(tokenizer, without(given, line, None), music, line)
+
+
+def encode_range(
     tokenizer: Tokenizer, given: ScoreTick, music: ScoreTick, place: BarRange, count: int
 ) -> NDArray[Any] | None:
     """The bars themselves as `count` bars of the tokenizer; None where it has other bar lines.
 
     `music` is some that the tokenizer has decoded.
     """
-    whole, exact = encode_before(tokenizer, without(given, place.stop, None), music, place.stop)
-    past, also = (whole[:0], True)
-    if place.start:
-        before = without(given, place.start, None)
-        past, also = encode_before(tokenizer, before, music, place.start)
+    whole, exact = encode_up_to(tokenizer, given, music, place.stop)
+    past, also = encode_up_to(tokenizer, given, music, place.start)
     starts = tokenizer.bar_starts(whole)
     first = len(tokenizer.bar_starts(past))
     if not (exact and also) or len(starts) - first != count:
@@ -125,10 +134,7 @@ class _Around:
         return self.given.ticks_per_quarter
 
     def _before(self, line: int) -> tuple[NDArray[Any], bool]:
-        """Whole bars up to a bar line of the music, and whether they begin where it does."""
-        if not line:
-            return from_prompt((), self.tokenizer.space), True
-        return encode_before(self.tokenizer, without(self.given, line, None), self.music, line)
+        return encode_up_to(self.tokenizer, self.given, self.music, line)
 
     def _after(self, place: BarRange) -> NDArray[Any]:
         """The music from the end of the range on: it begins a bar, and may end within one."""

@@ -10,9 +10,8 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
-from musictk.generation.gaps import BarRange, Gap, from_tick, without
-from musictk.generation.prompts import encode_before, last_positions, with_note
-from musictk.generation.request import from_prompt
+from musictk.generation.gaps import BarRange, Gap, encode_up_to, from_tick, without
+from musictk.generation.prompts import last_positions, with_note
 from musictk.tokens import Tokenizer
 
 _LONG = 8  # quarter notes: a bar of a tokenizer is rarely longer
@@ -49,9 +48,9 @@ class TwoParts:
         `ahead` is the bar line (tick) up to which the other part is given. Raises UsageError where
         the tokenizer has no whole bars of it.
         """
-        past, exact = self._before(tokenizer, self.written, place.start)
+        past, exact = encode_up_to(tokenizer, self.written, self.music, place.start)
         if gap.aligned and exact and _count(tokenizer, past) == _count(tokenizer, gap.past):
-            beside, exact = self._before(tokenizer, self.beside, ahead)
+            beside, exact = encode_up_to(tokenizer, self.beside, self.music, ahead)
             least = _count(tokenizer, past) + gap.bars
             if exact and least <= _count(tokenizer, beside) <= least + 1:
                 return PartGap(past, beside)
@@ -61,7 +60,7 @@ class TwoParts:
         self, tokenizer: Tokenizer, gap: Gap, past: Sequence, place: BarRange, ahead: int
     ) -> PartGap:
         """The other part before the bars and from them on, encoded separately."""
-        before, _ = self._before(tokenizer, self.beside, place.start)
+        before, _ = encode_up_to(tokenizer, self.beside, self.music, place.start)
         common = min(_count(tokenizer, past), _count(tokenizer, before))
         later = from_tick(without(self.beside, ahead, None), place.start)
         music = self._bars(tokenizer, later, gap.bars + (ahead > place.stop))
@@ -69,12 +68,6 @@ class TwoParts:
             _last_bars(tokenizer, past, common),
             np.concatenate([_last_bars(tokenizer, before, common), music]),
         )
-
-    def _before(self, tokenizer: Tokenizer, part: ScoreTick, line: int) -> tuple[Sequence, bool]:
-        """The whole bars of a part up to a bar line, and whether they begin where it does."""
-        if not line:
-            return from_prompt((), tokenizer.space), True
-        return encode_before(tokenizer, without(part, line, None), self.music, line)
 
     def _bars(self, tokenizer: Tokenizer, part: ScoreTick, count: int) -> Sequence:
         """The first `count` bars of a part, also where it is silent."""

@@ -17,7 +17,7 @@ from musictk.files import write_bytes
 from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
-from musictk.generation.gaps import Gap, encode_bars, encode_gap
+from musictk.generation.gaps import Gap, encode_gap, encode_range
 from musictk.generation.metres import STEADY, known_metres
 from musictk.generation.new_bars import new_bars
 from musictk.generation.part_gaps import TwoParts
@@ -192,7 +192,7 @@ class Infill:
         bars = (
             None
             if gap.positions
-            else encode_bars(self.tokenizer, given, self.music, place, gap.bars)
+            else encode_range(self.tokenizer, given, self.music, place, gap.bars)
         )
         if bars is None:
             raise UsageError(
