@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.catalog import Catalog
-from musictk.catalog.models import Sample
-from musictk.config import build
 from musictk.controls import Bars
 from musictk.controls.part_table import encode_bars
 from musictk.controls.parts import with_tracks
@@ -26,18 +24,20 @@ from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.form import MOST_BARS
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import resolve_sampling
-from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
+from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_music import DRUM_PROGRAM, GivenMusic, find_program, find_tracks
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
-from musictk.jobs.pieces import check_name, target
+from musictk.jobs.pieces import target
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
+from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
 from musictk.music import bars
 from musictk.rendering.abc import abc_to_midi
 from musictk.rendering.added_part import add_tracks
+from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
@@ -125,29 +125,19 @@ def accompany(
 def repeat_accompaniment(
     catalog: Catalog,
     workspace: Workspace,
-    row: Sample,
+    stored: StoredSample,
     out: Path | None,
     listener: SampleListener | None,
 ) -> SampleBatch:
     """Repeat a stored sample that was written beside given music."""
-    values: dict[str, Any] = dict(row.request)
-    source = known_source(build(ModelSource, values.pop("source"), "sample"))
-    index = int(values.pop("row"))
-    given = GivenMusic.read(workspace, values.pop("accompany"))
-    opened = open_source(catalog, workspace, source, f"sample {row.id}", row.bundle)
-    request, runtime = PieceRequest.read(values), opened.runtime
-    tokenizer = runtime.manifest.make_tokenizer()
-    path = out or workspace.resolve(row.path)
-    check_name(out, tokenizer)
-    require_writable(path)
-    made = remake(runtime, tokenizer, request, index, listener)
-    written = deliver(path, Added(Melody(tokenizer, given), made).write)
-    return SampleBatch(
-        (SampleFile(row.id, written.path, made, opened.name),),
-        moved=() if written.error is None else (written.error,),
-        folded=folded(runtime, request),
-        notices=written.notices,
-    )
+    given = GivenMusic.read(workspace, stored.music["accompany"])
+
+    def again(runtime: Runtime) -> Remade:
+        tokenizer = runtime.manifest.make_tokenizer()
+        made = remake(runtime, tokenizer, stored.request, stored.index, listener)
+        return Remade(made, Added(Melody(tokenizer, given), made).write)
+
+    return stored.repeat(catalog, workspace, out, again)
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,17 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
-from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.files import scratch
 from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.request import PieceRequest
-from musictk.jobs.bundles import ModelSource, known_source, open_source
+from musictk.jobs.bundles import open_source
 from musictk.jobs.given_bars import GivenBars, section_bars
 from musictk.jobs.pieces import check_name
 from musictk.jobs.rewrite import require_music, write_again
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch, SampleListener
+from musictk.jobs.stored import StoredSample
 from musictk.music import bars, notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
@@ -51,17 +51,15 @@ def recompose(
     section, or if its file is gone and its model has changed.
     """
     row = catalog.sample(sample_id)
-    values = dict(row.request)
-    source = known_source(build(ModelSource, values.pop("source"), "sample"))
-    kinds = [values.pop(key, None) for key in ("row", "new_only", "given", "infill")]
-    made = PieceRequest.read(values)
-    opened = open_source(catalog, workspace, source)
+    stored = StoredSample.read(row)
+    made = stored.request
+    opened = open_source(catalog, workspace, stored.source)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
     require_music(tokenizer)
     data = _file_of(catalog, workspace, row)
     score = read_midi(data, Limits()).score
-    last = 0 if any(kinds[1:]) else made.plan().sections[-1].bars
+    last = 0 if any(stored.music.values()) else made.plan().sections[-1].bars
     chosen = _chosen(section, _sections(score, last), sample_id)
     found = section_bars(score, chosen)
     if not found:
@@ -75,7 +73,7 @@ def recompose(
         samplers=made.samplers,
     )
     given = GivenBars(data, found, controls)
-    return write_again(catalog, workspace, opened, source, given, base, out, listener)
+    return write_again(catalog, workspace, opened, stored.source, given, base, out, listener)
 
 
 def _file_of(catalog: Catalog, workspace: Workspace, row: Sample) -> bytes:

@@ -8,24 +8,24 @@ from dataclasses import replace
 from pathlib import Path
 
 from musictk.catalog import Catalog
-from musictk.catalog.models import Sample
-from musictk.config import build
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import require_writable
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
-from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
+from musictk.jobs.bundles import LoadedModel, ModelSource
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
 from musictk.jobs.infill import Candidate, Infill
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import NamedMusic, find_music
-from musictk.jobs.pieces import check_name, target
+from musictk.jobs.pieces import target
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
+from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
 from musictk.rendering.abc import abc_to_midi
+from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
@@ -126,29 +126,20 @@ def write_again(
 def repeat_rewrite(
     catalog: Catalog,
     workspace: Workspace,
-    row: Sample,
+    stored: StoredSample,
     out: Path | None,
     listener: SampleListener | None,
 ) -> SampleBatch:
     """Repeat a stored sample whose bars were written again."""
-    values = dict(row.request)
-    source = known_source(build(ModelSource, values.pop("source"), "sample"))
-    index = int(values.pop("row"))
-    given = GivenBars.read(workspace, values.pop("infill"))
-    opened = open_source(catalog, workspace, source, f"sample {row.id}", row.bundle)
-    request, runtime = PieceRequest.read(values), opened.runtime
-    tokenizer = runtime.manifest.make_tokenizer()
-    path = out or workspace.resolve(row.path)
-    check_name(out, tokenizer)
-    require_writable(path)
-    composition = remake(runtime, tokenizer, request, index, listener, scored=True)
-    candidate = Infill(runtime, tokenizer, given).finish(composition)
-    written = deliver(path, candidate.write)
-    return SampleBatch(
-        (_file(row.id, written.path, candidate, opened.name),),
-        moved=() if written.error is None else (written.error,),
-        folded=folded(runtime, request),
-    )
+    given = GivenBars.read(workspace, stored.music["infill"])
+
+    def again(runtime: Runtime) -> Remade:
+        tokenizer = runtime.manifest.make_tokenizer()
+        made = remake(runtime, tokenizer, stored.request, stored.index, listener, scored=True)
+        candidate = Infill(runtime, tokenizer, given).finish(made)
+        return Remade(made, candidate.write, candidate.rewritten)
+
+    return stored.repeat(catalog, workspace, out, again)
 
 
 def _file(number: int | None, path: Path, candidate: Candidate, model: str) -> SampleFile:

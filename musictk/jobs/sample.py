@@ -11,7 +11,6 @@ from functools import partial
 from pathlib import Path
 
 from musictk.catalog import Catalog
-from musictk.config import build
 from musictk.errors import MusictkError, UsageError
 from musictk.files import require_writable
 from musictk.generation.compose import Composition, compose, context_length, remake
@@ -20,7 +19,7 @@ from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
 from musictk.jobs.accompany import accompany, check_accompany, repeat_accompaniment
-from musictk.jobs.bundles import LoadedModel, ModelSource, known_source, open_source
+from musictk.jobs.bundles import LoadedModel, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
@@ -29,6 +28,7 @@ from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
 from musictk.jobs.rewrite import check_infill, repeat_rewrite, rewrite
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
+from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.manifest import Manifest
 from musictk.model.memory import enough_memory
 from musictk.runtime import Runtime
@@ -245,28 +245,18 @@ def repeat_sample(
 
     Raises MusictkError if the model has changed since.
     """
-    row = catalog.sample(sample_id)
-    if "infill" in row.request:
-        return repeat_rewrite(catalog, workspace, row, out, listener)
-    if "accompany" in row.request:
-        return repeat_accompaniment(catalog, workspace, row, out, listener)
-    values = dict(row.request)
-    source = known_source(build(ModelSource, values.pop("source"), "sample"))
-    index = int(values.pop("row"))
-    new_only, stored = bool(values.pop("new_only", False)), values.pop("given", None)
-    prompt = None if stored is None else PromptMusic.read(workspace, stored)
-    opened = open_source(catalog, workspace, source, f"sample {sample_id}", row.bundle)
-    request = PieceRequest.read(values)
-    tokenizer = opened.runtime.manifest.make_tokenizer()
-    path = out or workspace.resolve(row.path)
-    check_name(out, tokenizer)
-    require_writable(path)
-    found = remake(opened.runtime, tokenizer, request, index, listener)
-    write = partial(write_composition, tokenizer, found, prompt=prompt, new_only=new_only)
-    written = deliver(path, write)
-    return SampleBatch(
-        (SampleFile(row.id, written.path, found, opened.name),),
-        moved=() if written.error is None else (written.error,),
-        folded=folded(opened.runtime, request),
-        notices=written.notices,
-    )
+    stored = StoredSample.read(catalog.sample(sample_id))
+    if "infill" in stored.music:
+        return repeat_rewrite(catalog, workspace, stored, out, listener)
+    if "accompany" in stored.music:
+        return repeat_accompaniment(catalog, workspace, stored, out, listener)
+    new_only, given = bool(stored.music.get("new_only")), stored.music.get("given")
+    prompt = None if given is None else PromptMusic.read(workspace, given)
+
+    def again(runtime: Runtime) -> Remade:
+        tokenizer = runtime.manifest.make_tokenizer()
+        found = remake(runtime, tokenizer, stored.request, stored.index, listener)
+        write = partial(write_composition, tokenizer, found, prompt=prompt, new_only=new_only)
+        return Remade(found, write)
+
+    return stored.repeat(catalog, workspace, out, again)

@@ -1,0 +1,77 @@
+"""A stored sample: its row in the catalog, and the same piece written once more."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from musictk.catalog import Catalog
+from musictk.catalog.models import Sample
+from musictk.config import build
+from musictk.files import require_writable
+from musictk.generation.compose import Composition
+from musictk.generation.request import PieceRequest
+from musictk.jobs.bundles import ModelSource, known_source, open_source
+from musictk.jobs.delivery import deliver
+from musictk.jobs.pieces import check_name
+from musictk.jobs.samples import Rewritten, SampleBatch, SampleFile, folded
+from musictk.runtime import Runtime
+from musictk.workspace import Workspace
+
+_MUSIC = ("new_only", "given", "infill", "accompany")  # keys of a row beside those of its request
+
+
+class Remade(NamedTuple):
+    """A piece that was composed again, and how to write its file."""
+
+    composition: Composition
+    write: Callable[[Path], list[str]]  # returns notices
+    rewritten: Rewritten | None = None
+
+
+@dataclass(frozen=True)
+class StoredSample:
+    """What the row of a sample says."""
+
+    row: Sample
+    source: ModelSource
+    index: int  # the row of the request's `count`
+    request: PieceRequest
+    music: Mapping[str, Any]  # the stored music that the user gave, by key
+
+    @staticmethod
+    def read(row: Sample) -> StoredSample:
+        """Raises UsageError for a row that this version cannot read."""
+        values = dict(row.request)
+        source = known_source(build(ModelSource, values.pop("source"), "sample"))
+        index = int(values.pop("row"))
+        music = {key: values.pop(key) for key in _MUSIC if key in values}
+        return StoredSample(row, source, index, PieceRequest.read(values), music)
+
+    def repeat(
+        self,
+        catalog: Catalog,
+        workspace: Workspace,
+        out: Path | None,
+        remake: Callable[[Runtime], Remade],
+    ) -> SampleBatch:
+        """Compose the piece again with `remake` and write it to `out`, or where it was.
+
+        Raises MusictkError if the model has changed since.
+        """
+        row = self.row
+        opened = open_source(catalog, workspace, self.source, f"sample {row.id}", row.bundle)
+        path = out or workspace.resolve(row.path)
+        check_name(out, opened.runtime.manifest.make_tokenizer())
+        require_writable(path)
+        made = remake(opened.runtime)
+        written = deliver(path, made.write)
+        file = SampleFile(row.id, written.path, made.composition, opened.name, made.rewritten)
+        return SampleBatch(
+            (file,),
+            moved=() if written.error is None else (written.error,),
+            folded=folded(opened.runtime, self.request),
+            notices=written.notices,
+        )
