@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import cached_property
@@ -18,7 +17,7 @@ from musictk.controls import Bars
 from musictk.controls.part_table import encode_bars
 from musictk.controls.parts import with_tracks
 from musictk.errors import MusictkError, UsageError
-from musictk.files import require_writable, write_bytes
+from musictk.files import write_bytes
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.form import MOST_BARS
@@ -29,13 +28,19 @@ from musictk.jobs.delivery import deliver
 from musictk.jobs.given_music import DRUM_PROGRAM, GivenMusic, find_program, find_tracks
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
-from musictk.jobs.pieces import target
+from musictk.jobs.pieces import require_targets, target
 from musictk.jobs.sample_rows import SampleRows
-from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
+from musictk.jobs.samples import (
+    SampleBatch,
+    SampleFile,
+    SampleListener,
+    SampleRequest,
+    draw_seed,
+    folded,
+)
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
 from musictk.music import bars
-from musictk.rendering.abc import abc_to_midi
 from musictk.rendering.added_part import add_tracks
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
@@ -80,8 +85,9 @@ def accompany(
             "choose a model of music with --run",
         )
     music = find_music(str(asked.accompany), workspace, lambda: nullcontext(catalog))
-    data = abc_to_midi(music.piece) if isinstance(music.piece, str) else music.data
-    given = GivenMusic(data, find_tracks(music.score, asked.track), find_program(asked.program))
+    given = GivenMusic(
+        music.midi, find_tracks(music.score, asked.track), find_program(asked.program)
+    )
     melody = Melody(tokenizer, given)
     bars, wanted = melody.count, int(asked.bars)
     if wanted > bars:
@@ -91,14 +97,13 @@ def accompany(
         conditions=mixtures(catalog, runtime.manifest.conditions, asked.labels),
         bars=count,
         controls=asked.controls,
-        seed=secrets.randbits(31) if asked.seed is None else asked.seed,
+        seed=draw_seed(asked.seed),
         count=asked.count,
         sampling=resolve_sampling(runtime.manifest.sampling, asked.options, planned=True),
         samplers=asked.samplers,
         beside=to_prompt(melody.sequence(count)),
     )
-    for row in {0, request.count - 1}:
-        require_writable(target(out, opened.name, request, row, tokenizer))
+    require_targets(out, opened.name, request, tokenizer)
     if listener is not None and (dropped := dropped_prompt(given.part, melody.music)):
         listener.notice(
             f"the model cannot represent {', '.join(dropped)} of the given part;"

@@ -15,7 +15,7 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.ingest.load import missing_file, read_music
 from musictk.music import bars
 from musictk.reading.kinds import kind_of
-from musictk.rendering.abc import abc_to_score
+from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.midi import SectionSpan, sections
 from musictk.tokens import Piece
 from musictk.workspace import Workspace
@@ -32,6 +32,11 @@ class NamedMusic:
     data: bytes  # the content of the file
     piece: Piece
     rewritten: tuple[tuple[int, int], ...] = ()  # of a sample: the bars that were written again
+
+    @property
+    def midi(self) -> bytes:
+        """The music as a MIDI file, converted from ABC notation if need be."""
+        return abc_to_midi(self.piece) if isinstance(self.piece, str) else self.data
 
     @property
     def score(self) -> ScoreTick:

@@ -7,7 +7,7 @@ from pathlib import Path
 from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TimeSignatureTick
 
 from musictk.errors import MusictkError, UsageError
-from musictk.files import write_bytes
+from musictk.files import require_writable, write_bytes
 from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
 from musictk.generation.new_bars import cut_short, new_bars
@@ -44,6 +44,14 @@ def target(
     default = "abc" if "abc" in tokenizer.reads else "mid"
     path = out or Path(f"{name}-{request.seed}.{default}")
     return path if request.count == 1 else path.with_stem(f"{path.stem}-{row + 1}")
+
+
+def require_targets(
+    out: Path | None, name: str, request: PieceRequest, tokenizer: Tokenizer
+) -> None:
+    """Raise WriteError if the pieces cannot be written: before minutes of composing."""
+    for row in {0, request.count - 1}:
+        require_writable(target(out, name, request, row, tokenizer))
 
 
 def write_composition(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import secrets
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,7 +22,7 @@ from musictk.jobs.given_bars import GivenBars, section_bars
 from musictk.jobs.pieces import check_name
 from musictk.jobs.rewrite import require_music, write_again
 from musictk.jobs.sample import repeat_sample
-from musictk.jobs.samples import SampleBatch, SampleListener
+from musictk.jobs.samples import SampleBatch, SampleListener, draw_seed
 from musictk.jobs.stored import StoredSample
 from musictk.music import bars, notes
 from musictk.reading.limits import Limits
@@ -67,7 +66,7 @@ def recompose(
     controls = _controls(made.controls, chosen)
     base = PieceRequest(
         conditions=made.conditions,
-        seed=secrets.randbits(31) if seed is None else seed,
+        seed=draw_seed(seed),
         count=count,
         sampling=replace(made.sampling, max_tokens=0),
         samplers=made.samplers,

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
-from musictk.files import require_writable
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
@@ -18,13 +16,19 @@ from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
 from musictk.jobs.infill import Candidate, Infill
 from musictk.jobs.mixture import mixtures
-from musictk.jobs.named_music import NamedMusic, find_music
-from musictk.jobs.pieces import target
+from musictk.jobs.named_music import find_music
+from musictk.jobs.pieces import require_targets, target
 from musictk.jobs.sample_rows import SampleRows
-from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
+from musictk.jobs.samples import (
+    SampleBatch,
+    SampleFile,
+    SampleListener,
+    SampleRequest,
+    draw_seed,
+    folded,
+)
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
-from musictk.rendering.abc import abc_to_midi
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
@@ -75,12 +79,12 @@ def rewrite(
     music = find_music(str(asked.infill), workspace, lambda: nullcontext(catalog))
     base = PieceRequest(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
-        seed=secrets.randbits(31) if asked.seed is None else asked.seed,
+        seed=draw_seed(asked.seed),
         count=asked.count,
         sampling=resolve_sampling(manifest.sampling, asked.options, planned=True),
         samplers=asked.samplers,
     )
-    whole = GivenBars(_midi(music), (), asked.controls, keep=asked.keep)
+    whole = GivenBars(music.midi, (), asked.controls, keep=asked.keep)
     ranges = parse_bars(str(asked.bars), len(whole.lines) - 1)
     given = replace(whole, ranges=ranges).with_track(asked.track)
     return write_again(catalog, workspace, opened, asked.source, given, base, out, listener)
@@ -103,8 +107,7 @@ def write_again(
     check_written(given)
     infill = Infill(runtime, tokenizer, given)
     request = infill.first(base)
-    for row in {0, request.count - 1}:
-        require_writable(target(out, opened.name, request, row, tokenizer))
+    require_targets(out, opened.name, request, tokenizer)
     _announce(infill, request, listener)
     rows = SampleRows(catalog, workspace, opened, source, request, new_only=False)
     rows.store_bars(given)
@@ -152,11 +155,6 @@ def require_music(tokenizer: Tokenizer) -> None:
             f"the model writes text with the tokenizer {tokenizer.name}, which has no bars to fill",
             "choose a model of music with --run",
         )
-
-
-def _midi(music: NamedMusic) -> bytes:
-    """The music as a MIDI file."""
-    return abc_to_midi(music.piece) if isinstance(music.piece, str) else music.data
 
 
 def _announce(infill: Infill, request: PieceRequest, listener: SampleListener | None) -> None:

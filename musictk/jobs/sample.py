@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import secrets
 from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
@@ -12,7 +11,6 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.files import require_writable
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
@@ -23,11 +21,18 @@ from musictk.jobs.bundles import LoadedModel, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
-from musictk.jobs.pieces import check_name, target, write_composition
+from musictk.jobs.pieces import check_name, require_targets, target, write_composition
 from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
 from musictk.jobs.rewrite import check_infill, repeat_rewrite, rewrite
 from musictk.jobs.sample_rows import SampleRows
-from musictk.jobs.samples import SampleBatch, SampleFile, SampleListener, SampleRequest, folded
+from musictk.jobs.samples import (
+    SampleBatch,
+    SampleFile,
+    SampleListener,
+    SampleRequest,
+    draw_seed,
+    folded,
+)
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.manifest import Manifest
 from musictk.model.memory import enough_memory
@@ -76,7 +81,7 @@ def _sample(
     prompt = _prompt(catalog, workspace, tokenizer, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     find_metre(tokenizer, sampling.metre)
-    _require_targets(out, opened.name, request, tokenizer)
+    require_targets(out, opened.name, request, tokenizer)
     _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None
     if prompt is not None:
@@ -114,14 +119,6 @@ def _composed(
     """The pieces; raises MusictkError where they do not fit into memory."""
     with enough_memory("ask for a smaller --count or fewer --bars"):
         return compose(runtime, tokenizer, request, listener)
-
-
-def _require_targets(
-    out: Path | None, name: str, request: PieceRequest, tokenizer: Tokenizer
-) -> None:
-    """Raise WriteError if the pieces cannot be written: before minutes of composing."""
-    for row in {0, request.count - 1}:
-        require_writable(target(out, name, request, row, tokenizer))
 
 
 def _number(bars: int | str) -> int:
@@ -220,7 +217,7 @@ def _request(
         form=asked.form,
         bars=_number(asked.bars),
         controls=asked.controls,
-        seed=secrets.randbits(31) if asked.seed is None else asked.seed,
+        seed=draw_seed(asked.seed),
         count=asked.count,
         sampling=sampling,
         samplers=asked.samplers,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,6 +90,11 @@ class SampleBatch:
     moved: tuple[MusictkError, ...] = ()  # of pieces that were written to another path
     folded: tuple[str, ...] = ()  # labels that share OTHER's vector
     notices: tuple[str, ...] = ()  # what the files could not represent
+
+
+def draw_seed(seed: int | None) -> int:
+    """The seed that was asked for, or a random one."""
+    return secrets.randbits(31) if seed is None else seed
 
 
 def folded(runtime: Runtime, request: PieceRequest) -> tuple[str, ...]:
