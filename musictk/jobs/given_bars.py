@@ -75,6 +75,11 @@ class GivenBars:
         found = notes(self.score, drums=False)
         return frozenset(note_places(self.score, self.data, found.where(skyline(found))))
 
+    @cached_property
+    def two_parts(self) -> tuple[ScoreTick, ScoreTick]:
+        """The part of the file that is written, and the rest."""
+        return self.parts(self.data, self.score)
+
     def parts(self, data: bytes, score: ScoreTick) -> tuple[ScoreTick, ScoreTick]:
         """Of the file with some notes removed or added: the part that is written, and the rest."""
         places = track_channels(score, data)
@@ -173,7 +178,7 @@ def check_controls(given: GivenBars) -> None:
 
 def check_written(given: GivenBars) -> None:
     """Raise UsageError where the melody is kept and there is nothing else."""
-    written, _ = given.parts(given.data, given.score)
+    written, _ = given.two_parts
     if given.keep == MELODY and not written.note_num():
         raise UsageError(
             "all notes are of the melody that is kept: there are no others to write again",

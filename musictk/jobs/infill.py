@@ -59,6 +59,7 @@ class Infill:
     runtime: Runtime
     tokenizer: Tokenizer
     given: GivenBars
+    sampling: Sampling
 
     @cached_property
     def music(self) -> ScoreTick:
@@ -79,21 +80,16 @@ class Infill:
 
     def first(self, base: PieceRequest) -> PieceRequest:
         """The request for the first range; `base` has all that does not depend on the music."""
-        given = self.given
-        return self._request(base, 0, self._gap(0, given.score, base.sampling), given.data)
+        return self._request(base, 0, self._first_gap, self.given.data)
 
     def finish(self, made: Composition) -> Candidate:
         """Add the composition of the first range to the piece, then write the other ranges."""
-        ranges = [place[:2] for place in self.given.places]
-        given = self.given
-        removed = splice.remove(given.data, ranges, given.channels, given.melody)
-        sampling = made.request.sampling
-        gap = self._gap(0, given.score, sampling)
-        data, count = self._spliced(removed.data, 0, made, gap)
+        given, removed = self.given, self._removed
+        data, count = self._spliced(removed.data, 0, made, self._first_gap)
         positions = max(len(made.sequence) - len(made.request.prompt), 1)
         nats = (made.nats or 0.0) * positions
         for number in range(1, len(given.ranges)):
-            gap = self._gap(number, self._score(data), sampling)
+            gap = self._gap(number, self._score(data))
             base = replace(made.request, seed=_seed(made, number), count=1)
             request = self._request(base, number, gap, data)
             (later,) = compose(self.runtime, self.tokenizer, request, scored=True)
@@ -103,6 +99,18 @@ class Infill:
             nats, positions = nats + (later.nats or 0.0) * size, positions + size
         done = Rewritten(given.ranges, removed.count, count, nats / positions)
         return Candidate(data, made, done)
+
+    @cached_property
+    def _first_gap(self) -> Gap:
+        """The music around the first range, the same for every candidate."""
+        return self._gap(0, self.given.score)
+
+    @cached_property
+    def _removed(self) -> splice.Spliced:
+        """The file without the notes that are written again."""
+        given = self.given
+        ranges = [place[:2] for place in given.places]
+        return splice.remove(given.data, ranges, given.channels, given.melody)
 
     def _spliced(self, data: bytes, number: int, made: Composition, gap: Gap) -> tuple[bytes, int]:
         """The file with the new notes of a range, and their number."""
@@ -119,7 +127,7 @@ class Infill:
         """The new notes that the chosen tracks can play: drums have no pitch."""
         if self.given.channels is None:
             return new
-        played, _ = self.given.parts(self.given.data, self.given.score)
+        played, _ = self.given.two_parts
         kinds = {track.is_drum for track in played.tracks if len(track.notes)}
         kept = [track for track in new.tracks if track.is_drum in kinds]
         return with_tracks(new, kept)
@@ -134,8 +142,8 @@ class Infill:
                 track.notes.clear()
             return empty
 
-    def _gap(self, number: int, score: ScoreTick, sampling: Sampling) -> Gap:
-        capacity = context_length(self.runtime.manifest, sampling)
+    def _gap(self, number: int, score: ScoreTick) -> Gap:
+        capacity = context_length(self.runtime.manifest, self.sampling)
         place = self.given.places[number]
         return encode_gap(self.tokenizer, score, self.music, place, capacity * 3 // 8)
 
@@ -188,7 +196,7 @@ class Infill:
         if not self._keep:
             return ()
         place = self.given.places[number]
-        given, _ = self.given.parts(self.given.data, self.given.score)
+        given, _ = self.given.two_parts
         bars = (
             None
             if gap.positions

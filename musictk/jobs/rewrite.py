@@ -105,7 +105,7 @@ def write_again(
     tokenizer = runtime.manifest.make_tokenizer()
     check_controls(given)
     check_written(given)
-    infill = Infill(runtime, tokenizer, given)
+    infill = Infill(runtime, tokenizer, given, base.sampling)
     request = infill.first(base)
     require_targets(out, opened.name, request, tokenizer)
     _announce(infill, request, listener)
@@ -139,7 +139,7 @@ def repeat_rewrite(
     def again(runtime: Runtime) -> Remade:
         tokenizer = runtime.manifest.make_tokenizer()
         made = remake(runtime, tokenizer, stored.request, stored.index, listener, scored=True)
-        candidate = Infill(runtime, tokenizer, given).finish(made)
+        candidate = Infill(runtime, tokenizer, given, stored.request.sampling).finish(made)
         return Remade(made, candidate.write, candidate.rewritten)
 
     return stored.repeat(catalog, workspace, out, again)
