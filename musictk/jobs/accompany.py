@@ -23,9 +23,10 @@ from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.form import MOST_BARS
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import resolve_sampling
+from musictk.instruments import DRUM_KIT
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
-from musictk.jobs.given_music import DRUM_PROGRAM, GivenMusic, find_program, find_tracks
+from musictk.jobs.given_music import GivenMusic, find_program, find_tracks
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
 from musictk.jobs.pieces import require_targets, target
@@ -227,7 +228,7 @@ class Added:
         assert isinstance(music, ScoreTick)
         program = self.melody.given.program
         found = ScoreTick(self.melody.given.score.ticks_per_quarter)
-        whole = TrackTick("", (program or 0) % DRUM_PROGRAM, program == DRUM_PROGRAM)
+        whole = TrackTick("", max(program or 0, 0), program == DRUM_KIT)
         for track in music.tracks:
             if program is not None:
                 if whole.is_drum or not track.is_drum:  # the notes of drums have no pitch

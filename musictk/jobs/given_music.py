@@ -11,13 +11,11 @@ from symusic.core import ScoreTick, TrackTick
 
 from musictk.controls.parts import with_tracks
 from musictk.errors import MusictkError, UsageError
-from musictk.instruments import DRUM_KIT, find_programs, instrument_name
+from musictk.instruments import find_programs, instrument_name
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
 from musictk.workspace import Workspace
-
-DRUM_PROGRAM = 128  # the program that means drums
 
 
 @dataclass(frozen=True)
@@ -26,7 +24,7 @@ class GivenMusic:
 
     data: bytes
     tracks: tuple[int, ...]  # of those with notes, from 0
-    program: int | None  # None: as the model writes it
+    program: int | None  # DRUM_KIT for drums; None: as the model writes it
 
     @cached_property
     def score(self) -> ScoreTick:
@@ -78,13 +76,10 @@ def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
 
 
 def find_program(text: str) -> int | None:
-    """The program (0-127, or DRUM_PROGRAM) that a name, a word of names or a number means.
+    """The program (0-127, or DRUM_KIT) that a name, a word of names or a number means.
 
     Of several, such as "bass", the first. Raises UnknownNameError, which has the nearest names.
     """
     if "," in text:
         raise UsageError(f"--program {text!r} is not one instrument", "give one name")
-    found = find_programs(text)
-    if not found:
-        return None
-    return DRUM_PROGRAM if min(found) == DRUM_KIT else min(found)
+    return min(find_programs(text), default=None)
