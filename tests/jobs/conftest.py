@@ -12,9 +12,12 @@ import pytest
 
 from musictk.catalog import Catalog
 from musictk.ingest import IngestOptions, ingest
+from musictk.jobs.bundles import ModelSource
 from musictk.jobs.config import RunConfig
 from musictk.jobs.merge import merge
 from musictk.jobs.run_facts import RunFacts
+from musictk.jobs.sample import sample
+from musictk.jobs.samples import SampleBatch, SampleListener, SampleRequest
 from musictk.jobs.sources import Source, base_sources
 from musictk.jobs.train import RunResult, resume, run
 from musictk.training.outcome import SilentListener
@@ -112,3 +115,49 @@ def room(ingested: Path, tmp_path: Path) -> Iterator[Room]:
     workspace = Workspace(root)
     with Catalog.open(workspace.catalog_url, root) as catalog:
         yield Room(catalog, workspace)
+
+
+class Runs(dict[str, str]):
+    """The names of runs, which are trained when they are first used."""
+
+    CONFIGS: Mapping[str, Mapping[str, Any]] = {
+        **{name: {"tokenizer": name} for name in ("remi", "pianoroll")},
+        "programs": {"tokenizer": "remi", "groups": {"tokens": {"programs": True}}},
+        "old": {"tokenizer": "remi", "controls": ()},
+        "without role": {"tokenizer": "remi", "controls": ("place",)},
+    }
+
+    def __init__(self, room: Room) -> None:
+        super().__init__(events="gpt-1")
+        self._room = room
+
+    def __missing__(self, name: str) -> str:
+        self[name] = self._room.train(arch="gpt", **self.CONFIGS[name]).run
+        return self[name]
+
+
+class Studio:
+    """A workspace with a run of each tokenizer, to sample from."""
+
+    def __init__(self, room: Room, folder: Path) -> None:
+        self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
+        self.runs = Runs(room)
+
+    def sample(
+        self, name: str, listener: SampleListener | None = None, /, **asked: Any
+    ) -> tuple[Path, SampleBatch]:
+        """Sample the run `name` with a seed of 3, unless another is asked for."""
+        out = self.folder / f"{name.replace(' ', '-')}.mid"
+        source = ModelSource(run=self.runs[name])
+        request = SampleRequest(**{"source": source, "seed": 3, **asked})
+        return out, sample(self.catalog, self.workspace, request, out, listener)
+
+
+@pytest.fixture(scope="module")
+def studio(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
+    """A copy of `ingested`, shared by the tests of a module."""
+    root = tmp_path_factory.mktemp("studio") / "work"
+    shutil.copytree(ingested, root, symlinks=True)
+    workspace = Workspace(root)
+    with Catalog.open(workspace.catalog_url, root) as catalog:
+        yield Studio(Room(catalog, workspace), tmp_path_factory.mktemp("out"))

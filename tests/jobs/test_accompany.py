@@ -2,57 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import mido
 import pytest
 
-from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.sample import repeat_sample, sample
-from musictk.jobs.samples import SampleBatch, SampleRequest
+from musictk.jobs.samples import SampleRequest
 from musictk.rendering import smf
-from musictk.workspace import Workspace
 
-from .conftest import Room
+from .conftest import Studio
 from .given_music import QUARTER, band, two_hands
 
 TOKENIZERS = ("remi", "events", "pianoroll", "programs")
-
-
-class Studio:
-    """A workspace with a run of each tokenizer."""
-
-    def __init__(self, room: Room, folder: Path) -> None:
-        self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
-        programs = {"tokens": {"programs": True}}
-        self.runs = {
-            name: room.train(arch="gpt", tokenizer=name).run
-            for name in ("remi", "events", "pianoroll")
-        }
-        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", groups=programs).run
-        plain = room.train(arch="gpt", tokenizer="remi", controls=("place",))
-        self.runs["without role"] = plain.run
-
-    def sample(self, name: str, given: Path, **asked: Any) -> tuple[Path, SampleBatch]:
-        out = self.folder / f"{name.replace(' ', '-')}.mid"
-        request = SampleRequest(
-            source=ModelSource(run=self.runs[name]), seed=3, accompany=given, **asked
-        )
-        return out, sample(self.catalog, self.workspace, request, out)
-
-
-@pytest.fixture(scope="module")
-def studio(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    root = tmp_path_factory.mktemp("studio") / "work"
-    shutil.copytree(ingested, root, symlinks=True)
-    workspace = Workspace(root)
-    with Catalog.open(workspace.catalog_url, root) as catalog:
-        yield Studio(Room(catalog, workspace), tmp_path_factory.mktemp("out"))
 
 
 def added(given: Path, written: Path) -> list[tuple[smf.Event, ...]]:
@@ -74,7 +39,7 @@ def test_the_given_events_stay_and_a_part_is_added(
     studio: Studio, tmp_path: Path, name: str, metre: tuple[int, int], pickup: float
 ) -> None:
     given = two_hands(tmp_path / "mine.mid", metre, pickup=pickup)
-    out, _ = studio.sample(name, given, track="right hand", program="Acoustic Bass")
+    out, _ = studio.sample(name, accompany=given, track="right hand", program="Acoustic Bass")
     (track,) = added(given, out)
     assert [message for _, message in track[:2]] == [
         smf.text_event(3, "Acoustic Bass"),
@@ -95,7 +60,7 @@ def channel(track: tuple[smf.Event, ...]) -> int:
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_it_is_repeated_bit_for_bit(studio: Studio, tmp_path: Path, name: str) -> None:
     given = two_hands(tmp_path / "mine.mid")
-    _, batch = studio.sample(name, given, bars=2, count=2, program="violin")
+    _, batch = studio.sample(name, accompany=given, bars=2, count=2, program="violin")
     assert len(batch.made) == 2
     given.unlink()  # what is needed is kept in the workspace
     for made in batch.made:
@@ -107,11 +72,11 @@ def test_it_is_repeated_bit_for_bit(studio: Studio, tmp_path: Path, name: str) -
 
 def test_a_file_of_one_track_gets_another(studio: Studio, tmp_path: Path) -> None:
     given = band(tmp_path / "band.mid")
-    out, _ = studio.sample("events", given, track="2", program="drums")
+    out, _ = studio.sample("events", accompany=given, track="2", program="drums")
     (track,) = added(given, out)
     assert channels(track) == {9}
     assert not any(message[0] >> 4 == 0xC for _, message in track)  # the kit stays
-    out, _ = studio.sample("events", given)
+    out, _ = studio.sample("events", accompany=given)
     (track,) = added(given, out)
     assert channels(track) == {0}
 
@@ -126,7 +91,9 @@ def test_without_a_free_channel_the_nearest_instrument_plays(
         track.append(mido.Message("note_on", channel=number, note=60, velocity=80))
         track.append(mido.Message("note_off", channel=number, note=60, time=1920))
     file.save(tmp_path / "full.mid")
-    out, batch = studio.sample("remi", tmp_path / "full.mid", track="1", program="Contrabass")
+    out, batch = studio.sample(
+        "remi", accompany=tmp_path / "full.mid", track="1", program="Contrabass"
+    )
     (track,) = added(tmp_path / "full.mid", out)
     assert channels(track) == {5}
     assert batch.notices == ("all channels are used: Contrabass is played as Violin",)
@@ -134,7 +101,7 @@ def test_without_a_free_channel_the_nearest_instrument_plays(
 
 def test_bars_limit_what_is_written(studio: Studio, tmp_path: Path) -> None:
     given = two_hands(tmp_path / "mine.mid")
-    out, _ = studio.sample("remi", given, bars=1, program="cello")
+    out, _ = studio.sample("remi", accompany=given, bars=1, program="cello")
     (track,) = added(given, out)
     assert max(tick for tick, message in track if message[0] >> 4 == 9) < 4 * QUARTER
 
@@ -154,14 +121,14 @@ def test_errors_say_what_there_is(
     studio: Studio, tmp_path: Path, asked: dict[str, Any], message: str, hint: str
 ) -> None:
     with pytest.raises(UsageError) as error:
-        studio.sample("remi", two_hands(tmp_path / "mine.mid"), **asked)
+        studio.sample("remi", accompany=two_hands(tmp_path / "mine.mid"), **asked)
     assert message in error.value.message
     assert hint in error.value.hint
 
 
 def test_a_model_that_cannot_says_so(studio: Studio, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not trained to write beside a given part"):
-        studio.sample("without role", two_hands(tmp_path / "mine.mid"))
+        studio.sample("without role", accompany=two_hands(tmp_path / "mine.mid"))
 
 
 def test_a_file_without_notes_is_an_error(studio: Studio, tmp_path: Path) -> None:
@@ -169,14 +136,14 @@ def test_a_file_without_notes_is_an_error(studio: Studio, tmp_path: Path) -> Non
     empty.add_track("nothing")
     empty.save(tmp_path / "empty.mid")
     with pytest.raises(MusictkError, match="note"):
-        studio.sample("remi", tmp_path / "empty.mid")
+        studio.sample("remi", accompany=tmp_path / "empty.mid")
     drums = mido.MidiFile(type=1)
     track = drums.add_track()
     track.append(mido.Message("note_on", channel=9, note=38, velocity=80))
     track.append(mido.Message("note_off", channel=9, note=38, time=480))
     drums.save(tmp_path / "drums.mid")
     with pytest.raises(UsageError, match="cannot read the given part"):
-        studio.sample("events", tmp_path / "drums.mid")
+        studio.sample("events", accompany=tmp_path / "drums.mid")
 
 
 def test_track_and_program_need_given_music(studio: Studio) -> None:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,50 +10,17 @@ import pytest
 from mido import Message, MidiFile
 from symusic.core import ScoreTick
 
-from musictk.catalog import Catalog
 from musictk.errors import MusictkError
-from musictk.jobs.bundles import ModelSource
-from musictk.jobs.sample import repeat_sample, sample
-from musictk.jobs.samples import SampleBatch, SampleRequest
+from musictk.jobs.sample import repeat_sample
 from musictk.music import bars
 from musictk.rendering import smf
-from musictk.workspace import Workspace
 
-from .conftest import BACH, Room
+from .conftest import BACH, Studio
 from .given_music import QUARTER, add, band, note, two_hands
 
 TOKENIZERS = ("remi", "events", "pianoroll")
 MUSETTE = BACH / "musette_anh126.mid"
 PIECES = sorted(BACH.parent.rglob("*.mid"))[::12]
-
-
-class Studio:
-    """A workspace with a run of each tokenizer."""
-
-    def __init__(self, room: Room, folder: Path) -> None:
-        self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
-        programs = {"tokens": {"programs": True}}
-        self.runs = {
-            name: room.train(arch="gpt", tokenizer=name).run for name in ("remi", "pianoroll")
-        }
-        self.runs["events"] = "gpt-1"
-        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", groups=programs).run
-        self.runs["old"] = room.train(arch="gpt", tokenizer="remi", controls=()).run
-
-    def sample(self, name: str, **asked: Any) -> tuple[Path, SampleBatch]:
-        out = self.folder / f"{name}.mid"
-        source = ModelSource(run=self.runs[name])
-        request = SampleRequest(**{"source": source, "seed": 3, **asked})
-        return out, sample(self.catalog, self.workspace, request, out)
-
-
-@pytest.fixture(scope="module")
-def studio(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    root = tmp_path_factory.mktemp("studio") / "work"
-    shutil.copytree(ingested, root, symlinks=True)
-    workspace = Workspace(root)
-    with Catalog.open(workspace.catalog_url, root) as catalog:
-        yield Studio(Room(catalog, workspace), tmp_path_factory.mktemp("out"))
 
 
 Found = tuple[int, int, int, int]  # start, end, pitch, velocity

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,17 +10,14 @@ import mido
 import pytest
 from symusic.core import ScoreTick
 
-from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.request import PieceRequest
-from musictk.jobs.bundles import ModelSource
-from musictk.jobs.sample import repeat_sample, sample
-from musictk.jobs.samples import SampleBatch, SampleRequest
+from musictk.jobs.sample import repeat_sample
+from musictk.jobs.samples import SampleBatch
 from musictk.music import bars, notes
 from musictk.rendering import midi, smf
-from musictk.workspace import Workspace
 
-from .conftest import BACH, Room
+from .conftest import BACH, Studio
 from .given_music import QUARTER, band, two_hands
 
 TOKENIZERS = ("remi", "events", "pianoroll")
@@ -40,37 +36,6 @@ class Ear:
     def notice(self, text: str) -> None:
         assert not self.composed
         self.said.append(text)
-
-
-class Studio:
-    """A workspace with a run of each tokenizer."""
-
-    def __init__(self, room: Room, folder: Path) -> None:
-        self.catalog, self.workspace, self.folder = room.catalog, room.workspace, folder
-        programs = {"tokens": {"programs": True}}
-        self.runs = {
-            name: room.train(arch="gpt", tokenizer=name).run for name in ("remi", "pianoroll")
-        }
-        self.runs["events"] = "gpt-1"
-        self.runs["programs"] = room.train(arch="gpt", tokenizer="remi", groups=programs).run
-
-    def sample(self, name: str, ear: Ear | None = None, **asked: Any) -> tuple[Path, SampleBatch]:
-        out = self.folder / f"{name}.mid"
-        options = asked.pop("options", {})
-        source = ModelSource(run=self.runs[name])
-        request = SampleRequest(source=source, seed=3, options=options, **asked)
-        return out, sample(self.catalog, self.workspace, request, out, ear)
-
-
-@pytest.fixture(scope="module")
-def studio(ingested: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Studio]:
-    import shutil
-
-    root = tmp_path_factory.mktemp("studio") / "work"
-    shutil.copytree(ingested, root, symlinks=True)
-    workspace = Workspace(root)
-    with Catalog.open(workspace.catalog_url, root) as catalog:
-        yield Studio(Room(catalog, workspace), tmp_path_factory.mktemp("out"))
 
 
 def assert_verbatim(given: Path, written: Path) -> None:
