@@ -12,7 +12,7 @@ from musictk.instruments import distance, instrument_name
 from musictk.rendering import smf
 from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, without_overlaps
 from musictk.rendering.midi import channel_notes, in_order, note_events, opening_events
-from musictk.rendering.parts import parts_of
+from musictk.rendering.parts import parts_of, used_channels
 from musictk.rendering.ticks import TickScale
 
 
@@ -29,12 +29,7 @@ def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
             "a file of format 2 has several songs one after the other",
             "save the song as a separate file",
         )
-    used = {
-        message[0] & 15
-        for track in file.tracks
-        for _, message in track
-        if 0x80 <= message[0] < 0xF0
-    }
+    used = used_channels(file)
     free = iter([channel for channel in PITCHED if channel not in used])
     tracks, ends, notices = list(file.tracks), list(file.ends), []
     for index, track in enumerate(new.tracks):

@@ -51,12 +51,7 @@ class Parts:
             if channels is None or TrackChannel(part.track, part.channel) in channels
         ]
         self.opened: dict[int, list[TimedEvent]] = {}  # of added parts: track -> its first events
-        self._used = {
-            message[0] & 15
-            for track in file.tracks
-            for _, message in track
-            if 0x80 <= message[0] < 0xF0
-        }
+        self._used = used_channels(file)
 
     def assign(self, new: ScoreTick, scale: TickScale, by_program: bool) -> ChannelNotes:
         """The notes of `new` in ticks of the file, none overlapping its own pitch on its channel.
@@ -97,6 +92,16 @@ class Parts:
         kept = begins if index else [(self._tick, *event[1:]) for event in begins[1:]]
         self.opened.setdefault(index, []).extend(kept)
         return part
+
+
+def used_channels(file: smf.MidiFile) -> set[int]:
+    """The channels (from 0) that have an event."""
+    return {
+        message[0] & 15
+        for track in file.tracks
+        for _, message in track
+        if 0x80 <= message[0] < 0xF0
+    }
 
 
 def parts_of(file: smf.MidiFile, tick: int) -> list[Part]:
