@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from musictk.catalog import Catalog, PieceInfo
 from musictk.config import build
 from musictk.controls import NO_CONTROLS, Controls, bar_table
+from musictk.controls.arrangement import ROLE
 from musictk.controls.part_table import part_index, part_shard
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.ingest import learn, load_piece, tokenize
@@ -160,7 +161,8 @@ class Corpus:
 
     def _parts(self, tokenizer: Tokenizer, shard: Shard, controls: Controls) -> Parts | None:
         """The parts of a shard's pieces, for rows in which one of them is given."""
-        if "midi" not in tokenizer.reads or not len(shard.files):
+        music = "midi" in tokenizer.reads and len(shard.files) > 0
+        if not music or ROLE not in controls.names:  # separating all pieces would be for nothing
             return None
         parts = part_shard(tokenizer, shard, self._music)
         table, pieces = bar_table(tokenizer, parts, controls), part_index(shard, parts)
