@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls import Control, Controls
+from musictk.controls import Bounds, Control, Controls
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
 from musictk.generation.form import Form
@@ -71,6 +71,10 @@ class BarPlan:
         index = self.controls.names.index(name)
         return self._mask(self.controls.made[index], self._limits(bar)[self.controls.columns[name]])
 
+    def bounds(self, bar: int) -> Bounds:
+        """What the controls of a bar enforce of the number of its notes."""
+        return self._bounds[min(max(bar, 0), len(self.limits) - 1)]
+
     def check(self, start: int) -> None:
         """Raise UsageError if the limits of a bar from `start` on leave no pitch."""
         attribute = self.tokenizer.attributes().get(PITCH)
@@ -96,6 +100,20 @@ class BarPlan:
     @cached_property
     def _own_masks(self) -> dict[tuple[str, int], Mask | None]:
         return {}
+
+    @cached_property
+    def _bounds(self) -> list[Bounds]:
+        """Of each bar."""
+        columns = self.controls.columns.values()
+        found = []
+        for row in self.limits:
+            own = [
+                control.bounds(row[where])
+                for control, where in zip(self.controls.made, columns, strict=True)
+                if row[where].any()
+            ]
+            found.append(Bounds(*(_within(pairs) for pairs in zip(*own, strict=True))))
+        return found
 
     @cached_property
     def _masks(self) -> list[Mask | None]:
@@ -175,6 +193,12 @@ def plan_bars(
     plan = BarPlan(controls, tokenizer, ids, limits, names, given, strict, end if ends else None)
     plan.check(len(prompt))
     return plan
+
+
+def _within(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """What all of these bounds allow."""
+    low, high = zip(*pairs, strict=True)
+    return max(low), min(high)
 
 
 def _choose(

@@ -18,6 +18,7 @@ from musictk.generation.sampling import Sampling
 from musictk.generation.section_memory import SectionMemory
 from musictk.generation.sequence import GrowingSequence
 from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
+from musictk.generation.texture import FrameTexture
 from musictk.tokens import Frames, Parser, Tokenizer
 
 _ENDLESS = 1 << 40
@@ -76,6 +77,7 @@ class Draft:
                 self.parser.advance(token)
         frames = isinstance(tokenizer.space, Frames)
         self._frame_silence = FrameSilence(tokenizer) if frames else None
+        self._frame_texture = FrameTexture(tokenizer) if frames else None
         self._sequence = GrowingSequence(prompt)
         self._ahead: tuple[int, Parser] | None = None  # a token, and the parser after it
         self._allows_ahead: NDArray[np.bool_] | None = None  # what that parser allows
@@ -193,6 +195,12 @@ class Draft:
             and passed >= self._period // 2
             and not self.sequence[self.length - passed :].any()
         )
+
+    def fit_frame(self, frame: NDArray[Any], logits: NDArray[np.float32]) -> NDArray[Any]:
+        """The frame (W,), changed where the bounds on the notes of its bar need it."""
+        assert self._frame_texture is not None
+        bounds = self.limits.plan.bounds(self.bar)
+        return self._frame_texture.fit(frame, logits, bounds, self.sequence)
 
     def bar_is_silent(self) -> bool:
         """Whether the bar of tokens being written has no note so far."""

@@ -12,6 +12,7 @@ from musictk.generation.bar_plan import BarPlan
 from musictk.generation.constraints import Constraint, constraints
 from musictk.generation.sampling import Sampling
 from musictk.generation.tempo import BarTempo
+from musictk.generation.texture import FREE, breaks
 from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
 Mask = NDArray[np.bool_]
@@ -93,6 +94,16 @@ class Limits:
         left = self._left[key]
         sounded = was[1] - was[0] * begins
         return last > left and (last > sounded or (length < was[0] and not begins))
+
+    def bounded(self, bar: int) -> bool:
+        """Whether the number of notes of a bar is limited."""
+        return self.plan.bounds(bar) != FREE
+
+    def breaks_bounds(self, bar: int, before: Parser, token: int, begins: bool) -> bool:
+        """Whether a token breaks the bounds on the notes of a bar, or of the next, which it
+        `begins` or not."""
+        here, later = self.plan.bounds(bar), self.plan.bounds(bar + 1)
+        return breaks(here, later, before, token, begins)
 
     def begin_bar(self, bar: int) -> None:
         """A bar begins; the token that begins it is not written yet."""

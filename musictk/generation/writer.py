@@ -56,7 +56,7 @@ class Writer:
         return [self._write_one(*row) for row in zip(drafts, rows, allowed, strict=True)]
 
     def _write_one(self, draft: Draft, drawn: Drawn, allowed: NDArray[np.bool_] | None) -> bool:
-        theme = self._followed(draft, allowed)
+        theme = self._followed(draft, drawn, allowed)
         if theme is None or self._rejects(draft, theme):
             position, begins_bar = self._from_model(draft, drawn)
         else:
@@ -84,7 +84,7 @@ class Writer:
             return False
         return not follower.agrees(np.arange(self._mask.size) == position)
 
-    def _followed(self, draft: Draft, allowed: NDArray[np.bool_] | None) -> Any:
+    def _followed(self, draft: Draft, drawn: Drawn, allowed: NDArray[np.bool_] | None) -> Any:
         """The theme's position while it is followed; None to use the sampled one."""
         follower = draft.memory.follower
         if follower is None:
@@ -92,7 +92,10 @@ class Writer:
         follower.decide(float(draft.noise.take(1)[0]))
         if self._mask.frames:  # a theme's frames are music of the piece already
             frame = draft.theme_position(None)
-            return frame if frame is None or allowed is None else frame & allowed
+            if frame is None:
+                return None
+            frame = frame if allowed is None else frame & allowed
+            return draft.fit_frame(frame, drawn.logits)
         forced = draft.forced()
         if forced is not None and not follower.agrees(forced):
             return None
@@ -125,7 +128,9 @@ class Writer:
         elif self._mask.frames and draft.must_sound:
             position = position.copy()
             position[drawn.logits.argmax()] = 1
-        elif not self._mask.frames:
+        elif self._mask.frames:
+            position = draft.fit_frame(position, drawn.logits)
+        else:
             position = self._redraw(draft, drawn)
         begins_bar = draft.begins_bar(position)
         if begins_bar and not self._mask.frames:
@@ -155,7 +160,10 @@ class Writer:
                 logits, weighed = logits.copy(), weighed.copy()
             logits[token] = weighed[token] = -np.inf
             if not np.isfinite(logits).any():
-                return int(drawn.position) if silent < 0 else silent
+                if silent >= 0:
+                    return silent
+                draft.limit_ignored()
+                return int(drawn.position)
             if dead and np.isfinite(weighed).any():  # much faster than the samplers once more
                 token = sample_tokens(weighed[None], draft.noise.take(1))[0]
             else:

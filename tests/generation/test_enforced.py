@@ -84,6 +84,43 @@ def test_bars_without_a_metre_keep_one(
 @settings(max_examples=6, deadline=None)
 @given(
     asked=pieces,
+    values=st.lists(st.sampled_from(["0.5", "1.5", "3", "6", "more"]), min_size=1, max_size=3),
+    prompt=st.sampled_from([0, 2]),
+)
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_densities(name: str, asked: dict[str, Any], values: list[str], prompt: int) -> None:
+    metre = [] if name == "pianoroll" else [["", "metre", "3/4"]]  # there are bars of one 16th
+    controls = [["", "density", " | ".join(values)], *metre]
+    piece = write(name, controls, **asked, **prompt_of(name, prompt))
+    found = words(bars_of(name, piece), "density", name)[prompt:]
+    layout = Controls.available(tokenizer(name))
+    known = list(layout.made[layout.names.index("density")].values)
+    for bar, word in enumerate(found):
+        assert abs(known.index(word) - known.index(values[bar % len(values)])) <= 1
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    asked=pieces,
+    values=st.lists(st.sampled_from(["1", "2", "4", "6"]), min_size=1, max_size=3),
+    prompt=st.sampled_from([0, 2]),
+)
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_polyphonies(name: str, asked: dict[str, Any], values: list[str], prompt: int) -> None:
+    piece = write(name, [["", "polyphony", " | ".join(values)]], **asked, **prompt_of(name, prompt))
+    found = words(bars_of(name, piece), "polyphony", name)[prompt:]
+    far = [
+        bar
+        for bar, word in enumerate(found)
+        if word and abs(int(word) - int(values[bar % len(values)])) > 1
+    ]
+    # Of an untrained network: two notes at the end of a bar, after which no higher pitch is left.
+    assert not far or "limit-ignored" in {notice.kind for notice in piece.notices}
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    asked=pieces,
     values=st.lists(st.integers(30, 240), min_size=1, max_size=3),
     prompt=st.sampled_from([0, 2]),
 )
