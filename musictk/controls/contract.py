@@ -22,6 +22,7 @@ class Bounds(NamedTuple):
 
     notes: tuple[float, float] = (0.0, inf)  # that begin in it, per quarter note
     voices: tuple[float, float] = (0.0, inf)  # the least mean, and the most notes at once
+    bass: int | None = None  # the pitch class of the lowest note wherever a note begins
 
 
 class Control(ABC):
@@ -83,6 +84,13 @@ class Control(ABC):
     def allowed_strictly(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
         """The same where the user asks for strict controls (`sample --strict`)."""
         return self.allowed(tokenizer, ids)
+
+    def closing(self, key: int) -> Ids | None:
+        """(parts,) ids of the last bar of a piece in a key, where the user chose none.
+
+        `key` is an index in `musictk.keys.KEYS`. None: nothing is asked of the last bar.
+        """
+        return None
 
     def bounds(self, ids: Ids) -> Bounds:
         """What is enforced of the number of notes of a bar with these ids; by default nothing."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -75,6 +76,18 @@ class BarPlan:
         """What the controls of a bar enforce of the number of its notes."""
         return self._bounds[min(max(bar, 0), len(self.limits) - 1)]
 
+    def closing(self, key: int) -> Ids:
+        """(S,) what the model is conditioned on in the last bar of a piece that ends in a key."""
+        assert self.end is not None
+        ids = self.ids[self.end - 1].copy()
+        for control, columns in zip(
+            self.controls.made, self.controls.columns.values(), strict=True
+        ):
+            closing = control.closing(key)
+            if closing is not None and not ids[columns].any():
+                ids[columns] = closing
+        return ids
+
     def check(self, start: int) -> None:
         """Raise UsageError if the limits of a bar from `start` on leave no pitch."""
         attribute = self.tokenizer.attributes().get(PITCH)
@@ -112,7 +125,8 @@ class BarPlan:
                 for control, where in zip(self.controls.made, columns, strict=True)
                 if row[where].any()
             ]
-            found.append(Bounds(*(_within(pairs) for pairs in zip(*own, strict=True))))
+            notes = _within([(0.0, inf), *(each.notes for each in own)])
+            found.append(Bounds(notes, _within([(0.0, inf), *(each.voices for each in own)])))
         return found
 
     @cached_property

@@ -199,7 +199,7 @@ class Draft:
     def fit_frame(self, frame: NDArray[Any], logits: NDArray[np.float32]) -> NDArray[Any]:
         """The frame (W,), changed where the bounds on the notes of its bar need it."""
         assert self._frame_texture is not None
-        bounds = self.limits.plan.bounds(self.bar)
+        bounds = self.limits.bounds(self.bar)
         return self._frame_texture.fit(frame, logits, bounds, self.sequence)
 
     def bar_is_silent(self) -> bool:
@@ -222,7 +222,7 @@ class Draft:
             self.progress.cuts += 1
             self.notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
         self._bars.append(self.length)
-        self.limits.begin_bar(self.bar)
+        self.limits.begin_bar(self.bar, self.sequence)
         section_ends = self.progress.begin_bar(self.length)
         if not section_ends:
             self.memory.begin_bar(self.progress, self.sequence)

@@ -54,8 +54,11 @@ class RowContexts:
         # plan, then of those of a given part.
         ids, self._planned = np.concatenate([bar_plan.ids, bar_plan.beside]), len(bar_plan.ids)
         fixed = ids * bar_plan.controls.structural
-        self._conditional = runtime.condition(mixture) + runtime.control(ids)
+        self._runtime, self._plan = runtime, bar_plan
+        self._conditions = runtime.condition(mixture)
+        self._conditional = self._conditions + runtime.control(ids)
         self._unconditional = runtime.condition([[] for _ in mixture]) + runtime.control(fixed)
+        self._closing: dict[int, NDArray[np.float32]] = {}  # by key: conditions of the last bar
         # The metre is enforced, so it needs no guidance.
         self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen - {METRE}))
         self._given = None if beside is None else GivenPart(tokenizer, beside)
@@ -127,7 +130,7 @@ class RowContexts:
         else:
             sequence, bars = self._both(draft, self._given)
             self._taken[row] = self._given.needed(self._bar(draft))
-        new = [NewContext(Key(row, CONDITIONAL), sequence, self._conditional[bars])]
+        new = [NewContext(Key(row, CONDITIONAL), sequence, self._conditional_of(draft, bars))]
         if self._guided:
             free = self._unconditional[bars]
             new.append(NewContext(Key(row, UNCONDITIONAL), sequence, free))
@@ -142,7 +145,7 @@ class RowContexts:
             places = np.concatenate([np.arange(theme.start, theme.end), places])
         begins = theme is not None and theme.start == 0
         sequence, bars = self._recent(draft, places, self._capacity, begins)
-        condition = self._conditional[self._read(draft, bars)]
+        condition = self._conditional_of(draft, self._read(draft, bars))
         return NewContext(Key(row, MEMORY), sequence, condition)
 
     def _ahead(self) -> dict[Key, Ahead]:
@@ -218,6 +221,18 @@ class RowContexts:
             bars = np.append(bars[1:], draft.bar)
         return np.minimum(bars, self._planned - 1)
 
+    def _conditional_of(self, draft: Draft, bars: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(T, D) the conditions of bars; of the last one, in the key in which a piece ends."""
+        found = self._conditional[bars]
+        ending = draft.limits.ending
+        if ending.key is None or ending.bar not in bars:
+            return found
+        if ending.key not in self._closing:
+            ids = self._plan.closing(ending.key)
+            self._closing[ending.key] = self._conditions + self._runtime.control(ids[None])[0]
+        found[bars == ending.bar] = self._closing[ending.key]
+        return found
+
     def _changed(self) -> dict[Key, NDArray[np.float32]]:
         """The conditions of contexts whose piece has begun another bar."""
         changed: dict[Key, NDArray[np.float32]] = {}
@@ -227,8 +242,7 @@ class RowContexts:
             bar = min(draft.bar, self._planned - 1)  # in which the last position is read
             if bar != self._bars[row]:
                 self._bars[row] = bar
-                changed |= {
-                    Key(row, kind): self._conditional[bar] for kind in (CONDITIONAL, MEMORY)
-                }
+                given = self._conditional_of(draft, np.array([bar]))[0]
+                changed |= {Key(row, kind): given for kind in (CONDITIONAL, MEMORY)}
                 changed[Key(row, UNCONDITIONAL)] = self._unconditional[bar]
         return changed

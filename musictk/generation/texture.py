@@ -63,9 +63,20 @@ def _breaks(bounds: Bounds, later: Bounds, before: Parser, after: Parser, ends: 
             return True
     if ends:
         return now.begun > 0 and _too_many(later, now)
+    if bounds.bass is not None and _leaves_bass(bounds.bass, was, now):
+        return True
     too_many = now.begun > was.begun and _too_many(bounds, now)
     most = (bounds if tokens_end_notes else later).voices[1]
     return too_many or now.held > max(was.held, most)
+
+
+def _leaves_bass(bass: int, was: Texture, now: Texture) -> bool:
+    """Whether a note begins, or has to begin next, above a bass of another pitch class."""
+    if now.lowest % 12 == bass and now.lowest < 128:
+        return False
+    if now.due:
+        return not any(pitch % 12 == bass for pitch in range(now.above, now.lowest))
+    return was.due or now.begun > was.begun
 
 
 def _too_few(bounds: Bounds, was: Texture, before: Parser, until: float) -> bool:
@@ -123,7 +134,27 @@ class FrameTexture:
         free = np.where((frame > 0) | (before > 0), -np.inf, logits)
         for pitch in np.argsort(-free)[: max(int(wanted), 0)]:
             frame[pitch] = np.isfinite(free[pitch])
+        if bounds.bass is not None and ((frame > 0) & (before == 0)).any():
+            _stand_on(frame, logits, bounds.bass)
+            higher = np.arange(len(frame)) > int(np.flatnonzero(frame)[0])
+            _leave(frame, logits, (frame > 0) & (before == 0) & higher, room - 1)
+            _leave(frame, logits, (frame > 0) & higher, bounds.voices[1] - 1)
         return frame
+
+
+def _stand_on(frame: NDArray[Any], logits: NDArray[np.float32], bass: int) -> None:
+    """Make the lowest note of a frame one of the pitch class `bass`, in place.
+
+    Those below the lowest of this class are left out; without one the most likely is added.
+    """
+    tonics = np.arange(len(frame)) % 12 == bass
+    if not (frame[tonics] > 0).any():
+        lowest = int(np.flatnonzero(frame)[0])
+        below = np.where(tonics & (np.arange(len(frame)) < lowest), logits, -np.inf)
+        if not np.isfinite(below.max()):
+            return
+        frame[int(below.argmax())] = 1
+    frame[: int(np.flatnonzero((frame > 0) & tonics)[0])] = 0
 
 
 def _leave(

@@ -125,10 +125,10 @@ class Writer:
         position = drawn.position
         if isinstance(draft.kept, KeptFrames):
             position = self._kept_frame(draft, draft.kept, drawn)
-        elif self._mask.frames and draft.must_sound:
-            position = position.copy()
-            position[drawn.logits.argmax()] = 1
         elif self._mask.frames:
+            if draft.must_sound:
+                position = position.copy()
+                position[drawn.logits.argmax()] = 1
             position = draft.fit_frame(position, drawn.logits)
         else:
             position = self._redraw(draft, drawn)

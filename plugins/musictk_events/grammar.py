@@ -111,7 +111,10 @@ class EventsParser(Parser):
             length=self._bar_ticks / quarter,
             time=self._tick / quarter,
             begun=self._begun + due,
+            due=due,
+            above=layout.low + self._on,
             sounding=self._count + due,
+            lowest=layout.low + int(self._sounding.argmax()) if self._count else 128,
             held=int(self._sounding[: None if self._ons else self._off].sum()),
             voices=total / covered if covered else 0.0,
         )

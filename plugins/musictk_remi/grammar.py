@@ -56,6 +56,7 @@ class RemiGrammar(Grammar):
         self.programs, self.time_signatures = config.programs, config.time_signatures
         self.per_beat = config.positions_per_beat
         self.quarter = vocabulary.ticks_per_quarter
+        self.lowest = config.pitch_range[0]
         beats = {metre[1]: vocabulary.ticks_per_beat(metre[1]) for metre in self.metres}
         self.beats = beats
         self.durations = {under: vocabulary.ticks("Duration", under) for under in beats}
@@ -114,7 +115,8 @@ class RemiParser(Parser):
         self._began = False  # whether this bar has a group already
         self._end = 0  # until when something sounds
         self._begun = 0  # notes that begin in this bar
-        self._pitched: tuple[tuple[int, int], ...] = ()  # ticks of those that sound in this bar
+        # Of pitched notes that sound in this bar: start and end in ticks, MIDI pitch.
+        self._pitched: tuple[tuple[int, int, int], ...] = ()
         self._below = 0  # a group after rests begins before this tick; 0 where no rest was
         self._tempo = -1
         self._program = self._pitch = -1  # token ids of the last note of this group
@@ -177,12 +179,12 @@ class RemiParser(Parser):
             self._pitch = token
             self._begun += 1
             if kind == "Pitch":  # until its duration is written it has none
-                self._pitched += ((self._tick, self._tick),)
+                self._pitched += ((self._tick, self._tick, grammar.lowest + value),)
         elif kind == "Duration":
             end = self._tick + int(self._durations[value])
             self._end = max(self._end, end)
             if self._pitch < grammar.spans["Pitch"].stop:
-                self._pitched = (*self._pitched[:-1], (self._tick, end))
+                self._pitched = (*self._pitched[:-1], (self._tick, end, self._pitched[-1][2]))
         self._kind = kind
 
     def fork(self) -> RemiParser:
@@ -200,21 +202,26 @@ class RemiParser(Parser):
         tick = self._tick - bar
         stop = bar + (tick if until is None else round(until * quarter))
         total, covered, reached = 0, 0, bar
-        for start, end in self._pitched:  # ascending
+        for start, end, _ in self._pitched:  # ascending
             start, end = max(start, bar), min(end, stop)
             total += max(end - start, 0)
             covered += max(end - max(start, reached), 0)
             reached = max(reached, end)
         opening = grammar.tempos and self._tempo < 0  # its position is for a tempo
         due = not opening and self._kind in ("Rest", "Position", "Program")
-        sounding = sum(int(end > self._tick or start == self._tick) for start, end in self._pitched)
+        now = [
+            pitch for start, end, pitch in self._pitched if end > self._tick or start == self._tick
+        ]
         drums = self._kind == "Program" and grammar.pitches(self._program).stop != pitched
         return Texture(
             length=self._bar_ticks / quarter,
             time=tick / quarter,
             begun=self._begun + due,
-            sounding=sounding + (due and not drums),
-            held=sum(int(end > self._next_bar()) for _, end in self._pitched),
+            due=due,
+            above=grammar.lowest,
+            sounding=len(now) + (due and not drums),
+            lowest=min(now, default=128),
+            held=sum(int(end > self._next_bar()) for _, end, _ in self._pitched),
             voices=total / covered if covered else 0.0,
         )
 
