@@ -210,13 +210,14 @@ def _encoding() -> Iterator[Row]:
 
 
 def _soundfont() -> Iterator[Row]:
-    from musictk.rendering.audio import SOUNDFONT_FOLDERS, find_soundfont
+    from musictk.rendering.soundfonts import check_soundfont, find_soundfont
 
     try:
-        yield _row("soundfont", str(find_soundfont()))
+        found = find_soundfont()
+        check_soundfont(found)
+        yield _row("soundfont", str(found))
     except MusictkError as error:
-        found = f"none in {', '.join(SOUNDFONT_FOLDERS)}"
-        yield _row("soundfont", found, OPTIONAL, f"to render audio: {error.hint}")
+        yield _row("soundfont", error.message, OPTIONAL, f"to render audio: {error.hint}")
 
 
 def _audio() -> Iterator[Row]:

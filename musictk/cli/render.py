@@ -29,7 +29,7 @@ def render(
         typer.Option(
             metavar="FILE",
             help="SoundFont to use: .sf2 or .sf3.",
-            show_default="the first one installed",
+            show_default="the first of yours, else the built-in one",
         ),
     ] = None,
 ) -> None:

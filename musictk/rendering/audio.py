@@ -15,16 +15,10 @@ from symusic import Synthesizer
 from symusic.core import NoteTick, ScoreTick
 
 from musictk.errors import MusictkError, UsageError, install_command
-from musictk.files import atomic, cause, open_regular, write_bytes
+from musictk.files import atomic, cause, write_bytes
 from musictk.music import duration
+from musictk.rendering.soundfonts import check_soundfont, find_soundfont
 
-SOUNDFONT_FOLDERS = (
-    "/usr/share/sounds/sf2",
-    "/usr/share/sounds/sf3",
-    "/usr/share/soundfonts",
-    "~/.local/share/soundfonts",
-    "~/Library/Audio/Sounds/Banks",
-)
 COMPRESSED = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
 LONGEST = 2 * 3600  # seconds; two hours of stereo are 2.5 GB in memory
 
@@ -73,7 +67,7 @@ def require_format(path: Path) -> None:
 
 def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
     """(N, 2) float32 samples, normalized to `settings.peak`; soundfonts may exceed full scale."""
-    _check_soundfont(soundfont)
+    check_soundfont(soundfont)
     seconds = duration(score)
     if not 0 < seconds <= LONGEST:
         said = "is empty" if seconds <= 0 else f"lasts {seconds / 3600:.1f} hours"
@@ -90,17 +84,6 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
     return samples * np.float32(settings.peak / loudest)
 
 
-def find_soundfont() -> Path:
-    """The first soundfont in the usual folders. Raises MusictkError where there is none."""
-    for place in SOUNDFONT_FOLDERS:
-        for path in sorted(Path(place).expanduser().glob("*.sf[23]")):
-            return path
-    raise MusictkError(
-        "no soundfont is installed",
-        "give one with --soundfont FILE.sf2, or (Debian) apt install timgm6mb-soundfont",
-    )
-
-
 def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
     """A copy that is `tail` seconds longer: the synthesizer stops where the last note ends."""
     longer = score.copy()
@@ -109,18 +92,6 @@ def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
     end = int(longer.end()) + round(quarters * longer.ticks_per_quarter)
     longer.tracks[0].notes.append(NoteTick(end, 1, 0, 1))  # inaudible
     return longer
-
-
-def _check_soundfont(path: Path) -> None:
-    """Raise MusictkError for a file that is not a soundfont, before a C library reads it."""
-    try:
-        with open_regular(path) as file:
-            head = file.read(12)
-    except OSError as error:
-        message = f"the soundfont {path} cannot be read: {cause(error)}"
-        raise MusictkError(message, "choose an .sf2 or .sf3 file") from error
-    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-        raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
 
 
 def _write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:

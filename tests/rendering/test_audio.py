@@ -79,30 +79,8 @@ def test_unknown_formats_are_refused(tmp_path: Path, soundfont: Path) -> None:
         audio.render(four_quarters(), tmp_path / "out.aiff", soundfont)
 
 
-def test_a_file_that_is_no_soundfont_is_rejected(tmp_path: Path) -> None:
-    (tmp_path / "fake.sf2").write_bytes(b"RIFF    WAVE" * 9)
-    with pytest.raises(MusictkError, match="not a soundfont"):
-        audio.render(four_quarters(), tmp_path / "out.wav", tmp_path / "fake.sf2")
-    with pytest.raises(MusictkError, match="cannot be read"):
-        audio.render(four_quarters(), tmp_path / "out.wav", tmp_path / "missing.sf2")
-    assert not (tmp_path / "out.wav").exists()
-
-
 def test_an_endless_piece_is_refused(tmp_path: Path, soundfont: Path) -> None:
     score = four_quarters()
     score.tracks[0].notes.append(NoteTick(2**30, 480, 60, 90))
     with pytest.raises(MusictkError, match="hours"):
         audio.render(score, tmp_path / "out.wav", soundfont)
-
-
-def test_a_missing_soundfont_has_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(audio, "SOUNDFONT_FOLDERS", ())
-    with pytest.raises(MusictkError, match="--soundfont"):
-        audio.find_soundfont()
-
-
-def test_the_system_s_soundfonts_are_found(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, soundfont: Path
-) -> None:
-    monkeypatch.setattr(audio, "SOUNDFONT_FOLDERS", (str(tmp_path / "nowhere"), str(tmp_path)))
-    assert audio.find_soundfont() == soundfont
