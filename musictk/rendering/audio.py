@@ -17,6 +17,7 @@ from symusic.core import NoteTick, ScoreTick
 from musictk.errors import MusictkError, UsageError, install_command
 from musictk.files import atomic, cause, write_bytes
 from musictk.music import duration
+from musictk.rendering.loudness import decibels, integrated_loudness, true_peak
 from musictk.rendering.soundfonts import check_soundfont, find_soundfont
 
 COMPRESSED = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
@@ -28,7 +29,8 @@ class AudioSettings:
     """Settings of audio rendering."""
 
     rate: int = 44_100  # samples per second
-    peak: float = 0.9  # of the loudest sample, relative to full scale
+    loudness: float = -18.0  # LUFS, integrated over the piece (EBU R 128)
+    true_peak: float = -1.0  # dBTP; a piece that would exceed it is made softer
     tail: float = 2.0  # seconds after the last note
 
 
@@ -66,7 +68,7 @@ def require_format(path: Path) -> None:
 
 
 def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
-    """(N, 2) float32 samples, normalized to `settings.peak`; soundfonts may exceed full scale."""
+    """(N, 2) float32 samples at the loudness of `settings`, below its true peak."""
     check_soundfont(soundfont)
     seconds = duration(score)
     if not 0 < seconds <= LONGEST:
@@ -81,7 +83,14 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
     loudest = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(loudest) or loudest == 0:
         raise MusictkError(f"{soundfont} gives no sound for this piece", "choose another soundfont")
-    return samples * np.float32(settings.peak / loudest)
+    return samples * np.float32(_gain(samples, settings))
+
+
+def _gain(samples: NDArray[np.float32], settings: AudioSettings) -> float:
+    """The factor to the loudness of `settings`; smaller where the true peak allows no more."""
+    lufs = integrated_loudness(samples, settings.rate)
+    room = settings.true_peak - decibels(true_peak(samples))
+    return float(10 ** (min(settings.loudness - lufs, room) / 20))
 
 
 def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
