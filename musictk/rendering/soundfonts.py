@@ -12,7 +12,6 @@ from musictk.files import cause, open_regular
 
 BUILT_IN = Path(__file__).parent / "soundfont" / "FluidR3Mono_GM.sf3"  # General MIDI
 USER_FOLDERS = ("~/.local/share/soundfonts", "~/Library/Audio/Sounds/Banks")
-_HINT = "choose another .sf2 or .sf3 file with --soundfont"
 _INSTRUMENT, _SAMPLE, _LOOPS, _LAST = 41, 53, 54, 60  # generators; the first two are references
 _ROM, _VORBIS = 0x8000, 0x10  # sample types: not in the file; compressed, as in .sf3 files
 _WIDTHS = {  # bytes of a record of each list of the format
@@ -47,11 +46,12 @@ def check_soundfont(path: Path) -> None:
             data = file.read()
     except OSError as error:
         message = f"the soundfont {path} cannot be read: {cause(error)}"
-        raise MusictkError(message, _HINT) from error
+        raise MusictkError(message, "choose an .sf2 or .sf3 file") from error
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
         raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
     if not _intact(data):
-        raise MusictkError(f"the soundfont {path} is damaged", _HINT)
+        hint = "choose another .sf2 or .sf3 file with --soundfont"
+        raise MusictkError(f"the soundfont {path} is damaged", hint)
 
 
 def _intact(data: bytes) -> bool:
