@@ -53,6 +53,7 @@ def doctor(context: typer.Context) -> None:
         "terminal encoding": _encoding,
         "soundfont": _soundfont,
         "audio formats": _audio,
+        "audio player": _player,
         "midi ports": _ports,
         "lora": _lora,
         "plugins": _plugins,
@@ -229,6 +230,16 @@ def _audio() -> Iterator[Row]:
             yield _row(f"audio {name}", "can be written")
         except MusictkError as error:
             yield _row(f"audio {name}", error.message, OPTIONAL, error.hint)
+
+
+def _player() -> Iterator[Row]:
+    from musictk.rendering.speaker import require_player
+
+    try:
+        require_player()
+        yield _row("audio player", f"miniaudio {version('miniaudio')}")
+    except MusictkError as error:
+        yield _row("audio player", error.message, OPTIONAL, f"for --play: {error.hint}")
 
 
 def _ports() -> Iterator[Row]:

@@ -41,8 +41,9 @@ def render(
     The SoundFont is --soundfont, else the first file in ~/.local/share/soundfonts or, on macOS,
     ~/Library/Audio/Sounds/Banks, else the built-in FluidR3Mono_GM.
     """
-    from musictk.cli.sample_audio import play_score
+    from musictk.cli.playing import play_samples
     from musictk.rendering import audio, speaker
+    from musictk.rendering.soundfonts import find_soundfont
 
     here = session(context)
     music = named_music(here, file)
@@ -51,7 +52,10 @@ def render(
     require_writable(target)
     if play:
         speaker.require_player()
-    seconds = audio.render(music.score, target, soundfont)
+    settings = audio.AudioSettings()
+    samples = audio.synthesize(music.score, soundfont or find_soundfont(), settings)
+    audio.write(samples, target, settings.rate)
+    seconds = len(samples) / settings.rate
     here.output.result({"path": str(target), "seconds": seconds}, str(target))
     if play:
-        play_score(here.output, music.score, soundfont)
+        play_samples(here.output, samples, settings.rate)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from symusic.core import ScoreTick
-
 from musictk.cli.output import Output
+from musictk.cli.playing import play_samples
 from musictk.errors import MusictkError, UsageError
 from musictk.files import require_writable
 from musictk.jobs.named_music import read_score
@@ -74,17 +73,13 @@ class SampleAudio:
 
     def play(self, output: Output, batch: SampleBatch) -> None:
         """Play one piece after the other, if that was asked for."""
-        for piece in batch.made if self.playing else ():
-            play_score(output, read_score(piece.path), self.soundfont)
-
-
-def play_score(output: Output, score: ScoreTick, soundfont: Path | None) -> None:
-    """Play music on the audio device. Raises MusictkError where there is none."""
-    settings = audio.AudioSettings()
-    samples = audio.synthesize(score, soundfont or find_soundfont(), settings)
-    with output.progress("playing") as bar:
-        whole = len(samples) / settings.rate
-        speaker.play(samples, settings.rate, lambda seconds: bar.update(seconds, whole))
+        if not self.playing:
+            return
+        settings = audio.AudioSettings()
+        for piece in batch.made:
+            soundfont = self.soundfont or find_soundfont()
+            samples = audio.synthesize(read_score(piece.path), soundfont, settings)
+            play_samples(output, samples, settings.rate)
 
 
 def _numbered(path: Path, number: int, count: int) -> Path:

@@ -47,14 +47,20 @@ def render(
     """
     settings = settings or AudioSettings()
     require_format(path)
-    suffix = path.suffix.lower()
     samples = synthesize(score, soundfont or find_soundfont(), settings)
+    write(samples, path, settings.rate)
+    return len(samples) / settings.rate
+
+
+def write(samples: NDArray[np.float32], path: Path, rate: int) -> None:
+    """Write (N, 2) samples in the format of the suffix; raises as `render` does for a suffix."""
+    require_format(path)
+    suffix = path.suffix.lower()
     if suffix == ".wav":
         with atomic(path) as temporary:
-            _write_wav(temporary, samples, settings.rate)
+            _write_wav(temporary, samples, rate)
     else:
-        write_bytes(path, _compressed(samples, settings.rate, COMPRESSED[suffix]))
-    return len(samples) / settings.rate
+        write_bytes(path, _compressed(samples, rate, COMPRESSED[suffix]))
 
 
 def require_format(path: Path) -> None:
@@ -76,10 +82,11 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
         raise MusictkError(f"the piece {said}", "render one that lasts up to two hours")
     try:
         synthesizer = Synthesizer(str(soundfont), settings.rate)
+        rendered = synthesizer.render(_let_ring(score, settings), True)
     except RuntimeError as error:
         message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
         raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
-    samples = np.ascontiguousarray(synthesizer.render(_let_ring(score, settings), True).T)
+    samples = np.ascontiguousarray(rendered.T)
     loudest = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(loudest) or loudest == 0:
         raise MusictkError(f"{soundfont} gives no sound for this piece", "choose another soundfont")

@@ -38,10 +38,9 @@ def true_peak(samples: Samples) -> float:
     """
     loudest = float(np.abs(samples).max(initial=0.0))
     for block in _blocks(samples):
-        spectrum = np.fft.rfft(block, axis=0)
-        fine = np.fft.irfft(spectrum, _OVERSAMPLING * len(block), axis=0) * _OVERSAMPLING
+        fine = np.fft.irfft(np.fft.rfft(block), _OVERSAMPLING * _FRAMES) * _OVERSAMPLING
         edge = _MEMORY // 2 * _OVERSAMPLING  # the transform takes the block as a loop
-        loudest = max(loudest, float(np.abs(fine[edge:-edge]).max(initial=0.0)))
+        loudest = max(loudest, float(np.abs(fine[:, edge:-edge]).max()))
     return loudest
 
 
@@ -71,22 +70,22 @@ def _filtered_squares(samples: Samples, rate: int) -> Iterator[NDArray[np.float6
     The filters are applied to blocks in the frequency domain, because numpy has no recursive
     filter. Each block begins with the samples before it, in which the filters have decayed.
     """
-    response = _k_response(rate)[:, None]
+    response = _k_response(rate).astype(np.result_type(samples, np.complex64))
     left = len(samples)
     for block in _blocks(samples):
-        filtered = np.fft.irfft(np.fft.rfft(block, axis=0) * response, _FRAMES, axis=0)
-        new = filtered[_MEMORY : _MEMORY + left]
-        left -= len(new)
-        yield np.square(new).sum(axis=1)
+        filtered = np.fft.irfft(np.fft.rfft(block) * response, _FRAMES)
+        new = filtered[:, _MEMORY : _MEMORY + left]
+        left -= new.shape[1]
+        yield np.square(new, dtype=np.float64).sum(axis=0)
 
 
-def _blocks(samples: Samples) -> Iterator[NDArray[np.float64]]:
-    """Blocks of `_FRAMES` samples; each begins with the last `_MEMORY` of the one before."""
+def _blocks(samples: Samples) -> Iterator[Samples]:
+    """(channels, _FRAMES) blocks; each begins with the last `_MEMORY` samples of the one before."""
     step = _FRAMES - _MEMORY
     for start in range(-_MEMORY, len(samples), step):
-        block = np.zeros((_FRAMES, samples.shape[1]))
-        part = samples[max(start, 0) : start + _FRAMES]
-        block[max(-start, 0) : max(-start, 0) + len(part)] = part
+        block = np.zeros((samples.shape[1], _FRAMES), samples.dtype)
+        part, place = samples[max(start, 0) : start + _FRAMES].T, max(-start, 0)
+        block[:, place : place + part.shape[1]] = part
         yield block
 
 

@@ -131,3 +131,12 @@ def test_chunks_of_odd_length_may_lack_their_padding(tmp_path: Path) -> None:
         path = tmp_path / "odd.sf2"
         path.write_bytes(chunk(b"RIFF", b"sfbk" + odd + body))
         soundfonts.check_soundfont(path)
+
+
+def test_samples_that_cannot_be_decoded_are_an_error(tmp_path: Path) -> None:
+    data = bytearray(soundfonts.BUILT_IN.read_bytes())
+    data[1_000_000:13_000_000] = bytes(12_000_000)
+    path = tmp_path / "damaged.sf3"
+    path.write_bytes(data)
+    with pytest.raises(MusictkError, match="cannot be read"):
+        audio.render(four_quarters(), tmp_path / "out.wav", path)
