@@ -29,3 +29,13 @@ def test_a_machine_without_a_device_says_so_in_one_line(
     with pytest.raises(MusictkError, match="no audio device"):
         speaker.play(tone(0.1, 22_050), 22_050, backends=("OPENSL",))  # of Android only
     assert capfd.readouterr() == ("", "")
+
+
+def test_an_interruption_stops_the_device() -> None:
+    def interrupt(seconds: float) -> None:
+        raise KeyboardInterrupt
+
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        speaker.play(tone(60, 22_050), 22_050, interrupt, ("NULL",))
+    assert time.monotonic() - start < 10
