@@ -13,6 +13,7 @@ from musictk.files import cause, open_regular
 BUILT_IN = Path(__file__).parent / "soundfont" / "FluidR3Mono_GM.sf3"  # General MIDI
 USER_FOLDERS = ("~/.local/share/soundfonts", "~/Library/Audio/Sounds/Banks")
 _INSTRUMENT, _SAMPLE, _LOOPS, _LAST = 41, 53, 54, 60  # generators; the first two are references
+_FASTEST = 400_000  # samples per second; the synthesizer takes forever to play faster ones
 _ROM, _VORBIS = 0x8000, 0x10  # sample types: not in the file; compressed, as in .sf3 files
 _WIDTHS = {  # bytes of a record of each list of the format
     **{b"phdr": 38, b"pbag": 4, b"pmod": 10, b"pgen": 4},
@@ -148,5 +149,5 @@ def _sample_ranges(headers: NDArray[np.uint8], size: int) -> bool:
     last = np.where(compressed, size, size // 2)
     looped = compressed | (loop == loop_end) | ((start <= loop) & (loop_end <= last))
     fine = (start <= end) & (end <= last) & (loop <= loop_end) & looped
-    fine &= (rate > 0) & ((key < 128) | (key == 255))  # 255: without a pitch
+    fine &= (0 < rate) & (rate <= _FASTEST) & ((key < 128) | (key == 255))  # 255: without a pitch
     return bool(fine[used].all())

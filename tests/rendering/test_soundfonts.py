@@ -106,6 +106,7 @@ def altered(path: Path, name: bytes, at: int, value: bytes) -> Path:
         (b"shdr", 24, b"\xff\xff\xff\x00"),  # a sample that ends after the data
         (b"shdr", 20, b"\x10\x00\x00\x00"),  # a loop before its sample
         (b"shdr", 36, b"\x00\x00\x00\x00"),  # no sample rate
+        (b"shdr", 36, b"\x33\x66\x00\x04"),  # 67 million samples per second
         (b"shdr", 40, b"\xbc"),  # no key of MIDI
     ],
 )
