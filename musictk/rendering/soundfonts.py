@@ -149,5 +149,5 @@ def _sample_ranges(headers: NDArray[np.uint8], size: int) -> bool:
     last = np.where(compressed, size, size // 2)
     looped = compressed | (loop == loop_end) | ((start <= loop) & (loop_end <= last))
     fine = (start <= end) & (end <= last) & (loop <= loop_end) & looped
-    fine &= (0 < rate) & (rate <= _FASTEST) & ((key < 128) | (key == 255))  # 255: without a pitch
+    fine &= (rate > 0) & (rate <= _FASTEST) & ((key < 128) | (key == 255))  # 255: without a pitch
     return bool(fine[used].all())
