@@ -18,7 +18,7 @@ run() {
 
 run ingest ./midis
 run train --arch conformer
-run sample --composer Bach --form AABA -o out.mid
+run sample --composer Bach --form AABA -o out.wav
 run export --onnx | tee onnx.txt
 run export --torchscript | tee torchscript.txt
 run sample --composer Bach --form AABA --runtime onnx -o onnx.mid
@@ -28,7 +28,8 @@ run show out.mid
 cat <<END
 
 Done. In $PWD:
-  out.mid        a piece in the form AABA; open it in any player or DAW, the sections are markers
+  out.wav        a piece in the form AABA; open it in any player
+  out.mid        the same piece; open it in a DAW, the sections are markers
   out.png        its piano roll, coloured by section
   onnx.mid       another piece, sampled with the ONNX export
   exports/       the exported models; their speeds:
@@ -39,5 +40,5 @@ Next, your own files. Put them into one folder per composer and run:
   mkdir ~/music && cd ~/music
   musictk ingest /path/to/your/midis
   musictk train --arch conformer
-  musictk sample --composer YOURS --form AABA -o out.mid
+  musictk sample --composer YOURS --form AABA -o out.wav
 END

@@ -20,6 +20,7 @@ IMPORTED_BY = {
     "matplotlib": {"rendering"},
     "mido": {"rendering"},
     "miditok": {"musictk_remi"},
+    "miniaudio": {"rendering"},
     "onnx": {"export", "runtime"},
     "onnxruntime": {"runtime", "export"},
     "onnxscript": {"export"},

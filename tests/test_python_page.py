@@ -41,6 +41,7 @@ def test_the_programs_run_as_printed(folder: Path, capsys: pytest.CaptureFixture
     assert written == {f"{name}.mid" for name in names}
     assert (folder / "again.mid").read_bytes() == (folder / "takes-1.mid").read_bytes()
     assert (folder / "out.png").stat().st_size > 1000
+    assert (folder / "out.wav").stat().st_size > 100_000
     printed = capsys.readouterr().out
     assert "takes-1.mid" in printed
     assert {path.name for path in (folder / "music").iterdir()} >= {"catalog.db", "runs", "exports"}

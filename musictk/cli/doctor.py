@@ -53,6 +53,7 @@ def doctor(context: typer.Context) -> None:
         "terminal encoding": _encoding,
         "soundfont": _soundfont,
         "audio formats": _audio,
+        "audio player": _player,
         "midi ports": _ports,
         "lora": _lora,
         "plugins": _plugins,
@@ -210,13 +211,14 @@ def _encoding() -> Iterator[Row]:
 
 
 def _soundfont() -> Iterator[Row]:
-    from musictk.rendering.audio import SOUNDFONT_FOLDERS, find_soundfont
+    from musictk.rendering.soundfonts import check_soundfont, find_soundfont
 
     try:
-        yield _row("soundfont", str(find_soundfont()))
+        found = find_soundfont()
+        check_soundfont(found)
+        yield _row("soundfont", str(found))
     except MusictkError as error:
-        found = f"none in {', '.join(SOUNDFONT_FOLDERS)}"
-        yield _row("soundfont", found, OPTIONAL, f"to render audio: {error.hint}")
+        yield _row("soundfont", error.message, OPTIONAL, f"to render audio: {error.hint}")
 
 
 def _audio() -> Iterator[Row]:
@@ -228,6 +230,16 @@ def _audio() -> Iterator[Row]:
             yield _row(f"audio {name}", "can be written")
         except MusictkError as error:
             yield _row(f"audio {name}", error.message, OPTIONAL, error.hint)
+
+
+def _player() -> Iterator[Row]:
+    from musictk.rendering.speaker import require_player
+
+    try:
+        require_player()
+        yield _row("audio player", f"miniaudio {version('miniaudio')}")
+    except MusictkError as error:
+        yield _row("audio player", error.message, OPTIONAL, f"for --play: {error.hint}")
 
 
 def _ports() -> Iterator[Row]:

@@ -17,6 +17,7 @@ REMAINS = {
     "sample": "the pieces that were written are kept",
     "export": f"complete exports are kept; {_AGAIN}",
     "render": "nothing was written",
+    "--play": "the files are written",
 }
 
 

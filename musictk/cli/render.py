@@ -29,17 +29,33 @@ def render(
         typer.Option(
             metavar="FILE",
             help="SoundFont to use: .sf2 or .sf3.",
-            show_default="the first one installed",
+            show_default="the first of yours, else the built-in one",
         ),
     ] = None,
+    play: Annotated[
+        bool, typer.Option("--play", help="Play the audio when it is written.")
+    ] = False,
 ) -> None:
-    """Render music to audio with a SoundFont."""
-    from musictk.rendering import audio
+    """Render music to audio with a SoundFont, at a loudness of -18 LUFS (EBU R 128).
+
+    The SoundFont is --soundfont, else the first file in ~/.local/share/soundfonts or, on macOS,
+    ~/Library/Audio/Sounds/Banks, else the built-in FluidR3Mono_GM.
+    """
+    from musictk.cli.playing import play_samples
+    from musictk.rendering import audio, speaker
+    from musictk.rendering.soundfonts import find_soundfont
 
     here = session(context)
     music = named_music(here, file)
     target = out or music.path.with_suffix(".wav")
     audio.require_format(target)
     require_writable(target)
-    audio.render(music.score, target, soundfont)
-    here.output.result({"path": str(target)}, str(target))
+    if play:
+        speaker.require_player()
+    settings = audio.AudioSettings()
+    samples = audio.synthesize(music.score, soundfont or find_soundfont(), settings)
+    audio.write(samples, target, settings.rate)
+    seconds = len(samples) / settings.rate
+    here.output.result({"path": str(target), "seconds": seconds}, str(target))
+    if play:
+        play_samples(here.output, samples, settings.rate)

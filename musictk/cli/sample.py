@@ -12,7 +12,10 @@ from musictk.cli.context import CommandSession, require_alone, session
 from musictk.cli.sampling_options import sampling_options
 
 if TYPE_CHECKING:
+    from musictk.cli.sample_audio import SampleAudio
     from musictk.jobs.samples import SampleBatch
+
+_OUTPUT = ("out", "soundfont", "play")  # parameters that change nothing in a piece
 
 
 @sampling_options(after={"temperature": "seed", "guidance": "sampler"})
@@ -133,25 +136,43 @@ def sample(
         typer.Option(metavar="ID", help="Repeat the sample with this id, bit for bit."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="FILE", help="MIDI file to write.")
+        Path | None,
+        typer.Option(
+            *("--output", "-o"),
+            metavar="FILE",
+            help="MIDI file to write; .wav, .flac, .mp3 or .ogg: audio, with its MIDI beside it.",
+        ),
     ] = None,
+    soundfont: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="SoundFont for audio: .sf2 or .sf3.",
+            show_default="as render chooses it",
+        ),
+    ] = None,
+    play: Annotated[bool, typer.Option("--play", help="Play the pieces when written.")] = False,
     *,
     sampling: Mapping[str, Any],
 ) -> None:
     """Compose a piece and write it as MIDI, with a marker at each section.
 
-    Sampling options default to the model's saved defaults, else to the values shown here. Exit code
-    3 means that some of the pieces could not be written.
+    Sampling options default to the model's saved defaults, else to the values shown here. With -o
+    out.wav the piece is written to out.mid and its audio to out.wav. Exit code 3 means that some of
+    the pieces could not be written.
     """
     from musictk.cli.parse import conditions, controls, samplers, sections
+    from musictk.cli.sample_audio import SampleAudio
     from musictk.cli.sample_progress import CompositionBar
     from musictk.jobs import sample as job
     from musictk.jobs.bundles import ModelSource
     from musictk.jobs.samples import SampleRequest
 
     here = session(context)
+    sound = SampleAudio.prepare(out, soundfont, play, count)
     if like is not None:
-        _finish(here, _from_stored(context, like, section or [], out, seed, count))
+        batch = _from_stored(context, like, section or [], sound.midi, seed, count)
+        _finish(here, batch, sound)
         return
     asked = SampleRequest(
         source=ModelSource(run=run, bundle=bundle, runtime=runtime),
@@ -177,17 +198,21 @@ def sample(
     )
     needed = here.catalog() if bundle is None else here.catalog_if_any()
     with needed as catalog, CompositionBar(here.output) as bar:
-        batch = job.sample(catalog, here.workspace, asked, out, bar)
-    _finish(here, batch)
+        batch = job.sample(catalog, here.workspace, asked, sound.midi, bar)
+    _finish(here, batch, sound)
 
 
-def _finish(here: CommandSession, batch: SampleBatch) -> None:
-    """Report the files, and end with an error where one could not be written."""
+def _finish(here: CommandSession, batch: SampleBatch, sound: SampleAudio) -> None:
+    """Write audio, report the files, and end with an error where one could not be written."""
     from musictk.cli.sample_progress import report
 
-    report(here.output, batch)
+    rendered = sound.render(here.output, batch)
+    report(here.output, batch, rendered.files)
+    if rendered.failed:
+        raise rendered.failed[0]
     if batch.moved:
         raise batch.moved[0]
+    sound.play(here.output, batch)
     if batch.failed:
         raise typer.Exit(3)
 
@@ -217,8 +242,11 @@ def _from_stored(
 def _require_alone(context: typer.Context, section: str | None) -> None:
     """Raise UsageError for options that do not belong to those of a stored sample."""
     if section is not None:
-        hint = "it uses the settings of the sample; only --seed, --count and -o may be added"
-        require_alone(context, "--section", hint, ("like", "section", "seed", "count", "out"))
+        hint = (
+            "it uses the settings of the sample; only --seed, --count, -o and --play may be added"
+        )
+        allowed = ("like", "section", "seed", "count", *_OUTPUT)
+        require_alone(context, "--section", hint, allowed)
     else:
-        hint = "it repeats the sample with its settings; only -o may be added"
-        require_alone(context, "--like", hint, but=("like", "out"))
+        hint = "it repeats the sample with its settings; only -o and --play may be added"
+        require_alone(context, "--like", hint, but=("like", *_OUTPUT))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Self
 
 from musictk.cli.output import Output
@@ -31,8 +33,11 @@ class CompositionBar:
         self._output.note(text)
 
 
-def report(output: Output, batch: SampleBatch) -> None:
-    """Print each piece with the command that repeats it, and a warning for each deviation."""
+def report(output: Output, batch: SampleBatch, audio: Mapping[Path, Path]) -> None:
+    """Print each piece with the command that repeats it, and a warning for each deviation.
+
+    `audio` has the audio files by the path of their piece.
+    """
     for label in batch.folded:
         output.warn(
             f"{label} has too few training pieces; the shared embedding of rare labels is used"
@@ -44,23 +49,28 @@ def report(output: Output, batch: SampleBatch) -> None:
         output.warn(f"{notice.kind} in section {notice.section}, bar {notice.bar}")
     for error in (*batch.failed, *batch.moved[1:]):
         output.warn(str(error))
-    rows = [_row(piece) for piece in batch.made]
+    rows = [_row(piece, audio.get(piece.path)) for piece in batch.made]
     output.result(rows, *map(_line, rows))
 
 
-def _row(piece: SampleFile) -> dict[str, Any]:
+def _row(piece: SampleFile, audio: Path | None) -> dict[str, Any]:
     made, new = piece.composition, piece.rewritten
     rewritten = {} if new is None else {"rewritten": asdict(new), "description": str(new)}
-    return rewritten | {
-        "id": piece.id,
-        "path": str(piece.path),
-        "model": piece.source,
-        "sections": [section.label for section in made.sections] if new is None else [],
-        "positions": len(made.sequence),
-        "unit": made.unit,
-        "tokens_per_second": round(made.speed, 1),
-        "seed": made.request.seed,
-    }
+    sound = {} if audio is None else {"audio": str(audio)}
+    return (
+        rewritten
+        | sound
+        | {
+            "id": piece.id,
+            "path": str(piece.path),
+            "model": piece.source,
+            "sections": [section.label for section in made.sections] if new is None else [],
+            "positions": len(made.sequence),
+            "unit": made.unit,
+            "tokens_per_second": round(made.speed, 1),
+            "seed": made.request.seed,
+        }
+    )
 
 
 def _line(row: dict[str, Any]) -> str:
@@ -68,8 +78,9 @@ def _line(row: dict[str, Any]) -> str:
     if "rewritten" in row:
         nats = row["rewritten"]["nats"]
         what = f"{row['description']}, {nats:.3f} nats per {row['unit']}"
+    path = f"{row['audio']} and {row['path']}" if "audio" in row else row["path"]
     line = (
-        f"{row['path']}  by {row['model']}, seed {row['seed']},"
+        f"{path}  by {row['model']}, seed {row['seed']},"
         f" {what} at {row['tokens_per_second']:,.0f}/s"
     )
     return line if row["id"] is None else f"{line}; repeat: musictk sample --like {row['id']}"

@@ -19,7 +19,7 @@ from musictk.rendering.continuation import append
 from musictk.tokens import Tokenizer
 
 _MIDI = (".mid", ".midi")
-_AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".aac", ".m4a", ".opus")
+AUDIO = (".wav", ".flac", ".mp3", ".ogg", ".aac", ".m4a", ".opus")
 
 
 def check_name(out: Path | None, tokenizer: Tokenizer) -> None:
@@ -28,7 +28,7 @@ def check_name(out: Path | None, tokenizer: Tokenizer) -> None:
         return
     if out.is_dir():
         raise UsageError(f"{out} is a directory", f"name a file in it: -o {out / 'out.mid'}")
-    if out.suffix.lower() in _AUDIO:
+    if out.suffix.lower() in AUDIO:
         midi = out.with_suffix(".mid")
         hint = f"compose with -o {midi}, then run: musictk render {midi} -o {out}"
         raise UsageError(f"{out} is the name of an audio file, and sample writes MIDI", hint)

@@ -15,16 +15,11 @@ from symusic import Synthesizer
 from symusic.core import NoteTick, ScoreTick
 
 from musictk.errors import MusictkError, UsageError, install_command
-from musictk.files import atomic, cause, open_regular, write_bytes
+from musictk.files import atomic, cause, write_bytes
 from musictk.music import duration
+from musictk.rendering.loudness import decibels, integrated_loudness, true_peak
+from musictk.rendering.soundfonts import check_soundfont, find_soundfont
 
-SOUNDFONT_FOLDERS = (
-    "/usr/share/sounds/sf2",
-    "/usr/share/sounds/sf3",
-    "/usr/share/soundfonts",
-    "~/.local/share/soundfonts",
-    "~/Library/Audio/Sounds/Banks",
-)
 COMPRESSED = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
 LONGEST = 2 * 3600  # seconds; two hours of stereo are 2.5 GB in memory
 
@@ -34,7 +29,8 @@ class AudioSettings:
     """Settings of audio rendering."""
 
     rate: int = 44_100  # samples per second
-    peak: float = 0.9  # of the loudest sample, relative to full scale
+    loudness: float = -18.0  # LUFS, integrated over the piece (EBU R 128)
+    true_peak: float = -1.0  # dBTP; a piece that would exceed it is made softer
     tail: float = 2.0  # seconds after the last note
 
 
@@ -51,14 +47,20 @@ def render(
     """
     settings = settings or AudioSettings()
     require_format(path)
-    suffix = path.suffix.lower()
     samples = synthesize(score, soundfont or find_soundfont(), settings)
+    write(samples, path, settings.rate)
+    return len(samples) / settings.rate
+
+
+def write(samples: NDArray[np.float32], path: Path, rate: int) -> None:
+    """Write (N, 2) samples in the format of the suffix; raises as `render` does for a suffix."""
+    require_format(path)
+    suffix = path.suffix.lower()
     if suffix == ".wav":
         with atomic(path) as temporary:
-            _write_wav(temporary, samples, settings.rate)
+            _write_wav(temporary, samples, rate)
     else:
-        write_bytes(path, _compressed(samples, settings.rate, COMPRESSED[suffix]))
-    return len(samples) / settings.rate
+        write_bytes(path, _compressed(samples, rate, COMPRESSED[suffix]))
 
 
 def require_format(path: Path) -> None:
@@ -72,33 +74,30 @@ def require_format(path: Path) -> None:
 
 
 def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
-    """(N, 2) float32 samples, normalized to `settings.peak`; soundfonts may exceed full scale."""
-    _check_soundfont(soundfont)
+    """(N, 2) float32 samples at the loudness of `settings`, below its true peak."""
+    check_soundfont(soundfont)
     seconds = duration(score)
     if not 0 < seconds <= LONGEST:
         said = "is empty" if seconds <= 0 else f"lasts {seconds / 3600:.1f} hours"
         raise MusictkError(f"the piece {said}", "render one that lasts up to two hours")
     try:
         synthesizer = Synthesizer(str(soundfont), settings.rate)
+        rendered = synthesizer.render(_let_ring(score, settings), True)
     except RuntimeError as error:
         message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
         raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
-    samples = np.ascontiguousarray(synthesizer.render(_let_ring(score, settings), True).T)
+    samples = np.ascontiguousarray(rendered.T)
     loudest = float(np.abs(samples).max(initial=0.0))
     if not np.isfinite(loudest) or loudest == 0:
         raise MusictkError(f"{soundfont} gives no sound for this piece", "choose another soundfont")
-    return samples * np.float32(settings.peak / loudest)
+    return samples * np.float32(_gain(samples, settings))
 
 
-def find_soundfont() -> Path:
-    """The first soundfont in the usual folders. Raises MusictkError where there is none."""
-    for place in SOUNDFONT_FOLDERS:
-        for path in sorted(Path(place).expanduser().glob("*.sf[23]")):
-            return path
-    raise MusictkError(
-        "no soundfont is installed",
-        "give one with --soundfont FILE.sf2, or (Debian) apt install timgm6mb-soundfont",
-    )
+def _gain(samples: NDArray[np.float32], settings: AudioSettings) -> float:
+    """The factor to the loudness of `settings`; smaller where the true peak allows no more."""
+    lufs = integrated_loudness(samples, settings.rate)
+    room = settings.true_peak - decibels(true_peak(samples))
+    return float(10 ** (min(settings.loudness - lufs, room) / 20))
 
 
 def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
@@ -109,18 +108,6 @@ def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
     end = int(longer.end()) + round(quarters * longer.ticks_per_quarter)
     longer.tracks[0].notes.append(NoteTick(end, 1, 0, 1))  # inaudible
     return longer
-
-
-def _check_soundfont(path: Path) -> None:
-    """Raise MusictkError for a file that is not a soundfont, before a C library reads it."""
-    try:
-        with open_regular(path) as file:
-            head = file.read(12)
-    except OSError as error:
-        message = f"the soundfont {path} cannot be read: {cause(error)}"
-        raise MusictkError(message, "choose an .sf2 or .sf3 file") from error
-    if head[:4] != b"RIFF" or head[8:] != b"sfbk":
-        raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
 
 
 def _write_wav(path: Path, samples: NDArray[np.float32], rate: int) -> None:

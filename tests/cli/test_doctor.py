@@ -19,7 +19,7 @@ THINGS = {
     *("python", "torch", "onnx", "symusic", "miditok", "safetensors", "sqlite", "threads", "cores"),
     *("onnxruntime providers built in", "workspace", "free disk", "temporary folder"),
     *("terminal encoding", "soundfont", "audio FLAC", "audio MP3", "audio OGG", "midi ports"),
-    *("lora", "plugins", "precision", "matrix product on one core"),
+    *("audio player", "lora", "plugins", "precision", "matrix product on one core"),
 }
 BROKEN = {
     "soundfile": 'raise OSError("sndfile library not found")',

@@ -37,11 +37,9 @@ def locked() -> Iterator[Path]:
         ("a" * 300 + ".mid", "File name too long; choose a shorter name"),
         ("/dev/full", "/dev/full does not end in .mid; choose a name that ends in .mid"),
         ("out.txt", "out.txt does not end in .mid; choose a name that ends in .mid"),
-        (
-            "out.mp3",
-            "out.mp3 is the name of an audio file, and sample writes MIDI; "
-            "compose with -o out.mid, then run: musictk render out.mid -o out.mp3",
-        ),
+        ("out.aac", "unknown audio format '.aac' of out.aac; choose from: .wav, .flac, .mp3, .ogg"),
+        ("catalog.db/x.wav", "catalog.db is not a directory; choose a writable path"),
+        ("a" * 300 + ".mp3", "File name too long; choose a shorter name"),
     ],
 )
 @pytest.mark.parametrize("more", [("--bars", "1"), ("--bars", "999", "--count", "99")])

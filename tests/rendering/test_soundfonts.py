@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from symusic.core import NoteTick, ScoreTick, TempoTick, TrackTick
+
+from musictk.errors import MusictkError
+from musictk.rendering import audio, soundfonts
+from tests.rendering.test_audio import chunk, four_quarters, tiny_soundfont
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A home without soundfonts."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return tmp_path
+
+
+def phrase(program: int, drums: bool, pitches: range) -> ScoreTick:
+    score, track = ScoreTick(480), TrackTick("", program, drums)
+    score.tempos.append(TempoTick(0, 120))
+    for index, pitch in enumerate(pitches):
+        track.notes.append(NoteTick(index * 480, 480, pitch, 100))
+    score.tracks.append(track)
+    return score
+
+
+def loudest_each_second(score: ScoreTick, soundfont: Path) -> list[float]:
+    settings = audio.AudioSettings(rate=16_000)
+    samples = np.abs(audio.synthesize(score, soundfont, settings)).max(axis=1)
+    beats = int(score.end()) // 480
+    return [float(part.max()) for part in np.split(samples[: beats * 8_000], beats)]
+
+
+def test_the_built_in_soundfont_plays_every_program_and_the_drums() -> None:
+    for program in range(128):
+        heard = loudest_each_second(phrase(program, False, range(60, 61)), soundfonts.BUILT_IN)
+        assert min(heard) > 1e-3, program
+    assert min(loudest_each_second(phrase(0, True, range(35, 82)), soundfonts.BUILT_IN)) > 1e-3
+
+
+def test_the_drums_are_no_piano() -> None:
+    settings = audio.AudioSettings(rate=16_000)
+    drums, piano = (
+        audio.synthesize(phrase(0, drums, range(35, 50)), soundfonts.BUILT_IN, settings)[:, 0]
+        for drums in (True, False)
+    )
+    size = min(len(drums), len(piano))
+    assert abs(np.corrcoef(drums[:size], piano[:size])[0, 1]) < 0.5
+
+
+def test_it_ships_with_its_licence_and_in_one_file_of_at_most_16_mb() -> None:
+    licence = soundfonts.BUILT_IN.with_name("LICENSE.md").read_text("utf-8")
+    for name in ("Frank Wen", "Michael Cowgill", "Ethan Winer", "Michael Schorsch"):
+        assert name in licence
+    assert "Permission is hereby granted, free of charge" in licence
+    assert soundfonts.BUILT_IN.stat().st_size <= 16e6
+
+
+def test_without_other_soundfonts_the_built_in_one_is_used(home: Path) -> None:
+    assert soundfonts.find_soundfont() == soundfonts.BUILT_IN
+    assert audio.render(four_quarters(), home / "out.wav") > 3.9
+
+
+def test_one_in_the_user_s_folder_comes_first(home: Path) -> None:
+    folder = home / ".local/share/soundfonts"
+    folder.mkdir(parents=True)
+    mine = tiny_soundfont(folder / "mine.sf2")
+    assert soundfonts.find_soundfont() == mine
+
+
+def test_a_missing_soundfont_has_a_hint(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(soundfonts, "BUILT_IN", home / "none.sf3")
+    with pytest.raises(MusictkError, match="--soundfont"):
+        soundfonts.find_soundfont()
+
+
+def test_a_file_that_is_no_soundfont_is_rejected(tmp_path: Path) -> None:
+    (tmp_path / "fake.sf2").write_bytes(b"RIFF    WAVE" * 9)
+    with pytest.raises(MusictkError, match="not a soundfont"):
+        audio.render(four_quarters(), tmp_path / "out.wav", tmp_path / "fake.sf2")
+    with pytest.raises(MusictkError, match="cannot be read"):
+        audio.render(four_quarters(), tmp_path / "out.wav", tmp_path / "missing.sf2")
+    assert not (tmp_path / "out.wav").exists()
+
+
+def altered(path: Path, name: bytes, at: int, value: bytes) -> Path:
+    """The soundfont with bytes of a list replaced."""
+    data = bytearray(path.read_bytes())
+    start = data.index(name, data.rindex(b"pdta")) + 8 + at
+    data[start : start + len(value)] = value
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("name", "at", "value"),
+    [
+        (b"phdr", 24, b"\x09\x00"),  # a zone that does not exist
+        (b"pgen", 2, b"\x07\x00"),  # an instrument that does not exist
+        (b"igen", 0, b"\x00\x80"),  # an unknown generator
+        (b"igen", 2, b"\x01\x01"),  # an unknown way to loop
+        (b"igen", 6, b"\x05\x00"),  # a sample that does not exist
+        (b"shdr", 24, b"\xff\xff\xff\x00"),  # a sample that ends after the data
+        (b"shdr", 20, b"\x10\x00\x00\x00"),  # a loop before its sample
+        (b"shdr", 36, b"\x00\x00\x00\x00"),  # no sample rate
+        (b"shdr", 36, b"\x33\x66\x00\x04"),  # 67 million samples per second
+        (b"shdr", 40, b"\xbc"),  # no key of MIDI
+    ],
+)
+def test_damage_that_would_crash_the_synthesizer_is_found(
+    tmp_path: Path, name: bytes, at: int, value: bytes
+) -> None:
+    path = altered(tiny_soundfont(tmp_path / "tiny.sf2"), name, at, value)
+    with pytest.raises(MusictkError, match="damaged"):
+        soundfonts.check_soundfont(path)
+
+
+@pytest.mark.parametrize("kept", [13, 30, 200, 400, 700])
+def test_a_cut_file_is_damaged(tmp_path: Path, kept: int) -> None:
+    path = tiny_soundfont(tmp_path / "tiny.sf2")
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(MusictkError, match="damaged"):
+        soundfonts.check_soundfont(path)
+
+
+def test_chunks_of_odd_length_may_lack_their_padding(tmp_path: Path) -> None:
+    body = tiny_soundfont(tmp_path / "tiny.sf2").read_bytes()[12:]
+    for odd in (chunk(b"LIST", b"INFO" + b"x"), chunk(b"LIST", b"INFO" + b"x")[:-1]):
+        path = tmp_path / "odd.sf2"
+        path.write_bytes(chunk(b"RIFF", b"sfbk" + odd + body))
+        soundfonts.check_soundfont(path)
+
+
+def test_samples_that_cannot_be_decoded_are_an_error(tmp_path: Path) -> None:
+    data = bytearray(soundfonts.BUILT_IN.read_bytes())
+    data[1_000_000:13_000_000] = bytes(12_000_000)
+    path = tmp_path / "damaged.sf3"
+    path.write_bytes(data)
+    with pytest.raises(MusictkError, match="cannot be read"):
+        audio.render(four_quarters(), tmp_path / "out.wav", path)
