@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from musictk.evaluation.figures import FIGURES, KINDS, PROFILES, SIZE, Counts
 
 FOLDS = 5
-_PENALTY = 0.02  # of the squared weights
+_PENALTY = 0.01  # of the squared weights
 _STEPS = 100  # of L-BFGS at most
 
 Floats = NDArray[np.float32]

@@ -22,17 +22,16 @@ VERSION = 1  # of the counts: those of another version cannot be compared
 SIZE = 1 << 14  # buckets of one kind of figure
 LEAST_NOTES = 32  # a shorter piece has too few figures
 FIGURES = (  # weighed by their frequency in the piece and their rarity in the corpus
-    "melody",
     "bass",
     "bass-2",
     "texture-2",
     "texture-3",
     "placed-texture",
     "shapes",
+    "placed-shapes",
     "shape-changes",
     "chord-changes",
     "outer-voices",
-    "rhythm",
 )
 PROFILES = ("register", "top", "bottom", "span")
 KINDS = (*FIGURES, *PROFILES)
@@ -71,17 +70,13 @@ def count_figures(score: ScoreTick) -> Counts:
 
 
 def _voices(music: _Groups) -> dict[str, Ints]:
-    """Runs of intervals of the highest and the lowest voice, and their rhythm."""
+    """Runs of intervals of the lowest voice, and steps of both outer voices."""
     up, low = (np.clip(np.diff(voice), -_NEAR, _NEAR) for voice in (music.top, music.bottom))
-    apart = np.maximum(np.diff(music.onset), 1e-3)
-    ratio = np.clip(np.rint(2 * np.log2(apart[1:] / apart[:-1])), -6, 6).astype(np.int64)
     span = np.minimum(music.top - music.bottom, 60)[:-1]
     return {
-        "melody": _runs(up[:, None], 3),
         "bass": _runs(low[:, None], 3),
         "bass-2": _runs(low[:, None], 2),
         "outer-voices": np.column_stack([span, up, low]),
-        "rhythm": _runs(np.column_stack([up[1:], ratio]), 2),
     }
 
 
@@ -106,6 +101,7 @@ def _chords(music: _Groups) -> dict[str, Ints]:
     moved = np.diff(music.bottom)
     return {
         "shapes": shape[:, None],
+        "placed-shapes": np.column_stack([music.bottom // 6, shape]),
         "shape-changes": np.column_stack([shape[:-1], shape[1:], np.clip(moved, -_WIDE, _WIDE)]),
         "chord-changes": np.column_stack([classes[:-1], classes[1:], moved % 12]),
     }
