@@ -14,6 +14,7 @@ from musictk.evaluation.attribution import Scores
 from musictk.evaluation.figures import count_figures
 from musictk.files import scratch
 from musictk.jobs.attribute import open_classifier
+from musictk.jobs.bundles import ModelSource, best_of
 from musictk.jobs.named_music import read_score
 from musictk.jobs.sample import sample
 from musictk.jobs.samples import SampleListener, SampleRequest
@@ -28,7 +29,7 @@ class Recognised:
     pieces: int
     right: int  # attributed to this composer
     found: dict[str, int]  # pieces by the composer they are attributed to, most first
-    chance: float  # mean probability of this composer
+    probability: float  # mean probability of this composer
 
     @property
     def recognised(self) -> bool:
@@ -73,11 +74,13 @@ def composer_control(
     for name in composers:
         if name not in classifier.composers:
             raise UnknownNameError("composer with enough works", name, classifier.composers)
+    directory = request.source.bundle or best_of(catalog, workspace, request.source.run)[1]
+    source = ModelSource(bundle=directory, runtime=request.source.runtime)
     results = []
     for name in composers:
         labels = {**request.labels, "composer": name}
-        shares = []
-        for score in _composed(catalog, workspace, replace(request, labels=labels), listener):
+        asked, shares = replace(request, source=source, labels=labels), []
+        for score in _composed(workspace, asked, listener):
             try:
                 shares.append(classifier.probabilities(count_figures(score)))
             except MusictkError:  # too few notes
@@ -89,14 +92,14 @@ def composer_control(
                 pieces=request.count,
                 right=found[name],
                 found=dict(found.most_common()),
-                chance=sum(each[name] for each in shares) / request.count,
+                probability=sum(each[name] for each in shares) / request.count,
             )
         )
     return ComposerControl(tuple(results), classifier.scores, len(classifier.composers))
 
 
 def _composed(
-    catalog: Catalog, workspace: Workspace, request: SampleRequest, listener: SampleListener | None
+    workspace: Workspace, request: SampleRequest, listener: SampleListener | None
 ) -> list[ScoreTick]:
     """The pieces of a request. Their files are removed, and the catalog has no row of them."""
     with scratch() as folder:
