@@ -90,7 +90,7 @@ def choose_pieces(pieces: Iterable[PieceInfo]) -> list[PieceInfo]:
     if len(known) < 2:
         raise MusictkError(
             f"{_composers(len(known))} of the catalog has {FOLDS} works or more, and at least two"
-            " are needed to tell composers apart",
+            " are needed to attribute a piece",
             "ingest more music of several composers: musictk ingest FOLDER",
         )
     limit = _limit([len(own) for own in known.values()])
