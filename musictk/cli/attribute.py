@@ -23,10 +23,13 @@ def attribute(
     from musictk.jobs.attribute import attribute as job
 
     here = session(context)
-    score = named_music(here, file).score
+    music = named_music(here, file)
+    score = music.score
     with here.catalog() as catalog, here.output.progress("counting figures") as bar:
-        found = job(catalog, here.workspace, score, bar.update)
+        found = job(catalog, here.workspace, score, bar.update, music.data)
     scores, shares = found.scores, found.probabilities
+    if found.known:
+        here.output.note("this file is in the catalog: the classifier was trained on it")
     width = max(map(len, list(shares)[:top]))
     here.output.result(
         found.plain(),

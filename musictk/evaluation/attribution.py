@@ -192,7 +192,7 @@ def _fit(gram: Floats, labels: Ints, composers: int) -> tuple[Floats, Floats]:
         total.backward()  # type: ignore[no-untyped-call]
         return total
 
-    solver.step(step)
+    solver.step(step)  # type: ignore[no-untyped-call]
     return dual.detach().numpy(), bias.detach().numpy()
 
 

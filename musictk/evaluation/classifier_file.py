@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
@@ -16,7 +18,7 @@ from musictk.files import atomic
 
 def write_classifier(path: Path, classifier: Classifier) -> None:
     """Write it atomically, with weights in half precision. Raises WriteError if it cannot."""
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "rarity": classifier.rarity,
         "weights": classifier.weights.astype(np.float16),
         "bias": classifier.bias,

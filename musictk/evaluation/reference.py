@@ -28,6 +28,7 @@ from musictk.errors import MusictkError
 from musictk.evaluation.originality import GRAM, LONG, gram_hashes
 from musictk.files import atomic, cause
 
+FILE = "reference.safetensors"  # its name in the bundle of a model
 SHIPPED = 8  # `every` of a reference that is given to others
 PERCENTILE = 95
 LENGTHS = (64, 128, 256, 512, 1024, 2048)  # notes
@@ -162,7 +163,7 @@ def write_reference(path: Path, reference: Reference) -> None:
     notes, pieces, share, longest, copied of each length; facts (3,) int64: version, every, pieces.
     """
     columns = [[getattr(each, key) for each in reference.baselines] for key in _COLUMNS]
-    arrays = {
+    arrays: dict[str, NDArray[Any]] = {
         "hashes": reference.hashes,
         "owners": reference.owners,
         "baselines": np.array(columns, np.float64).reshape(len(_COLUMNS), -1),

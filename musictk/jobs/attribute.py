@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -20,7 +21,7 @@ from musictk.jobs.corpus import Corpus
 from musictk.workspace import Workspace
 
 MOST_PIECES = 3000  # of training: its time grows with the square of their number
-_FOLDER, _NAME = "cache", "attribution"
+_NAME = "attribution"
 
 Progress = Callable[[float, float], None]
 
@@ -31,6 +32,7 @@ class Attribution:
 
     probabilities: dict[str, float]  # by composer, the most probable first
     scores: Scores  # of the classifier, by cross-validation
+    known: bool = False  # the classifier was trained on this very file
 
     @property
     def composer(self) -> str:
@@ -39,20 +41,34 @@ class Attribution:
 
     def plain(self) -> dict[str, Any]:
         """JSON-able."""
-        return {"probabilities": self.probabilities, "cross_validation": self.scores.plain()}
+        scores = self.scores.plain()
+        return {
+            "probabilities": self.probabilities,
+            "known": self.known,
+            "cross_validation": scores,
+        }
 
 
 def attribute(
-    catalog: Catalog, workspace: Workspace, score: ScoreTick, progress: Progress | None = None
+    catalog: Catalog,
+    workspace: Workspace,
+    score: ScoreTick,
+    progress: Progress | None = None,
+    data: bytes = b"",
 ) -> Attribution:
     """The probability of each composer of the catalog to have written `score`.
 
+    `data` is the file of the score, to recognise one that the classifier was trained on.
     Only composers with at least FOLDS works are known. Raises MusictkError where fewer than two
     have them, or where `score` is too short.
     """
     counts = count_figures(score)
     found = open_classifier(catalog, workspace, progress)
-    return Attribution(found.probabilities(counts), found.scores)
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = any(
+        piece.sha256 == sha256 and piece.composer in found.composers for piece in catalog.pieces()
+    )
+    return Attribution(found.probabilities(counts), found.scores, known)
 
 
 def open_classifier(
@@ -65,7 +81,7 @@ def open_classifier(
     corpus = Corpus(catalog, workspace)
     chosen = choose_pieces(corpus.select({"midi"}))
     facts = sorted([piece.sha256, piece.composer, _work(piece)] for piece in chosen)
-    path = workspace.root / _FOLDER / f"{_NAME}-{digest([VERSION, facts])}.safetensors"
+    path = workspace.cache / f"{_NAME}-{digest([VERSION, facts])}.safetensors"
     found = read_classifier(path)
     if found is None:
         found = train_classifier(_examples(corpus, chosen, progress))

@@ -6,13 +6,21 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import NamedTuple
 
 from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.evaluation.reference import LEAST, Baseline, Reference, Shared
+from musictk.evaluation.reference import (
+    FILE,
+    LEAST,
+    Baseline,
+    Reference,
+    Shared,
+    read_reference,
+)
 from musictk.generation.compose import Composition
 from musictk.generation.new_bars import new_bars
 from musictk.generation.request import PieceRequest
@@ -43,19 +51,25 @@ def check_original(asked: SampleRequest) -> None:
 
 
 def open_reference(
-    catalog: Catalog | None, workspace: Workspace, tokenizer: Tokenizer
+    catalog: Catalog | None, workspace: Workspace, bundle: Path, tokenizer: Tokenizer
 ) -> Reference:
-    """The reference of the training pieces.
+    """The reference in the bundle of the model; without one, that of the catalog's training pieces.
 
     Raises MusictkError where there is no catalog, or too few held-out pieces for a human baseline.
     """
     if "midi" not in tokenizer.reads:
         hint = "leave out --original, or sample a run that was trained on MIDI files"
         raise UsageError("--original compares MIDI, and this model writes text", hint)
+    if (bundle / FILE).is_file():
+        return _required(read_reference(bundle / FILE))
     if catalog is None:
         hint = "run it in the folder of the catalog that the model was trained on"
         raise MusictkError("--original needs the training pieces, and there is no catalog", hint)
-    reference = training_reference(catalog, workspace)
+    return _required(training_reference(catalog, workspace))
+
+
+def _required(reference: Reference) -> Reference:
+    """The reference; raises MusictkError for one without a human baseline."""
     if not any(each.pieces >= LEAST for each in reference.baselines):
         raise MusictkError(
             f"--original needs at least {LEAST} valid and test pieces to know what human music"

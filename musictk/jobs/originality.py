@@ -22,7 +22,7 @@ from musictk.files import digest
 from musictk.jobs.corpus import Corpus
 from musictk.workspace import Workspace
 
-_FOLDER, _NAME = "cache", "reference"
+_NAME = "reference"
 
 Progress = Callable[[float, float], None]
 
@@ -38,7 +38,7 @@ def training_reference(
     corpus = Corpus(catalog, workspace)
     pieces = corpus.select({"midi"})
     facts = sorted([piece.sha256, piece.split or ""] for piece in pieces)
-    path = workspace.root / _FOLDER / f"{_NAME}-{every}-{digest([VERSION, facts])}.safetensors"
+    path = workspace.cache / f"{_NAME}-{every}-{digest([VERSION, facts])}.safetensors"
     if path.is_file():
         try:
             return read_reference(path)

@@ -127,7 +127,7 @@ def _drawn(
     runtime, tokenizer = opened.runtime, opened.runtime.manifest.make_tokenizer()
     if not asked.original:
         return [Drawn(each.row, each) for each in _composed(runtime, tokenizer, request, listener)]
-    reference = open_reference(catalog, workspace, tokenizer)
+    reference = open_reference(catalog, workspace, opened.directory, tokenizer)
     compose = partial(_composed, runtime, tokenizer, listener=listener)
     return draw_original(reference, tokenizer, request, compose)
 

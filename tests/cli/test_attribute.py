@@ -56,6 +56,12 @@ def test_the_composer_is_recognised_and_the_score_of_it_is_printed(work: Shell) 
     assert found["cross_validation"]["works"] == 16
 
 
+def test_a_piece_that_it_was_trained_on_is_named(known: Shell) -> None:
+    note = "this file is in the catalog: the classifier was trained on it"
+    assert note in known("attribute", "midis/Leaps/1.mid").stderr
+    assert note not in known("attribute", "new.mid").stderr
+
+
 def test_the_classifier_is_kept_until_the_music_changes(work: Shell) -> None:
     def kept() -> list[str]:
         return [path.name for path in (work.directory / "cache").iterdir()]

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
+from musictk.evaluation.reference import FILE
+from musictk.jobs.originality import write_training_reference
+from musictk.jobs.project import Project
 from tests.cli.shell import SMALL, Shell
 
 SMALLEST = [*SMALL, "--arch", "conformer", "--size", "tiny", "--steps", "2"]
@@ -74,6 +77,27 @@ def test_an_original_piece_is_repeated_from_its_row(work: Shell) -> None:
         assert (work.directory / same["path"]).read_bytes() == data
         work("sample", "--like", str(row["id"]), "-o", "like.mid")
         assert (work.directory / "like.mid").read_bytes() == data
+
+
+def test_a_bundle_with_a_reference_needs_no_catalog(
+    composed: Shell, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    shutil.copytree(composed.directory / "runs" / "conformer-1" / "best", tmp_path / "bundle")
+    alone = Shell(tmp_path)
+    flags = ("sample", "--bundle", "bundle", "--bars", "1", "--seed", "1", "-o", "out.mid")
+    code, _, error = alone.here(capsys, *flags, "--original")
+    assert code == 1
+    assert error.startswith("error: --original needs the training pieces, and there is no catalog")
+    with Project(composed.directory) as project:
+        write_training_reference(project.catalog, project.workspace, tmp_path / "bundle" / FILE)
+    code, _, _ = alone.here(capsys, *flags, "--original")
+    assert code == 0
+    assert (tmp_path / "out.mid").is_file()
+    (tmp_path / "bundle" / FILE).write_bytes(b"damaged")
+    code, _, error = alone.here(capsys, *flags, "--original")
+    assert code == 1
+    assert error.startswith("error: cannot read the reference bundle/reference.safetensors")
+    assert error.count("\n") == 1
 
 
 @pytest.mark.parametrize(
