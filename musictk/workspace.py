@@ -1,6 +1,6 @@
 """The workspace: the folder of the catalog and of everything made from it.
 
-    catalog.db   shards/   runs/   exports/   prompts/
+    catalog.db   shards/   runs/   exports/   prompts/   cache/
 
 `musictk ingest` creates it in the current directory; every command finds it from there or from any
 folder below it. Paths that the catalog stores are relative to this folder if they are inside it,
@@ -47,6 +47,11 @@ class Workspace:
     @property
     def prompts(self) -> Path:
         return self.root / "prompts"
+
+    @property
+    def cache(self) -> Path:
+        """What is computed again if it is removed."""
+        return self.root / "cache"
 
     def relative(self, path: Path) -> str:
         """`path` as the catalog stores it, with forward slashes.

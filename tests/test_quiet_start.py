@@ -100,7 +100,10 @@ def test_importing_the_package_is_free(tmp_path: Path) -> None:
         "musictk.rendering.midi",
         "musictk.rendering.pianoroll",
         "musictk.evaluation.features",
+        "musictk.evaluation.attribution",
+        "musictk.evaluation.figures",
         "musictk.evaluation.originality",
+        "musictk.evaluation.reference",
     ],
 )
 def test_a_process_without_torch_can_do_it(module: str, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import typer
 
 from musictk.cli import (
+    attribute,
     catalog,
     config,
     doctor,
@@ -37,6 +38,7 @@ def add_to(app: typer.Typer) -> None:
     app.command("export")(export.export)
     app.command("evaluate")(evaluate.evaluate)
     app.command("originality")(evaluate.originality)
+    app.command("attribute")(attribute.attribute)
     app.command("render")(render.render)
     app.command("show")(show.show)
     app.command("play")(play.play)

@@ -12,6 +12,7 @@ from musictk.cli.music import MusicFile, named_music
 
 if TYPE_CHECKING:
     from musictk.evaluation.form import FormReport
+    from musictk.evaluation.reference import Baseline
 
 
 def evaluate(
@@ -57,23 +58,45 @@ def evaluate(
 def originality(context: typer.Context, file: MusicFile) -> None:
     """Find the nearest training piece and the longest copied passage, in any key and tempo."""
     from musictk.jobs import evaluate as job
+    from musictk.jobs.originality import human_baseline
 
     here = session(context)
     score = named_music(here, file).score
     with here.catalog() as catalog, here.output.progress("searching") as bar:
         found = job.originality(catalog, here.workspace, score, bar.update)
+        human = human_baseline(catalog, here.workspace, found.notes, bar.update)
+    share, copied, longest = (
+        ("", "", "")
+        if human is None
+        else (
+            f"; human {human.share:.1%}",
+            f" (human {human.copied:.1%})",
+            f" (human {human.longest})",
+        )
+    )
     lines = [
         f"nearest of {found.pieces:,} pieces: {found.nearest}"
-        f" ({found.share:.1%} of this piece's {found.gram}-note patterns)",
-        f"{found.copied:.1%} of {found.notes:,} notes are in long copied passages",
+        f" ({found.share:.1%} of this piece's {found.gram}-note patterns{share})",
+        f"{found.copied:.1%}{copied} of {found.notes:,} notes are in long copied passages",
     ]
     if found.longest is not None:
         passage = found.longest
         lines.append(
-            f"longest copied passage: {passage.notes} notes from bar {passage.bar},"
+            f"longest copied passage: {passage.notes} notes{longest} from bar {passage.bar},"
             f" as in {passage.piece} from bar {passage.piece_bar}, {passage.semitones:+d} semitones"
         )
-    here.output.result(found.plain(), *lines)
+    lines.append(_baseline_text(human))
+    here.output.result(found.plain() | {"human": None if human is None else human.plain()}, *lines)
+
+
+def _baseline_text(human: Baseline | None) -> str:
+    """What the figures of human music are, or why there are none."""
+    if human is None:
+        return "no figures of human music: they need 20 valid or test pieces, and training pieces"
+    return (
+        f"human: 95 % of {human.pieces} valid and test pieces of this length share no more"
+        " with the training pieces"
+    )
 
 
 def _form_data(found: FormReport) -> dict[str, Any]:

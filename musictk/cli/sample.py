@@ -102,6 +102,14 @@ def sample(
     new_only: Annotated[
         bool, typer.Option("--new-only", help="Write only the new bars, without the given file's.")
     ] = False,
+    original: Annotated[
+        bool,
+        typer.Option(
+            "--original",
+            help="Draw a piece again while it shares more with the training pieces than human"
+            " music does, up to 20 times.",
+        ),
+    ] = False,
     count: Annotated[
         int, typer.Option(metavar="N", min=1, help="Number of pieces to compose.")
     ] = 1,
@@ -195,6 +203,7 @@ def sample(
         track=track,
         program=program,
         new_only=new_only,
+        original=original,
     )
     needed = here.catalog() if bundle is None else here.catalog_if_any()
     with needed as catalog, CompositionBar(here.output) as bar:

@@ -76,6 +76,11 @@ class _IntervalSequence:
         return _IntervalSequence(found.start[first], pitch, symbols, grams)
 
 
+def gram_hashes(score: ScoreTick) -> NDArray[np.uint64]:
+    """(N - GRAM,) the hash of each 9-note pattern of a piece, in order; equal in all keys."""
+    return _IntervalSequence.of(score).grams
+
+
 def measure_originality(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]]) -> Originality:
     """Compare `score` with every (name, piece), read one at a time.
 

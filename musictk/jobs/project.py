@@ -11,9 +11,20 @@ from typing import Any, Self
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError
 from musictk.evaluation.originality import Originality
+from musictk.evaluation.reference import Baseline
 from musictk.export import ExportListener, ExportReport
 from musictk.ingest import IngestListener, IngestOptions, IngestReport, ingest
-from musictk.jobs import compare, evaluate, export, recompose, sample, train
+from musictk.jobs import (
+    attribute,
+    compare,
+    evaluate,
+    export,
+    originality,
+    recompose,
+    sample,
+    train,
+)
+from musictk.jobs.attribute import Attribution
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.compare import RunComparison
 from musictk.jobs.corpus import Corpus
@@ -186,6 +197,14 @@ class Project:
     def originality(self, file: str | Path) -> Originality:
         """The nearest training piece, and the longest passage that a MIDI file shares with any."""
         return evaluate.originality(self.catalog, self.workspace, read_score(file))
+
+    def human_baseline(self, notes: int) -> Baseline | None:
+        """What human pieces of this length share with the training pieces: the 95th percentile."""
+        return originality.human_baseline(self.catalog, self.workspace, notes)
+
+    def attribute(self, file: str | Path) -> Attribution:
+        """The composers that a MIDI file sounds like, and how well they are recognised."""
+        return attribute.attribute(self.catalog, self.workspace, read_score(file))
 
     def close(self) -> None:
         """Close the catalog; the next method opens it again."""

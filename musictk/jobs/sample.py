@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from contextlib import nullcontext
 from dataclasses import replace
 from fractions import Fraction
@@ -21,6 +22,7 @@ from musictk.jobs.bundles import LoadedModel, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
+from musictk.jobs.original import Drawn, check_original, draw_original, open_reference
 from musictk.jobs.pieces import check_name, require_targets, target, write_composition
 from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
 from musictk.jobs.rewrite import check_infill, repeat_rewrite, rewrite
@@ -92,8 +94,8 @@ def _sample(
     notices: list[str] = []
     failed: list[MusictkError] = []
     moved: list[MusictkError] = []
-    for composition in _composed(runtime, tokenizer, request, listener):
-        path = target(out, opened.name, request, composition.row, tokenizer)
+    for row, composition, notice in _drawn(catalog, workspace, opened, asked, request, listener):
+        path = target(out, opened.name, request, row, tokenizer)
         write = partial(
             write_composition, tokenizer, composition, prompt=given, new_only=asked.new_only
         )
@@ -102,15 +104,32 @@ def _sample(
         except MusictkError as error:  # of text that is not valid ABC; other pieces may be
             failed.append(error)
             continue
-        notices += written.notices
+        notices += [*written.notices, *([notice] if notice else [])]
         moved += [] if written.error is None else [written.error]
-        sample_id = rows.add(written.path, composition)
+        sample_id = rows.add(written.path, composition, composition.request)
         made.append(SampleFile(sample_id, written.path, composition, opened.name))
     if failed and not made:
         raise failed[0]
     notices += rows.notices
     unique = tuple(dict.fromkeys(notices))
     return SampleBatch(tuple(made), tuple(failed), tuple(moved), folded(runtime, request), unique)
+
+
+def _drawn(
+    catalog: Catalog | None,
+    workspace: Workspace,
+    opened: LoadedModel,
+    asked: SampleRequest,
+    request: PieceRequest,
+    listener: SampleListener | None,
+) -> Iterable[Drawn]:
+    """The pieces of a request; with `original` those that share little with the training set."""
+    runtime, tokenizer = opened.runtime, opened.runtime.manifest.make_tokenizer()
+    if not asked.original:
+        return [Drawn(each.row, each) for each in _composed(runtime, tokenizer, request, listener)]
+    reference = open_reference(catalog, workspace, opened.directory, tokenizer)
+    compose = partial(_composed, runtime, tokenizer, listener=listener)
+    return draw_original(reference, tokenizer, request, compose)
 
 
 def _composed(
@@ -141,6 +160,8 @@ def _check(asked: SampleRequest, strict: frozenset[str]) -> None:
     elif asked.keep:
         raise UsageError("--keep needs the bars to write again", "add --infill FILE --bars 9-12")
     check_accompany(asked)
+    if asked.original:
+        check_original(asked)
     if asked.theme is not None and asked.prompt is not None:
         raise UsageError(
             "--theme cannot be combined with --prompt",

@@ -57,18 +57,24 @@ class SampleRows:
         except MusictkError as error:  # a read-only workspace: the pieces can be written elsewhere
             self._not_stored(error)
 
-    def add(self, path: Path, composition: Composition) -> int | None:
-        """Add a row for a written piece; None if it cannot be stored."""
+    def add(
+        self, path: Path, composition: Composition, request: PieceRequest | None = None
+    ) -> int | None:
+        """Add a row for a written piece; None if it cannot be stored.
+
+        `request` repeats it, where that is not the request of all pieces.
+        """
         if self._catalog is None or self.notices:
             return None
+        request = request or self._request
         stored = {
             "source": self._source,
             "row": composition.row,
             **self._kept,
-            **self._request.plain(),
+            **request.plain(),
         }
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        place, seed = self._workspace.relative(path), self._request.seed
+        place, seed = self._workspace.relative(path), request.seed
         try:
             opened = self._opened
             row = self._catalog.add_sample(place, digest, opened.digest, seed, stored, opened.run)

@@ -48,6 +48,7 @@ class SampleRequest:
     track: str = ""
     program: str = ""  # with `accompany`: the instrument of the new part
     new_only: bool = False  # write the new bars without the prompt
+    original: bool = False  # draw again what shares more with the training set than human music
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,14 @@ from tests.cli.test_streams import typed
 
 SATIE = "midis/Satie/gymnopedie_3.mid"
 TUNE = "X:1\nT:Scale\nM:4/4\nL:1/4\nK:C\nCDEF|GABc|\n"
-TAKING_ONE = [("show",), ("render",), ("play",), ("evaluate", "--form"), ("originality",)]
+TAKING_ONE = [
+    ("show",),
+    ("render",),
+    ("play",),
+    ("evaluate", "--form"),
+    ("originality",),
+    ("attribute",),
+]
 REFUSED = [
     ("nothing.mid", "there is no file 'nothing.mid'"),
     ("nowhere/x.mid", "there is no file 'nowhere/x.mid'; the folder 'nowhere' does not exist"),

@@ -54,7 +54,7 @@ NEED_ONE = [
     *([name] for name in ("tokenize", "train", "export", "sample")),
     ["train", "--resume", "gpt-1"],
     ["sample", "--like", "1"],
-    *([name, "a.mid"] for name in ("evaluate", "originality")),
+    *([name, "a.mid"] for name in ("evaluate", "originality", "attribute")),
     ["show", "a.mid", "--attention"],
 ]
 

@@ -1,0 +1,168 @@
+"""Attribute music to the composers of the catalog. The classifier is kept in the workspace."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from symusic.core import ScoreTick
+
+from musictk.catalog import Catalog, PieceInfo
+from musictk.errors import MusictkError
+from musictk.evaluation.attribution import FOLDS, Classifier, Example, Scores, train_classifier
+from musictk.evaluation.classifier_file import read_classifier, write_classifier
+from musictk.evaluation.figures import VERSION, count_figures
+from musictk.files import digest
+from musictk.jobs.corpus import Corpus
+from musictk.workspace import Workspace
+
+MOST_PIECES = 3000  # of training: its time grows with the square of their number
+_NAME = "attribution"
+
+Progress = Callable[[float, float], None]
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """The composers a piece is most like."""
+
+    probabilities: dict[str, float]  # by composer, the most probable first
+    scores: Scores  # of the classifier, by cross-validation
+    known: bool = False  # the classifier was trained on this very file
+
+    @property
+    def composer(self) -> str:
+        """The most probable one."""
+        return next(iter(self.probabilities))
+
+    def plain(self) -> dict[str, Any]:
+        """JSON-able."""
+        scores = self.scores.plain()
+        return {
+            "probabilities": self.probabilities,
+            "known": self.known,
+            "cross_validation": scores,
+        }
+
+
+def attribute(
+    catalog: Catalog,
+    workspace: Workspace,
+    score: ScoreTick,
+    progress: Progress | None = None,
+    data: bytes = b"",
+) -> Attribution:
+    """The probability of each composer of the catalog to have written `score`.
+
+    `data` is the file of the score, to recognise one that the classifier was trained on.
+    Only composers with at least FOLDS works are known. Raises MusictkError where fewer than two
+    have them, or where `score` is too short.
+    """
+    counts = count_figures(score)
+    found = open_classifier(catalog, workspace, progress)
+    sha256 = hashlib.sha256(data).hexdigest()
+    known = any(
+        piece.sha256 == sha256 and piece.composer in found.composers for piece in catalog.pieces()
+    )
+    return Attribution(found.probabilities(counts), found.scores, known)
+
+
+def open_classifier(
+    catalog: Catalog, workspace: Workspace, progress: Progress | None = None
+) -> Classifier:
+    """The classifier of the catalog's music: a stored one, unless its pieces have changed.
+
+    Raises MusictkError where fewer than two composers have FOLDS works.
+    """
+    corpus = Corpus(catalog, workspace)
+    chosen = choose_pieces(corpus.select({"midi"}))
+    facts = sorted([piece.sha256, piece.composer, _work(piece)] for piece in chosen)
+    path = workspace.cache / f"{_NAME}-{digest([VERSION, facts])}.safetensors"
+    found = read_classifier(path)
+    if found is None:
+        found = train_classifier(_examples(corpus, chosen, progress))
+        _store(path, found)
+    return found
+
+
+def choose_pieces(pieces: Iterable[PieceInfo]) -> list[PieceInfo]:
+    """The pieces to train on: of composers with at least FOLDS works, at most MOST_PIECES.
+
+    Where there are more, each composer has the same limit; the pieces are chosen by their hash.
+    """
+    named: dict[str, list[PieceInfo]] = defaultdict(list)
+    for piece in pieces:
+        if piece.composer:
+            named[piece.composer].append(piece)
+    known = {
+        name: sorted(own, key=lambda piece: piece.sha256)
+        for name, own in named.items()
+        if len({_work(piece) for piece in own}) >= FOLDS
+    }
+    if len(known) < 2:
+        raise MusictkError(
+            f"{_composers(len(known))} of the catalog has {FOLDS} works or more, and at least two"
+            " are needed to attribute a piece",
+            "ingest more music of several composers: musictk ingest FOLDER",
+        )
+    limit = _limit([len(own) for own in known.values()])
+    return [piece for name in sorted(known) for piece in known[name][:limit]]
+
+
+def _composers(count: int) -> str:
+    return "no composer" if count == 0 else "only one composer"
+
+
+def _limit(counts: Sequence[int]) -> int:
+    """The most pieces of a composer with which all are at most MOST_PIECES together."""
+    limit = max(counts)
+    while limit > FOLDS and sum(min(limit, count) for count in counts) > MOST_PIECES:
+        limit -= 1
+    return limit
+
+
+def _work(piece: PieceInfo) -> str:
+    return piece.cluster or piece.sha256
+
+
+def _examples(
+    corpus: Corpus, pieces: Sequence[PieceInfo], progress: Progress | None
+) -> list[Example]:
+    """The counted pieces; those that cannot be read or are too short are left out.
+
+    Raises MusictkError where fewer than two composers are left.
+    """
+    found = []
+    for done, piece in enumerate(pieces, 1):
+        try:
+            music = corpus.load(piece)
+            counts = None if isinstance(music, str) else count_figures(music)
+        except MusictkError:
+            counts = None
+        if counts is not None:
+            found.append(Example(str(piece.composer), _work(piece), counts))
+        if progress is not None:
+            progress(done, len(pieces))
+    works = Counter(composer for composer, _ in {(each.composer, each.work) for each in found})
+    kept = [each for each in found if works[each.composer] >= FOLDS]
+    if len({each.composer for each in kept}) < 2:
+        raise MusictkError(
+            f"only {len(found)} of {len(pieces)} pieces can be read and are long enough",
+            "`musictk catalog check` lists missing files",
+        )
+    return kept
+
+
+def _store(path: Path, found: Classifier) -> None:
+    """Keep it for the next time, in place of older ones; in a read-only workspace it is not."""
+    try:
+        write_classifier(path, found)
+    except MusictkError:
+        return
+    for old in path.parent.glob(f"{_NAME}-*.safetensors"):
+        if old != path:
+            old.unlink(missing_ok=True)

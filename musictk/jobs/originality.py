@@ -1,0 +1,110 @@
+"""How much music shares with the training pieces, beside what held-out human pieces share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+from symusic.core import ScoreTick
+
+from musictk.catalog import Catalog, PieceInfo
+from musictk.errors import MusictkError
+from musictk.evaluation.reference import (
+    SHIPPED,
+    VERSION,
+    Baseline,
+    Reference,
+    build_reference,
+    read_reference,
+    write_reference,
+)
+from musictk.files import digest
+from musictk.jobs.corpus import Corpus
+from musictk.workspace import Workspace
+
+_NAME = "reference"
+
+Progress = Callable[[float, float], None]
+
+
+def training_reference(
+    catalog: Catalog, workspace: Workspace, progress: Progress | None = None, every: int = 1
+) -> Reference:
+    """The reference of the train split, with the baseline of valid and test.
+
+    A stored one is read, unless the pieces or their splits have changed. Pieces that cannot be read
+    are left out. Raises MusictkError without training pieces.
+    """
+    corpus = Corpus(catalog, workspace)
+    pieces = corpus.select({"midi"})
+    facts = sorted([piece.sha256, piece.split or ""] for piece in pieces)
+    path = workspace.cache / f"{_NAME}-{every}-{digest([VERSION, facts])}.safetensors"
+    if path.is_file():
+        try:
+            return read_reference(path)
+        except MusictkError:
+            pass  # damaged: it is made again
+    steps = _Steps(progress, len(pieces))
+    training = [piece for piece in pieces if piece.split == "train"]
+    others = [piece for piece in pieces if piece.split in ("valid", "test")]
+    made = build_reference(_scores(corpus, training, steps), _scores(corpus, others, steps), every)
+    _store(path, made)
+    return made
+
+
+def human_baseline(
+    catalog: Catalog, workspace: Workspace, notes: int, progress: Progress | None = None
+) -> Baseline | None:
+    """What human pieces of this length share with the training pieces: the 95th percentile.
+
+    None where there are too few held-out pieces, or no training pieces.
+    """
+    pieces = Corpus(catalog, workspace).select({"midi"}, "train")
+    return training_reference(catalog, workspace, progress).baseline(notes) if pieces else None
+
+
+def write_training_reference(
+    catalog: Catalog, workspace: Workspace, path: Path, every: int = SHIPPED
+) -> Reference:
+    """Write a reference to give to others: it has no music, only hashes of one pattern in `every`.
+
+    See `musictk.evaluation.reference` for its contents and its format.
+    """
+    made = training_reference(catalog, workspace, every=every)
+    write_reference(path, made)
+    return made
+
+
+class _Steps:
+    """Counts the pieces that are read, for a progress bar."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self._progress, self._total, self._done = progress, total, 0
+
+    def step(self) -> None:
+        self._done += 1
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _scores(corpus: Corpus, pieces: Sequence[PieceInfo], steps: _Steps) -> Iterator[ScoreTick]:
+    for info in pieces:
+        try:
+            piece = corpus.load(info)
+        except MusictkError:
+            continue
+        finally:
+            steps.step()
+        if not isinstance(piece, str):
+            yield piece
+
+
+def _store(path: Path, reference: Reference) -> None:
+    """Keep it for the next time, in place of older ones; in a read-only workspace it is not."""
+    try:
+        write_reference(path, reference)
+    except MusictkError:
+        return
+    for old in path.parent.glob(f"{_NAME}-{reference.every}-*.safetensors"):
+        if old != path:
+            old.unlink(missing_ok=True)

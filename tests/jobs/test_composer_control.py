@@ -1,0 +1,56 @@
+"""What a model writes is attributed to composers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from musictk.errors import UnknownNameError
+from musictk.jobs.composer_control import composer_control
+from musictk.jobs.project import Project
+from musictk.jobs.samples import SampleRequest
+from tests.cli.test_attribute import write
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    folder = tmp_path_factory.mktemp("control")
+    for seed in range(6):
+        write(folder / f"midis/Steps/{seed}.mid", seed, leaps=False)
+        write(folder / f"midis/Leaps/{seed}.mid", 50 + seed, leaps=True)
+    made = Project(folder)
+    made.ingest(folder / "midis")
+    made.train(arch="gpt", steps=2, length=64, batch=2, model={"dim": 32, "depth": 1, "heads": 2})
+    return made
+
+
+def test_the_pieces_of_each_composer_are_attributed_and_not_stored(project: Project) -> None:
+    request = SampleRequest(bars=6, seed=1, count=2)
+    found = composer_control(project.catalog, project.workspace, ["Leaps", "Steps"], request)
+    assert [(each.composer, each.pieces) for each in found.composers] == [
+        ("Leaps", 2),
+        ("Steps", 2),
+    ]
+    assert found.most == 2
+    for each in found.composers:
+        assert 0 <= each.right == each.found.get(each.composer, 0) <= 2
+        assert 0 <= each.probability <= 1
+    assert 0 <= found.share <= 1
+    assert found.share_of_composers in (0, 0.5, 1)
+    with pytest.raises(UnknownNameError):
+        project.catalog.sample(1)
+
+
+def test_a_composer_with_too_few_works_is_an_error(project: Project) -> None:
+    with pytest.raises(UnknownNameError, match="Nobody"):
+        composer_control(project.catalog, project.workspace, ["Nobody"], SampleRequest())
+
+
+def test_a_project_attributes_a_file(project: Project, tmp_path: Path) -> None:
+    write(tmp_path / "new.mid", 100, leaps=True)
+    found = project.attribute(tmp_path / "new.mid")
+    assert found.composer == "Leaps"
+    assert found.scores.f1 > 0.8
+    assert found.plain()["cross_validation"]["pieces"] == 12
+    assert project.human_baseline(100) is None  # 12 pieces
