@@ -18,7 +18,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
 from musictk.evaluation.bar_measures import bar_entropy, groove_similarity
-from musictk.evaluation.harmony import dissonant_pairs
+from musictk.evaluation.harmony import dissonant_pairs, distinct
 from musictk.music import Notes, bars, notes
 
 Feature = float | NDArray[np.float64]
@@ -115,9 +115,12 @@ def entropy(shares: NDArray[np.float64]) -> float:
 
 
 def polyphony(found: Notes) -> float:
-    """The mean number of notes sounding at once, over the time in which any sounds."""
-    order = np.argsort(found.start, kind="stable")
-    start, end = found.start[order], found.end[order]
+    """The mean number of pitches sounding at once, over the time in which any sounds.
+
+    Two notes of one pitch count once, as in MusPy (Dong et al. 2020).
+    """
+    merged = distinct(found)
+    start, end = merged.start, merged.end
     covered = np.maximum.accumulate(np.concatenate([start[:1], end]))
     sounding = np.maximum(end - np.maximum(start, covered[:-1]), 0).sum()
     return float((end - start).sum() / sounding) if sounding else 0.0

@@ -12,12 +12,29 @@ from musictk.music import Notes, bars, notes
 DISSONANT = (1, 2, 6, 10, 11)  # semitones modulo 12: seconds, sevenths and the tritone
 
 
+def distinct(found: Notes) -> Notes:
+    """Notes of one pitch that overlap in time, as in two voices in unison, as one note each."""
+    order = np.lexsort((found.start, found.pitch))
+    start, end, pitch = found.start[order], found.end[order], found.pitch[order]
+    # Later pitches are placed after all earlier ones, so that one running maximum serves all.
+    shift = pitch * (int(end.max(initial=0)) + 1)
+    reach = np.maximum.accumulate(end + shift)
+    first = np.flatnonzero(np.append(True, (start + shift)[1:] >= reach[:-1])[: len(start)])
+    last = np.append(first[1:], len(start)) - 1
+    ends = reach[last] - shift[last]
+    chosen = order[first]
+    columns = (found.start, ends, found.pitch, found.velocity, found.track)
+    made = Notes(*(ends if column is ends else column[chosen] for column in columns))
+    return made.where(np.lexsort((made.pitch, made.start)))
+
+
 def dissonant_pairs(found: Notes) -> float:
-    """The share of pairs of notes sounding together that are dissonant, weighted by time, 0 … 1.
+    """The share of pairs of pitches sounding together that are dissonant, weighted by time, 0 … 1.
 
     Dissonant are seconds, sevenths and the tritone and their compounds: 5 of 12 interval classes,
-    so that random pitches have 42 %. NaN where no two notes sound together.
+    so that random pitches have 42 %. NaN where no two pitches sound together.
     """
+    found = distinct(found)
     ticks, place = np.unique(np.concatenate([found.start, found.end]), return_inverse=True)
     first, last = np.split(place.reshape(-1), 2)
     changes = np.zeros((len(ticks), 12))
