@@ -26,13 +26,12 @@ from benchmarks.keep import keep
 from musictk.catalog import Catalog
 from musictk.evaluation.bar_measures import mean_curve, similarity_curve, similarity_error
 from musictk.evaluation.features import REQUIRED, central_range, features, share_inside
-from musictk.evaluation.form import form_report
 from musictk.evaluation.harmony import begins_on_tonic, ends_on_tonic, key_of, last_bar_complete
 from musictk.evaluation.structure import structureness
 from musictk.generation.compose import compose
-from musictk.generation.markers import section_ticks
 from musictk.generation.request import PieceRequest
 from musictk.jobs.corpus import Corpus
+from musictk.jobs.evaluate import form as marked_form
 from musictk.jobs.named_music import read_score
 from musictk.jobs.pieces import write_composition
 from musictk.music import bars, metres, notes
@@ -115,7 +114,7 @@ def composed(
                     continue
                 made.append(measured(composer, score, ends(score)))
                 if form:
-                    found = form_report(score, section_ticks(composition, tokenizer, score))
+                    found = marked_form(score)
                     similar.append((found.same, found.other))
     return made, similar
 
