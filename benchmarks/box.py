@@ -5,7 +5,7 @@
 `--count` pieces of `--bars` bars are composed for each composer and form, and read again from their
 MIDI files. Beside them are the pieces of the splits valid and test, in up to `--excerpts` excerpts
 of the same number of bars (all excerpts begin at a bar line with notes), of the composer that was
-asked for where there are `--least` excerpts, else of all. Printed are the medians, the central 80 %
+asked for where there are `--least` excerpts, else of all. It prints the medians, the central 80 %
 range of the human excerpts, and the share of composed pieces in that range. The first rows, marked
 *, are required to be inside. Measures of whole pieces, such as endings, are shares of pieces.
 """

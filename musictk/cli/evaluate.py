@@ -37,7 +37,7 @@ def evaluate(
 ) -> None:
     """Compare the musical features of a piece with the corpus.
 
-    The column `inside` says whether the piece is within the central 80 % of the corpus.
+    A piece is `inside` where it is within the central 80 % of the corpus.
 
     With --form, measure how similar its sections are to each other instead.
     """
