@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from benchmarks.keep import keep
 from benchmarks.validation import validation_pieces
 from musictk.controls import Bars, Control, Controls, measure
+from musictk.evaluation.harmony import ends_on_tonic
 from musictk.generation.bar_plan import ChosenControl
 from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
@@ -305,9 +306,8 @@ def _cadence(bars: Bars) -> Share:
     notes = bars.pitched
     if not len(notes) or last_bar(bars) < len(bars):
         return Share(0, 1)
-    final = notes.where((notes.start <= notes.start[-1]) & (notes.end > notes.start[-1]))
     key = int(nearest_keys(bars.classes().sum(0)[None])[0])
-    return Share(int(final.pitch.min() % 12 == key % 12), 1)
+    return Share(int(ends_on_tonic(notes, key)), 1)
 
 
 LINES = {

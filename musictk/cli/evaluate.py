@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -30,8 +31,14 @@ def evaluate(
         str | None,
         typer.Option(metavar="NAME", help="Compare with this composer only, not the whole corpus."),
     ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Compare with one split only, such as valid."),
+    ] = None,
 ) -> None:
     """Compare the musical features of a piece with the corpus.
+
+    A piece is `inside` where it is within the central 80 % of the corpus.
 
     With --form, measure how similar its sections are to each other instead.
     """
@@ -44,15 +51,11 @@ def evaluate(
         here.output.block(_form_data(found), _form_text(found))
         return
     with here.catalog() as catalog, here.output.progress("reading") as bar:
-        report = job.music(catalog, here.workspace, score, composer, bar.update)
-    rows = [{"feature": name, **values} for name, values in report["features"].items()]
+        report = job.music(catalog, here.workspace, score, composer, bar.update, split)
     if here.output.json:
         here.output.result(report)
     else:
-        here.output.table(
-            [row for row in rows if not isinstance(row["generated"], list)],
-            ("feature", "generated", "corpus", "spread", "distance", "overlap"),
-        )
+        here.output.table(_feature_rows(report["features"]))
 
 
 def originality(context: typer.Context, file: MusicFile) -> None:
@@ -97,6 +100,23 @@ def _baseline_text(human: Baseline | None) -> str:
         f"human: 95 % of {human.pieces} valid and test pieces of this length share no more"
         " with the training pieces"
     )
+
+
+def _feature_rows(features: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """A row for each feature that is a number."""
+    return [
+        {
+            "feature": name,
+            "generated": values["generated"],
+            "corpus": values["corpus"],
+            "10 %": values["low"],
+            "90 %": values["high"],
+            "inside": "yes" if values["inside"] else "no",
+            "overlap": values["overlap"],
+        }
+        for name, values in features.items()
+        if values["inside"] is not None
+    ]
 
 
 def _form_data(found: FormReport) -> dict[str, Any]:

@@ -17,13 +17,23 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
+from musictk.evaluation.bar_measures import bar_entropy, groove_similarity
+from musictk.evaluation.harmony import dissonant_pairs, distinct
 from musictk.music import Notes, bars, notes
 
 Feature = float | NDArray[np.float64]
-MAJOR, HARMONIC_MINOR = (0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 11)
+MAJOR = (0, 2, 4, 5, 7, 9, 11)  # the natural minor scales have the same pitch classes
 DURATIONS = 2.0 ** np.arange(-3.5, 3.5)  # quarters: edges between 1/32, 1/16, … and two bars
 BEAT = 12  # bins of onsets in a quarter: 16ths and triplets are on them
 MOST = 250  # pieces of the corpus compared with each other, evenly chosen
+CENTRAL = 0.8  # of the pieces of a corpus are in its central range
+REQUIRED = (  # of a good model: pieces within the central range of human ones
+    "dissonant pairs",
+    "scale consistency",
+    "polyphony",
+    "notes per bar",
+    "pitch range",
+)
 
 
 @dataclass(frozen=True)
@@ -36,13 +46,17 @@ class FeatureComparison:
     distance: float  # mean distance from a generated piece to one of the corpus
     overlap: float  # overlapping area of the distributions of distances, 0 … 1
     divergence: float  # Kullback–Leibler divergence of between from within, in nats
+    low: float | None  # the central range of the corpus, None of histograms: its 10th …
+    high: float | None  # … and its 90th percentile
+    inside: float | None  # fraction of the generated pieces in that range
 
 
 def features(score: ScoreTick) -> dict[str, Feature]:
     """The features of one piece by name; drum tracks are left out.
 
-    Entropy is in bits, lengths are in quarters, histograms sum to 1. Raises MusictkError for a
-    piece with no pitched notes.
+    Entropy is in bits, lengths are in quarters, histograms sum to 1; H1 and H4 are the entropy of
+    the pitch classes of one and of four bars. Raises MusictkError for a piece with no
+    pitched notes.
     """
     found = notes(score, drums=False)
     if not len(found):
@@ -56,6 +70,10 @@ def features(score: ScoreTick) -> dict[str, Feature]:
     beat = np.round(found.start % quarter * BEAT / quarter).astype(np.int64) % BEAT
     return {
         "pitch class entropy": entropy(classes),
+        "entropy of a bar (H1)": bar_entropy(found, edges, 1),
+        "entropy of four bars (H4)": bar_entropy(found, edges, 4),
+        "groove similarity": _or_zero(groove_similarity(found, edges)),
+        "dissonant pairs": _or_zero(dissonant_pairs(found)),
         "notes per bar": len(found) / (len(edges) - 1),
         "pitches per bar": _pitches_per_bar(found, edges),
         "polyphony": polyphony(found),
@@ -97,23 +115,36 @@ def entropy(shares: NDArray[np.float64]) -> float:
 
 
 def polyphony(found: Notes) -> float:
-    """The mean number of notes sounding at once, over the time in which any sounds."""
-    order = np.argsort(found.start, kind="stable")
-    start, end = found.start[order], found.end[order]
+    """The mean number of pitches sounding at once, over the time in which any sounds.
+
+    Two notes of one pitch count once, as in MusPy (Dong et al. 2020).
+    """
+    merged = distinct(found)
+    start, end = merged.start, merged.end
     covered = np.maximum.accumulate(np.concatenate([start[:1], end]))
     sounding = np.maximum(end - np.maximum(start, covered[:-1]), 0).sum()
     return float((end - start).sum() / sounding) if sounding else 0.0
 
 
 def scale_consistency(classes: NDArray[np.float64]) -> float:
-    """The fraction of notes in the best fitting major or harmonic minor scale (Mogren 2016)."""
-    return float(
-        max(
-            classes[[(degree + tonic) % 12 for degree in scale]].sum()
-            for scale in (MAJOR, HARMONIC_MINOR)
-            for tonic in range(12)
-        )
-    )
+    """The fraction of notes in the best fitting major or natural minor scale.
+
+    Mogren 2016, *C-RNN-GAN*; with the scales of MusPy (Dong et al. 2020).
+    """
+    degrees = (np.arange(12)[:, None] + MAJOR) % 12
+    return float(classes[degrees].sum(1).max())
+
+
+def central_range(values: Sequence[float] | NDArray[np.float64]) -> tuple[float, float]:
+    """The 10th and the 90th percentile: CENTRAL of the values are between them."""
+    tail = (1 - CENTRAL) / 2
+    low, high = np.quantile(np.asarray(values, np.float64), [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def share_inside(values: NDArray[np.float64], low: float, high: float) -> float:
+    """The fraction of values from `low` to `high`, both included."""
+    return float(((values >= low) & (values <= high)).mean())
 
 
 def empty_bars(found: Notes, edges: NDArray[np.int64]) -> float:
@@ -149,6 +180,7 @@ def _compare(ours: Sequence[Feature], theirs: Sequence[Feature]) -> FeatureCompa
     between = _distances(a, b).ravel()
     area, divergence = overlap(within, between)
     scalar = a.shape[1] == 1
+    low, high = central_range(b[:, 0]) if scalar else (None, None)
     return FeatureComparison(
         generated=float(a.mean()) if scalar else a.mean(0).tolist(),
         corpus=float(b.mean()) if scalar else b.mean(0).tolist(),
@@ -156,6 +188,9 @@ def _compare(ours: Sequence[Feature], theirs: Sequence[Feature]) -> FeatureCompa
         distance=float(between.mean()),
         overlap=area,
         divergence=divergence,
+        low=low,
+        high=high,
+        inside=None if low is None or high is None else share_inside(a[:, 0], low, high),
     )
 
 
@@ -174,6 +209,11 @@ def _density(sample: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[
     kernels = np.exp(-0.5 * ((grid[:, None] - centres[None, used]) / width) ** 2)
     density: NDArray[np.float64] = kernels @ counts[used]
     return density
+
+
+def _or_zero(value: float) -> float:
+    """A measure of pairs; 0 where there are none."""
+    return 0.0 if np.isnan(value) else value
 
 
 def _histogram(quarters: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -25,9 +25,10 @@ def music(
     score: ScoreTick,
     composer: str | None = None,
     progress: Progress | None = None,
+    split: str | None = None,
 ) -> dict[str, Any]:
-    """The music statistics of a piece and of the corpus (or of one composer's pieces)."""
-    corpus = (score for _, score in _scores(catalog, workspace, composer, progress))
+    """The music statistics of a piece and of the corpus (of one composer's pieces, of a split)."""
+    corpus = (score for _, score in _scores(catalog, workspace, composer, progress, split))
     return compare_features([score], corpus)
 
 
@@ -46,12 +47,16 @@ def originality(
 
 
 def _scores(
-    catalog: Catalog, workspace: Workspace, composer: str | None, progress: Progress | None
+    catalog: Catalog,
+    workspace: Workspace,
+    composer: str | None,
+    progress: Progress | None,
+    split: str | None = None,
 ) -> Iterator[tuple[str, ScoreTick]]:
-    """(path, score) of the MIDI files in the catalog (of one composer)."""
+    """(path, score) of the MIDI files in the catalog (of one composer, of a split)."""
     corpus = Corpus(catalog, workspace)
     name = catalog.composer(composer).name if composer else None
-    pieces = [piece for piece in corpus.select({"midi"}) if name in (None, piece.composer)]
+    pieces = [piece for piece in corpus.select({"midi"}, split) if name in (None, piece.composer)]
     for done, info in enumerate(pieces, 1):
         piece = corpus.load(info)
         if not isinstance(piece, str):

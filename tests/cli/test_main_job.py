@@ -313,3 +313,15 @@ def test_some_rejected_is_done_in_part(tmp_path: Path, midis: Path) -> None:
     assert rows[0]["code"]
     assert "[red]bad.mid" in shell("catalog", "rejected").stdout
     assert shell("catalog", "check").returncode == 0
+
+
+def test_a_piece_is_compared_with_one_split(shell: Shell) -> None:
+    asked = ("evaluate", "midis/Bach/invention_04_d_minor.mid")
+    whole, train = shell.json(*asked), shell.json(*asked, "--split", "train")
+    assert 3 <= train["corpus"] < whole["corpus"]
+    found = train["features"]["scale consistency"]
+    assert found["low"] <= found["high"]
+    assert found["inside"] == float(found["low"] <= found["generated"] <= found["high"])
+    shown = shell(*asked).stdout
+    assert "dissonant pairs" in shown
+    assert "inside" in shown

@@ -100,3 +100,22 @@ def test_a_piece_without_pitched_notes_is_an_error() -> None:
         features.features(ScoreTick(480))
     with pytest.raises(MusictkError, match="at least 3"):
         features.compare_features([C_MAJOR], [C_MAJOR])
+
+
+def test_scale_consistency_in_minor_is_that_of_the_natural_scale() -> None:
+    minor = score_of(*((i, 1, p) for i, p in enumerate((57, 59, 60, 62, 64, 65, 67, 68))))
+    assert features.features(minor)["scale consistency"] == pytest.approx(7 / 8)
+
+
+def test_the_central_range_is_from_the_10th_to_the_90th_percentile() -> None:
+    assert features.central_range(list(range(11))) == pytest.approx((1, 9))
+    assert features.share_inside(np.array([0.5, 1, 5, 9]), 1, 9) == pytest.approx(3 / 4)
+
+
+def test_a_comparison_says_which_pieces_are_inside() -> None:
+    bach = [ScoreTick(path) for path in sorted((MIDIS / "Bach").glob("*.mid"))]
+    found = features.compare_features([CHROMATIC], bach)["features"]
+    assert found["scale consistency"]["inside"] == 0
+    assert found["scale consistency"]["low"] < found["scale consistency"]["high"]
+    assert found["pitch classes"]["inside"] is None
+    assert set(features.REQUIRED) <= set(found)
