@@ -71,6 +71,12 @@ class BarPlan:
         index = self.controls.names.index(name)
         return self._mask(self.controls.made[index], self._limits(bar)[self.controls.columns[name]])
 
+    def written(self) -> Ids:
+        """(N, S) the ids of the bars once they are part of the past."""
+        ids = self.ids.copy()
+        ids[:, self.controls.columns.get(REMAINING, slice(0))] = 0
+        return ids
+
     def check(self, start: int) -> None:
         """Raise UsageError if the limits of a bar from `start` on leave no pitch."""
         attribute = self.tokenizer.attributes().get(PITCH)

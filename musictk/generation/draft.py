@@ -19,6 +19,7 @@ from musictk.generation.section_memory import SectionMemory
 from musictk.generation.sequence import GrowingSequence
 from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
 from musictk.tokens import Frames, Parser, Tokenizer
+from musictk.tokens.infill import LONGEST
 
 _ENDLESS = 1 << 40
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
@@ -88,6 +89,8 @@ class Draft:
         own = tokenizer.bar_starts(self.after)
         places = np.searchsorted(own, np.arange(len(self.after)), "right") - 1
         self.bars_after = len(bar_plan.ids) - len(own) + np.maximum(places, 0)
+        # The first bar that is given the music after the piece, as in training.
+        self._near_bar = len(bar_plan.ids) - len(own) - LONGEST if len(own) else 0
         self._bars = bars.tolist()  # where each bar begins, those of the prompt included
         self._period = frames_per_bar(tokenizer) if frames else 0
         self.kept = None if opening.kept is None else keep_rhythm(tokenizer, opening.kept, prompt)
@@ -126,6 +129,16 @@ class Draft:
     def bar(self) -> int:
         """The bar of the next position if it begins none, counted as in `bars_of`."""
         return self.length // self._period if self._period else max(len(self._bars) - 1, 0)
+
+    @property
+    def next_bar(self) -> int:
+        """The bar of the next position."""
+        return self.following if self.must_begin_bar and not self._period else self.bar
+
+    @property
+    def is_near(self) -> bool:
+        """Whether the next position is near the music after the piece, and given it."""
+        return self.next_bar >= self._near_bar
 
     @property
     def following(self) -> int:

@@ -50,9 +50,12 @@ class RowContexts:
         self._tokenizer, self._capacity, self._drafts = tokenizer, capacity, drafts
         self._scale = request.sampling.guidance
         mixture = runtime.manifest.conditions.mixture(request.conditions)
-        # (N + G, D): the conditions of each bar, and without what users choose: of the bars of the
-        # plan, then of those of a given part.
-        ids, self._planned = np.concatenate([bar_plan.ids, bar_plan.beside]), len(bar_plan.ids)
+        # (N + G + N, D): the conditions of each bar, and without what users choose: of the bars of
+        # the plan, then of those of a given part, then of those of the plan as part of the past.
+        past = bar_plan.written() if request.after else bar_plan.ids[:0]
+        ids = np.concatenate([bar_plan.ids, bar_plan.beside, past])
+        self._planned = len(bar_plan.ids)
+        self._past = len(ids) - len(past) if request.after else 0
         fixed = ids * bar_plan.controls.structural
         self._conditional = runtime.condition(mixture) + runtime.control(ids)
         self._unconditional = runtime.condition([[] for _ in mixture]) + runtime.control(fixed)
@@ -60,6 +63,8 @@ class RowContexts:
         self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen - {METRE}))
         self._given = None if beside is None else GivenPart(tokenizer, beside)
         self._taken = [0] * len(drafts)  # bars of the given part in the contexts of each piece
+        # Whether the contexts of each piece lack the music after it, which is far away.
+        self._far = [bool(request.after)] * len(drafts)
         self._bars = [-1] * len(drafts)  # the bar whose condition each piece was last given
         self._contexts = Contexts(runtime, capacity)
 
@@ -104,6 +109,8 @@ class RowContexts:
         self, taken: NDArray[Any] | None, dropped: list[Key], new: list[NewContext]
     ) -> None:
         """Step every context; rebuild those that are full."""
+        for row in self._reached() if taken is not None else ():
+            new += self._running(row)
         replaced = {one.key for one in new} | set(dropped)
         ahead = self._ahead() if self._given is not None else {}
         for key in self._contexts.full(ahead):
@@ -118,12 +125,17 @@ class RowContexts:
             live = [row for row, draft in enumerate(self._drafts) if not draft.done]
             self._rows = ContextRows(*(self._contexts.places(live, kind) for kind in KINDS))
 
+    def _reached(self) -> list[int]:
+        """The rows that have just come near the music that follows the piece."""
+        rows = [row for row, far in enumerate(self._far) if far]
+        return [row for row in rows if not self._drafts[row].done and self._drafts[row].is_near]
+
     def _running(self, row: int) -> list[NewContext]:
         """The piece so far, under its conditions and (where guided) without."""
         draft = self._drafts[row]
         if self._given is None:
+            self._far[row] &= not draft.is_near
             sequence, bars = self._so_far(draft)
-            bars = self._read(draft, bars)
         else:
             sequence, bars = self._both(draft, self._given)
             self._taken[row] = self._given.needed(self._bar(draft))
@@ -173,21 +185,20 @@ class RowContexts:
         return int(draft.bars_of(np.array([max(draft.length - 1, 0)]))[0])
 
     def _so_far(self, draft: Draft) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """The positions of a context, and the bar of each: the piece so far.
+        """The positions of a context, and the row of its conditions of each: the piece so far.
 
-        The music that follows it is between the prompt and what was written, as in training.
+        As in training, the music that follows it comes before the last whole bar, and a context
+        that is begun again has it near what is written next.
         """
-        if not len(draft.after):
-            return self._recent(draft, np.arange(draft.length), self._capacity, begins=True)
-        written = np.arange(draft.prompt_length, draft.length)
-        new, new_bars = self._recent(draft, written, self._capacity // 2, begins=False)
-        room = self._capacity - len(draft.after) - len(new)
-        given = np.arange(draft.prompt_length)
-        before, bars_before = self._recent(draft, given, max(room, 1), begins=True)
-        return (
-            np.concatenate([before, draft.after, new]),
-            np.concatenate([bars_before, draft.bars_after, new_bars]),
-        )
+        kept = slice(None if draft.is_near else 0)
+        after, bars_after = draft.after[kept], draft.bars_after[kept]
+        room = max(self._capacity - len(after), 1)
+        sequence, bars = self._recent(draft, np.arange(draft.length), room, begins=True)
+        now = draft.next_bar
+        near = max(int(np.searchsorted(bars, now - 1)), 1)  # the start of a piece stays first
+        sequence = np.concatenate([sequence[:near], after, sequence[near:]])
+        read = self._read(draft, np.concatenate([bars[:near], bars_after, bars[near:]]))
+        return sequence, np.where(read < now, self._past + read, read)
 
     def _recent(
         self, draft: Draft, places: NDArray[np.int64], room: int, begins: bool
