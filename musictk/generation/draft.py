@@ -193,6 +193,17 @@ class Draft:
         return self.silence.too_long(self.progress) or self.in_last_bar
 
     @property
+    def lacks_notes(self) -> bool:
+        """Whether the bar varies a theme, and has fewer than half of its notes so far.
+
+        Not where the user chose how many notes there are, or where the bar has to end.
+        """
+        follower, plan = self.memory.follower, self.limits.plan
+        if follower is None or not follower.lacks_notes or self.overdue:
+            return False
+        return not any(plan.sets(name, self.bar) for name in ("density", "polyphony"))
+
+    @property
     def in_last_bar(self) -> bool:
         """Whether this is the last bar of a piece that ends there."""
         return self.limits.plan.end == self.bar + 1
