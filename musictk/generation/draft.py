@@ -147,6 +147,8 @@ class Draft:
 
     def forced(self) -> NDArray[np.bool_] | None:
         """(V,) the tokens that something chosen for this bar needs here; None if nothing does."""
+        if not self.limits.is_forcing:
+            return None
         key = self.length, self.bar
         if self._forced is None or self._forced[0] != key:
             written = self.sequence[self._bar_start :]
@@ -194,14 +196,11 @@ class Draft:
 
     @property
     def lacks_notes(self) -> bool:
-        """Whether the bar varies a theme, and has fewer than half of its notes so far.
-
-        Not where the user chose how many notes there are, or where the bar has to end.
-        """
-        follower, plan = self.memory.follower, self.limits.plan
+        """Whether this bar needs more notes to have half of those of the theme that it varies."""
+        follower, sets = self.memory.follower, self.limits.plan.sets
         if follower is None or not follower.lacks_notes or self.overdue:
             return False
-        return not any(plan.sets(name, self.bar) for name in ("density", "polyphony"))
+        return not (sets("density", self.bar) or sets("polyphony", self.bar))
 
     @property
     def in_last_bar(self) -> bool:
