@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar
+from math import inf
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,14 @@ from musictk.errors import UnknownNameError
 from musictk.tokens import Tokenizer
 
 Ids = NDArray[np.uint8]
+
+
+class Bounds(NamedTuple):
+    """Limits of what a bar may have, both ends included."""
+
+    notes: tuple[float, float] = (0.0, inf)  # that begin in it, per quarter note
+    voices: tuple[float, float] = (0.0, inf)  # the least mean, and the most notes at once
+    bass: int | None = None  # the pitch class of the lowest note wherever a note begins
 
 
 class Control(ABC):
@@ -75,6 +84,17 @@ class Control(ABC):
     def allowed_strictly(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
         """The same where the user asks for strict controls (`sample --strict`)."""
         return self.allowed(tokenizer, ids)
+
+    def closing(self, key: int) -> Ids | None:
+        """(parts,) ids of the last bar of a piece in a key, where the user chose none.
+
+        `key` is an index in `musictk.keys.KEYS`. None: nothing is asked of the last bar.
+        """
+        return None
+
+    def bounds(self, ids: Ids) -> Bounds:
+        """What is enforced of the number of notes of a bar with these ids; by default nothing."""
+        return Bounds()
 
     def complete(self, ids: Ids, given: int) -> Ids:
         """The ids (N, parts) of a piece of which the user chose some.

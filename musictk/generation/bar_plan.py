@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import inf
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls import Control, Controls
+from musictk.controls import Bounds, Control, Controls
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
 from musictk.generation.form import Form
@@ -71,10 +72,20 @@ class BarPlan:
         index = self.controls.names.index(name)
         return self._mask(self.controls.made[index], self._limits(bar)[self.controls.columns[name]])
 
-    def written(self) -> Ids:
-        """(N, S) the ids of the bars once they are part of the past."""
-        ids = self.ids.copy()
-        ids[:, self.controls.columns.get(REMAINING, slice(0))] = 0
+    def bounds(self, bar: int) -> Bounds:
+        """What the controls of a bar enforce of the number of its notes."""
+        return self._bounds[min(max(bar, 0), len(self.limits) - 1)]
+
+    def closing(self, key: int) -> Ids:
+        """(S,) what the model is conditioned on in the last bar of a piece that ends in a key."""
+        assert self.end is not None
+        ids = self.ids[self.end - 1].copy()
+        for control, columns in zip(
+            self.controls.made, self.controls.columns.values(), strict=True
+        ):
+            closing = control.closing(key)
+            if closing is not None and not ids[columns].any():
+                ids[columns] = closing
         return ids
 
     def check(self, start: int) -> None:
@@ -102,6 +113,21 @@ class BarPlan:
     @cached_property
     def _own_masks(self) -> dict[tuple[str, int], Mask | None]:
         return {}
+
+    @cached_property
+    def _bounds(self) -> list[Bounds]:
+        """Of each bar."""
+        columns = self.controls.columns.values()
+        found = []
+        for row in self.limits:
+            own = [
+                control.bounds(row[where])
+                for control, where in zip(self.controls.made, columns, strict=True)
+                if row[where].any()
+            ]
+            notes = _within([(0.0, inf), *(each.notes for each in own)])
+            found.append(Bounds(notes, _within([(0.0, inf), *(each.voices for each in own)])))
+        return found
 
     @cached_property
     def _masks(self) -> list[Mask | None]:
@@ -181,6 +207,12 @@ def plan_bars(
     plan = BarPlan(controls, tokenizer, ids, limits, names, given, strict, end if ends else None)
     plan.check(len(prompt))
     return plan
+
+
+def _within(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """What all of these bounds allow."""
+    low, high = zip(*pairs, strict=True)
+    return max(low), min(high)
 
 
 def _choose(

@@ -18,8 +18,8 @@ from musictk.generation.sampling import Sampling
 from musictk.generation.section_memory import SectionMemory
 from musictk.generation.sequence import GrowingSequence
 from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
+from musictk.generation.texture import FrameTexture
 from musictk.tokens import Frames, Parser, Tokenizer
-from musictk.tokens.infill import LONGEST
 
 _ENDLESS = 1 << 40
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
@@ -77,6 +77,7 @@ class Draft:
                 self.parser.advance(token)
         frames = isinstance(tokenizer.space, Frames)
         self._frame_silence = FrameSilence(tokenizer) if frames else None
+        self._frame_texture = FrameTexture(tokenizer) if frames else None
         self._sequence = GrowingSequence(prompt)
         self._ahead: tuple[int, Parser] | None = None  # a token, and the parser after it
         self._allows_ahead: NDArray[np.bool_] | None = None  # what that parser allows
@@ -89,8 +90,6 @@ class Draft:
         own = tokenizer.bar_starts(self.after)
         places = np.searchsorted(own, np.arange(len(self.after)), "right") - 1
         self.bars_after = len(bar_plan.ids) - len(own) + np.maximum(places, 0)
-        # The first bar that is given the music after the piece, as in training.
-        self._near_bar = len(bar_plan.ids) - len(own) - LONGEST if len(own) else 0
         self._bars = bars.tolist()  # where each bar begins, those of the prompt included
         self._period = frames_per_bar(tokenizer) if frames else 0
         self.kept = None if opening.kept is None else keep_rhythm(tokenizer, opening.kept, prompt)
@@ -134,11 +133,6 @@ class Draft:
     def next_bar(self) -> int:
         """The bar of the next position."""
         return self.following if self.must_begin_bar and not self._period else self.bar
-
-    @property
-    def is_near(self) -> bool:
-        """Whether the next position is near the music after the piece, and given it."""
-        return self.next_bar >= self._near_bar
 
     @property
     def following(self) -> int:
@@ -217,6 +211,12 @@ class Draft:
             and not self.sequence[self.length - passed :].any()
         )
 
+    def fit_frame(self, frame: NDArray[Any], logits: NDArray[np.float32]) -> NDArray[Any]:
+        """The frame (W,), changed where the bounds on the notes of its bar need it."""
+        assert self._frame_texture is not None
+        bounds = self.limits.bounds(self.bar)
+        return self._frame_texture.fit(frame, logits, bounds, self.sequence)
+
     def bar_is_silent(self) -> bool:
         """Whether the bar of tokens being written has no note so far."""
         if self._frame_silence or self.progress.bar < 0 or self.must_begin_bar:
@@ -237,7 +237,7 @@ class Draft:
             self.progress.cuts += 1
             self.notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
         self._bars.append(self.length)
-        self.limits.begin_bar(self.bar)
+        self.limits.begin_bar(self.bar, self.sequence)
         section_ends = self.progress.begin_bar(self.length)
         if not section_ends:
             self.memory.begin_bar(self.progress, self.sequence)

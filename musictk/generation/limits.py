@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.controls import Bounds
 from musictk.generation.bar_plan import BarPlan
 from musictk.generation.constraints import Constraint, constraints
+from musictk.generation.ending import Ending
 from musictk.generation.sampling import Sampling
 from musictk.generation.tempo import BarTempo
+from musictk.generation.texture import FREE, breaks
 from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
 Mask = NDArray[np.bool_]
@@ -29,6 +32,7 @@ class Limits:
         self._constraints: tuple[Constraint, ...] = constraints(tokenizer, sampling, prompt)
         controlled = TEMPO in plan.chosen
         self._tempo = BarTempo(tokenizer, plan, prompt) if controlled else None
+        self.ending = Ending(tokenizer, plan, sampling.cadence)
         self._together: dict[tuple[int, int, tuple[int, ...]], Mask | None] = {}
         self._left: dict[tuple[int, float], float] = {}  # quarter notes to the end of the piece
         self._metre = tokenizer.attributes().get(METRE, _NO_METRE)
@@ -99,8 +103,26 @@ class Limits:
         sounded = was[1] - was[0] * begins
         return last > left and (last > sounded or (length < was[0] and not begins))
 
-    def begin_bar(self, bar: int) -> None:
-        """A bar begins; the token that begins it is not written yet."""
+    def bounds(self, bar: int) -> Bounds:
+        """What is enforced of the notes of a bar: by its controls, and in the last bar."""
+        found = self.plan.bounds(bar)
+        if bar != self.ending.bar or self.ending.key is None:
+            return found
+        return found._replace(bass=self.ending.key % 12)
+
+    def bounded(self, bar: int) -> bool:
+        """Whether the notes of a bar have bounds."""
+        return self.bounds(bar) != FREE
+
+    def breaks_bounds(self, bar: int, before: Parser, token: int, begins: bool) -> bool:
+        """Whether a token breaks the bounds on the notes of a bar, or of the next, which it
+        `begins` or not."""
+        here, later = self.bounds(bar), self.bounds(bar + 1)
+        return breaks(here, later, before, token, begins)
+
+    def begin_bar(self, bar: int, sequence: NDArray[Any]) -> None:
+        """A bar begins after `sequence`; the token that begins it is not written yet."""
+        self.ending.begin_bar(bar, sequence)
         if self._tempo is not None:
             self._tempo.begin_bar(bar)
 

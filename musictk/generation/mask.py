@@ -90,12 +90,15 @@ class Mask:
         limits, begins = draft.limits, bool(self.begins_bar[token])
         bar = draft.following if begins and not begun else draft.bar
         limit = limits.chosen(bar, bar + 1, self.begins_bar)
-        if limit is None and limits.plan.end is None:
+        bounded = limits.bounded(draft.bar) or limits.bounded(draft.bar + 1)
+        if limit is None and limits.plan.end is None and not bounded:
             return False
         after, before = draft.parser_after(token), draft.parser
         if after is None or before is None:
             return False
         if limits.too_long(bar, before, after, begins):
+            return True
+        if bounded and not begun and limits.breaks_bounds(draft.bar, before, token, begins):
             return True
         return limit is not None and not (draft.allowed_after(token) & limit).any()
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.controls.arrangement import REMAINING
 from musictk.generation.bar_plan import BarPlan
 from musictk.generation.context import (
     CONDITIONAL,
@@ -25,6 +26,7 @@ from musictk.generation.guidance import ContextRows, guide
 from musictk.generation.request import PieceRequest
 from musictk.runtime.contract import Runtime
 from musictk.tokens import METRE, Frames, Tokenizer
+from musictk.tokens.infill import LONGEST
 
 Logits = NDArray[np.float32]
 
@@ -52,13 +54,16 @@ class RowContexts:
         mixture = runtime.manifest.conditions.mixture(request.conditions)
         # (N + G + N, D): the conditions of each bar, and without what users choose: of the bars of
         # the plan, then of those of a given part, then of those of the plan as part of the past.
-        past = bar_plan.written() if request.after else bar_plan.ids[:0]
+        past = _written(bar_plan) if request.after else bar_plan.ids[:0]
         ids = np.concatenate([bar_plan.ids, bar_plan.beside, past])
         self._planned = len(bar_plan.ids)
         self._past = len(ids) - len(past) if request.after else 0
         fixed = ids * bar_plan.controls.structural
-        self._conditional = runtime.condition(mixture) + runtime.control(ids)
+        self._runtime, self._plan = runtime, bar_plan
+        self._conditions = runtime.condition(mixture)
+        self._conditional = self._conditions + runtime.control(ids)
         self._unconditional = runtime.condition([[] for _ in mixture]) + runtime.control(fixed)
+        self._closing: dict[int, NDArray[np.float32]] = {}  # by key: conditions of the last bar
         # The metre is enforced, so it needs no guidance.
         self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen - {METRE}))
         self._given = None if beside is None else GivenPart(tokenizer, beside)
@@ -128,18 +133,18 @@ class RowContexts:
     def _reached(self) -> list[int]:
         """The rows that have just come near the music that follows the piece."""
         rows = [row for row, far in enumerate(self._far) if far]
-        return [row for row in rows if not self._drafts[row].done and self._drafts[row].is_near]
+        return [row for row in rows if not self._drafts[row].done and _is_near(self._drafts[row])]
 
     def _running(self, row: int) -> list[NewContext]:
         """The piece so far, under its conditions and (where guided) without."""
         draft = self._drafts[row]
         if self._given is None:
-            self._far[row] &= not draft.is_near
+            self._far[row] &= not _is_near(draft)
             sequence, bars = self._so_far(draft)
         else:
             sequence, bars = self._both(draft, self._given)
             self._taken[row] = self._given.needed(self._bar(draft))
-        new = [NewContext(Key(row, CONDITIONAL), sequence, self._conditional[bars])]
+        new = [NewContext(Key(row, CONDITIONAL), sequence, self._conditional_of(draft, bars))]
         if self._guided:
             free = self._unconditional[bars]
             new.append(NewContext(Key(row, UNCONDITIONAL), sequence, free))
@@ -154,7 +159,7 @@ class RowContexts:
             places = np.concatenate([np.arange(theme.start, theme.end), places])
         begins = theme is not None and theme.start == 0
         sequence, bars = self._recent(draft, places, self._capacity, begins)
-        condition = self._conditional[self._read(draft, bars)]
+        condition = self._conditional_of(draft, self._read(draft, bars))
         return NewContext(Key(row, MEMORY), sequence, condition)
 
     def _ahead(self) -> dict[Key, Ahead]:
@@ -190,7 +195,7 @@ class RowContexts:
         As in training, the music that follows it comes before the last whole bar, and a context
         that is begun again has it near what is written next.
         """
-        kept = slice(None if draft.is_near else 0)
+        kept = slice(None if _is_near(draft) else 0)
         after, bars_after = draft.after[kept], draft.bars_after[kept]
         room = max(self._capacity - len(after), 1)
         sequence, bars = self._recent(draft, np.arange(draft.length), room, begins=True)
@@ -229,6 +234,18 @@ class RowContexts:
             bars = np.append(bars[1:], draft.bar)
         return np.minimum(bars, self._planned - 1)
 
+    def _conditional_of(self, draft: Draft, bars: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(T, D) the conditions of bars; of the last one, in the key in which a piece ends."""
+        found = self._conditional[bars]
+        ending = draft.limits.ending
+        if ending.key is None or ending.bar not in bars:
+            return found
+        if ending.key not in self._closing:
+            ids = self._plan.closing(ending.key)
+            self._closing[ending.key] = self._conditions + self._runtime.control(ids[None])[0]
+        found[bars == ending.bar] = self._closing[ending.key]
+        return found
+
     def _changed(self) -> dict[Key, NDArray[np.float32]]:
         """The conditions of contexts whose piece has begun another bar."""
         changed: dict[Key, NDArray[np.float32]] = {}
@@ -238,8 +255,19 @@ class RowContexts:
             bar = min(draft.bar, self._planned - 1)  # in which the last position is read
             if bar != self._bars[row]:
                 self._bars[row] = bar
-                changed |= {
-                    Key(row, kind): self._conditional[bar] for kind in (CONDITIONAL, MEMORY)
-                }
+                given = self._conditional_of(draft, np.array([bar]))[0]
+                changed |= {Key(row, kind): given for kind in (CONDITIONAL, MEMORY)}
                 changed[Key(row, UNCONDITIONAL)] = self._unconditional[bar]
         return changed
+
+
+def _is_near(draft: Draft) -> bool:
+    """Whether the next position is as near to the music after the piece as in training."""
+    return not len(draft.after) or draft.next_bar >= int(draft.bars_after[0]) - LONGEST
+
+
+def _written(plan: BarPlan) -> NDArray[np.uint8]:
+    """(N, S) the ids of the bars of a plan once they are part of the past."""
+    ids = plan.ids.copy()
+    ids[:, plan.controls.columns[REMAINING]] = 0
+    return ids

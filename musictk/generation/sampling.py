@@ -64,6 +64,12 @@ class Sampling:
         words="true or false",
         check=lambda value: isinstance(value, bool),
     )
+    cadence: bool = setting(
+        True,
+        "End with the tonic in the bass of the last bar.",
+        words="true or false",
+        check=lambda value: isinstance(value, bool),
+    )
     blend: float = setting(0.5, "Influence of the original section on its return.", high=1)
     ramp: int = setting(2, "Bars over which --blend rises to its full weight.")
     figure: float = setting(

@@ -56,7 +56,7 @@ class Writer:
         return [self._write_one(*row) for row in zip(drafts, rows, allowed, strict=True)]
 
     def _write_one(self, draft: Draft, drawn: Drawn, allowed: NDArray[np.bool_] | None) -> bool:
-        theme = self._followed(draft, allowed)
+        theme = self._followed(draft, drawn, allowed)
         if theme is None or self._rejects(draft, theme):
             position, begins_bar = self._from_model(draft, self._full(draft, drawn, allowed))
         else:
@@ -86,6 +86,8 @@ class Writer:
         if follower is None or not draft.lacks_notes:
             return drawn
         ends = draft.begins_bar(drawn.position)
+        if draft.forced() is not None:
+            return drawn
         if self._mask.frames:
             if ends or not follower.thins(drawn.position, None, None):
                 return drawn
@@ -100,12 +102,13 @@ class Writer:
         return self._without_bar_lines(draft, drawn) if ends else drawn
 
     def _without_bar_lines(self, draft: Draft, drawn: Drawn) -> Drawn:
-        """Drawn again without bar lines; what was drawn if there is nothing else."""
+        """Drawn again without bar lines; what was drawn if nothing else leads on."""
         logits = np.where(self._mask.begins_bar, -np.inf, drawn.logits).astype(np.float32)
         if not np.isfinite(logits).any():
             return drawn
         (token,), (weighed,) = self._draw([draft], logits[None])
-        return Drawn(token, logits, weighed)
+        token = self._redraw(draft, Drawn(token, logits, weighed))
+        return drawn if self._mask.dead_end(draft, token) else Drawn(token, logits, weighed)
 
     def _is_inserted(self, draft: Draft, position: Any) -> bool:
         """Whether a token was forced that the theme does not have here."""
@@ -114,7 +117,7 @@ class Writer:
             return False
         return not follower.agrees(np.arange(self._mask.size) == position)
 
-    def _followed(self, draft: Draft, allowed: NDArray[np.bool_] | None) -> Any:
+    def _followed(self, draft: Draft, drawn: Drawn, allowed: NDArray[np.bool_] | None) -> Any:
         """The theme's position while it is followed; None to use the sampled one."""
         follower = draft.memory.follower
         if follower is None:
@@ -122,7 +125,10 @@ class Writer:
         follower.decide(float(draft.noise.take(1)[0]))
         if self._mask.frames:  # a theme's frames are music of the piece already
             frame = draft.theme_position(None)
-            return frame if frame is None or allowed is None else frame & allowed
+            if frame is None:
+                return None
+            frame = frame if allowed is None else frame & allowed
+            return draft.fit_frame(frame, drawn.logits)
         forced = draft.forced()
         if forced is not None and not follower.agrees(forced):
             return None
@@ -152,10 +158,12 @@ class Writer:
         position = drawn.position
         if isinstance(draft.kept, KeptFrames):
             position = self._kept_frame(draft, draft.kept, drawn)
-        elif self._mask.frames and draft.must_sound:
-            position = position.copy()
-            position[drawn.logits.argmax()] = 1
-        elif not self._mask.frames:
+        elif self._mask.frames:
+            if draft.must_sound:
+                position = position.copy()
+                position[drawn.logits.argmax()] = 1
+            position = draft.fit_frame(position, drawn.logits)
+        else:
             position = self._redraw(draft, drawn)
         begins_bar = draft.begins_bar(position)
         if begins_bar and not self._mask.frames:
@@ -185,7 +193,10 @@ class Writer:
                 logits, weighed = logits.copy(), weighed.copy()
             logits[token] = weighed[token] = -np.inf
             if not np.isfinite(logits).any():
-                return int(drawn.position) if silent < 0 else silent
+                if silent >= 0:
+                    return silent
+                draft.limit_ignored()
+                return int(drawn.position)
             if dead and np.isfinite(weighed).any():  # much faster than the samplers once more
                 token = sample_tokens(weighed[None], draft.noise.take(1))[0]
             else:

@@ -37,7 +37,7 @@ def flops_per_position(network: Network, space: Space, length: int) -> float:
     shape = (1, length, space.width) if isinstance(space, Frames) else (1, length)
     kind = torch.uint8 if isinstance(space, Frames) else torch.int64
     sequence = torch.zeros(shape, dtype=kind, device="meta")
-    condition = torch.zeros(1, network.body.dim, device="meta")
+    condition = torch.zeros(1, length, network.body.dim, device="meta")  # it may change at each
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         meta(sequence, condition, meta.begin(1, 0))
     return counter.get_total_flops() / length

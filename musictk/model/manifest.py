@@ -104,6 +104,8 @@ class Manifest:
             if "controls" not in value:
                 value["conditioned"] = "row"
             value["controls"] = Controls.read(value.get("controls", ()))
+            # Networks trained before had no such path.
+            value["network_config"] = {"condition_logits": False, **value["network_config"]}
             value["slots"] = tuple(
                 Slot(tuple(shape := slot["shape"]), slot["dtype"], _in_place(slot, shape))
                 for slot in value["slots"]

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.controls import Bars
 from musictk.testing.crops import check_crops as check_crops
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import transposed
@@ -33,6 +34,7 @@ def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> No
     check_total_decode(tokenizer)
     check_transposition(tokenizer, pieces)
     check_grammar(tokenizer, pieces)
+    check_texture(tokenizer, pieces)
     check_crops(tokenizer, pieces)
     if tokenizer.grammar() is not None:
         check_sampled(tokenizer, bars)
@@ -144,6 +146,42 @@ def check_grammar(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
             assert parser.allowed()[token], f"the grammar refuses token {token} at {place}"
             parser.advance(token)
         assert parser.allowed()[space.eos], "the grammar does not let an encoded piece end"
+
+
+def check_texture(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
+    """What a parser knows of the notes of a bar is what the decoded bar has."""
+    grammar = tokenizer.grammar()
+    if grammar is None or grammar.parser().texture() is None:
+        return
+    for piece in pieces:
+        sequence = tokenizer.encode(piece)
+        starts, parser = set(tokenizer.bar_starts(sequence).tolist()), grammar.parser()
+        found = []
+        for index, token in enumerate([*sequence.tolist(), None]):
+            now = parser.texture()
+            assert now is not None
+            if index and (token is None or index in starts):
+                whole = parser.texture(now.length)
+                assert whole is not None
+                found.append((whole.length, whole.begun, round(whole.voices, 3)))
+            if token is not None:
+                parser.advance(token)
+        assert found == _textures(tokenizer.decode(sequence), len(starts))
+
+
+def _textures(score: Piece, count: int) -> list[tuple[float, int, float]]:
+    """The length of each bar, the notes that begin in it, and how many sound at once."""
+    assert not isinstance(score, str)
+    bars = Bars.of(score, count)
+    begun = np.bincount(bars.bar_of(bars.notes.start), minlength=count)
+    found = []
+    for bar, (low, high) in enumerate(zip(bars.lines[:-1], bars.lines[1:], strict=True)):
+        sounding = np.zeros(high - low, np.int64)
+        for start, end in zip(bars.pitched.start, bars.pitched.end, strict=True):
+            sounding[max(start - low, 0) : max(end - low, 0)] += 1
+        mean = sounding.sum() / max((sounding > 0).sum(), 1)
+        found.append((float(bars.beats[bar]), int(begun[bar]), round(float(mean), 3)))
+    return found
 
 
 def check_sampled(

@@ -5,7 +5,7 @@ Nothing here imports torch or miditok.
 
 from musictk.tokens.attributes import METRE, PITCH, PROGRAM, RELEASE, TEMPO, Attribute
 from musictk.tokens.contract import Piece, Tokenizer
-from musictk.tokens.grammar import Grammar, Parser
+from musictk.tokens.grammar import Grammar, Parser, Texture
 from musictk.tokens.space import Frames, Space, Tokens, space_from, space_to
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Parser",
     "Piece",
     "Space",
+    "Texture",
     "Tokenizer",
     "Tokens",
     "space_from",

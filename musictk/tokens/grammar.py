@@ -7,9 +7,29 @@ before every token and `advance(token)` after it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class Texture(NamedTuple):
+    """The notes of the bar being written. Times are in quarter notes from the bar line.
+
+    A note that has to follow counts as begun, so that one too many is noticed before it is due.
+    """
+
+    length: float  # of the bar
+    time: float  # at which the next note would begin
+    begun: int  # notes that begin in this bar, drums included
+    due: bool  # one of them has to follow
+    above: int  # the lowest MIDI pitch that it may have
+    sounding: int  # pitched notes that sound at `time`
+    lowest: int  # the MIDI pitch of the lowest of them; 128 where none sounds
+    held: int  # that will sound on, whatever follows: into the next bar, or where tokens end
+    # notes, after this time
+    voices: float  # mean number of pitched notes that sound at once, while any does
 
 
 class Parser(ABC):
@@ -27,10 +47,26 @@ class Parser(ABC):
     def fork(self) -> Parser:
         """An independent copy of this state."""
 
+    def after(self, token: int) -> Iterator[Parser]:
+        """The parser after each part of a token that is merged from others; else after the token.
+
+        Use each before the next is made: they may be the same object.
+        """
+        other = self.fork()
+        other.advance(token)
+        yield other
+
     def extent(self) -> tuple[float, float] | None:
         """(length of this bar, end of the notes so far), in quarter notes from the bar line.
 
         None where a note never lasts past the end of a piece, as where tokens end notes.
+        """
+        return None
+
+    def texture(self, until: float | None = None) -> Texture | None:
+        """The notes of this bar so far; the mean of `voices` is until this time, or the current.
+
+        None where the tokens do not say, so that the notes of a bar cannot be limited.
         """
         return None
 

@@ -122,6 +122,10 @@ class Chord(Control):
         moved = chord // 12 * 12 + (chord % 12 + semitones) % 12 + 1
         return np.where((ids > 0) & (ids < len(self.values)), moved, ids).astype(np.uint8)
 
+    def closing(self, key: int) -> Ids:
+        """The tonic chord."""
+        return np.full(self.parts, 1 + 12 * (key // 12) + key % 12, np.uint8)
+
     def parse(self, text: str) -> Ids:
         """One chord for the bar, or one for each half: "Am", "C G"."""
         chords = text.split()

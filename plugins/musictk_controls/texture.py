@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from musictk.controls import Bars, Control
+from musictk.controls import Bars, Bounds, Control
 from musictk.controls.contract import Ids
 from musictk.errors import UnknownNameError
 from musictk.tokens import PITCH, Tokenizer
@@ -37,6 +37,12 @@ class Density(Control):
             raise UnknownNameError(self.name, text.strip(), (*_WORDS, *self.values))
         return _density_id(np.array([value]))
 
+    def bounds(self, ids: Ids) -> Bounds:
+        index = int(ids[0]) - 1
+        least = _DENSITIES[index - 1] + 1e-6 if index else 0.0  # classes exclude their lower ends
+        most = _DENSITIES[index] if index < len(_DENSITIES) else np.inf
+        return Bounds(notes=(least, most))
+
 
 def _density_id(density: np.ndarray) -> Ids:
     return (np.searchsorted(_DENSITIES, density - 1e-9) + 1).astype(np.uint8)
@@ -58,6 +64,11 @@ class Polyphony(Control):
 
     def applies(self, tokenizer: Tokenizer) -> bool:
         return PITCH in tokenizer.attributes()
+
+    def bounds(self, ids: Ids) -> Bounds:
+        """Less than one voice fewer on average, and never more than one voice more."""
+        voices = int(ids[0])
+        return Bounds(voices=(voices - 1, voices + 1 if voices < len(_VOICES) else np.inf))
 
 
 def _covered(bars: Bars) -> np.ndarray:

@@ -12,7 +12,7 @@ from copy import copy
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens import Grammar, Parser
+from musictk.tokens import Grammar, Parser, Texture
 from musictk_events.layout import Layout
 
 
@@ -37,6 +37,8 @@ class EventsParser(Parser):
         self._last = -1  # the id before; -1 at the start
         self._tick = 0  # within the bar
         self._bars = 0  # so far
+        self._begun = 0  # notes that begin in this bar
+        self._total = self._covered = 0  # ticks of its notes, and of time in which any sounds
         self._bar_ticks = layout.bar_ticks[0]  # of this bar
         self._off = 0  # the lowest pitch index of the next note-off of this tick
         self._on = 0  # likewise of the next note-on
@@ -71,13 +73,18 @@ class EventsParser(Parser):
         if layout.bar <= token < layout.on:
             self._tick, self._bar_ticks = 0, layout.bar_ticks[token - layout.bar]
             self._bars += 1
+            self._begun = self._total = self._covered = 0
             self._begin_tick()
         elif layout.shift <= token < layout.velocity:
-            self._tick = min(self._tick + token - layout.shift + 1, self._bar_ticks - 1)
+            tick = min(self._tick + token - layout.shift + 1, self._bar_ticks - 1)
+            self._total += self._count * (tick - self._tick)
+            self._covered += (tick - self._tick) * bool(self._count)
+            self._tick = tick
             self._begin_tick()
         elif layout.on <= token < layout.off:
             self._sound(token - layout.on, True)
             self._on, self._ons = token - layout.on + 1, True
+            self._begun += 1
         elif layout.off <= token < layout.shift:
             self._sound(token - layout.off, False)
             self._off = token - layout.off + 1
@@ -91,6 +98,26 @@ class EventsParser(Parser):
         other = copy(self)
         other._sounding = self._sounding.copy()
         return other
+
+    def texture(self, until: float | None = None) -> Texture:
+        quarter = self._layout.metrics.quarter
+        tick = self._tick if until is None else round(until * quarter)
+        total = self._total + self._count * (tick - self._tick)
+        covered = self._covered + (tick - self._tick) * bool(self._count)
+        last, layout = self._last, self._layout
+        shifted = layout.shift <= last < layout.velocity
+        due = last >= layout.velocity or (shifted and not self._count)
+        return Texture(
+            length=self._bar_ticks / quarter,
+            time=self._tick / quarter,
+            begun=self._begun + due,
+            due=due,
+            above=layout.low + self._on,
+            sounding=self._count + due,
+            lowest=layout.low + int(self._sounding.argmax()) if self._count else 128,
+            held=int(self._sounding[: None if self._ons else self._off].sum()),
+            voices=total / covered if covered else 0.0,
+        )
 
     def _begin_tick(self) -> None:
         self._off = self._on = 0

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens import Grammar, Parser
+from musictk.tokens import Grammar, Parser, Texture
 from musictk.tokens.metrics import Metre
 from musictk_remi.vocabulary import Vocabulary
 
@@ -56,6 +56,7 @@ class RemiGrammar(Grammar):
         self.programs, self.time_signatures = config.programs, config.time_signatures
         self.per_beat = config.positions_per_beat
         self.quarter = vocabulary.ticks_per_quarter
+        self.lowest = config.pitch_range[0]
         beats = {metre[1]: vocabulary.ticks_per_beat(metre[1]) for metre in self.metres}
         self.beats = beats
         self.durations = {under: vocabulary.ticks("Duration", under) for under in beats}
@@ -113,6 +114,9 @@ class RemiParser(Parser):
         self._tick = 0  # of the group being written, or of the rest's end
         self._began = False  # whether this bar has a group already
         self._end = 0  # until when something sounds
+        self._begun = 0  # notes that begin in this bar
+        # Of pitched notes that sound in this bar: start and end in ticks, MIDI pitch.
+        self._pitched: tuple[tuple[int, int, int], ...] = ()
         self._below = 0  # a group after rests begins before this tick; 0 where no rest was
         self._tempo = -1
         self._program = self._pitch = -1  # token ids of the last note of this group
@@ -173,8 +177,14 @@ class RemiParser(Parser):
             self._program = token
         elif kind in ("Pitch", "PitchDrum"):
             self._pitch = token
+            self._begun += 1
+            if kind == "Pitch":  # until its duration is written it has none
+                self._pitched += ((self._tick, self._tick, grammar.lowest + value),)
         elif kind == "Duration":
-            self._end = max(self._end, self._tick + int(self._durations[value]))
+            end = self._tick + int(self._durations[value])
+            self._end = max(self._end, end)
+            if self._pitch < grammar.spans["Pitch"].stop:
+                self._pitched = (*self._pitched[:-1], (self._tick, end, self._pitched[-1][2]))
         self._kind = kind
 
     def fork(self) -> RemiParser:
@@ -185,6 +195,35 @@ class RemiParser(Parser):
     def extent(self) -> tuple[float, float]:
         quarter = self._grammar.quarter
         return self._bar_ticks / quarter, (self._end - self._bar) / quarter
+
+    def texture(self, until: float | None = None) -> Texture:
+        grammar, bar = self._grammar, self._bar
+        quarter, pitched = grammar.quarter, grammar.spans["Pitch"].stop
+        tick = self._tick - bar
+        stop = bar + (tick if until is None else round(until * quarter))
+        total, covered, reached = 0, 0, bar
+        for start, end, _ in self._pitched:  # ascending
+            start, end = max(start, bar), min(end, stop)
+            total += max(end - start, 0)
+            covered += max(end - max(start, reached), 0)
+            reached = max(reached, end)
+        opening = grammar.tempos and self._tempo < 0  # its position is for a tempo
+        due = not opening and self._kind in ("Rest", "Position", "Program")
+        now = [
+            pitch for start, end, pitch in self._pitched if end > self._tick or start == self._tick
+        ]
+        drums = self._kind == "Program" and grammar.pitches(self._program).stop != pitched
+        return Texture(
+            length=self._bar_ticks / quarter,
+            time=tick / quarter,
+            begun=self._begun + due,
+            due=due,
+            above=grammar.lowest,
+            sounding=len(now) + (due and not drums),
+            lowest=min(now, default=128),
+            held=sum(int(end > self._next_bar()) for _, end, _ in self._pitched),
+            voices=total / covered if covered else 0.0,
+        )
 
     def state(self) -> ParserState:
         """The state as numbers, for `merge_bounds.Bounds`."""
@@ -215,6 +254,8 @@ class RemiParser(Parser):
         self._bar = self._next_bar()
         self._bars += 1
         self._tick, self._began = self._bar, False
+        self._begun = 0
+        self._pitched = tuple(note for note in self._pitched if note[1] > self._bar)
         self._program = self._pitch = -1
 
     def _take_metre(self, metre: Metre) -> None:

@@ -15,7 +15,7 @@ from tokenizers.models import BPE
 from tokenizers.trainers import BpeTrainer
 
 from musictk.errors import MusictkError
-from musictk.tokens import Grammar, Parser
+from musictk.tokens import Grammar, Parser, Texture
 from musictk.tokens.metrics import Metre
 from musictk_remi.grammar import ParserState, RemiGrammar, RemiParser
 from musictk_remi.merge_bounds import Bounds
@@ -105,8 +105,17 @@ class MergedParser(Parser):
         for part in runs[token] if 0 <= token < len(runs) else ():
             self._base.advance(part)
 
+    def after(self, token: int) -> Iterator[RemiParser]:
+        parser = self._base.fork()
+        for part in self._grammar.runs[token]:
+            parser.advance(part)
+            yield parser
+
     def extent(self) -> tuple[float, float]:
         return self._base.extent()
+
+    def texture(self, until: float | None = None) -> Texture:
+        return self._base.texture(until)
 
     def fork(self) -> MergedParser:
         return MergedParser(self._grammar, self._base.fork())

@@ -87,7 +87,7 @@ def test_int8_and_fp16_are_smaller_and_own_up_to_their_rounding(
         assert abs(rounded.nats_difference) < 0.01
     nodes = onnx.load(tmp_path / "int8" / "model.onnx").graph.node
     products = [node.op_type for node in nodes if "MatMul" in node.op_type]
-    assert products == ["MatMulNBits"] * 5, "qkv, out, up, down and the head"
+    assert products == ["MatMulNBits"] * 6, "qkv, out, up, down, the head and conditions"
 
 
 def test_int8_rows_do_not_depend_on_each_other(source: Path, tmp_path: Path) -> None:

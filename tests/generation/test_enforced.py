@@ -15,7 +15,7 @@ from musictk.controls import Bars, Controls
 from musictk.errors import UsageError
 from musictk.generation.compose import Composition, compose
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.keys import KEYS, scale
+from musictk.keys import KEYS, nearest_keys, scale
 
 from .pieces import MIDIS, controlled, tokenizer
 
@@ -42,6 +42,15 @@ def words(bars: Bars, name: str, tokens: str) -> list[str]:
     layout = Controls.available(tokenizer(tokens))
     control = layout.made[layout.names.index(name)]
     return [control.values[each - 1] if each else "" for each in control.measure(bars)[:, 0]]
+
+
+def limit_ignored(piece: Composition) -> bool:
+    """Whether it is said that nothing within the limits was left to write.
+
+    As after two notes at the end of a bar, above which there is no pitch. Untrained networks write
+    such bars.
+    """
+    return "limit-ignored" in {notice.kind for notice in piece.notices}
 
 
 def prompt_of(name: str, bars: int) -> dict[str, Any]:
@@ -79,6 +88,67 @@ def test_bars_without_a_metre_keep_one(
     found = words(bars_of(name, piece), "metre", name)[prompt:]
     assert found[1:3] == [value] * 2
     assert len(set(found[3:])) <= 1
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    asked=pieces,
+    values=st.lists(st.sampled_from(["0.5", "1.5", "3", "6", "more"]), min_size=1, max_size=3),
+    prompt=st.sampled_from([0, 2]),
+)
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_densities(name: str, asked: dict[str, Any], values: list[str], prompt: int) -> None:
+    metre = [] if name == "pianoroll" else [["", "metre", "3/4"]]  # there are bars of one 16th
+    controls = [["", "density", " | ".join(values)], *metre]
+    piece = write(name, controls, **asked, **prompt_of(name, prompt))
+    found = words(bars_of(name, piece), "density", name)[prompt:]
+    layout = Controls.available(tokenizer(name))
+    known = list(layout.made[layout.names.index("density")].values)
+    for bar, word in enumerate(found):
+        near = abs(known.index(word) - known.index(values[bar % len(values)])) <= 1
+        assert near or limit_ignored(piece)
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    asked=pieces,
+    values=st.lists(st.sampled_from(["1", "2", "4", "6"]), min_size=1, max_size=3),
+    prompt=st.sampled_from([0, 2]),
+)
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_polyphonies(name: str, asked: dict[str, Any], values: list[str], prompt: int) -> None:
+    piece = write(name, [["", "polyphony", " | ".join(values)]], **asked, **prompt_of(name, prompt))
+    found = words(bars_of(name, piece), "polyphony", name)[prompt:]
+    far = [
+        bar
+        for bar, word in enumerate(found)
+        if word and abs(int(word) - int(values[bar % len(values)])) > 1
+    ]
+    assert not far or limit_ignored(piece)
+
+
+@settings(max_examples=6, deadline=None)
+@given(asked=pieces, key=st.sampled_from(["", *KEYS]), prompt=st.sampled_from([0, 2]))
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_pieces_end_on_the_tonic(name: str, asked: dict[str, Any], key: str, prompt: int) -> None:
+    controls = [["", "key", key]] if key else []
+    piece = write(name, controls, **asked, **prompt_of(name, prompt))
+    bars = bars_of(name, piece)
+    before = Bars(bars.score, bars.lines[:-1]).classes().sum(0, keepdims=True)
+    found = KEYS.index(key) if key else int(nearest_keys(before)[0])
+    notes = bars.pitched.where(bars.pitched.start >= bars.lines[-2])
+    onset = notes.start.max()
+    sounding = bars.pitched.where((bars.pitched.start <= onset) & (bars.pitched.end > onset))
+    assert sounding.pitch.min() % 12 == found % 12 or limit_ignored(piece)
+
+
+def test_a_piece_may_end_otherwise() -> None:
+    free, cadence = (
+        write("remi", [], seed=3, sampling={"cadence": cadence}) for cadence in (False, True)
+    )
+    last = tokenizer("remi").bar_starts(free.sequence)[-1]
+    assert np.array_equal(free.sequence[:last], cadence.sequence[:last])
+    assert not np.array_equal(free.sequence[last:], cadence.sequence[last:])
 
 
 @settings(max_examples=6, deadline=None)

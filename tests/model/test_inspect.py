@@ -49,7 +49,7 @@ def test_a_matrix_product_costs_two_operations_a_weight() -> None:
     network = tiny(ARCHITECTURES["gpt"], Frames(16))
     body = 2 * 12 * 32 * 32  # weights of 2 layers: qkv 3, out 1, feed-forward 8 times D²
     attention = 2 * 2 * 10 * 32  # two products over 10 keys in 2 layers
-    expected = 2 * (body + attention + 2 * 16 * 32)
+    expected = 2 * (body + attention + 3 * 16 * 32)  # stem, head, conditions
     assert flops_per_position(network, Frames(16), 10) == expected
 
 

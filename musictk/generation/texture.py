@@ -1,0 +1,167 @@
+"""Bounds on the notes of a bar: how many begin in it, and how many sound together.
+
+The bounds of a bar grow with the time that has passed in it, so that what they demand is spread
+over the bar and not made up for at its end.
+"""
+
+from __future__ import annotations
+
+from math import ceil, floor, inf
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.controls import Bars, Bounds
+from musictk.generation.silence import frames_per_bar
+from musictk.tokens import Parser, Texture, Tokenizer
+
+FREE = Bounds()
+_SLACK = 0.5  # of a bar: how much of its notes may come late or early
+_ROUNDING = 1e-6
+
+
+def least_begun(bounds: Bounds, length: float, time: float) -> int:
+    """The notes that a bar must have begun before `time`; at its `length`, all it must have."""
+    return ceil(bounds.notes[0] * max(time - _SLACK * (length - time), 0.0) - _ROUNDING)
+
+
+def most_begun(bounds: Bounds, length: float, time: float) -> float:
+    """The notes that a bar may have begun at `time`.
+
+    A bar that is so short that no number of notes is within the bounds has the least above them.
+    """
+    most = bounds.notes[1]
+    if most == inf:
+        return inf
+    early = time + _SLACK * max(length - time, 0.0)
+    whole = max(floor(most * length + _ROUNDING), least_begun(bounds, length, length))
+    return max(floor(most * early + _ROUNDING), min(1, whole))
+
+
+def breaks(bounds: Bounds, later: Bounds, before: Parser, token: int, begins: bool) -> bool:
+    """Whether a token breaks the bounds of the bar that it is written in, after `before`.
+
+    `later`: those of the bar that follows, which the token `begins` or not.
+    """
+    for after in before.after(token):
+        if _breaks(bounds, later, before, after, begins):
+            return True
+        before, bounds, begins = after.fork(), later if begins else bounds, False
+    return False
+
+
+def _breaks(bounds: Bounds, later: Bounds, before: Parser, after: Parser, ends: bool) -> bool:
+    was, now = before.texture(), after.texture()
+    if was is None or now is None:
+        return False
+    tokens_end_notes = before.extent() is None
+    if ends or now.time > was.time:
+        # Then those that are too many have to end before time passes.
+        too_full = tokens_end_notes and was.sounding > bounds.voices[1]
+        if too_full or _too_few(bounds, was, before, was.length if ends else now.time):
+            return True
+    if ends:
+        return now.begun > 0 and _too_many(later, now)
+    if bounds.bass is not None and _leaves_bass(bounds.bass, was, now):
+        return True
+    too_many = now.begun > was.begun and _too_many(bounds, now)
+    most = (bounds if tokens_end_notes else later).voices[1]
+    return too_many or now.held > max(was.held, most)
+
+
+def _leaves_bass(bass: int, was: Texture, now: Texture) -> bool:
+    """Whether a note begins, or has to begin next, above a bass of another pitch class."""
+    if now.lowest % 12 == bass and now.lowest < 128:
+        return False
+    if now.due:
+        return not any(pitch % 12 == bass for pitch in range(now.above, now.lowest))
+    return now.begun > was.begun - was.due  # a tempo may be instead of the note that was due
+
+
+def _too_few(bounds: Bounds, was: Texture, before: Parser, until: float) -> bool:
+    if was.begun < least_begun(bounds, was.length, until):
+        return True
+    if bounds.voices[0] <= 1:
+        return False
+    later = before.texture(until)
+    return later is not None and 0 < later.voices < bounds.voices[0] - _ROUNDING
+
+
+def _too_many(bounds: Bounds, now: Texture) -> bool:
+    most = most_begun(bounds, now.length, now.time)
+    return now.begun > most or now.sounding > bounds.voices[1]
+
+
+class FrameTexture:
+    """Adds notes to frames and takes some away, so that their bars keep the bounds."""
+
+    def __init__(self, tokenizer: Tokenizer) -> None:
+        self._period = frames_per_bar(tokenizer)
+        probe = np.zeros((self._period, tokenizer.space.width), np.uint8)  # type: ignore[union-attr]
+        probe[:, 60] = 1
+        score = tokenizer.decode(probe)
+        assert not isinstance(score, str)
+        self._length = float(Bars.of(score, 1).beats[0])  # of a bar, in quarter notes
+
+    def fit(
+        self,
+        frame: NDArray[Any],
+        logits: NDArray[np.float32],
+        bounds: Bounds,
+        sequence: NDArray[Any],
+    ) -> NDArray[Any]:
+        """The frame (W,) that follows `sequence` (T, W), changed where its bar needs it.
+
+        The least likely notes are left out and the most likely ones added, by `logits` (W,).
+        """
+        if bounds == FREE:
+            return frame
+        tick = len(sequence) % self._period
+        before = sequence[-1] if len(sequence) else np.zeros_like(frame)
+        bar = sequence[len(sequence) - tick - (len(sequence) > tick) :]
+        padded = bar if len(bar) > tick else np.concatenate([np.zeros_like(frame)[None], bar])
+        begun = int(((padded[1:] > 0) & (padded[:-1] == 0)).sum())
+        time, next_time = (self._length * each / self._period for each in (tick, tick + 1))
+        frame = frame.copy()
+        room = most_begun(bounds, self._length, time) - begun
+        _leave(frame, logits, (frame > 0) & (before == 0), room)
+        _leave(frame, logits, frame > 0, bounds.voices[1])
+        onsets = int(((frame > 0) & (before == 0)).sum())
+        lacking = least_begun(bounds, self._length, next_time) - begun - onsets
+        voices = ceil(bounds.voices[0]) - int(frame.sum()) if frame.any() else 0
+        wanted = min(max(lacking, voices), room - onsets, bounds.voices[1] - int(frame.sum()))
+        free = np.where((frame > 0) | (before > 0), -np.inf, logits)
+        for pitch in np.argsort(-free)[: max(int(wanted), 0)]:
+            frame[pitch] = np.isfinite(free[pitch])
+        if bounds.bass is not None and ((frame > 0) & (before == 0)).any():
+            _stand_on(frame, logits, bounds.bass)
+            higher = np.arange(len(frame)) > int(np.flatnonzero(frame)[0])
+            _leave(frame, logits, (frame > 0) & (before == 0) & higher, room - 1)
+            _leave(frame, logits, (frame > 0) & higher, bounds.voices[1] - 1)
+        return frame
+
+
+def _stand_on(frame: NDArray[Any], logits: NDArray[np.float32], bass: int) -> None:
+    """Make the lowest note of a frame one of the pitch class `bass`, in place.
+
+    Those below the lowest of this class are left out; without one the most likely is added.
+    """
+    tonics = np.arange(len(frame)) % 12 == bass
+    if not (frame[tonics] > 0).any():
+        lowest = int(np.flatnonzero(frame)[0])
+        below = np.where(tonics & (np.arange(len(frame)) < lowest), logits, -np.inf)
+        if not np.isfinite(below.max()):
+            return
+        frame[int(below.argmax())] = 1
+    frame[: int(np.flatnonzero((frame > 0) & tonics)[0])] = 0
+
+
+def _leave(
+    frame: NDArray[Any], logits: NDArray[np.float32], among: NDArray[np.bool_], most: float
+) -> None:
+    """Take the least likely of the notes `among` away until there are `most`, in place."""
+    found = np.flatnonzero(among)
+    if len(found) > most:
+        order = found[np.argsort(logits[found])]
+        frame[order[: len(found) - max(int(most), 0)]] = 0
