@@ -5,7 +5,7 @@
 On validation pieces, each of which gives up to `--gaps` places. Nats per note of the true bars,
 teacher forced, in rows as long as those of training:
 
-    both    `past | after | bars`, as rows are arranged for infilling
+    both    `past | after | before | bars`, as rows are arranged for infilling
     past    `past | bars`, with more of the past in the place of what comes after
 
 The same positions are scored: those of the bars, and of tokens the one that ends them. The interval
@@ -160,8 +160,9 @@ def rowed(place: Place, manifest: Manifest, length: int, after: bool) -> Rowed:
     later = np.arange(given.start, given.stop)
     room = length - len(written) - len(later)
     before = np.arange(-1, gap.start)[-room:]  # -1 is the start of a piece
+    near = int(np.searchsorted(before, place.lines[place.first - 1]))
     ends = written[:0] if frames else np.array([gap.stop])
-    order = np.concatenate([before, later, written, ends])
+    order = np.concatenate([before[:near], later, before[near:], written, ends])
     window = np.concatenate([start, place.sequence])[order + 1]
     scored = np.zeros(len(order) - 1, bool)
     scored[len(before) + len(later) - 1 :] = True

@@ -10,6 +10,7 @@ import numpy as np
 
 from musictk.controls.bars import Bars
 from musictk.controls.contract import Control, Ids
+from musictk.tokens.infill import LONGEST
 
 ROLE, REMAINING = "role", "remaining"
 # Ids of the role: music after the bars to be written, and another part of the same bars.
@@ -42,5 +43,9 @@ class Remaining(Control):
 
 
 def remaining(count: int) -> Ids:
-    """(N,) the ids of `count` bars before given music."""
-    return np.minimum(np.arange(count, 0, -1), MOST).astype(np.uint8)
+    """(N,) the ids of `count` bars before given music; 0 of those that are far from it.
+
+    As many are counted as there are in training.
+    """
+    left = np.arange(count, 0, -1)
+    return np.where(left > LONGEST, 0, left).astype(np.uint8)

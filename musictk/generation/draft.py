@@ -130,12 +130,19 @@ class Draft:
         return self.length // self._period if self._period else max(len(self._bars) - 1, 0)
 
     @property
+    def next_bar(self) -> int:
+        """The bar of the next position."""
+        return self.following if self.must_begin_bar and not self._period else self.bar
+
+    @property
     def following(self) -> int:
         """The bar of the next position if it begins one."""
         return self.bar + bool(self._bars or self._period)
 
     def forced(self) -> NDArray[np.bool_] | None:
         """(V,) the tokens that something chosen for this bar needs here; None if nothing does."""
+        if not self.limits.is_forcing:
+            return None
         key = self.length, self.bar
         if self._forced is None or self._forced[0] != key:
             written = self.sequence[self._bar_start :]
@@ -180,6 +187,14 @@ class Draft:
         if self._frame_silence:
             return self._frame_silence.too_long(self.progress, self.length) or self._late_ending
         return self.silence.too_long(self.progress) or self.in_last_bar
+
+    @property
+    def lacks_notes(self) -> bool:
+        """Whether this bar needs more notes to have half of those of the theme that it varies."""
+        follower, sets = self.memory.follower, self.limits.plan.sets
+        if follower is None or not follower.lacks_notes or self.overdue:
+            return False
+        return not (sets("density", self.bar) or sets("polyphony", self.bar))
 
     @property
     def in_last_bar(self) -> bool:

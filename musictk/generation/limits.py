@@ -73,6 +73,11 @@ class Limits:
             self._together[key] = np.logical_and.reduce(masks) if masks else None
         return self._together[key]
 
+    @property
+    def is_forcing(self) -> bool:
+        """Whether `forced` can be anything but None; cheap, for every token."""
+        return self._tempo is not None and self._tempo.is_open
+
     def forced(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Mask | None:
         """(V,) the tokens that a tempo at the beginning of this bar needs; None if none is due."""
         return None if self._tempo is None else self._tempo.allowed(bar, written, parser)

@@ -7,12 +7,14 @@ model, until it is aligned again. `variation` is the share of time away.
 
 from __future__ import annotations
 
+from copy import copy
 from math import inf
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.generation.note_floor import FrameFloor, NoteCounts, TokenFloor
 from musictk.generation.sampling import Sampling
 from musictk.generation.theme import Theme
 from musictk.tokens import Grammar, Parser
@@ -50,6 +52,19 @@ class TokenAlignment:
             belief = belief * allowed[self.window]
         best = int(belief.argmax())
         return int(self.window[best]) if belief[best] > _CERTAIN else None
+
+    def nearest(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> int | None:
+        """The same from the likeliest place on, however uncertain that is."""
+        if self._at is None:
+            self._at = int(self._belief.argmax())
+        return self._certain(allowed, parser)
+
+    def rest_after(self, token: int, allowed: NDArray[np.bool_] | None) -> NDArray[Any]:
+        """The theme's bar from where `token` leads, which may be the next."""
+        trial = copy(self)
+        trial.advance(token, allowed)
+        at = int(trial._belief.argmax()) if trial._at is None else trial._at
+        return self.window[at:-1]
 
     def agrees(self, tokens: NDArray[np.bool_]) -> bool:
         """Whether the theme's next token is known and one of `tokens` (V,)."""
@@ -111,6 +126,14 @@ class FrameAlignment:
         """The theme's frame at this time."""
         return self.window[self._at] if self._at < len(self.window) else None
 
+    nearest = expected  # the place is never uncertain
+
+    def rest_after(
+        self, frame: NDArray[np.uint8], allowed: NDArray[np.bool_] | None
+    ) -> NDArray[Any]:
+        """The theme's bar after the next frame."""
+        return self.window[self._at + 1 : -1]
+
     def agrees(self, tokens: NDArray[np.bool_]) -> bool:
         """Nothing is forced between frames."""
         return True
@@ -124,9 +147,14 @@ class Follower:
     """Follows a returning theme, or departs from it."""
 
     def __init__(
-        self, theme: Theme, variation: float, figure: float, grammar: Grammar | None = None
+        self,
+        theme: Theme,
+        variation: float,
+        figure: float,
+        grammar: Grammar | None = None,
+        counts: NoteCounts | None = None,
     ) -> None:
-        self.theme, self._grammar = theme, grammar
+        self.theme, self._grammar, self._counts = theme, grammar, counts
         self.following = True
         self._undecided, self._variation = True, variation
         # Away / (away + home) = variation, where away and home are the mean lengths of a departure
@@ -136,6 +164,7 @@ class Follower:
         away = max(figure * theme.bar_length, 1.0, odds)
         self._back, self._leave = 1.0 / away, odds / away if variation < 1 else 1.0
         self._alignment: TokenAlignment | FrameAlignment
+        self._floor: TokenFloor | FrameFloor | None = None  # of the notes of this bar
 
     def decide(self, uniform: float) -> None:
         """Decide with one uniform number whether to follow the theme or depart from it.
@@ -155,6 +184,33 @@ class Follower:
         self._alignment = (
             FrameAlignment(window) if frames else TokenAlignment(window, self._grammar)
         )
+        if frames:
+            self._floor = FrameFloor(written[-1], window[:-1])
+        elif self._counts is not None:
+            self._floor = TokenFloor(self._counts, window[:-1])
+
+    @property
+    def lacks_notes(self) -> bool:
+        """Whether this bar has fewer than half of the notes of the theme's bar so far."""
+        return self._floor is not None and self._floor.missing > 0
+
+    def thins(self, position: Any, allowed: NDArray[np.bool_] | None, after: Parser | None) -> bool:
+        """Whether the bar would lack notes after `position` even if the theme is followed again.
+
+        `after` is the parser after it.
+        """
+        if self._floor is None or self._floor.missing <= 0:
+            return False
+        rest = self._alignment.rest_after(position, allowed)
+        return not self._floor.reached_by(position, rest, after)
+
+    def back(self, allowed: NDArray[np.bool_] | None, parser: Parser | None) -> Any:
+        """The theme's next position, which is followed from here on; None if it is unknown."""
+        found = self._alignment.expected(allowed, parser)
+        if found is None:
+            found = self._alignment.nearest(allowed, parser)
+        self.following |= found is not None
+        return found
 
     def opening(self) -> Any:
         """The first position of the theme's bar while it is followed; None to use the model."""
@@ -171,6 +227,8 @@ class Follower:
     def advance(self, taken: Any, allowed: NDArray[np.bool_] | None) -> None:
         """Update the alignment with the position that was written."""
         self._alignment.advance(taken, allowed)
+        if self._floor is not None:
+            self._floor.advance(taken)
 
 
 def _fill(

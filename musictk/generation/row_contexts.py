@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.controls.arrangement import REMAINING
 from musictk.generation.bar_plan import BarPlan
 from musictk.generation.context import (
     CONDITIONAL,
@@ -25,6 +26,7 @@ from musictk.generation.guidance import ContextRows, guide
 from musictk.generation.request import PieceRequest
 from musictk.runtime.contract import Runtime
 from musictk.tokens import METRE, Frames, Tokenizer
+from musictk.tokens.infill import LONGEST
 
 Logits = NDArray[np.float32]
 
@@ -50,9 +52,12 @@ class RowContexts:
         self._tokenizer, self._capacity, self._drafts = tokenizer, capacity, drafts
         self._scale = request.sampling.guidance
         mixture = runtime.manifest.conditions.mixture(request.conditions)
-        # (N + G, D): the conditions of each bar, and without what users choose: of the bars of the
-        # plan, then of those of a given part.
-        ids, self._planned = np.concatenate([bar_plan.ids, bar_plan.beside]), len(bar_plan.ids)
+        # (N + G + N, D): the conditions of each bar, and without what users choose: of the bars of
+        # the plan, then of those of a given part, then of those of the plan as part of the past.
+        past = _written(bar_plan) if request.after else bar_plan.ids[:0]
+        ids = np.concatenate([bar_plan.ids, bar_plan.beside, past])
+        self._planned = len(bar_plan.ids)
+        self._past = len(ids) - len(past) if request.after else 0
         fixed = ids * bar_plan.controls.structural
         self._runtime, self._plan = runtime, bar_plan
         self._conditions = runtime.condition(mixture)
@@ -63,6 +68,8 @@ class RowContexts:
         self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen - {METRE}))
         self._given = None if beside is None else GivenPart(tokenizer, beside)
         self._taken = [0] * len(drafts)  # bars of the given part in the contexts of each piece
+        # Whether the contexts of each piece lack the music after it, which is far away.
+        self._far = [bool(request.after)] * len(drafts)
         self._bars = [-1] * len(drafts)  # the bar whose condition each piece was last given
         self._contexts = Contexts(runtime, capacity)
 
@@ -107,6 +114,8 @@ class RowContexts:
         self, taken: NDArray[Any] | None, dropped: list[Key], new: list[NewContext]
     ) -> None:
         """Step every context; rebuild those that are full."""
+        for row in self._reached() if taken is not None else ():
+            new += self._running(row)
         replaced = {one.key for one in new} | set(dropped)
         ahead = self._ahead() if self._given is not None else {}
         for key in self._contexts.full(ahead):
@@ -121,12 +130,17 @@ class RowContexts:
             live = [row for row, draft in enumerate(self._drafts) if not draft.done]
             self._rows = ContextRows(*(self._contexts.places(live, kind) for kind in KINDS))
 
+    def _reached(self) -> list[int]:
+        """The rows that have just come near the music that follows the piece."""
+        rows = [row for row, far in enumerate(self._far) if far]
+        return [row for row in rows if not self._drafts[row].done and _is_near(self._drafts[row])]
+
     def _running(self, row: int) -> list[NewContext]:
         """The piece so far, under its conditions and (where guided) without."""
         draft = self._drafts[row]
         if self._given is None:
+            self._far[row] &= not _is_near(draft)
             sequence, bars = self._so_far(draft)
-            bars = self._read(draft, bars)
         else:
             sequence, bars = self._both(draft, self._given)
             self._taken[row] = self._given.needed(self._bar(draft))
@@ -176,21 +190,20 @@ class RowContexts:
         return int(draft.bars_of(np.array([max(draft.length - 1, 0)]))[0])
 
     def _so_far(self, draft: Draft) -> tuple[NDArray[Any], NDArray[np.int64]]:
-        """The positions of a context, and the bar of each: the piece so far.
+        """The positions of a context, and the row of its conditions of each: the piece so far.
 
-        The music that follows it is between the prompt and what was written, as in training.
+        As in training, the music that follows it comes before the last whole bar, and a context
+        that is begun again has it near what is written next.
         """
-        if not len(draft.after):
-            return self._recent(draft, np.arange(draft.length), self._capacity, begins=True)
-        written = np.arange(draft.prompt_length, draft.length)
-        new, new_bars = self._recent(draft, written, self._capacity // 2, begins=False)
-        room = self._capacity - len(draft.after) - len(new)
-        given = np.arange(draft.prompt_length)
-        before, bars_before = self._recent(draft, given, max(room, 1), begins=True)
-        return (
-            np.concatenate([before, draft.after, new]),
-            np.concatenate([bars_before, draft.bars_after, new_bars]),
-        )
+        kept = slice(None if _is_near(draft) else 0)
+        after, bars_after = draft.after[kept], draft.bars_after[kept]
+        room = max(self._capacity - len(after), 1)
+        sequence, bars = self._recent(draft, np.arange(draft.length), room, begins=True)
+        now = draft.next_bar
+        near = max(int(np.searchsorted(bars, now - 1)), 1)  # the start of a piece stays first
+        sequence = np.concatenate([sequence[:near], after, sequence[near:]])
+        read = self._read(draft, np.concatenate([bars[:near], bars_after, bars[near:]]))
+        return sequence, np.where(read < now, self._past + read, read)
 
     def _recent(
         self, draft: Draft, places: NDArray[np.int64], room: int, begins: bool
@@ -246,3 +259,15 @@ class RowContexts:
                 changed |= {Key(row, kind): given for kind in (CONDITIONAL, MEMORY)}
                 changed[Key(row, UNCONDITIONAL)] = self._unconditional[bar]
         return changed
+
+
+def _is_near(draft: Draft) -> bool:
+    """Whether the next position is as near to the music after the piece as in training."""
+    return not len(draft.after) or draft.next_bar >= int(draft.bars_after[0]) - LONGEST
+
+
+def _written(plan: BarPlan) -> NDArray[np.uint8]:
+    """(N, S) the ids of the bars of a plan once they are part of the past."""
+    ids = plan.ids.copy()
+    ids[:, plan.controls.columns[REMAINING]] = 0
+    return ids

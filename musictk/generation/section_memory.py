@@ -7,6 +7,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from musictk.generation.memory import Follower, blend_weight, variation_of
+from musictk.generation.note_floor import NoteCounts
 from musictk.generation.progress import FormProgress
 from musictk.generation.sampling import Sampling
 from musictk.generation.theme import Theme
@@ -27,7 +28,8 @@ class SectionMemory:
         self.follower = None
         if theme is not None and variation < 1:
             music = Theme(self._tokenizer, written, theme)
-            self.follower = Follower(music, variation, self._sampling.figure, self._grammar)
+            figure, counts = self._sampling.figure, NoteCounts.of(self._tokenizer)
+            self.follower = Follower(music, variation, figure, self._grammar, counts)
         self.begin_bar(progress, written)
 
     def begin_bar(self, progress: FormProgress, written: NDArray[Any]) -> None:

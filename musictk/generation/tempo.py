@@ -32,16 +32,16 @@ class BarTempo:
         self._base[space.special] = False
         stating = prompt[self._stated[prompt]] if len(prompt) else prompt
         self._last = int(stating[-1]) if len(stating) else -1  # the last token with a tempo
-        self._open = False  # whether this bar's tempo has still to be written
+        self.is_open = False  # whether this bar's tempo has still to be written
 
     def begin_bar(self, bar: int) -> None:
         """A bar begins; the token that begins it is not written yet."""
-        self._open = self._wanted(bar) is not None
+        self.is_open = self._wanted(bar) is not None
 
     def advance(self, token: int) -> None:
         """Update the state with the token that was written."""
         if self._stated[token]:
-            self._last, self._open = token, False
+            self._last, self.is_open = token, False
 
     def at_bar_line(self, bar: int) -> Mask | None:
         """(V,) the tokens that may begin a bar so that its tempo can follow; None if any."""
@@ -51,7 +51,7 @@ class BarTempo:
 
     def allowed(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Mask | None:
         """(V,) the tokens that lead to the tempo of this bar, after what is `written` of it."""
-        wanted = self._wanted(bar) if self._open else None
+        wanted = self._wanted(bar) if self.is_open else None
         if wanted is None:
             return None
         open_ = self._base if parser is None else self._base & parser.allowed()

@@ -76,7 +76,7 @@ def _leaves_bass(bass: int, was: Texture, now: Texture) -> bool:
         return False
     if now.due:
         return not any(pitch % 12 == bass for pitch in range(now.above, now.lowest))
-    return was.due or now.begun > was.begun
+    return now.begun > was.begun - was.due  # a tempo may be instead of the note that was due
 
 
 def _too_few(bounds: Bounds, was: Texture, before: Parser, until: float) -> bool:

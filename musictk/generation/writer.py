@@ -58,7 +58,7 @@ class Writer:
     def _write_one(self, draft: Draft, drawn: Drawn, allowed: NDArray[np.bool_] | None) -> bool:
         theme = self._followed(draft, drawn, allowed)
         if theme is None or self._rejects(draft, theme):
-            position, begins_bar = self._from_model(draft, drawn)
+            position, begins_bar = self._from_model(draft, self._full(draft, drawn, allowed))
         else:
             position, begins_bar = self._from_theme(draft, drawn.position, theme)
         inserted = not begins_bar and self._is_inserted(draft, position)
@@ -74,8 +74,41 @@ class Writer:
         """Whether the theme's next position would lead to a dead end, or to a silent last bar."""
         if self._mask.frames:
             return False
-        silent_end = draft.in_last_bar and draft.begins_bar(theme) and draft.bar_is_silent()
+        begins_bar = draft.begins_bar(theme)
+        if begins_bar and draft.lacks_notes:
+            return True
+        silent_end = draft.in_last_bar and begins_bar and draft.bar_is_silent()
         return silent_end or self._mask.dead_end(draft, theme)
+
+    def _full(self, draft: Draft, drawn: Drawn, allowed: NDArray[np.bool_] | None) -> Drawn:
+        """What was drawn, or the theme again where its bar would get too few notes."""
+        follower = draft.memory.follower
+        if follower is None or not draft.lacks_notes:
+            return drawn
+        ends = draft.begins_bar(drawn.position)
+        if draft.forced() is not None:
+            return drawn
+        if self._mask.frames:
+            if ends or not follower.thins(drawn.position, None, None):
+                return drawn
+            frame = follower.back(None, None)
+            return drawn._replace(position=frame if allowed is None else frame & allowed)
+        after = draft.parser_after(drawn.position)
+        if not ends and not follower.thins(drawn.position, allowed, after):
+            return drawn
+        theme = follower.back(allowed, draft.parser)
+        if theme is not None and not self._rejects(draft, theme):
+            return drawn._replace(position=theme)
+        return self._without_bar_lines(draft, drawn) if ends else drawn
+
+    def _without_bar_lines(self, draft: Draft, drawn: Drawn) -> Drawn:
+        """Drawn again without bar lines; what was drawn if nothing else leads on."""
+        logits = np.where(self._mask.begins_bar, -np.inf, drawn.logits).astype(np.float32)
+        if not np.isfinite(logits).any():
+            return drawn
+        (token,), (weighed,) = self._draw([draft], logits[None])
+        token = self._redraw(draft, Drawn(token, logits, weighed))
+        return drawn if self._mask.dead_end(draft, token) else Drawn(token, logits, weighed)
 
     def _is_inserted(self, draft: Draft, position: Any) -> bool:
         """Whether a token was forced that the theme does not have here."""

@@ -176,6 +176,18 @@ def test_the_whole_piece_may_be_written(studio: Studio, name: str) -> None:
     assert assert_rewritten(MUSETTE, out, (1, count)) > 0
 
 
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_long_range_is_written_and_repeated(studio: Studio, tmp_path: Path, name: str) -> None:
+    """Of more bars than any that are moved in training: the last ones are given what follows."""
+    given = two_hands(tmp_path / "mine.mid", (4, 4), bars=28)
+    out, batch = studio.sample(name, infill=given, bars="5-24")
+    assert assert_rewritten(given, out, (5, 24)) > 0
+    number = batch.made[0].id
+    assert number is not None
+    again = repeat_sample(studio.catalog, studio.workspace, number, tmp_path / "again.mid")
+    assert again.made[0].path.read_bytes() == out.read_bytes()
+
+
 def changing(path: Path) -> Path:
     """4/4, and a bar of 3/4 and two of 6/8 within."""
     file = MidiFile(type=1, ticks_per_beat=QUARTER)

@@ -52,3 +52,18 @@ def test_the_bars_after_others_are_marked_as_given(tmp_path: Path) -> None:
         assert left[written[0]] == left.max()
         assert set(np.diff(left[written])) <= {0, -1}, "the bars left do not count down"
         assert len(np.intersect1d(inputs[given], inputs[written])) == 0
+
+
+def test_the_bar_before_others_stays_before_them(tmp_path: Path) -> None:
+    batch = crops(tmp_path / "a", 1).batch(0, 0, 64, 30)
+    found = 0
+    for row, count in enumerate(batch.mask.sum(1).tolist()):
+        begin = int(batch.starts[row] == 0)
+        inputs = batch.inputs[row, begin:count]
+        left = batch.controls[row][batch.bars[row, begin:count]][:, REMAINING]
+        written = np.flatnonzero(left > 0)
+        first = int(inputs[written[0]]) if len(written) else 0
+        if first > inputs.min() + 5:  # a whole bar of the row is before it
+            assert inputs[written[0] - 5 : written[0]].tolist() == [*range(first - 5, first)]
+            found += 1
+    assert found > 8

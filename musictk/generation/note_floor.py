@@ -1,0 +1,96 @@
+"""A bar that varies a theme keeps at least half as many notes as the theme has there.
+
+Where a passage departs from the theme, the model may go on to the next bar, or to the end of this
+one, after a few notes. Such a position is not written: the theme is followed again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.tokens import PITCH, Frames, Parser, Tokenizer
+
+_MOVES = ("Position", "TimeShift")  # tokens that lead to another time, as MidiTok names them
+
+
+@dataclass(frozen=True, eq=False)
+class NoteCounts:
+    """What tokens do to notes."""
+
+    begun: NDArray[np.int64]  # (V,) how many notes each begins
+    moves: NDArray[np.bool_]  # (V,) whether it only leads to another time
+
+    @staticmethod
+    def of(tokenizer: Tokenizer) -> NoteCounts | None:
+        """None for frames, and where tokens do not state pitches."""
+        pitch = tokenizer.attributes().get(PITCH)
+        if pitch is None or isinstance(tokenizer.space, Frames):
+            return None
+        begun = pitch.states.sum(axis=1).astype(np.int64)
+        moves = np.array([name.startswith(_MOVES) for name in tokenizer.names()])
+        return NoteCounts(begun, moves & (begun == 0))
+
+
+class TokenFloor:
+    """Counts the notes of a bar of tokens."""
+
+    def __init__(self, counts: NoteCounts, theme: NDArray[np.int64]) -> None:
+        """`theme` is the theme's bar, without the token after it."""
+        self._counts = counts
+        self.missing = (int(counts.begun[theme].sum()) + 1) // 2  # notes; less than 1: none
+
+    def advance(self, token: int) -> None:
+        """Count the notes of a token that was written."""
+        self.missing -= int(self._counts.begun[token])
+
+    def reached_by(self, token: int, rest: NDArray[np.int64], parser: Parser | None) -> bool:
+        """Whether there are enough notes if `rest` of the theme is followed after `token`.
+
+        `parser` is the state after the token. What the grammar rejects is left out; with a time
+        that has passed, the notes at this time.
+        """
+        missing = self.missing - int(self._counts.begun[token])
+        notes = self._counts.begun[rest]
+        if missing <= 0 or missing > int(notes.sum()) or parser is None:
+            return missing <= int(notes.sum())
+        parser, passed = parser.fork(), False
+        moves = self._counts.moves[rest].tolist()
+        for follows, begun, moved in zip(rest.tolist(), notes.tolist(), moves, strict=True):
+            fits = not (begun and passed) and bool(parser.allowed()[follows])
+            if moved:
+                passed = not fits
+            if fits:
+                parser.advance(follows)
+                missing -= begun
+            if missing <= 0:
+                return True
+        return False
+
+
+class FrameFloor:
+    """Counts the notes of a bar of frames, where a pitch begins that was off before."""
+
+    def __init__(self, before: NDArray[np.uint8], theme: NDArray[np.uint8]) -> None:
+        """`before` is the last frame before the bar, `theme` the theme's bar."""
+        self._last = before
+        self.missing = (self._begun(before, theme) + 1) // 2
+
+    def advance(self, frame: NDArray[np.uint8]) -> None:
+        """Count the notes of a frame that was written."""
+        self.missing -= self._begun(self._last, frame[None])
+        self._last = frame.copy()
+
+    def reached_by(self, frame: NDArray[np.uint8], rest: NDArray[np.uint8], parser: Any) -> bool:
+        """Whether there are enough notes if `rest` of the theme is followed after `frame`."""
+        if self.missing <= 0:
+            return True
+        return self._begun(self._last, np.concatenate([frame[None], rest])) >= self.missing
+
+    @staticmethod
+    def _begun(before: NDArray[np.uint8], frames: NDArray[np.uint8]) -> int:
+        earlier = np.concatenate([before[None], frames[:-1]])
+        return int(((frames != 0) & (earlier == 0)).sum())

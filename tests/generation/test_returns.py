@@ -1,0 +1,85 @@
+"""A section that returns is varied, and keeps about as many notes as its theme has."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
+
+from musictk.controls import Bars
+from musictk.generation.compose import Composition, compose
+from musictk.generation.request import PieceRequest, to_prompt
+from musictk.generation.spans import Span
+
+from .pieces import controlled, tokenizer, untrained
+
+NAMES = ("remi", "remi with bpe", "events", "pianoroll")
+BARS = 4
+
+
+def eighths() -> ScoreTick:
+    """Two voices in eighth notes, each cut short before the next."""
+    score = ScoreTick(480)
+    score.time_signatures.append(TimeSignatureTick(0, 4, 4))
+    track = TrackTick("tune", 0, False)
+    for number in range(8 * (BARS + 1)):
+        for pitch in (48 + number % 5, 60 + number % 12):
+            track.notes.append(NoteTick(240 * number, 120, pitch, 64))
+    score.tracks.append(track)
+    return score
+
+
+def write(name: str, model: Any = untrained, **asked: Any) -> list[Composition]:
+    """Pieces with a theme of 16 notes a bar."""
+    made = tokenizer(name)
+    whole = made.encode(eighths())
+    theme = whole[: made.bar_starts(whole)[BARS]]
+    request = {"prompt": to_prompt(theme), "whole": True, "theme": BARS, "form": f"AB{BARS}A"}
+    return compose(model(name), made, PieceRequest.read({**request, **asked}))
+
+
+def notes_of_bars(name: str, piece: Composition) -> list[NDArray[np.int64]]:
+    """The notes that begin in each bar of the theme, and of its return."""
+    made = tokenizer(name)
+    starts = made.bar_starts(piece.sequence)
+    score = made.decode(piece.sequence)
+    assert isinstance(score, ScoreTick)
+    bars = Bars.of(score, len(starts))
+    counts = np.bincount(bars.bar_of(bars.notes.start), minlength=len(starts))
+
+    def of(span: Span) -> NDArray[np.int64]:
+        return counts[np.searchsorted(starts, span.start) : np.searchsorted(starts, span.end)]
+
+    return [of(piece.sections[0]), of(piece.sections[-1])]
+
+
+@pytest.mark.parametrize("variation", [0.3, 0.7])
+@pytest.mark.parametrize("name", NAMES)
+def test_no_bar_of_a_return_is_nearly_empty(name: str, variation: float) -> None:
+    """With random weights, so that what is not the theme is noise."""
+    varied = 0
+    for seed in range(3):
+        for piece in write(name, seed=seed, count=4, sampling={"variation": variation}):
+            theme, back = notes_of_bars(name, piece)
+            assert len(theme) == len(back) == BARS
+            assert (2 * back >= theme).all(), (seed, theme.tolist(), back.tolist())
+            varied += not np.array_equal(theme, back)
+    assert varied > 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_varied_returns_are_reproducible(name: str) -> None:
+    first, again = (write(name, seed=7, count=2, sampling={"variation": 0.7}) for _ in range(2))
+    for one, other in zip(first, again, strict=True):
+        assert np.array_equal(one.sequence, other.sequence)
+
+
+def test_a_density_that_was_chosen_is_not_changed() -> None:
+    """A return may then be as sparse as the user wants it."""
+    asked = {"sampling": {"variation": 0.9}, "count": 4, "seed": 1}
+    sparse = write("remi", controlled, controls=[["A", "density", "1"]], **asked)
+    theme, back = zip(*(notes_of_bars("remi", piece) for piece in sparse), strict=True)
+    assert (2 * np.concatenate(back) < np.concatenate(theme)).any()
