@@ -114,11 +114,10 @@ class Limits:
         """Whether the notes of a bar have bounds."""
         return self.bounds(bar) != FREE
 
-    def breaks_bounds(self, bar: int, before: Parser, token: int, begins: bool) -> bool:
+    def breaks_bounds(self, bar: int, before: Parser, parts: list[Parser], begins: bool) -> bool:
         """Whether a token breaks the bounds on the notes of a bar, or of the next, which it
-        `begins` or not."""
-        here, later = self.bounds(bar), self.bounds(bar + 1)
-        return breaks(here, later, before, token, begins)
+        `begins` or not. `parts`: the parser after each part of the token."""
+        return breaks(self.bounds(bar), self.bounds(bar + 1), before, parts, begins)
 
     def begin_bar(self, bar: int, sequence: NDArray[Any]) -> None:
         """A bar begins after `sequence`; the token that begins it is not written yet."""

@@ -98,7 +98,11 @@ class Mask:
             return False
         if limits.too_long(bar, before, after, begins):
             return True
-        if bounded and not begun and limits.breaks_bounds(draft.bar, before, token, begins):
+        if (
+            bounded
+            and not begun
+            and limits.breaks_bounds(draft.bar, before, before.parts(token) or [after], begins)
+        ):
             return True
         return limit is not None and not (draft.allowed_after(token) & limit).any()
 

@@ -6,6 +6,7 @@ over the bar and not made up for at its end.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from math import ceil, floor, inf
 from typing import Any
 
@@ -39,15 +40,18 @@ def most_begun(bounds: Bounds, length: float, time: float) -> float:
     return max(floor(most * early + _ROUNDING), min(1, whole))
 
 
-def breaks(bounds: Bounds, later: Bounds, before: Parser, token: int, begins: bool) -> bool:
+def breaks(
+    bounds: Bounds, later: Bounds, before: Parser, parts: Iterable[Parser], begins: bool
+) -> bool:
     """Whether a token breaks the bounds of the bar that it is written in, after `before`.
 
-    `later`: those of the bar that follows, which the token `begins` or not.
+    `parts`: the parser after each part of the token. `later`: the bounds of the bar that follows,
+    which the token `begins` or not.
     """
-    for after in before.after(token):
+    for after in parts:
         if _breaks(bounds, later, before, after, begins):
             return True
-        before, bounds, begins = after.fork(), later if begins else bounds, False
+        before, bounds, begins = after, later if begins else bounds, False
     return False
 
 
@@ -84,8 +88,7 @@ def _too_few(bounds: Bounds, was: Texture, before: Parser, until: float) -> bool
         return True
     if bounds.voices[0] <= 1:
         return False
-    later = before.texture(until)
-    return later is not None and 0 < later.voices < bounds.voices[0] - _ROUNDING
+    return 0 < before.voices(until) < bounds.voices[0] - _ROUNDING
 
 
 def _too_many(bounds: Bounds, now: Texture) -> bool:

@@ -161,9 +161,7 @@ def check_texture(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
             now = parser.texture()
             assert now is not None
             if index and (token is None or index in starts):
-                whole = parser.texture(now.length)
-                assert whole is not None
-                found.append((whole.length, whole.begun, round(whole.voices, 3)))
+                found.append((now.length, now.begun, round(parser.voices(now.length), 3)))
             if token is not None:
                 parser.advance(token)
         assert found == _textures(tokenizer.decode(sequence), len(starts))

@@ -7,7 +7,6 @@ before every token and `advance(token)` after it.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -29,7 +28,6 @@ class Texture(NamedTuple):
     lowest: int  # the MIDI pitch of the lowest of them; 128 where none sounds
     held: int  # that will sound on, whatever follows: into the next bar, or where tokens end
     # notes, after this time
-    voices: float  # mean number of pitched notes that sound at once, while any does
 
 
 class Parser(ABC):
@@ -47,14 +45,9 @@ class Parser(ABC):
     def fork(self) -> Parser:
         """An independent copy of this state."""
 
-    def after(self, token: int) -> Iterator[Parser]:
-        """The parser after each part of a token that is merged from others; else after the token.
-
-        Use each before the next is made: they may be the same object.
-        """
-        other = self.fork()
-        other.advance(token)
-        yield other
+    def parts(self, token: int) -> list[Parser]:
+        """The parsers after each part of a merged token; [] for other tokens."""
+        return []
 
     def extent(self) -> tuple[float, float] | None:
         """(length of this bar, end of the notes so far), in quarter notes from the bar line.
@@ -63,12 +56,19 @@ class Parser(ABC):
         """
         return None
 
-    def texture(self, until: float | None = None) -> Texture | None:
-        """The notes of this bar so far; the mean of `voices` is until this time, or the current.
+    def texture(self) -> Texture | None:
+        """The notes of this bar so far.
 
         None where the tokens do not say, so that the notes of a bar cannot be limited.
         """
         return None
+
+    def voices(self, until: float) -> float:
+        """The mean number of pitched notes that sound in this bar while any does.
+
+        `until`: quarter notes from the bar line. 0 where nothing sounds.
+        """
+        return 0.0
 
 
 class Grammar(ABC):

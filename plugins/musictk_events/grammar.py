@@ -99,25 +99,25 @@ class EventsParser(Parser):
         other._sounding = self._sounding.copy()
         return other
 
-    def texture(self, until: float | None = None) -> Texture:
-        quarter = self._layout.metrics.quarter
-        tick = self._tick if until is None else round(until * quarter)
-        total = self._total + self._count * (tick - self._tick)
-        covered = self._covered + (tick - self._tick) * bool(self._count)
-        last, layout = self._last, self._layout
+    def texture(self) -> Texture:
+        layout, last = self._layout, self._last
         shifted = layout.shift <= last < layout.velocity
         due = last >= layout.velocity or (shifted and not self._count)
         return Texture(
-            length=self._bar_ticks / quarter,
-            time=self._tick / quarter,
+            length=self._bar_ticks / layout.metrics.quarter,
+            time=self._tick / layout.metrics.quarter,
             begun=self._begun + due,
             due=due,
             above=layout.low + self._on,
             sounding=self._count + due,
             lowest=layout.low + int(self._sounding.argmax()) if self._count else 128,
             held=int(self._sounding[: None if self._ons else self._off].sum()),
-            voices=total / covered if covered else 0.0,
         )
+
+    def voices(self, until: float) -> float:
+        passed = round(until * self._layout.metrics.quarter) - self._tick
+        covered = self._covered + passed * bool(self._count)
+        return (self._total + self._count * passed) / covered if covered else 0.0
 
     def _begin_tick(self) -> None:
         self._off = self._on = 0

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens.metrics import Metre
-from musictk_remi.grammar import ParserState, RemiGrammar
+from musictk_remi.grammar import RemiGrammar
+from musictk_remi.parser import ParserState
 
 FAR = 1 << 29  # beyond every tick, id and pair of program and pitch
 _TAIL = ("Duration", "Tempo")  # a group may be over after these

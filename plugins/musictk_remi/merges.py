@@ -17,8 +17,9 @@ from tokenizers.trainers import BpeTrainer
 from musictk.errors import MusictkError
 from musictk.tokens import Grammar, Parser, Texture
 from musictk.tokens.metrics import Metre
-from musictk_remi.grammar import ParserState, RemiGrammar, RemiParser
+from musictk_remi.grammar import RemiGrammar
 from musictk_remi.merge_bounds import Bounds
+from musictk_remi.parser import ParserState, RemiParser
 
 _FIRST = 0x4E00  # base id 0 as a character; letters from here on are never normalised
 
@@ -105,17 +106,22 @@ class MergedParser(Parser):
         for part in runs[token] if 0 <= token < len(runs) else ():
             self._base.advance(part)
 
-    def after(self, token: int) -> Iterator[RemiParser]:
-        parser = self._base.fork()
+    def parts(self, token: int) -> list[Parser]:
+        parser, found = self._base, []
         for part in self._grammar.runs[token]:
+            parser = parser.fork()
             parser.advance(part)
-            yield parser
+            found.append(parser)
+        return list(found)
 
     def extent(self) -> tuple[float, float]:
         return self._base.extent()
 
-    def texture(self, until: float | None = None) -> Texture:
-        return self._base.texture(until)
+    def texture(self) -> Texture:
+        return self._base.texture()
+
+    def voices(self, until: float) -> float:
+        return self._base.voices(until)
 
     def fork(self) -> MergedParser:
         return MergedParser(self._grammar, self._base.fork())
