@@ -203,3 +203,16 @@ def test_adapters_train_the_vectors_of_bar_controls_too(room: Room) -> None:
     same = {name for name, tensor in before.items() if torch.equal(tensor, after[name])}
     assert "controls.weight" not in same
     assert any(name.startswith("stem") for name in same)
+
+
+def test_a_run_of_adapters_with_bar_controls_resumes_exactly(room: Room) -> None:
+    class Stopper(Listener):
+        def stepped(self, report: Report) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    each = {"train": {**SMALL["train"], "log_every": 1, "lr": 1e-2}}
+    given: dict[str, Any] = {"start": "gpt-1", "lora": 2, "steps": 4, "groups": each}
+    whole = room.train(**given)
+    cut = room.train(Stopper(), **given)
+    assert cut.outcome.interrupted
+    assert room.resume(cut.run).outcome.digest == whole.outcome.digest
