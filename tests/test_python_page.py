@@ -36,7 +36,7 @@ def test_the_programs_run_as_printed(folder: Path, capsys: pytest.CaptureFixture
         runpy.run_path(str(page))
     written = {path.name for path in folder.glob("*.mid")} - {"mine.mid"}
     names = ["out", "mixed", "waltz", "continued", "answered", "again", "fast", "form", "other"]
-    names += ["bass", "hand", "below"]
+    names += ["bass", "hand", "below", "planned", "denser"]
     names += [f"takes-{n}" for n in (1, 2, 3)] + [f"filled-{n}" for n in (1, 2, 3, 4)]
     assert written == {f"{name}.mid" for name in names}
     assert (folder / "again.mid").read_bytes() == (folder / "takes-1.mid").read_bytes()
@@ -68,3 +68,11 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
             project.train(arch="gpz")
         with pytest.raises(MusictkError, match=r"run"):
             project.sample()
+
+
+def test_a_control_that_is_no_text_of_one_is_named(tmp_path: Path) -> None:
+    with Project(tmp_path) as project:
+        project.ingest(MIDIS / "Satie")
+        with pytest.raises(MusictkError, match="control 'E minor' is not") as error:
+            project.sample(controls=["E minor"])
+    assert "key=E minor" in error.value.hint

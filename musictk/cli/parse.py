@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 
 from musictk.errors import UsageError
 from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.control_text import BARS, parse_control
 from musictk.generation.sampling import Links
-
-_BARS = re.compile(r"\d+(-\d+)?")
 
 
 def names(text: str) -> tuple[str, ...]:
     """`"composer, period"` -> ("composer", "period")."""
     return tuple(name for part in text.split(",") if (name := part.strip()))
-
-
-def listed(text: str) -> list[str]:
-    """The parts of `text` between commas that are outside of brackets and quotes.
-
-    `"64, 128"` -> ["64", "128"], but `"[64, 128]"` -> ["[64, 128]"].
-    """
-    parts, depth, quote = [""], 0, ""
-    for char in text:
-        if quote:
-            quote = "" if char == quote else quote
-        elif char in "\"'":
-            quote = char
-        elif char == "," and depth == 0:
-            parts.append("")
-            continue
-        depth += 0 if quote else (char in "[{") - (char in "]}")
-        parts[-1] += char
-    return [part.strip() for part in parts]
 
 
 def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, str]:
@@ -54,9 +33,9 @@ def conditions(composer: str | None, labels: Sequence[str]) -> Mapping[str, str]
 def controls(texts: Sequence[str]) -> tuple[ChosenControl, ...]:
     """`["key=C major", "9-12: polyphony=4"]` -> two choices, for the piece and for some bars."""
     example = "such as 'key=E minor' or '9-12: polyphony=4'"
-    chosen = [one for text in texts for one in _chosen("--control", text, example)]
+    chosen = [one for text in texts for one in parse_control(text, "--control", example)]
     for one in chosen:
-        if one.where and not _BARS.fullmatch(one.where):
+        if one.where and not BARS.fullmatch(one.where):
             raise UsageError(
                 f"--control {one.where}: is for bars, such as '9-12: …'",
                 f"for a section, write --section '{one.where}: {one.name}={one.value}'",
@@ -67,9 +46,13 @@ def controls(texts: Sequence[str]) -> tuple[ChosenControl, ...]:
 def sections(texts: Sequence[str]) -> tuple[ChosenControl, ...]:
     """`["B: key=E minor, density=high"]` -> two choices for section B."""
     example = "such as 'B: key=E minor, density=high'"
-    chosen = [one for text in texts for one in _chosen("--section", text, example)]
+    for text in texts:
+        if "=" not in text:
+            hint = f"{example}; to rewrite it, add --like ID"
+            raise UsageError(f"--section {text!r} gives no control", hint)
+    chosen = [one for text in texts for one in parse_control(text, "--section", example)]
     for one in chosen:
-        if not one.where or _BARS.fullmatch(one.where):
+        if not one.where or BARS.fullmatch(one.where):
             raise UsageError(
                 "--section needs the section: LABEL: NAME=VALUE,…",
                 f"{example}; for the piece or some bars, write --control",
@@ -86,22 +69,6 @@ def section_to_rewrite(texts: Sequence[str]) -> str | None:
             "with --like, --section is one section of the sample", "such as --section B or B2"
         )
     return texts[0].strip()
-
-
-def _chosen(option: str, text: str, example: str) -> list[ChosenControl]:
-    """`"B: key=E minor, density=high"` -> two choices."""
-    head, equals, tail = text.partition("=")
-    where, colon, first = head.rpartition(":")
-    chosen = []
-    for pair in listed(first + equals + tail):
-        name, equals, value = pair.partition("=")
-        if not (equals and name.strip() and value.strip()) or (colon and not where.strip()):
-            if option == "--section" and "=" not in text:
-                hint = f"{example}; to rewrite it, add --like ID"
-                raise UsageError(f"--section {text!r} gives no control", hint)
-            raise UsageError(f"{option} {text!r} is not WHERE: NAME=VALUE,…", example)
-        chosen.append(ChosenControl(where.strip(), name.strip(), value.strip()))
-    return chosen
 
 
 def samplers(texts: Sequence[str]) -> Links:

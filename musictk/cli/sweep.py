@@ -141,7 +141,7 @@ def _choices(
     options: Mapping[str, tuple[str, Callable[[str], Any]]], settings: Sequence[str], seeds: str
 ) -> dict[str, list[Any]]:
     """The values of each option and setting that was given, by its name."""
-    from musictk.cli.parse import listed
+    from musictk.generation.control_text import listed
 
     choices: dict[str, list[Any]] = {}
 

@@ -22,8 +22,8 @@ from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.form import MOST_BARS
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import resolve_sampling
-from musictk.instruments import DRUM_KIT
+from musictk.generation.sampling import Sampling, resolve_sampling
+from musictk.instruments import DRUM_KIT, instrument_name
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_music import GivenMusic, find_program, find_tracks
@@ -40,11 +40,12 @@ from musictk.jobs.samples import (
     folded,
 )
 from musictk.jobs.stored import Remade, StoredSample
+from musictk.model.manifest import Manifest
 from musictk.model.memory import enough_memory
 from musictk.music import bars
 from musictk.rendering.added_part import add_tracks
 from musictk.runtime import Runtime
-from musictk.tokens import Tokenizer
+from musictk.tokens import PROGRAM, Tokenizer
 from musictk.workspace import Workspace
 
 _OTHERS = ("prompt", "theme", "form", "new_only")  # uses of music that exclude each other
@@ -61,6 +62,10 @@ def check_accompany(asked: SampleRequest) -> None:
         if asked.program:
             raise UsageError("--program needs music to write a part beside", "add --accompany FILE")
         return
+    if asked.program and asked.options.get("programs"):
+        raise UsageError(
+            "--program cannot be combined with --programs", "--program gives the part's instrument"
+        )
     for name in _OTHERS:
         if getattr(asked, name):
             raise UsageError(
@@ -100,7 +105,7 @@ def accompany(
         controls=asked.controls,
         seed=draw_seed(asked.seed),
         count=asked.count,
-        sampling=resolve_sampling(runtime.manifest.sampling, asked.options, planned=True),
+        sampling=_sampling(runtime.manifest, asked, tokenizer, given.program),
         samplers=asked.samplers,
         beside=to_prompt(melody.sequence(count)),
     )
@@ -126,6 +131,18 @@ def accompany(
         made.append(SampleFile(sample_id, written.path, one, opened.name))
     unique = tuple(dict.fromkeys([*notices, *rows.notices]))
     return SampleBatch(tuple(made), (), tuple(moved), folded(runtime, request), unique)
+
+
+def _sampling(
+    manifest: Manifest, asked: SampleRequest, tokenizer: Tokenizer, program: int | None
+) -> Sampling:
+    """The sampling options, limited to the instrument of the part where the model writes it."""
+    options = dict(asked.options)
+    if program is not None:
+        writes = PROGRAM in tokenizer.attributes()
+        name = instrument_name(max(program, 0), program == DRUM_KIT)
+        options["programs"] = name if writes else ""
+    return resolve_sampling(manifest.sampling, options, planned=True)
 
 
 def repeat_accompaniment(

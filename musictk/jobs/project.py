@@ -13,6 +13,7 @@ from musictk.errors import MusictkError
 from musictk.evaluation.originality import Originality
 from musictk.evaluation.reference import Baseline
 from musictk.export import ExportListener, ExportReport
+from musictk.generation.control_text import parse_controls
 from musictk.ingest import IngestListener, IngestOptions, IngestReport, ingest
 from musictk.jobs import (
     attribute,
@@ -136,13 +137,15 @@ class Project:
         (`temperature`, `guidance`, …; see `musictk.generation.sampling.Sampling`). With
         `infill="mine.mid", bars="9-12"` those bars of a file are written again, and all else in it
         is kept, with `track` also the other tracks, with `keep="melody"` the highest voice; `count`
-        candidates are ranked, the likeliest first.
+        candidates are ranked, the likeliest first. `controls` are texts as on the command line,
+        for the piece, a section or bars: `["key=E minor", "B: density=high", "9-12: metre=3/4"]`.
         """
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {field.name for field in fields(SampleRequest)}
         asked = {key: value for key, value in request.items() if key in known}
         for name in ("prompt", "theme", "infill", "accompany"):
             asked[name] = None if asked.get(name) is None else Path(asked[name])
+        asked["controls"] = parse_controls(asked.get("controls", ()))
         options = {key: value for key, value in request.items() if key not in known}
         folder = None if bundle is None else Path(bundle)
         source = ModelSource(run=run, bundle=folder, runtime=runtime)

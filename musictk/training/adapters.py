@@ -14,8 +14,9 @@ from musictk.model.network import Network
 def adapt(network: Network, rank: int) -> None:
     """Freeze the network and add trainable adapters of `rank` to each linear layer of its body.
 
-    Condition tables stay trainable, because a new composer needs a vector. Raises MusictkError if
-    peft is not installed.
+    Condition tables and the vectors of bar controls stay trainable: a new composer needs a vector,
+    and a control may mean something else in the new corpus. Raises MusictkError if peft is not
+    installed.
     """
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -29,7 +30,7 @@ def adapt(network: Network, rank: int) -> None:
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
     inject_adapter_in_model(config, network.body)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_("lora_" in name or name.startswith("tables."))
+        parameter.requires_grad_("lora_" in name or name.startswith(("tables.", "controls.")))
 
 
 def adapted(network: nn.Module) -> bool:

@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from musictk.cli.parse import listed
+from musictk.generation.control_text import listed
 from tests.cli.shell import Shell
 
 SMALL = ["--steps", "2", "--set", "length=64", "--set", "batch=2", "--set", "tensorboard=false"]

@@ -7,11 +7,13 @@ from typing import Any
 
 import mido
 import pytest
+from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.sample import repeat_sample, sample
 from musictk.jobs.samples import SampleRequest
+from musictk.model.manifest import Manifest
 from musictk.rendering import smf
 
 from .conftest import Studio
@@ -151,3 +153,25 @@ def test_track_and_program_need_given_music(studio: Studio) -> None:
         request = SampleRequest(source=ModelSource(run=studio.runs["remi"]), **asked)  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="needs music to write a part beside"):
             sample(studio.catalog, studio.workspace, request)
+
+
+def test_the_model_writes_only_the_chosen_instrument(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    out, batch = studio.sample("programs", accompany=given, program="Violin", bars=2)
+    (made,) = batch.made
+    tokenizer = Manifest.read(
+        studio.workspace.runs / studio.runs["programs"] / "best"
+    ).make_tokenizer()
+    music = tokenizer.decode(made.composition.sequence)
+    assert isinstance(music, ScoreTick)
+    assert {(track.program, track.is_drum) for track in music.tracks} == {(40, False)}
+    again = tmp_path / "again.mid"
+    assert made.id is not None
+    repeat_sample(studio.catalog, studio.workspace, made.id, again)
+    assert again.read_bytes() == out.read_bytes()
+
+
+def test_one_instrument_is_chosen_in_one_place(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    with pytest.raises(UsageError, match="--program cannot be combined with --programs"):
+        studio.sample("programs", accompany=given, program="Violin", options={"programs": "piano"})

@@ -12,10 +12,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.ingest import IngestOptions, ingest
+from musictk.model import bundle
 from musictk.model.manifest import Manifest
 from musictk.tokens.crops import VERSION
 from musictk.tokens.cuts import cut
@@ -191,3 +193,26 @@ def test_music_that_another_tokenizer_reads(tmp_path: Path) -> None:
         ingest(catalog, workspace, [tmp_path / "tune.abc"], IngestOptions(workers=1))
         with pytest.raises(MusictkError, match="--tokenizer text"):
             Room(catalog, workspace).train()
+
+
+def test_adapters_train_the_vectors_of_bar_controls_too(room: Room) -> None:
+    first = room.train(arch="gpt", tokenizer="events")
+    tuned = room.train(start=first.run, lora=2, groups={"train": {"lr": 1e-2}})
+    before, after = (bundle.read(made.outcome.last)[0].state_dict() for made in (first, tuned))
+    assert set(before) == set(after)
+    same = {name for name, tensor in before.items() if torch.equal(tensor, after[name])}
+    assert "controls.weight" not in same
+    assert any(name.startswith("stem") for name in same)
+
+
+def test_a_run_of_adapters_with_bar_controls_resumes_exactly(room: Room) -> None:
+    class Stopper(Listener):
+        def stepped(self, report: Report) -> None:
+            signal.raise_signal(signal.SIGINT)
+
+    each = {"train": {**SMALL["train"], "log_every": 1, "lr": 1e-2}}
+    given: dict[str, Any] = {"start": "gpt-1", "lora": 2, "steps": 4, "groups": each}
+    whole = room.train(**given)
+    cut = room.train(Stopper(), **given)
+    assert cut.outcome.interrupted
+    assert room.resume(cut.run).outcome.digest == whole.outcome.digest
