@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from musictk.errors import MusictkError, install_command
+from musictk.model.manifest import CONDITION_WEIGHTS
 from musictk.model.network import Network
 
 
@@ -30,7 +31,8 @@ def adapt(network: Network, rank: int) -> None:
     config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=targets)
     inject_adapter_in_model(config, network.body)
     for name, parameter in network.named_parameters():
-        parameter.requires_grad_("lora_" in name or name.startswith(("tables.", "controls.")))
+        conditions = name.startswith((*CONDITION_WEIGHTS, "condition_logits."))
+        parameter.requires_grad_("lora_" in name or conditions)
 
 
 def adapted(network: nn.Module) -> bool:

@@ -50,5 +50,7 @@ def test_an_invalid_setting_is_named(values: dict[str, Any], message: str) -> No
 
 def test_as_large_as_published() -> None:
     composers = {"composer": 300}
-    network = Network(GPT(GPTConfig()), Tokens(419), composers, NetworkConfig(tied=True))
+    network = Network(
+        GPT(GPTConfig()), Tokens(419), composers, NetworkConfig(tied=True, condition_logits=False)
+    )
     assert parameters(network) == pytest.approx(29.8e6, rel=0.005)
