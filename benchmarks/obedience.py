@@ -33,7 +33,7 @@ from benchmarks.keep import keep
 from benchmarks.validation import validation_pieces
 from musictk.controls import Bars, Control, Controls, measure
 from musictk.evaluation.harmony import ends_on_tonic
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import Sampling, resolve_sampling

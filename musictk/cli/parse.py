@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from musictk.errors import UsageError
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.control_text import BARS, parse_control
 from musictk.generation.sampling import Links
 

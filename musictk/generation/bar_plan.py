@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 from types import MappingProxyType
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,19 +14,12 @@ from numpy.typing import NDArray
 from musictk.controls import Bounds, Control, Controls
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
+from musictk.generation.chosen_controls import ChosenControl, choose, column_of, places_of
 from musictk.generation.form import Form
 from musictk.tokens import METRE, PITCH, Tokenizer
 
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
-
-
-class ChosenControl(NamedTuple):
-    """A control as the user wrote it, such as ("B", "key", "E minor")."""
-
-    where: str  # "": everywhere; the label of a section; bars from 1, such as "9-12" or "9"
-    name: str
-    value: str  # or the values of successive bars, such as "Am | F | C G | Am", repeated
 
 
 @dataclass(frozen=True, eq=False)
@@ -191,8 +183,8 @@ def plan_bars(
     kept = {**({} if beside is None else _metres(controls, beside[before:], form.bars)), **kept}
     limits = np.zeros_like(ids)
     for name, facts in kept.items():
-        limits[len(prompt) : end, _column(controls, name)] = facts[: end - len(prompt)]
-    _choose(controls, limits[:end], chosen, _places(form, before), before)
+        limits[len(prompt) : end, column_of(controls, name)] = facts[: end - len(prompt)]
+    choose(controls, limits[:end], chosen, places_of(form, before), before)
     limits[: len(prompt)] = 0
     for control, columns in zip(controls.made, controls.columns.values(), strict=True):
         if limits[:, columns].any():
@@ -213,22 +205,6 @@ def _within(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:
     """What all of these bounds allow."""
     low, high = zip(*pairs, strict=True)
     return max(low), min(high)
-
-
-def _choose(
-    controls: Controls,
-    limits: Ids,
-    chosen: Sequence[ChosenControl],
-    places: Mapping[str, list[int]],
-    before: int,
-) -> None:
-    """Write what the user chose into the ids (N, S) of a piece, in place."""
-    for one in chosen:
-        columns = _column(controls, one.name)
-        control = controls.made[controls.names.index(one.name)]
-        values = [control.parse(part) for part in _parts(one)]
-        for index, bar in enumerate(_bars(one.where, places, before, len(limits) - before)):
-            limits[bar, columns] = values[index % len(values)]
 
 
 def _describe_infill(controls: Controls, ids: Ids, start: int, stop: int) -> None:
@@ -260,51 +236,3 @@ def _metres(controls: Controls, beside: Ids, bars: int) -> dict[str, Ids]:
         return {}
     rows = np.minimum(np.arange(bars), len(beside) - 1)
     return {METRE: beside[rows, controls.columns[METRE]]}
-
-
-def _parts(chosen: ChosenControl) -> list[str]:
-    """The values of successive bars, such as "Am | F | C G | Am"; they are repeated."""
-    parts = [part.strip() for part in chosen.value.strip().strip("|").split("|")]
-    if not all(parts):
-        raise UsageError(
-            f"a bar of {chosen.name}={chosen.value!r} is empty", 'write such as "Am | F | C G | Am"'
-        )
-    return parts
-
-
-def _places(form: Form, before: int) -> Mapping[str, list[int]]:
-    """The bars of each label of the form."""
-    found: dict[str, list[int]] = {}
-    at = before
-    for section in form.sections:
-        bars = range(at, at + section.bars)
-        for name in {section.label, section.name}:
-            found.setdefault(name, []).extend(bars)
-        at += section.bars
-    return found
-
-
-def _column(controls: Controls, name: str) -> slice:
-    offered = [each.name for each in controls.made if not each.structural]
-    if name not in offered:
-        known = ", ".join(offered)
-        raise UsageError(
-            f"this model has no control {name!r}",
-            f"it has: {known}" if known else "train one with this musictk: musictk train",
-        )
-    return controls.columns[name]
-
-
-def _bars(where: str, places: Mapping[str, list[int]], before: int, count: int) -> Sequence[int]:
-    """The bars, counted from 0 with those of a prompt, that a place means."""
-    if not where:
-        return range(before, before + count)
-    if where in places:
-        return places[where]
-    first, _, last = where.partition("-")
-    if not (first.isdigit() and (last or first).isdigit()):
-        raise UsageError(f"the form has no section {where!r}", f"it has: {', '.join(places)}")
-    low, high = int(first), int(last or first)
-    if not 1 <= low <= high <= count:
-        raise UsageError(f"there are no bars {where}", f"the piece has bars 1 to {count}")
-    return range(before + low - 1, before + high)

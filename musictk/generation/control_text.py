@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 
 from musictk.errors import UsageError
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 
 BARS = re.compile(r"\d+(-\d+)?")  # a place that means bars, and no section
 EXAMPLE = "such as 'key=E minor', 'B: density=high' or '9-12: chord=Am | F'"

@@ -19,6 +19,7 @@ from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
 Mask = NDArray[np.bool_]
 
+_LONGEST = 5  # bars into which a note may last
 _NO_METRE = Attribute((), np.zeros((0, 0), bool))
 
 
@@ -117,7 +118,10 @@ class Limits:
     def breaks_bounds(self, bar: int, before: Parser, parts: list[Parser], begins: bool) -> bool:
         """Whether a token breaks the bounds on the notes of a bar, or of the next, which it
         `begins` or not. `parts`: the parser after each part of the token."""
-        return breaks(self.bounds(bar), self.bounds(bar + 1), before, parts, begins)
+        later = self.bounds(bar + 1)
+        # A note may last for several bars, and has to fit into each of them.
+        most = min(self.bounds(bar + ahead).voices[1] for ahead in range(1, _LONGEST))
+        return breaks(self.bounds(bar), later, most, before, parts, begins)
 
     def begin_bar(self, bar: int, sequence: NDArray[Any]) -> None:
         """A bar begins after `sequence`; the token that begins it is not written yet."""

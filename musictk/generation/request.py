@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from musictk.config import build, plain
 from musictk.errors import UnknownNameError, UsageError
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.form import BARS, MOST_BARS, Form, Section, parse
 from musictk.generation.keep import KEEPS
 from musictk.generation.sampling import Links, Sampling

@@ -41,21 +41,28 @@ def most_begun(bounds: Bounds, length: float, time: float) -> float:
 
 
 def breaks(
-    bounds: Bounds, later: Bounds, before: Parser, parts: Iterable[Parser], begins: bool
+    bounds: Bounds,
+    later: Bounds,
+    held: float,
+    before: Parser,
+    parts: Iterable[Parser],
+    begins: bool,
 ) -> bool:
     """Whether a token breaks the bounds of the bar that it is written in, after `before`.
 
     `parts`: the parser after each part of the token. `later`: the bounds of the bar that follows,
-    which the token `begins` or not.
+    which the token `begins` or not. `held`: the most notes that may last into that bar.
     """
     for after in parts:
-        if _breaks(bounds, later, before, after, begins):
+        if _breaks(bounds, later, held, before, after, begins):
             return True
         before, bounds, begins = after, later if begins else bounds, False
     return False
 
 
-def _breaks(bounds: Bounds, later: Bounds, before: Parser, after: Parser, ends: bool) -> bool:
+def _breaks(
+    bounds: Bounds, later: Bounds, held: float, before: Parser, after: Parser, ends: bool
+) -> bool:
     was, now = before.texture(), after.texture()
     if was is None or now is None:
         return False
@@ -70,7 +77,7 @@ def _breaks(bounds: Bounds, later: Bounds, before: Parser, after: Parser, ends: 
     if bounds.bass is not None and _leaves_bass(bounds.bass, was, now):
         return True
     too_many = now.begun > was.begun and _too_many(bounds, now)
-    most = (bounds if tokens_end_notes else later).voices[1]
+    most = bounds.voices[1] if tokens_end_notes else held
     return too_many or now.held > max(was.held, most)
 
 

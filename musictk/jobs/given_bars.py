@@ -14,7 +14,7 @@ from symusic.core import ScoreTick
 
 from musictk.controls.parts import skyline
 from musictk.errors import UsageError
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.gaps import BarRange, choose_notes
 from musictk.generation.keep import KEEPS
 from musictk.jobs.given_music import find_tracks

@@ -14,7 +14,7 @@ from symusic.core import ScoreTick
 from musictk.controls.parts import with_tracks
 from musictk.errors import UsageError
 from musictk.files import write_bytes
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.gaps import Gap, encode_gap, encode_range

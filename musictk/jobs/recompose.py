@@ -15,7 +15,7 @@ from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.errors import MusictkError, UsageError
 from musictk.files import scratch
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import open_source
 from musictk.jobs.given_bars import GivenBars, section_bars

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from musictk.errors import MusictkError
 from musictk.generation import compose as composing
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import Links

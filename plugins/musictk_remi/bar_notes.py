@@ -17,7 +17,9 @@ class BarNotes(NamedTuple):
         return BarNotes(self.begun + 1, self.pitched + added)
 
     def with_end(self, end: int) -> BarNotes:
-        """With the end of the last pitched note."""
+        """With the end of the last pitched note, if there is one."""
+        if not self.pitched:
+            return self
         start, _, pitch = self.pitched[-1]
         return BarNotes(self.begun, (*self.pitched[:-1], (start, end, pitch)))
 

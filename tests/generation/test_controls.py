@@ -10,7 +10,8 @@ from symusic.core import ScoreTick
 
 from musictk.controls import Bars, Controls
 from musictk.errors import UnknownNameError, UsageError
-from musictk.generation.bar_plan import BarPlan, ChosenControl, plan_bars
+from musictk.generation.bar_plan import BarPlan, plan_bars
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose
 from musictk.generation.form import parse
 from musictk.generation.request import PieceRequest, to_prompt

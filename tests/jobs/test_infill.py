@@ -12,7 +12,7 @@ from mido import Message, MetaMessage, MidiFile
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.bar_plan import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.jobs.recompose import recompose
 from musictk.jobs.sample import repeat_sample
 from musictk.music import bars, metres, notes

@@ -1,0 +1,87 @@
+"""The bar controls that a user chose, and the bars that they are for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.controls import Controls
+from musictk.errors import UsageError
+from musictk.generation.form import Form
+
+Ids = NDArray[np.uint8]
+
+
+class ChosenControl(NamedTuple):
+    """A control as the user wrote it, such as ("B", "key", "E minor")."""
+
+    where: str  # "": everywhere; the label of a section; bars from 1, such as "9-12" or "9"
+    name: str
+    value: str  # or the values of successive bars, such as "Am | F | C G | Am", repeated
+
+
+def choose(
+    controls: Controls,
+    limits: Ids,
+    chosen: Sequence[ChosenControl],
+    places: Mapping[str, list[int]],
+    before: int,
+) -> None:
+    """Write what the user chose into the ids (N, S) of a piece, in place."""
+    for one in chosen:
+        columns = column_of(controls, one.name)
+        control = controls.made[controls.names.index(one.name)]
+        values = [control.parse(part) for part in _parts(one)]
+        for index, bar in enumerate(_bars(one.where, places, before, len(limits) - before)):
+            limits[bar, columns] = values[index % len(values)]
+
+
+def _parts(chosen: ChosenControl) -> list[str]:
+    """The values of successive bars, such as "Am | F | C G | Am"; they are repeated."""
+    parts = [part.strip() for part in chosen.value.strip().strip("|").split("|")]
+    if not all(parts):
+        raise UsageError(
+            f"a bar of {chosen.name}={chosen.value!r} is empty", 'write such as "Am | F | C G | Am"'
+        )
+    return parts
+
+
+def places_of(form: Form, before: int) -> Mapping[str, list[int]]:
+    """The bars of each label of the form."""
+    found: dict[str, list[int]] = {}
+    at = before
+    for section in form.sections:
+        bars = range(at, at + section.bars)
+        for name in {section.label, section.name}:
+            found.setdefault(name, []).extend(bars)
+        at += section.bars
+    return found
+
+
+def column_of(controls: Controls, name: str) -> slice:
+    offered = [each.name for each in controls.made if not each.structural]
+    if name not in offered:
+        known = ", ".join(offered)
+        raise UsageError(
+            f"this model has no control {name!r}",
+            f"it has: {known}" if known else "train one with this musictk: musictk train",
+        )
+    return controls.columns[name]
+
+
+def _bars(where: str, places: Mapping[str, list[int]], before: int, count: int) -> Sequence[int]:
+    """The bars, counted from 0 with those of a prompt, that a place means."""
+    if not where:
+        return range(before, before + count)
+    if where in places:
+        return places[where]
+    first, _, last = where.partition("-")
+    if not (first.isdigit() and (last or first).isdigit()):
+        raise UsageError(f"the form has no section {where!r}", f"it has: {', '.join(places)}")
+    low, high = int(first), int(last or first)
+    if not 1 <= low <= high <= count:
+        raise UsageError(f"there are no bars {where}", f"the piece has bars 1 to {count}")
+    return range(before + low - 1, before + high)
