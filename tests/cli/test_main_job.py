@@ -231,7 +231,7 @@ def _strikes(file: mido.MidiFile) -> list[bool]:
             2,
             "composer is given twice",
         ),
-        (["sample", "-o", "out.wav"], 2, "musictk render"),
+        (["sample", "-o", "out.aiff"], 2, "aiff"),
         (["sample", "--sampler", "top_k:k=4"], 2, "did you mean 'top-k'"),
         (["sample", "--sampler", "top-k:4"], 2, "NAME:key=value"),
         (["sample", "--sampler", "top-k:width=4"], 2, "no setting of top-k 'width'"),
