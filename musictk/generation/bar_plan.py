@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from types import MappingProxyType
@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 from musictk.controls import Bounds, Control, Controls
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
-from musictk.generation.chosen_controls import ChosenControl, choose, column_of, places_of
+from musictk.generation.chosen_controls import (
+    ChosenControl,
+    choose,
+    choose_programs,
+    column_of,
+    places_of,
+)
+from musictk.generation.constraints import PROGRAMS
 from musictk.generation.form import Form
 from musictk.tokens import METRE, PITCH, Tokenizer
 
@@ -34,6 +41,7 @@ class BarPlan:
     beside: Ids  # (G, S) of the bars of a given part, with the same first bar
     strict: bool = False  # whether what controls enforce only where asked is enforced too
     end: int | None = None  # the bar before which the piece ends; None where that is open
+    programs: Mapping[int, Mask] = field(default_factory=dict)  # by bar: what its instruments allow
 
     def value(self, name: str, bar: int) -> str | None:
         """What the user chose for a bar of a control; None for nothing."""
@@ -44,12 +52,14 @@ class BarPlan:
 
     def sets(self, name: str, bar: int) -> bool:
         """Whether the user chose this control for a bar."""
+        if name == PROGRAMS:
+            return self._place(bar) in self.programs
         columns = self.controls.columns.get(name)
         return columns is not None and bool(self._limits(bar)[columns].any())
 
     def allowed(self, bar: int) -> Mask | None:
         """(V,) what may be written in a bar; None if everything."""
-        return self._masks[min(max(bar, 0), len(self.limits) - 1)]
+        return self._masks[self._place(bar)]
 
     def allowed_by(self, name: str, bar: int) -> Mask | None:
         """(V,) what one control allows in a bar; None if everything."""
@@ -66,7 +76,7 @@ class BarPlan:
 
     def bounds(self, bar: int) -> Bounds:
         """What the controls of a bar enforce of the number of its notes."""
-        return self._bounds[min(max(bar, 0), len(self.limits) - 1)]
+        return self._bounds[self._place(bar)]
 
     def closing(self, key: int) -> Ids:
         """(S,) what the model is conditioned on in the last bar of a piece that ends in a key."""
@@ -100,7 +110,11 @@ class BarPlan:
                 )
 
     def _limits(self, bar: int) -> Ids:
-        return self.limits[min(max(bar, 0), len(self.limits) - 1)]
+        return self.limits[self._place(bar)]
+
+    def _place(self, bar: int) -> int:
+        """The row of a bar; later bars are as the last one."""
+        return min(max(bar, 0), len(self.limits) - 1)
 
     @cached_property
     def _own_masks(self) -> dict[tuple[str, int], Mask | None]:
@@ -124,14 +138,18 @@ class BarPlan:
     @cached_property
     def _masks(self) -> list[Mask | None]:
         """Of each bar; equal bars share one."""
-        made: dict[bytes, Mask | None] = {}
-        for row in self.limits:
-            if row.tobytes() not in made:
-                made[row.tobytes()] = self._allowed(row)
-        return [made[row.tobytes()] for row in self.limits]
+        made: dict[tuple[bytes, int], Mask | None] = {}
+        found = []
+        for bar, row in enumerate(self.limits):
+            programs = self.programs.get(bar)
+            key = row.tobytes(), id(programs)
+            if key not in made:
+                made[key] = self._allowed(row, programs)
+            found.append(made[key])
+        return found
 
-    def _allowed(self, ids: Ids) -> Mask | None:
-        total: Mask | None = None
+    def _allowed(self, ids: Ids, programs: Mask | None) -> Mask | None:
+        total = programs
         for control, columns in zip(
             self.controls.made, self.controls.columns.values(), strict=True
         ):
@@ -184,7 +202,10 @@ def plan_bars(
     limits = np.zeros_like(ids)
     for name, facts in kept.items():
         limits[len(prompt) : end, column_of(controls, name)] = facts[: end - len(prompt)]
-    choose(controls, limits[:end], chosen, places_of(form, before), before)
+    places, instruments = places_of(form, before), [c for c in chosen if c.name == PROGRAMS]
+    chosen = [one for one in chosen if one.name != PROGRAMS]
+    choose(controls, limits[:end], chosen, places, before)
+    programs = choose_programs(tokenizer, end, instruments, places, before)
     limits[: len(prompt)] = 0
     for control, columns in zip(controls.made, controls.columns.values(), strict=True):
         if limits[:, columns].any():
@@ -196,7 +217,8 @@ def plan_bars(
     names = frozenset((*kept, *(one.name for one in chosen)))
     ends = known and not (following or (after is not None and len(after))) and bool(controls)
     given = ids[:0] if beside is None else _described(controls, beside)
-    plan = BarPlan(controls, tokenizer, ids, limits, names, given, strict, end if ends else None)
+    last = end if ends else None
+    plan = BarPlan(controls, tokenizer, ids, limits, names, given, strict, last, programs)
     plan.check(len(prompt))
     return plan
 

@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 
 from musictk.controls import Controls
 from musictk.errors import UsageError
+from musictk.generation.constraints import program_values
 from musictk.generation.form import Form
+from musictk.tokens import Tokenizer
 
 Ids = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
 
 
 class ChosenControl(NamedTuple):
@@ -37,6 +40,25 @@ def choose(
         values = [control.parse(part) for part in _parts(one)]
         for index, bar in enumerate(_bars(one.where, places, before, len(limits) - before)):
             limits[bar, columns] = values[index % len(values)]
+
+
+def choose_programs(
+    tokenizer: Tokenizer,
+    bars: int,
+    chosen: Sequence[ChosenControl],
+    places: Mapping[str, list[int]],
+    before: int,
+) -> dict[int, Mask]:
+    """By bar, (V,) what the instruments that the user chose for it allow."""
+    found: dict[int, Mask] = {}
+    for one in chosen:
+        masks = []
+        for part in _parts(one):
+            attribute, values = program_values(tokenizer, part)
+            masks.append(attribute.within(values))
+        for index, bar in enumerate(_bars(one.where, places, before, bars - before)):
+            found[bar] = masks[index % len(masks)]
+    return found
 
 
 def _parts(chosen: ChosenControl) -> list[str]:

@@ -19,6 +19,8 @@ from musictk.generation.sampling import Sampling
 from musictk.instruments import DRUM_KIT, find_programs, instrument_name
 from musictk.tokens import METRE, PROGRAM, Attribute, Tokenizer
 
+PROGRAMS = "programs"  # chosen for some bars as a control is, but not learned
+
 
 class Constraint(Protocol):
     """Limits the values of one attribute in one piece. Tokens without one are always allowed."""
@@ -88,23 +90,32 @@ def _metre(tokenizer: Tokenizer, sampling: Sampling, prompt: NDArray[Any]) -> Co
 
 def _programs(tokenizer: Tokenizer, sampling: Sampling) -> Constraint | None:
     """The instruments that were chosen; None if all may be written."""
-    wanted = find_programs(sampling.programs)
-    if not wanted:
+    if not find_programs(sampling.programs):
         return None
+    attribute, values = program_values(tokenizer, sampling.programs)
+    return Fixed(attribute, values, PROGRAMS)
+
+
+def program_values(tokenizer: Tokenizer, text: str) -> tuple[Attribute, list[int]]:
+    """The attribute of instruments, and which of its values `text` names.
+
+    Raises UsageError where the vocabulary has none of them.
+    """
+    wanted = find_programs(text)
     attribute = tokenizer.attributes().get(PROGRAM)
     if attribute is None:
         raise UsageError(
-            f"--programs {sampling.programs} has no effect: this model writes no instruments",
+            f"--programs {text} has no effect: this model writes no instruments",
             "train one that does: musictk train --tokenizer remi --set tokens.programs=true",
         )
     names = {"drums" if program == DRUM_KIT else str(program) for program in wanted}
     known = [index for index, name in enumerate(attribute.values) if name in names]
     if not known:
         raise UsageError(
-            f"this model has none of the instruments {sampling.programs!r}",
+            f"this model has none of the instruments {text!r}",
             f"it has: {', '.join(map(_instrument, attribute.values))}",
         )
-    return Fixed(attribute, known)
+    return attribute, known
 
 
 def _instrument(value: str) -> str:

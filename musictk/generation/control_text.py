@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from musictk.errors import UsageError
 from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.constraints import PROGRAMS
 
 BARS = re.compile(r"\d+(-\d+)?")  # a place that means bars, and no section
 EXAMPLE = "such as 'key=E minor', 'B: density=high' or '9-12: chord=Am | F'"
@@ -29,8 +30,11 @@ def parse_control(
     """`"B: key=E minor, density=high"` -> two controls; `source` and `example` are for errors."""
     head, equals, tail = text.partition("=")
     where, colon, first = head.rpartition(":")
-    chosen = []
+    chosen: list[ChosenControl] = []
     for pair in listed(first + equals + tail):
+        if chosen and "=" not in pair and chosen[-1].name == PROGRAMS:  # "programs=piano, violin"
+            chosen[-1] = chosen[-1]._replace(value=f"{chosen[-1].value}, {pair}")
+            continue
         name, equals, value = pair.partition("=")
         if not (equals and name.strip() and value.strip()) or (colon and not where.strip()):
             raise UsageError(f"{source} {text!r} is not WHERE: NAME=VALUE,…", example)

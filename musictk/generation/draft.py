@@ -172,6 +172,11 @@ class Draft:
             self._allows_ahead = parser.allowed()
         return self._allows_ahead
 
+    def leave_out_cadence(self) -> None:
+        """End on any note, since no tonic can be written here."""
+        self.limits.ending.bass = None
+        self.notices.append(Notice("cadence-left-out", self.progress.name, self.progress.bar + 1))
+
     def limit_ignored(self) -> None:
         """Note that a limit of this bar left no token to write."""
         self.notices.append(Notice("limit-ignored", self.progress.name, self.progress.bar + 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
@@ -20,21 +21,55 @@ class Ending:
     """
 
     def __init__(self, tokenizer: Tokenizer, plan: BarPlan, wanted: bool) -> None:
-        pitched = PITCH in tokenizer.attributes()
-        self.bar = plan.end - 1 if wanted and pitched and plan.end is not None else None
+        self._pitches = tokenizer.attributes().get(PITCH)
+        known = wanted and self._pitches is not None and plan.end is not None
+        self.bar = plan.end - 1 if known and plan.end is not None else None
         self.key: int | None = None  # an index in KEYS
+        self.bass: int | None = None  # its tonic, if the limits of the last bar leave one
         self._tokenizer, self._plan = tokenizer, plan
+        self._allowed: dict[int, NDArray[np.bool_]] = {}
 
     def begin_bar(self, bar: int, sequence: NDArray[Any]) -> None:
         """A bar begins after `sequence`."""
         if bar != self.bar:
             return
         chosen = self._plan.value("key", bar)
-        if chosen is not None:
-            self.key = find_key(chosen)
-            return
+        self.key = self._key_of(sequence) if chosen is None else find_key(chosen)
+        if self.key is not None and self._pitches is not None:
+            tonics = self._pitches.states[:, self._tonics(self.key)].any(axis=1)
+            allowed = self._plan.allowed(bar)
+            if (tonics if allowed is None else tonics & allowed).any():
+                self.bass = self.key % 12
+
+    def allowed(self, lowest: int) -> NDArray[np.bool_]:
+        """(V,) what may follow where `lowest` is the lowest pitch that sounds: 128 for none.
+
+        A tonic below it; any pitch above it, if it is a tonic itself.
+        """
+        if lowest not in self._allowed:
+            assert self._pitches is not None
+            above = lowest < 128 and lowest % 12 == self.bass
+            self._allowed[lowest] = self._pitches.within(
+                [
+                    index
+                    for index, pitch in enumerate(map(int, self._pitches.values))
+                    if (pitch < lowest and pitch % 12 == self.bass) or (above and pitch >= lowest)
+                ]
+            )
+        return self._allowed[lowest]
+
+    def _tonics(self, key: int) -> list[int]:
+        """The indices of the values of the pitch attribute that are tonics."""
+        assert self._pitches is not None
+        return [
+            index for index, value in enumerate(self._pitches.values) if int(value) % 12 == key % 12
+        ]
+
+    def _key_of(self, sequence: NDArray[Any]) -> int | None:
+        """The key that the music of `sequence` fits best; None without pitches."""
         music = self._tokenizer.decode(sequence)
-        if isinstance(music, ScoreTick):
-            classes = Bars.of(music, len(self._tokenizer.bar_starts(sequence))).classes()
-            found = int(nearest_keys(classes.sum(axis=0, keepdims=True))[0])
-            self.key = found if found >= 0 else None
+        if not isinstance(music, ScoreTick):
+            return None
+        classes = Bars.of(music, len(self._tokenizer.bar_starts(sequence))).classes()
+        found = int(nearest_keys(classes.sum(axis=0, keepdims=True))[0])
+        return found if found >= 0 else None

@@ -107,17 +107,27 @@ class Limits:
     def bounds(self, bar: int) -> Bounds:
         """What is enforced of the notes of a bar: by its controls, and in the last bar."""
         found = self.plan.bounds(bar)
-        if bar != self.ending.bar or self.ending.key is None:
+        if bar != self.ending.bar or self.ending.bass is None:
             return found
-        return found._replace(bass=self.ending.key % 12)
+        return found._replace(bass=self.ending.bass)
 
     def bounded(self, bar: int) -> bool:
         """Whether the notes of a bar have bounds."""
-        return self.bounds(bar) != FREE
+        return bar == self.ending.bar or self.bounds(bar) != FREE
+
+    def above_bass(self, bar: int, parser: Parser) -> Mask | None:
+        """(V,) what may follow in a bar without leaving its bass; None where everything may."""
+        now = parser.texture()
+        if now is None or self.bounds(bar).bass is None:
+            return None
+        return self.ending.allowed(now.lowest)
 
     def breaks_bounds(self, bar: int, before: Parser, parts: list[Parser], begins: bool) -> bool:
         """Whether a token breaks the bounds on the notes of a bar, or of the next, which it
         `begins` or not. `parts`: the parser after each part of the token."""
+        last = parts[-1].texture()
+        if begins and bar + 1 == self.ending.bar and last is not None and last.begun > last.due:
+            return True  # its bass is not known before it begins
         later = self.bounds(bar + 1)
         # A note may last for several bars, and has to fit into each of them.
         most = min(self.bounds(bar + ahead).voices[1] for ahead in range(1, _LONGEST))

@@ -104,7 +104,9 @@ class Mask:
             and limits.breaks_bounds(draft.bar, before, before.parts(token) or [after], begins)
         ):
             return True
-        return limit is not None and not (draft.allowed_after(token) & limit).any()
+        above = limits.above_bass(bar, after)
+        masks = [mask for mask in (limit, above) if mask is not None]
+        return bool(masks) and not np.logical_and.reduce([draft.allowed_after(token), *masks]).any()
 
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The allowed tokens after which a bar line comes soonest; all if none leads to one."""

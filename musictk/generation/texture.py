@@ -82,12 +82,11 @@ def _breaks(
 
 
 def _leaves_bass(bass: int, was: Texture, now: Texture) -> bool:
-    """Whether a note begins, or has to begin next, above a bass of another pitch class."""
+    """Whether a note begins above a bass of another pitch class."""
     if now.lowest % 12 == bass and now.lowest < 128:
         return False
-    if now.due:
-        return not any(pitch % 12 == bass for pitch in range(now.above, now.lowest))
-    return now.begun > was.begun - was.due  # a tempo may be instead of the note that was due
+    # Instead of the note that was due there may be a tempo.
+    return not now.due and now.begun > was.begun - was.due
 
 
 def _too_few(bounds: Bounds, was: Texture, before: Parser, until: float) -> bool:
@@ -155,15 +154,17 @@ class FrameTexture:
 def _stand_on(frame: NDArray[Any], logits: NDArray[np.float32], bass: int) -> None:
     """Make the lowest note of a frame one of the pitch class `bass`, in place.
 
-    Those below the lowest of this class are left out; without one the most likely is added.
+    Those below the lowest of this class are left out. Without one the most likely is added, below
+    all others if it can be.
     """
-    tonics = np.arange(len(frame)) % 12 == bass
+    pitch = np.arange(len(frame))
+    tonics = (pitch % 12 == bass) & np.isfinite(logits)
     if not (frame[tonics] > 0).any():
-        lowest = int(np.flatnonzero(frame)[0])
-        below = np.where(tonics & (np.arange(len(frame)) < lowest), logits, -np.inf)
-        if not np.isfinite(below.max()):
+        below = tonics & (pitch < int(np.flatnonzero(frame)[0]))
+        choices = below if below.any() else tonics
+        if not choices.any():
             return
-        frame[int(below.argmax())] = 1
+        frame[int(np.where(choices, logits, -np.inf).argmax())] = 1
     frame[: int(np.flatnonzero((frame > 0) & tonics)[0])] = 0
 
 

@@ -193,6 +193,9 @@ class Writer:
                 logits, weighed = logits.copy(), weighed.copy()
             logits[token] = weighed[token] = -np.inf
             if not np.isfinite(logits).any():
+                if draft.limits.ending.bass is not None:
+                    draft.leave_out_cadence()
+                    return self._redraw(draft, drawn)
                 if silent >= 0:
                     return silent
                 draft.limit_ignored()

@@ -23,7 +23,6 @@ class Texture(NamedTuple):
     time: float  # at which the next note would begin
     begun: int  # notes that begin in this bar, drums included
     due: bool  # one of them has to follow
-    above: int  # the lowest MIDI pitch that it may have
     sounding: int  # pitched notes that sound at `time`
     lowest: int  # the MIDI pitch of the lowest of them; 128 where none sounds
     held: int  # that will sound on, whatever follows: into the next bar, or where tokens end

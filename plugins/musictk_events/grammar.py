@@ -108,7 +108,6 @@ class EventsParser(Parser):
             time=self._tick / layout.metrics.quarter,
             begun=self._begun + due,
             due=due,
-            above=layout.low + self._on,
             sounding=self._count + due,
             lowest=layout.low + int(self._sounding.argmax()) if self._count else 128,
             held=int(self._sounding[: None if self._ons else self._off].sum()),

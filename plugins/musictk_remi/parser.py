@@ -141,7 +141,6 @@ class RemiParser(Parser):
             time=(self._tick - self._bar) / grammar.quarter,
             begun=self._notes.begun + due,
             due=due,
-            above=grammar.lowest,
             sounding=len(sounding) + (due and not drum),
             lowest=min(sounding, default=128),
             held=self._notes.held(self._next_bar()),

@@ -68,7 +68,7 @@ def test_only_the_chosen_instruments_are_written(
 
 
 def test_tracks_have_the_names_of_instruments_and_drums_channel_10(ensemble: Shell) -> None:
-    ensemble("sample", "--bars", "4", "--seed", "1", "--programs", "cello,drums", "-o", "two.mid")
+    ensemble("sample", "--bars", "8", "--seed", "1", "--programs", "cello,drums", "-o", "two.mid")
     tracks = [track for track in MidiFile(ensemble.directory / "two.mid").tracks if track.name]
     channels = {
         track.name: {each.channel for each in track if each.type == "note_on"} for track in tracks

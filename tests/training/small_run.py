@@ -16,10 +16,11 @@ import torch
 from symusic import Score
 from symusic.core import ScoreTick
 
+from musictk.config import plain
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.model.manifest import Manifest
-from musictk.model.network import Network
+from musictk.model.network import Network, NetworkConfig
 from musictk.tokens import Frames, Space, Tokens
 from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard
@@ -82,7 +83,7 @@ def fresh(
     manifest = Manifest(
         architecture=architecture,
         architecture_config=size,
-        network_config={},
+        network_config=plain(NetworkConfig()),
         tokenizer="none",
         tokenizer_config={},
         tokenizer_learned=None,
