@@ -12,10 +12,11 @@ from numpy.typing import NDArray
 from musictk.controls import Controls, measure
 from musictk.errors import UsageError
 from musictk.generation.bar_plan import BarPlan, plan_bars
-from musictk.generation.draft import Draft, Notice, Opening
+from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise, nats
 from musictk.generation.form import Form
 from musictk.generation.keep import HARMONIC, HARMONY, RHYTHM
+from musictk.generation.opening import Notice, Opening
 from musictk.generation.request import PieceRequest, from_prompt
 from musictk.generation.row_contexts import RowContexts
 from musictk.generation.sampling import LEAST, Sampling

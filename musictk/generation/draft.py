@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from musictk.generation.draw import Noise
 from musictk.generation.form import Form
 from musictk.generation.keep import KeptTokens, keep_rhythm
 from musictk.generation.limits import Limits
+from musictk.generation.opening import Notice, Opening
 from musictk.generation.progress import FormProgress
 from musictk.generation.sampling import Sampling
 from musictk.generation.section_memory import SectionMemory
@@ -23,27 +23,6 @@ from musictk.tokens import Frames, Parser, Tokenizer
 
 _ENDLESS = 1 << 40
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
-
-
-@dataclass(frozen=True)
-class Notice:
-    """A deviation from the request."""
-
-    kind: str  # "bar-cut": a bar reached its limit and was ended without its bar line
-    section: str
-    bar: int  # of the section, from 1
-
-
-@dataclass(frozen=True)
-class Opening:
-    """The prompt of a piece, and its place in the form."""
-
-    prompt: NDArray[Any]  # may be empty
-    whole: bool = False  # it ends at a bar line: what is written next begins a bar
-    theme: bool = False  # it is the first section of the form, not a section before that
-    after: NDArray[Any] | None = None  # the music that follows the piece; None: it ends
-    positions: int = 0  # after which the piece ends, if it has not before; 0: any number
-    kept: NDArray[Any] | None = None  # music whose rhythm the piece has; None: it is free
 
 
 class Draft:

@@ -20,9 +20,10 @@ from musictk.export import export_onnx, export_torchscript
 from musictk.generation.bar_plan import plan_bars
 from musictk.generation.compose import Composition, compose
 from musictk.generation.context import Ahead, Contexts, Key, NewContext
-from musictk.generation.draft import Draft, Opening
+from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise
 from musictk.generation.form import parse
+from musictk.generation.opening import Opening
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.row_contexts import RowContexts
 from musictk.generation.sampling import Sampling, options

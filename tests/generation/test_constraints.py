@@ -11,9 +11,10 @@ from musictk.controls import Controls
 from musictk.errors import UsageError
 from musictk.generation.bar_plan import plan_bars
 from musictk.generation.constraints import Fixed, Steady, constraints
-from musictk.generation.draft import Draft, Opening
+from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise
 from musictk.generation.form import parse
+from musictk.generation.opening import Opening
 from musictk.generation.sampling import Sampling, options
 from musictk.tokens import Attribute
 
