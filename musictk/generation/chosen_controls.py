@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,7 @@ from musictk.tokens import Tokenizer
 
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
+Value = TypeVar("Value")
 
 
 class ChosenControl(NamedTuple):
@@ -37,9 +38,8 @@ def choose(
     for one in chosen:
         columns = column_of(controls, one.name)
         control = controls.made[controls.names.index(one.name)]
-        values = [control.parse(part) for part in _parts(one)]
-        for index, bar in enumerate(_bars(one.where, places, before, len(limits) - before)):
-            limits[bar, columns] = values[index % len(values)]
+        for bar, value in _by_bar(one, control.parse, places, before, len(limits)):
+            limits[bar, columns] = value
 
 
 def choose_programs(
@@ -50,15 +50,27 @@ def choose_programs(
     before: int,
 ) -> dict[int, Mask]:
     """By bar, (V,) what the instruments that the user chose for it allow."""
-    found: dict[int, Mask] = {}
-    for one in chosen:
-        masks = []
-        for part in _parts(one):
-            attribute, values = program_values(tokenizer, part)
-            masks.append(attribute.within(values))
-        for index, bar in enumerate(_bars(one.where, places, before, bars - before)):
-            found[bar] = masks[index % len(masks)]
-    return found
+
+    def mask(text: str) -> Mask:
+        attribute, values = program_values(tokenizer, text)
+        return attribute.within(values)
+
+    return {
+        bar: allowed for one in chosen for bar, allowed in _by_bar(one, mask, places, before, bars)
+    }
+
+
+def _by_bar(
+    one: ChosenControl,
+    read: Callable[[str], Value],
+    places: Mapping[str, list[int]],
+    before: int,
+    stop: int,
+) -> Iterator[tuple[int, Value]]:
+    """Each bar that a control was chosen for, before `stop`, and the value that it has there."""
+    values = [read(part) for part in _parts(one)]
+    for index, bar in enumerate(_bars(one.where, places, before, stop - before)):
+        yield bar, values[index % len(values)]
 
 
 def _parts(chosen: ChosenControl) -> list[str]:
@@ -84,6 +96,10 @@ def places_of(form: Form, before: int) -> Mapping[str, list[int]]:
 
 
 def column_of(controls: Controls, name: str) -> slice:
+    """Where the parts of a control that users may choose are in a row of ids.
+
+    Raises UsageError for another name.
+    """
     offered = [each.name for each in controls.made if not each.structural]
     if name not in offered:
         known = ", ".join(offered)
