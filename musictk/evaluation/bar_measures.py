@@ -22,9 +22,9 @@ def similarity_curve(score: ScoreTick, farthest: int = FARTHEST) -> Floats:
     """(farthest,) mean similarity of bars at distances of 1, 2, … bars; NaN beyond the piece.
 
     The similarity of two bars is the number of notes in both over that in either, where notes are
-    equal in pitch, duration and onset within the bar (Yu et al. 2022, *Museformer*, NeurIPS,
-    section 4.2). Pairs of silent bars are skipped. Onsets and durations are rounded to 1/24 of a
-    whole note. Drum tracks are left out.
+    equal in pitch, duration and onset within the bar (Yu et al. 2022, *Museformer*, NeurIPS). Pairs
+    of silent bars are skipped. Onsets and durations are rounded to 1/24 of a whole note. Drum
+    tracks are left out.
     """
     found, edges = notes(score, drums=False), bars(score)
     count = len(edges) - 1
@@ -56,7 +56,7 @@ def mean_curve(curves: Iterable[Floats]) -> Floats:
 
 
 def similarity_error(curve: Floats, corpus: Floats) -> float:
-    """The mean gap between two curves at the distances that both have (Museformer, equation 7)."""
+    """The mean gap between two curves at the distances that both have (Museformer)."""
     gaps = np.abs(curve - corpus)
     known = np.isfinite(gaps)
     return float(gaps[known].mean()) if known.any() else float("nan")

@@ -82,7 +82,7 @@ def scape_plot(similarity: Floats, shortest: int = 1) -> Floats:
 
     `similarity` (N, N) is at most 1, and 1 on the diagonal. Segments shorter than `shortest`
     frames are left 0. Fitness is the harmonic mean of the normalised score of the optimal path
-    family over the segment and of its normalised coverage (the paper's equations 6 to 9).
+    family over the segment and of its normalised coverage.
     """
     size = len(similarity)
     fitness = np.zeros((size, size))
