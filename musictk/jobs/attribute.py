@@ -6,7 +6,7 @@ import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from functools import partial
 from typing import Any
 
 from symusic.core import ScoreTick
@@ -17,6 +17,7 @@ from musictk.evaluation.attribution import FOLDS, Classifier, Example, Scores, t
 from musictk.evaluation.classifier_file import read_classifier, write_classifier
 from musictk.evaluation.figures import VERSION, count_figures
 from musictk.files import digest
+from musictk.jobs.cached import store
 from musictk.jobs.corpus import Corpus
 from musictk.workspace import Workspace
 
@@ -85,7 +86,7 @@ def open_classifier(
     found = read_classifier(path)
     if found is None:
         found = train_classifier(_examples(corpus, chosen, progress))
-        _store(path, found)
+        store(path, _NAME, partial(write_classifier, classifier=found))
     return found
 
 
@@ -155,14 +156,3 @@ def _examples(
             "`musictk catalog check` lists missing files",
         )
     return kept
-
-
-def _store(path: Path, found: Classifier) -> None:
-    """Keep it for the next time, in place of older ones; in a read-only workspace it is not."""
-    try:
-        write_classifier(path, found)
-    except MusictkError:
-        return
-    for old in path.parent.glob(f"{_NAME}-*.safetensors"):
-        if old != path:
-            old.unlink(missing_ok=True)

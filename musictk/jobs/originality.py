@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 from symusic.core import ScoreTick
@@ -19,6 +20,7 @@ from musictk.evaluation.reference import (
     write_reference,
 )
 from musictk.files import digest
+from musictk.jobs.cached import store
 from musictk.jobs.corpus import Corpus
 from musictk.workspace import Workspace
 
@@ -48,7 +50,7 @@ def training_reference(
     training = [piece for piece in pieces if piece.split == "train"]
     others = [piece for piece in pieces if piece.split in ("valid", "test")]
     made = build_reference(_scores(corpus, training, steps), _scores(corpus, others, steps), every)
-    _store(path, made)
+    store(path, f"{_NAME}-{every}", partial(write_reference, reference=made))
     return made
 
 
@@ -97,14 +99,3 @@ def _scores(corpus: Corpus, pieces: Sequence[PieceInfo], steps: _Steps) -> Itera
             steps.step()
         if not isinstance(piece, str):
             yield piece
-
-
-def _store(path: Path, reference: Reference) -> None:
-    """Keep it for the next time, in place of older ones; in a read-only workspace it is not."""
-    try:
-        write_reference(path, reference)
-    except MusictkError:
-        return
-    for old in path.parent.glob(f"{_NAME}-{reference.every}-*.safetensors"):
-        if old != path:
-            old.unlink(missing_ok=True)
