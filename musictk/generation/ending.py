@@ -22,8 +22,8 @@ class Ending:
 
     def __init__(self, tokenizer: Tokenizer, plan: BarPlan, wanted: bool) -> None:
         self._pitches = tokenizer.attributes().get(PITCH)
-        known = wanted and self._pitches is not None and plan.end is not None
-        self.bar = plan.end - 1 if known and plan.end is not None else None
+        planned = wanted and self._pitches is not None
+        self.bar = plan.end - 1 if planned and plan.end is not None else None
         self.key: int | None = None  # an index in KEYS
         self.bass: int | None = None  # its tonic, if the limits of the last bar leave one
         self._tokenizer, self._plan = tokenizer, plan

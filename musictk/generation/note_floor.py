@@ -77,20 +77,24 @@ class FrameFloor:
     def __init__(self, before: NDArray[np.uint8], theme: NDArray[np.uint8]) -> None:
         """`before` is the last frame before the bar, `theme` the theme's bar."""
         self._last = before
-        self.missing = (self._begun(before, theme) + 1) // 2
+        self.missing = (count_onsets(before, theme) + 1) // 2
 
     def advance(self, frame: NDArray[np.uint8]) -> None:
         """Count the notes of a frame that was written."""
-        self.missing -= self._begun(self._last, frame[None])
+        self.missing -= count_onsets(self._last, frame[None])
         self._last = frame.copy()
 
     def reached_by(self, frame: NDArray[np.uint8], rest: NDArray[np.uint8], parser: Any) -> bool:
         """Whether there are enough notes if `rest` of the theme is followed after `frame`."""
         if self.missing <= 0:
             return True
-        return self._begun(self._last, np.concatenate([frame[None], rest])) >= self.missing
+        return count_onsets(self._last, np.concatenate([frame[None], rest])) >= self.missing
 
-    @staticmethod
-    def _begun(before: NDArray[np.uint8], frames: NDArray[np.uint8]) -> int:
-        earlier = np.concatenate([before[None], frames[:-1]])
-        return int(((frames != 0) & (earlier == 0)).sum())
+
+def count_onsets(before: NDArray[Any], frames: NDArray[Any]) -> int:
+    """The notes that begin in `frames` (T, W), where a pitch is on that was off before.
+
+    `before` (W,) is the frame before the first of them.
+    """
+    earlier = np.concatenate([before[None], frames[:-1]])
+    return int(((frames != 0) & (earlier == 0)).sum())

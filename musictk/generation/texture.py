@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import Bars, Bounds
+from musictk.generation.note_floor import count_onsets
 from musictk.generation.silence import frames_per_bar
 from musictk.tokens import Parser, Texture, Tokenizer
 
@@ -127,10 +128,8 @@ class FrameTexture:
         if bounds == FREE:
             return frame
         tick = len(sequence) % self._period
-        before = sequence[-1] if len(sequence) else np.zeros_like(frame)
-        bar = sequence[len(sequence) - tick - (len(sequence) > tick) :]
-        padded = bar if len(bar) > tick else np.concatenate([np.zeros_like(frame)[None], bar])
-        begun = int(((padded[1:] > 0) & (padded[:-1] == 0)).sum())
+        padded = np.concatenate([np.zeros_like(frame)[None], sequence[-tick - 1 :]])
+        before, begun = padded[-1], count_onsets(padded[-tick - 1], padded[len(padded) - tick :])
         time, next_time = (self._length * each / self._period for each in (tick, tick + 1))
         frame = frame.copy()
         room = most_begun(bounds, self._length, time) - begun

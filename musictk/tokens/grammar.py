@@ -25,8 +25,7 @@ class Texture(NamedTuple):
     due: bool  # one of them has to follow
     sounding: int  # pitched notes that sound at `time`
     lowest: int  # the MIDI pitch of the lowest of them; 128 where none sounds
-    held: int  # that will sound on, whatever follows: into the next bar, or where tokens end
-    # notes, after this time
+    held: int  # that sound on: into the next bar; where tokens end notes, as soon as time passes
 
 
 class Parser(ABC):
