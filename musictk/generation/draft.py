@@ -205,6 +205,9 @@ class Draft:
         """Whether the bar of tokens being written has no note so far."""
         if self._frame_silence or self.progress.bar < 0 or self.must_begin_bar:
             return False
+        now = None if self.parser is None else self.parser.texture()
+        if now is not None:
+            return now.begun == now.due
         return self.silence.in_bar(self.sequence[self._bar_start :])
 
     @property
