@@ -105,8 +105,11 @@ class Limits:
         return last > left and (last > sounded or (length < was[0] and not begins))
 
     def bounds(self, bar: int) -> Bounds:
-        """What is enforced of the notes of a bar: by its controls, and in the last bar."""
-        found = self.plan.bounds(bar)
+        """What is enforced of the notes of a bar: by its controls, and in the last bar.
+
+        Bar -1, before the first, has no bounds.
+        """
+        found = self.plan.bounds(bar) if bar >= 0 else FREE
         if bar != self.ending.bar or self.ending.bass is None:
             return found
         return found._replace(bass=self.ending.bass)
@@ -114,6 +117,14 @@ class Limits:
     def bounded(self, bar: int) -> bool:
         """Whether the notes of a bar have bounds."""
         return bar == self.ending.bar or self.bounds(bar) != FREE
+
+    def opens_ending(self, bar: int, after: Parser) -> bool:
+        """Whether a token that begins a bar has notes in the last bar of a piece.
+
+        Merged tokens may. The bass of that bar is not known before it begins.
+        """
+        now = after.texture()
+        return bar == self.ending.bar and now is not None and now.begun > now.due
 
     def above_bass(self, bar: int, parser: Parser) -> Mask | None:
         """(V,) what may follow in a bar without leaving its bass; None where everything may."""
@@ -125,9 +136,6 @@ class Limits:
     def breaks_bounds(self, bar: int, before: Parser, parts: list[Parser], begins: bool) -> bool:
         """Whether a token breaks the bounds on the notes of a bar, or of the next, which it
         `begins` or not. `parts`: the parser after each part of the token."""
-        last = parts[-1].texture()
-        if begins and bar + 1 == self.ending.bar and last is not None and last.begun > last.due:
-            return True  # its bass is not known before it begins
         later = self.bounds(bar + 1)
         # A note may last for several bars, and has to fit into each of them.
         most = min(self.bounds(bar + ahead).voices[1] for ahead in range(1, _LONGEST))

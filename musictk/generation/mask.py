@@ -90,7 +90,8 @@ class Mask:
         limits, begins = draft.limits, bool(self.begins_bar[token])
         bar = draft.following if begins and not begun else draft.bar
         limit = limits.chosen(bar, bar + 1, self.begins_bar)
-        bounded = limits.bounded(draft.bar) or limits.bounded(draft.bar + 1)
+        ended = bar - begins  # the bar that the token is written in, or ends
+        bounded = limits.bounded(ended) or limits.bounded(ended + 1)
         if limit is None and limits.plan.end is None and not bounded:
             return False
         after, before = draft.parser_after(token), draft.parser
@@ -98,12 +99,12 @@ class Mask:
             return False
         if limits.too_long(bar, before, after, begins):
             return True
-        if (
-            bounded
-            and not begun
-            and limits.breaks_bounds(draft.bar, before, before.parts(token) or [after], begins)
-        ):
+        if begins and limits.opens_ending(bar, after):
             return True
+        if bounded:
+            parts = before.parts(token) or [after]
+            if limits.breaks_bounds(ended, before, parts, begins):
+                return True
         above = limits.above_bass(bar, after)
         masks = [mask for mask in (limit, above) if mask is not None]
         return bool(masks) and not np.logical_and.reduce([draft.allowed_after(token), *masks]).any()

@@ -66,7 +66,7 @@ class Writer:
         if draft.done:
             return True
         if begins_bar:  # the theme of the new bar may begin otherwise
-            position = self._opening(draft, position, allowed)
+            position = self._opening(draft, drawn, position, allowed)
         draft.write(position, None if self._mask.frames else allowed, inserted)
         return section_ends
 
@@ -134,14 +134,16 @@ class Writer:
             return None
         return draft.theme_position(allowed)
 
-    def _opening(self, draft: Draft, position: Any, allowed: NDArray[np.bool_] | None) -> Any:
+    def _opening(
+        self, draft: Draft, drawn: Drawn, position: Any, allowed: NDArray[np.bool_] | None
+    ) -> Any:
         """What begins a bar: as the theme does where it is followed, else `position`."""
         first = draft.theme_opening()
         if first is None:
             return position
         if self._mask.frames:
             limit = draft.limits.of_pitches(draft.bar)
-            return first if limit is None else first & limit
+            return draft.fit_frame(first if limit is None else first & limit, drawn.logits)
         fits = allowed is None or (allowed[first] and self._mask.begins_bar[first])
         return first if fits and not self._mask.dead_end(draft, first, begun=True) else position
 

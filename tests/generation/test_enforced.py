@@ -130,6 +130,8 @@ def test_polyphonies(name: str, asked: dict[str, Any], values: list[str], prompt
 
 
 @settings(max_examples=6, deadline=None)
+@example({"form": "A B A'", "seed": 0, "bars": BARS}, "Eb major", 0)  # events: only note-offs
+@example({"form": "A A", "seed": 0, "bars": BARS}, "C major", 0)  # bpe: a bar line with notes
 @given(asked=pieces, key=st.sampled_from(["", *KEYS]), prompt=st.sampled_from([0, 2]))
 @pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
 def test_pieces_end_on_the_tonic(name: str, asked: dict[str, Any], key: str, prompt: int) -> None:
