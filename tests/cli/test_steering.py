@@ -103,9 +103,9 @@ def test_a_section_has_its_own_controls(shell: Shell) -> None:
         *("--section", "B: metre=2/4, highest=C4", "--control", "1: lowest=C3", "-o", "out.mid"),
     )
     score = ScoreTick.from_file(shell.directory / "out.mid")
-    signs = [(sign.numerator, sign.denominator) for sign in score.time_signatures]
-    start = max(sign.time for sign in score.time_signatures)
-    assert signs[-1] == (2, 4)
+    start = next(marker.time for marker in score.markers if marker.text == "B")
+    signs = [(sign.time, sign.numerator, sign.denominator) for sign in score.time_signatures]
+    assert max(sign for sign in signs if sign[0] <= start)[1:] == signs[-1][1:] == (2, 4)
     for track in score.tracks:
         assert all(note.pitch <= (60 if note.time >= start else 72) for note in track.notes)
     repeated = (shell.directory / "out.mid").read_bytes()
