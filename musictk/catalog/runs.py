@@ -18,10 +18,10 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 RUN_STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 _LONGEST = 100  # characters of a name: the folders of exports are longer
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
-# What `--resume newest` means, and the devices of Windows.
-_RESERVED = {"newest", "con", "prn", "aux", "nul"}
+# What `--resume newest` means, the model of `musictk.builtin`, and the devices of Windows.
+_RESERVED = {"newest", "built-in", "con", "prn", "aux", "nul"}
 _RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
-_NO_RUNS = "train one with: musictk train --arch conformer"
+NO_RUNS = "train one with: musictk train --arch conformer"
 
 
 class Runs(Database):
@@ -99,16 +99,13 @@ class Runs(Database):
         with self.reading() as session:
             return list(session.scalars(query))
 
-    def newest_run(self, status: str | None = "finished") -> Run:
-        """The newest run of a status; raises MusictkError where there is none.
+    def newest_run(self, status: str | None = "finished") -> Run | None:
+        """The newest run of a status, by default of any; None where there is none.
 
         Older versions closed diverged runs as finished: those are skipped.
         """
         found = [run for run in self.runs(status) if status is None or not has_diverged(run)]
-        if not found:
-            kind = f"{status} run" if status else "run"
-            raise MusictkError(f"there is no {kind} yet", _NO_RUNS)
-        return found[-1]
+        return found[-1] if found else None
 
     def add_checkpoint(
         self, run: str, kind: str, step: int, path: str, digest: str, metrics: Mapping[str, Any]
@@ -248,8 +245,10 @@ def _number(score: Any) -> bool:
 def find_run(session: Session, name: str) -> Run:
     run = session.scalar(select(Run).where(Run.name == name))
     if run is None:
+        if name == "built-in":
+            raise UsageError("the built-in model is no run of this catalog", "name a run")
         known = list(session.scalars(select(Run.name)))
-        raise UnknownNameError("run", name, known, "" if known else _NO_RUNS)
+        raise UnknownNameError("run", name, known, "" if known else NO_RUNS)
     return run
 
 

@@ -56,12 +56,12 @@ class CommandSession:
         self.output.warn("another musictk process is writing to the catalog; waiting for it to end")
 
     @contextmanager
-    def catalog_if_any(self) -> Iterator[Catalog | None]:
+    def catalog_if_any(self, write: bool = False) -> Iterator[Catalog | None]:
         """Open the catalog, for a command that also works without one."""
         if not self.location.found:
             yield None
             return
-        with self.catalog() as catalog:
+        with self.catalog(write=write) as catalog:
             yield catalog
 
 

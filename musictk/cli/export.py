@@ -8,6 +8,7 @@ import typer
 
 from musictk.cli.context import session
 from musictk.cli.output import Bar
+from musictk.cli.sample import NEWEST
 
 if TYPE_CHECKING:
     from musictk.export import ExportReport
@@ -23,18 +24,19 @@ def export(
     fp16: Annotated[bool, typer.Option("--fp16", help="ONNX with fp16 weights.")] = False,
     run: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Run to export.", show_default="newest finished run"),
+        typer.Option(metavar="RUN", help="Run to export.", show_default=NEWEST),
     ] = None,
 ) -> None:
     """Export a run's best model to another runtime.
 
-    Each export is checked against the original model and timed.
+    Each export is checked against the original model and timed. Without a run it exports the
+    built-in model.
     """
     from musictk.jobs import export as job
 
     here = session(context)
     kinds = job.kinds(onnx=onnx, torchscript=torchscript, int8=int8, fp16=fp16)
-    with here.catalog(write=True) as catalog, here.output.progress("exporting") as bar:
+    with here.catalog_if_any(write=True) as catalog, here.output.progress("exporting") as bar:
         reports = list(job.export(catalog, here.workspace, kinds, run, Stages(bar)))
     here.output.result(
         [job.plain(report) for report in reports],

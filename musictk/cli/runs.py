@@ -37,13 +37,14 @@ def app() -> typer.Typer:
 
 
 def list_runs(context: typer.Context) -> None:
-    """List runs, oldest first."""
+    """List runs, oldest first, after the built-in model."""
     from musictk.catalog.models import when
     from musictk.jobs.runs import status_of
 
     here = session(context)
-    with here.catalog() as catalog:
-        rows = [
+    with here.catalog_if_any() as catalog:
+        rows = [_builtin_row()]
+        rows += [
             {
                 "name": run.name,
                 "status": status_of(here.workspace, run),
@@ -54,7 +55,7 @@ def list_runs(context: typer.Context) -> None:
                 "started": when(run.started_at, "seconds"),
                 "note": run.note,
             }
-            for run in catalog.runs()
+            for run in (catalog.runs() if catalog is not None else ())
         ]
     noted = any(row["note"] for row in rows)
     here.output.table(rows, [key for row in rows[:1] for key in row if noted or key != "note"])
@@ -65,9 +66,15 @@ def show(
     run: Annotated[str, typer.Argument(metavar="RUN", help="Name of the run.")],
 ) -> None:
     """Show one run: its settings, metrics, checkpoints, exports and samples."""
+    from musictk import builtin
     from musictk.jobs.runs import status_of
 
     here = session(context)
+    if run == builtin.NAME:
+        card = {"name": run, "status": "built in", "model card": str(builtin.CARD)}
+        own = {**card, **builtin.read_run(), **dict.fromkeys(ROWS, ())}
+        here.output.result(own, *_described(own))
+        return
     with here.catalog() as catalog:
         row = catalog.run(run)
         metrics = {key: finite(value) for key, value in row.metrics.items()}
@@ -79,6 +86,23 @@ def show(
             "samples": [row.to_dict() for row in catalog.samples(run)],
         }
     here.output.result(found, *_described(found))
+
+
+def _builtin_row() -> dict[str, Any]:
+    """The built-in model as a row of the list."""
+    from musictk import builtin
+
+    metrics = builtin.read_run()["metrics"]
+    return {
+        "name": builtin.NAME,
+        "status": "built in",
+        "steps": metrics["step"],
+        "nll": metrics["best_nll"],
+        "baseline": metrics["baseline"],
+        "parameters": metrics["parameters"],
+        "started": None,
+        "note": None,
+    }
 
 
 def rename(

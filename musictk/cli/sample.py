@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from musictk.cli.sample_audio import SampleAudio
     from musictk.jobs.samples import SampleBatch
 
+NEWEST = "newest finished run; without one, built-in"
 _OUTPUT = ("out", "soundfont", "play")  # parameters that change nothing in a piece
 
 
@@ -128,12 +129,12 @@ def sample(
         typer.Option(
             metavar="RUNTIME",
             help="Runtime: torch, or torchscript or onnx (the run's newest export).",
-            show_default="torch; with --bundle, the one it was written for",
+            show_default="torch; with --bundle, its own; built-in: onnx",
         ),
     ] = None,
     run: Annotated[
         str | None,
-        typer.Option(metavar="RUN", help="Run to sample.", show_default="newest finished run"),
+        typer.Option(metavar="RUN", help="Run to sample.", show_default=NEWEST),
     ] = None,
     bundle: Annotated[
         Path | None,
@@ -205,8 +206,7 @@ def sample(
         new_only=new_only,
         original=original,
     )
-    needed = here.catalog() if bundle is None else here.catalog_if_any()
-    with needed as catalog, CompositionBar(here.output) as bar:
+    with here.catalog_if_any() as catalog, CompositionBar(here.output) as bar:
         batch = job.sample(catalog, here.workspace, asked, sound.midi, bar)
     _finish(here, batch, sound)
 

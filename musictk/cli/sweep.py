@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def sweep(
     context: typer.Context,
     arch: Annotated[
-        str, typer.Option(metavar="NAMES", help="Architectures.", show_default="conformer")
+        str, typer.Option(metavar="NAMES", help="Architectures.", show_default="gpt")
     ] = "",
     tokenizer: Annotated[
         str, typer.Option(metavar="NAMES", help="Tokenizers.", show_default="remi")

@@ -47,9 +47,7 @@ def train(
     context: typer.Context,
     arch: Annotated[
         str | None,
-        typer.Option(
-            metavar="NAME", help="Architecture (see `plugins`).", show_default="conformer"
-        ),
+        typer.Option(metavar="NAME", help="Architecture (see `plugins`).", show_default="gpt"),
     ] = None,
     tokenizer: Annotated[
         str | None,
@@ -118,9 +116,13 @@ def train(
         typer.Option(
             "--from",
             metavar="RUN",
-            help="Fine-tune from this run's weights (learning rate x 0.1).",
+            help="Fine-tune from the weights of this run, or of built-in (learning rate x 0.1).",
         ),
     ] = None,
+    scratch: Annotated[
+        bool,
+        typer.Option("--scratch", help="Start from random weights, not from the built-in model."),
+    ] = False,
     lora: Annotated[
         int,
         typer.Option(
@@ -139,15 +141,16 @@ def train(
     includes evaluations and checkpoints, but no exports. Ctrl-C finishes the step, saves a
     checkpoint and prints the command that resumes the run, with the same result as without the
     interruption; of its settings, only --set threads=N can change. With --from, the starting
-    weights are evaluated first and are the best checkpoint until a later one scores better. A run
-    that diverges exits with code 1.
+    weights are evaluated first and are the best checkpoint until a later one scores better. On a
+    small corpus a run starts from the built-in model where no option contradicts it. A run that
+    diverges exits with code 1.
     """
     began = time.monotonic()  # before the libraries are imported
     from musictk.cli.parse import names
     from musictk.cli.train_progress import TrainingBar, report
     from musictk.jobs import train as job
-    from musictk.jobs.merge import merge
     from musictk.jobs.sources import base_sources
+    from musictk.jobs.start import merge_from
 
     here = session(context)
     options: dict[str, Any] = {  # in the order in which they are merged
@@ -176,7 +179,8 @@ def train(
             result = job.resume(catalog, here.workspace, resume, bar, device, threads)
         else:
             base = base_sources(catalog, from_, preset, config)
-            merged = merge([*base, *option_sources(context, options)], output.note)
+            sources = [*base, *option_sources(context, options)]
+            merged = merge_from(catalog, sources, scratch, output.note)
             result = job.run(catalog, here.workspace, merged, bar, device, name, began)
     if main:
         report(output, result)

@@ -115,7 +115,7 @@ def accompany(
             f"the model cannot represent {', '.join(dropped)} of the given part;"
             " the part itself is written unchanged"
         )
-    rows = SampleRows(catalog, workspace, opened, asked.source, request, new_only=False)
+    rows = SampleRows(catalog, workspace, opened, request, new_only=False)
     rows.store_part(given)
     with enough_memory("ask for a smaller --count or fewer --bars"):
         composed = compose(runtime, tokenizer, request, listener)

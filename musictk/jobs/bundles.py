@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from musictk import builtin
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.files import open_regular
@@ -19,9 +21,12 @@ from musictk.workspace import Workspace
 
 @dataclass(frozen=True)
 class ModelSource:
-    """The model that the user named; by default that of the newest finished run."""
+    """The model that the user named.
 
-    run: str | None = None
+    By default that of the newest finished run; without any, the built-in model.
+    """
+
+    run: str | None = None  # its name, or `musictk.builtin.NAME`
     bundle: Path | None = None
     # For a run: use its newest export for this runtime, by default its weights. For a bundle: run
     # it with this runtime, by default the one it was exported for.
@@ -33,18 +38,32 @@ class LoadedModel:
     """A loaded model, and where it came from."""
 
     name: str
-    run: str | None
+    run: str | None  # its run in the catalog; None: a bundle, or the built-in model
+    source: ModelSource  # opens the same model again, when there are newer runs and exports
     directory: Path
     digest: str  # of its model files: models with equal digests compose the same
     runtime: Runtime
 
 
-def best_of(catalog: Catalog, workspace: Workspace, run: str | None) -> tuple[str, Path]:
-    """(name, directory) of the best checkpoint of a run, or of the newest finished one."""
-    name = run or catalog.newest_run().name
+def best_of(catalog: Catalog | None, workspace: Workspace, run: str | None) -> tuple[str, Path]:
+    """(name, directory) of the best checkpoint of a run, by default of the newest finished one.
+
+    Without any run that is the built-in model.
+    """
+    name = run or _newest(catalog)
+    if name == builtin.NAME:
+        return name, builtin.WEIGHTS
+    if catalog is None:
+        raise UsageError(f"without a catalog there is no run {name!r}", "leave out --run")
     if not catalog.checkpoints(name) and status_of(workspace, catalog.run(name)) == "failed":
         raise MusictkError(f"run {name!r} ended before its first checkpoint", "train it again")
     return name, workspace.resolve(catalog.checkpoint(name).path)
+
+
+def _newest(catalog: Catalog | None) -> str:
+    """The name of the newest finished run, else of the built-in model."""
+    run = None if catalog is None else catalog.newest_run()
+    return builtin.NAME if run is None else run.name
 
 
 def open_source(
@@ -58,28 +77,45 @@ def open_source(
     """Load the model of `source`; raises MusictkError with the command that makes it.
 
     With a `digest`, which the model files had when `made` was made, no others are loaded. `notice`
-    is called with the name of the export that is used if the run has several.
+    is called with the name of the export that is used if the run has several, and where there is no
+    run, so that the built-in model is used.
     """
     if source.bundle is not None:
         if source.run is not None:
             raise UsageError("--run cannot be combined with --bundle", "leave one of them out")
         name, directory, engine = source.bundle.name, source.bundle, source.runtime
     else:
-        if catalog is None:
-            raise UsageError("without a catalog there are no runs to sample", "add --bundle")
         name, directory = best_of(catalog, workspace, source.run)
-        engine = source.runtime or "torch"
+        engine = source.runtime or ("onnx" if name == builtin.NAME else "torch")
+        if source.run is None and name == builtin.NAME and notice is not None:
+            notice(f"uses the built-in model: {'no run has finished' if catalog else 'no catalog'}")
         if engine != "torch" and engine not in available(directory):
             directory = _export(catalog, workspace, name, engine, notice)
-    chosen = choose(directory, engine)
-    found = _digest(directory)
+    with _reinstalling(name):
+        chosen = choose(directory, engine)
+        found = _digest(directory)
     if digest not in (None, found):
+        again = f"train the run again with its settings: musictk runs show {name}"
         raise MusictkError(
             f"{made} was composed with other weights than those of {name} now",
-            f"train the run again with its settings: musictk runs show {name}",
+            "use the musictk version that made it" if name == builtin.NAME else again,
         )
-    runtime = load(directory, chosen)
-    return LoadedModel(name, None if source.bundle else name, directory, found, runtime)
+    with _reinstalling(name):
+        runtime = load(directory, chosen)
+    run = None if source.bundle or name == builtin.NAME else name
+    named = replace(source, run=None if source.bundle else name, runtime=runtime.name)
+    return LoadedModel(name, run, named, directory, found, runtime)
+
+
+@contextmanager
+def _reinstalling(name: str) -> Iterator[None]:
+    """Let errors of the built-in model's files say how to repair them."""
+    try:
+        yield
+    except MusictkError as error:
+        if name == builtin.NAME:
+            error.hint = "install musictk again"
+        raise
 
 
 def known_source(source: ModelSource) -> ModelSource:
@@ -93,13 +129,21 @@ def known_source(source: ModelSource) -> ModelSource:
 
 
 def _export(
-    catalog: Catalog,
+    catalog: Catalog | None,
     workspace: Workspace,
     run: str,
     runtime: str,
     notice: Callable[[str], None] | None,
 ) -> Path:
     """The newest export of the run for that runtime whose files still exist."""
+    if run == builtin.NAME:
+        if runtime in available(builtin.ONNX):
+            return builtin.ONNX
+        raise UsageError(
+            f"the built-in model runs with onnx and torch, not {runtime}",
+            f"musictk export --run {run}, then name the export with --bundle",
+        )
+    assert catalog is not None, "best_of finds runs in a catalog"
     loader = find_loader(runtime)
     kinds: dict[str, Path] = {}  # the newest first
     for row in reversed(catalog.exports(run)):

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.catalog import Catalog, PieceInfo
+from musictk import builtin
+from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.evaluation.compare import (
     INTERVALS,
@@ -21,10 +22,11 @@ from musictk.evaluation.compare import (
     mean,
 )
 from musictk.jobs.bundles import best_of
-from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import DataSettings
 from musictk.jobs.run_settings import RunSettings, differing, same_but_seed
+from musictk.jobs.seen import seen_pieces
+from musictk.jobs.sources import settings_of
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.training import bands
@@ -151,9 +153,7 @@ def compare(
         },
         left_out=left_out,
         seen={run.scored.name: run.seen for run in found if run.seen},
-        settings={
-            name: RunSettings.of(RunConfig.read(catalog.run(name).settings)) for name in names
-        },
+        settings={name: RunSettings.of(settings_of(catalog, name)) for name in names},
     )
 
 
@@ -164,26 +164,13 @@ def _by_position(run: _RunScores, pieces: Collection[int]) -> dict[str, float]:
     return {name: round(nats, 4) for name, nats in found.items()}
 
 
-def _seen(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[int]:
-    """The pieces that a run, or one it was fine-tuned from, was trained on; with duplicates."""
-    files: set[int] = set()
-    name: str | None = run
-    while name is not None:
-        config = RunConfig.read(catalog.run(name).settings)
-        spans = catalog.spans_at(config.shards.get("train", ""))
-        files |= {span.file_id for span in spans if not span.skipped}
-        name = config.start
-    clusters = {piece.cluster for piece in pieces.values() if piece.id in files} - {None}
-    return files | {piece.id for piece in pieces.values() if piece.cluster in clusters}
-
-
 def _score(
     catalog: Catalog, workspace: Workspace, corpus: Corpus, run: str, split: str
 ) -> _RunScores:
     name, directory = best_of(catalog, workspace, run)
     network, manifest = bundle.read(directory)
     tokenizer = manifest.make_tokenizer()
-    config = RunConfig.read(catalog.run(name).settings)
+    config = settings_of(catalog, name)
     crops = corpus.crops(tokenizer, split, manifest.conditions, DataSettings())
     if not crops.positions:
         kinds = " or ".join(sorted(tokenizer.reads))
@@ -194,7 +181,7 @@ def _score(
         raise MusictkError(f"{name} does not score this split with finite numbers", "it diverged")
     pieces = corpus.require(tokenizer.reads)
     files = crops.shard.files.tolist()
-    seen = _seen(catalog, name, pieces)
+    seen = seen_pieces(catalog, name, pieces)
     unseen = [file for file in files if file not in seen]
     if not unseen:
         raise MusictkError(
@@ -211,6 +198,12 @@ def _score(
         seconds=np.array([pieces[file].seconds for file in files]),
         parameters=parameters(network),
         clusters=tuple(pieces[file].cluster or str(file) for file in files),
-        speed=float(catalog.run(name).metrics.get("positions_per_second", 0.0)),
+        speed=_speed(catalog, name),
     )
     return _RunScores(scored.on(unseen), crops.shard.files, scores, len(files) - len(unseen))
+
+
+def _speed(catalog: Catalog, run: str) -> float:
+    """Positions per second of its training."""
+    stored = builtin.read_run()["metrics"] if run == builtin.NAME else catalog.run(run).metrics
+    return float(stored.get("positions_per_second", 0.0))

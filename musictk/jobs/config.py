@@ -58,7 +58,7 @@ class RunConfig:
 
     RENAMED: ClassVar[Mapping[str, str]] = RENAMED  # old field -> current one
 
-    arch: str = "conformer"
+    arch: str = "gpt"  # learns most in a given time: see docs/benchmarks.md
     tokenizer: str = "remi"
     size: str | None = None  # a key of `musictk.model.sizes.SIZES`
     model: Mapping[str, Any] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -206,6 +207,7 @@ def count_conditions(
     for a category in which no piece has a label.
     """
     counts: dict[str, Counter[str]] = {"composer": Counter()}
+    pieces = list(pieces)
     for piece in pieces:
         for category in ("composer", *piece.labels):
             if (label := label_of(piece, category)) is not None:
@@ -213,7 +215,26 @@ def count_conditions(
     for category in categories:
         if category not in counts:
             raise UnknownNameError("label category", category, counts)
-    return Conditions.count({category: counts[category] for category in categories}, threshold)
+    found = Conditions.count({category: counts[category] for category in categories}, threshold)
+    return replace(found, usual=_usual(pieces, categories))
+
+
+def _usual(pieces: Iterable[PieceInfo], categories: Sequence[str]) -> dict[str, dict[str, str]]:
+    """Of each composer, the labels of other categories that more than half of the pieces have."""
+    totals: Counter[str] = Counter()
+    counts: dict[str, Counter[tuple[str, str]]] = {}
+    for piece in pieces:
+        if piece.split == "train" and (composer := label_of(piece, "composer")) is not None:
+            totals[composer] += 1
+            counts.setdefault(composer, Counter()).update(
+                (name, label)
+                for name in categories
+                if name != "composer" and (label := label_of(piece, name)) is not None
+            )
+    return {
+        composer: {name: label for (name, label), n in found.items() if 2 * n > totals[composer]}
+        for composer, found in counts.items()
+    }
 
 
 def condition_ids(

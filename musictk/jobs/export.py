@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from musictk import builtin
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.export import Excerpt, ExportListener, ExportReport, export_onnx, export_torchscript
@@ -40,13 +41,16 @@ def known_kinds(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 def export(
-    catalog: Catalog,
+    catalog: Catalog | None,
     workspace: Workspace,
     kinds: Sequence[str],
     run: str | None = None,
     listener: ExportListener | None = None,
 ) -> Iterator[ExportReport]:
-    """Export the best checkpoint of a run (by default the newest finished one) to each kind."""
+    """Export the best checkpoint of a run (see `best_of`) to each kind.
+
+    Exports of runs are stored in the catalog; one of the built-in model is named by its path.
+    """
     name, source = best_of(catalog, workspace, run)
     require_writable_folder(workspace.exports)
     for kind in kinds:
@@ -55,9 +59,12 @@ def export(
             report = export_torchscript(source, target, listener)
         else:
             precision: Any = kind.partition("-")[2] or "fp32"
-            music = [] if precision == "fp32" else excerpts(Corpus(catalog, workspace), source)
+            music = []
+            if precision != "fp32" and catalog is not None:
+                music = excerpts(Corpus(catalog, workspace), source)
             report = export_onnx(source, target, precision, listener, music)
-        catalog.add_export(name, kind, workspace.relative(report.path), plain(report))
+        if catalog is not None and name != builtin.NAME:
+            catalog.add_export(name, kind, workspace.relative(report.path), plain(report))
         yield report
 
 

@@ -18,15 +18,16 @@ def mixtures(
 ) -> dict[str, Weighted]:
     """The weighted labels in the text of each category. Composers may be aliases of the catalog.
 
-    Raises UsageError for a text that is not LABEL or LABEL:WEIGHT, separated by commas.
+    Categories without a text have the label that most of a composer's pieces have. Raises
+    UsageError for a text that is not LABEL or LABEL:WEIGHT, separated by commas.
     """
-    found = {}
+    found: dict[str, Weighted] = {}
     for category, text in texts.items():
         named = _namer(catalog, known, category)
         found[category] = tuple(
             (named(label) or label, weight) for label, weight in mixture(text, named)
         )
-    return found
+    return found | {name: ((label, 1.0),) for name, label in known.completed(found).items()}
 
 
 def mixture(text: str, named: Callable[[str], str | None]) -> Weighted:

@@ -11,13 +11,14 @@ from typing import Protocol
 import numpy as np
 
 from musictk.catalog import Catalog, Run
-from musictk.catalog.runs import check_run_name
+from musictk.catalog.runs import NO_RUNS, check_run_name
 from musictk.config import build, plain
 from musictk.controls import Controls
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportListener
 from musictk.files import require_writable_folder
 from musictk.ingest.encode import EncodeListener
+from musictk.jobs.bundles import best_of
 from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import no_effect
@@ -113,11 +114,7 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
     if "tensorboard" in config.track:  # the tracker writes the same files as the log would
         config = replace(config, train={**config.train, "tensorboard": False})
     if config.start is not None:
-        if job.catalog.run(config.start).status != "diverged" and not job.catalog.checkpoints(
-            config.start
-        ):
-            _require_checkpoint(job.workspace, config.start)
-        job.catalog.checkpoint(config.start)  # raises if the run has no usable checkpoint
+        best_of(job.catalog, job.workspace, config.start)  # raises if it has no checkpoint
     tokenizer = job.corpus.tokenizer(config.tokenizer, config.tokens)
     shards = job.corpus.shards(tokenizer, config.data_settings, SPLITS, job.listener)
     config = _fill(job, replace(config, shards=shards, windows=VERSION), tokenizer)
@@ -146,6 +143,8 @@ def _fill(job: Job, config: RunConfig, tokenizer: Tokenizer) -> RunConfig:
 def reopen(job: Job, name: str | None, claim: Claim) -> str:
     """Set the run called `name`, by default the newest, running again; returns its name."""
     run = job.catalog.newest_run(None) if name in (None, "newest") else job.catalog.run(str(name))
+    if run is None:
+        raise MusictkError("there is no run yet", NO_RUNS)
     _require_unfinished(run)
     _require_checkpoint(job.workspace, run.name)
     make_trackers(RunConfig.read(run.settings).track)
@@ -258,7 +257,7 @@ def _network(job: Job, config: RunConfig, tokenizer: Tokenizer) -> tuple[Network
     if config.start is not None:
         from musictk.training.finetune import start_from
 
-        source = job.workspace.resolve(job.catalog.checkpoint(config.start).path)
+        _, source = best_of(job.catalog, job.workspace, config.start)
         return start_from(source, tokenizer, conditions, config.lora, config.model.get("dropout"))
     body = make_component(registry().load("architecture", config.arch), config.model)
     settings = build(NetworkConfig, config.network, "network")

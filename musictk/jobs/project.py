@@ -29,11 +29,12 @@ from musictk.jobs.attribute import Attribution
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.compare import RunComparison
 from musictk.jobs.corpus import Corpus
-from musictk.jobs.merge import NAMES, merge
+from musictk.jobs.merge import NAMES
 from musictk.jobs.named_music import read_score
 from musictk.jobs.prepare import RunListener
 from musictk.jobs.samples import SampleBatch, SampleListener, SampleRequest
 from musictk.jobs.sources import Source, base_sources
+from musictk.jobs.start import merge_from
 from musictk.jobs.train import RunResult
 from musictk.training.preset import GROUPS
 from musictk.workspace import Workspace
@@ -87,12 +88,14 @@ class Project:
         preset: str | None = None,
         config: str | Path | None = None,
         start: str | None = None,
+        scratch: bool = False,
         device: str = "auto",
         listener: RunListener | None = None,
         **settings: Any,
     ) -> RunResult:
-        """Train a new run, called `name`; `start` is a run to fine-tune.
+        """Train a new run, called `name`; `start` is a run to fine-tune, or "built-in".
 
+        Without `start` it starts from the built-in model as `musictk train` does, unless `scratch`.
         `settings` override those of the run, the preset and the `config` file: `arch`,
         `tokenizer`, `size`, `epochs`, `conditions`, …, any key of `--set`, and whole tables such as
         `model={"dim": 64}`. Settings that are not given are chosen as `musictk train` does.
@@ -102,7 +105,8 @@ class Project:
             *base_sources(self.catalog, start, preset, file),
             Source("train", _nest(settings)),
         ]
-        return train.run(self.catalog, self.workspace, merge(sources), listener, device, name)
+        merged = merge_from(self.catalog, sources, scratch)
+        return train.run(self.catalog, self.workspace, merged, listener, device, name)
 
     def resume(
         self,

@@ -72,7 +72,7 @@ def recompose(
         samplers=made.samplers,
     )
     given = GivenBars(data, found, controls)
-    return write_again(catalog, workspace, opened, stored.source, given, base, out, listener)
+    return write_again(catalog, workspace, opened, given, base, out, listener)
 
 
 def _file_of(catalog: Catalog, workspace: Workspace, row: Sample) -> bytes:

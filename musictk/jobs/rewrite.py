@@ -11,7 +11,7 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
-from musictk.jobs.bundles import LoadedModel, ModelSource
+from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
 from musictk.jobs.infill import Candidate, Infill
@@ -87,14 +87,13 @@ def rewrite(
     whole = GivenBars(music.midi, (), asked.controls, keep=asked.keep)
     ranges = parse_bars(str(asked.bars), len(whole.lines) - 1)
     given = replace(whole, ranges=ranges).with_track(asked.track)
-    return write_again(catalog, workspace, opened, asked.source, given, base, out, listener)
+    return write_again(catalog, workspace, opened, given, base, out, listener)
 
 
 def write_again(
     catalog: Catalog | None,
     workspace: Workspace,
     opened: LoadedModel,
-    source: ModelSource,
     given: GivenBars,
     base: PieceRequest,
     out: Path | None,
@@ -109,7 +108,7 @@ def write_again(
     request = infill.first(base)
     require_targets(out, opened.name, request, tokenizer)
     _announce(infill, request, listener)
-    rows = SampleRows(catalog, workspace, opened, source, request, new_only=False)
+    rows = SampleRows(catalog, workspace, opened, request, new_only=False)
     rows.store_bars(given)
     with enough_memory("ask for a smaller --count or fewer bars"):
         composed = compose(runtime, tokenizer, request, listener, scored=True)

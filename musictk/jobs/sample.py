@@ -10,6 +10,7 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
+from musictk import builtin
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.compose import Composition, compose, context_length, remake
@@ -88,7 +89,7 @@ def _sample(
     given = None
     if prompt is not None:
         given = prompt.for_bars(0 if asked.form.strip() else _number(asked.bars))
-    rows = SampleRows(catalog, workspace, opened, asked.source, request, asked.new_only)
+    rows = SampleRows(catalog, workspace, opened, request, asked.new_only)
     rows.store_prompt(given)
     made: list[SampleFile] = []
     notices: list[str] = []
@@ -127,7 +128,8 @@ def _drawn(
     runtime, tokenizer = opened.runtime, opened.runtime.manifest.make_tokenizer()
     if not asked.original:
         return [Drawn(each.row, each) for each in _composed(runtime, tokenizer, request, listener)]
-    reference = open_reference(catalog, workspace, opened.directory, tokenizer)
+    folder = builtin.FOLDER if opened.name == builtin.NAME else opened.directory
+    reference = open_reference(catalog, workspace, folder, tokenizer)
     compose = partial(_composed, runtime, tokenizer, listener=listener)
     return draw_original(reference, tokenizer, request, compose)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +26,12 @@ class SampleRows:
         catalog: Catalog | None,
         workspace: Workspace,
         opened: LoadedModel,
-        source: ModelSource,
         request: PieceRequest,
         new_only: bool,
     ) -> None:
         self._catalog, self._workspace, self._opened = catalog, workspace, opened
         self._request = request
-        self._source = _plain(source, opened)
+        self._source = _plain(opened.source)
         self._kept: dict[str, Any] = {"new_only": True} if new_only else {}
         self.notices: list[str] = []  # why pieces are not stored
 
@@ -89,10 +88,8 @@ class SampleRows:
         )
 
 
-def _plain(source: ModelSource, opened: LoadedModel) -> dict[str, Any]:
-    """The source with the run and runtime that were used, so that later runs change nothing."""
-    named = replace(source, run=opened.run, runtime=opened.runtime.name)
+def _plain(source: ModelSource) -> dict[str, Any]:
     return {
         key: str(value) if isinstance(value, Path) else value
-        for key, value in asdict(named).items()
+        for key, value in asdict(source).items()
     }

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from musictk import builtin
 from musictk.catalog import Catalog
 from musictk.errors import UsageError
 from musictk.files import cause, read_bytes
 from musictk.jobs.config import RunConfig
 from musictk.training.preset import load_preset, read_preset
+from musictk.training.recipe import RATES
 
 FIXED = ("arch", "tokenizer", "size")  # settings that fine-tuning cannot change
 FINE_TUNING = 0.1  # of the learning rate that the first run had
@@ -47,16 +49,24 @@ def run_source(catalog: Catalog, name: str) -> Source:
 
     Its training settings are not inherited. The learning rate is a tenth of that of the run that
     was trained from random weights, even if it was fine-tuned in several steps: the full rate would
-    undo what was learned before the schedule lowers it.
+    undo what was learned before the schedule lowers it. Fine-tuning uses AdamW: the rate of another
+    optimizer is converted by those of the recipe.
     """
-    config = first = RunConfig.read(catalog.run(name).settings)
+    config = first = settings_of(catalog, name)
     while first.start is not None:
-        first = RunConfig.read(catalog.run(first.start).settings)
+        first = settings_of(catalog, first.start)
     names = {key: value for key in FIXED if (value := getattr(config, key)) is not None}
     groups = {key: getattr(config, key) for key in ("model", "tokens", "network", "data", "sample")}
-    lr = FINE_TUNING * first.train_settings.optimisation.lr
+    used, size = first.train_settings.optimisation, first.size or "small"
+    lr = FINE_TUNING * used.lr * RATES["adamw"][size] / RATES[used.optimizer][size]
     values = {**names, **groups, "train": {"lr": lr}, "recipe": False, "start": name}
     return Source(f"run {name}", values, config)
+
+
+def settings_of(catalog: Catalog, run: str) -> RunConfig:
+    """The settings of a run, or of the built-in model."""
+    stored = builtin.read_run() if run == builtin.NAME else {"settings": catalog.run(run).settings}
+    return RunConfig.read(stored["settings"])
 
 
 def file_source(path: Path) -> Source:

@@ -22,11 +22,13 @@ class Conditions:
     """The categories a network knows ("composer", "period", …) and the labels of each.
 
     `labels[category][id]` is a label: id 0 is unconditional, 1 is OTHER. `folded[category]` are the
-    labels that share OTHER. Ids never change: new labels are appended.
+    labels that share OTHER. Ids never change: new labels are appended. `usual[composer]` are
+    the labels of other categories that most of a composer's training pieces have.
     """
 
     labels: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     folded: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    usual: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @staticmethod
     def count(category: Mapping[str, Mapping[str, int]], threshold: int) -> Conditions:
@@ -89,9 +91,20 @@ class Conditions:
             rows.append([(self.id(name, label), weight / total) for label, weight in weighted])
         return rows
 
+    def completed(self, chosen: Mapping[str, Sequence[tuple[str, float]]]) -> dict[str, str]:
+        """The labels that usually go with the first chosen composer, of the other categories.
+
+        Few training rows have a composer without them: a model follows both better than one.
+        """
+        composers = chosen.get("composer", ())
+        name = _same(composers[0][0], tuple(self.usual)) if composers else None
+        usual = {} if name is None else self.usual[name]
+        return {category: label for category, label in usual.items() if category not in chosen}
+
     def plain(self) -> dict[str, Any]:
         """JSON-able; `Conditions.read` reads it back."""
         return {
+            "usual": {composer: dict(labels) for composer, labels in self.usual.items()},
             "labels": {name: list(labels) for name, labels in self.labels.items()},
             "folded": {name: list(labels) for name, labels in self.folded.items()},
         }
@@ -102,6 +115,7 @@ class Conditions:
         return Conditions(
             {name: tuple(labels) for name, labels in value["labels"].items()},
             {name: tuple(labels) for name, labels in value["folded"].items()},
+            value.get("usual", {}),
         )
 
 

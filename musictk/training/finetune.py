@@ -61,7 +61,7 @@ def grow(known: Conditions, wanted: Conditions) -> Conditions:
         labels[name] = (*mine, *(label for label in others if label not in mine))
         sharing = {*folded.get(name, ()), *wanted.folded.get(name, ())}
         folded[name] = tuple(sorted(sharing - set(labels[name])))
-    return Conditions(labels, folded)
+    return Conditions(labels, folded, {**known.usual, **wanted.usual})
 
 
 def _widen(network: Network, manifest: Manifest, grown: Conditions) -> tuple[Network, Manifest]:

@@ -98,17 +98,20 @@ def drop_conditions(
 ) -> NDArray[np.int64]:
     """(B, K) ids with some set to 0, 'unconditional': whole rows with a chance of `rate`.
 
-    With several categories each is also dropped separately with this probability, so that any of
-    them can be omitted in generation.
+    With several categories, in `_SUBSETS` times as many rows each label is dropped with a chance of
+    a half, so that any subset of them can be given in generation.
     """
     rows, categories = conditions.shape
-    chance = np.random.default_rng([*b"conditions", seed, draw]).random((rows, categories + 1))
+    random = np.random.default_rng([*b"conditions", seed, draw])
+    chance = random.random((rows, categories + 1))
     dropped = chance[:, :1] < rate
     if categories > 1:
-        dropped = dropped | (chance[:, 1:] < rate)
+        subset = random.random((rows, 1)) < _SUBSETS * rate
+        dropped = dropped | (subset & (chance[:, 1:] < 0.5))
     return np.where(dropped, 0, conditions)
 
 
+_SUBSETS = 3
 _DROPPED = 0.35  # of rows: no control is given
 _KEPT = 0.5  # of controls, in the other rows
 

@@ -139,7 +139,7 @@ def test_a_url_that_cannot_work_is_a_usage_error(url: str, tmp_path: Path) -> No
 def test_a_catalog_in_memory_keeps_its_rows(tmp_path: Path) -> None:
     with Catalog.open("sqlite://", tmp_path) as catalog:
         catalog.start_run("gpt", "f", {})
-        assert catalog.newest_run("running").name == "gpt-1"
+        assert [run.name for run in catalog.runs("running")] == ["gpt-1"]
 
 
 READ = """

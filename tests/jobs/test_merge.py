@@ -12,6 +12,7 @@ import pytest
 from musictk.errors import UsageError
 from musictk.jobs.config import RunConfig
 from musictk.training.preset import load_preset, preset_names
+from musictk.training.recipe import RATES
 from tests.jobs.conftest import Room
 
 COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
@@ -47,7 +48,8 @@ def test_fixed_settings_may_be_repeated(room: Room) -> None:
 
 def test_fine_tuning_has_a_tenth_of_the_rate_unless_a_rate_is_given(room: Room) -> None:
     before = room.config(arch="gpt").train_settings.optimisation.lr
-    first = RunConfig.read(room.catalog.run("gpt-1").settings).train_settings.optimisation.lr
+    used = RunConfig.read(room.catalog.run("gpt-1").settings).train_settings.optimisation
+    first = used.lr * RATES["adamw"]["small"] / RATES[used.optimizer]["small"]
     config = room.config(start="gpt-1")
     assert config.fill(1000, 9, "cpu").train_settings.optimisation.lr == pytest.approx(0.1 * first)
     config = room.config(start="gpt-1", groups={"train": {"lr": before}})

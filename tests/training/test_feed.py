@@ -74,6 +74,13 @@ def test_with_two_categories_either_may_be_left_open() -> None:
     assert {tuple(row) for row in after.tolist()} == {(0, 0), (0, 1), (1, 0), (1, 1)}
 
 
+def test_of_several_categories_one_is_often_given_alone() -> None:
+    after = drop_conditions(np.ones((20_000, 4), np.int64), 3, 0, 0.1)
+    alone = (after == [1, 0, 0, 0]).all(1).mean()
+    assert 0.01 < alone < 0.03
+    assert 0.6 < (after == 1).all(1).mean() < 0.7
+
+
 def test_dropout_differs_by_step_and_process() -> None:
     seeds = {torch_seed(0, draw, rank) for draw in range(20) for rank in range(4)}
     assert len(seeds) == 80

@@ -1,13 +1,13 @@
 """The catalog that the built-in model is trained on.
 
-    python -m benchmarks.box_corpus CORPUS JS_FAKES FOLDER
+    python -m benchmarks.builtin_corpus CORPUS JS_FAKES FOLDER
 
 CORPUS is a folder with `manifest.csv` and music by composer; the pieces of tier A for a keyboard,
 an organ, or a voice and piano are used (pieces for quartets and ensembles are not: the model writes
 no instruments). JS_FAKES is the unpacked archive of the JS Fake Chorales (Peracha 2021), which a
 model wrote; their composer is called JS Fakes. FOLDER must be new. It becomes a workspace whose
-files have the labels composer, period, ensemble and kind. `musictk/box/README.md` has the command
-that trains the model in it.
+files have the labels composer, period, ensemble, kind and licence. `musictk/builtin/README.md` has
+the command that trains the model in it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ PERIODS = {
     "Modern": """Bartok Boulanger_Lili Bridge_Frank Burleigh Busoni Butterworth Debussy Delius
         Gurney Prokofiev Quilter Ravel Satie Schoenberg Warlock Webern""",
 }  # of all other composers: Romantic
-Row = tuple[Path, str, str, str]  # file, composer, ensemble, kind
+JS_FAKES_LICENCE = "CC-BY-4.0 (JS Fake Chorales, written by a model; Omar Peracha)"
+Row = tuple[Path, str, str, str, str]  # file, composer, ensemble, kind, licence
 
 
 def pieces(corpus: Path) -> Iterator[Row]:
@@ -40,13 +41,14 @@ def pieces(corpus: Path) -> Iterator[Row]:
     with (corpus / "manifest.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["tier"] == "A" and row["class"] in CLASSES:
-                yield corpus / row["path"], row["composer"], CLASSES[row["class"]], row["kind"]
+                ensemble, licence = CLASSES[row["class"]], row["licence"]
+                yield corpus / row["path"], row["composer"], ensemble, row["kind"], licence
 
 
 def chorales(folder: Path) -> Iterator[Row]:
     """The JS Fake Chorales."""
     for path in sorted(folder.glob("*/*.mid")):
-        yield path, JS_FAKES, "chorale", "generated"
+        yield path, JS_FAKES, "chorale", "generated", JS_FAKES_LICENCE
 
 
 def build(rows: Iterable[Row], root: Path) -> int:
@@ -56,13 +58,13 @@ def build(rows: Iterable[Row], root: Path) -> int:
     table = root / "labels.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
-        writer.writerow(("file", "period", "ensemble", "kind"))
-        for path, composer, ensemble, kind in rows:
+        writer.writerow(("file", "period", "ensemble", "kind", "licence"))
+        for path, composer, *labels in rows:
             copied = root / "music" / composer / f"{path.parent.name}-{path.name}"
             copied.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(path, copied)
             name = copied.relative_to(root).as_posix()
-            writer.writerow((name, period.get(composer, "Romantic"), ensemble, kind))
+            writer.writerow((name, period.get(composer, "Romantic"), *labels))
     with Project(root) as project:
         report = project.ingest(root / "music")
         project.catalog.label_csv(table)

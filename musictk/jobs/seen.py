@@ -1,0 +1,42 @@
+"""The pieces that a run was trained on: its own, and those of the run that it started from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from musictk import builtin
+from musictk.catalog import Catalog, FileSketch, PieceInfo
+from musictk.catalog.leaks import find_leaks
+from musictk.jobs.sources import settings_of
+
+
+def seen_pieces(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[int]:
+    """Those of `pieces` that a run, or one it was fine-tuned from, was trained on.
+
+    Near-duplicates of these pieces count as seen, too. Raises MusictkError if the sketches of the
+    built-in model's training pieces are damaged.
+    """
+    files: set[int] = set()
+    name: str | None = run
+    while name is not None:
+        config = settings_of(catalog, name)
+        if name == builtin.NAME:
+            files |= seen_by_builtin(catalog)
+        else:
+            spans = catalog.spans_at(config.shards.get("train", ""))
+            files |= {span.file_id for span in spans if not span.skipped}
+        name = config.start
+    clusters = {piece.cluster for piece in pieces.values() if piece.id in files} - {None}
+    return files | {piece.id for piece in pieces.values() if piece.cluster in clusters}
+
+
+def seen_by_builtin(catalog: Catalog) -> set[int]:
+    """The files that are near-duplicates of pieces that the built-in model was trained on."""
+    trained = [
+        FileSketch(file_id=-1, sha256="", kind="midi", data=sketch, split=builtin.NAME)
+        for sketch in builtin.training_sketches()
+    ]
+    ours = [replace(sketch, split="") for sketch in catalog.sketches()]
+    pairs = find_leaks([*trained, *ours])
+    return {sketch.file_id for pair in pairs for sketch in pair} - {-1}

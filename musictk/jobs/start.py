@@ -1,0 +1,73 @@
+"""What the weights of a new run start from: a run that is named, the built-in model, or random."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from musictk import builtin
+from musictk.catalog import Catalog
+from musictk.config import build, plain
+from musictk.jobs.config import RunConfig
+from musictk.jobs.merge import Notice, merge
+from musictk.jobs.seen import seen_by_builtin
+from musictk.jobs.sources import Source, run_source
+from musictk.model.network import NetworkConfig
+from musictk.plugin import registry
+
+SMALL = 2_000_000  # notes of a training split; with more, random weights learn as much
+
+
+def merge_from(
+    catalog: Catalog,
+    sources: Iterable[Source],
+    scratch: bool = False,
+    notice: Notice = lambda text: None,
+) -> RunConfig:
+    """The settings of all `sources`, see `merge`; and what the weights start from.
+
+    A run starts from the built-in model where nothing that is given contradicts it, unless
+    `scratch` is set, a preset is given, or the corpus is not small. A notice says so.
+    """
+    given = list(sources)
+    config = merge(given, notice)
+    if scratch or not config.recipe or config.start is not None:
+        return config
+    base = run_source(catalog, builtin.NAME)
+    assert base.weights is not None
+    if not _fits(config, base.weights) or not _small(catalog, config):
+        return config
+    notice("starts from the built-in model; for random weights: --scratch")
+    valid = {piece.id for piece in catalog.pieces("valid")}
+    if seen := len(valid & seen_by_builtin(catalog)):
+        notice(
+            f"the built-in model was trained on {seen} of the {len(valid)} valid pieces:"
+            " losses on them are too low; runs compare leaves them out"
+        )
+    return merge([base, *given])
+
+
+def _small(catalog: Catalog, config: RunConfig) -> bool:
+    reads = registry().load("tokenizer", config.tokenizer).reads
+    return sum(piece.notes or 0 for piece in catalog.pieces("train", reads)) <= SMALL
+
+
+def _fits(config: RunConfig, builtin_settings: RunConfig) -> bool:
+    """Whether all settings that weights depend on are those of the built-in model, or open."""
+    own = builtin_settings
+    if (config.arch, config.tokenizer) != (own.arch, own.tokenizer):
+        return False
+    if config.size not in (None, own.size) or config.controls not in (None, own.controls):
+        return False
+    kinds = {"tokens": registry().load("tokenizer", own.tokenizer).Config, "network": NetworkConfig}
+    same = all(
+        _full(kind, getattr(config, group)) == _full(kind, getattr(own, group))
+        for group, kind in kinds.items()
+    )
+    return same and {**own.model, **config.model, "dropout": 0} == {**own.model, "dropout": 0}
+
+
+def _full(kind: Any, values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values with the defaults of all others."""
+    found: dict[str, Any] = plain(build(kind, values, kind.__name__))
+    return found
