@@ -24,6 +24,8 @@ run export --torchscript | tee torchscript.txt
 run sample --composer Bach --form AABA --runtime onnx -o onnx.mid
 run show out.mid -o out.png
 run show out.mid
+run sample --run built-in --composer Bach --form AABA -o built-in.wav
+run show built-in.mid -o built-in.png
 
 cat <<END
 
@@ -32,6 +34,8 @@ Done. In $PWD:
   out.mid        the same piece; open it in a DAW, the sections are markers
   out.png        its piano roll, coloured by section
   onnx.mid       another piece, sampled with the ONNX export
+  built-in.wav   a piece of the model that comes with musictk, trained for longer on more music;
+                 built-in.mid and built-in.png show it
   exports/       the exported models; their speeds:
 $(grep -hv '^$' onnx.txt torchscript.txt | sed 's/^/    /')
 

@@ -78,6 +78,7 @@ def complete(
         ("catalog rejected --code c", ["corrupt"]),
         ("sample --run g", ["gpt-1"]),
         ("export --run f", ["first-try"]),
+        ("export --run b", ["built-in"]),
         ("runs show g", ["gpt-1"]),
         ("runs compare gpt-1 f", ["first-try"]),
         ("train --resume g", ["gpt-1"]),
