@@ -12,9 +12,10 @@ built-in model is used.
 How candidates are ranked. With a workspace, each measure of a candidate is compared with excerpts
 of its valid and test pieces, as long as the candidate and with the same composer and labels (of all
 composers where there are too few). The measures: the share of dissonant pairs, scale consistency,
-polyphony, notes per bar, pitch range, mean pitch, the entropy of the pitch classes of a bar, the
-similarity of the rhythms of the bars, the share of empty bars, how like the bar before a bar is,
-and the model's nats per token. That last one has a range as well: music that a model finds too
+polyphony, notes per bar, pitch range, mean pitch, also of the highest and the lowest bars, the
+entropy of the pitch classes of a bar, the similarity of the rhythms of the bars, the share of empty
+bars, how like the bar before a bar is, the share of notes that repeat one of the onset before, and
+the model's nats per token. That last one has a range as well: music that a model finds too
 likely repeats itself. A candidate has a penalty of
 
 - for each measure outside the central 80 % of human excerpts: how far outside, in widths of the
@@ -45,7 +46,7 @@ from tempfile import TemporaryDirectory
 from symusic.core import ScoreTick
 
 from benchmarks.box import excerpt
-from benchmarks.listen_measures import Human, Judge, Likelihood, Measured
+from benchmarks.listen_measures import SILENT, Human, Judge, Likelihood, Measured
 from benchmarks.listen_page import draw, table_text, write_page
 from benchmarks.listen_pieces import (
     FOLDER,
@@ -63,7 +64,7 @@ from musictk.files import write_bytes
 from musictk.jobs.bundles import ModelSource, open_source
 from musictk.jobs.given_music import tracks_with_notes
 from musictk.jobs.named_music import read_score
-from musictk.music import bars
+from musictk.music import bars, notes
 from musictk.rendering import midi
 from musictk.workspace import Workspace, here
 
@@ -123,7 +124,9 @@ def draw_candidates(flags: argparse.Namespace) -> None:
             ranked = sorted(
                 compose(chosen, Path(folder), flags, judge), key=lambda each: each.measured.penalty
             )
-            found = ranked[: flags.keep]
+            found = [each for each in ranked if each.measured.values][: flags.keep]
+            if not found:
+                raise MusictkError(f"every candidate of {piece.name} is silent")
             for each in found:
                 kept = flags.out / f"{piece.name}-{each.seed}.mid"
                 write_bytes(kept, each.path.read_bytes())
@@ -214,6 +217,8 @@ def measured(piece: Piece, score: ScoreTick, judge: Judge) -> tuple[Human, Measu
     if piece.rewritten is not None:
         first, last = piece.rewritten
         score = excerpt(score, first - 1, last - first + 1)
+    if not len(notes(score, drums=False)):
+        return Human(), SILENT
     human = judge.human(piece.labels, len(bars(score)) - 1)
     return human, judge.measure(score, piece.labels, human, whole=piece.rewritten is None)
 

@@ -21,13 +21,14 @@ from musictk.evaluation.reference import FILE, Reference, read_reference
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.evaluate import form as marked_form
 from musictk.jobs.originality import training_reference
-from musictk.music import notes
+from musictk.music import bars, notes
 from musictk.rendering.midi import sections
 from musictk.runtime import Runtime
 from musictk.workspace import Workspace
 
 FURTHER = ("mean pitch", "entropy of a bar (H1)", "groove similarity", "empty bars")
-BESIDE, NATS = "bar like the one before", "nats per token"
+BESIDE, REPEATED, NATS = "bar like the one before", "repeated notes", "nats per token"
+REGISTER = ("mean pitch of low bars", "mean pitch of high bars")  # 10th and 90th percentile of bars
 EXCERPTS, LEAST = 4, 10  # of a held-out piece, at most; of a composer, or all composers are used
 FARTHEST = 3.0  # widths of the human range: what is farther counts no more
 FAULT, UNLIKE, COPIED = 0.5, 0.5, 2.0  # what each of the other faults adds
@@ -72,6 +73,9 @@ class Measured:
     faults: tuple[str, ...]
     penalty: float
     form: tuple[float, float] | None = None  # A–A and A–B
+
+
+SILENT = Measured({}, ("silent",), float("inf"))
 
 
 class Likelihood:
@@ -147,7 +151,9 @@ class Judge:
         """The measures that are compared with those of human music."""
         found = features(score)
         values = {name: float(np.asarray(found[name])) for name in (*REQUIRED, *FURTHER)}
+        values |= dict(zip(REGISTER, registers(score), strict=True))
         values[BESIDE] = float(np.nan_to_num(similarity_curve(score, 1)[0]))
+        values[REPEATED] = repeated(score)
         values[NATS] = self.likelihood(score, labels)
         return values
 
@@ -202,6 +208,27 @@ class Judge:
                 return training_reference(catalog, self.workspace)
             except MusictkError:
                 return None
+
+
+def registers(score: ScoreTick) -> tuple[float, float]:
+    """The 10th and the 90th percentile of the mean pitch of bars, of those in which notes begin.
+
+    A piece whose sections are in two registers can have an ordinary mean pitch.
+    """
+    found, edges = notes(score, drums=False), bars(score)
+    bar = np.searchsorted(edges, found.start, "right") - 1
+    counts = np.bincount(bar, minlength=len(edges))
+    means = np.bincount(bar, found.pitch, len(edges))[counts > 0] / counts[counts > 0]
+    low, high = central_range(means)
+    return low, high
+
+
+def repeated(score: ScoreTick) -> float:
+    """The share of notes whose pitch also began at the onset before."""
+    found = notes(score, drums=False)
+    ticks, onset = np.unique(found.start, return_inverse=True)
+    keys = onset.reshape(-1) * 128 + found.pitch
+    return float(np.isin(keys - 128, keys).mean()) if len(ticks) else 0.0
 
 
 def _has(info: PieceInfo, labels: Mapping[str, str]) -> bool:

@@ -77,6 +77,27 @@ def write_page(folder: Path, shown: Sequence[Shown]) -> int:
     return size
 
 
+def faults(folder: Path) -> list[str]:
+    """Where the page and the files of a folder do not agree; [] if they do."""
+    text = (folder / PAGE).read_text("utf-8")
+    linked = set(LINKED.findall(text))
+    there = {path.name for path in folder.iterdir()} - {PAGE}
+    found = [f"the page has no {name}" for name in sorted(there - linked)]
+    found += [f"there is no {name}" for name in sorted(linked - there)]
+    for name, digest in DIGEST.findall(text):
+        path = folder / name
+        if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() != digest:
+            found.append(f"{name} has another sha256 than on the page")
+        found += [
+            f"{name} has no {suffix}"
+            for suffix in MADE
+            if path.with_suffix(suffix).name not in linked
+        ]
+    if sum((folder / name).stat().st_size for name in there) > LARGEST:
+        found.append("the files are too large")
+    return found
+
+
 def part_text(piece: Piece, seed: int, seconds: float, path: Path) -> str:
     """Title, command, picture, and links with the digest of the MIDI."""
     digest = hashlib.sha256(path.read_bytes()).hexdigest()

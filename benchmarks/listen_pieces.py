@@ -87,13 +87,14 @@ PIECES = (
         "Bach, a chorale",
         "Four voices: the label of the ensemble is `chorale`, not `keyboard`.",
         "--composer Bach --label ensemble=chorale --form AAB --bars 4"
-        f' --control "metre=4/4,tempo=80" {USUAL}',
+        f' --control "metre=4/4,tempo=80,lowest=E2,highest=G5" {USUAL}',
     ),
     Piece(
         "chopin-aba",
         "Chopin, ABA in triple time",
         "A ternary form of eight bars a section, in the metre and tempo of a waltz.",
-        f'--composer Chopin {KEYBOARD} --form "A8 B8 A8" --control "metre=3/4,tempo=132" {USUAL}',
+        f'--composer Chopin {KEYBOARD} --form "A8 B8 A8"'
+        f' --control "metre=3/4,tempo=132,lowest=C2,highest=C6" {USUAL}',
     ),
     Piece(
         "chopin-chords",
@@ -135,7 +136,7 @@ PIECES = (
         "The melody is the upper part of Petzold's menuet (BWV Anh. 114); the model wrote the"
         " part beside it.",
         "--accompany docs/listen/menuet-accompaniment-melody.mid --composer Bach"
-        f" {KEYBOARD} {USUAL}",
+        f' {KEYBOARD} --control "lowest=C2,highest=D4,polyphony=2" {USUAL}',
         melody=(MENUET, 1),
     ),
 )
