@@ -20,7 +20,8 @@ likely repeats itself. A candidate has a penalty of
 
 - for each measure outside the central 80 % of human excerpts: how far outside, in widths of the
   range, at most 3
-- a half if it does not begin on the tonic, does not end on it, or its last bar is incomplete
+- a half, times the share of human pieces that do, for each of: it does not begin on the tonic, does
+  not end on it, its last bar is incomplete
 - a half if equal sections of its form are hardly more alike than different ones
 - 2 if it shares more with the training pieces than 95 % of human pieces of its length do
 - and a tenth of the distances from the human medians, which decides among what is in all ranges.
@@ -97,7 +98,9 @@ def parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--bundle", type=Path, help="by default the built-in model")
     common.add_argument("--workspace", type=Path, help="has the held-out pieces to compare with")
-    common.add_argument("--only", default="", metavar="NAMES", help="separated by commas")
+    common.add_argument(
+        "--only", default="", metavar="NAMES", help="of pieces; no others are written"
+    )
     common.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     root = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     actions = root.add_subparsers(dest="action", required=True)

@@ -30,6 +30,7 @@ FURTHER = ("mean pitch", "entropy of a bar (H1)", "groove similarity", "empty ba
 BESIDE, REPEATED, NATS = "bar like the one before", "repeated notes", "nats per token"
 REGISTER = ("mean pitch of low bars", "mean pitch of high bars")  # 10th and 90th percentile of bars
 EXCERPTS, LEAST = 4, 10  # of a held-out piece, at most; of a composer, or all composers are used
+COPIES = "copies more than human music"
 FARTHEST = 3.0  # widths of the human range: what is farther counts no more
 FAULT, UNLIKE, COPIED = 0.5, 0.5, 2.0  # what each of the other faults adds
 MIDDLE = 0.1  # weight of the distance from the median, which decides among pieces in the range
@@ -61,6 +62,7 @@ class Human:
     """Held-out music to compare with."""
 
     ranges: Mapping[str, Range] = field(default_factory=dict)
+    ends: Values = field(default_factory=dict)  # shares of the pieces: how they begin and end
     excerpts: int = 0
     whose: str = ""  # a composer, or "all composers"
 
@@ -73,6 +75,7 @@ class Measured:
     faults: tuple[str, ...]
     penalty: float
     form: tuple[float, float] | None = None  # A–A and A–B
+    ends: Values = field(default_factory=dict)  # of a whole piece: 1 or 0 each
 
 
 SILENT = Measured({}, ("silent",), float("inf"))
@@ -135,7 +138,7 @@ class Judge:
                 chosen = [each for each in pieces if _has(each, wanted)]
                 found = list(self._values(corpus, chosen, labels, length))
                 if len(found) >= LEAST:
-                    return Human(_ranges(found), len(found), whose)
+                    return Human(_ranges(found), _ends(corpus, chosen), len(found), whose)
         return Human()
 
     def _values(
@@ -143,7 +146,7 @@ class Judge:
     ) -> Iterator[Values]:
         for info in pieces:
             score = corpus.load(info)
-            if not isinstance(score, str):
+            if not isinstance(score, str) and len(notes(score, drums=False)):
                 for part in excerpts(score, length, EXCERPTS):
                     yield self.values(part, labels)
 
@@ -170,16 +173,18 @@ class Judge:
             for name, each in known.items()
         ]
         penalty = sum(distances.values()) + MIDDLE * float(np.sum(middle))
-        missing = [name for name, value in ends(score).items() if not value] if whole else []
+        own = ends(score) if whole else {}
+        missing = [name for name, value in own.items() if not value]
+        penalty += FAULT * sum(human.ends.get(name, 1.0) for name in missing)
         form = self._form(score) if whole else None
         if form is not None and not form[0] - form[1] >= ALIKE:
             faults.append("A–A like A–B")
             penalty += UNLIKE
         if self._copies(score):
-            faults.append("copies more than human music")
+            faults.append(COPIES)
             penalty += COPIED
         faults += [f"not: {name}" for name in missing]
-        return Measured(values, tuple(faults), penalty + FAULT * len(missing), form)
+        return Measured(values, tuple(faults), penalty, form, own)
 
     def _form(self, score: ScoreTick) -> tuple[float, float] | None:
         labels = [each.label.rstrip("'") for each in sections(score)]
@@ -235,6 +240,17 @@ def _has(info: PieceInfo, labels: Mapping[str, str]) -> bool:
     """Whether a piece has all these labels."""
     own = {**info.labels, "composer": info.composer or ""}
     return all(own.get(name) == label for name, label in labels.items())
+
+
+def _ends(corpus: Corpus, pieces: list[PieceInfo]) -> Values:
+    """The share of pieces that begin and end as `ends` describes."""
+    scores = [corpus.load(info) for info in pieces]
+    found = [
+        ends(score)
+        for score in scores
+        if not isinstance(score, str) and len(notes(score, drums=False))
+    ]
+    return {name: float(np.mean([each[name] for each in found])) for name in found[0]}
 
 
 def _ranges(found: list[Values]) -> dict[str, Range]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from symusic.core import ScoreTick
 
-from benchmarks.listen_measures import Human, Measured
+from benchmarks.listen_measures import COPIES, Human, Measured
 from benchmarks.listen_pieces import Piece
 from musictk.errors import MusictkError
 from musictk.files import write_bytes
@@ -125,7 +125,9 @@ def table_text(human: Human, measured: Measured) -> str:
         lines.append(f"| {name} | {value:.3g}{mark} | {said} |")
     for name, value in zip(("A–A", "A–B"), measured.form or (), strict=False):
         lines.append(f"| likeness of sections, {name} | {value:.2f} | |")
-    for fault in measured.faults:
-        if not fault[-1].isdigit():
-            lines.append(f"| {fault} | ✗ | |")
+    for name, value in measured.ends.items():
+        share = f"{human.ends[name]:.0%} of the pieces" if name in human.ends else ""
+        lines.append(f"| {name} | {'yes' if value else 'no'} | {share} |")
+    if COPIES in measured.faults:
+        lines.append(f"| {COPIES} | ✗ | |")
     return "\n".join(lines)
