@@ -98,9 +98,17 @@ def places_of(form: Form, before: int) -> Mapping[str, list[int]]:
 def column_of(controls: Controls, name: str) -> slice:
     """Where the parts of a control that users may choose are in a row of ids.
 
-    Raises UsageError for another name.
+    Raises UsageError for another name, or where the control's plugin is not installed.
     """
-    offered = [each.name for each in controls.made if not each.structural]
+    missing = controls.missing
+    if name in missing:
+        raise UsageError(
+            f"control {name!r} is of plugin {missing[name].plugin}, which is not installed",
+            "install it, or leave the control out",
+        )
+    offered = [
+        each.name for each in controls.made if not each.structural and each.name not in missing
+    ]
     if name not in offered:
         known = ", ".join(offered)
         raise UsageError(

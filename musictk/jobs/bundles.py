@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from musictk.catalog import Catalog
+from musictk.controls import missing_notice
 from musictk.errors import MusictkError, UsageError
 from musictk.files import open_regular
 from musictk.jobs.runs import status_of
@@ -58,7 +59,8 @@ def open_source(
     """Load the model of `source`; raises MusictkError with the command that makes it.
 
     With a `digest`, which the model files had when `made` was made, no others are loaded. `notice`
-    is called with the name of the export that is used if the run has several.
+    is called with the name of the export that is used if the run has several, and with the
+    controls whose plugins are not installed.
     """
     if source.bundle is not None:
         if source.run is not None:
@@ -79,6 +81,9 @@ def open_source(
             f"train the run again with its settings: musictk runs show {name}",
         )
     runtime = load(directory, chosen)
+    missing = missing_notice(runtime.manifest.controls.missing)
+    if missing and notice is not None:
+        notice(missing)
     return LoadedModel(name, None if source.bundle else name, directory, found, runtime)
 
 
