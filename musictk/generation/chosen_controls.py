@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from musictk.controls import Controls
 from musictk.errors import UsageError
-from musictk.generation.constraints import program_values
+from musictk.generation.constraints import PROGRAMS, program_values
 from musictk.generation.form import Form
 from musictk.tokens import Tokenizer
 
@@ -25,6 +25,11 @@ class ChosenControl(NamedTuple):
     where: str  # "": everywhere; the label of a section; bars from 1, such as "9-12" or "9"
     name: str
     value: str  # or the values of successive bars, such as "Am | F | C G | Am", repeated
+
+
+def are_conditions(chosen: Sequence[ChosenControl]) -> bool:
+    """Whether a model is conditioned on any of them; programs are only enforced."""
+    return any(one.name != PROGRAMS for one in chosen)
 
 
 def choose(
