@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from musictk.controls.arrangement import AFTER, BESIDE, MOST, REMAINING, ROLE
 from musictk.controls.contract import Control, Ids
-from musictk.errors import MusictkError
+from musictk.controls.missing import Layout, MissingControl, stand_in
+from musictk.errors import MusictkError, UnknownNameError
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
 from musictk.tokens.bar_table import BarTable
@@ -32,6 +33,8 @@ class Controls:
 
     names: tuple[str, ...] = ()
     sizes: tuple[tuple[int, ...], ...] = ()  # of each control, the ids of each part
+    # What a bundle kept of them, by name; bundles made before 0.2 have nothing.
+    layouts: Mapping[str, Layout] = field(default_factory=dict, compare=False)
 
     @staticmethod
     def available(tokenizer: Tokenizer, wanted: Sequence[str] | None = None) -> Controls:
@@ -54,19 +57,37 @@ class Controls:
 
     @cached_property
     def made(self) -> tuple[Control, ...]:
-        """The controls. Raises MusictkError where a plugin is missing or has changed."""
-        made = tuple(registry().load("control", name)() for name in self.names)
-        if Controls.of(made) != self:
-            changed = [
-                each.name
-                for each, sizes in zip(made, self.sizes, strict=True)
-                if Controls.of([each]).sizes != (sizes,)
-            ]
+        """The controls. One whose plugin is not installed has a stand-in without effect.
+
+        Raises MusictkError where a plugin has changed, or where it is missing and the bundle kept
+        nothing of it.
+        """
+        return tuple(map(self._make, self.names, self.sizes))
+
+    def _make(self, name: str, sizes: tuple[int, ...]) -> Control:
+        layout = self.layouts.get(name)
+        try:
+            control: Control = registry().load("control", name)()
+        except UnknownNameError:
+            if layout is None:
+                raise
+            return stand_in(name, sizes, layout)
+        width = control.features().shape[1]
+        if Controls.of([control]).sizes != (sizes,) or (layout and layout.features != width):
             raise MusictkError(
-                f"control {changed[0]!r} has other values than when the model was trained",
+                f"control {name!r} has other values than when the model was trained",
                 "install the version of its plugin that the model was trained with",
             )
-        return made
+        return control
+
+    @property
+    def missing(self) -> Mapping[str, Layout]:
+        """The controls whose plugins are not installed, by name."""
+        return {
+            each.name: self.layouts[each.name]
+            for each in self.made
+            if isinstance(each, MissingControl)
+        }
 
     @property
     def width(self) -> int:
@@ -146,15 +167,28 @@ class Controls:
     def plain(self) -> list[dict[str, Any]]:
         """JSON-able; `Controls.read` reads it back."""
         return [
-            {"name": name, "sizes": list(sizes)}
-            for name, sizes in zip(self.names, self.sizes, strict=True)
+            {"name": name, "sizes": list(sizes), **self._layout(control)._asdict()}
+            for name, sizes, control in zip(self.names, self.sizes, self.made, strict=True)
         ]
+
+    def _layout(self, control: Control) -> Layout:
+        """What to keep of a control; of a missing one, what was kept."""
+        if isinstance(control, MissingControl):
+            return self.layouts[control.name]
+        (offer,) = (each for each in registry().offers("control") if each.name == control.name)
+        return Layout(control.features().shape[1], offer.origin)
 
     @staticmethod
     def read(value: Sequence[Mapping[str, Any]]) -> Controls:
         """The inverse of `plain`."""
         return Controls(
-            tuple(each["name"] for each in value), tuple(tuple(each["sizes"]) for each in value)
+            tuple(each["name"] for each in value),
+            tuple(tuple(each["sizes"]) for each in value),
+            {
+                each["name"]: Layout(each["features"], each["plugin"])
+                for each in value
+                if "plugin" in each
+            },
         )
 
 

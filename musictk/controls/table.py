@@ -9,6 +9,7 @@ from safetensors.numpy import load_file, save_file
 
 from musictk.controls.controls import Controls
 from musictk.controls.measure import measure
+from musictk.controls.missing import require_installed
 from musictk.files import atomic, digest
 from musictk.tokens import Tokenizer
 from musictk.tokens.bar_table import BarTable
@@ -20,9 +21,15 @@ VERSION = 1  # increase it when the built-in controls measure differently
 def bar_table(tokenizer: Tokenizer, shard: Shard, controls: Controls) -> BarTable:
     """The bars of a shard's pieces, and the ids of their controls.
 
-    Read from the file beside the shard, which is written if it is missing or damaged.
+    Read from the file beside the shard, which is written if it is missing or damaged. Raises
+    MusictkError for a control whose plugin is not installed.
     """
-    kept = digest([VERSION, controls.plain()])
+    require_installed(controls.missing)
+    layout = [
+        {"name": name, "sizes": list(sizes)}
+        for name, sizes in zip(controls.names, controls.sizes, strict=True)
+    ]
+    kept = digest([VERSION, layout])
     path = shard.path.with_name(f"{shard.path.stem}.bars-{kept}.safetensors")
     try:
         arrays = load_file(path)

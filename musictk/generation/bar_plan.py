@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
 from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +15,9 @@ from numpy.typing import NDArray
 from musictk.controls import Bounds, Control, Controls
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
-from musictk.generation.chosen_controls import (
-    ChosenControl,
-    choose,
-    choose_programs,
-    column_of,
-    places_of,
-)
+from musictk.generation.chosen_controls import choose, choose_programs, column_of, places_of
 from musictk.generation.constraints import PROGRAMS
-from musictk.generation.form import Form
+from musictk.generation.request import PieceRequest
 from musictk.tokens import METRE, PITCH, Tokenizer
 
 Ids = NDArray[np.uint8]
@@ -163,64 +158,67 @@ class BarPlan:
         return allowed(self.tokenizer, ids)
 
 
-def plan_bars(
-    controls: Controls,
-    tokenizer: Tokenizer,
-    form: Form,
-    chosen: Sequence[ChosenControl],
-    prompt: Ids,
-    theme: bool,
-    known: bool,
-    after: Ids | None = None,
-    beside: Ids | None = None,
-    kept: Mapping[str, Ids] = MappingProxyType({}),
-    strict: bool = False,
-    following: int = 0,
-) -> BarPlan:
-    """The plan of a piece, from the facts of given bars.
+class GivenFacts(NamedTuple):
+    """What is measured in the bars that are given: the ids (…, S) of each."""
 
-    `prompt` (P, S): of its own bars; `after`: of those that follow; `beside`: of those of another
-    part, which is given from the prompt's first bar on.
-    `theme`: the prompt is the first section of the form, not a section before it. `known`: the
-    piece ends with the form, or `following` bars after those of `after`. `kept` are facts (bars,
-    parts) of the music that is rewritten, which the new bars keep unless another is chosen. Raises
-    UsageError for a control, value or place that does not exist, and for limits that leave nothing
-    to write.
+    before: Ids  # (P, S) of the prompt
+    after: Ids | None = None  # (A, S) of the bars that follow the piece
+    beside: Ids | None = None  # (G, S) of another part, which is given from the prompt's first bar
+    # By name, (bars, parts) of the music that is rewritten: the new bars keep these facts.
+    kept: Mapping[str, Ids] = MappingProxyType({})
+
+
+def plan_bars(
+    controls: Controls, tokenizer: Tokenizer, request: PieceRequest, given: GivenFacts
+) -> BarPlan:
+    """The plan of a piece, from the facts of the given bars.
+
+    Facts that are kept give way to what the user chose. Raises UsageError for a control, value or
+    place that does not exist, and for limits that leave nothing to write.
     """
-    before = 0 if theme else len(prompt)
+    form, prompt, after, beside = request.plan(), given.before, given.after, given.beside
+    before = 0 if request.theme else len(prompt)
     end = before + form.bars
     total = end + (0 if after is None else len(after))
+    known = request.planned or not request.sampling.max_tokens  # whether its end is
     ids = np.zeros((max(total, 1), controls.width), np.uint8)
     ids[: len(prompt)] = prompt[:total]
     if after is not None:
         ids[end:] = after
     for control, columns in zip(controls.made, controls.columns.values(), strict=True):
-        planned = control.planned(total + following, known)
+        planned = control.planned(total + request.following, known)
         if planned is not None:
             ids[:, columns] = planned[: len(ids)]
-    kept = {**({} if beside is None else _metres(controls, beside[before:], form.bars)), **kept}
+    kept = {} if beside is None else _metres(controls, beside[before:], form.bars)
+    kept.update(given.kept)
     limits = np.zeros_like(ids)
     for name, facts in kept.items():
         limits[len(prompt) : end, column_of(controls, name)] = facts[: end - len(prompt)]
-    places, instruments = places_of(form, before), [c for c in chosen if c.name == PROGRAMS]
-    chosen = [one for one in chosen if one.name != PROGRAMS]
+    places = places_of(form, before)
+    instruments = [one for one in request.controls if one.name == PROGRAMS]
+    chosen = [one for one in request.controls if one.name != PROGRAMS]
     choose(controls, limits[:end], chosen, places, before)
     programs = choose_programs(tokenizer, end, instruments, places, before)
-    limits[: len(prompt)] = 0
-    for control, columns in zip(controls.made, controls.columns.values(), strict=True):
-        if limits[:, columns].any():
-            rows = np.concatenate([ids[: len(prompt), columns], limits[len(prompt) :, columns]])
-            limits[len(prompt) :, columns] = control.complete(rows, len(prompt))[len(prompt) :]
+    _complete(controls, ids, limits, len(prompt))
     np.copyto(ids, limits, where=limits > 0)
     if after is not None and len(after):
         _describe_infill(controls, ids, len(prompt), end)
     names = frozenset((*kept, *(one.name for one in chosen)))
-    ends = known and not (following or (after is not None and len(after))) and bool(controls)
-    given = ids[:0] if beside is None else _described(controls, beside)
-    last = end if ends else None
-    plan = BarPlan(controls, tokenizer, ids, limits, names, given, strict, last, programs)
+    ends = known and total == end and not request.following and bool(controls)
+    part = ids[:0] if beside is None else _described(controls, beside)
+    strict, last = request.sampling.strict, end if ends else None
+    plan = BarPlan(controls, tokenizer, ids, limits, names, part, strict, last, programs)
     plan.check(len(prompt))
     return plan
+
+
+def _complete(controls: Controls, ids: Ids, limits: Ids, given: int) -> None:
+    """Complete what is chosen for the bars after the `given` ones, in place."""
+    limits[:given] = 0
+    for control, columns in zip(controls.made, controls.columns.values(), strict=True):
+        if limits[:, columns].any():
+            rows = np.concatenate([ids[:given, columns], limits[given:, columns]])
+            limits[given:, columns] = control.complete(rows, given)[given:]
 
 
 def _within(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

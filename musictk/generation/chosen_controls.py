@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from musictk.controls import Controls
 from musictk.errors import UsageError
-from musictk.generation.constraints import program_values
+from musictk.generation.constraints import PROGRAMS, program_values
 from musictk.generation.form import Form
 from musictk.tokens import Tokenizer
 
@@ -25,6 +25,11 @@ class ChosenControl(NamedTuple):
     where: str  # "": everywhere; the label of a section; bars from 1, such as "9-12" or "9"
     name: str
     value: str  # or the values of successive bars, such as "Am | F | C G | Am", repeated
+
+
+def are_conditions(chosen: Sequence[ChosenControl]) -> bool:
+    """Whether a model is conditioned on any of them; programs are only enforced."""
+    return any(one.name != PROGRAMS for one in chosen)
 
 
 def choose(
@@ -98,9 +103,17 @@ def places_of(form: Form, before: int) -> Mapping[str, list[int]]:
 def column_of(controls: Controls, name: str) -> slice:
     """Where the parts of a control that users may choose are in a row of ids.
 
-    Raises UsageError for another name.
+    Raises UsageError for another name, or where the control's plugin is not installed.
     """
-    offered = [each.name for each in controls.made if not each.structural]
+    missing = controls.missing
+    if name in missing:
+        raise UsageError(
+            f"control {name!r} is of plugin {missing[name].plugin}, which is not installed",
+            "install it, or leave the control out",
+        )
+    offered = [
+        each.name for each in controls.made if not each.structural and each.name not in missing
+    ]
     if name not in offered:
         known = ", ".join(offered)
         raise UsageError(

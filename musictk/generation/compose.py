@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from musictk.controls import Controls, measure
 from musictk.errors import UsageError
-from musictk.generation.bar_plan import BarPlan, plan_bars
+from musictk.generation.bar_plan import BarPlan, GivenFacts, plan_bars
 from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise, nats
-from musictk.generation.form import Form
 from musictk.generation.keep import HARMONIC, HARMONY, RHYTHM
 from musictk.generation.opening import Notice, Opening
 from musictk.generation.request import PieceRequest, from_prompt
@@ -145,7 +144,7 @@ class _Batch:
         theme, positions = request.theme > 0, request.positions
         opening = Opening(self.prompt, request.whole, theme, self.after, positions, kept)
         plan, sampling, limit = request.plan(), request.sampling, request.bar_limit
-        bar_plan = self._bar_plan(runtime.manifest, tokenizer, plan)
+        bar_plan = self._bar_plan(runtime.manifest.controls, tokenizer)
         self.drafts = [
             Draft(tokenizer, plan, bar_plan, opening, sampling, limit, Noise(request.seed, row))
             for row in rows
@@ -155,33 +154,18 @@ class _Batch:
             runtime, tokenizer, request, capacity, self.drafts, bar_plan, self.beside
         )
 
-    def _bar_plan(self, manifest: Manifest, tokenizer: Tokenizer, plan: Form) -> BarPlan:
+    def _bar_plan(self, controls: Controls, tokenizer: Tokenizer) -> BarPlan:
         """The controls of each bar: as measured in the prompt, as chosen after it."""
-        request, controls = self.request, manifest.controls
-        given = measure(tokenizer, self.prompt, controls).ids
+        before = measure(tokenizer, self.prompt, controls).ids
         # A tempo that is set before the music after the piece holds there too.
         around = np.concatenate([self.prompt, self.after])
-        after = measure(tokenizer, around, controls).ids[len(given) :]
+        after = measure(tokenizer, around, controls).ids[len(before) :]
         beside = None
         if self.beside is not None:
             beside = measure(tokenizer, self.beside, controls).ids
-        known = request.planned or not request.sampling.max_tokens
-        theme = request.theme > 0
-        kept = self._harmony(tokenizer, controls) if request.keep == HARMONY else {}
-        return plan_bars(
-            controls,
-            tokenizer,
-            plan,
-            request.controls,
-            given,
-            theme,
-            known,
-            after,
-            beside,
-            kept,
-            request.sampling.strict,
-            request.following,
-        )
+        kept = self._harmony(tokenizer, controls) if self.request.keep == HARMONY else {}
+        given = GivenFacts(before, after, beside, kept)
+        return plan_bars(controls, tokenizer, self.request, given)
 
     def _harmony(self, tokenizer: Tokenizer, controls: Controls) -> dict[str, NDArray[np.uint8]]:
         """The key and the chords of the bars that are rewritten, measured among their bars."""

@@ -7,14 +7,13 @@ one, after a few notes. Such a position is not written: the theme is followed ag
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens import PITCH, Frames, Parser, Tokenizer
-
-_MOVES = ("Position", "TimeShift")  # tokens that lead to another time, as MidiTok names them
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,14 +24,46 @@ class NoteCounts:
     moves: NDArray[np.bool_]  # (V,) whether it only leads to another time
 
     @staticmethod
+    @lru_cache(maxsize=1)
     def of(tokenizer: Tokenizer) -> NoteCounts | None:
-        """None for frames, and where tokens do not state pitches."""
+        """None for frames, and where tokens do not state pitches.
+
+        Where the grammar does not say when notes begin, no token leads to another time.
+        """
         pitch = tokenizer.attributes().get(PITCH)
         if pitch is None or isinstance(tokenizer.space, Frames):
             return None
         begun = pitch.states.sum(axis=1).astype(np.int64)
-        moves = np.array([name.startswith(_MOVES) for name in tokenizer.names()])
-        return NoteCounts(begun, moves & (begun == 0))
+        return NoteCounts(begun, _moves(tokenizer) & (begun == 0))
+
+
+def _moves(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+    """(V,) the tokens after which the next note begins at another time than before them.
+
+    Tried at the beginning of a bar, and at a later time: a token may lead to the beginning.
+    """
+    grammar = tokenizer.grammar()
+    found: NDArray[np.bool_] = np.zeros(len(tokenizer.names()), bool)
+    if grammar is None:
+        return found
+    parser = grammar.parser()
+    parser.advance(int(parser.allowed().argmax()))
+    found |= _moves_from(parser, len(found))
+    if found.any():
+        parser.advance(int(found.argmax()))
+        found |= _moves_from(parser, len(found))
+    return found
+
+
+def _moves_from(parser: Parser, size: int) -> NDArray[np.bool_]:
+    """(V,) those that do so in one state."""
+    here, found = parser.texture(), np.zeros(size, bool)
+    for token in range(size if here is not None else 0):
+        after = parser.fork()
+        after.advance(token)
+        there = after.texture()
+        found[token] = here is not None and there is not None and there.time != here.time
+    return found
 
 
 class TokenFloor:

@@ -120,7 +120,8 @@ def resolve_sampling(
     """The options that were `given`, else those `saved` with the model, else the defaults.
 
     If bars or a form are `planned`, they define where the piece ends, and the model's saved
-    `max_tokens` is ignored. If bars are `controlled`, guidance defaults to CONTROL_GUIDANCE.
+    `max_tokens` is ignored. If the model is conditioned on bars that are `controlled`, guidance
+    defaults to CONTROL_GUIDANCE.
     """
     kept = {key: value for key, value in saved.items() if not (planned and key == "max_tokens")}
     usual = {"guidance": CONTROL_GUIDANCE} if controlled else {}

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from musictk import builtin
 from musictk.catalog import Catalog
+from musictk.controls import missing_notice
 from musictk.errors import MusictkError, UsageError
 from musictk.files import open_regular
 from musictk.jobs.runs import status_of
@@ -77,8 +78,8 @@ def open_source(
     """Load the model of `source`; raises MusictkError with the command that makes it.
 
     With a `digest`, which the model files had when `made` was made, no others are loaded. `notice`
-    is called with the name of the export that is used if the run has several, and where there is no
-    run, so that the built-in model is used.
+    is called with the name of the export that is used if the run has several, with the controls
+    whose plugins are not installed, and where there is no run, so that the built-in model is used.
     """
     if source.bundle is not None:
         if source.run is not None:
@@ -102,6 +103,9 @@ def open_source(
         )
     with _reinstalling(name):
         runtime = load(directory, chosen)
+    missing = missing_notice(runtime.manifest.controls.missing)
+    if missing and notice is not None:
+        notice(missing)
     run = None if source.bundle or name == builtin.NAME else name
     named = replace(source, run=None if source.bundle else name, runtime=runtime.name)
     return LoadedModel(name, run, named, directory, found, runtime)

@@ -52,7 +52,8 @@ def recompose(
     row = catalog.sample(sample_id)
     stored = StoredSample.read(row)
     made = stored.request
-    opened = open_source(catalog, workspace, stored.source)
+    notice = None if listener is None else listener.notice
+    opened = open_source(catalog, workspace, stored.source, notice=notice)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
     require_music(tokenizer)

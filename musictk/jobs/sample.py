@@ -13,6 +13,7 @@ from pathlib import Path
 from musictk import builtin
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
+from musictk.generation.chosen_controls import are_conditions
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
@@ -180,7 +181,8 @@ def _check(asked: SampleRequest, strict: frozenset[str]) -> None:
 def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
     """The options that were set, else the model's saved defaults."""
     planned = bool(asked.form.strip() or asked.bars)
-    return resolve_sampling(manifest.sampling, asked.options, planned, bool(asked.controls))
+    controlled = are_conditions(asked.controls)
+    return resolve_sampling(manifest.sampling, asked.options, planned, controlled)
 
 
 def _prompt(

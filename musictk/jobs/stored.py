@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.config import build
+from musictk.controls import missing_notice
 from musictk.files import require_writable
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
@@ -67,11 +68,12 @@ class StoredSample:
         check_name(out, opened.runtime.manifest.make_tokenizer())
         require_writable(path)
         made = remake(opened.runtime)
+        missing = missing_notice(opened.runtime.manifest.controls.missing)
         written = deliver(path, made.write)
         file = SampleFile(row.id, written.path, made.composition, opened.name, made.rewritten)
         return SampleBatch(
             (file,),
             moved=() if written.error is None else (written.error,),
             folded=folded(opened.runtime, self.request),
-            notices=written.notices,
+            notices=(*([missing] if missing else []), *written.notices),
         )

@@ -8,6 +8,7 @@ import pytest
 from mido import MidiFile
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
+from musictk.catalog import Catalog
 from musictk.keys import KEYS, scale
 from tests.cli.conftest import EXAMPLES
 from tests.cli.shell import Shell
@@ -76,6 +77,16 @@ def test_tracks_have_the_names_of_instruments_and_drums_channel_10(ensemble: She
     assert channels["Drums"] == {9}
     assert len(channels["Cello"]) == 1
     assert 9 not in channels["Cello"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "guidance"), [("programs=violin", 1.5), ("programs=violin, density=2", 4.0)]
+)
+def test_programs_do_not_change_the_guidance(ensemble: Shell, asked: str, guidance: float) -> None:
+    ensemble("sample", "--form", "A", "--bars", "1", "--section", f"A: {asked}", "-o", "one.mid")
+    with Catalog.open(f"sqlite:///{ensemble.directory}/catalog.db", ensemble.directory) as catalog:
+        newest = max(catalog.samples(), key=lambda sample: sample.id)
+    assert newest.request["sampling"]["guidance"] == guidance
 
 
 def test_an_unknown_instrument_is_named(ensemble: Shell) -> None:

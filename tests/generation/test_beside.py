@@ -17,12 +17,11 @@ from musictk.controls.part_table import encode_bars
 from musictk.controls.parts import two_parts
 from musictk.errors import UsageError
 from musictk.export import export_onnx, export_torchscript
-from musictk.generation.bar_plan import plan_bars
+from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.compose import Composition, compose
 from musictk.generation.context import Ahead, Contexts, Key, NewContext
 from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise
-from musictk.generation.form import parse
 from musictk.generation.opening import Opening
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.row_contexts import RowContexts
@@ -157,11 +156,12 @@ def logits_of(
     own, prompt = tokenizer(name), part[:begin]
     controls = model.manifest.controls
     facts, before = (measure(own, each, controls).ids for each in (given, prompt))
-    form = parse("A", 3 - len(before))
-    plan = plan_bars(controls, own, form, (), before, False, True, beside=facts)
     sampling = Sampling(guidance=1.0)
-    draft = Draft(own, form, plan, Opening(prompt, whole=True), sampling, 10_000, Noise(0, 0))
-    request = PieceRequest(sampling=sampling)
+    request = PieceRequest(bars=3 - len(before), sampling=sampling)
+    plan = plan_bars(controls, own, request, GivenFacts(before, beside=facts))
+    draft = Draft(
+        own, request.plan(), plan, Opening(prompt, whole=True), sampling, 10_000, Noise(0, 0)
+    )
     contexts = RowContexts(model, own, request, 512, [draft], plan, given)
     contexts.begin()
     for position in part[begin:]:

@@ -9,12 +9,12 @@ import pytest
 
 from musictk.controls import Controls
 from musictk.errors import UsageError
-from musictk.generation.bar_plan import plan_bars
+from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.constraints import Fixed, Steady, constraints
 from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise
-from musictk.generation.form import parse
 from musictk.generation.opening import Opening
+from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import Sampling, options
 from musictk.tokens import Attribute
 
@@ -75,9 +75,9 @@ def test_metre_is_a_constraint_if_tokens_have_it(name: str, metre: str, kinds: l
 def test_properties_of_a_draft_do_not_change_it() -> None:
     made = tokenizer("events")
     opening = Opening(NOTHING)
-    form, no_bars = parse("AB", 2), np.zeros((0, 0), np.uint8)
-    bars = plan_bars(Controls(), made, form, (), no_bars, theme=False, known=True)
-    draft = Draft(made, form, bars, opening, Sampling(), limit=8, noise=Noise(0, 0))
+    request = PieceRequest(form="AB", bars=2)
+    bars = plan_bars(Controls(), made, request, GivenFacts(np.zeros((0, 0), np.uint8)))
+    draft = Draft(made, request.plan(), bars, opening, Sampling(), limit=8, noise=Noise(0, 0))
     first = next(token for token in range(64) if len(made.bar_starts(np.array([token]))))
     draft.begin_bar(first)
     draft.write(first, None)

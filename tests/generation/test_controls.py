@@ -10,10 +10,9 @@ from symusic.core import ScoreTick
 
 from musictk.controls import Bars, Controls
 from musictk.errors import UnknownNameError, UsageError
-from musictk.generation.bar_plan import BarPlan, plan_bars
+from musictk.generation.bar_plan import BarPlan, GivenFacts, plan_bars
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose
-from musictk.generation.form import parse
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import options
 
@@ -38,8 +37,9 @@ def plan(controls: list[tuple[str, str, str]], form: str = "AABA", prompt: int =
     made = tokenizer("remi")
     layout = Controls.available(made)
     given = np.ones((prompt, layout.width), np.uint8)
-    chosen = [ChosenControl(*each) for each in controls]
-    return plan_bars(layout, made, parse(form, 2), chosen, given, theme=False, known=True)
+    chosen = tuple(ChosenControl(*each) for each in controls)
+    request = PieceRequest(form=form, bars=2, controls=chosen)
+    return plan_bars(layout, made, request, GivenFacts(given))
 
 
 def words(bars: BarPlan, name: str) -> list[Any]:

@@ -11,6 +11,7 @@ from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from musictk.controls import Bars
 from musictk.generation.compose import Composition, compose
+from musictk.generation.note_floor import NoteCounts
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.spans import Span
 
@@ -83,3 +84,19 @@ def test_a_density_that_was_chosen_is_not_changed() -> None:
     sparse = write("remi", controlled, controls=[["A", "density", "1"]], **asked)
     theme, back = zip(*(notes_of_bars("remi", piece) for piece in sparse), strict=True)
     assert (2 * np.concatenate(back) < np.concatenate(theme)).any()
+
+
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_tokens_may_have_any_names(name: str) -> None:
+    class Unnamed(type(tokenizer(name))):  # type: ignore[misc]
+        def names(self) -> list[str]:
+            return [f"Token_{index}" for index in range(self.space.size)]
+
+    made = tokenizer(name)
+    named, unnamed = NoteCounts.of(made), NoteCounts.of(Unnamed(made.config))
+    assert named is not None
+    assert unnamed is not None
+    assert np.array_equal(named.moves, unnamed.moves)
+    kinds = [each.partition("_")[0] for each in made.names()]
+    moving = {kind for kind, moves in zip(kinds, named.moves, strict=True) if moves}
+    assert moving == {"remi": {"Bar", "Position", "Rest"}, "events": {"Bar", "TimeShift"}}[name]
