@@ -109,7 +109,8 @@ class BarPlan:
 
     def _place(self, bar: int) -> int:
         """The row of a bar; later bars are as the last one."""
-        return min(max(bar, 0), len(self.limits) - 1)
+        last = len(self.limits) - 1  # of every token: no call of `min` or `max`
+        return bar if 0 <= bar <= last else last if bar > last else 0
 
     @cached_property
     def _own_masks(self) -> dict[tuple[str, int], Mask | None]:
@@ -118,17 +119,21 @@ class BarPlan:
     @cached_property
     def _bounds(self) -> list[Bounds]:
         """Of each bar."""
-        columns = self.controls.columns.values()
-        found = []
+        made: dict[bytes, Bounds] = {}  # many bars are alike
         for row in self.limits:
-            own = [
-                control.bounds(row[where])
-                for control, where in zip(self.controls.made, columns, strict=True)
-                if row[where].any()
-            ]
-            notes = _within([(0.0, inf), *(each.notes for each in own)])
-            found.append(Bounds(notes, _within([(0.0, inf), *(each.voices for each in own)])))
-        return found
+            if row.tobytes() not in made:
+                made[row.tobytes()] = self._bounds_of(row)
+        return [made[row.tobytes()] for row in self.limits]
+
+    def _bounds_of(self, ids: Ids) -> Bounds:
+        columns = self.controls.columns.values()
+        own = [
+            control.bounds(ids[where])
+            for control, where in zip(self.controls.made, columns, strict=True)
+            if ids[where].any()
+        ]
+        notes = _within([(0.0, inf), *(each.notes for each in own)])
+        return Bounds(notes, _within([(0.0, inf), *(each.voices for each in own)]))
 
     @cached_property
     def _masks(self) -> list[Mask | None]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import nextafter
 from typing import Any
 
 import numpy as np
@@ -63,6 +64,15 @@ def sample_tokens(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.in
     # Strictly between 0 and the total: an id of weight 0 is never drawn, however u is rounded.
     mark = np.minimum(uniform * total, np.nextafter(total, 0))
     return np.asarray(np.argmax(cumulated > mark[:, None], axis=1), np.int64)
+
+
+def sample_token(logits: Logits, uniform: float) -> int:
+    """One row of `sample_tokens`, (V,) logits, in less time; exactly the same id."""
+    cumulated = np.exp(logits - logits.max()).cumsum(dtype=np.float64)
+    total = float(cumulated[-1])
+    _demand_finite(cumulated[-1:])
+    mark = min(uniform * total, nextafter(total, 0.0))
+    return int(cumulated.searchsorted(mark, "right"))
 
 
 def sample_frames(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.uint8]:

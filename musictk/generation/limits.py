@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,13 +14,22 @@ from musictk.generation.constraints import Constraint, constraints
 from musictk.generation.ending import Ending
 from musictk.generation.sampling import Sampling
 from musictk.generation.tempo import BarTempo
-from musictk.generation.texture import FREE, breaks
+from musictk.generation.texture import FREE
 from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
 Mask = NDArray[np.bool_]
 
 _LONGEST = 5  # bars into which a note may last
 _NO_METRE = Attribute((), np.zeros((0, 0), bool))
+
+
+class BoundsOfBar(NamedTuple):
+    """What is enforced of the notes of a bar, and of those that follow it."""
+
+    here: Bounds
+    later: Bounds  # of the next bar
+    most: float  # notes that may last into the bars after it
+    free: bool  # nothing is enforced, in this bar and in the next
 
 
 class Limits:
@@ -38,6 +47,10 @@ class Limits:
         self._left: dict[tuple[int, float], float] = {}  # quarter notes to the end of the piece
         self._metre = tokenizer.attributes().get(METRE, _NO_METRE)
         self._mixed: dict[tuple[int, int], Mask] = {}  # by the ids of the masks it is made of
+        # What is asked for with every token, by bar.
+        self._chosen: dict[tuple[int, int], Mask | None] = {}
+        self._bounds: dict[tuple[int, int | None], BoundsOfBar] = {}  # and by the bass of the end
+        self._chosen_quarters: dict[int, float | None] = {}
 
     def of_pitches(self, bar: int) -> Mask | None:
         """(W,) of frames: the pitches that the controls of a bar allow; None if all."""
@@ -48,7 +61,11 @@ class Limits:
 
         Tokens that begin a bar, (V,) `begins`, are limited by what is chosen for the `following`.
         """
-        return self._mix(self.plan.allowed(bar), self.plan.allowed(following), begins)
+        key = bar, following
+        if key not in self._chosen:
+            here, later = self.plan.allowed(bar), self.plan.allowed(following)
+            self._chosen[key] = self._mix(here, later, begins)
+        return self._chosen[key]
 
     def constraining(self, bar: int, following: int, begins: Mask) -> list[Mask]:
         """(V,) what each constraint allows, where no control is chosen instead."""
@@ -114,9 +131,16 @@ class Limits:
             return found
         return found._replace(bass=self.ending.bass)
 
-    def bounded(self, bar: int) -> bool:
-        """Whether the notes of a bar have bounds."""
-        return bar == self.ending.bar or self.bounds(bar) != FREE
+    def bounds_of(self, bar: int) -> BoundsOfBar:
+        """What is enforced of the notes of a bar and of those after it; computed once."""
+        key = bar, self.ending.bass
+        if key not in self._bounds:
+            here, later = self.bounds(bar), self.bounds(bar + 1)
+            # A note may last for several bars, and has to fit into each of them.
+            most = min(self.bounds(bar + ahead).voices[1] for ahead in range(1, _LONGEST))
+            free = here == later == FREE and self.ending.bar not in (bar, bar + 1)
+            self._bounds[key] = BoundsOfBar(here, later, most, free)
+        return self._bounds[key]
 
     def opens_ending(self, bar: int, after: Parser) -> bool:
         """Whether a token that begins a bar has notes in the last bar of a piece.
@@ -128,18 +152,8 @@ class Limits:
 
     def above_bass(self, bar: int, parser: Parser) -> Mask | None:
         """(V,) what may follow in a bar without leaving its bass; None where everything may."""
-        now = parser.texture()
-        if now is None or self.bounds(bar).bass is None:
-            return None
-        return self.ending.allowed(now.lowest)
-
-    def breaks_bounds(self, bar: int, before: Parser, parts: list[Parser], begins: bool) -> bool:
-        """Whether a token breaks the bounds on the notes of a bar, or of the next, which it
-        `begins` or not. `parts`: the parser after each part of the token."""
-        later = self.bounds(bar + 1)
-        # A note may last for several bars, and has to fit into each of them.
-        most = min(self.bounds(bar + ahead).voices[1] for ahead in range(1, _LONGEST))
-        return breaks(self.bounds(bar), later, most, before, parts, begins)
+        now = None if self.bounds_of(bar).here.bass is None else parser.texture()
+        return None if now is None else self.ending.allowed(now.lowest)
 
     def begin_bar(self, bar: int, sequence: NDArray[Any]) -> None:
         """A bar begins after `sequence`; the token that begins it is not written yet."""
@@ -170,8 +184,13 @@ class Limits:
 
     def _quarters(self, bar: int, usual: float) -> float:
         """The length of a bar in quarter notes: as chosen, as constrained, else the usual one."""
-        metre = self.plan.value(METRE, bar) or self._steady_metre()
-        return usual if metre is None else float(4 * Fraction(metre))
+        if bar not in self._chosen_quarters:
+            self._chosen_quarters[bar] = _quarters_of(self.plan.value(METRE, bar))
+        chosen = self._chosen_quarters[bar]
+        if chosen is not None:
+            return chosen
+        steady = _quarters_of(self._steady_metre())
+        return usual if steady is None else steady
 
     def _steady_metre(self) -> str | None:
         """The only metre that a constraint allows where no control gives one."""
@@ -182,3 +201,8 @@ class Limits:
                 known = np.flatnonzero(attribute.states[allowed].any(axis=0))
                 return attribute.values[known[0]] if len(known) == 1 else None
         return None
+
+
+def _quarters_of(metre: str | None) -> float | None:
+    """The length of a bar in quarter notes."""
+    return None if metre is None else float(4 * Fraction(metre))

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from musictk.generation.draft import Draft
 from musictk.generation.keep import KeptTokens
+from musictk.generation.texture import breaks
 from musictk.tokens import Frames, Tokenizer, Tokens
 
 _PROBE = 8  # repetitions of a token; the more bars begin in them, the sooner a bar line comes
@@ -91,8 +92,8 @@ class Mask:
         bar = draft.following if begins and not begun else draft.bar
         limit = limits.chosen(bar, bar + 1, self.begins_bar)
         ended = bar - begins  # the bar that the token is written in, or ends
-        bounded = limits.bounded(ended) or limits.bounded(ended + 1)
-        if limit is None and limits.plan.end is None and not bounded:
+        bounds = limits.bounds_of(ended)
+        if limit is None and limits.plan.end is None and bounds.free:
             return False
         after, before = draft.parser_after(token), draft.parser
         if after is None or before is None:
@@ -101,13 +102,16 @@ class Mask:
             return True
         if begins and limits.opens_ending(bar, after):
             return True
-        if bounded:
+        if not bounds.free:
             parts = before.parts(token) or [after]
-            if limits.breaks_bounds(ended, before, parts, begins):
+            if breaks(bounds.here, bounds.later, bounds.most, before, parts, begins):
                 return True
         above = limits.above_bass(bar, after)
-        masks = [mask for mask in (limit, above) if mask is not None]
-        return bool(masks) and not np.logical_and.reduce([draft.allowed_after(token), *masks]).any()
+        if limit is None or above is None:
+            limit = above if limit is None else limit
+        else:
+            limit = limit & above
+        return limit is not None and not (limit & draft.allowed_after(token)).any()
 
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The allowed tokens after which a bar line comes soonest; all if none leads to one."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.draft import Draft
-from musictk.generation.draw import apply, make_chain, sample_frames, sample_tokens
+from musictk.generation.draw import apply, make_chain, sample_frames, sample_token, sample_tokens
 from musictk.generation.keep import KeptFrames
 from musictk.generation.mask import Mask
 from musictk.generation.request import PieceRequest
@@ -203,7 +203,7 @@ class Writer:
                 draft.limit_ignored()
                 return int(drawn.position)
             if dead and np.isfinite(weighed).any():  # much faster than the samplers once more
-                token = sample_tokens(weighed[None], draft.noise.take(1))[0]
+                token = sample_token(weighed, float(draft.noise.take(1)[0]))
             else:
                 (token,), (weighed,) = self._draw([draft], logits[None])
 
