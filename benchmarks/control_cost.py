@@ -28,7 +28,7 @@ from musictk.runtime import Runtime, load
 
 VALUES = {
     "key": "C major",
-    "chords": "C | F | G | C",
+    "chord": "C | F | G | C",
     "metre": "4/4",
     "tempo": "120",
     "density": "3",
