@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from musictk.errors import MusictkError, UnknownNameError
-from musictk.generation.draw import Noise, make_chain, sample_frames, sample_tokens
+from musictk.generation.draw import Noise, make_chain, sample_frames, sample_token, sample_tokens
 from musictk.testing.samplers import tokenizer
 
 
@@ -27,7 +27,9 @@ def test_never_picks_what_is_forbidden(uniform: float, seed: int) -> None:
     logits = rng.normal(0, 30, (1, 50)).astype(np.float32)
     logits[rng.random((1, 50)) < 0.8] = -np.inf
     logits[0, 17] = 0
-    assert logits[0, sample_tokens(logits, np.array([uniform]))[0]] > -np.inf
+    drawn = sample_tokens(logits, np.array([uniform]))[0]
+    assert logits[0, drawn] > -np.inf
+    assert sample_token(logits[0], uniform) == drawn
 
 
 def test_each_pitch_is_a_coin_of_its_own() -> None:
