@@ -13,6 +13,7 @@ import argparse
 import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from musictk import builtin
@@ -29,6 +30,8 @@ from musictk.workspace import Workspace, here
 
 TEXT = Path(__file__).with_name("builtin_model.md")  # the model card, with {fields}
 SOURCES = "SOURCES.md"
+# Defaults of the model's options: at a lower temperature it repeats single notes (docs/log.md).
+SAMPLING = {"temperature": 1.0, "top_p": 0.98}
 
 
 def write_model(catalog: Catalog, workspace: Workspace, run: str, folder: Path) -> None:
@@ -39,11 +42,12 @@ def write_model(catalog: Catalog, workspace: Workspace, run: str, folder: Path) 
         shutil.rmtree(each, ignore_errors=True)
     weights.mkdir(parents=True)
     network, manifest = bundle.read(best)
-    bundle.write(weights, network.half(), manifest)
+    bundle.write(weights, network.half(), replace(manifest, sampling=SAMPLING))
     report = export_onnx(weights, onnx, "int8", music=excerpts(Corpus(catalog, workspace), weights))
     row = catalog.run(run)
     trained = [each.data for each in catalog.sketches() if each.split == "train"]
-    builtin.write_run(folder, row.settings, {**row.metrics, "pieces": len(trained)})
+    settings = {**row.settings, "sample": SAMPLING}
+    builtin.write_run(folder, settings, {**row.metrics, "pieces": len(trained)})
     builtin.write_training_sketches(folder, trained)
     write_training_reference(catalog, workspace, folder / FILE)
     pieces = catalog.pieces()

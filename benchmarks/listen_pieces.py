@@ -63,9 +63,9 @@ class Piece:
 
 
 KEYBOARD = "--label ensemble=keyboard"
-# Chosen by the measures of `benchmarks.listen`: with less randomness or more guidance the model
-# repeats single notes and bars.
-USUAL = "--temperature 1 --top-p 0.98 --guidance 1.5 --sampler repetition:penalty=1.1"
+# With controls the default is 4: by the measures of `benchmarks.listen` the model then repeats
+# single notes and bars.
+USUAL = "--guidance 1.5"
 MENUET, MUSETTE = (
     f"examples/midis/Bach/{name}.mid" for name in ("petzold_menuet_anh114", "musette_anh126")
 )
