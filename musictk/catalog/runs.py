@@ -21,7 +21,7 @@ _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
 # What `--resume newest` means, the model of `musictk.builtin`, and the devices of Windows.
 _RESERVED = {"newest", "built-in", "con", "prn", "aux", "nul"}
 _RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
-NO_RUNS = "train one with: musictk train --arch conformer"
+NO_RUNS = "train one with: musictk train"
 
 
 class Runs(Database):

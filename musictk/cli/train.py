@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -178,9 +179,8 @@ def train(
         if resume is not None:
             result = job.resume(catalog, here.workspace, resume, bar, device, threads)
         else:
-            base = base_sources(catalog, from_, preset, config)
-            sources = [*base, *option_sources(context, options)]
-            merged = merge_from(catalog, sources, scratch, output.note)
+            sources = base_sources(catalog, from_, preset, config), option_sources(context, options)
+            merged = merge_from(catalog, chain(*sources), scratch, output.note)
             result = job.run(catalog, here.workspace, merged, bar, device, name, began)
     if main:
         report(output, result)

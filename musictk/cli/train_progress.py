@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
+from musictk import builtin
 from musictk.cli.export import describe
 from musictk.cli.output import Output, counted
 from musictk.errors import MusictkError
@@ -53,6 +54,14 @@ class TrainingBar:
             f" {facts.unit}s in {facts.precision} on {facts.device}"
             f"{with_threads if facts.threads else ''}"
         )
+        if facts.start is not None:
+            blank = "; for random weights: --scratch" if facts.start == builtin.NAME else ""
+            self._output.note(f"starts from the weights of {facts.start}{blank}")
+        if facts.seen:
+            self._output.warn(
+                f"{facts.start} was trained on {counted(facts.seen, 'piece')} of the split valid:"
+                " losses on it are too low; runs compare leaves them out"
+            )
         if facts.slow:
             self._output.warn(facts.slow)
         for category, labels in facts.shared.items():

@@ -23,6 +23,7 @@ from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import no_effect
 from musictk.jobs.run_facts import RunFacts
+from musictk.jobs.seen import seen_valid
 from musictk.jobs.step_timer import StepTimer
 from musictk.jobs.tracking import make_trackers
 from musictk.model import bundle
@@ -216,6 +217,7 @@ def _facts(
         length=config.train["length"],
         lr=config.train["lr"],
         start=config.start,
+        seen=seen_valid(job.catalog, config.start),
         shared={category: tuple(labels) for category, labels in folded.items() if labels},
         threshold=config.data_settings.threshold,
         no_effect=(),

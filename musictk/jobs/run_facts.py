@@ -33,6 +33,7 @@ class RunFacts:
     length: int  # positions of a crop
     lr: float
     start: str | None  # the run that it fine-tunes
+    seen: int  # pieces of the split valid that `start` was trained on
     shared: Mapping[str, tuple[str, ...]]  # category -> labels that share OTHER's vector
     threshold: int  # training pieces that a label needs for its own vector
     no_effect: tuple[str, ...]  # augmentation that changes nothing in these shards

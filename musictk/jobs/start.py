@@ -10,7 +10,6 @@ from musictk.catalog import Catalog
 from musictk.config import build, plain
 from musictk.jobs.config import RunConfig
 from musictk.jobs.merge import Notice, merge
-from musictk.jobs.seen import seen_by_builtin
 from musictk.jobs.sources import Source, run_source
 from musictk.model.network import NetworkConfig
 from musictk.plugin import registry
@@ -27,7 +26,7 @@ def merge_from(
     """The settings of all `sources`, see `merge`; and what the weights start from.
 
     A run starts from the built-in model where nothing that is given contradicts it, unless
-    `scratch` is set, a preset is given, or the corpus is not small. A notice says so.
+    `scratch` is set, a preset is given, or the corpus is not small.
     """
     given = list(sources)
     config = merge(given, notice)
@@ -37,13 +36,6 @@ def merge_from(
     assert base.weights is not None
     if not _fits(config, base.weights) or not _small(catalog, config):
         return config
-    notice("starts from the built-in model; for random weights: --scratch")
-    valid = {piece.id for piece in catalog.pieces("valid")}
-    if seen := len(valid & seen_by_builtin(catalog)):
-        notice(
-            f"the built-in model was trained on {seen} of the {len(valid)} valid pieces:"
-            " losses on them are too low; runs compare leaves them out"
-        )
     return merge([base, *given])
 
 

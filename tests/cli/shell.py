@@ -17,6 +17,7 @@ from tests.cli import forks
 
 # A model that trains in seconds; all other settings have their defaults.
 SMALL = [
+    *("--arch", "conformer"),
     *("--set", "model.dim=32", "--set", "model.depth=1", "--set", "model.heads=2"),
     *("--set", "model.windows=[16, 64]", "--set", "max_length=2048", "--set", "length=128"),
 ]

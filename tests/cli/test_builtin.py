@@ -102,7 +102,7 @@ def test_it_is_exported_where_there_is_no_run(empty: Shell) -> None:
 
 def test_a_small_corpus_is_trained_from_it(ingested: Shell) -> None:
     said = ingested("train", *QUICK, "--name", "mine").stderr
-    assert "starts from the built-in model; for random weights: --scratch" in said
+    assert "starts from the weights of built-in; for random weights: --scratch" in said
     settings = ingested.json("runs", "show", "mine")["settings"]
     assert (settings["arch"], settings["start"]) == ("gpt", "built-in")
     ingested("sample", "--composer", "Mendelssohn", "--bars", "1", "-o", "kept.mid")

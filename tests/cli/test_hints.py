@@ -161,10 +161,11 @@ def test_without_music_or_a_run_the_next_command_is_named(
     assert "musictk train" not in out
     code, _, err = shell.here(capsys, "train")
     assert (code, err) == (1, f"error: {NO_MUSIC}\n")
-    for command in ("sample", "export"):
-        code, _, err = shell.here(capsys, command)
-        assert code == 1
-        assert "there is no finished run yet; train one with: musictk train" in err
+    code, _, err = shell.here(capsys, "train", "--resume", "newest")
+    assert (code, err) == (1, "error: there is no run yet; train one with: musictk train\n")
+    code, _, err = shell.here(capsys, "runs", "compare")
+    assert code == 1
+    assert "there is no finished run yet; train one with: musictk train" in err
 
 
 def test_of_several_exports_the_one_that_is_used_is_named(shell: Shell) -> None:

@@ -148,8 +148,8 @@ def test_a_number_outside_the_range_is_refused_with_the_range(row: Setting) -> N
     [
         ("lr=-1", "training lr=-1.0 must be above 0 (from --set)"),
         ("model.dim=7", "heads=8 must be a divisor of dim=7 (from --set)"),
-        ("dim=0", "conformer dim=0 must be above 0 (from --set)"),
-        ("dropout=1", "conformer dropout=1.0 must be at least 0 and below 1 (from --set)"),
+        ("dim=0", "gpt dim=0 must be above 0 (from --set)"),
+        ("dropout=1", "gpt dropout=1.0 must be at least 0 and below 1 (from --set)"),
         ("bpe=7", "bpe=7 must be above 444, the vocabulary size without merges, or 0"),
         ("batch=many", "batch='many' is not valid (from --set); give: integer, above 0"),
         ("batch=true", "batch=True must be a number"),
@@ -158,7 +158,7 @@ def test_a_number_outside_the_range_is_refused_with_the_range(row: Setting) -> N
         ("rest_res=[[0, 4, 3]]", "must be of a finest resolution that divides 8, that of beat_res"),
         ("tempo_range=[31, 32]", "must be a range with a metronome mark, such as [40, 200]"),
         ("pitch_range=[90, 20]", "must be two ascending pitches from 0 to 127"),
-        ("weight_decy=0", "did you mean 'weight_decay'? list them with: musictk settings conform"),
+        ("weight_decy=0", "did you mean 'weight_decay'? list them with: musictk settings gpt"),
     ],
 )
 def test_train_refuses_it_before_there_is_a_corpus(

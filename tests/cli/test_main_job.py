@@ -167,7 +167,8 @@ def test_a_tune_in_abc_is_a_prompt(shell: Shell) -> None:
 
 def test_fine_tuning_starts_from_a_run(shell: Shell) -> None:
     shell("train", "--from", "conformer-1", "--steps", "3")
-    assert {row["name"] for row in shell.json("runs", "list")} == {"conformer-1", "conformer-2"}
+    names = [row["name"] for row in shell.json("runs", "list")]
+    assert names == ["built-in", "conformer-1", "conformer-2"]
     compared = shell.json("runs", "compare")
     assert len(compared) == 2
 
@@ -287,8 +288,8 @@ def test_an_error_names_the_thing_and_the_hint(
     ("arguments", "code", "hint"),
     [
         (["train"], 1, "musictk ingest ./midis"),
-        (["sample"], 1, "musictk train"),
-        (["export"], 1, "musictk train"),
+        (["train", "--resume", "newest"], 1, "musictk train"),
+        (["sample", "--run", "mine"], 1, "musictk train"),
         (["ingest", "nothing here"], 2, "nothing here"),
     ],
 )

@@ -26,7 +26,8 @@ def test_two_processes_make_one_run(shell: Shell) -> None:
     done = _torchrun(shell, "--size", "tiny", *SMALL, "--export", "torchscript")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("conformer-2 finished at step 2") == 1
-    assert [row["name"] for row in shell.json("runs", "list")] == ["conformer-1", "conformer-2"]
+    names = [row["name"] for row in shell.json("runs", "list")]
+    assert names == ["built-in", "conformer-1", "conformer-2"]
     assert (shell.directory / "exports" / "conformer-2-torchscript").is_dir()
 
 

@@ -26,7 +26,7 @@ def test_a_run_that_diverges_ends_in_one_line(
     assert "next: musictk sample" not in said
     code, out, _ = shell.here(capsys, "--json", "runs", "list")
     rows = [(row["name"], row["status"], row["nll"]) for row in json.loads(out)]
-    assert rows[1] == ("gpt-1", "diverged", None)
+    assert rows[2] == ("gpt-1", "diverged", None)
     code, out, _ = shell.here(capsys, "sample", "--bars", "1", "-o", "out.mid")
     assert (code, "by conformer-1" in out) == (0, True)
     for command in (("sample", "-o", "x.mid"), ("export",)):

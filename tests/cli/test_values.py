@@ -30,4 +30,4 @@ def test_a_value_that_cannot_work_is_refused_by_name(
     assert ended == 2
     assert named in said
     assert said.count("error: ") == 1
-    assert len(trained.json("runs", "list")) == 1
+    assert len(trained.json("runs", "list")) == 2
