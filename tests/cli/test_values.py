@@ -6,13 +6,15 @@ import pytest
 
 from tests.cli.shell import Shell
 
+CONFORMER = ("train", "--arch", "conformer", "--set")
+
 
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        (["train", "--set", "windows=[]"], "conformer windows=()"),
-        (["train", "--set", "streams=0"], "conformer streams=0 must be above 0"),
-        (["train", "--set", "feedforward=0"], "conformer feedforward=0 must be above 0"),
+        ([*CONFORMER, "windows=[]"], "conformer windows=()"),
+        ([*CONFORMER, "streams=0"], "conformer streams=0 must be above 0"),
+        ([*CONFORMER, "feedforward=0"], "conformer feedforward=0 must be above 0"),
         (["train", "--set", "dim=30", "--set", "heads=4"], "heads=4 must be a divisor of dim=30"),
         (["train", "--set", "condition_scale=-1"], "network condition_scale=-1.0"),
         (["train", "--set", "lr=-1"], "training lr=-1.0 must be above 0"),
