@@ -30,8 +30,10 @@ from musictk.evaluation.harmony import begins_on_tonic, ends_on_tonic, key_of, l
 from musictk.evaluation.structure import structureness
 from musictk.generation.compose import compose
 from musictk.generation.request import PieceRequest
+from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.evaluate import form as marked_form
+from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import read_score
 from musictk.jobs.pieces import write_composition
 from musictk.music import bars, metres, notes
@@ -102,10 +104,15 @@ def composed(
     similar: list[tuple[float, float]] = []
     for composer in composers:
         for form in forms:
-            asked: dict[str, Any] = {"form": form, "count": flags.count, "seed": flags.seed}
-            asked["bars"] = flags.bars // len(form) if form else flags.bars
-            asked["conditions"] = {"composer": [[composer, 1.0]]}
-            for composition in compose(runtime, tokenizer, PieceRequest.read(asked)):
+            request = PieceRequest(  # what `musictk sample --composer … --form …` asks for
+                conditions=mixtures(None, runtime.manifest.conditions, {"composer": composer}),
+                form=form,
+                bars=flags.bars // len(form) if form else flags.bars,
+                seed=flags.seed,
+                count=flags.count,
+                sampling=resolve_sampling(runtime.manifest.sampling, {}, planned=True),
+            )
+            for composition in compose(runtime, tokenizer, request):
                 with TemporaryDirectory() as folder:
                     path = Path(folder) / "piece.mid"
                     write_composition(tokenizer, composition, path)
