@@ -67,8 +67,8 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
             project.train(stpes=3)
         with pytest.raises(MusictkError, match="'gpz'"):
             project.train(arch="gpz")
-        with pytest.raises(MusictkError, match=r"run"):
-            project.sample()
+        with pytest.raises(MusictkError, match="run 'mine'"):
+            project.sample(run="mine")
 
 
 def test_a_control_that_is_no_text_of_one_is_named(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from musictk.controls.bars import Bars
 from musictk.controls.contract import Bounds, Control
 from musictk.controls.controls import NO_CONTROLS, Controls
 from musictk.controls.measure import BarFacts, measure
-from musictk.controls.missing import missing_notice
 from musictk.controls.table import bar_table
 
 __all__ = [
@@ -16,5 +15,4 @@ __all__ = [
     "Controls",
     "bar_table",
     "measure",
-    "missing_notice",
 ]

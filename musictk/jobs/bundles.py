@@ -11,7 +11,7 @@ from pathlib import Path
 
 from musictk import builtin
 from musictk.catalog import Catalog
-from musictk.controls import missing_notice
+from musictk.controls.missing import missing_notice
 from musictk.errors import MusictkError, UsageError
 from musictk.files import open_regular
 from musictk.jobs.runs import status_of

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.config import build
-from musictk.controls import missing_notice
+from musictk.controls.missing import missing_notice
 from musictk.files import require_writable
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest

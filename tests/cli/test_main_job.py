@@ -289,7 +289,7 @@ def test_an_error_names_the_thing_and_the_hint(
     [
         (["train"], 1, "musictk ingest ./midis"),
         (["train", "--resume", "newest"], 1, "musictk train"),
-        (["sample", "--run", "mine"], 1, "musictk train"),
+        (["sample", "--run", "mine"], 2, "musictk train"),
         (["ingest", "nothing here"], 2, "nothing here"),
     ],
 )
