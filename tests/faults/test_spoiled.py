@@ -33,7 +33,7 @@ TARGETS: tuple[tuple[str, tuple[str, ...]], ...] = (
     (f"{LAST}/optimizer.safetensors", RESUME),
     ("runs/gpt-1/log.jsonl", RESUME),
     (LAST, RESUME),
-    ("catalog.db", ("runs", "list")),
+    ("catalog.db", ("runs", "show", "gpt-1")),
 )
 MAY_WORK = {"noise", "empty", "deep", "brackets", "braces", "huge"}
 
