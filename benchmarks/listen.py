@@ -165,7 +165,7 @@ def open_judge(flags: argparse.Namespace) -> Judge:
     source = ModelSource(bundle=flags.bundle)
     model = open_source(None, Workspace(Path.cwd()), source)
     workspace = None if flags.workspace is None else here(flags.workspace)
-    return Judge(Likelihood(model.runtime), workspace, model.directory)
+    return Judge(Likelihood(model.runtime), workspace, model.reference_folder)
 
 
 def compose(

@@ -45,6 +45,11 @@ class LoadedModel:
     digest: str  # of its model files: models with equal digests compose the same
     runtime: Runtime
 
+    @property
+    def reference_folder(self) -> Path:
+        """Where the reference of its training pieces is, if it has one: see `jobs.original`."""
+        return builtin.FOLDER if self.source.run == builtin.NAME else self.directory
+
 
 def best_of(catalog: Catalog | None, workspace: Workspace, run: str | None) -> tuple[str, Path]:
     """(name, directory) of the best checkpoint of a run, by default of the newest finished one.
@@ -84,40 +89,41 @@ def open_source(
     if source.bundle is not None:
         if source.run is not None:
             raise UsageError("--run cannot be combined with --bundle", "leave one of them out")
-        name, directory, engine = source.bundle.name, source.bundle, source.runtime
+        run, name, directory = None, source.bundle.name, source.bundle
+        engine = source.runtime
     else:
-        name, directory = best_of(catalog, workspace, source.run)
-        engine = source.runtime or ("onnx" if name == builtin.NAME else "torch")
-        if source.run is None and name == builtin.NAME and notice is not None:
+        run, directory = best_of(catalog, workspace, source.run)
+        name, engine = run, source.runtime or ("onnx" if run == builtin.NAME else "torch")
+        if source.run is None and run == builtin.NAME and notice is not None:
             notice(f"uses the built-in model: {'no run has finished' if catalog else 'no catalog'}")
         if engine != "torch" and engine not in available(directory):
             directory = _export(catalog, workspace, name, engine, notice)
-    with _reinstalling(name):
+    built_in = run == builtin.NAME
+    with _reinstalling(built_in):
         chosen = choose(directory, engine)
         found = _digest(directory)
     if digest not in (None, found):
         again = f"train the run again with its settings: musictk runs show {name}"
         raise MusictkError(
             f"{made} was composed with other weights than those of {name} now",
-            "use the musictk version that made it" if name == builtin.NAME else again,
+            "use the musictk version that made it" if built_in else again,
         )
-    with _reinstalling(name):
+    with _reinstalling(built_in):
         runtime = load(directory, chosen)
     missing = missing_notice(runtime.manifest.controls.missing)
     if missing and notice is not None:
         notice(missing)
-    run = None if source.bundle or name == builtin.NAME else name
-    named = replace(source, run=None if source.bundle else name, runtime=runtime.name)
-    return LoadedModel(name, run, named, directory, found, runtime)
+    named = replace(source, run=run, runtime=runtime.name)
+    return LoadedModel(name, None if built_in else run, named, directory, found, runtime)
 
 
 @contextmanager
-def _reinstalling(name: str) -> Iterator[None]:
+def _reinstalling(built_in: bool) -> Iterator[None]:
     """Let errors of the built-in model's files say how to repair them."""
     try:
         yield
     except MusictkError as error:
-        if name == builtin.NAME:
+        if built_in:
             error.hint = "install musictk again"
         raise
 

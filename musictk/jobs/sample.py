@@ -10,7 +10,6 @@ from fractions import Fraction
 from functools import partial
 from pathlib import Path
 
-from musictk import builtin
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.chosen_controls import are_conditions
@@ -129,8 +128,7 @@ def _drawn(
     runtime, tokenizer = opened.runtime, opened.runtime.manifest.make_tokenizer()
     if not asked.original:
         return [Drawn(each.row, each) for each in _composed(runtime, tokenizer, request, listener)]
-    folder = builtin.FOLDER if opened.name == builtin.NAME else opened.directory
-    reference = open_reference(catalog, workspace, folder, tokenizer)
+    reference = open_reference(catalog, workspace, opened.reference_folder, tokenizer)
     compose = partial(_composed, runtime, tokenizer, listener=listener)
     return draw_original(reference, tokenizer, request, compose)
 

@@ -185,3 +185,13 @@ def test_its_weights_are_those_of_its_export() -> None:
         each.begin(1).step(sequence, each.condition(none)[None, None]) for each in (whole, small)
     ]
     assert np.abs(logits[0] - logits[1]).max() < 1
+
+
+def test_a_bundle_in_a_folder_of_that_name_is_another_model(tmp_path: Path) -> None:
+    shutil.copytree(builtin.ONNX, tmp_path / "built-in")
+    opened = open_source(None, here(tmp_path), ModelSource(bundle=tmp_path / "built-in"))
+    assert opened.reference_folder == tmp_path / "built-in"
+    (tmp_path / "built-in" / "model.onnx").write_bytes(b"no model")
+    with pytest.raises(MusictkError) as caught:
+        open_source(None, here(tmp_path), ModelSource(bundle=tmp_path / "built-in"))
+    assert caught.value.hint != "install musictk again"
