@@ -23,7 +23,7 @@ from musictk.jobs.config import RunConfig
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import no_effect
 from musictk.jobs.run_facts import RunFacts
-from musictk.jobs.seen import seen_valid
+from musictk.jobs.seen import count_seen_valid
 from musictk.jobs.step_timer import StepTimer
 from musictk.jobs.tracking import make_trackers
 from musictk.model import bundle
@@ -198,6 +198,7 @@ def _facts(
     """Facts about a run that has not begun."""
     spans = [span for path in config.shards.values() for span in job.catalog.spans_at(path)]
     folded = task.manifest.conditions.folded
+    pieces = job.corpus.require(registry().load("tokenizer", config.tokenizer).reads)
     return RunFacts(
         arch=config.arch,
         tokenizer=config.tokenizer,
@@ -217,7 +218,7 @@ def _facts(
         length=config.train["length"],
         lr=config.train["lr"],
         start=config.start,
-        seen=seen_valid(job.catalog, config.start),
+        seen=count_seen_valid(job.catalog, config.start, pieces),
         shared={category: tuple(labels) for category, labels in folded.items() if labels},
         threshold=config.data_settings.threshold,
         no_effect=(),

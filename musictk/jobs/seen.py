@@ -31,11 +31,10 @@ def seen_pieces(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> 
     return files | {piece.id for piece in pieces.values() if piece.cluster in clusters}
 
 
-def seen_valid(catalog: Catalog, run: str | None) -> int:
-    """The pieces of the split valid that a run was trained on; 0 for None."""
+def count_seen_valid(catalog: Catalog, run: str | None, pieces: Mapping[int, PieceInfo]) -> int:
+    """How many of `pieces` are in the split valid and known to a run; 0 for None."""
     if run is None:
         return 0
-    pieces = {piece.id: piece for piece in catalog.pieces()}
     seen = seen_pieces(catalog, run, pieces)
     return sum(pieces[file].split == "valid" for file in seen & pieces.keys())
 
