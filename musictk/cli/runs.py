@@ -38,25 +38,16 @@ def app() -> typer.Typer:
 
 def list_runs(context: typer.Context) -> None:
     """List runs, oldest first, after the built-in model."""
+    from musictk import builtin
     from musictk.catalog.models import when
     from musictk.jobs.runs import status_of
 
     here = session(context)
     with here.catalog_if_any() as catalog:
-        rows = [_builtin_row()]
-        rows += [
-            {
-                "name": run.name,
-                "status": status_of(here.workspace, run),
-                "steps": run.metrics.get("step"),
-                "nll": finite(run.metrics.get("best_nll")),
-                "baseline": run.metrics.get("baseline"),
-                "parameters": run.metrics.get("parameters"),
-                "started": when(run.started_at, "seconds"),
-                "note": run.note,
-            }
-            for run in (catalog.runs() if catalog is not None else ())
-        ]
+        rows = [_row(builtin.NAME, "built in", builtin.read_run()["metrics"])]
+        for run in catalog.runs() if catalog is not None else ():
+            status, started = status_of(here.workspace, run), when(run.started_at, "seconds")
+            rows.append(_row(run.name, status, run.metrics, started, run.note))
     noted = any(row["note"] for row in rows)
     here.output.table(rows, [key for row in rows[:1] for key in row if noted or key != "note"])
 
@@ -88,20 +79,23 @@ def show(
     here.output.result(found, *_described(found))
 
 
-def _builtin_row() -> dict[str, Any]:
-    """The built-in model as a row of the list."""
-    from musictk import builtin
-
-    metrics = builtin.read_run()["metrics"]
+def _row(
+    name: str,
+    status: str,
+    metrics: Mapping[str, Any],
+    started: str | None = None,
+    note: str | None = None,
+) -> dict[str, Any]:
+    """A run, or the built-in model, in the list."""
     return {
-        "name": builtin.NAME,
-        "status": "built in",
-        "steps": metrics["step"],
-        "nll": metrics["best_nll"],
-        "baseline": metrics["baseline"],
-        "parameters": metrics["parameters"],
-        "started": None,
-        "note": None,
+        "name": name,
+        "status": status,
+        "steps": metrics.get("step"),
+        "nll": finite(metrics.get("best_nll")),
+        "baseline": metrics.get("baseline"),
+        "parameters": metrics.get("parameters"),
+        "started": started,
+        "note": note,
     }
 
 
