@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk import builtin
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.evaluation.compare import (
@@ -26,7 +25,7 @@ from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import DataSettings
 from musictk.jobs.run_settings import RunSettings, differing, same_but_seed
 from musictk.jobs.seen import seen_pieces
-from musictk.jobs.sources import settings_of
+from musictk.jobs.sources import metrics_of, settings_of
 from musictk.model import bundle
 from musictk.model.cost import parameters
 from musictk.training import bands
@@ -198,12 +197,6 @@ def _score(
         seconds=np.array([pieces[file].seconds for file in files]),
         parameters=parameters(network),
         clusters=tuple(pieces[file].cluster or str(file) for file in files),
-        speed=_speed(catalog, name),
+        speed=float(metrics_of(catalog, name).get("positions_per_second", 0.0)),
     )
     return _RunScores(scored.on(unseen), crops.shard.files, scores, len(files) - len(unseen))
-
-
-def _speed(catalog: Catalog, run: str) -> float:
-    """Positions per second of its training."""
-    stored = builtin.read_run()["metrics"] if run == builtin.NAME else catalog.run(run).metrics
-    return float(stored.get("positions_per_second", 0.0))
