@@ -166,10 +166,14 @@ class Controls:
 
     def plain(self) -> list[dict[str, Any]]:
         """JSON-able; `Controls.read` reads it back."""
-        return [
-            {"name": name, "sizes": list(sizes), **self._layout(control)._asdict()}
-            for name, sizes, control in zip(self.names, self.sizes, self.made, strict=True)
-        ]
+        pairs = zip(self.ids_of_each, self.made, strict=True)
+        return [each | self._layout(control)._asdict() for each, control in pairs]
+
+    @property
+    def ids_of_each(self) -> list[dict[str, Any]]:
+        """JSON-able: the name of each control, and the number of ids of each of its parts."""
+        pairs = zip(self.names, self.sizes, strict=True)
+        return [{"name": name, "sizes": list(sizes)} for name, sizes in pairs]
 
     def _layout(self, control: Control) -> Layout:
         """What to keep of a control; of a missing one, what was kept."""

@@ -25,11 +25,7 @@ def bar_table(tokenizer: Tokenizer, shard: Shard, controls: Controls) -> BarTabl
     MusictkError for a control whose plugin is not installed.
     """
     require_installed(controls.missing)
-    layout = [
-        {"name": name, "sizes": list(sizes)}
-        for name, sizes in zip(controls.names, controls.sizes, strict=True)
-    ]
-    kept = digest([VERSION, layout])
+    kept = digest([VERSION, controls.ids_of_each])
     path = shard.path.with_name(f"{shard.path.stem}.bars-{kept}.safetensors")
     try:
         arrays = load_file(path)
