@@ -26,6 +26,7 @@ from musictk.jobs.corpus import Corpus
 from musictk.jobs.export import excerpts
 from musictk.jobs.originality import write_training_reference
 from musictk.model import bundle
+from musictk.model.manifest import Manifest
 from musictk.workspace import Workspace, here
 
 TEXT = Path(__file__).with_name("builtin_model.md")  # the model card, with {fields}
@@ -77,7 +78,7 @@ def card(pieces: list[PieceInfo], folder: Path, report: ExportReport) -> str:
     settings, metrics = run["settings"], run["metrics"]
     train = settings["train"]
     steps, batch, length = metrics["step"], train["batch"], train["length"]
-    _, manifest = bundle.read(folder / builtin.WEIGHTS.name)
+    manifest = Manifest.read(folder / builtin.WEIGHTS.name)
     composers = manifest.conditions.labels["composer"][2:]
     splits = Counter(piece.split for piece in pieces)
     return TEXT.read_text("utf-8").format(

@@ -5,7 +5,7 @@
     weights/                 its best checkpoint in half precision, a bundle to train from
     onnx/                    its export with int8 weights, a bundle to sample from
     training.safetensors     the sketches of its training pieces: they tell near-duplicates
-    onnx/reference.safetensors    what `sample --original` compares with
+    reference.safetensors    what `sample --original` compares with
 
 `python -m benchmarks.builtin_model` writes all of it. Free of torch.
 """

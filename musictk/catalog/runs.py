@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
+from musictk.builtin import NAME
 from musictk.catalog.database import Database
 from musictk.catalog.models import Checkpoint, Export, Run, Sample, now
 from musictk.errors import MusictkError, UnknownNameError, UsageError
@@ -19,7 +20,7 @@ RUN_STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 _LONGEST = 100  # characters of a name: the folders of exports are longer
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
 # What `--resume newest` means, the model of `musictk.builtin`, and the devices of Windows.
-_RESERVED = {"newest", "built-in", "con", "prn", "aux", "nul"}
+_RESERVED = {"newest", NAME, "con", "prn", "aux", "nul"}
 _RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
 NO_RUNS = "train one with: musictk train"
 
@@ -100,7 +101,7 @@ class Runs(Database):
             return list(session.scalars(query))
 
     def newest_run(self, status: str | None = "finished") -> Run | None:
-        """The newest run of a status, by default of any; None where there is none.
+        """The newest run of a status, or of any status for None; None where there is no such run.
 
         Older versions closed diverged runs as finished: those are skipped.
         """
@@ -245,7 +246,7 @@ def _number(score: Any) -> bool:
 def find_run(session: Session, name: str) -> Run:
     run = session.scalar(select(Run).where(Run.name == name))
     if run is None:
-        if name == "built-in":
+        if name == NAME:
             raise UsageError("the built-in model is no run of this catalog", "name a run")
         known = list(session.scalars(select(Run.name)))
         raise UnknownNameError("run", name, known, "" if known else NO_RUNS)

@@ -127,10 +127,12 @@ def mixtures(context: Any, word: str) -> Iterator[Item]:
 
 def runs(context: Any, word: str) -> Iterator[Item]:
     """The names of runs, the newest first, and that of the built-in model."""
+    from musictk.builtin import NAME
+
     with _catalog(context) as catalog:
         for run in reversed(catalog.runs()):
             yield Item(run.name, run.status)
-    yield Item("built-in", "the model that comes with musictk")
+    yield Item(NAME, "the model that comes with musictk")
 
 
 def labels(context: Any, word: str) -> Iterator[str]:
