@@ -81,8 +81,8 @@ def test_values_that_are_lists_and_values_that_are_wrong(
     asked += ("--tokenizer", "remi", "--condition", "composer", "--device", "cpu")
     code, out, _ = shell.here(capsys, "--json", *asked)
     assert [row["run"] for row in json.loads(out)] == ["w-conformer", "w-gpt"]
-    windows = ("sweep", "--dry-run", "--arch", "conformer", "--lora", "0")
-    windows += ("--set", "model.windows=[16, 64],[32, 64]")
+    windows = ["sweep", "--dry-run", "--arch", "conformer", "--lora", "0"]
+    windows += ["--set", "model.windows=[16, 64],[32, 64]"]
     code, out, _ = shell.here(capsys, "--json", *windows, "--epochs", "1,2", "--export", "onnx")
     rows = json.loads(out)
     assert [row["model.windows"] for row in rows] == [[16, 64], [32, 64]] * 2
