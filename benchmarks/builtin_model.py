@@ -17,6 +17,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from musictk import builtin
+from musictk.builtin.training import write_training_sketches
 from musictk.catalog import Catalog, PieceInfo
 from musictk.evaluation.reference import FILE
 from musictk.export import ExportReport, export_onnx
@@ -49,7 +50,7 @@ def write_model(catalog: Catalog, workspace: Workspace, run: str, folder: Path) 
     trained = [each.data for each in catalog.sketches() if each.split == "train"]
     settings = {**row.settings, "sample": SAMPLING}
     builtin.write_run(folder, settings, {**row.metrics, "pieces": len(trained)})
-    builtin.write_training_sketches(folder, trained)
+    write_training_sketches(folder, trained)
     write_training_reference(catalog, workspace, folder / FILE)
     pieces = catalog.pieces()
     write_bytes(folder / SOURCES, "".join(f"{line}\n" for line in sources(pieces)).encode())

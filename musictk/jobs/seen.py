@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from musictk import builtin
+from musictk.builtin.training import training_sketches
 from musictk.catalog import Catalog, FileSketch, PieceInfo
 from musictk.catalog.leaks import find_leaks
 from musictk.jobs.sources import settings_of
@@ -43,7 +44,7 @@ def seen_by_builtin(catalog: Catalog) -> set[int]:
     """The files that are near-duplicates of pieces that the built-in model was trained on."""
     trained = [
         FileSketch(file_id=-1, sha256="", kind="midi", data=sketch, split=builtin.NAME)
-        for sketch in builtin.training_sketches()
+        for sketch in training_sketches()
     ]
     ours = [replace(sketch, split="") for sketch in catalog.sketches()]
     pairs = find_leaks([*trained, *ours])

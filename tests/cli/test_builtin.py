@@ -12,7 +12,7 @@ import pytest
 from symusic.core import ScoreTick
 
 from musictk import builtin
-from musictk.builtin import training_sketches, write_training_sketches
+from musictk.builtin.training import TRAINING, training_sketches, write_training_sketches
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError
 from musictk.jobs.bundles import ModelSource, open_source
@@ -151,7 +151,7 @@ def test_its_training_pieces_are_known_by_near_duplicates(tmp_path: Path) -> Non
 def test_damaged_files_say_how_to_repair_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / builtin.TRAINING).write_bytes(b"no safetensors")
+    (tmp_path / TRAINING).write_bytes(b"no safetensors")
     with pytest.raises(MusictkError, match="install musictk again"):
         training_sketches(tmp_path)
     (tmp_path / builtin.RUN).write_text("{}")
