@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -12,11 +12,12 @@ from musictk.controls import Controls
 from musictk.errors import UsageError
 from musictk.generation.constraints import PROGRAMS, program_values
 from musictk.generation.form import Form
-from musictk.tokens import Tokenizer
+from musictk.tokens import METRE, TEMPO, Tokenizer
 
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Value = TypeVar("Value")
+_ENFORCED = frozenset({PROGRAMS, METRE, TEMPO})  # whatever the model predicts
 
 
 class ChosenControl(NamedTuple):
@@ -27,9 +28,9 @@ class ChosenControl(NamedTuple):
     value: str  # or the values of successive bars, such as "Am | F | C G | Am", repeated
 
 
-def are_conditions(chosen: Sequence[ChosenControl]) -> bool:
-    """Whether a model is conditioned on any of them; programs are only enforced."""
-    return any(one.name != PROGRAMS for one in chosen)
+def need_guidance(names: Iterable[str]) -> bool:
+    """Whether the model has to be guided to follow any of the controls of these names."""
+    return not _ENFORCED.issuperset(names)
 
 
 def choose(

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from musictk.controls.arrangement import REMAINING
 from musictk.generation.bar_plan import BarPlan
+from musictk.generation.chosen_controls import need_guidance
 from musictk.generation.context import (
     CONDITIONAL,
     KINDS,
@@ -25,7 +26,7 @@ from musictk.generation.given_part import GivenPart
 from musictk.generation.guidance import ContextRows, guide
 from musictk.generation.request import PieceRequest
 from musictk.runtime.contract import Runtime
-from musictk.tokens import METRE, Frames, Tokenizer
+from musictk.tokens import Frames, Tokenizer
 from musictk.tokens.infill import LONGEST
 
 Logits = NDArray[np.float32]
@@ -52,20 +53,22 @@ class RowContexts:
         self._tokenizer, self._capacity, self._drafts = tokenizer, capacity, drafts
         self._scale = request.sampling.guidance
         mixture = runtime.manifest.conditions.mixture(request.conditions)
-        # (N + G + N, D): the conditions of each bar, and without what users choose: of the bars of
-        # the plan, then of those of a given part, then of those of the plan as part of the past.
+        # (N + G + N, D): the conditions of each bar, and without what guidance strengthens: of the
+        # bars of the plan, then of those of a given part, then of those of the plan as the past.
         past = _written(bar_plan) if request.after else bar_plan.ids[:0]
         ids = np.concatenate([bar_plan.ids, bar_plan.beside, past])
         self._planned = len(bar_plan.ids)
         self._past = len(ids) - len(past) if request.after else 0
         fixed = ids * bar_plan.controls.structural
+        controlled = need_guidance(bar_plan.chosen)
+        # The scale that controls need makes a caricature of a composer: these keep their labels.
+        labels = mixture if controlled else [[] for _ in mixture]
         self._runtime, self._plan = runtime, bar_plan
         self._conditions = runtime.condition(mixture)
         self._conditional = self._conditions + runtime.control(ids)
-        self._unconditional = runtime.condition([[] for _ in mixture]) + runtime.control(fixed)
+        self._unconditional = runtime.condition(labels) + runtime.control(fixed)
         self._closing: dict[int, NDArray[np.float32]] = {}  # by key: conditions of the last bar
-        # The metre is enforced, so it needs no guidance.
-        self._guided = self._scale != 1 and (any(mixture) or bool(bar_plan.chosen - {METRE}))
+        self._guided = self._scale != 1 and (any(mixture) or controlled)
         self._given = None if beside is None else GivenPart(tokenizer, beside)
         self._taken = [0] * len(drafts)  # bars of the given part in the contexts of each piece
         # Whether the contexts of each piece lack the music after it, which is far away.

@@ -10,7 +10,7 @@ from musictk.config import SettingInfo, build, check_settings, setting, settings
 from musictk.generation.metres import STEADY, is_metre
 
 Links = tuple[tuple[str, dict[str, Any]], ...]
-CONTROL_GUIDANCE = 4.0  # the default where bar controls are chosen
+CONTROL_GUIDANCE = 3.0  # the default where bar controls are chosen
 LEAST = 16  # minimum of `memory` and `max_tokens`, in positions
 
 
@@ -38,7 +38,7 @@ class Sampling:
     min_p: float = setting(0.0, "Drop tokens below p times the most likely (0 disables).", high=1)
     guidance: float = setting(
         1.5,
-        "Classifier-free guidance scale (1 disables; with bar controls the default is 4).",
+        "Classifier-free guidance scale of labels or, where chosen, of bar controls (default: 3).",
         high=100,
     )
     variation: float = setting(
@@ -120,9 +120,9 @@ def resolve_sampling(
     """The options that were `given`, else those `saved` with the model, else the defaults.
 
     If bars or a form are `planned`, they define where the piece ends, and the model's saved
-    `max_tokens` is ignored. If the model is conditioned on bars that are `controlled`, guidance
-    defaults to CONTROL_GUIDANCE.
+    `max_tokens` is ignored. If bars are `controlled`, guidance is that of the controls, not of the
+    labels, and is CONTROL_GUIDANCE unless it was given.
     """
     kept = {key: value for key, value in saved.items() if not (planned and key == "max_tokens")}
     usual = {"guidance": CONTROL_GUIDANCE} if controlled else {}
-    return build(Sampling, {**usual, **kept, **given}, "sample")
+    return build(Sampling, {**kept, **usual, **given}, "sample")

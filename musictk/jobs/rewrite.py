@@ -8,7 +8,9 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.generation.chosen_controls import need_guidance
 from musictk.generation.compose import compose, context_length, remake
+from musictk.generation.keep import HARMONY
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
@@ -77,11 +79,14 @@ def rewrite(
     manifest = opened.runtime.manifest
     require_music(manifest.make_tokenizer())
     music = find_music(str(asked.infill), workspace, lambda: nullcontext(catalog))
+    controlled = asked.keep == HARMONY or need_guidance(one.name for one in asked.controls)
     base = PieceRequest(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         seed=draw_seed(asked.seed),
         count=asked.count,
-        sampling=resolve_sampling(manifest.sampling, asked.options, planned=True),
+        sampling=resolve_sampling(
+            manifest.sampling, asked.options, planned=True, controlled=controlled
+        ),
         samplers=asked.samplers,
     )
     whole = GivenBars(music.midi, (), asked.controls, keep=asked.keep)

@@ -80,7 +80,7 @@ def test_tracks_have_the_names_of_instruments_and_drums_channel_10(ensemble: She
 
 
 @pytest.mark.parametrize(
-    ("asked", "guidance"), [("programs=violin", 1.5), ("programs=violin, density=2", 4.0)]
+    ("asked", "guidance"), [("programs=violin", 1.5), ("programs=violin, density=2", 3.0)]
 )
 def test_programs_do_not_change_the_guidance(ensemble: Shell, asked: str, guidance: float) -> None:
     ensemble("sample", "--form", "A", "--bars", "1", "--section", f"A: {asked}", "-o", "one.mid")

@@ -56,11 +56,14 @@ def controlled(name: str) -> Runtime:
 
 
 def load_untrained(
-    made: Tokenizer, trained: dict[str, Any] | None = None, controls: Controls = NO_CONTROLS
+    made: Tokenizer,
+    trained: dict[str, Any] | None = None,
+    controls: Controls = NO_CONTROLS,
+    control_std: float = 1.0,
 ) -> Runtime:
     """The same over a tokenizer at hand; `trained` is the manifest's record of training."""
     with TemporaryDirectory() as directory:
-        write_bundle(Path(directory), made, trained, controls)
+        write_bundle(Path(directory), made, trained, controls, control_std)
         return runtime.load(Path(directory), "torch", device="cpu")
 
 
@@ -69,13 +72,14 @@ def write_bundle(
     made: Tokenizer,
     trained: dict[str, Any] | None = None,
     controls: Controls = NO_CONTROLS,
+    control_std: float = 1.0,
 ) -> None:
-    """Write the bundle of that network."""
+    """Write the bundle of that network; `control_std` is that of the vectors of controls."""
     torch.manual_seed(0)
     config: dict[str, Any] = {"dim": 16, "depth": 1, "heads": 2, "max_length": 512}
     body = make_component(registry().load("architecture", "gpt"), config)
     network = Network(body, made.space, CONDITIONS.sizes, NetworkConfig(), controls)
     if network.controls is not None:
-        torch.nn.init.normal_(network.controls.weight)
+        torch.nn.init.normal_(network.controls.weight, std=control_std)
     manifest = bundle.describe(network, made, CONDITIONS, NetworkConfig(), controls)
     bundle.write(directory, network, replace(manifest, trained=trained or {}))

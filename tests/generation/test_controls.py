@@ -14,11 +14,12 @@ from musictk.generation.bar_plan import BarPlan, GivenFacts, plan_bars
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.generation.sampling import options
+from musictk.generation.sampling import Sampling, options
 
-from .pieces import MIDIS, controlled, tokenizer, untrained
+from .pieces import MIDIS, controlled, load_untrained, tokenizer, untrained
 
 NAMES = ("remi", "events", "pianoroll")
+BACH = {"composer": [("Bach", 1.0)]}
 
 
 def write(name: str, controls: Any = (), **asked: Any) -> Composition:
@@ -124,6 +125,21 @@ def test_a_control_changes_the_music_from_its_bar_on(name: str) -> None:
     start = tokenizer(name).bar_starts(same.sequence)[2]
     assert np.array_equal(same.sequence[:start], other.sequence[:start])
     assert np.array_equal(plain.sequence, same.sequence)  # nothing was chosen, so nothing guides
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_guidance_of_controls_is_not_that_of_labels(name: str) -> None:
+    made = tokenizer(name)
+    without_effect = load_untrained(made, controls=Controls.available(made), control_std=0)
+
+    def pieces(*controls: ChosenControl) -> list[Any]:
+        asked: dict[str, Any] = {"bars": 2, "controls": controls, "conditions": BACH}
+        scales = [Sampling(guidance=scale) for scale in (1.0, 4.0)]
+        requests = [PieceRequest(sampling=sampling, **asked) for sampling in scales]
+        return [compose(without_effect, made, each)[0].sequence for each in requests]
+
+    assert np.array_equal(*pieces(ChosenControl("", "key", "F#")))
+    assert not np.array_equal(*pieces())
 
 
 @pytest.mark.parametrize("name", NAMES)
