@@ -74,6 +74,24 @@ def test_the_harmony_of_the_bars_is_kept(shell: Shell) -> None:
     assert kept(shell.directory / "out.mid", 9, 10) == kept(shell.directory / GIVEN, 9, 10)
 
 
+@pytest.mark.parametrize(
+    ("asked", "guidance"),
+    [
+        (("--infill", GIVEN, "--bars", "9"), "1.5"),
+        (("--infill", GIVEN, "--bars", "9", "--control", "9: key=G major"), "3"),
+        (("--infill", GIVEN, "--bars", "9", "--keep", "harmony"), "3"),
+        (("--accompany", GIVEN, "--track", "1", "--control", "key=G major"), "3"),
+    ],
+)
+def test_controls_have_a_default_guidance_of_their_own(
+    shell: Shell, asked: tuple[str, ...], guidance: str
+) -> None:
+    shell("sample", *asked, "--seed", "1", "-o", "usual.mid")
+    shell("sample", *asked, "--seed", "1", "--guidance", guidance, "-o", "given.mid")
+    usual, given = (shell.directory / name for name in ("usual.mid", "given.mid"))
+    assert usual.read_bytes() == given.read_bytes()
+
+
 def by_track(path: Path) -> list[list[tuple[int, int, int, int]]]:
     """The notes of each track."""
     return [
