@@ -20,11 +20,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-from symusic.core import ScoreTick, TimeSignatureTick
+from symusic.core import ScoreTick
 
 from benchmarks.keep import keep
 from musictk.catalog import Catalog
 from musictk.evaluation.bar_measures import mean_curve, similarity_curve, similarity_error
+from musictk.evaluation.excerpts import excerpts
 from musictk.evaluation.features import REQUIRED, central_range, features, share_inside
 from musictk.evaluation.harmony import begins_on_tonic, ends_on_tonic, key_of, last_bar_complete
 from musictk.evaluation.structure import structureness
@@ -36,7 +37,7 @@ from musictk.jobs.evaluate import form as marked_form
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import read_score
 from musictk.jobs.pieces import write_composition
-from musictk.music import bars, metres, notes
+from musictk.music import bars, notes
 from musictk.runtime import Runtime, load
 from musictk.workspace import here
 
@@ -140,34 +141,6 @@ def held_out(folder: Path, length: int, most: int) -> Iterator[Piece]:
                 for part in excerpts(score, length, most):
                     yield measured(info.composer or "", part, whole)
                     whole = {}
-
-
-def excerpts(score: ScoreTick, length: int, most: int) -> Iterator[ScoreTick]:
-    """Up to `most` parts of `length` bars that do not overlap, evenly chosen."""
-    starts = np.arange(0, len(bars(score)) - length, length)
-    chosen = np.unique(np.linspace(0, len(starts) - 1, most).astype(int)) if len(starts) else starts
-    for start in starts[chosen].tolist():
-        part = excerpt(score, start, length)
-        if len(notes(part, drums=False)) > 1:
-            yield part
-
-
-def excerpt(score: ScoreTick, start: int, length: int) -> ScoreTick:
-    """Some bars of a score, with the metre and the tempo that hold there; `start` is from 0."""
-    lines, found = bars(score), metres(score)
-    begin, end = int(lines[start]), int(lines[min(start + length, len(lines) - 1)])
-    index = int(np.searchsorted(found.start, begin, "right")) - 1
-    tempos = [tempo.mspq for tempo in score.tempos if tempo.time <= begin]
-    part = score.clip(begin, end, clip_end=True).shift_time(-begin)
-    metre = int(found.numerator[index]), int(found.denominator[index])
-    part.time_signatures.append(TimeSignatureTick(0, *metre))
-    part.time_signatures.sort()
-    if tempos and not any(tempo.time == 0 for tempo in part.tempos):
-        tempo = score.tempos[len(tempos) - 1].copy()
-        tempo.time = 0
-        part.tempos.append(tempo)
-        part.tempos.sort()
-    return part
 
 
 def measured(composer: str, score: ScoreTick, whole: Measures) -> Piece:

@@ -2,10 +2,10 @@
 
     python -m benchmarks.composers WORKSPACE [--run RUN] [--composer Bach …] [--count 10] [--save]
 
-For each composer, `count` pieces are composed and attributed by the classifier of the workspace's
-music (`musictk attribute`). By default for the ten composers with the most pieces among those that
-the classifier and the model know. Human pieces of the same composers, held out by
-cross-validation, are the upper bound.
+For each composer, `count` pieces are composed and attributed to one of these composers, by a
+classifier trained on excerpts of as many bars of the workspace's music. By default for the ten
+composers with the most pieces among those that the classifier and the model know. Human excerpts of
+the same composers, held out by cross-validation, are the upper bound.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any
 
 from benchmarks.keep import keep
 from musictk.catalog import Catalog
+from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.attribute import choose_pieces
 from musictk.jobs.bundles import ModelSource, best_of
 from musictk.jobs.composer_control import ComposerControl, composer_control
@@ -57,10 +58,10 @@ def main() -> None:
         print(each)
     if flags.save:
         manifest = Manifest.read(directory)
+        guidance = resolve_sampling(manifest.sampling, request.options, planned=True).guidance
         note = (
             f"{manifest.architecture} on {manifest.tokenizer}, {manifest.trained['step']:,} steps;"
-            f" {flags.count} pieces of {flags.bars} bars each; the classifier chooses from"
-            f" {found.most} composers"
+            f" {flags.count} pieces of {flags.bars} bars each, guidance {guidance:g}"
         )
         title = "Composers recognised in what a model writes"
         keep("composers", title, f"WORKSPACE --count {flags.count}", rows, note)
@@ -88,12 +89,13 @@ def table(found: ComposerControl) -> list[dict[str, Any]]:
                 "recognised": f"{each.right} of {each.pieces}",
                 "probability": f"{each.probability:.2f}",
                 "attributed to": most,
-                "F1 of human pieces": f"{found.scores.by_composer[each.composer]:.2f}",
+                "F1 of human excerpts": f"{found.scores.by_composer[each.composer]:.2f}",
             }
         )
     right = sum(each.recognised for each in found.composers)
     total = {"composer": "all", "recognised": f"{found.share:.0%} of the pieces"}
     total["attributed to"] = f"{right} of {len(rows)} composers more than to any other"
+    total["F1 of human excerpts"] = f"{found.scores.f1:.2f}"
     return [*rows, total]
 
 

@@ -46,7 +46,6 @@ from tempfile import TemporaryDirectory
 
 from symusic.core import ScoreTick
 
-from benchmarks.box import excerpt
 from benchmarks.listen_measures import SILENT, Human, Judge, Likelihood, Measured
 from benchmarks.listen_page import draw, table_text, write_page
 from benchmarks.listen_pieces import (
@@ -61,6 +60,7 @@ from benchmarks.listen_pieces import (
 )
 from musictk.controls.parts import with_tracks
 from musictk.errors import MusictkError, UsageError
+from musictk.evaluation.excerpts import excerpt
 from musictk.files import write_bytes
 from musictk.jobs.bundles import ModelSource, open_source
 from musictk.jobs.given_music import tracks_with_notes

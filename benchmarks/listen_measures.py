@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from benchmarks.box import HELD_OUT, ends, excerpts
+from benchmarks.box import HELD_OUT, ends
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError
 from musictk.evaluation.bar_measures import similarity_curve
+from musictk.evaluation.excerpts import excerpts
 from musictk.evaluation.features import REQUIRED, central_range, features
 from musictk.evaluation.reference import FILE, Reference, read_reference
 from musictk.jobs.corpus import Corpus

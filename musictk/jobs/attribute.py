@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -12,9 +13,10 @@ from typing import Any
 from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog, PieceInfo
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, UnknownNameError
 from musictk.evaluation.attribution import FOLDS, Classifier, Example, Scores, train_classifier
 from musictk.evaluation.classifier_file import read_classifier, write_classifier
+from musictk.evaluation.excerpts import excerpts
 from musictk.evaluation.figures import VERSION, count_figures
 from musictk.files import digest
 from musictk.jobs.cached import store
@@ -22,6 +24,7 @@ from musictk.jobs.corpus import Corpus
 from musictk.workspace import Workspace
 
 MOST_PIECES = 3000  # of training: its time grows with the square of their number
+EXCERPTS = 3  # of a piece at most
 _NAME = "attribution"
 
 Progress = Callable[[float, float], None]
@@ -73,19 +76,32 @@ def attribute(
 
 
 def open_classifier(
-    catalog: Catalog, workspace: Workspace, progress: Progress | None = None
+    catalog: Catalog,
+    workspace: Workspace,
+    progress: Progress | None = None,
+    composers: Sequence[str] = (),
+    length: int = 0,
 ) -> Classifier:
     """The classifier of the catalog's music: a stored one, unless its pieces have changed.
 
-    Raises MusictkError where fewer than two composers have FOLDS works.
+    With `composers` it tells only these apart, and with a `length` it is for pieces of as many
+    bars: it is trained and scored on excerpts. Raises MusictkError where fewer than two composers
+    have FOLDS works, UnknownNameError for one of `composers` that has not.
     """
     corpus = Corpus(catalog, workspace)
     chosen = choose_pieces(corpus.select({"midi"}))
-    facts = sorted([piece.sha256, piece.composer, _work(piece)] for piece in chosen)
+    known = sorted({str(piece.composer) for piece in chosen})
+    for name in composers:
+        if name not in known:
+            raise UnknownNameError("composer with enough works", name, known)
+    chosen = [piece for piece in chosen if not composers or piece.composer in composers]
+    facts: list[Any] = sorted([piece.sha256, piece.composer, _work(piece)] for piece in chosen)
+    if length:
+        facts.append([length, EXCERPTS])
     path = workspace.cache / f"{_NAME}-{digest([VERSION, facts])}.safetensors"
     found = read_classifier(path)
     if found is None:
-        found = train_classifier(_examples(corpus, chosen, progress))
+        found = train_classifier(_examples(corpus, chosen, length, progress))
         store(path, _NAME, partial(write_classifier, classifier=found))
     return found
 
@@ -126,26 +142,33 @@ def _limit(counts: Sequence[int]) -> int:
     return limit
 
 
+def _parts(corpus: Corpus, piece: PieceInfo, length: int) -> list[ScoreTick]:
+    """The music of a piece, or excerpts of it; none if it cannot be read."""
+    try:
+        music = corpus.load(piece)
+    except MusictkError:
+        return []
+    if isinstance(music, str):
+        return []
+    return [*excerpts(music, length, EXCERPTS)] if length else [music]
+
+
 def _work(piece: PieceInfo) -> str:
     return piece.cluster or piece.sha256
 
 
 def _examples(
-    corpus: Corpus, pieces: Sequence[PieceInfo], progress: Progress | None
+    corpus: Corpus, pieces: Sequence[PieceInfo], length: int, progress: Progress | None
 ) -> list[Example]:
-    """The counted pieces; those that cannot be read or are too short are left out.
+    """The counted pieces, or excerpts of `length` bars; unreadable and short ones are left out.
 
     Raises MusictkError where fewer than two composers are left.
     """
     found = []
     for done, piece in enumerate(pieces, 1):
-        try:
-            music = corpus.load(piece)
-            counts = None if isinstance(music, str) else count_figures(music)
-        except MusictkError:
-            counts = None
-        if counts is not None:
-            found.append(Example(str(piece.composer), _work(piece), counts))
+        for part in _parts(corpus, piece, length):
+            with suppress(MusictkError):  # too few notes
+                found.append(Example(str(piece.composer), _work(piece), count_figures(part)))
         if progress is not None:
             progress(done, len(pieces))
     works = Counter(composer for composer, _ in {(each.composer, each.work) for each in found})

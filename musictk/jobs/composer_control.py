@@ -9,10 +9,11 @@ from dataclasses import dataclass, replace
 from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
-from musictk.errors import MusictkError, UnknownNameError
+from musictk.errors import MusictkError
 from musictk.evaluation.attribution import Scores
 from musictk.evaluation.figures import count_figures
 from musictk.files import scratch
+from musictk.generation.request import PieceRequest
 from musictk.jobs.attribute import open_classifier
 from musictk.jobs.bundles import ModelSource, best_of
 from musictk.jobs.named_music import read_score
@@ -42,8 +43,7 @@ class ComposerControl:
     """How well a model is controlled by composer, and how well real pieces are recognised."""
 
     composers: tuple[Recognised, ...]
-    scores: Scores  # of the classifier on human music
-    most: int  # composers that the classifier can choose from
+    scores: Scores  # of the classifier on human excerpts of the same number of bars
 
     @property
     def share(self) -> float:
@@ -65,15 +65,14 @@ def composer_control(
     request: SampleRequest,
     listener: SampleListener | None = None,
 ) -> ComposerControl:
-    """Compose `request.count` pieces for each composer and attribute them.
+    """Compose `request.count` pieces for each composer and attribute each to one of them.
 
-    The pieces are not stored. Pieces with too few notes count as not recognised. Raises
-    UnknownNameError for a composer that the classifier does not know.
+    The classifier is trained on human excerpts of as many bars. The pieces are not stored. Pieces
+    with too few notes count as not recognised. Raises UnknownNameError for a composer with too few
+    works.
     """
-    classifier = open_classifier(catalog, workspace)
-    for name in composers:
-        if name not in classifier.composers:
-            raise UnknownNameError("composer with enough works", name, classifier.composers)
+    length = PieceRequest(form=request.form, bars=int(request.bars)).plan().bars
+    classifier = open_classifier(catalog, workspace, composers=composers, length=length)
     directory = request.source.bundle or best_of(catalog, workspace, request.source.run)[1]
     source = ModelSource(bundle=directory, runtime=request.source.runtime)
     results = []
@@ -95,7 +94,7 @@ def composer_control(
                 probability=sum(each[name] for each in shares) / request.count,
             )
         )
-    return ComposerControl(tuple(results), classifier.scores, len(classifier.composers))
+    return ComposerControl(tuple(results), classifier.scores)
 
 
 def _composed(

@@ -32,7 +32,7 @@ def test_the_pieces_of_each_composer_are_attributed_and_not_stored(project: Proj
         ("Leaps", 2),
         ("Steps", 2),
     ]
-    assert found.most == 2
+    assert (found.scores.pieces, found.scores.works) == (12, 12)  # an excerpt of each
     for each in found.composers:
         assert 0 <= each.right == each.found.get(each.composer, 0) <= 2
         assert 0 <= each.probability <= 1
