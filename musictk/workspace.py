@@ -79,11 +79,5 @@ def search(start: Path | None = None) -> Workspace | None:
     """
     folder = here(start).root
     candidates = map(Workspace, (folder, *folder.parents))
-    return next(filter(_has_catalog, candidates), None)
-
-
-def _has_catalog(workspace: Workspace) -> bool:
-    try:
-        return workspace.catalog.is_file()
-    except OSError:  # a folder that may not be entered
-        return False
+    # Whatever has the name counts: opening it tells what is wrong with a folder or a broken link.
+    return next((one for one in candidates if os.path.lexists(one.catalog)), None)
