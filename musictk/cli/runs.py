@@ -58,12 +58,14 @@ def show(
 ) -> None:
     """Show one run: its settings, metrics, checkpoints, exports and samples."""
     from musictk import builtin
+    from musictk.jobs.bundles import labels_of
     from musictk.jobs.runs import status_of
 
     here = session(context)
     if run == builtin.NAME:
         card = {"name": run, "status": "built in", "model card": str(builtin.CARD)}
-        own = {**card, **builtin.read_run(), **dict.fromkeys(ROWS, ())}
+        labels = {"labels": labels_of(None, here.workspace, run)}
+        own = {**card, **builtin.read_run(), **labels, **dict.fromkeys(ROWS, ())}
         here.output.result(own, *_described(own))
         return
     with here.catalog() as catalog:
@@ -72,6 +74,7 @@ def show(
         found = row.to_dict() | {
             "status": status_of(here.workspace, row),
             "metrics": metrics,
+            "labels": labels_of(catalog, here.workspace, run),
             "checkpoints": [row.to_dict() for row in catalog.checkpoints(run)],
             "exports": [row.to_dict() for row in catalog.exports(run)],
             "samples": [row.to_dict() for row in catalog.samples(run)],
@@ -187,13 +190,15 @@ def _described(found: Mapping[str, Any]) -> Iterator[str]:
     """A run as text: one line per property, settings group, checkpoint, export and sample."""
     metrics = {key: value for key, value in found["metrics"].items() if key != "by_position"}
     for key, value in {**found, "metrics": metrics}.items():
-        if key not in ROWS and key != "settings":
+        if key not in (*ROWS, "settings", "labels"):
             yield f"{key:14} {short(value)}"
     if by_position := found["metrics"].get("by_position"):
         yield f"{'nats':14} by position: {bands.describe(by_position)}"
     for group, values in found["settings"].items():
         if values not in (None, {}, [], 0):
             yield f"{group:14} {short(values)}"
+    for category, names in found["labels"].items():
+        yield f"{'labels':14} {category}: {', '.join(names)}"
     for key, columns in ROWS.items():
         for row in found[key]:
             yield f"{key[:-1]:14} " + "  ".join(str(row[column]) for column in columns)

@@ -15,7 +15,7 @@ from musictk.controls.missing import missing_notice
 from musictk.errors import MusictkError, UsageError
 from musictk.files import open_regular
 from musictk.jobs.runs import status_of
-from musictk.model.manifest import MANIFEST
+from musictk.model.manifest import MANIFEST, Manifest
 from musictk.runtime import Runtime, available, choose, find_loader, load
 from musictk.workspace import Workspace
 
@@ -64,6 +64,19 @@ def best_of(catalog: Catalog | None, workspace: Workspace, run: str | None) -> t
     if not catalog.checkpoints(name) and status_of(workspace, catalog.run(name)) == "failed":
         raise MusictkError(f"run {name!r} ended before its first checkpoint", "train it again")
     return name, workspace.resolve(catalog.checkpoint(name).path)
+
+
+def labels_of(
+    catalog: Catalog | None, workspace: Workspace, run: str
+) -> dict[str, tuple[str, ...]]:
+    """Category -> the labels that the best checkpoint of a run has an embedding for.
+
+    Empty where there is no checkpoint, or it cannot be read.
+    """
+    try:
+        return Manifest.read(best_of(catalog, workspace, run)[1]).conditions.embedded
+    except MusictkError:
+        return {}
 
 
 def _newest(catalog: Catalog | None) -> str:

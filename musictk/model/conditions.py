@@ -45,6 +45,11 @@ class Conditions:
         """The number of vectors of each category."""
         return {name: len(labels) for name, labels in self.labels.items()}
 
+    @property
+    def embedded(self) -> dict[str, tuple[str, ...]]:
+        """Category -> the labels with an embedding of their own."""
+        return {category: labels[2:] for category, labels in self.labels.items()}
+
     def id(self, category: str, label: str) -> int:
         """The id of `label`, or of OTHER if it is folded. Raises UnknownNameError if unknown."""
         if category not in self.labels:

@@ -82,6 +82,8 @@ def test_it_is_listed_and_shown_beside_runs(empty: Shell) -> None:
     shown = empty.json("runs", "show", "built-in")
     assert Path(shown["model card"]).read_text("utf-8").startswith("# The built-in model")
     assert shown["settings"]["conditions"][0] == "composer"
+    assert {"Bach", "Chopin"} <= set(shown["labels"]["composer"])
+    assert "Baroque" in empty("runs", "show", "built-in").stdout
 
 
 def test_it_cannot_be_changed_or_replaced(ingested: Shell) -> None:
