@@ -20,6 +20,7 @@ from musictk.spelling import plain
 
 if TYPE_CHECKING:
     from musictk.catalog import Catalog
+    from musictk.cli.location import Location
 
 _FEW = 200  # files that are offered at most
 _SPECIAL = re.compile(r"""([\s'"\\$`&;|<>(){}\[\]*?!#~])""")  # characters that bash reads itself
@@ -83,13 +84,20 @@ def _quoted(value: str) -> str:
     return value if word[:1] in ("'", '"') else _SPECIAL.sub(r"\\\1", value)
 
 
+def _location(context: Any) -> Location:
+    """Where the catalog of the command line is."""
+    from musictk.cli.location import locate
+
+    location, _ = locate(context.find_root().params.get("catalog") or "")
+    return location
+
+
 @contextmanager
 def _catalog(context: Any) -> Iterator[Catalog]:
     """The catalog of the command line, opened for reading only. Raises OSError if there is none."""
     from musictk.catalog import Catalog
-    from musictk.cli.location import locate
 
-    location, _ = locate(context.find_root().params.get("catalog") or "")
+    location = _location(context)
     location.require()
     if not location.url.startswith(_SQLITE):
         raise OSError("only a file can be opened for reading alone")
@@ -121,18 +129,22 @@ def aliases(context: Any, word: str) -> Iterator[Item]:
 def mixtures(context: Any, word: str) -> Iterator[Item]:
     """Composers, also after the comma of a mixture: `Bach:0.6,Ch`."""
     before, comma, _ = word.rpartition(",")
-    for item in composers(context, word):
+    if _location(context).found:
+        items = composers(context, word)
+    else:  # the built-in model is used
+        items = map(Item, _built_in_labels()["composer"])
+    for item in items:
         yield Item(before + comma + item.value, item.help)
 
 
 def runs(context: Any, word: str) -> Iterator[Item]:
-    """The names of runs, the newest first, and that of the built-in model."""
+    """The name of the built-in model, and those of runs, the newest first."""
     from musictk.builtin import NAME
 
-    with _catalog(context) as catalog:
-        for run in reversed(catalog.runs()):
-            yield Item(run.name, run.status)
     yield Item(NAME, "the model that comes with musictk")
+    if _location(context).found:
+        with _catalog(context) as catalog:
+            yield from (Item(run.name, run.status) for run in reversed(catalog.runs()))
 
 
 def labels(context: Any, word: str) -> Iterator[str]:
@@ -140,6 +152,22 @@ def labels(context: Any, word: str) -> Iterator[str]:
     with _catalog(context) as catalog:
         for category, values in catalog.label_values().items():
             yield from (f"{category}={value}" for value in values)
+
+
+def sample_labels(context: Any, word: str) -> Iterator[str]:
+    """The same for `sample`: without a catalog, those of the built-in model, which it uses."""
+    if _location(context).found:
+        yield from labels(context, word)
+        return
+    for category, values in _built_in_labels().items():
+        yield from (f"{category}={value}" for value in values if category != "composer")
+
+
+def _built_in_labels() -> dict[str, tuple[str, ...]]:
+    from musictk import builtin
+    from musictk.model.manifest import Manifest
+
+    return Manifest.read(builtin.ONNX).conditions.embedded
 
 
 def categories(context: Any, word: str) -> Iterator[str]:
@@ -248,6 +276,7 @@ PARAMETERS: Mapping[tuple[str, ...], Source] = {
     ("--tokenizer",): offers("tokenizer"),
     ("--track",): offers("tracker"),
     ("sample", "--composer"): mixtures,
+    ("sample", "--label"): sample_labels,
     ("catalog", "show", "file"): files,
 }
 METAVARS: Mapping[str, Source] = {

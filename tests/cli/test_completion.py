@@ -119,12 +119,21 @@ def test_nothing_is_created_or_said_where_there_is_no_catalog(
     complete: Complete, folder: Path
 ) -> None:
     (folder / "catalog.db").unlink()
-    for words in (("sample", "--composer", ""), ("runs", "show", ""), ("catalog", "label", "")):
+    for words in (("evaluate", "x.mid", "--composer", ""), ("catalog", "label", "")):
         assert complete(*words) == []
     assert list(folder.iterdir()) == []
     (folder / "catalog.db").write_bytes(b"not a database" * 100)
     assert complete("sample", "--composer", "") == []
     assert [path.name for path in folder.iterdir()] == ["catalog.db"]
+
+
+def test_without_a_catalog_names_are_those_of_the_built_in_model(
+    complete: Complete, folder: Path
+) -> None:
+    (folder / "catalog.db").unlink()
+    assert complete("runs", "show", "") == ["built-in"]
+    assert complete("sample", "--composer", "Bach:0.6,cho") == ["Bach:0.6,Chopin"]
+    assert complete("sample", "--label", "period=ba") == ["period=Baroque"]
 
 
 def test_a_catalog_is_read_and_left_as_it_is(complete: Complete, folder: Path) -> None:
