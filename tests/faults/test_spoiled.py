@@ -34,6 +34,8 @@ TARGETS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("runs/gpt-1/log.jsonl", RESUME),
     (LAST, RESUME),
     ("catalog.db", ("runs", "show", "gpt-1")),
+    ("catalog.db", ("runs", "list")),
+    ("catalog.db", ("sample", "--bars", "1", *OUT)),
 )
 MAY_WORK = {"noise", "empty", "deep", "brackets", "braces", "huge"}
 
