@@ -12,9 +12,10 @@ from __future__ import annotations
 import argparse
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from musictk import builtin
 from musictk.builtin.training import write_training_sketches
@@ -48,13 +49,25 @@ def write_model(catalog: Catalog, workspace: Workspace, run: str, folder: Path) 
     report = export_onnx(weights, onnx, "int8", music=excerpts(Corpus(catalog, workspace), weights))
     row = catalog.run(run)
     trained = [each.data for each in catalog.sketches() if each.split == "train"]
-    settings = {**row.settings, "sample": SAMPLING}
-    builtin.write_run(folder, settings, {**row.metrics, "pieces": len(trained)})
+    # Whoever starts from it does not have the run that it was started from.
+    settings = {**row.settings, "sample": SAMPLING, "start": None}
+    last = {"settings": settings, "metrics": {**row.metrics, "pieces": len(trained)}}
+    builtin.write_run(folder, last, earlier(row.settings["start"], folder))
     write_training_sketches(folder, trained)
     write_training_reference(catalog, workspace, folder / FILE)
     pieces = catalog.pieces()
     write_bytes(folder / SOURCES, "".join(f"{line}\n" for line in sources(pieces)).encode())
     write_bytes(folder / builtin.CARD.name, card(pieces, folder, report).encode())
+
+
+def earlier(start: str | None, folder: Path) -> list[Mapping[str, Any]]:
+    """The runs of the built-in model in `folder`, the last first, where it was started from."""
+    if start is None:
+        return []
+    if start != builtin.NAME:
+        raise SystemExit(f"the run was started from {start}: start it from {builtin.NAME}")
+    before = builtin.read_run(folder)
+    return [before, *before.get("earlier", ())]
 
 
 def sources(pieces: Iterable[PieceInfo]) -> Iterator[str]:
@@ -77,8 +90,12 @@ def card(pieces: list[PieceInfo], folder: Path, report: ExportReport) -> str:
     """The model card."""
     run = builtin.read_run(folder)
     settings, metrics = run["settings"], run["metrics"]
-    train = settings["train"]
-    steps, batch, length = metrics["step"], train["batch"], train["length"]
+    runs = [*reversed(run["earlier"]), run]
+    steps = [each["metrics"]["step"] for each in runs]
+    sizes = [each["settings"]["train"] for each in runs]
+    tokens = sum(
+        count * size["batch"] * size["length"] for count, size in zip(steps, sizes, strict=True)
+    )
     manifest = Manifest.read(folder / builtin.WEIGHTS.name)
     composers = manifest.conditions.labels["composer"][2:]
     splits = Counter(piece.split for piece in pieces)
@@ -91,15 +108,14 @@ def card(pieces: list[PieceInfo], folder: Path, report: ExportReport) -> str:
         valid=f"{splits['valid']:,}",
         test=f"{splits['test']:,}",
         notes=f"{sum(piece.notes or 0 for piece in pieces if piece.split == 'train'):,}",
-        steps=f"{steps:,}",
-        tokens=f"{steps * batch * length / 1e6:.0f} million",
-        hours=f"{metrics['seconds'] / 3600:.1f}",
+        steps=" + ".join(f"{count:,}" for count in steps),
+        tokens=f"{tokens / 1e6:.0f} million",
+        hours=f"{sum(each['metrics']['seconds'] for each in runs) / 3600:.1f}",
         nll=f"{metrics['best_nll']:.3f}",
         baseline=f"{metrics['baseline']:.3f}",
         agreement=f"{report.greedy_agreement:.1%}",
         nats=f"{report.nats_difference or 0:+.4f}",
         composers=", ".join(name.replace("_", " ") for name in composers),
-        minutes=settings["minutes"],
     )
 
 

@@ -12,7 +12,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,20 +23,24 @@ NAME = "built-in"  # no run can have this name
 FOLDER = Path(__file__).parent
 WEIGHTS, ONNX, CARD = FOLDER / "weights", FOLDER / "onnx", FOLDER / "README.md"
 RUN = "run.json"
+_KEYS = ("settings", "metrics")
 AGAIN = "install musictk again"
 
 
 def read_run(folder: Path = FOLDER) -> Mapping[str, Any]:
     """`settings` and `metrics` of its run, as the catalog stores those of other runs.
 
-    Raises MusictkError where the file is missing or damaged.
+    `earlier` has those of the runs before it, each of which it started from in turn. Raises
+    MusictkError where the file is missing or damaged.
     """
     found = read_json(folder / RUN)
-    if not all(isinstance(found.get(key), Mapping) for key in ("settings", "metrics")):
+    runs = [found, *found.get("earlier", ())]
+    if not all(isinstance(run.get(key), Mapping) for run in runs for key in _KEYS):
         raise MusictkError(f"{folder / RUN} has no settings or metrics", AGAIN)
     return found
 
 
-def write_run(folder: Path, settings: Mapping[str, Any], metrics: Mapping[str, Any]) -> None:
-    """Write what `read_run` reads."""
-    write_json(folder / RUN, {"settings": dict(settings), "metrics": dict(metrics)})
+def write_run(folder: Path, run: Mapping[str, Any], earlier: Sequence[Mapping[str, Any]]) -> None:
+    """Write what `read_run` reads. No `earlier` run has earlier ones itself."""
+    runs = [{key: dict(each[key]) for key in _KEYS} for each in (run, *earlier)]
+    write_json(folder / RUN, {**runs[0], "earlier": runs[1:]})

@@ -63,9 +63,12 @@ def show(
 
     here = session(context)
     if run == builtin.NAME:
-        card = {"name": run, "status": "built in", "model card": str(builtin.CARD)}
-        labels = {"labels": labels_of(None, here.workspace, run)}
-        own = {**card, **builtin.read_run(), **labels, **dict.fromkeys(ROWS, ())}
+        own = {
+            **{"name": run, "status": "built in", "model card": str(builtin.CARD)},
+            **{key: builtin.read_run()[key] for key in ("settings", "metrics")},
+            "labels": labels_of(None, here.workspace, run),
+            **dict.fromkeys(ROWS, ()),
+        }
         here.output.result(own, *_described(own))
         return
     with here.catalog() as catalog:

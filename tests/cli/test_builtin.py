@@ -150,6 +150,15 @@ def test_its_training_pieces_are_known_by_near_duplicates(tmp_path: Path) -> Non
     assert training_sketches(tmp_path) == sketches[:7]
 
 
+def test_the_runs_that_it_was_trained_in_are_kept(tmp_path: Path) -> None:
+    runs = [{"settings": {"lr": step}, "metrics": {"step": step}} for step in range(3)]
+    builtin.write_run(tmp_path, runs[2], [runs[1], runs[0]])
+    found = builtin.read_run(tmp_path)
+    assert (found["settings"], found["metrics"]) == ({"lr": 2}, {"step": 2})
+    assert found["earlier"] == [runs[1], runs[0]]
+    assert builtin.read_run()["settings"].get("start") is None  # nobody has what it started from
+
+
 def test_damaged_files_say_how_to_repair_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
