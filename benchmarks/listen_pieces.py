@@ -63,9 +63,6 @@ class Piece:
 
 
 KEYBOARD = "--label ensemble=keyboard"
-# With controls the default is 4: by the measures of `benchmarks.listen` the model then repeats
-# single notes and bars.
-USUAL = "--guidance 1.5"
 MENUET, MUSETTE = (
     f"examples/midis/Bach/{name}.mid" for name in ("petzold_menuet_anh114", "musette_anh126")
 )
@@ -75,62 +72,61 @@ PIECES = (
         "bach-aaba",
         "Bach, AABA",
         "Four sections of four bars; the theme comes three times, each return a little varied.",
-        f'--composer Bach {KEYBOARD} --form AABA --bars 4 --control "metre=4/4,tempo=80" {USUAL}',
+        f'--composer Bach {KEYBOARD} --form AABA --bars 4 --control "metre=4/4,tempo=80"',
     ),
     Piece(
         "bach-keys",
         "Bach, a key for each section",
         "D minor, then F major in the middle section, then D minor again.",
         f'--composer Bach {KEYBOARD} --form "A8 B8 A8" --control "metre=3/4,tempo=112"'
-        f' --section "A: key=D minor" --section "B: key=F major" {USUAL}',
+        f' --section "A: key=D minor" --section "B: key=F major"',
     ),
     Piece(
         "bach-chorale",
         "Bach, a chorale",
         "Four voices: the label of the ensemble is `chorale`, not `keyboard`.",
         "--composer Bach --label ensemble=chorale --form AAB --bars 4"
-        f' --control "metre=4/4,tempo=80,lowest=E2,highest=G5" {USUAL}',
+        ' --control "metre=4/4,tempo=80,lowest=E2,highest=G5"',
     ),
     Piece(
         "chopin-aba",
         "Chopin, ABA in triple time",
         "A ternary form of eight bars a section, in the metre and tempo of a waltz.",
         f'--composer Chopin {KEYBOARD} --form "A8 B8 A8"'
-        f' --control "metre=3/4,tempo=132,lowest=C2,highest=C6" {USUAL}',
+        f' --control "metre=3/4,tempo=132,lowest=C2,highest=C6"',
     ),
     Piece(
         "chopin-chords",
         "Chopin, over given chords",
         "Sixteen bars over a progression in A minor, a chord for each bar, played twice.",
         f'--composer Chopin {KEYBOARD} --form AB --bars 8 --control "metre=4/4,tempo=96"'
-        ' --chords "Am | Dm | E7 | Am | F | Dm | E7 | Am" ' + USUAL,
+        ' --chords "Am | Dm | E7 | Am | F | Dm | E7 | Am" ',
     ),
     Piece(
         "schubert-verse-chorus",
         "Schubert, verse and chorus",
         "A verse and a chorus of six bars, twice.",
         f"--composer Schubert {KEYBOARD} --form verse-chorus --bars 6"
-        f' --control "metre=2/4,tempo=76" {USUAL}',
+        f' --control "metre=2/4,tempo=76"',
     ),
     Piece(
         "schumann-rondo",
         "Schumann, ABACA",
         "A small rondo of four bars a section: the refrain returns after each episode.",
-        f'--composer Schumann {KEYBOARD} --form ABACA --bars 4 --control "metre=4/4,tempo=112"'
-        f" {USUAL}",
+        f'--composer Schumann {KEYBOARD} --form ABACA --bars 4 --control "metre=4/4,tempo=112"',
     ),
     Piece(
         "mozart-minuet",
         "Mozart, AABA in G major",
         "A minuet of six bars a section, in the key of G major.",
         f'--composer Mozart {KEYBOARD} --form AABA --bars 6 --control "metre=3/4,tempo=126"'
-        f' --control "key=G major" {USUAL}',
+        f' --control "key=G major"',
     ),
     Piece(
         "musette-infill",
         "Eight bars of a musette, written again",
         "Bars 9 to 16 are the model's; all other bars are those of the musette BWV Anh. 126.",
-        f"--infill {MUSETTE} --bars 9-16 --composer Bach {KEYBOARD} {USUAL}",
+        f"--infill {MUSETTE} --bars 9-16 --composer Bach {KEYBOARD}",
     ),
     Piece(
         "menuet-accompaniment",
@@ -138,7 +134,7 @@ PIECES = (
         "The melody is the upper part of Petzold's menuet (BWV Anh. 114); the model wrote the"
         " part beside it.",
         "--accompany docs/listen/menuet-accompaniment-melody.mid --composer Bach"
-        f' {KEYBOARD} --control "lowest=C2,highest=D4,polyphony=2" {USUAL}',
+        f' {KEYBOARD} --control "lowest=C2,highest=D4,polyphony=2"',
         melody=(MENUET, 1),
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -54,6 +54,11 @@ class Controls:
 
     def __bool__(self) -> bool:
         return bool(self.names)
+
+    def need_guidance(self, names: Iterable[str]) -> bool:
+        """Whether a model has to be guided to follow any of these: no mask enforces its values."""
+        open_ones = {each.name for each in self.made if type(each).allowed is Control.allowed}
+        return not open_ones.isdisjoint(names)
 
     @cached_property
     def made(self) -> tuple[Control, ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -10,14 +10,13 @@ from numpy.typing import NDArray
 
 from musictk.controls import Controls
 from musictk.errors import UsageError
-from musictk.generation.constraints import PROGRAMS, program_values
+from musictk.generation.constraints import program_values
 from musictk.generation.form import Form
-from musictk.tokens import METRE, TEMPO, Tokenizer
+from musictk.tokens import Tokenizer
 
 Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Value = TypeVar("Value")
-_ENFORCED = frozenset({PROGRAMS, METRE, TEMPO})  # whatever the model predicts
 
 
 class ChosenControl(NamedTuple):
@@ -26,11 +25,6 @@ class ChosenControl(NamedTuple):
     where: str  # "": everywhere; the label of a section; bars from 1, such as "9-12" or "9"
     name: str
     value: str  # or the values of successive bars, such as "Am | F | C G | Am", repeated
-
-
-def need_guidance(names: Iterable[str]) -> bool:
-    """Whether the model has to be guided to follow any of the controls of these names."""
-    return not _ENFORCED.issuperset(names)
 
 
 def choose(

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from musictk.controls.arrangement import REMAINING
 from musictk.generation.bar_plan import BarPlan
-from musictk.generation.chosen_controls import need_guidance
 from musictk.generation.context import (
     CONDITIONAL,
     KINDS,
@@ -60,7 +59,7 @@ class RowContexts:
         self._planned = len(bar_plan.ids)
         self._past = len(ids) - len(past) if request.after else 0
         fixed = ids * bar_plan.controls.structural
-        controlled = need_guidance(bar_plan.chosen)
+        controlled = bar_plan.controls.need_guidance(bar_plan.chosen)
         # The scale that controls need makes a caricature of a composer: these keep their labels.
         labels = mixture if controlled else [[] for _ in mixture]
         self._runtime, self._plan = runtime, bar_plan

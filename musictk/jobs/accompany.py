@@ -18,7 +18,6 @@ from musictk.controls.part_table import encode_bars
 from musictk.controls.parts import with_tracks
 from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
-from musictk.generation.chosen_controls import need_guidance
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.form import MOST_BARS
@@ -143,7 +142,7 @@ def _sampling(
         writes = PROGRAM in tokenizer.attributes()
         name = instrument_name(max(program, 0), program == DRUM_KIT)
         options["programs"] = name if writes else ""
-    controlled = need_guidance(one.name for one in asked.controls)
+    controlled = manifest.controls.need_guidance(one.name for one in asked.controls)
     return resolve_sampling(manifest.sampling, options, planned=True, controlled=controlled)
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
-from musictk.generation.chosen_controls import need_guidance
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.keep import HARMONY
 from musictk.generation.request import PieceRequest
@@ -79,7 +78,9 @@ def rewrite(
     manifest = opened.runtime.manifest
     require_music(manifest.make_tokenizer())
     music = find_music(str(asked.infill), workspace, lambda: nullcontext(catalog))
-    controlled = asked.keep == HARMONY or need_guidance(one.name for one in asked.controls)
+    controlled = asked.keep == HARMONY or manifest.controls.need_guidance(
+        one.name for one in asked.controls
+    )
     base = PieceRequest(
         conditions=mixtures(catalog, manifest.conditions, asked.labels),
         seed=draw_seed(asked.seed),

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.chosen_controls import need_guidance
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
@@ -179,7 +178,7 @@ def _check(asked: SampleRequest, strict: frozenset[str]) -> None:
 def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
     """The options that were set, else the model's saved defaults."""
     planned = bool(asked.form.strip() or asked.bars)
-    controlled = need_guidance(one.name for one in asked.controls)
+    controlled = manifest.controls.need_guidance(one.name for one in asked.controls)
     return resolve_sampling(manifest.sampling, asked.options, planned, controlled)
 
 

@@ -80,9 +80,12 @@ def test_tracks_have_the_names_of_instruments_and_drums_channel_10(ensemble: She
 
 
 @pytest.mark.parametrize(
-    ("asked", "guidance"), [("programs=violin", 1.5), ("programs=violin, density=2", 3.0)]
+    ("asked", "guidance"),
+    [("programs=violin", 1.5), ("metre=3/4, lowest=C3", 1.5), ("programs=violin, density=2", 3.0)],
 )
-def test_programs_do_not_change_the_guidance(ensemble: Shell, asked: str, guidance: float) -> None:
+def test_what_is_enforced_does_not_change_the_guidance(
+    ensemble: Shell, asked: str, guidance: float
+) -> None:
     ensemble("sample", "--form", "A", "--bars", "1", "--section", f"A: {asked}", "-o", "one.mid")
     with Catalog.open(f"sqlite:///{ensemble.directory}/catalog.db", ensemble.directory) as catalog:
         newest = max(catalog.samples(), key=lambda sample: sample.id)
