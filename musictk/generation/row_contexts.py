@@ -60,7 +60,7 @@ class RowContexts:
         self._past = len(ids) - len(past) if request.after else 0
         fixed = ids * bar_plan.controls.structural
         controlled = bar_plan.controls.need_guidance(bar_plan.chosen)
-        # The scale that controls need makes a caricature of a composer: these keep their labels.
+        # At the scale that controls need, labels would distort the music: both contexts have them.
         labels = mixture if controlled else [[] for _ in mixture]
         self._runtime, self._plan = runtime, bar_plan
         self._conditions = runtime.condition(mixture)
