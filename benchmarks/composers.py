@@ -64,7 +64,8 @@ def main() -> None:
             f" {flags.count} pieces of {flags.bars} bars each, guidance {guidance:g}"
         )
         title = "Composers recognised in what a model writes"
-        keep("composers", title, f"WORKSPACE --count {flags.count}", rows, note)
+        given = f"WORKSPACE --run {name} --count {flags.count} --guidance {guidance:g}"
+        keep("composers", title, given, rows, note)
 
 
 def frequent(corpus: Corpus, directory: Path) -> list[str]:
