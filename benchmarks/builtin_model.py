@@ -97,7 +97,7 @@ def card(pieces: list[PieceInfo], folder: Path, report: ExportReport) -> str:
         count * size["batch"] * size["length"] for count, size in zip(steps, sizes, strict=True)
     )
     manifest = Manifest.read(folder / builtin.WEIGHTS.name)
-    composers = manifest.conditions.labels["composer"][2:]
+    composers = manifest.conditions.embedded["composer"]
     splits = Counter(piece.split for piece in pieces)
     return TEXT.read_text("utf-8").format(
         architecture=f"{settings['arch']} {settings['size']}",
