@@ -1,10 +1,11 @@
-"""Write the built-in model from a finished run: `musictk/builtin`.
+"""Write a built-in model from a finished run, and the model card of all of them: `musictk/builtin`.
 
     python -m benchmarks.builtin_model WORKSPACE RUN [--folder FOLDER]
 
-WORKSPACE is that of `benchmarks.builtin_corpus`. It writes the best checkpoint in half precision,
-its ONNX export with int8 weights (checked on validation music), the sketches of the training
-pieces, the hashes for `sample --original`, and the model card.
+WORKSPACE is that of `benchmarks.builtin_corpus`. The run becomes the built-in model of its
+architecture: its best checkpoint in half precision, and its ONNX export with int8 weights (checked
+on validation music). All models share the sketches of the training pieces, the hashes for
+`sample --original`, and the card.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from pathlib import Path
 from typing import Any
 
 from musictk import builtin
+from musictk.builtin import BuiltinModel
 from musictk.builtin.training import write_training_sketches
 from musictk.catalog import Catalog, PieceInfo
 from musictk.evaluation.reference import FILE
-from musictk.export import ExportReport, export_onnx
+from musictk.export import export_onnx
 from musictk.files import write_bytes
 from musictk.jobs.bundles import best_of
 from musictk.jobs.corpus import Corpus
@@ -33,40 +35,49 @@ from musictk.workspace import Workspace, here
 
 TEXT = Path(__file__).with_name("builtin_model.md")  # the model card, with {fields}
 SOURCES = "SOURCES.md"
-# Defaults of the model's options: at a lower temperature it repeats single notes (docs/log.md).
-SAMPLING = {"temperature": 1.0, "top_p": 0.98}
+# Defaults of the models: at a lower temperature they repeat single notes, and less guidance follows
+# a composer less closely (docs/log.md).
+SAMPLING = {"temperature": 1.0, "top_p": 0.98, "guidance": 2.5}
 
 
 def write_model(catalog: Catalog, workspace: Workspace, run: str, folder: Path) -> None:
-    """Write all files of the built-in model to `folder`."""
-    _, best = best_of(catalog, workspace, run)
-    weights, onnx = folder / builtin.WEIGHTS.name, folder / builtin.ONNX.name
-    for each in (weights, onnx):
-        shutil.rmtree(each, ignore_errors=True)
-    weights.mkdir(parents=True)
-    network, manifest = bundle.read(best)
-    bundle.write(weights, network.half(), replace(manifest, sampling=SAMPLING))
-    report = export_onnx(weights, onnx, "int8", music=excerpts(Corpus(catalog, workspace), weights))
+    """Write all files of one built-in model to its folder in `folder`, and those of all."""
     row = catalog.run(run)
+    model = next(each for each in models(folder) if each.folder.name == row.settings["arch"])
+    _, best = best_of(catalog, workspace, run)
+    for each in (model.weights, model.onnx):
+        shutil.rmtree(each, ignore_errors=True)
+    model.weights.mkdir(parents=True)
+    network, manifest = bundle.read(best)
+    bundle.write(model.weights, network.half(), replace(manifest, sampling=SAMPLING))
+    music = excerpts(Corpus(catalog, workspace), model.weights)
+    report = export_onnx(model.weights, model.onnx, "int8", music=music)
     trained = [each.data for each in catalog.sketches() if each.split == "train"]
     # Whoever starts from it does not have the run that it was started from.
     settings = {**row.settings, "sample": SAMPLING, "start": None}
-    last = {"settings": settings, "metrics": {**row.metrics, "pieces": len(trained)}}
-    builtin.write_run(folder, last, earlier(row.settings["start"], folder))
+    compared = {"agreement": report.greedy_agreement, "nats": report.nats_difference or 0.0}
+    metrics = {**row.metrics, "pieces": len(trained), "int8": compared}
+    before = earlier(row.settings["start"], model)
+    model.write_run({"settings": settings, "metrics": metrics}, before)
     write_training_sketches(folder, trained)
     write_training_reference(catalog, workspace, folder / FILE)
     pieces = catalog.pieces()
     write_bytes(folder / SOURCES, "".join(f"{line}\n" for line in sources(pieces)).encode())
-    write_bytes(folder / builtin.CARD.name, card(pieces, folder, report).encode())
+    write_bytes(folder / builtin.CARD.name, card(pieces, folder).encode())
 
 
-def earlier(start: str | None, folder: Path) -> list[Mapping[str, Any]]:
-    """The runs of the built-in model in `folder`, the last first, where it was started from."""
+def models(folder: Path) -> list[BuiltinModel]:
+    """The built-in models as they are in another folder."""
+    return [replace(each, folder=folder / each.folder.name) for each in builtin.MODELS.values()]
+
+
+def earlier(start: str | None, model: BuiltinModel) -> list[Mapping[str, Any]]:
+    """The runs of the built-in model, the last first, where the new run was started from it."""
     if start is None:
         return []
-    if start != builtin.NAME:
-        raise SystemExit(f"the run was started from {start}: start it from {builtin.NAME}")
-    before = builtin.read_run(folder)
+    if start != model.name:
+        raise SystemExit(f"the run was started from {start}: start it from {model.name}")
+    before = model.read_run()
     return [before, *before.get("earlier", ())]
 
 
@@ -86,9 +97,29 @@ def sources(pieces: Iterable[PieceInfo]) -> Iterator[str]:
         yield f"| {licence} | {composers.total()} | {named} |"
 
 
-def card(pieces: list[PieceInfo], folder: Path, report: ExportReport) -> str:
+def card(pieces: list[PieceInfo], folder: Path) -> str:
     """The model card."""
-    run = builtin.read_run(folder)
+    found = [each for each in models(folder) if each.weights.exists()]
+    columns = [described(each) for each in found]
+    manifest = Manifest.read(found[0].weights)
+    composers = manifest.conditions.embedded["composer"]
+    splits = Counter(piece.split for piece in pieces)
+    lines = ("".join(f" {column[row]} |" for column in columns) for row in columns[0])
+    return TEXT.read_text("utf-8").format(
+        table="\n".join(f"| {row} |{line}" for row, line in zip(columns[0], lines, strict=True)),
+        rule="---|" * len(columns),
+        names="".join(f" `{each.name}` |" for each in found),
+        pieces=f"{splits['train']:,}",
+        valid=f"{splits['valid']:,}",
+        test=f"{splits['test']:,}",
+        notes=f"{sum(piece.notes or 0 for piece in pieces if piece.split == 'train'):,}",
+        composers=", ".join(name.replace("_", " ") for name in composers),
+    )
+
+
+def described(model: BuiltinModel) -> dict[str, str]:
+    """The facts of one model, a column of the card's table."""
+    run = model.read_run()
     settings, metrics = run["settings"], run["metrics"]
     runs = [*reversed(run["earlier"]), run]
     steps = [each["metrics"]["step"] for each in runs]
@@ -96,27 +127,20 @@ def card(pieces: list[PieceInfo], folder: Path, report: ExportReport) -> str:
     tokens = sum(
         count * size["batch"] * size["length"] for count, size in zip(steps, sizes, strict=True)
     )
-    manifest = Manifest.read(folder / builtin.WEIGHTS.name)
-    composers = manifest.conditions.embedded["composer"]
-    splits = Counter(piece.split for piece in pieces)
-    return TEXT.read_text("utf-8").format(
-        architecture=f"{settings['arch']} {settings['size']}",
-        parameters=f"{metrics['parameters'] / 1e6:.1f} million",
-        tokenizer=settings["tokenizer"],
-        shape=" × ".join(str(settings["model"][key]) for key in ("dim", "depth")),
-        pieces=f"{splits['train']:,}",
-        valid=f"{splits['valid']:,}",
-        test=f"{splits['test']:,}",
-        notes=f"{sum(piece.notes or 0 for piece in pieces if piece.split == 'train'):,}",
-        steps=" + ".join(f"{count:,}" for count in steps),
-        tokens=f"{tokens / 1e6:.0f} million",
-        hours=f"{sum(each['metrics']['seconds'] for each in runs) / 3600:.1f}",
-        nll=f"{metrics['best_nll']:.3f}",
-        baseline=f"{metrics['baseline']:.3f}",
-        agreement=f"{report.greedy_agreement:.1%}",
-        nats=f"{report.nats_difference or 0:+.4f}",
-        composers=", ".join(name.replace("_", " ") for name in composers),
-    )
+    shape = " × ".join(str(settings["model"][key]) for key in ("dim", "depth"))
+    int8 = metrics["int8"]
+    return {
+        "architecture": f"{settings['arch']} {settings['size']} ({shape})",
+        "parameters": f"{metrics['parameters'] / 1e6:.1f} million",
+        "tokenizer": settings["tokenizer"],
+        "steps": " + ".join(f"{count:,}" for count in steps),
+        "tokens": f"{tokens / 1e6:.0f} million",
+        "hours on two CPU cores": f"{sum(each['metrics']['seconds'] for each in runs) / 3600:.1f}",
+        "valid, nats per token": f"{metrics['best_nll']:.3f}",
+        "the same, a bigram model": f"{metrics['baseline']:.3f}",
+        "int8 against fp32: equal greedy choices": f"{int8['agreement']:.1%}",
+        "the same: nats per token": f"{int8['nats']:+.4f}",
+    }
 
 
 def main() -> None:

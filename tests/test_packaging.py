@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from musictk import builtin
+
 ROOT = Path(__file__).parents[1]
 GRU = ROOT / "examples" / "musictk-gru"
 
@@ -73,8 +75,10 @@ def test_the_wheel_holds_core_and_plugins_and_nothing_else(wheel: Path) -> None:
     soundfont = "musictk/rendering/soundfont/"
     assert {f"{soundfont}FluidR3Mono_GM.sf3", f"{soundfont}LICENSE.md"} <= set(names)
     assert any(name.endswith(f"licenses/{soundfont}LICENSE.md") for name in names)
-    model = ("README.md", "SOURCES.md", "onnx/model.onnx", "weights/weights.safetensors")
-    assert {f"musictk/builtin/{name}" for name in model} <= set(names)
+    files, parts = ["README.md", "SOURCES.md"], ("onnx/model.onnx", "weights/weights.safetensors")
+    for model in builtin.MODELS.values():
+        files += [f"{model.folder.name}/{name}" for name in parts]
+    assert {f"musictk/builtin/{name}" for name in files} <= set(names)
 
 
 def test_a_third_party_s_plugin_is_listed_with_its_own_origin(site: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The sketches of the pieces that the built-in model was trained on."""
+"""The sketches of the pieces that the built-in models were trained on."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from musictk.builtin import NAME
+from musictk.builtin import MODELS
 from musictk.catalog.database import Database
 from musictk.catalog.models import Checkpoint, Export, Run, Sample, now
 from musictk.errors import MusictkError, UnknownNameError, UsageError
@@ -19,8 +19,8 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 RUN_STATUSES = ("running", "finished", "interrupted", "diverged", "failed")
 _LONGEST = 100  # characters of a name: the folders of exports are longer
 _NAME = re.compile(rf"[A-Za-z0-9][A-Za-z0-9_.-]{{0,{_LONGEST - 1}}}")
-# What `--resume newest` means, the model of `musictk.builtin`, and the devices of Windows.
-_RESERVED = {"newest", NAME, "con", "prn", "aux", "nul"}
+# What `--resume newest` means, the built-in models, and the devices of Windows.
+_RESERVED = {"newest", *MODELS, "con", "prn", "aux", "nul"}
 _RESERVED |= {f"{port}{number}" for port in ("com", "lpt") for number in range(10)}
 NO_RUNS = "train one with: musictk train"
 
@@ -246,8 +246,8 @@ def _number(score: Any) -> bool:
 def find_run(session: Session, name: str) -> Run:
     run = session.scalar(select(Run).where(Run.name == name))
     if run is None:
-        if name == NAME:
-            raise UsageError("the built-in model is no run of this catalog", "name a run")
+        if name in MODELS:
+            raise UsageError(f"{name} is no run of this catalog", "name a run")
         known = list(session.scalars(select(Run.name)))
         raise UnknownNameError("run", name, known, "" if known else NO_RUNS)
     return run

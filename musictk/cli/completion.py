@@ -138,10 +138,10 @@ def mixtures(context: Any, word: str) -> Iterator[Item]:
 
 
 def runs(context: Any, word: str) -> Iterator[Item]:
-    """The name of the built-in model, and those of runs, the newest first."""
-    from musictk.builtin import NAME
+    """The names of the built-in models, and those of runs, the newest first."""
+    from musictk.builtin import MODELS
 
-    yield Item(NAME, "the model that comes with musictk")
+    yield from (Item(name, "comes with musictk") for name in MODELS)
     if _location(context).found:
         with _catalog(context) as catalog:
             yield from (Item(run.name, run.status) for run in reversed(catalog.runs()))
@@ -167,7 +167,7 @@ def _built_in_labels() -> dict[str, tuple[str, ...]]:
     from musictk import builtin
     from musictk.model.manifest import Manifest
 
-    return Manifest.read(builtin.ONNX).conditions.embedded
+    return Manifest.read(builtin.DEFAULT.onnx).conditions.embedded
 
 
 def categories(context: Any, word: str) -> Iterator[str]:

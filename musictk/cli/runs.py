@@ -37,14 +37,17 @@ def app() -> typer.Typer:
 
 
 def list_runs(context: typer.Context) -> None:
-    """List runs, oldest first, after the built-in model."""
+    """List runs, oldest first, after the built-in models."""
     from musictk import builtin
     from musictk.catalog.models import when
     from musictk.jobs.runs import status_of
 
     here = session(context)
     with here.catalog_if_any() as catalog:
-        rows = [_row(builtin.NAME, "built in", builtin.read_run()["metrics"])]
+        rows = [
+            _row(name, "built in", model.read_run()["metrics"])
+            for name, model in builtin.MODELS.items()
+        ]
         for run in catalog.runs() if catalog is not None else ():
             status, started = status_of(here.workspace, run), when(run.started_at, "seconds")
             rows.append(_row(run.name, status, run.metrics, started, run.note))
@@ -62,10 +65,10 @@ def show(
     from musictk.jobs.runs import status_of
 
     here = session(context)
-    if run == builtin.NAME:
+    if run in builtin.MODELS:
         own = {
             **{"name": run, "status": "built in", "model card": str(builtin.CARD)},
-            **{key: builtin.read_run()[key] for key in ("settings", "metrics")},
+            **{key: builtin.MODELS[run].read_run()[key] for key in ("settings", "metrics")},
             "labels": labels_of(None, here.workspace, run),
             **dict.fromkeys(ROWS, ()),
         }
@@ -92,7 +95,7 @@ def _row(
     started: str | None = None,
     note: str | None = None,
 ) -> dict[str, Any]:
-    """A run, or the built-in model, in the list."""
+    """A run, or a built-in model, in the list."""
     return {
         "name": name,
         "status": status,

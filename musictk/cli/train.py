@@ -117,12 +117,12 @@ def train(
         typer.Option(
             "--from",
             metavar="RUN",
-            help="Fine-tune from the weights of this run, or of built-in (learning rate x 0.1).",
+            help="Fine-tune the weights of this run, or of a built-in model (learning rate x 0.1).",
         ),
     ] = None,
     scratch: Annotated[
         bool,
-        typer.Option("--scratch", help="Start from random weights, not from the built-in model."),
+        typer.Option("--scratch", help="Start from random weights, not from a built-in model."),
     ] = False,
     lora: Annotated[
         int,
@@ -143,8 +143,8 @@ def train(
     checkpoint and prints the command that resumes the run, with the same result as without the
     interruption; of its settings, only --set threads=N can change. With --from, the starting
     weights are evaluated first and are the best checkpoint until a later one scores better. On a
-    small corpus a run starts from the built-in model where no option contradicts it. A run that
-    diverges exits with code 1.
+    small corpus a run starts from the built-in model of its architecture, if there is one and no
+    option contradicts it. A run that diverges exits with code 1.
     """
     began = time.monotonic()  # before the libraries are imported
     from musictk.cli.parse import names

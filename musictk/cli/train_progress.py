@@ -55,7 +55,7 @@ class TrainingBar:
             f"{with_threads if facts.threads else ''}"
         )
         if facts.start is not None:
-            blank = "; for random weights: --scratch" if facts.start == builtin.NAME else ""
+            blank = "; for random weights: --scratch" if facts.start in builtin.MODELS else ""
             self._output.note(f"starts from the weights of {facts.start}{blank}")
         if facts.seen:
             self._output.warn(

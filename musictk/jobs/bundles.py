@@ -24,10 +24,10 @@ from musictk.workspace import Workspace
 class ModelSource:
     """The model that the user named.
 
-    By default that of the newest finished run; without any, the built-in model.
+    By default that of the newest finished run; without any, `builtin.DEFAULT`.
     """
 
-    run: str | None = None  # its name, or `musictk.builtin.NAME`
+    run: str | None = None  # its name, or that of a built-in model
     bundle: Path | None = None
     # For a run: use its newest export for this runtime, by default its weights. For a bundle: run
     # it with this runtime, by default the one it was exported for.
@@ -39,7 +39,7 @@ class LoadedModel:
     """A loaded model, and where it came from."""
 
     name: str
-    run: str | None  # its run in the catalog; None: a bundle, or the built-in model
+    run: str | None  # its run in the catalog; None: a bundle, or a built-in model
     source: ModelSource  # opens the same model again, when there are newer runs and exports
     directory: Path
     digest: str  # of its model files: models with equal digests compose the same
@@ -48,17 +48,17 @@ class LoadedModel:
     @property
     def reference_folder(self) -> Path:
         """Where the reference of its training pieces is, if it has one: see `jobs.original`."""
-        return builtin.FOLDER if self.source.run == builtin.NAME else self.directory
+        return builtin.FOLDER if self.source.run in builtin.MODELS else self.directory
 
 
 def best_of(catalog: Catalog | None, workspace: Workspace, run: str | None) -> tuple[str, Path]:
     """(name, directory) of the best checkpoint of a run, by default of the newest finished one.
 
-    Without any run that is the built-in model.
+    Without any run that is `builtin.DEFAULT`.
     """
     name = run or _newest(catalog)
-    if name == builtin.NAME:
-        return name, builtin.WEIGHTS
+    if name in builtin.MODELS:
+        return name, builtin.MODELS[name].weights
     if catalog is None:
         raise UsageError(f"without a catalog there is no run {name!r}", "leave out --run")
     if not catalog.checkpoints(name) and status_of(workspace, catalog.run(name)) == "failed":
@@ -80,9 +80,9 @@ def labels_of(
 
 
 def _newest(catalog: Catalog | None) -> str:
-    """The name of the newest finished run, else of the built-in model."""
+    """The name of the newest finished run, else of `builtin.DEFAULT`."""
     run = None if catalog is None else catalog.newest_run()
-    return builtin.NAME if run is None else run.name
+    return builtin.DEFAULT.name if run is None else run.name
 
 
 def open_source(
@@ -106,12 +106,12 @@ def open_source(
         engine = source.runtime
     else:
         run, directory = best_of(catalog, workspace, source.run)
-        name, engine = run, source.runtime or ("onnx" if run == builtin.NAME else "torch")
-        if source.run is None and run == builtin.NAME and notice is not None:
+        name, engine = run, source.runtime or ("onnx" if run in builtin.MODELS else "torch")
+        if source.run is None and run in builtin.MODELS and notice is not None:
             notice(f"uses the built-in model: {'no run has finished' if catalog else 'no catalog'}")
         if engine != "torch" and engine not in available(directory):
             directory = _export(catalog, workspace, name, engine, notice)
-    built_in = run == builtin.NAME
+    built_in = run in builtin.MODELS
     with _reinstalling(built_in):
         chosen = choose(directory, engine)
         found = _digest(directory)
@@ -132,7 +132,7 @@ def open_source(
 
 @contextmanager
 def _reinstalling(built_in: bool) -> Iterator[None]:
-    """Let errors of the built-in model's files say how to repair them."""
+    """Let errors of a built-in model's files say how to repair them."""
     try:
         yield
     except MusictkError as error:
@@ -159,11 +159,11 @@ def _export(
     notice: Callable[[str], None] | None,
 ) -> Path:
     """The newest export of the run for that runtime whose files still exist."""
-    if run == builtin.NAME:
-        if runtime in available(builtin.ONNX):
-            return builtin.ONNX
+    if run in builtin.MODELS:
+        if runtime in available(builtin.MODELS[run].onnx):
+            return builtin.MODELS[run].onnx
         raise UsageError(
-            f"the built-in model runs with onnx and torch, not {runtime}",
+            f"{run} runs with onnx and torch, not {runtime}",
             f"musictk export --run {run}, then name the export with --bundle",
         )
     assert catalog is not None, "best_of finds runs in a catalog"

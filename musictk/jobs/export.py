@@ -49,7 +49,7 @@ def export(
 ) -> Iterator[ExportReport]:
     """Export the best checkpoint of a run (see `best_of`) to each kind.
 
-    Exports of runs are stored in the catalog; one of the built-in model is named by its path.
+    Exports of runs are stored in the catalog; those of built-in models are named by their paths.
     """
     name, source = best_of(catalog, workspace, run)
     require_writable_folder(workspace.exports)
@@ -63,7 +63,7 @@ def export(
             if precision != "fp32" and catalog is not None:
                 music = excerpts(Corpus(catalog, workspace), source)
             report = export_onnx(source, target, precision, listener, music)
-        if catalog is not None and name != builtin.NAME:
+        if catalog is not None and name not in builtin.MODELS:
             catalog.add_export(name, kind, workspace.relative(report.path), plain(report))
         yield report
 

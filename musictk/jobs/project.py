@@ -93,9 +93,9 @@ class Project:
         listener: RunListener | None = None,
         **settings: Any,
     ) -> RunResult:
-        """Train a new run, called `name`; `start` is a run to fine-tune, or "built-in".
+        """Train a new run, called `name`; `start` is a run to fine-tune, or a built-in model.
 
-        Without `start` it starts from the built-in model as `musictk train` does, unless `scratch`.
+        Without `start` it starts from a built-in model as `musictk train` does, unless `scratch`.
         `settings` override those of the run, the preset and the `config` file: `arch`,
         `tokenizer`, `size`, `epochs`, `conditions`, …, any key of `--set`, and whole tables such as
         `model={"dim": 64}`. Settings that are not given are chosen as `musictk train` does.

@@ -16,13 +16,13 @@ def seen_pieces(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> 
     """Those of `pieces` that a run, or one it was fine-tuned from, was trained on.
 
     Near-duplicates of these pieces count as seen, too. Raises MusictkError if the sketches of the
-    built-in model's training pieces are damaged.
+    built-in models' training pieces are damaged.
     """
     files: set[int] = set()
     name: str | None = run
     while name is not None:
         config = settings_of(catalog, name)
-        if name == builtin.NAME:
+        if name in builtin.MODELS:
             files |= seen_by_builtin(catalog)
         else:
             spans = catalog.spans_at(config.shards.get("train", ""))
@@ -41,9 +41,9 @@ def count_seen_valid(catalog: Catalog, run: str | None, pieces: Mapping[int, Pie
 
 
 def seen_by_builtin(catalog: Catalog) -> set[int]:
-    """The files that are near-duplicates of pieces that the built-in model was trained on."""
+    """The files that are near-duplicates of pieces that the built-in models were trained on."""
     trained = [
-        FileSketch(file_id=-1, sha256="", kind="midi", data=sketch, split=builtin.NAME)
+        FileSketch(file_id=-1, sha256="", kind="midi", data=sketch, split="train")
         for sketch in training_sketches()
     ]
     ours = [replace(sketch, split="") for sketch in catalog.sketches()]

@@ -64,14 +64,17 @@ def run_source(catalog: Catalog, name: str) -> Source:
 
 
 def settings_of(catalog: Catalog, run: str) -> RunConfig:
-    """The settings of a run, or of the built-in model."""
-    built_in = run == builtin.NAME
-    return RunConfig.read(builtin.read_run()["settings"] if built_in else catalog.run(run).settings)
+    """The settings of a run, or of a built-in model."""
+    built_in = builtin.MODELS.get(run)
+    return RunConfig.read(
+        built_in.read_run()["settings"] if built_in else catalog.run(run).settings
+    )
 
 
 def metrics_of(catalog: Catalog, run: str) -> Mapping[str, Any]:
-    """The results of a run, or of the built-in model."""
-    return builtin.read_run()["metrics"] if run == builtin.NAME else catalog.run(run).metrics
+    """The results of a run, or of a built-in model."""
+    built_in = builtin.MODELS.get(run)
+    return built_in.read_run()["metrics"] if built_in else catalog.run(run).metrics
 
 
 def file_source(path: Path) -> Source:

@@ -1,4 +1,4 @@
-"""What the weights of a new run start from: a run that is named, the built-in model, or random."""
+"""What the weights of a new run start from: a run that is named, a built-in model, or random."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ def merge_from(
 ) -> RunConfig:
     """The settings of all `sources`, see `merge`; and what the weights start from.
 
-    A run starts from the built-in model where nothing that is given contradicts it, unless
+    A run starts from a built-in model where nothing that is given contradicts it, unless
     `scratch` is set, a preset is given, or the corpus is not small.
     """
     given = list(sources)
     config = merge(given, notice)
     if scratch or not config.recipe or config.start is not None:
         return config
-    base = run_source(catalog, builtin.NAME)
-    assert base.weights is not None
-    if not _fits(config, base.weights) or not _small(catalog, config):
-        return config
-    return merge([base, *given])
+    for name in builtin.MODELS:
+        base = run_source(catalog, name)
+        if base.weights is not None and _fits(config, base.weights):
+            return merge([base, *given]) if _small(catalog, config) else config
+    return config
 
 
 def _small(catalog: Catalog, config: RunConfig) -> bool:
@@ -44,9 +44,8 @@ def _small(catalog: Catalog, config: RunConfig) -> bool:
     return sum(piece.notes or 0 for piece in catalog.pieces("train", reads)) <= SMALL
 
 
-def _fits(config: RunConfig, builtin_settings: RunConfig) -> bool:
-    """Whether all settings that weights depend on are those of the built-in model, or open."""
-    own = builtin_settings
+def _fits(config: RunConfig, own: RunConfig) -> bool:
+    """Whether all settings that weights depend on are `own`, those of a model, or open."""
     if (config.arch, config.tokenizer) != (own.arch, own.tokenizer):
         return False
     if config.size not in (None, own.size) or config.controls not in (None, own.controls):

@@ -12,6 +12,7 @@ import pytest
 from symusic.core import ScoreTick
 
 from musictk import builtin
+from musictk.builtin import BuiltinModel
 from musictk.builtin.training import TRAINING, training_sketches, write_training_sketches
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError
@@ -78,9 +79,11 @@ def test_original_pieces_need_no_catalog(empty: Shell) -> None:
 
 def test_it_is_listed_and_shown_beside_runs(empty: Shell) -> None:
     rows = empty.json("runs", "list")
-    assert [(row["name"], row["status"]) for row in rows] == [("built-in", "built in")]
+    assert [(row["name"], row["status"]) for row in rows] == [
+        (name, "built in") for name in builtin.MODELS
+    ]
     shown = empty.json("runs", "show", "built-in")
-    assert Path(shown["model card"]).read_text("utf-8").startswith("# The built-in model")
+    assert Path(shown["model card"]).read_text("utf-8").startswith("# The built-in models")
     assert shown["settings"]["conditions"][0] == "composer"
     assert {"Bach", "Chopin"} <= set(shown["labels"]["composer"])
     assert "Baroque" in empty("runs", "show", "built-in").stdout
@@ -144,7 +147,7 @@ def test_runs_are_never_compared_on_its_training_pieces(ingested: Shell) -> None
 
 def test_its_training_pieces_are_known_by_near_duplicates(tmp_path: Path) -> None:
     sketches = training_sketches()
-    assert len(sketches) == builtin.read_run()["metrics"]["pieces"] > 1000
+    assert len(sketches) == builtin.DEFAULT.read_run()["metrics"]["pieces"] > 1000
     assert all(len(parse_sketch(sketch).hashes) for sketch in sketches[:50])
     write_training_sketches(tmp_path, sketches[:7])
     assert training_sketches(tmp_path) == sketches[:7]
@@ -152,11 +155,13 @@ def test_its_training_pieces_are_known_by_near_duplicates(tmp_path: Path) -> Non
 
 def test_the_runs_that_it_was_trained_in_are_kept(tmp_path: Path) -> None:
     runs = [{"settings": {"lr": step}, "metrics": {"step": step}} for step in range(3)]
-    builtin.write_run(tmp_path, runs[2], [runs[1], runs[0]])
-    found = builtin.read_run(tmp_path)
+    model = BuiltinModel("one", tmp_path)
+    model.write_run(runs[2], [runs[1], runs[0]])
+    found = model.read_run()
     assert (found["settings"], found["metrics"]) == ({"lr": 2}, {"step": 2})
     assert found["earlier"] == [runs[1], runs[0]]
-    assert builtin.read_run()["settings"].get("start") is None  # nobody has what it started from
+    for model in builtin.MODELS.values():  # nobody has what they started from
+        assert model.read_run()["settings"].get("start") is None
 
 
 def test_damaged_files_say_how_to_repair_them(
@@ -165,12 +170,13 @@ def test_damaged_files_say_how_to_repair_them(
     (tmp_path / TRAINING).write_bytes(b"no safetensors")
     with pytest.raises(MusictkError, match="install musictk again"):
         training_sketches(tmp_path)
-    (tmp_path / builtin.RUN).write_text("{}")
+    damaged = BuiltinModel("built-in", tmp_path)
+    (tmp_path / "run.json").write_text("{}")
     with pytest.raises(MusictkError, match="install musictk again"):
-        builtin.read_run(tmp_path)
-    shutil.copytree(builtin.ONNX, tmp_path / "onnx")
-    (tmp_path / "onnx" / "model.onnx").write_bytes(b"no model")
-    monkeypatch.setattr(builtin, "ONNX", tmp_path / "onnx")
+        damaged.read_run()
+    shutil.copytree(builtin.DEFAULT.onnx, damaged.onnx)
+    (damaged.onnx / "model.onnx").write_bytes(b"no model")
+    monkeypatch.setitem(builtin.MODELS, "built-in", damaged)
     with pytest.raises(MusictkError) as caught:
         open_source(None, here(tmp_path), ModelSource())
     assert caught.value.hint == "install musictk again"
@@ -199,7 +205,7 @@ def test_its_weights_are_those_of_its_export() -> None:
 
 
 def test_a_bundle_in_a_folder_of_that_name_is_another_model(tmp_path: Path) -> None:
-    shutil.copytree(builtin.ONNX, tmp_path / "built-in")
+    shutil.copytree(builtin.DEFAULT.onnx, tmp_path / "built-in")
     opened = open_source(None, here(tmp_path), ModelSource(bundle=tmp_path / "built-in"))
     assert opened.reference_folder == tmp_path / "built-in"
     (tmp_path / "built-in" / "model.onnx").write_bytes(b"no model")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from musictk.builtin import MODELS
 from musictk.catalog import Catalog
 from tests.catalog.conftest import make
 from tests.cli.shell import Shell
@@ -78,7 +79,7 @@ def complete(
         ("catalog rejected --code c", ["corrupt"]),
         ("sample --run g", ["gpt-1"]),
         ("export --run f", ["first-try"]),
-        ("export --run b", ["built-in"]),
+        ("export --run b", [*MODELS]),
         ("runs show g", ["gpt-1"]),
         ("runs compare gpt-1 f", ["first-try"]),
         ("train --resume g", ["gpt-1"]),
@@ -131,7 +132,7 @@ def test_without_a_catalog_names_are_those_of_the_built_in_model(
     complete: Complete, folder: Path
 ) -> None:
     (folder / "catalog.db").unlink()
-    assert complete("runs", "show", "") == ["built-in"]
+    assert complete("runs", "show", "") == [*MODELS]
     assert complete("sample", "--composer", "Bach:0.6,cho") == ["Bach:0.6,Chopin"]
     assert complete("sample", "--label", "period=ba") == ["period=Baroque"]
 

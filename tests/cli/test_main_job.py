@@ -11,6 +11,7 @@ from pathlib import Path
 import mido
 import pytest
 
+from musictk.builtin import MODELS
 from musictk.catalog import Catalog
 from tests.cli.shell import SMALL, Shell
 
@@ -169,7 +170,7 @@ def test_a_tune_in_abc_is_a_prompt(shell: Shell) -> None:
 def test_fine_tuning_starts_from_a_run(shell: Shell) -> None:
     shell("train", "--from", "conformer-1", "--steps", "3")
     names = [row["name"] for row in shell.json("runs", "list")]
-    assert names == ["built-in", "conformer-1", "conformer-2"]
+    assert names == [*MODELS, "conformer-1", "conformer-2"]
     compared = shell.json("runs", "compare")
     assert len(compared) == 2
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from musictk.builtin import MODELS
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError
 from musictk.jobs import manage
@@ -120,7 +121,7 @@ def test_a_removed_run_frees_its_files(shell: Shell, capsys: pytest.CaptureFixtu
     text(shell, capsys, "catalog", "check")
     text(shell, capsys, "train", *GPT, "--steps", "2")
     found = json.loads(text(shell, capsys, "--json", "runs", "list"))
-    assert [row["name"] for row in found] == ["built-in", "gpt-1", "gpt-2"]
+    assert [row["name"] for row in found] == [*MODELS, "gpt-1", "gpt-2"]
 
 
 @pytest.mark.skipif(os.name == "nt", reason="there are no pseudo-terminals")
@@ -150,8 +151,8 @@ def test_a_run_without_its_folder_can_be_removed(
     shutil.rmtree(shell.directory / "runs" / "conformer-1")
     text(shell, capsys, "runs", "rename", "conformer-1", "lost")
     assert text(shell, capsys, "runs", "rm", "lost").startswith("removed lost: ")
-    (row,) = json.loads(text(shell, capsys, "--json", "runs", "list"))
-    assert row["name"] == "built-in"
+    rows = json.loads(text(shell, capsys, "--json", "runs", "list"))
+    assert [row["name"] for row in rows] == [*MODELS]
 
 
 def test_a_folder_elsewhere_is_not_removed(

@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+from musictk.builtin import MODELS
 from tests.cli.shell import SMALL, Shell
 
 
@@ -27,7 +28,7 @@ def test_two_processes_make_one_run(shell: Shell) -> None:
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("conformer-2 finished at step 2") == 1
     names = [row["name"] for row in shell.json("runs", "list")]
-    assert names == ["built-in", "conformer-1", "conformer-2"]
+    assert names == [*MODELS, "conformer-1", "conformer-2"]
     assert (shell.directory / "exports" / "conformer-2-torchscript").is_dir()
 
 
