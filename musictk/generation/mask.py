@@ -64,18 +64,16 @@ class Mask:
             together = limits.together(bar, following, self.begins_bar)
             if together is None:
                 return allowed
-            both = allowed & together
-            if both.any():
-                return both
+            if _overlap(allowed, together):
+                return allowed & together
         for constraint in limits.constraining(bar, following, self.begins_bar):
             allowed = _within(allowed, constraint)
         chosen = limits.chosen(bar, following, self.begins_bar)
         for limit in (chosen, None if line is None else line | ~self.begins_bar, forced):
             if limit is None:
                 continue
-            both = allowed & limit
-            if both.any():
-                allowed = both
+            if _overlap(allowed, limit):
+                allowed = allowed & limit
             else:
                 draft.limit_ignored()
         return allowed
@@ -111,7 +109,7 @@ class Mask:
             limit = above if limit is None else limit
         else:
             limit = limit & above
-        return limit is not None and not (limit & draft.allowed_after(token)).any()
+        return limit is not None and not _overlap(limit, draft.allowed_after(token))
 
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The allowed tokens after which a bar line comes soonest; all if none leads to one."""
@@ -141,5 +139,9 @@ class Mask:
 
 def _within(allowed: NDArray[np.bool_], limit: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """The tokens that both allow; `allowed` if there are none."""
-    both = allowed & limit
-    return both if both.any() else allowed
+    return allowed & limit if _overlap(allowed, limit) else allowed
+
+
+def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
+    """Whether both allow a token. Of booleans `dot` is a logical "or", in half the time of `any`."""
+    return bool(one.dot(other))

@@ -65,7 +65,7 @@ def _breaks(
     bounds: Bounds, later: Bounds, held: float, before: Parser, after: Parser, ends: bool
 ) -> bool:
     was, now = before.texture(), after.texture()
-    if was is None or now is None:
+    if was is None or now is None or (was is now and not ends):
         return False
     tokens_end_notes = before.extent() is None
     if ends or now.time > was.time:

@@ -85,7 +85,8 @@ class RemiParser(Parser):
         kind = grammar.kinds[token] if 0 <= token < grammar.size else ""
         if kind not in grammar.spans:  # pad, bos, eos and unknown ids change nothing
             return
-        self._texture = None
+        if kind != "Velocity":  # the only one that changes nothing that is heard
+            self._texture = None
         value = token - grammar.spans[kind].start
         self._below = self._below if kind == "Rest" else 0
         if kind == "Bar":
