@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from musictk.training.measure import Measured
 
 SMALLER = "train with a smaller --set batch=N or --set length=N, or a smaller --size"
-# Training settings that do not change the time of a step, an evaluation or a checkpoint.
+# Settings that do not change the time of a step, an evaluation or a checkpoint: the number of steps
+# is chosen after the first measurement, and must not lead to a second one.
 _PACELESS = ("steps", "lr", "patience", "evaluate_every", "checkpoint_every")
 
 
@@ -56,7 +57,7 @@ class StepTimer:
 
         settings = config.train_settings
         relevant = {**settings.flat(), **dict.fromkeys(_PACELESS)}
-        key = digest(plain(replace(config, train=relevant)))
+        key = digest(plain(replace(config, train=relevant, budget=None)))
         if key not in self._known:
             self._measuring()
             with enough_memory(SMALLER):

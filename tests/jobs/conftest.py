@@ -33,11 +33,13 @@ SMALL: Mapping[str, Mapping[str, Any]] = {
 
 @dataclass
 class Listener(SilentListener):
-    """Keeps the facts of the run that began."""
+    """Keeps the facts of the run that began, and counts the measurements of its speed."""
 
     facts: RunFacts = field(init=False)
+    measured: int = 0
 
-    def measuring(self) -> None: ...
+    def measuring(self) -> None:
+        self.measured += 1
 
     def tracker_failed(self, tracker: str, why: str) -> None: ...
 

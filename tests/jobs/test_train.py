@@ -216,3 +216,9 @@ def test_a_run_of_adapters_with_bar_controls_resumes_exactly(room: Room) -> None
     cut = room.train(Stopper(), **given)
     assert cut.outcome.interrupted
     assert room.resume(cut.run).outcome.digest == whole.outcome.digest
+
+
+def test_the_speed_of_equal_settings_is_measured_once(room: Room) -> None:
+    listener = Listener()
+    room.train(listener, arch="gpt", tokenizer="events", steps=None, minutes=0.1)
+    assert listener.measured == 1
