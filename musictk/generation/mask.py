@@ -143,5 +143,5 @@ def _within(allowed: NDArray[np.bool_], limit: NDArray[np.bool_]) -> NDArray[np.
 
 
 def _overlap(one: NDArray[np.bool_], other: NDArray[np.bool_]) -> bool:
-    """Whether both allow a token. Of booleans `dot` is a logical "or", in half the time of `any`."""
+    """Whether both allow a token. `dot` of booleans is a logical "or": half the time of `any`."""
     return bool(one.dot(other))
