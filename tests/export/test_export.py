@@ -90,6 +90,22 @@ def test_int8_and_fp16_are_smaller_and_own_up_to_their_rounding(
     assert products == ["MatMulNBits"] * 6, "qkv, out, up, down, the head and conditions"
 
 
+def test_int8_stores_weights_that_half_precision_represents_in_it(
+    source: Path, tmp_path: Path
+) -> None:
+    """The embeddings of a bundle in half precision, as those of the built-in models."""
+    network, manifest = bundle.read(source)
+    (tmp_path / "halved").mkdir()
+    bundle.write(tmp_path / "halved", network.half(), manifest)
+    export_onnx(tmp_path / "halved", tmp_path / "int8", "int8")
+    tables = {}
+    for each in onnx.load(tmp_path / "int8" / "model.onnx").graph.initializer:
+        if ".int8" not in each.name and ".scale" not in each.name and np.prod(each.dims) > 4096:
+            tables[each.name] = numpy_helper.to_array(each)
+    assert {table.shape for table in tables.values()} == {(400, 64)}, "tokens and positions"
+    assert {table.dtype for table in tables.values()} == {np.dtype(np.float16)}
+
+
 def test_int8_rows_do_not_depend_on_each_other(source: Path, tmp_path: Path) -> None:
     export_onnx(source, tmp_path / "int8", "int8", least=0)
     runtime = load(tmp_path / "int8", device="cpu")
