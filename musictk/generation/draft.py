@@ -225,11 +225,12 @@ class Draft:
             self.notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
         self._bars.append(self.length)
         self.limits.begin_bar(self.bar, self.sequence)
+        closes = self.bar == self.limits.ending.bar
         section_ends = self.progress.begin_bar(self.length)
         if not section_ends:
-            self.memory.begin_bar(self.progress, self.sequence)
+            self.memory.begin_bar(self.progress, self.sequence, closes)
         elif not self.done:
-            self.memory.begin_section(self.progress, self.sequence)
+            self.memory.begin_section(self.progress, self.sequence, closes)
         return section_ends
 
     def theme_opening(self) -> Any:

@@ -22,18 +22,27 @@ class SectionMemory:
         self.weight = 0.0  # of the memory context in this bar
         self._tokenizer, self._sampling, self._grammar = tokenizer, sampling, grammar
 
-    def begin_section(self, progress: FormProgress, written: NDArray[Any]) -> None:
-        """A section begins after all that is `written`."""
+    def begin_section(
+        self, progress: FormProgress, written: NDArray[Any], closes: bool = False
+    ) -> None:
+        """A section begins after all that is `written`; `closes` as in `begin_bar`."""
         theme, variation = progress.theme(), self._variation(progress)
         self.follower = None
         if theme is not None and variation < 1:
             music = Theme(self._tokenizer, written, theme)
             figure, counts = self._sampling.figure, NoteCounts.of(self._tokenizer)
             self.follower = Follower(music, variation, figure, self._grammar, counts)
-        self.begin_bar(progress, written)
+        self.begin_bar(progress, written, closes)
 
-    def begin_bar(self, progress: FormProgress, written: NDArray[Any]) -> None:
-        """A bar of the section begins after all that is `written`."""
+    def begin_bar(self, progress: FormProgress, written: NDArray[Any], closes: bool) -> None:
+        """A bar of the section begins after all that is `written`.
+
+        If it `closes` the piece with a cadence, a theme that is varied is left: seldom is its last
+        bar an ending.
+        """
+        if closes and progress.theme() is not None and self._variation(progress) > 0:
+            self.follower, self.weight = None, 0.0
+            return
         self.weight = self._weight(progress)
         if self.follower:
             self.follower.begin_bar(progress.bar, written)

@@ -21,6 +21,7 @@ from musictk.tokens import Parser, Texture, Tokenizer
 FREE = Bounds()
 _SLACK = 0.5  # of a bar: how much of its notes may come late or early
 _ROUNDING = 1e-6
+_RELEASE = 0.25  # of a quarter note: so long before the end of its bar a bass may end
 
 
 def least_begun(bounds: Bounds, length: float, time: float) -> int:
@@ -75,8 +76,10 @@ def _breaks(
             return True
     if ends:
         return now.begun > 0 and _too_many(later, now)
-    if bounds.bass is not None and _leaves_bass(bounds.bass, was, now):
-        return True
+    if bounds.bass is not None:
+        ends = bounds.voices[1] > 1 and _ends_bass(was, now)
+        if ends or _leaves_bass(bounds.bass, was, now):
+            return True
     too_many = now.begun > was.begun and _too_many(bounds, now)
     most = bounds.voices[1] if tokens_end_notes else held
     return too_many or now.held > max(was.held, most)
@@ -88,6 +91,15 @@ def _leaves_bass(bass: int, was: Texture, now: Texture) -> bool:
         return False
     # Instead of the note that was due there may be a tempo.
     return not now.due and now.begun > was.begun - was.due
+
+
+def _ends_bass(was: Texture, now: Texture) -> bool:
+    """Whether a bass is given an end long before that of its bar, or begins while it sounds.
+
+    Each note after it would need another bass: a final chord would be a repeated bass.
+    """
+    begins_again = was.lowest == now.lowest and was.bass_end < now.bass_end == inf
+    return begins_again or now.bass_end < now.length - _RELEASE <= was.bass_end
 
 
 def _too_few(bounds: Bounds, was: Texture, before: Parser, until: float) -> bool:
@@ -142,12 +154,21 @@ class FrameTexture:
         free = np.where((frame > 0) | (before > 0), -np.inf, logits)
         for pitch in np.argsort(-free)[: max(int(wanted), 0)]:
             frame[pitch] = np.isfinite(free[pitch])
+        if bounds.bass is not None and tick and bounds.voices[1] > 1:
+            _hold(frame, before, bounds.bass)
         if bounds.bass is not None and ((frame > 0) & (before == 0)).any():
             _stand_on(frame, logits, bounds.bass)
             higher = np.arange(len(frame)) > int(np.flatnonzero(frame)[0])
             _leave(frame, logits, (frame > 0) & (before == 0) & higher, room - 1)
             _leave(frame, logits, (frame > 0) & higher, bounds.voices[1] - 1)
         return frame
+
+
+def _hold(frame: NDArray[Any], before: NDArray[Any], bass: int) -> None:
+    """Let the lowest note of the frame `before` sound on if its pitch class is `bass`, in place."""
+    sounding = np.flatnonzero(before)
+    if len(sounding) and sounding[0] % 12 == bass:
+        frame[sounding[0]] = before[sounding[0]]
 
 
 def _stand_on(frame: NDArray[Any], logits: NDArray[np.float32], bass: int) -> None:

@@ -25,6 +25,7 @@ class Texture(NamedTuple):
     due: bool  # one of them has to follow
     sounding: int  # pitched notes that sound at `time`
     lowest: int  # the MIDI pitch of the lowest of them; 128 where none sounds
+    bass_end: float  # of the lowest if it began in this bar; inf while its end is not written
     held: int  # that sound on: into the next bar; where tokens end notes, as soon as time passes
 
 

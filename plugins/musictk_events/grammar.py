@@ -8,6 +8,7 @@ tick    [shift] note-off* ([velocity] note-on)*, ascending pitches, not empty af
 from __future__ import annotations
 
 from copy import copy
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +39,8 @@ class EventsParser(Parser):
         self._tick = 0  # within the bar
         self._bars = 0  # so far
         self._begun = 0  # notes that begin in this bar
+        self._bass = layout.pitches  # the index of the lowest of them
+        self._bass_end = inf  # its tick, where it was the lowest that sounded
         self._total = self._covered = 0  # ticks of its notes, and of time in which any sounds
         self._bar_ticks = layout.bar_ticks[0]  # of this bar
         self._off = 0  # the lowest pitch index of the next note-off of this tick
@@ -74,6 +77,7 @@ class EventsParser(Parser):
             self._tick, self._bar_ticks = 0, layout.bar_ticks[token - layout.bar]
             self._bars += 1
             self._begun = self._total = self._covered = 0
+            self._bass, self._bass_end = layout.pitches, inf
             self._begin_tick()
         elif layout.shift <= token < layout.velocity:
             tick = min(self._tick + token - layout.shift + 1, self._bar_ticks - 1)
@@ -110,6 +114,7 @@ class EventsParser(Parser):
             due=due,
             sounding=self._count + due,
             lowest=layout.low + int(self._sounding.argmax()) if self._count else 128,
+            bass_end=self._bass_end / layout.metrics.quarter,
             held=int(self._sounding[: None if self._ons else self._off].sum()),
         )
 
@@ -123,5 +128,9 @@ class EventsParser(Parser):
         self._ons = False
 
     def _sound(self, pitch: int, on: bool) -> None:
+        if on:
+            self._bass, self._bass_end = min(pitch, self._bass), inf
+        elif pitch == self._bass and pitch == int(self._sounding.argmax()):
+            self._bass_end = self._tick
         self._count += int(on) - int(self._sounding[pitch])
         self._sounding[pitch] = on

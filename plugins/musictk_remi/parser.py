@@ -144,6 +144,7 @@ class RemiParser(Parser):
             due=due,
             sounding=len(sounding) + (due and not drum),
             lowest=min(sounding, default=128),
+            bass_end=(self._notes.bass_end(self._bar, self._tick) - self._bar) / grammar.quarter,
             held=self._notes.held(self._next_bar()),
         )
 

@@ -147,6 +147,10 @@ def test_pieces_end_on_the_tonic(name: str, asked: dict[str, Any], key: str, pro
     onset = notes.start.max()
     sounding = bars.pitched.where((bars.pitched.start <= onset) & (bars.pitched.end > onset))
     assert sounding.pitch.min() % 12 == found % 12
+    early = notes.where(notes.start < bars.lines[-1] - bars.score.ticks_per_quarter // 4)
+    assert (early.pitch == early.pitch.min(initial=128)).sum() <= 1, (
+        "it sounds on and is not struck again"
+    )
 
 
 def test_bars_have_their_instruments() -> None:
