@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class Ending:
         self.bar = plan.end - 1 if planned and plan.end is not None else None
         self.key: int | None = None  # an index in KEYS
         self.bass: int | None = None  # its tonic, if the limits of the last bar leave one
+        self.voices = inf  # the most notes that sound together
         self._tokenizer, self._plan = tokenizer, plan
         self._allowed: dict[int, NDArray[np.bool_]] = {}
 
@@ -34,7 +36,12 @@ class Ending:
         if bar != self.bar:
             return
         chosen = self._plan.value("key", bar)
-        self.key = self._key_of(sequence) if chosen is None else find_key(chosen)
+        music = self._tokenizer.decode(sequence)
+        if not isinstance(music, ScoreTick):
+            return
+        bars = Bars.of(music, len(self._tokenizer.bar_starts(sequence)))
+        self.key = _key_of(bars) if chosen is None else find_key(chosen)
+        self.voices = _most_together(bars)
         if self.key is not None and self._pitches is not None:
             tonics = self._pitches.states[:, self._tonics(self.key)].any(axis=1)
             allowed = self._plan.allowed(bar)
@@ -65,11 +72,16 @@ class Ending:
             index for index, value in enumerate(self._pitches.values) if int(value) % 12 == key % 12
         ]
 
-    def _key_of(self, sequence: NDArray[Any]) -> int | None:
-        """The key that the music of `sequence` fits best; None without pitches."""
-        music = self._tokenizer.decode(sequence)
-        if not isinstance(music, ScoreTick):
-            return None
-        classes = Bars.of(music, len(self._tokenizer.bar_starts(sequence))).classes()
-        found = int(nearest_keys(classes.sum(axis=0, keepdims=True))[0])
-        return found if found >= 0 else None
+
+def _key_of(bars: Bars) -> int | None:
+    """The key that the music fits best; None without pitches."""
+    found = int(nearest_keys(bars.classes().sum(axis=0, keepdims=True))[0])
+    return found if found >= 0 else None
+
+
+def _most_together(bars: Bars) -> float:
+    """The most pitched notes that sound together; no limit where there are none."""
+    found = bars.pitched
+    begun = np.searchsorted(np.sort(found.start), found.start, side="right")
+    ended = np.searchsorted(np.sort(found.end), found.start, side="right")
+    return float((begun - ended).max(initial=0)) or inf

@@ -129,7 +129,9 @@ class Limits:
         found = self.plan.bounds(bar) if bar >= 0 else FREE
         if bar != self.ending.bar or self.ending.bass is None:
             return found
-        return found._replace(bass=self.ending.bass)
+        fewest, most = found.voices
+        most = max(min(most, self.ending.voices), fewest)
+        return found._replace(bass=self.ending.bass, voices=(fewest, most))
 
     def bounds_of(self, bar: int) -> BoundsOfBar:
         """What is enforced of the notes of a bar and of those after it; computed once."""
