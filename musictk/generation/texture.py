@@ -94,12 +94,12 @@ def _leaves_bass(bass: int, was: Texture, now: Texture) -> bool:
 
 
 def _ends_bass(was: Texture, now: Texture) -> bool:
-    """Whether a bass is given an end long before that of its bar, or begins while it sounds.
+    """Whether a bass is given an end long before that of its bar, or another follows it.
 
-    Each note after it would need another bass: a final chord would be a repeated bass.
+    Each note after its end would need another: a final chord would be a repeated bass.
     """
-    begins_again = was.lowest == now.lowest and was.bass_end < now.bass_end == inf
-    return begins_again or now.bass_end < now.length - _RELEASE <= was.bass_end
+    another = was.bass_end < now.bass_end == inf
+    return another or now.bass_end < now.length - _RELEASE <= was.bass_end
 
 
 def _too_few(bounds: Bounds, was: Texture, before: Parser, until: float) -> bool:
