@@ -66,5 +66,6 @@ class BuiltinModel:
 
 
 DEFAULT = BuiltinModel("built-in", FOLDER / "gpt")  # what `sample` uses without a run
+CONFORMER = BuiltinModel("built-in-conformer", FOLDER / "conformer")
 # By name. `train` starts from the one of its architecture; no run can have these names.
-MODELS = {model.name: model for model in (DEFAULT,)}
+MODELS = {model.name: model for model in (DEFAULT, CONFORMER)}

@@ -105,11 +105,16 @@ def test_it_is_exported_where_there_is_no_run(empty: Shell) -> None:
     empty("sample", *bundle, "--bars", "1", "-o", "out.mid")
 
 
-def test_a_small_corpus_is_trained_from_it(ingested: Shell) -> None:
-    said = ingested("train", *QUICK, "--name", "mine").stderr
-    assert "starts from the weights of built-in; for random weights: --scratch" in said
+@pytest.mark.parametrize("model", builtin.MODELS.values(), ids=lambda model: model.name)
+def test_a_small_corpus_is_trained_from_the_model_of_its_architecture(
+    ingested: Shell, model: BuiltinModel
+) -> None:
+    arch = model.folder.name
+    flags = () if model == builtin.DEFAULT else ("--arch", arch)
+    said = ingested("train", *flags, *QUICK, "--name", "mine").stderr
+    assert f"starts from the weights of {model.name}; for random weights: --scratch" in said
     settings = ingested.json("runs", "show", "mine")["settings"]
-    assert (settings["arch"], settings["start"]) == ("gpt", "built-in")
+    assert (settings["arch"], settings["start"]) == (arch, model.name)
     ingested("sample", "--composer", "Mendelssohn", "--bars", "1", "-o", "kept.mid")
     error = ingested("sample", "--composer", "Joplim", "-o", "unknown.mid", code=2).stderr
     assert "Joplin" in error
@@ -120,6 +125,7 @@ def test_a_small_corpus_is_trained_from_it(ingested: Shell) -> None:
     [
         ("--scratch", "--size", "tiny"),
         ("--arch", "gpt", "--size", "tiny"),
+        ("--arch", "conformer", "--size", "small"),
         ("--arch", "relative", "--size", "tiny"),
         ("--tokenizer", "events", "--size", "tiny"),
         ("--set", "model.depth=1", "--set", "model.dim=32", "--set", "model.heads=2"),
@@ -192,9 +198,12 @@ def test_its_files_fit_into_the_package() -> None:
     assert sum(sizes) <= 32 * 2**20
 
 
-def test_its_weights_are_those_of_its_export() -> None:
-    whole = open_source(None, here(Path()), ModelSource(runtime="torch")).runtime
-    small = open_source(None, here(Path()), ModelSource(runtime="onnx")).runtime
+@pytest.mark.parametrize("name", builtin.MODELS)
+def test_its_weights_are_those_of_its_export(name: str) -> None:
+    whole, small = (
+        open_source(None, here(Path()), ModelSource(run=name, runtime=runtime)).runtime
+        for runtime in ("torch", "onnx")
+    )
     assert whole.manifest.conditions == small.manifest.conditions
     sequence = np.concatenate([whole.manifest.space.start(1)[0], np.arange(4, 24)])[None]
     none: Mixture = [[] for _ in whole.manifest.conditions.labels]
