@@ -22,9 +22,7 @@ class SectionMemory:
         self.weight = 0.0  # of the memory context in this bar
         self._tokenizer, self._sampling, self._grammar = tokenizer, sampling, grammar
 
-    def begin_section(
-        self, progress: FormProgress, written: NDArray[Any], closes: bool = False
-    ) -> None:
+    def begin_section(self, progress: FormProgress, written: NDArray[Any], closes: bool) -> None:
         """A section begins after all that is `written`; `closes` as in `begin_bar`."""
         theme, variation = progress.theme(), self._variation(progress)
         self.follower = None
@@ -37,8 +35,8 @@ class SectionMemory:
     def begin_bar(self, progress: FormProgress, written: NDArray[Any], closes: bool) -> None:
         """A bar of the section begins after all that is `written`.
 
-        If it `closes` the piece with a cadence, a theme that is varied is left: seldom is its last
-        bar an ending.
+        If the bar `closes` the piece with a cadence, a theme that is varied is left: its own bar is
+        seldom an ending.
         """
         if closes and progress.theme() is not None and self._variation(progress) > 0:
             self.follower, self.weight = None, 0.0

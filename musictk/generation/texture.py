@@ -77,8 +77,8 @@ def _breaks(
     if ends:
         return now.begun > 0 and _too_many(later, now)
     if bounds.bass is not None:
-        ends = bounds.voices[1] > 1 and _ends_bass(was, now)
-        if ends or _leaves_bass(bounds.bass, was, now):
+        with_others = bounds.voices[1] > 1
+        if _leaves_bass(bounds.bass, was, now) or (with_others and _ends_bass(was, now)):
             return True
     too_many = now.begun > was.begun and _too_many(bounds, now)
     most = bounds.voices[1] if tokens_end_notes else held
