@@ -57,7 +57,7 @@ def main() -> None:
     if flags.save is not None:
         steps = manifest.trained["step"]
         note = f"{manifest.architecture} on {manifest.tokenizer}, {steps:,} steps"
-        title = "Likelihood: nats per note and per second of music"
+        title = f"Likelihood, {flags.split} split: nats per note and per second of music"
         given = f"BUNDLE NAME=PATH … --split {flags.split}"
         keep("likelihood", title, given, rows, note, flags.save or None)
 
