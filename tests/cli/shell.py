@@ -72,3 +72,8 @@ class Shell:
     def json(self, *arguments: str, code: int = 0) -> Any:
         """The one JSON document on stdout."""
         return json.loads(self("--json", *arguments, code=code).stdout)
+
+    def runs(self) -> list[dict[str, Any]]:
+        """The rows of `runs list` without the built-in models, oldest first."""
+        rows: list[dict[str, Any]] = self.json("runs", "list")
+        return [row for row in rows if row["status"] != "built in"]

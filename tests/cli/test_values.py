@@ -32,4 +32,4 @@ def test_a_value_that_cannot_work_is_refused_by_name(
     assert ended == 2
     assert named in said
     assert said.count("error: ") == 1
-    assert len(trained.json("runs", "list")) == 2
+    assert [row["name"] for row in trained.runs()] == ["conformer-1"], "no run was added"
