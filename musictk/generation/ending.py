@@ -27,7 +27,7 @@ class Ending:
         self.bar = plan.end - 1 if planned and plan.end is not None else None
         self.key: int | None = None  # an index in KEYS
         self.bass: int | None = None  # its tonic, if the limits of the last bar leave one
-        self.voices = inf  # the most notes that sound together
+        self.voices: float = inf  # the most notes that sound together
         self._tokenizer, self._plan = tokenizer, plan
         self._allowed: dict[int, NDArray[np.bool_]] = {}
 
@@ -82,6 +82,6 @@ def _key_of(bars: Bars) -> int | None:
 def _most_together(bars: Bars) -> float:
     """The most pitched notes that sound together; no limit where there are none."""
     found = bars.pitched
-    begun = np.searchsorted(np.sort(found.start), found.start, side="right")
+    begun = np.searchsorted(found.start, found.start, side="right")
     ended = np.searchsorted(np.sort(found.end), found.start, side="right")
     return float((begun - ended).max(initial=0)) or inf

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from math import inf
 from typing import NamedTuple
 
 
@@ -28,19 +27,9 @@ class BarNotes(NamedTuple):
         """Those of the bar that begins at `line`."""
         return BarNotes(0, tuple(note for note in self.pitched if note[1] > line))
 
-    def sounding(self, tick: int) -> list[int]:
-        """The pitches that sound at `tick`."""
-        return [pitch for start, end, pitch in self.pitched if end > tick or start == tick]
-
-    def bass_end(self, line: int, tick: int) -> float:
-        """The tick at which the lowest note that sounds at `tick` ends.
-
-        Infinite where its duration follows, where it began before `line`, or where there is none.
-        """
-        sounding = (each for each in self.pitched if each[1] > tick or each[0] == tick)
-        lowest = min(sounding, key=lambda note: (note[2], -note[0]), default=(line, line, 0))
-        start, end, _ = lowest
-        return inf if start < line or end == start else end
+    def sounding(self, tick: int) -> list[tuple[int, int, int]]:
+        """Those that sound at `tick`."""
+        return [note for note in self.pitched if note[1] > tick or note[0] == tick]
 
     def held(self, line: int) -> int:
         """How many sound past `line`."""

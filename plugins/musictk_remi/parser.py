@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import inf
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -137,14 +139,17 @@ class RemiParser(Parser):
         due = not opening and kind in ("Rest", "Position", "Program")
         drum = kind == "Program" and grammar.pitches(self._program) is grammar.spans["PitchDrum"]
         sounding = self._notes.sounding(self._tick)
+        # Of notes of one pitch the last written: its duration may have to follow.
+        start, end, lowest = min(reversed(sounding), key=itemgetter(2), default=(-1, -1, 128))
+        ends = start >= self._bar and end > start
         return Texture(
             length=self._bar_ticks / grammar.quarter,
             time=(self._tick - self._bar) / grammar.quarter,
             begun=self._notes.begun + due,
             due=due,
             sounding=len(sounding) + (due and not drum),
-            lowest=min(sounding, default=128),
-            bass_end=(self._notes.bass_end(self._bar, self._tick) - self._bar) / grammar.quarter,
+            lowest=lowest,
+            bass_end=(end - self._bar) / grammar.quarter if ends else inf,
             held=self._notes.held(self._next_bar()),
         )
 
