@@ -66,9 +66,10 @@ def show(
 
     here = session(context)
     if run in builtin.MODELS:
+        stored = builtin.MODELS[run].read_run()
         own = {
             **{"name": run, "status": "built in", "model card": str(builtin.CARD)},
-            **{key: builtin.MODELS[run].read_run()[key] for key in ("settings", "metrics")},
+            **{key: stored[key] for key in ("settings", "metrics")},
             "labels": labels_of(None, here.workspace, run),
             **dict.fromkeys(ROWS, ()),
         }

@@ -65,16 +65,21 @@ def run_source(catalog: Catalog, name: str) -> Source:
 
 def settings_of(catalog: Catalog, run: str) -> RunConfig:
     """The settings of a run, or of a built-in model."""
-    built_in = builtin.MODELS.get(run)
-    return RunConfig.read(
-        built_in.read_run()["settings"] if built_in else catalog.run(run).settings
-    )
+    return RunConfig.read(_stored(catalog, run)["settings"])
 
 
 def metrics_of(catalog: Catalog, run: str) -> Mapping[str, Any]:
     """The results of a run, or of a built-in model."""
-    built_in = builtin.MODELS.get(run)
-    return built_in.read_run()["metrics"] if built_in else catalog.run(run).metrics
+    metrics: Mapping[str, Any] = _stored(catalog, run)["metrics"]
+    return metrics
+
+
+def _stored(catalog: Catalog, run: str) -> Mapping[str, Any]:
+    """`settings` and `metrics` of a run, or of a built-in model."""
+    if run in builtin.MODELS:
+        return builtin.MODELS[run].read_run()
+    row = catalog.run(run)
+    return {"settings": row.settings, "metrics": row.metrics}
 
 
 def file_source(path: Path) -> Source:
