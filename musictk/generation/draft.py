@@ -63,7 +63,6 @@ class Draft:
         self._allows: NDArray[np.bool_] | None = None  # what the parser allows
         self._bar_line: tuple[tuple[int, int, int], bool] | None = None
         self._forced: tuple[tuple[int, int], NDArray[np.bool_] | None] | None = None
-        self.prompt_length = len(prompt)
         self.after = prompt[:0] if opening.after is None else opening.after
         # The bars of a plan: the prompt's, those to be written, those after them.
         own = tokenizer.bar_starts(self.after)
@@ -223,6 +222,8 @@ class Draft:
         if not self._is_bar_line(position):
             self.progress.cuts += 1
             self.notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
+        if not self._frame_silence:
+            self.silence.record_bar(self.bar_is_silent())
         self._bars.append(self.length)
         self.limits.begin_bar(self.bar, self.sequence)
         closes = self.bar == self.limits.ending.bar

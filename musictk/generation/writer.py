@@ -167,10 +167,7 @@ class Writer:
             position = draft.fit_frame(position, drawn.logits)
         else:
             position = self._redraw(draft, drawn)
-        begins_bar = draft.begins_bar(position)
-        if begins_bar and not self._mask.frames:
-            draft.silence.record_bar(draft.bar_is_silent())
-        return ChosenPosition(position, begins_bar)
+        return ChosenPosition(position, draft.begins_bar(position))
 
     def _kept_frame(self, draft: Draft, kept: KeptFrames, drawn: Drawn) -> Any:
         """A frame with the rhythm that is kept; after its last, the one that was drawn."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.controls import Controls
 from musictk.errors import UsageError
@@ -90,6 +91,28 @@ def test_properties_of_a_draft_do_not_change_it() -> None:
     assert draft.begins_bar(40)
     draft.begin_bar(40)
     assert [notice.kind for notice in draft.notices] == ["bar-cut"]
+
+
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_a_bar_after_a_silent_one_must_sound_whoever_wrote_it(name: str) -> None:
+    made = tokenizer(name)
+    request = PieceRequest(form="A", bars=8)
+    bars = plan_bars(Controls(), made, request, GivenFacts(np.zeros((0, 0), np.uint8)))
+    draft = Draft(made, request.plan(), bars, Opening(NOTHING), Sampling(), 64, Noise(0, 0))
+    sounds = [False, True, True, False, True, True]
+    must = []
+    for sounding in sounds:
+        score = ScoreTick(480)
+        score.tracks.append(TrackTick("", 0, False))
+        score.tracks[0].notes.append(NoteTick(0 if sounding else 1920, 240, 60, 64))
+        bar = made.encode(score)
+        starts = made.bar_starts(bar)
+        for token in bar[: starts[1] if len(starts) > 1 else len(bar)].tolist():
+            if draft.begins_bar(token):
+                draft.begin_bar(token)
+                must.append(draft.must_sound)
+            draft.write(token, None)
+    assert must == [True, True, False, False, True, False]
 
 
 def test_every_option_has_help_and_a_range() -> None:
