@@ -2,14 +2,15 @@
 
 Queries are cut into blocks, and each block multiplies only the keys that it may see: about half of
 the products of causal attention, and all but a band with a window. The probabilities are kept for
-the backward pass, or computed again if they would take more than `KEPT_BYTES`. In bf16, forward and
-backward take a half to a third of the time of torch's flash attention for CPUs.
+the backward pass, or computed again if they would take more than `KEPT_BYTES`; with dropout they
+and its masks are kept whatever they take. In bf16, forward and backward take a half to a third of
+the time of torch's flash attention for CPUs.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import cache
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +19,7 @@ from torch.autograd.function import once_differentiable
 
 BLOCK = 128  # queries of one product
 KEPT_BYTES = 128 << 20  # of the probabilities of one call
+TABLES = 256  # masks and decays of blocks that are kept
 
 
 class Band(NamedTuple):
@@ -64,6 +66,8 @@ class _Banded(torch.autograd.Function):
         q, k, v = (each.reshape(-1, length, width) for each in (q, k, v))
         out = v.new_empty(batch, length, heads, width).transpose(1, 2)  # as `merge_heads` wants it
         kept: list[Tensor] = []
+        # Dropout has to be kept, or it could not be repeated.
+        small = settings.dropout > 0 or _probability_bytes(q, settings.window) <= KEPT_BYTES
         for band in bands(length, settings.window):
             probability = _probability(q, k, band, settings)
             used = probability
@@ -73,10 +77,9 @@ class _Banded(torch.autograd.Function):
                 used, kept = used * keep, [*kept, keep]
             product = used @ v[:, band.start : band.end]
             out[:, :, band.query : band.end] = product.view(batch, heads, -1, width)
-            kept.append(probability)
-        # Dropout has to be kept, or it could not be repeated.
-        small = sum(each.nbytes for each in kept) <= KEPT_BYTES or settings.dropout > 0
-        ctx.save_for_backward(q, k, v, *(kept if small else ()))
+            if small:
+                kept.append(probability)
+        ctx.save_for_backward(q, k, v, *kept)
         ctx.settings, ctx.small = settings, small
         return out
 
@@ -114,6 +117,13 @@ def bands(length: int, window: int) -> Iterator[Band]:
         yield Band(max(query - window, 0), query, min(query + size, length))
 
 
+def _probability_bytes(q: Tensor, window: int) -> int:
+    """What the probabilities of all blocks take, of queries (N, T, Dh)."""
+    rows, length, _ = q.shape
+    pairs = sum((band.end - band.query) * (band.end - band.start) for band in bands(length, window))
+    return rows * pairs * q.element_size()
+
+
 def xpos_decay(head_dim: int, window: int) -> Tensor:
     """(Dh,): the log of what a product of two dimensions loses per position between them.
 
@@ -127,7 +137,9 @@ def xpos_decay(head_dim: int, window: int) -> Tensor:
 def _probability(q: Tensor, k: Tensor, band: Band, settings: Settings) -> Tensor:
     """(N, queries, keys): the softmax of the logits of one block."""
     left, right = _scaled(q, k, band, *_factors(q, band, settings))
-    hidden = _hidden(band.end - band.query, band.query - band.start, settings.window, q.dtype)
+    # A window as long as all keys hides no more than one of any greater length.
+    window = min(settings.window, band.end - band.start)
+    hidden = _hidden(band.end - band.query, band.query - band.start, window, q.dtype)
     return torch.baddbmm(hidden, left, right.transpose(1, 2)).softmax(-1)
 
 
@@ -153,7 +165,7 @@ def _factors(q: Tensor, band: Band, settings: Settings) -> tuple[float | Tensor,
     )
 
 
-@cache
+@lru_cache(TABLES)
 def _decays(
     queries: int, context: int, scale: float, window: int, width: int, dtype: torch.dtype
 ) -> tuple[Tensor, Tensor]:
@@ -164,7 +176,7 @@ def _decays(
     return (scale * (row * decay).exp()).to(dtype), (column * decay).exp().to(dtype)
 
 
-@cache
+@lru_cache(TABLES)
 def _hidden(queries: int, context: int, window: int, dtype: torch.dtype) -> Tensor:
     """(queries, context + queries): -inf where a query must not see a key, 0 elsewhere."""
     distance = torch.arange(queries).unsqueeze(1) + context - torch.arange(context + queries)

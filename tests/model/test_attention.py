@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from musictk.model.banded import banded_attention
 from musictk.model.decoder import CausalAttention
 from musictk.model.relative import RelativeAttention
 from musictk.model.windowed import WindowedAttention, WindowMask
@@ -146,3 +147,25 @@ def test_every_kernel_applies_dropout() -> None:
         assert not torch.equal(kernel(q, k, v, *rest)[0], kernel(q, k, v, *rest)[0])
         kernel.eval()
         assert torch.equal(kernel(q, k, v, *rest)[0], kernel(q, k, v, *rest)[0])
+
+
+@pytest.mark.parametrize("length", [300, 3000])  # the probabilities take 3 MB, and 288 MB
+def test_a_long_row_keeps_no_probabilities(length: int) -> None:
+    """They are computed again, with the same gradient."""
+    inputs = [torch.randn(1, 16, length, 8, requires_grad=True) for _ in "qkv"]
+    saved = 0
+
+    def count(tensor: Tensor) -> Tensor:
+        nonlocal saved
+        saved += tensor.nbytes
+        return tensor
+
+    with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
+        out = banded_attention(*inputs)
+    kept = saved - sum(each.nbytes for each in inputs)
+    assert kept == (16 * 4 * (128 * 128 + 128 * 256 + 44 * 300) if length == 300 else 0)
+    slope = torch.randn_like(out)
+    found = torch.autograd.grad(out, inputs, slope)
+    plain = torch.nn.functional.scaled_dot_product_attention(*inputs, is_causal=True)
+    for ours, theirs in zip(found, torch.autograd.grad(plain, inputs, slope), strict=True):
+        torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)
