@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterable, Iterator
@@ -24,6 +25,7 @@ from musictk.files import cause, writing
 _FULL = 64 << 10  # bytes free on a disk below which SQLite cannot open a database in WAL mode
 _READ_ONLY = "make it writable, or copy it to a writable folder"
 _COPY = "restore it from a copy, or move it away and ingest again"
+_PASSWORD = re.compile(r"(?<=://)([^/@:]*):.*@")
 _WRITE_FAILURES = (
     sqlite3.SQLITE_IOERR,
     sqlite3.SQLITE_FULL,
@@ -87,6 +89,7 @@ def connect(url: str, create: bool = True, waiting: Callable[[], None] | None = 
     a full disk.
     """
     hint = "give an SQLAlchemy URL such as sqlite:///catalog.db, and install its driver"
+    shown = _PASSWORD.sub(r"\1:***@", url)
     try:
         parsed = _parse(url)
         file = _file_of(parsed)
@@ -95,19 +98,20 @@ def connect(url: str, create: bool = True, waiting: Callable[[], None] | None = 
             raise UsageError(f"there is no catalog {file}", hint)
         if file is not None:
             _make_folder(file)
-        with _typed_errors(url, file):
-            return _open_first(_ways_to_open(parsed, file), url, waiting)
+        with _typed_errors(shown, file):
+            return _open_first(_ways_to_open(parsed, file), shown, waiting)
     except (ArgumentError, NoSuchModuleError, ImportError) as error:
-        raise UsageError(f"cannot use the catalog URL {url!r}: {error}", hint) from error
+        what = f"cannot use the catalog URL {shown!r}: {str(error).replace(url, shown)}"
+        raise UsageError(what, hint) from error
 
 
-def _open_first(candidates: Iterable[URL], url: str, waiting: Callable[[], None] | None) -> Engine:
+def _open_first(candidates: Iterable[URL], name: str, waiting: Callable[[], None] | None) -> Engine:
     """The first database that can be opened, migrated to head; else the error of the first."""
     failed: OperationalError | None = None
     for candidate in candidates:
         engine = _engine(candidate, waiting)
         try:
-            _migrate(engine, url)
+            _migrate(engine, name)
         except OperationalError as error:
             engine.dispose()
             failed = failed or error
@@ -189,7 +193,7 @@ def _revision(connection: Connection) -> str | None:
     return None if row is None else str(row[0])
 
 
-def _migrate(engine: Engine, url: str) -> None:
+def _migrate(engine: Engine, name: str) -> None:
     with engine.connect() as connection:
         found = _revision(connection)
     if found == HEAD:
@@ -197,12 +201,12 @@ def _migrate(engine: Engine, url: str) -> None:
     if found is not None and found not in REVISIONS:
         if found.isdecimal() and found > HEAD:
             raise MusictkError(
-                f"the catalog {url} was made by a newer musictk (revision {found}, known: {HEAD})",
+                f"the catalog {name} was made by a newer musictk (revision {found}, known: {HEAD})",
                 "upgrade musictk",
             )
-        raise MusictkError(f"the catalog {url} has an unknown revision {found!r}", _COPY)
+        raise MusictkError(f"the catalog {name} has an unknown revision {found!r}", _COPY)
     if engine.url.query.get("mode") == "ro":
-        what = f"the catalog {url} is of an older musictk and read-only, so it cannot be migrated"
+        what = f"the catalog {name} is of an older musictk and read-only, so it cannot be migrated"
         raise MusictkError(what, _READ_ONLY)
     from alembic import command  # imported only for a catalog that is not at head
     from alembic.config import Config

@@ -15,7 +15,7 @@ from musictk.tokens.infill import LONGEST
 ROLE, REMAINING = "role", "remaining"
 # Ids of the role: music after the bars to be written, and another part of the same bars.
 AFTER, BESIDE = 1, 2
-MOST = 16  # remaining bars that are told apart
+MOST = 16  # values of `Remaining`; those above `LONGEST` are in no row, but in older models
 
 
 class Role(Control):

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls.arrangement import AFTER, BESIDE, MOST, REMAINING, ROLE
+from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE
 from musictk.controls.contract import Control, Ids
 from musictk.controls.missing import Layout, MissingControl, stand_in
 from musictk.errors import MusictkError, UnknownNameError
@@ -160,7 +160,7 @@ class Controls:
         if not {ROLE, REMAINING} <= set(self.names):
             return None
         role, left = (self.columns[name].start for name in (ROLE, REMAINING))
-        return Infill(rate, role, left, AFTER, MOST)
+        return Infill(rate, role, left, AFTER)
 
     def beside(self, shard: Shard, bars: BarTable, pieces: Ints, rate: float) -> Parts | None:
         """How rows are made of the parts of pieces (see `Parts`); None for a model without the

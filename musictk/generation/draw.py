@@ -34,7 +34,7 @@ class Noise:
         """(count,) uniform in [0, 1)."""
         if self._next + count > len(self._block):
             rest = self._block[self._next :]
-            self._block = np.append(rest, self._generator.random(_BLOCK))
+            self._block = np.append(rest, self._generator.random(max(_BLOCK, count)))
             self._next = 0
         self._next += count
         return self._block[self._next - count : self._next]

@@ -38,7 +38,6 @@ class Infill:
     role: int
     remaining: int
     after: int  # the id of the role of what is given
-    most: int  # remaining bars that are told apart
 
 
 class Crops:
@@ -241,8 +240,7 @@ class Crops:
         start, stop = int(lines[first]), int(lines[last])
         ids[np.unique(bars[places >= stop]), infill.role] = infill.after
         inside = np.unique(bars[(places >= start) & (places < stop)])
-        left = np.minimum(last - first - np.arange(len(inside)), infill.most)
-        ids[inside, infill.remaining] = np.maximum(left, 1)
+        ids[inside, infill.remaining] = np.maximum(last - first - np.arange(len(inside)), 1)
         return ids
 
     def _blank(self, batch: int, length: int) -> NDArray[Any]:

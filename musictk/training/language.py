@@ -61,7 +61,8 @@ class LanguageModeling(Task):
         whole = self.train.batch(loop.seed, draw, batch, length)
         rate = settings.optimisation.condition_dropout
         conditions = drop_conditions(whole.conditions, loop.seed, draw, rate)
-        controls = drop_controls(whole.controls, self.manifest.controls, loop.seed, draw)
+        bars = whole.bars.max(1, initial=0) + 1
+        controls = drop_controls(whole.controls, bars, self.manifest.controls, loop.seed, draw)
         arrays = (whole.inputs, whole.targets, whole.mask, conditions, controls, whole.bars)
         return TaskBatch(tuple(each[rows] for each in arrays), int(whole.mask.sum()))
 
@@ -117,14 +118,18 @@ _KEPT = 0.5  # of controls, in the other rows
 
 
 def drop_controls(
-    ids: NDArray[np.int64], controls: Controls, seed: int, draw: int
+    ids: NDArray[np.int64],
+    bars: NDArray[np.int64],
+    controls: Controls,
+    seed: int,
+    draw: int,
 ) -> NDArray[np.int64]:
     """(B, N, S) ids with many set to 0, 'not given', so that any subset can be given.
 
     In some rows all are; in the others each control is given with a chance of a half, in a third of
-    these for one run of bars only.
+    these for one run of bars only. `bars` (B,) are those of each row, at most N.
     """
-    rows, bars, width = ids.shape
+    rows, most, width = ids.shape
     if not width:
         return ids
     rng = np.random.default_rng([*b"controls", seed, draw])
@@ -132,7 +137,7 @@ def drop_controls(
     chosen = (chance[:, :1] >= _DROPPED) & (chance[:, 1:] < _KEPT)  # (B, controls)
     edges = np.sort(rng.random((rows, len(controls.names), 2)), axis=2)
     whole = rng.random((rows, len(controls.names))) >= 1 / 3
-    place = (np.arange(bars) + 0.5) / bars
+    place = ((np.arange(most) + 0.5) / bars[:, None])[:, None]  # (B, 1, N)
     inside = (place >= edges[..., :1]) & (place < edges[..., 1:])  # (B, controls, N)
     given = chosen[..., None] & (whole[..., None] | inside)
     parts = [len(sizes) for sizes in controls.sizes]

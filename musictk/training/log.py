@@ -71,6 +71,8 @@ def _until(path: Path, step: int | None) -> list[str]:
 
 def _step(line: bytes) -> int | None:
     """The step of a line; None if it is truncated or is no log entry."""
+    if not line.endswith(b"\n"):
+        return None
     try:
         return int(json.loads(line.decode())["step"])
     except (ValueError, KeyError, TypeError, OverflowError, RecursionError):

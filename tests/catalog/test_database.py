@@ -136,6 +136,15 @@ def test_a_url_that_cannot_work_is_a_usage_error(url: str, tmp_path: Path) -> No
         Catalog.open(url, tmp_path)
 
 
+@pytest.mark.parametrize("kind", ["postgresql+nosuchdriver", "nosuchdatabase"])
+@pytest.mark.parametrize("password", ["secret", "secret@/sec:ret"])
+def test_a_password_is_not_shown(kind: str, password: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError) as found:
+        Catalog.open(f"{kind}://user:{password}@host/music", tmp_path)
+    assert f"{kind}://user:***@host/music" in str(found.value)
+    assert "sec" not in str(found.value)
+
+
 def test_a_catalog_in_memory_keeps_its_rows(tmp_path: Path) -> None:
     with Catalog.open("sqlite://", tmp_path) as catalog:
         catalog.start_run("gpt", "f", {})

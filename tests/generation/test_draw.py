@@ -48,6 +48,8 @@ def test_noise_is_a_function_of_seed_row_and_how_much_was_taken() -> None:
     assert not np.array_equal(Noise(6, 2).take(900), whole)
     assert whole.min() >= 0
     assert whole.max() < 1
+    assert np.array_equal(Noise(5, 2).take(5000)[:900], whole)
+    assert len(Noise(5, 2).take(5000)) == 5000
 
 
 def test_nan_predictions_are_an_error() -> None:

@@ -20,7 +20,7 @@ def crops(folder: Path, rate: float) -> Crops:
     starts = np.arange(0, 40, 5)
     ids = np.zeros((len(starts), 2), np.uint8)
     table = BarTable(np.array([0, len(starts)]), starts, ids, lambda each, semitones: each)
-    infill = Infill(rate, ROLE, REMAINING, AFTER, 16)
+    infill = Infill(rate, ROLE, REMAINING, AFTER)
     return Crops(shard, np.zeros((1, 1), np.int64), np.ones(1), bars=table, infill=infill)
 
 

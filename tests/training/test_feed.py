@@ -7,8 +7,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from musictk.controls import Controls
+from musictk.plugin import registry
 from musictk.training.feed import Feed, torch_seed
-from musictk.training.language import drop_conditions
+from musictk.training.language import drop_conditions, drop_controls
 
 
 @pytest.mark.parametrize("short_rows", [0.0, 0.5])
@@ -84,3 +86,17 @@ def test_of_several_categories_one_is_often_given_alone() -> None:
 def test_dropout_differs_by_step_and_process() -> None:
     seeds = {torch_seed(0, draw, rank) for draw in range(20) for rank in range(4)}
     assert len(seeds) == 80
+
+
+def test_controls_of_a_row_are_dropped_alike_beside_a_longer_one() -> None:
+    """A run of bars in which a control is given lies within the bars of its own row."""
+    names = ["key", "density"]
+    controls = Controls.of([registry().load("control", name)() for name in names])
+    short = np.array([5] * 400)
+    alone = drop_controls(np.ones((400, 5, 2), np.int64), short, controls, 3, 0)
+    padded = drop_controls(np.ones((400, 40, 2), np.int64), short, controls, 3, 0)
+    assert np.array_equal(alone, padded[:, :5])
+    given = alone[..., 0] > 0  # (B, N): of the key
+    partly = given.any(1) & ~given.all(1)
+    assert 0.05 < partly.mean() < 0.15
+    assert (np.diff(given[partly], axis=1, prepend=0, append=0) != 0).sum(1).max() == 2

@@ -16,7 +16,7 @@ from musictk.tokens import Frames
 from musictk.training.devices import tensors
 from musictk.training.evaluate import nll
 from musictk.training.language import LanguageModeling
-from musictk.training.log import read_log
+from musictk.training.log import Log, read_log
 from musictk.training.loop import train
 from musictk.training.objective import NextPosition
 from musictk.training.optimizer import make_optimizers, set_rate
@@ -88,6 +88,17 @@ def test_best_and_last_are_bundles_that_score_as_reported(
         assert mean == pytest.approx(expected or recorder.evaluations[-1].nll, abs=1e-6)
     assert bundle.weights_digest(bundle.read(outcome.last)[0]) == outcome.digest
     assert outcome.best_nll == min(each.nll for each in recorder.evaluations)
+
+
+def test_a_line_of_the_log_without_its_end_is_left_out(tmp_path: Path) -> None:
+    with Log(tmp_path, 0, tensorboard=False) as log:
+        for step in (1, 2, 3):
+            log.write("step", step, loss=1.5)
+    path = tmp_path / "log.jsonl"
+    path.write_bytes(path.read_bytes()[:-1])
+    with Log(tmp_path, 9, tensorboard=False) as log:
+        log.write("step", 10, loss=1.25)
+    assert [line["step"] for line in read_log(tmp_path)] == [1, 2, 10]
 
 
 def test_the_log_and_the_listener_get_the_same_events(
