@@ -1,4 +1,4 @@
-"""Names of the General MIDI instruments, by program."""
+"""The General MIDI instruments: their names by program, and the ranges of some."""
 
 from __future__ import annotations
 
@@ -48,6 +48,24 @@ NAMES: tuple[str, ...] = (
     *("Guitar Fret Noise", "Breath Noise", "Seashore", "Bird Tweet"),
     *("Telephone Ring", "Helicopter", "Applause", "Gunshot"),
 )
+
+# The sounding pitches of instruments whose range is narrower than a piano's, by program.
+_RANGES: dict[int, tuple[int, int]] = {
+    **{9: (79, 108), 11: (53, 89), 12: (45, 96), 13: (65, 108), 14: (60, 77)},  # of mallets
+    **dict.fromkeys(range(24, 31), (40, 84)),  # guitars
+    **dict.fromkeys(range(32, 40), (28, 60)),  # basses
+    **{40: (55, 100), 41: (48, 88), 42: (36, 76), 43: (28, 60), 46: (24, 103), 47: (40, 57)},
+    **{56: (54, 84), 57: (40, 72), 58: (26, 62), 59: (54, 84), 60: (36, 77)},  # brass
+    **{64: (56, 87), 65: (49, 80), 66: (44, 75), 67: (36, 68)},  # saxophones
+    **{68: (58, 91), 69: (52, 81), 70: (34, 74), 71: (50, 91)},  # other reeds
+    **{72: (74, 108), 73: (60, 96), 74: (72, 98)},  # pipes
+    110: (55, 100),  # fiddle
+}
+
+
+def pitch_range(program: int) -> tuple[int, int] | None:
+    """The lowest and the highest pitch that an instrument plays well; None if it has no limit."""
+    return _RANGES.get(program)
 
 
 def instrument_name(program: int, is_drum: bool = False) -> str:

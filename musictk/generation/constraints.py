@@ -118,5 +118,11 @@ def program_values(tokenizer: Tokenizer, text: str) -> tuple[Attribute, list[int
     return attribute, known
 
 
+def writes_drums(tokenizer: Tokenizer) -> bool:
+    """Whether a model of these tokens can write drums."""
+    attribute = tokenizer.attributes().get(PROGRAM)
+    return attribute is not None and "drums" in attribute.values
+
+
 def _instrument(value: str) -> str:
     return instrument_name(int(value)) if value.isdigit() else value

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
+from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.generation.compose import Composition
 from musictk.music import bar_lines
-from musictk.tokens import METRE, Frames, Tokenizer
+from musictk.tokens import METRE, TEMPO, Frames, Tokenizer
 
 Sections = list[tuple[str, int, int]]
 
@@ -17,9 +17,9 @@ Sections = list[tuple[str, int, int]]
 def new_bars(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
     """The new bars, moved to tick 0, and their sections (label, first tick, tick after the last).
 
-    Tempos and keys are left out: those of the prompt stay in force. So does its metre if the
-    model's tokens encode none. The prompt is not a section; where it is the theme of a form, its
-    section begins before tick 0.
+    Keys are left out: that of the prompt stays in force. So does its tempo if none was chosen for
+    the new bars, and its metre if the model's tokens encode none. The prompt is not a section;
+    where it is the theme of a form, its section begins before tick 0.
     """
     sequence, cut = composition.sequence, len(composition.request.used_prompt)
     if isinstance(tokenizer.space, Frames):
@@ -35,6 +35,10 @@ def new_bars(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick,
     new = _after(music, before, start)
     if METRE in tokenizer.attributes():
         _put_metres(new, music, start)
+    if any(one.name == TEMPO for one in composition.request.controls):
+        for tempo in music.tempos:
+            if tempo.time >= start:
+                new.tempos.append(TempoTick(tempo.time - start, mspq=tempo.mspq))
     sections: Sections = []
     for span in composition.sections:
         if span.end <= cut:

@@ -43,6 +43,7 @@ class GivenBars:
     controls: tuple[ChosenControl, ...] = ()  # as the user chose them; bars are those of the file
     channels: tuple[TrackChannel, ...] | None = None  # those that are written; None: all
     keep: str = ""  # what the new bars keep of these: one of `KEPT`
+    drums_stay: bool = False  # `channels` lacks only the drums, which the model cannot write
 
     @cached_property
     def score(self) -> ScoreTick:
@@ -65,7 +66,8 @@ class GivenBars:
     @property
     def split(self) -> bool:
         """Whether other notes of the bars are kept, beside which the new ones are written."""
-        return self.channels is not None or self.keep == MELODY
+        some = self.channels is not None and not self.drums_stay
+        return some or self.keep == MELODY
 
     @cached_property
     def melody(self) -> frozenset[NotePlace]:
@@ -104,6 +106,33 @@ class GivenBars:
         every = chosen == set(places)
         return self if every else replace(self, channels=tuple(sorted(chosen)))
 
+    @property
+    def part_range(self) -> tuple[int, int] | None:
+        """The pitches of the tracks that were chosen, and a fourth beyond; None if none were."""
+        if self.channels is None or self.drums_stay:
+            return None
+        found = notes(self.two_parts[0], drums=False)
+        if not len(found):
+            return None
+        return max(int(found.pitch.min()) - 5, 0), min(int(found.pitch.max()) + 5, 127)
+
+    def without_drums(self) -> GivenBars:
+        """The same with drums kept as they are, for a model that writes none.
+
+        Raises UsageError where nothing else would be written.
+        """
+        found: dict[bool, set[TrackChannel]] = {True: set(), False: set()}
+        for place, track in zip(
+            track_channels(self.score, self.data), self.score.tracks, strict=True
+        ):
+            if self.channels is None or place in self.channels:
+                found[track.is_drum and len(track.notes) > 0].add(place)
+        if not found[True]:
+            return self
+        if not found[False]:
+            raise UsageError("this model writes no drums", "choose another track with --track")
+        return replace(self, channels=tuple(sorted(found[False])), drums_stay=self.channels is None)
+
     def controls_of(self, number: int, count: int) -> tuple[ChosenControl, ...]:
         """Those of the `count` bars that a model writes for a range, counted from its first bar."""
         first, last = self.ranges[number]
@@ -129,6 +158,7 @@ class GivenBars:
             "controls": [list(each) for each in self.controls],
             "channels": None if self.channels is None else [list(each) for each in self.channels],
             "keep": self.keep,
+            "drums_stay": self.drums_stay,
         }
 
     @staticmethod
@@ -141,6 +171,7 @@ class GivenBars:
             tuple(ChosenControl(*each) for each in stored["controls"]),
             None if channels is None else tuple(TrackChannel(*each) for each in channels),
             str(stored["keep"]),
+            bool(stored.get("drums_stay")),
         )
 
 

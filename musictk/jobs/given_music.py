@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from symusic.core import ScoreTick, TrackTick
 
+from musictk.controls import Controls
 from musictk.controls.parts import with_tracks
 from musictk.errors import MusictkError, UsageError
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.instruments import find_programs, instrument_name
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
 from musictk.workspace import Workspace
+
+_LIMITS = ("lowest", "highest")  # the controls that limit pitches
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,21 @@ def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
         listed = ", ".join(f"{number} {name!r}" for number, name in enumerate(names, 1))
         raise UsageError(f"the given music has no track {text!r}", f"it has: {listed}")
     return found
+
+
+def within(
+    limits: tuple[int, int] | None, controls: Sequence[ChosenControl], known: Controls
+) -> tuple[ChosenControl, ...]:
+    """The controls, with a lowest and a highest pitch where the user chose neither.
+
+    `known` are those of the model, which may lack them.
+    """
+    offered = set(known.names) - set(known.missing)
+    chosen = {one.name for one in controls}
+    if limits is None or not set(_LIMITS) <= offered or not chosen.isdisjoint(_LIMITS):
+        return tuple(controls)
+    own = [ChosenControl("", name, str(limit)) for name, limit in zip(_LIMITS, limits, strict=True)]
+    return (*own, *controls)
 
 
 def find_program(text: str) -> int | None:

@@ -76,7 +76,10 @@ class Infill:
     @cached_property
     def dropped(self) -> list[str]:
         """What the model cannot represent of the piece."""
-        return dropped_prompt(self.given.score, self.music)
+        score = self.given.score
+        if self.given.drums_stay:
+            score = with_tracks(score, [track for track in score.tracks if not track.is_drum])
+        return dropped_prompt(score, self.music)
 
     def first(self, base: PieceRequest) -> PieceRequest:
         """The request for the first range; `base` has all that does not depend on the music."""

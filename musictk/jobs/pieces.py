@@ -47,9 +47,21 @@ def target(
 
 
 def require_targets(
-    out: Path | None, name: str, request: PieceRequest, tokenizer: Tokenizer
+    out: Path | None,
+    name: str,
+    request: PieceRequest,
+    tokenizer: Tokenizer,
+    source: Path | None = None,
 ) -> None:
-    """Raise WriteError if the pieces cannot be written: before minutes of composing."""
+    """Raise an error if the pieces cannot be written: before minutes of composing.
+
+    UsageError if a piece would replace the file `source`, which was given; else WriteError.
+    """
+    for row in range(request.count):
+        path = target(out, name, request, row, tokenizer)
+        if source is not None and path.exists() and source.exists() and path.samefile(source):
+            hint = f"name another: -o {path.with_stem(f'{path.stem}-new')}"
+            raise UsageError(f"{path} is the given music, which would be replaced", hint)
     for row in {0, request.count - 1}:
         require_writable(target(out, name, request, row, tokenizer))
 
@@ -86,7 +98,10 @@ def write_composition(
 def _write_continuation(
     tokenizer: Tokenizer, composition: Composition, path: Path, prompt: PromptMusic, new_only: bool
 ) -> list[str]:
-    """Write the prompt and the new bars; or the new bars only, in its tempo, metre and key."""
+    """Write the prompt and the new bars; or the new bars only, in its tempo, metre and key.
+
+    A tempo or a metre that was chosen for the new bars goes before that of the prompt.
+    """
     new, ticks = new_bars(tokenizer, composition)
     if prompt.limit:
         new, ticks = cut_short(
@@ -96,7 +111,8 @@ def _write_continuation(
     if not new_only:
         write_bytes(path, append(prompt.data, prompt.place, new, sections, prompt.instruments))
         return []
-    new.tempos.append(TempoTick(0, mspq=prompt.tempo))
+    if not any(tempo.time == 0 for tempo in new.tempos):
+        new.tempos.append(TempoTick(0, mspq=prompt.tempo))
     over, under = prompt.place.metre
     first = next((sign for sign in new.time_signatures if sign.time == 0), None)
     if first is None:

@@ -73,7 +73,8 @@ def recompose(
         samplers=made.samplers,
     )
     given = GivenBars(data, found, controls)
-    return write_again(catalog, workspace, opened, given, base, out, listener)
+    source = workspace.resolve(row.path)
+    return write_again(catalog, workspace, opened, given, base, out, listener, source)
 
 
 def _file_of(catalog: Catalog, workspace: Workspace, row: Sample) -> bytes:

@@ -9,12 +9,14 @@ from pathlib import Path
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.generation.compose import compose, context_length, remake
+from musictk.generation.constraints import writes_drums
 from musictk.generation.keep import HARMONY
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
+from musictk.jobs.given_music import within
 from musictk.jobs.infill import Candidate, Infill
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
@@ -31,7 +33,7 @@ from musictk.jobs.samples import (
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
 from musictk.runtime import Runtime
-from musictk.tokens import Tokenizer
+from musictk.tokens import METRE, TEMPO, Tokenizer
 from musictk.workspace import Workspace
 
 # Uses of music that exclude each other.
@@ -59,6 +61,12 @@ def check_infill(asked: SampleRequest) -> None:
             raise UsageError(
                 f"--{name.replace('_', '-')} does not apply to --infill",
                 "the bars keep their number and their metres: leave it out",
+            )
+    for one in asked.controls:
+        if one.name in (METRE, TEMPO):
+            raise UsageError(
+                f"{one.name}={one.value} does not apply to --infill",
+                "the bars keep the metres and the tempos of the file: leave it out",
             )
     if asked.keep not in KEPT:
         raise UnknownNameError("part of music to keep", asked.keep, [*filter(None, KEPT)])
@@ -93,7 +101,9 @@ def rewrite(
     whole = GivenBars(music.midi, (), asked.controls, keep=asked.keep)
     ranges = parse_bars(str(asked.bars), len(whole.lines) - 1)
     given = replace(whole, ranges=ranges).with_track(asked.track)
-    return write_again(catalog, workspace, opened, given, base, out, listener)
+    controls = within(given.part_range, asked.controls, manifest.controls)
+    given = replace(given, controls=controls)
+    return write_again(catalog, workspace, opened, given, base, out, listener, music.path)
 
 
 def write_again(
@@ -104,15 +114,21 @@ def write_again(
     base: PieceRequest,
     out: Path | None,
     listener: SampleListener | None,
+    source: Path,
 ) -> SampleBatch:
-    """Write the bars of `given` again: `base.count` candidates, the likeliest first."""
+    """Write the bars of `given` again: `base.count` candidates, the likeliest first.
+
+    `source` is the file that they were read from, which no candidate may replace.
+    """
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     check_controls(given)
     check_written(given)
+    if not writes_drums(tokenizer):
+        given = given.without_drums()
     infill = Infill(runtime, tokenizer, given, base.sampling)
     request = infill.first(base)
-    require_targets(out, opened.name, request, tokenizer)
+    require_targets(out, opened.name, request, tokenizer, source)
     _announce(infill, request, listener)
     rows = SampleRows(catalog, workspace, opened, request, new_only=False)
     rows.store_bars(given)
@@ -166,6 +182,8 @@ def _announce(infill: Infill, request: PieceRequest, listener: SampleListener | 
     """Notices before composing, about what the model cannot represent or see of the piece."""
     if listener is None:
         return
+    if infill.given.drums_stay:
+        listener.notice("the model writes no drums: those of the bars stay unchanged")
     if infill.dropped:
         dropped = ", ".join(infill.dropped)
         listener.notice(

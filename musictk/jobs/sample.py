@@ -21,7 +21,7 @@ from musictk.jobs.accompany import accompany, check_accompany, repeat_accompanim
 from musictk.jobs.bundles import LoadedModel, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
-from musictk.jobs.named_music import find_music
+from musictk.jobs.named_music import NamedMusic, find_music
 from musictk.jobs.original import Drawn, check_original, draw_original, open_reference
 from musictk.jobs.pieces import check_name, require_targets, target, write_composition
 from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
@@ -80,10 +80,12 @@ def _sample(
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
     sampling = _sampling(runtime.manifest, asked)
-    prompt = _prompt(catalog, workspace, tokenizer, asked, sampling)
+    music = _given_music(catalog, workspace, asked)
+    prompt = None if music is None else _prompt(tokenizer, music, asked, sampling)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     find_metre(tokenizer, sampling.metre)
-    require_targets(out, opened.name, request, tokenizer)
+    source = None if music is None else music.path
+    require_targets(out, opened.name, request, tokenizer, source)
     _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None
     if prompt is not None:
@@ -182,17 +184,19 @@ def _sampling(manifest: Manifest, asked: SampleRequest) -> Sampling:
     return resolve_sampling(manifest.sampling, asked.options, planned, controlled)
 
 
-def _prompt(
-    catalog: Catalog | None,
-    workspace: Workspace,
-    tokenizer: Tokenizer,
-    asked: SampleRequest,
-    sampling: Sampling,
-) -> Prompt | None:
+def _given_music(
+    catalog: Catalog | None, workspace: Workspace, asked: SampleRequest
+) -> NamedMusic | None:
+    """The music to continue, or the theme."""
     path = asked.prompt if asked.theme is None else asked.theme
     if path is None:
         return None
-    music = find_music(str(path), workspace, lambda: nullcontext(catalog))
+    return find_music(str(path), workspace, lambda: nullcontext(catalog))
+
+
+def _prompt(
+    tokenizer: Tokenizer, music: NamedMusic, asked: SampleRequest, sampling: Sampling
+) -> Prompt:
     return read_prompt(tokenizer, music, 0 if asked.theme is not None else sampling.prompt_tokens)
 
 

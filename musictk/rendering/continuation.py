@@ -19,6 +19,7 @@ from musictk.rendering.midi import (
     marker_event,
     metre_event,
     note_events,
+    tempo_event,
 )
 from musictk.rendering.parts import Parts
 from musictk.rendering.ticks import TickScale
@@ -136,7 +137,9 @@ class _Continuation:
             self._new.setdefault(part.track, []).extend(note_events(mine))
 
     def mark(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> None:
-        """Add markers, and time signatures where the metre changes."""
+        """Add markers, tempos, and time signatures where the metre changes."""
+        for tempo in new.tempos:
+            self._put(0, tempo_event(tempo.mspq), self._at(tempo.time, new))
         numerator, denominator = self._join.metre
         for sign in sorted(new.time_signatures, key=lambda sign: sign.time):
             if sign.numerator * denominator != numerator * sign.denominator:

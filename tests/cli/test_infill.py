@@ -152,6 +152,30 @@ def test_the_last_bar_of_a_tune_in_abc(shell: Shell) -> None:
     assert "bar 4 rewritten, 1 note removed" in said
 
 
+@pytest.mark.parametrize(
+    "asked",
+    [
+        ("--infill", "mine.mid", "--bars", "2"),
+        ("--infill", "mine.mid", "--bars", "2", "--count", "2"),
+        ("--accompany", "mine.mid"),
+        ("--prompt", "mine.mid", "--bars", "2"),
+        ("--theme", "mine.mid", "--form", "AB"),
+    ],
+)
+def test_given_music_is_not_replaced(shell: Shell, asked: tuple[str, ...]) -> None:
+    mine = shell.directory / "mine.mid"
+    mine.write_bytes((shell.directory / GIVEN).read_bytes())
+    out = "mine.mid"
+    if "--count" in asked:  # the second candidate
+        mine.rename(shell.directory / "mine-2.mid")
+        asked = tuple(each.replace("mine.mid", "mine-2.mid") for each in asked)
+        mine = shell.directory / "mine-2.mid"
+    before = mine.read_bytes()
+    done = shell("sample", *asked, "-o", out, code=2)
+    assert "is the given music, which would be replaced; name another" in done.stderr
+    assert mine.read_bytes() == before
+
+
 def test_a_section_is_written_again(shell: Shell) -> None:
     (first,) = shell.json("sample", "--form", "ABA", "--bars", "2", "--seed", "1", "-o", "a.mid")
     like = ("--like", str(first["id"]), "--section", "B")

@@ -10,6 +10,8 @@ import pytest
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
+from musictk.generation.chosen_controls import ChosenControl
+from musictk.instruments import pitch_range
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.sample import repeat_sample, sample
 from musictk.jobs.samples import SampleRequest
@@ -74,13 +76,48 @@ def test_it_is_repeated_bit_for_bit(studio: Studio, tmp_path: Path, name: str) -
 
 def test_a_file_of_one_track_gets_another(studio: Studio, tmp_path: Path) -> None:
     given = band(tmp_path / "band.mid")
-    out, _ = studio.sample("events", accompany=given, track="2", program="drums")
+    with pytest.raises(UsageError, match="this model writes no drums"):
+        studio.sample("events", accompany=given, track="2", program="drums")
+    out, _ = studio.sample("programs", accompany=given, track="2", program="drums")
     (track,) = added(given, out)
     assert channels(track) == {9}
     assert not any(message[0] >> 4 == 0xC for _, message in track)  # the kit stays
     out, _ = studio.sample("events", accompany=given)
     (track,) = added(given, out)
     assert channels(track) == {0}
+
+
+@pytest.mark.parametrize("name", ["remi", "events", "pianoroll", "programs"])
+def test_a_part_stays_in_the_range_of_its_instrument(
+    studio: Studio, tmp_path: Path, name: str
+) -> None:
+    given = band(tmp_path / "band.mid")
+    for program, number in (("Acoustic Bass", 32), ("Flute", 73)):
+        if name == "programs" and number == 73:
+            continue  # it was trained without flutes
+        low, high = pitch_range(number) or (0, 0)
+        out, _ = studio.sample(name, accompany=given, track="2", program=program)
+        pitches = [each[1] for _, each in added(given, out)[0] if each[0] >> 4 == 9 and each[2]]
+        assert pitches
+        assert low <= min(pitches) <= max(pitches) <= high
+    own = (ChosenControl("", "lowest", "C5"),)
+    out, _ = studio.sample("remi", accompany=given, track="2", program="tuba", controls=own)
+    assert max(each[1] for _, each in added(given, out)[0] if each[0] >> 4 == 9) >= 72
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"controls": (ChosenControl("", "tempo", "90"),)},
+        {"controls": (ChosenControl("2", "metre", "3/4"),)},
+        {"options": {"metre": "3/4"}},
+    ],
+)
+def test_the_file_has_the_metres_and_the_tempos(
+    studio: Studio, tmp_path: Path, asked: dict[str, Any]
+) -> None:
+    with pytest.raises(UsageError, match="does not apply to --accompany"):
+        studio.sample("remi", accompany=band(tmp_path / "band.mid"), **asked)
 
 
 def test_without_a_free_channel_the_nearest_instrument_plays(

@@ -235,6 +235,23 @@ def test_a_band_keeps_its_instruments(studio: Studio, tmp_path: Path) -> None:
     assert Counter(kept) == without(notes_of(out), (0, start))
 
 
+def test_drums_stay_where_the_model_writes_none(studio: Studio, tmp_path: Path) -> None:
+    given, listener = band(tmp_path / "mine.mid"), Notices()
+    out, batch = studio.sample("remi", listener, infill=given, bars="1")
+    before, after = notes_of(given), notes_of(out)
+    drums = Counter({note: count for note, count in before.items() if note[0]})
+    assert drums.total() == 8
+    assert after >= drums
+    assert "the model writes no drums: those of the bars stay unchanged" in listener.texts
+    assert not any("drums (" in text for text in listener.texts)
+    rewritten = batch.made[0].rewritten
+    assert rewritten is not None
+    assert rewritten.removed == 8  # of the violin and the cello
+    with pytest.raises(UsageError, match="this model writes no drums; choose another track"):
+        studio.sample("remi", infill=given, bars="1", track="3")
+    studio.sample("programs", listener, infill=given, bars="1", track="3")
+
+
 def test_hands_keep_their_tracks(studio: Studio, tmp_path: Path) -> None:
     given = two_hands(tmp_path / "mine.mid", bars=6)
     out, _ = studio.sample("remi", infill=given, bars="3-4")
@@ -251,6 +268,18 @@ def test_hands_keep_their_tracks(studio: Studio, tmp_path: Path) -> None:
     assert hands[1]
     assert hands[2]
     assert min(hands[1]) >= max(hands[2])
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_a_track_stays_near_its_own_pitches(studio: Studio, tmp_path: Path, name: str) -> None:
+    given = two_hands(tmp_path / "mine.mid", bars=6)
+    out, _ = studio.sample(name, infill=given, bars="2-5", track="left hand")
+    own, new = ({note.pitch for note in ScoreTick(path).tracks[-1].notes} for path in (given, out))
+    assert min(own) - 5 <= min(new)
+    assert max(new) <= max(own) + 5
+    high = (ChosenControl("", "lowest", "C6"),)
+    out, _ = studio.sample(name, infill=given, bars="2-5", track="left hand", controls=high)
+    assert max(note.pitch for note in ScoreTick(out).tracks[-1].notes) >= 84
 
 
 def test_controls_are_for_bars_of_the_file(studio: Studio) -> None:
@@ -298,6 +327,8 @@ def test_a_model_trained_before_can_only_continue(studio: Studio) -> None:
         ({"bars": "3", "options": {"metre": "3/4"}}, "--metre does not apply"),
         ({"bars": "3", "options": {"max_tokens": 40}}, "--max-tokens does not apply"),
         ({"bars": "3", "infill": "nowhere.mid"}, "nowhere.mid"),
+        ({"bars": "3", "controls": (ChosenControl("", "tempo", "90"),)}, "tempo=90 does not apply"),
+        ({"bars": "3", "controls": (ChosenControl("3", "metre", "4/4"),)}, "metre=4/4 does not"),
         ({"bars": "3", "infill": None}, None),
         ({"bars": "9-12", "infill": None}, "for bars of a file: --infill FILE"),
         ({"bars": "many", "infill": None}, "write such as --bars 8"),

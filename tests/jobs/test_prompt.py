@@ -11,6 +11,7 @@ import pytest
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.request import PieceRequest
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch
@@ -232,6 +233,24 @@ def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
     found = ScoreTick(out).time_signatures
     assert [(sign.time, sign.numerator) for sign in found] == [(0, 4), (16 * QUARTER, 3)]
     assert "the prompt is in 4/4, the new bars are in 3/4" in ear.said
+
+
+def test_a_tempo_is_chosen(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    before = [(tempo.time, tempo.mspq) for tempo in ScoreTick(given).tempos]
+    join = 16 * QUARTER
+    tempos = (ChosenControl("A", "tempo", "60"), ChosenControl("B", "tempo", "120"))
+    asked = {"form": "AB", "bars": 2, "controls": tempos}
+    out, _ = studio.sample("remi", prompt=given, **asked)
+    assert_verbatim(given, out)
+    found = [(tempo.time, round(tempo.qpm)) for tempo in ScoreTick(out).tempos][len(before) :]
+    assert found == [(join, 60), (join + 8 * QUARTER, 120)]
+    out, _ = studio.sample("remi", prompt=given, new_only=True, **asked)
+    quarter = ScoreTick(out).ticks_per_quarter
+    found = [(tempo.time, round(tempo.qpm)) for tempo in ScoreTick(out).tempos]
+    assert found == [(0, 60), (8 * quarter, 120)]
+    out, _ = studio.sample("remi", prompt=given, bars=2)
+    assert [(tempo.time, tempo.mspq) for tempo in ScoreTick(out).tempos] == before
 
 
 def test_a_note_that_never_ends_does_not_sound_on(studio: Studio, tmp_path: Path) -> None:

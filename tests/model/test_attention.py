@@ -152,7 +152,7 @@ def test_every_kernel_applies_dropout() -> None:
 @pytest.mark.parametrize("length", [300, 3000])  # the probabilities take 3 MB, and 288 MB
 def test_a_long_row_keeps_no_probabilities(length: int) -> None:
     """They are computed again, with the same gradient."""
-    inputs = [torch.randn(1, 16, length, 8, requires_grad=True) for _ in "qkv"]
+    q, k, v = (torch.randn(1, 16, length, 8, requires_grad=True) for _ in "qkv")
     saved = 0
 
     def count(tensor: Tensor) -> Tensor:
@@ -161,11 +161,11 @@ def test_a_long_row_keeps_no_probabilities(length: int) -> None:
         return tensor
 
     with torch.autograd.graph.saved_tensors_hooks(count, lambda tensor: tensor):
-        out = banded_attention(*inputs)
-    kept = saved - sum(each.nbytes for each in inputs)
+        out = banded_attention(q, k, v)
+    kept = saved - sum(each.nbytes for each in (q, k, v))
     assert kept == (16 * 4 * (128 * 128 + 128 * 256 + 44 * 300) if length == 300 else 0)
     slope = torch.randn_like(out)
-    found = torch.autograd.grad(out, inputs, slope)
-    plain = torch.nn.functional.scaled_dot_product_attention(*inputs, is_causal=True)
-    for ours, theirs in zip(found, torch.autograd.grad(plain, inputs, slope), strict=True):
+    found = torch.autograd.grad(out, (q, k, v), slope)
+    plain = torch.nn.functional.scaled_dot_product_attention(q, k, v, is_causal=True)
+    for ours, theirs in zip(found, torch.autograd.grad(plain, (q, k, v), slope), strict=True):
         torch.testing.assert_close(ours, theirs, atol=1e-4, rtol=1e-3)

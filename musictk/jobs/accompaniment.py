@@ -1,0 +1,138 @@
+"""A given part as a model reads it, and the file with the part that is written beside it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from symusic.core import NoteTick, ScoreTick, TrackTick
+
+from musictk.controls import Bars
+from musictk.controls.part_table import encode_bars
+from musictk.controls.parts import with_tracks
+from musictk.errors import UsageError
+from musictk.files import write_bytes
+from musictk.generation.compose import Composition
+from musictk.instruments import DRUM_KIT
+from musictk.jobs.given_music import GivenMusic
+from musictk.music import bars
+from musictk.rendering.added_part import add_tracks
+from musictk.tokens import Tokenizer
+
+
+@dataclass(frozen=True)
+class Melody:
+    """The given part, as a model reads it."""
+
+    tokenizer: Tokenizer
+    given: GivenMusic
+
+    @cached_property
+    def music(self) -> ScoreTick:
+        """Encoded and decoded. Raises UsageError where it cannot be encoded."""
+        return self._decoded(self.given.part)
+
+    @cached_property
+    def lines(self) -> list[int]:
+        """The bar lines of the file: ticks."""
+        return [int(line) for line in bars(self.given.score)]
+
+    @cached_property
+    def count(self) -> int:
+        """The bars of the model up to the last note."""
+        music = self.music
+        whole = self.tokenizer.encode(self.given.part)
+        found = Bars.of(music, len(self.tokenizer.bar_starts(whole)))
+        return int(found.bar_of(found.notes.start[-1:])[0]) + 1
+
+    def sequence(self, count: int) -> NDArray[Any]:
+        """Its first `count` bars, encoded."""
+        found = encode_bars(self.tokenizer, [self.given.part], self.lines, count)
+        if found is None:
+            raise UsageError("the model cannot read the bars of the given part", "try another run")
+        return found[0]
+
+    @cached_property
+    def ticks(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Ticks of the model's music, and the ticks of the file at which they are.
+
+        Found by encoding a note at each bar line of the file: an opening bar can be longer in the
+        model's music, and its bars can be others.
+        """
+        first = self.music.tracks[0].notes[0]
+        track = TrackTick("", self.music.tracks[0].program, self.music.tracks[0].is_drum)
+        length = max(self.given.score.ticks_per_quarter // 4, 1)
+        for line in self.lines:
+            track.notes.append(NoteTick(line, length, first.pitch, 64))
+        ruler = self._decoded(with_tracks(self.given.score, [track]))
+        marks = np.unique(ruler.tracks[0].notes.numpy()["time"]).astype(np.int64)
+        lines = np.array(self.lines, np.int64)
+        if len(marks) != len(lines):  # bars shorter than the model's grid
+            return marks[[0, -1]], lines[[0, -1]]
+        return marks, lines
+
+    def _decoded(self, score: ScoreTick) -> ScoreTick:
+        try:
+            music = self.tokenizer.decode(self.tokenizer.encode(score))
+        except ValueError as error:
+            raise UsageError(
+                f"the model cannot read the given part: {error}", "choose other music or a run"
+            ) from error
+        assert isinstance(music, ScoreTick)
+        return music
+
+
+@dataclass(frozen=True)
+class Added:
+    """The given file with a part that a model wrote beside it."""
+
+    melody: Melody
+    made: Composition
+
+    def write(self, path: Path) -> list[str]:
+        """Write the file; returns notices of what it cannot represent."""
+        data, notices = add_tracks(self.melody.given.data, self.new)
+        write_bytes(path, data)
+        return notices
+
+    @property
+    def new(self) -> ScoreTick:
+        """The new tracks, in ticks of the file."""
+        music = self.melody.tokenizer.decode(self.made.sequence)
+        assert isinstance(music, ScoreTick)
+        program = self.melody.given.program
+        found = ScoreTick(self.melody.given.score.ticks_per_quarter)
+        whole = TrackTick("", max(program or 0, 0), program == DRUM_KIT)
+        for track in music.tracks:
+            if program is not None:
+                if whole.is_drum or not track.is_drum:  # the notes of drums have no pitch
+                    self._move(track, whole)
+                continue
+            part = TrackTick("", track.program, track.is_drum)
+            self._move(track, part)
+            found.tracks.append(part)
+        if program is not None:
+            found.tracks.append(whole)
+        return found
+
+    def _move(self, track: TrackTick, part: TrackTick) -> None:
+        """Add the notes of a track to a part, in ticks of the file."""
+        notes = {name: each.astype(np.int64) for name, each in track.notes.numpy().items()}
+        start = self._file_ticks(notes["time"])
+        end = self._file_ticks(notes["time"] + notes["duration"])
+        for row in zip(start, end, notes["pitch"], notes["velocity"], strict=True):
+            begin, stop, pitch, velocity = map(int, row)
+            # An opening bar can begin before the file, and the model's last bar end after it.
+            if 0 <= begin < self.melody.lines[-1]:
+                part.notes.append(NoteTick(begin, max(stop - begin, 1), pitch, velocity))
+
+    def _file_ticks(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ticks of the model's music, as those of the file; straight on outside of the bars."""
+        marks, lines = self.melody.ticks
+        place = np.clip(np.searchsorted(marks, ticks, "right") - 1, 0, len(marks) - 2)
+        slope = (lines[place + 1] - lines[place]) / (marks[place + 1] - marks[place])
+        return np.rint(lines[place] + (ticks - marks[place]) * slope).astype(np.int64)
