@@ -92,6 +92,13 @@ class Control(ABC):
         """
         return None
 
+    def roots(self, ids: Ids) -> tuple[int, ...] | None:
+        """The roots of the chords of a bar with these ids, as pitch classes, in order.
+
+        None for a control that is not about chords.
+        """
+        return None
+
     def bounds(self, ids: Ids) -> Bounds:
         """What is enforced of the number of notes of a bar with these ids; by default nothing."""
         return Bounds()

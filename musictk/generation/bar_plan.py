@@ -45,6 +45,16 @@ class BarPlan:
         index = int(self._limits(bar)[self.controls.columns[name]][0]) - 1
         return self.controls.made[self.controls.names.index(name)].values[index]
 
+    def roots(self, bar: int) -> tuple[int, ...] | None:
+        """The roots of the chords that the user chose for a bar; None if none were chosen."""
+        found = None
+        for control, columns in zip(
+            self.controls.made, self.controls.columns.values(), strict=True
+        ):
+            ids = self._limits(bar)[columns]
+            found = control.roots(ids) if found is None and ids.any() else found
+        return found
+
     def sets(self, name: str, bar: int) -> bool:
         """Whether the user chose this control for a bar."""
         if name == PROGRAMS:

@@ -1,4 +1,4 @@
-"""The last bar of a piece: the tonic is in its bass."""
+"""The last bar of a piece: the tonic is in its bass, or the root of the chord chosen for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from musictk.tokens import PITCH, Tokenizer
 class Ending:
     """The key in which a piece ends, as soon as its last bar begins.
 
-    It is the one that the user chose for the last bar, else that of the music before it.
+    It is the one that the user chose for the last bar, else that of the music before it. If the
+    user chose two chords for the bar, its bass is free.
     """
 
     def __init__(self, tokenizer: Tokenizer, plan: BarPlan, wanted: bool) -> None:
@@ -26,7 +27,7 @@ class Ending:
         planned = wanted and self._pitches is not None
         self.bar = plan.end - 1 if planned and plan.end is not None else None
         self.key: int | None = None  # an index in KEYS
-        self.bass: int | None = None  # its tonic, if the limits of the last bar leave one
+        self.bass: int | None = None  # its tonic or that root, if the limits of the bar leave it
         self.voices: float = inf  # the most notes that sound together
         self._tokenizer, self._plan = tokenizer, plan
         self._allowed: dict[int, NDArray[np.bool_]] = {}
@@ -42,11 +43,11 @@ class Ending:
         bars = Bars.of(music, len(self._tokenizer.bar_starts(sequence)))
         self.key = _key_of(bars) if chosen is None else find_key(chosen)
         self.voices = _most_together(bars)
-        if self.key is not None and self._pitches is not None:
-            tonics = self._pitches.states[:, self._tonics(self.key)].any(axis=1)
-            allowed = self._plan.allowed(bar)
-            if (tonics if allowed is None else tonics & allowed).any():
-                self.bass = self.key % 12
+        tonic, roots = None if self.key is None else self.key % 12, self._plan.roots(bar)
+        if roots is not None:
+            tonic = roots[0] if len(set(roots)) == 1 else None
+        if tonic is not None and self._can_write(tonic, bar):
+            self.bass = tonic
 
     def allowed(self, lowest: int) -> NDArray[np.bool_]:
         """(V,) what may follow where `lowest` is the lowest pitch that sounds: 128 for none.
@@ -65,12 +66,14 @@ class Ending:
             )
         return self._allowed[lowest]
 
-    def _tonics(self, key: int) -> list[int]:
-        """The indices of the values of the pitch attribute that are tonics."""
+    def _can_write(self, pitch_class: int, bar: int) -> bool:
+        """Whether the limits of a bar leave a pitch of this class."""
         assert self._pitches is not None
-        return [
-            index for index, value in enumerate(self._pitches.values) if int(value) % 12 == key % 12
-        ]
+        values = enumerate(self._pitches.values)
+        mine = [index for index, value in values if int(value) % 12 == pitch_class]
+        states = self._pitches.states[:, mine].any(axis=1)
+        allowed = self._plan.allowed(bar)
+        return bool((states if allowed is None else states & allowed).any())
 
 
 def _key_of(bars: Bars) -> int | None:

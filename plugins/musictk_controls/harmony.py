@@ -126,6 +126,10 @@ class Chord(Control):
         """The tonic chord."""
         return np.full(self.parts, 1 + 12 * (key // 12) + key % 12, np.uint8)
 
+    def roots(self, ids: Ids) -> tuple[int, ...]:
+        chords = ids.astype(np.int64) - 1
+        return tuple(int(chord) % 12 for chord in chords if 0 <= chord < len(self.values) - 1)
+
     def parse(self, text: str) -> Ids:
         """One chord for the bar, or one for each half: "Am", "C G"."""
         chords = text.split()

@@ -13,10 +13,13 @@ from symusic.core import ScoreTick
 
 from musictk.controls import Bars, Controls
 from musictk.errors import UsageError
+from musictk.generation.bar_plan import GivenFacts, plan_bars
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose
 from musictk.generation.control_text import parse_controls
+from musictk.generation.ending import Ending
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.keys import KEYS, nearest_keys, scale
+from musictk.keys import KEYS, nearest_keys, pitch_class, scale
 
 from .pieces import MIDIS, controlled, tokenizer
 
@@ -155,6 +158,39 @@ def test_pieces_end_on_the_tonic(name: str, asked: dict[str, Any], key: str, pro
     struck = zip(early.start.tolist(), early.pitch.tolist(), strict=True)
     basses = [pitch for start, pitch in struck if pitch == bass_at(bars, start)]
     assert len(basses) == len(set(basses)), "it sounds on and is not struck again"
+
+
+@settings(max_examples=6, deadline=None)
+@given(
+    asked=pieces, chords=st.sampled_from(["Am | F | C | G", "E | Bdim", "D7"]), key=st.booleans()
+)
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_pieces_end_on_the_chord_that_was_chosen(
+    name: str, asked: dict[str, Any], chords: str, key: bool
+) -> None:
+    """Its root is in the bass, whatever the key."""
+    controls = [["", "chord", chords], *([["", "key", "C major"]] if key else [])]
+    piece = write(name, controls, cadence=True, **asked)
+    if piece.notices:
+        return
+    bars = bars_of(name, piece)
+    values = [value.strip() for value in chords.split("|")]
+    last = values[(len(bars) - 1) % len(values)]
+    notes = bars.pitched.where(bars.pitched.start >= bars.lines[-2])
+    assert bass_at(bars, int(notes.start.max())) % 12 == pitch_class(last[0])
+
+
+def test_the_bass_is_free_where_two_chords_were_chosen() -> None:
+    layout = Controls.available(tokenizer("remi"))
+    request = PieceRequest(bars=2, controls=(ChosenControl("", "chord", "Am | C G"),))
+    plan = plan_bars(
+        layout, tokenizer("remi"), request, GivenFacts(np.zeros((0, layout.width), np.uint8))
+    )
+    ending = Ending(tokenizer("remi"), plan, True)
+    piece = write("remi", [], bars=2)
+    ending.begin_bar(1, piece.sequence)
+    assert ending.key is not None
+    assert ending.bass is None
 
 
 def test_bars_have_their_instruments() -> None:
