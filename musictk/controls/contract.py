@@ -85,6 +85,14 @@ class Control(ABC):
         """The same where the user asks for strict controls (`sample --strict`)."""
         return self.allowed(tokenizer, ids)
 
+    def nearest(self, tokenizer: Tokenizer, text: str) -> str | None:
+        """The value that is written in a bar for which the user wrote `text`.
+
+        One of the values of the tokenizer's attribute of this name, among those that `allowed`
+        leaves, where it tells more of them apart than there are ids. None: any that are allowed.
+        """
+        return None
+
     def closing(self, key: int) -> Ids | None:
         """(parts,) ids of the last bar of a piece in a key, where the user chose none.
 

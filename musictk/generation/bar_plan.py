@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from musictk.controls import Bounds, Control, Controls
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
-from musictk.generation.chosen_controls import choose, choose_programs, column_of, places_of
+from musictk.generation.chosen_controls import choose, choose_exactly, column_of, places_of
 from musictk.generation.constraints import PROGRAMS
 from musictk.generation.request import PieceRequest
 from musictk.tokens import METRE, PITCH, Tokenizer
@@ -36,7 +36,8 @@ class BarPlan:
     beside: Ids  # (G, S) of the bars of a given part, with the same first bar
     strict: bool = False  # whether what controls enforce only where asked is enforced too
     end: int | None = None  # the bar before which the piece ends; None where that is open
-    programs: Mapping[int, Mask] = field(default_factory=dict)  # by bar: what its instruments allow
+    # By name and bar, what is allowed by choices that ids do not tell apart: see `choose_exactly`.
+    exact: Mapping[tuple[str, int], Mask] = field(default_factory=dict)
 
     def value(self, name: str, bar: int) -> str | None:
         """What the user chose for a bar of a control; None for nothing."""
@@ -58,7 +59,7 @@ class BarPlan:
     def sets(self, name: str, bar: int) -> bool:
         """Whether the user chose this control for a bar."""
         if name == PROGRAMS:
-            return self._place(bar) in self.programs
+            return (PROGRAMS, self._place(bar)) in self.exact
         columns = self.controls.columns.get(name)
         return columns is not None and bool(self._limits(bar)[columns].any())
 
@@ -74,8 +75,8 @@ class BarPlan:
         return self._own_masks[key]
 
     def _allowed_by(self, name: str, bar: int) -> Mask | None:
-        if not self.sets(name, bar):
-            return None
+        if not self.sets(name, bar) or (name, bar) in self.exact:
+            return self.exact.get((name, bar))
         index = self.controls.names.index(name)
         return self._mask(self.controls.made[index], self._limits(bar)[self.controls.columns[name]])
 
@@ -148,25 +149,28 @@ class BarPlan:
     @cached_property
     def _masks(self) -> list[Mask | None]:
         """Of each bar; equal bars share one."""
-        made: dict[tuple[bytes, int], Mask | None] = {}
+        made: dict[tuple[bytes, tuple[int, ...]], Mask | None] = {}
+        exact: list[list[Mask]] = [[] for _ in self.limits]
+        for (_, bar), mask in self.exact.items():
+            exact[bar].append(mask)
         found = []
-        for bar, row in enumerate(self.limits):
-            programs = self.programs.get(bar)
-            key = row.tobytes(), id(programs)
+        for row, masks in zip(self.limits, exact, strict=True):
+            key = row.tobytes(), tuple(map(id, masks))
             if key not in made:
-                made[key] = self._allowed(row, programs)
+                made[key] = self._allowed(row, masks)
             found.append(made[key])
         return found
 
-    def _allowed(self, ids: Ids, programs: Mask | None) -> Mask | None:
-        total = programs
-        for control, columns in zip(
-            self.controls.made, self.controls.columns.values(), strict=True
-        ):
-            mask = self._mask(control, ids[columns]) if ids[columns].any() else None
-            if mask is not None:
-                total = mask if total is None else total & mask
-        return total
+    def _allowed(self, ids: Ids, exact: Sequence[Mask]) -> Mask | None:
+        own = (
+            self._mask(control, ids[columns])
+            for control, columns in zip(
+                self.controls.made, self.controls.columns.values(), strict=True
+            )
+            if ids[columns].any()
+        )
+        masks = [*exact, *(mask for mask in own if mask is not None)]
+        return np.logical_and.reduce(masks) if masks else None
 
     def _mask(self, control: Control, ids: Ids) -> Mask | None:
         allowed = control.allowed_strictly if self.strict else control.allowed
@@ -210,10 +214,9 @@ def plan_bars(
     for name, facts in kept.items():
         limits[len(prompt) : end, column_of(controls, name)] = facts[: end - len(prompt)]
     places = places_of(form, before)
-    instruments = [one for one in request.controls if one.name == PROGRAMS]
     chosen = [one for one in request.controls if one.name != PROGRAMS]
     choose(controls, limits[:end], chosen, places, before)
-    programs = choose_programs(tokenizer, end, instruments, places, before)
+    exact = choose_exactly(controls, tokenizer, end, request.controls, places, before)
     _complete(controls, ids, limits, len(prompt))
     np.copyto(ids, limits, where=limits > 0)
     if after is not None and len(after):
@@ -222,7 +225,7 @@ def plan_bars(
     ends = known and total == end and not request.following and bool(controls)
     part = ids[:0] if beside is None else _described(controls, beside)
     strict, last = request.sampling.strict, end if ends else None
-    plan = BarPlan(controls, tokenizer, ids, limits, names, part, strict, last, programs)
+    plan = BarPlan(controls, tokenizer, ids, limits, names, part, strict, last, exact)
     plan.check(len(prompt))
     return plan
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from musictk.controls import Controls
 from musictk.errors import UsageError
-from musictk.generation.constraints import program_values
+from musictk.generation.constraints import PROGRAMS, program_values
 from musictk.generation.form import Form
 from musictk.tokens import Tokenizer
 
@@ -42,22 +43,51 @@ def choose(
             limits[bar, columns] = value
 
 
-def choose_programs(
+def choose_exactly(
+    controls: Controls,
     tokenizer: Tokenizer,
     bars: int,
     chosen: Sequence[ChosenControl],
     places: Mapping[str, list[int]],
     before: int,
-) -> dict[int, Mask]:
-    """By bar, (V,) what the instruments that the user chose for it allow."""
+) -> dict[tuple[str, int], Mask]:
+    """By name and bar, (V,) what is allowed by choices that are finer than ids, as of tempos.
 
-    def mask(text: str) -> Mask:
-        attribute, values = program_values(tokenizer, text)
-        return attribute.within(values)
+    And by instruments, which have no ids.
+    """
 
-    return {
-        bar: allowed for one in chosen for bar, allowed in _by_bar(one, mask, places, before, bars)
+    def mask(name: str, text: str) -> Mask | None:
+        if name == PROGRAMS:
+            attribute, values = program_values(tokenizer, text)
+            return attribute.within(values)
+        value = controls.made[controls.names.index(name)].nearest(tokenizer, text)
+        if value is None:
+            return None
+        attribute = tokenizer.attributes()[name]
+        return attribute.within([attribute.values.index(value)])
+
+    found = {
+        (one.name, bar): allowed
+        for one in chosen
+        for bar, allowed in _by_bar(one, partial(mask, one.name), places, before, bars)
     }
+    return {key: allowed for key, allowed in found.items() if allowed is not None}
+
+
+def approximations(
+    controls: Controls, tokenizer: Tokenizer, chosen: Sequence[ChosenControl]
+) -> list[str]:
+    """What is written instead of values that the vocabulary lacks, such as "tempo=110 as 108"."""
+    found: dict[str, None] = {}
+    for one in chosen:
+        if one.name == PROGRAMS or one.name not in controls.names:
+            continue
+        control = controls.made[controls.names.index(one.name)]
+        for text in _parts(one):
+            value = control.nearest(tokenizer, text)
+            if value is not None and float(value) != float(text):
+                found[f"{one.name}={text} as {float(value):g}"] = None
+    return list(found)
 
 
 def _by_bar(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
+from musictk.generation.chosen_controls import approximations
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
@@ -86,6 +87,9 @@ def _sample(
     find_metre(tokenizer, sampling.metre)
     source = None if music is None else music.path
     require_targets(out, opened.name, request, tokenizer, source)
+    instead = approximations(runtime.manifest.controls, tokenizer, asked.controls)
+    if listener is not None and instead:
+        listener.notice(f"the model writes {', '.join(instead)}, the nearest in its vocabulary")
     _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None
     if prompt is not None:

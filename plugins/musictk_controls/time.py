@@ -58,7 +58,10 @@ class Metre(Control):
 
 
 class Tempo(Control):
-    """The tempo at the beginning of a bar, in steps of a twelfth of an octave (6 %). Enforced."""
+    """The tempo at the beginning of a bar, in steps of a twelfth of an octave (6 %).
+
+    Enforced: the tempo of the vocabulary that is nearest to the user's.
+    """
 
     name = "tempo"
     values = tuple(f"{30 * 2 ** (step / 12):.0f}" for step in range(37))  # 30 to 240
@@ -84,9 +87,11 @@ class Tempo(Control):
         try:
             qpm = float(text)
         except ValueError:
-            raise UnknownNameError(self.name, text.strip(), self.values) from None
-        if not 20 <= qpm <= 300:
-            raise UnknownNameError(self.name, text.strip(), self.values)
+            qpm = 0.0
+        if not 30 <= qpm <= 240:
+            raise UsageError(
+                f"tempo={text.strip()} is not a tempo", "write 30 to 240 quarter notes per minute"
+            )
         return _tempo_id(np.array([qpm]))
 
     def allowed(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
@@ -94,6 +99,14 @@ class Tempo(Control):
         own = _tempo_id(np.array([float(value) for value in attribute.values]))
         near = np.abs(own.astype(np.int64) - int(ids[0]))
         return attribute.within(np.flatnonzero(near == near.min()).tolist())
+
+    def nearest(self, tokenizer: Tokenizer, text: str) -> str:
+        attribute = tokenizer.attributes()[TEMPO]
+        qpm = np.array([float(value) for value in attribute.values])
+        own = _tempo_id(qpm).astype(np.int64)
+        step = np.abs(own - int(self.parse(text)[0]))
+        ratio = np.abs(np.log(qpm / float(text)))
+        return attribute.values[int(np.lexsort((ratio, step))[0])]
 
 
 def _tempo_id(qpm: NDArray[np.float64]) -> Ids:

@@ -134,7 +134,7 @@ def test_a_section_has_its_own_controls(shell: Shell) -> None:
         (["--chords", "Am | Csus4"], "no chord 'Csus4'"),
         (["--control", "metre=7/16"], "no metre '7/16'"),
         (["--control", "metre=4/2"], "metre '4/2'"),
-        (["--control", "tempo=1000"], "no tempo '1000'"),
+        (["--control", "tempo=1000"], "tempo=1000 is not a tempo; write 30 to 240 quarter notes"),
         (["--control", "colour=red"], "no control 'colour'; it has: chord"),
         (["--control", "B: key=E minor"], "--section 'B: key=E minor'"),
         (["--control", "key"], "is not WHERE: NAME=VALUE"),

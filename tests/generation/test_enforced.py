@@ -14,7 +14,7 @@ from symusic.core import ScoreTick
 from musictk.controls import Bars, Controls
 from musictk.errors import UsageError
 from musictk.generation.bar_plan import GivenFacts, plan_bars
-from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl, approximations
 from musictk.generation.compose import Composition, compose
 from musictk.generation.control_text import parse_controls
 from musictk.generation.ending import Ending
@@ -245,6 +245,28 @@ def test_tempos(name: str, asked: dict[str, Any], values: list[int], prompt: int
         step = wanted[bar % len(wanted)]
         assert abs(control.values.index(word) + 1 - step) <= 1  # the nearest in the vocabulary
     assert not piece.notices
+
+
+@given(values=st.lists(st.integers(30, 240), min_size=1, max_size=2))
+@settings(max_examples=6, deadline=None)
+def test_a_tempo_is_the_nearest_in_the_vocabulary(values: list[int]) -> None:
+    made = tokenizer("remi")
+    layout = Controls.available(made)
+    control = layout.made[layout.names.index("tempo")]
+    (said,) = [ChosenControl("", "tempo", " | ".join(map(str, values)))]
+    piece = write("remi", [list(said)], form="A")
+    bars = bars_of("remi", piece)
+    found = {tempo.time: tempo.qpm for tempo in bars.score.tempos}
+    known = [float(value) for value in made.attributes()["tempo"].values]
+    told = approximations(layout, made, [said])
+    for value in values:
+        nearest = float(control.nearest(made, str(value)) or 0)
+        (step,) = control.parse(str(value)).tolist()
+        alike = [each for each in known if control.parse(str(each)).tolist() == [step]]
+        assert nearest in (alike or known)
+        assert abs(np.log(nearest / value)) <= min(abs(np.log(np.array(alike or known) / value)))
+        assert (nearest == value) or f"tempo={value} as {nearest:g}" in told
+        assert any(abs(qpm - nearest) < 0.01 for qpm in found.values())
 
 
 @settings(max_examples=6, deadline=None)

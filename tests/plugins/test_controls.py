@@ -9,7 +9,7 @@ import pytest
 from symusic.core import ScoreTick
 
 from musictk.controls import Bars, Control, Controls, measure
-from musictk.errors import UnknownNameError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.plugin import registry
 from musictk.testing import controls as laws
 from musictk.tokens import Tokenizer
@@ -133,12 +133,18 @@ def test_what_users_write(name: str, text: str, value: str) -> None:
 
 @pytest.mark.parametrize(
     ("name", "text"),
-    [("key", "H major"), ("chord", "Csus4"), ("chord", "C D E"), ("tempo", "1000")],
+    [("key", "H major"), ("chord", "Csus4"), ("chord", "C D E")],
 )
 def test_what_has_no_value_names_those_there_are(name: str, text: str) -> None:
     with pytest.raises(UnknownNameError) as error:
         control(name).parse(text)
     assert name in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["1000", "29", "fast", "nan"])
+def test_what_is_no_tempo_names_the_range(text: str) -> None:
+    with pytest.raises(UsageError, match=f"tempo={text} is not a tempo; write 30 to 240"):
+        control("tempo").parse(text)
 
 
 def test_two_chords_are_those_of_the_halves() -> None:
