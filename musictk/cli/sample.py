@@ -87,8 +87,9 @@ def sample(
     track: Annotated[
         str,
         typer.Option(
-            metavar="NAME|N",
-            help="With --accompany, the track that is given; with --infill, the one to rewrite.",
+            metavar="NAMES|N",
+            help="With --accompany, the tracks that are given, such as 'Bass, 2'; with --infill,"
+            " those to rewrite.",
             show_default="all",
         ),
     ] = "",

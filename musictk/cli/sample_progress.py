@@ -44,9 +44,9 @@ def report(output: Output, batch: SampleBatch, audio: Mapping[Path, Path]) -> No
         )
     for text in batch.notices:
         output.warn(text)
-    notices = {n.kind: n for piece in batch.made for n in piece.composition.notices}
-    for notice in notices.values():
-        output.warn(f"{notice.kind} in section {notice.section}, bar {notice.bar}")
+    for piece in batch.made:
+        for notice in {one.kind: one for one in piece.composition.notices}.values():
+            output.warn(f"{piece.path.name}, {notice}")
     for error in (*batch.failed, *batch.moved[1:]):
         output.warn(str(error))
     rows = [_row(piece, audio.get(piece.path)) for piece in batch.made]

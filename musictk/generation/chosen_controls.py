@@ -74,6 +74,18 @@ def choose_exactly(
     return {key: allowed for key, allowed in found.items() if allowed is not None}
 
 
+def check_counts(form: Form, chosen: Sequence[ChosenControl]) -> None:
+    """Raise UsageError for values of more bars than there are."""
+    places = places_of(form, 0)
+    for one in chosen:
+        values, bars = len(_parts(one)), len(_bars(one.where, places, 0, form.bars))
+        if values > bars:
+            raise UsageError(
+                f"{one.name}={one.value!r} is for {values} bars, and there are {bars}",
+                "choose more bars, or write fewer values",
+            )
+
+
 def approximations(
     controls: Controls, tokenizer: Tokenizer, chosen: Sequence[ChosenControl]
 ) -> list[str]:
@@ -159,5 +171,6 @@ def _bars(where: str, places: Mapping[str, list[int]], before: int, count: int) 
         raise UsageError(f"the form has no section {where!r}", f"it has: {', '.join(places)}")
     low, high = int(first), int(last or first)
     if not 1 <= low <= high <= count:
-        raise UsageError(f"there are no bars {where}", f"the piece has bars 1 to {count}")
+        mine = "the new bars are" if before else "the piece has bars"
+        raise UsageError(f"there are no bars {where}", f"{mine} 1 to {count}")
     return range(before + low - 1, before + high)

@@ -12,9 +12,19 @@ from numpy.typing import NDArray
 class Notice:
     """A deviation from the request."""
 
-    kind: str  # "bar-cut": a bar reached its limit and was ended without its bar line
+    kind: str  # one of `_MEANINGS`
     section: str
     bar: int  # of the section, from 1
+
+    def __str__(self) -> str:
+        return f"section {self.section}, bar {self.bar}: {_MEANINGS[self.kind]}"
+
+
+_MEANINGS = {
+    "bar-cut": "the bar was as long as a bar may be, and was ended without a bar line",
+    "cadence-left-out": "the bass could not be written, so the piece ends on another note",
+    "limit-ignored": "the controls left nothing to write, so a note does not follow them",
+}
 
 
 @dataclass(frozen=True)

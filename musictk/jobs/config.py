@@ -170,6 +170,12 @@ class RunConfig:
         kind = registry().load("architecture", self.arch)
         size = self.size or (None if "dim" in self.model else size)
         config = config_for(kind, size, model)
+        wanted = self.train.get("length", 0)
+        if wanted > config.max_length:
+            raise UsageError(
+                f"train.length={wanted} is more than model.max_length={config.max_length}",
+                "give a smaller length, or set model.max_length too",
+            )
         length = min(int(train["length"]), int(config.max_length))
         return replace(self, size=size, model=plain(config), train={**train, "length": length})
 

@@ -59,7 +59,7 @@ def tracks_with_notes(score: ScoreTick) -> list[TrackTick]:
 
 
 def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
-    """The tracks, from 0, that a number or a name means; all for "".
+    """The tracks, from 0, that numbers or names mean, such as "2" or "Bass, Drums"; all for "".
 
     Raises UsageError, which lists the tracks, where there is none.
     """
@@ -68,15 +68,24 @@ def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
         raise MusictkError("the given music has no notes", "choose a file with notes")
     if not text.strip():
         return tuple(range(len(known)))
-    wanted = text.strip().casefold()
-    if wanted.isdecimal() and 1 <= int(wanted) <= len(known):
-        return (int(wanted) - 1,)
     names = [track.name.strip() or instrument_name(track.program, track.is_drum) for track in known]
-    found = tuple(index for index, name in enumerate(names) if name.casefold() == wanted)
-    if not found:
-        listed = ", ".join(f"{number} {name!r}" for number, name in enumerate(names, 1))
-        raise UsageError(f"the given music has no track {text!r}", f"it has: {listed}")
-    return found
+    parts = [text] if _named(names, text) else text.split(",")  # a name may have a comma
+    chosen: set[int] = set()
+    for part in parts:
+        here = _named(names, part)
+        if not here:
+            listed = ", ".join(f"{number} {name!r}" for number, name in enumerate(names, 1))
+            raise UsageError(f"the given music has no track {part.strip()!r}", f"it has: {listed}")
+        chosen.update(here)
+    return tuple(sorted(chosen))
+
+
+def _named(names: Sequence[str], text: str) -> list[int]:
+    """The tracks, from 0, of a name, or the one of a number."""
+    wanted = text.strip().casefold()
+    if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
+        return [int(wanted) - 1]
+    return [index for index, name in enumerate(names) if name.casefold() == wanted]
 
 
 def within(

@@ -103,6 +103,10 @@ class _Merge:
                 f"minutes={minutes:g} must be at least 0 (from {self._origins['', 'minutes']})",
                 "give the time that the run is to take",
             )
+        size = self._names.get("size")
+        if size is not None and size not in SIZES:
+            with _naming(self._origins["", "size"]):
+                raise UnknownNameError("size", size, SIZES)
         tokens = self._checked("tokens", partial(self._build, "tokens"))
         train = self._checked("train", lambda values: TrainSettings().but(**values)).flat()
         with _naming(self._origins.get(("", "export"), "")):

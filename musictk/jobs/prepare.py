@@ -17,6 +17,8 @@ from musictk.controls import Controls
 from musictk.errors import MusictkError, UsageError
 from musictk.export import ExportListener
 from musictk.files import require_writable_folder
+from musictk.generation.constraints import constraints
+from musictk.generation.sampling import Sampling
 from musictk.ingest.encode import EncodeListener
 from musictk.jobs.bundles import best_of
 from musictk.jobs.config import RunConfig
@@ -117,6 +119,8 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
     if config.start is not None:
         best_of(job.catalog, job.workspace, config.start)  # raises if it has no checkpoint
     tokenizer = job.corpus.tokenizer(config.tokenizer, config.tokens)
+    # Raises where a metre or instruments to sample with are not in the vocabulary.
+    constraints(tokenizer, build(Sampling, config.sample, "sample"), np.zeros(0, np.int64))
     shards = job.corpus.shards(tokenizer, config.data_settings, SPLITS, job.listener)
     config = _fill(job, replace(config, shards=shards, windows=VERSION), tokenizer)
     _network(job, config, tokenizer)  # fails before there is a run if it cannot be built

@@ -64,6 +64,11 @@ def recompose(
     found = section_bars(score, chosen)
     if not found:
         raise UsageError(f"section {section} of sample {sample_id} has no bar", "choose another")
+    if len(chosen) > 1 and listener is not None:
+        listener.notice(
+            f"each of the {len(chosen)} sections {section} is written without the others;"
+            f" to keep the others: --section {section}1"
+        )
     controls = _controls(made.controls, chosen)
     base = PieceRequest(
         conditions=made.conditions,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.chosen_controls import approximations
+from musictk.generation.chosen_controls import approximations, check_counts
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import find_metre
 from musictk.generation.prompts import count_bars
@@ -87,6 +87,7 @@ def _sample(
     find_metre(tokenizer, sampling.metre)
     source = None if music is None else music.path
     require_targets(out, opened.name, request, tokenizer, source)
+    check_counts(request.plan(), asked.controls)
     instead = approximations(runtime.manifest.controls, tokenizer, asked.controls)
     if listener is not None and instead:
         listener.notice(f"the model writes {', '.join(instead)}, the nearest in its vocabulary")

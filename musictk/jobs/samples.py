@@ -44,7 +44,7 @@ class SampleRequest:
     infill: Path | None = None  # music of which `bars` are written again
     keep: str = ""  # with `infill`: what is kept of these bars, "rhythm", "harmony", "melody"
     accompany: Path | None = None  # music beside which another part is written
-    # With `accompany`: the track that is given; with `infill`: the one that is written. "": all.
+    # With `accompany`: the tracks that are given; with `infill`: those that are written. "": all.
     track: str = ""
     program: str = ""  # with `accompany`: the instrument of the new part
     new_only: bool = False  # write the new bars without the prompt

@@ -144,6 +144,9 @@ def test_a_section_has_its_own_controls(shell: Shell) -> None:
         (["--control", "lowest=C5, highest=C4"], "leave no pitch to write"),
         (["--control", "1: metre=2/4", "--control", "2: metre=4/4"], "shorter than the second"),
         (["--strict"], "--strict needs a key"),
+        (["--chords", "Am | F | C", "--bars", "2"], "is for 3 bars, and there are 2; choose more"),
+        (["--form", "ABA", "--bars", "2", "--section", "B: key=C | D | E"], "is for 3 bars, and"),
+        (["--control", "1: key=C | D", "--bars", "2"], "is for 2 bars, and there are 1"),
     ],
 )
 def test_what_cannot_be_followed_is_one_line(

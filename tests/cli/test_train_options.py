@@ -48,6 +48,25 @@ def test_an_error_names_where_the_setting_was_given(
     assert "leave out arch=gpt (preset seed-001)" in error
 
 
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("--size", "huge"), "no size 'huge' (from --size); choose from: base, large, small, tiny"),
+        (("--set", "train.length=9000"), "train.length=9000 is more than model.max_length=8192"),
+        (("--set", "sample.metre=9/7"), "this model has no metre 9/7"),
+        (("--set", "sample.programs=kazoo"), "no instrument 'kazoo'"),
+        (("--set", "sample.programs=piano"), "this model writes no instruments"),
+    ],
+)
+def test_what_would_fail_later_is_refused(
+    trained: Shell, capsys: Capture, words: tuple[str, ...], says: str
+) -> None:
+    code, _, error = trained.here(capsys, "train", "--scratch", *words)
+    assert code == 2
+    assert says in error
+    assert len(error.splitlines()) == 1
+
+
 def test_steps_and_epochs_of_one_place_conflict(
     trained: Shell, capsys: Capture, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -270,6 +270,27 @@ def test_hands_keep_their_tracks(studio: Studio, tmp_path: Path) -> None:
     assert min(hands[1]) >= max(hands[2])
 
 
+def test_several_tracks_are_written_again(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid", bars=6)
+    file, drone = MidiFile(given), []
+    for bar in range(6):
+        drone += note(4 * bar, 4, 36)
+    add(file.add_track("drone, low"), *drone)
+    file.save(given)
+
+    def onsets(path: Path) -> list[list[int]]:
+        tracks = [track.notes.numpy()["time"].tolist() for track in ScoreTick(path).tracks]
+        return [times for times in tracks if times]
+
+    before = onsets(given)
+    for asked, kept in (("1, left hand", [2]), ("drone, low", [0, 1]), ("3", [0, 1])):
+        out, _ = studio.sample("remi", infill=given, bars="3-4", track=asked)
+        after = onsets(out)
+        assert [index for index in range(3) if before[index] == after[index]] == kept
+    with pytest.raises(UsageError, match="no track 'viola'; it has: 1 "):
+        studio.sample("remi", infill=given, bars="3", track="1, viola")
+
+
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_a_track_stays_near_its_own_pitches(studio: Studio, tmp_path: Path, name: str) -> None:
     given = two_hands(tmp_path / "mine.mid", bars=6)
@@ -364,7 +385,9 @@ def test_a_section_of_a_sample_is_written_again(studio: Studio, tmp_path: Path, 
     later = recompose(*args, "A2", tmp_path / "a2.mid", seed=5)
     assert later.made[0].rewritten is not None
     assert later.made[0].rewritten.bars == ((5, 6),)
-    every = recompose(*args, "A", tmp_path / "a.mid", count=2)
+    said = Notices()
+    every = recompose(*args, "A", tmp_path / "a.mid", count=2, listener=said)
+    assert any("to keep the others: --section A1" in text for text in said.texts)
     assert [made.rewritten.bars for made in every.made if made.rewritten] == [((1, 2), (5, 6))] * 2
     with pytest.raises(UsageError, match=r"no section 'C'; its sections are A B A"):
         recompose(*args, "C", out)
