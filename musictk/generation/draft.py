@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from musictk.generation.limits import Limits
 from musictk.generation.opening import Notice, Opening
 from musictk.generation.progress import FormProgress
 from musictk.generation.sampling import Sampling
-from musictk.generation.section_memory import SectionMemory
+from musictk.generation.section_memory import SectionMemory, repeats_exactly
 from musictk.generation.sequence import GrowingSequence
 from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
 from musictk.generation.texture import FrameTexture
@@ -49,6 +50,8 @@ class Draft:
         self.progress = FormProgress(plan, len(bars), len(prompt) > 0 and not opening.theme)
         self.memory = SectionMemory(tokenizer, sampling, grammar)
         self.silence = Silence(tokenizer)
+        if repeats_exactly(plan, sampling):  # to its last note: without a cadence of its own
+            sampling = replace(sampling, cadence=False)
         self.limits = Limits(tokenizer, bar_plan, sampling, prompt)
         self.parser: Parser | None = grammar.parser() if grammar else None
         if self.parser:

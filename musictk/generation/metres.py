@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import numpy as np
+from numpy.typing import NDArray
+
 from musictk.errors import UsageError
 
 if TYPE_CHECKING:
@@ -23,6 +26,15 @@ def known_metres(tokenizer: Tokenizer) -> tuple[str, ...]:
     """The metres in a model's vocabulary; () if it has none."""
     attribute = tokenizer.attributes().get("metre")
     return attribute.values if attribute else ()
+
+
+def changes_metre(tokenizer: Tokenizer, sequence: NDArray[np.int64]) -> bool:
+    """Whether tokens state more than one metre."""
+    attribute = tokenizer.attributes().get("metre")
+    if attribute is None:
+        return False
+    stated = attribute.single()[sequence]
+    return len(np.unique(stated[stated >= 0])) > 1
 
 
 def find_metre(tokenizer: Tokenizer, metre: str) -> int | None:

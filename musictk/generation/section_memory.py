@@ -6,12 +6,20 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from musictk.generation.form import Form
 from musictk.generation.memory import Follower, blend_weight, variation_of
 from musictk.generation.note_floor import NoteCounts
 from musictk.generation.progress import FormProgress
 from musictk.generation.sampling import Sampling
 from musictk.generation.theme import Theme
 from musictk.tokens import Grammar, Tokenizer
+
+
+def repeats_exactly(plan: Form, sampling: Sampling) -> bool:
+    """Whether the last section returns to an earlier one without variation."""
+    last = len(plan.sections) - 1
+    varied = variation_of(sampling, plan.sections[last].primes)
+    return plan.returns(last) is not None and varied == 0
 
 
 class SectionMemory:

@@ -15,7 +15,9 @@ from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.prompts import EncodedPrompt, encode_prompt, last_positions
+from musictk.generation.request import PieceRequest
 from musictk.jobs.named_music import NamedMusic
+from musictk.jobs.samples import SampleListener
 from musictk.music import bars
 from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.continuation import JoinPoint
@@ -185,3 +187,30 @@ def _programs(score: ScoreTick) -> set[int]:
     return {
         -1 if track.is_drum else int(track.program) for track in score.tracks if len(track.notes)
     } - {-1}
+
+
+def announce_prompt(
+    prompt: Prompt | None, request: PieceRequest, most: int, listener: SampleListener | None
+) -> None:
+    """Notices before composing, about what the model cannot represent or see of the prompt."""
+    if prompt is None or listener is None:
+        return
+    if prompt.dropped:
+        listener.notice(
+            f"the model cannot represent {', '.join(prompt.dropped)} of the prompt;"
+            " the prompt itself is written unchanged"
+        )
+    used = len(prompt.sequence)
+    if used >= most:
+        listener.notice(
+            f"the prompt has {used:,} positions and the model's context {most:,}:"
+            " it uses the last bars"
+        )
+    if prompt.left_out:
+        listener.notice(
+            f"uses the last {used:,} of the prompt's {used + prompt.left_out:,} positions;"
+            " --prompt-tokens 0 uses all"
+        )
+    metre = request.sampling.metre
+    if prompt.metre and "/" in metre and metre != prompt.metre:
+        listener.notice(f"the prompt is in {prompt.metre}, the new bars are in {metre}")

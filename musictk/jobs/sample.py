@@ -14,7 +14,7 @@ from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.chosen_controls import approximations, check_counts
 from musictk.generation.compose import Composition, compose, context_length, remake
-from musictk.generation.metres import find_metre
+from musictk.generation.metres import FREE, STEADY, changes_metre, find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
@@ -25,7 +25,7 @@ from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import NamedMusic, find_music
 from musictk.jobs.original import Drawn, check_original, draw_original, open_reference
 from musictk.jobs.pieces import check_name, require_targets, target, write_composition
-from musictk.jobs.prompt import Prompt, PromptMusic, read_prompt
+from musictk.jobs.prompt import Prompt, PromptMusic, announce_prompt, read_prompt
 from musictk.jobs.rewrite import check_infill, repeat_rewrite, rewrite
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import (
@@ -83,6 +83,8 @@ def _sample(
     sampling = _sampling(runtime.manifest, asked)
     music = _given_music(catalog, workspace, asked)
     prompt = None if music is None else _prompt(tokenizer, music, asked, sampling)
+    if prompt is not None and asked.theme is not None:
+        sampling = _for_theme(tokenizer, prompt, asked, sampling, listener)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     find_metre(tokenizer, sampling.metre)
     source = None if music is None else music.path
@@ -91,7 +93,7 @@ def _sample(
     instead = approximations(runtime.manifest.controls, tokenizer, asked.controls)
     if listener is not None and instead:
         listener.notice(f"the model writes {', '.join(instead)}, the nearest in its vocabulary")
-    _announce(prompt, request, context_length(runtime.manifest, sampling), listener)
+    announce_prompt(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None
     if prompt is not None:
         given = prompt.for_bars(0 if asked.form.strip() else _number(asked.bars))
@@ -205,31 +207,21 @@ def _prompt(
     return read_prompt(tokenizer, music, 0 if asked.theme is not None else sampling.prompt_tokens)
 
 
-def _announce(
-    prompt: Prompt | None, request: PieceRequest, most: int, listener: SampleListener | None
-) -> None:
-    """Notices before composing, about what the model cannot represent or see of the prompt."""
-    if prompt is None or listener is None:
-        return
-    if prompt.dropped:
-        listener.notice(
-            f"the model cannot represent {', '.join(prompt.dropped)} of the prompt;"
-            " the prompt itself is written unchanged"
-        )
-    used = len(prompt.sequence)
-    if used >= most:
-        listener.notice(
-            f"the prompt has {used:,} positions and the model's context {most:,}:"
-            " it uses the last bars"
-        )
-    if prompt.left_out:
-        listener.notice(
-            f"uses the last {used:,} of the prompt's {used + prompt.left_out:,} positions;"
-            " --prompt-tokens 0 uses all"
-        )
-    metre = request.sampling.metre
-    if prompt.metre and "/" in metre and metre != prompt.metre:
-        listener.notice(f"the prompt is in {prompt.metre}, the new bars are in {metre}")
+def _for_theme(
+    tokenizer: Tokenizer,
+    theme: Prompt,
+    asked: SampleRequest,
+    sampling: Sampling,
+    listener: SampleListener | None,
+) -> Sampling:
+    """The sampling options; with free metres for a theme that changes its own, or it could not
+    return."""
+    steady = sampling.metre == STEADY and "metre" not in asked.options
+    if not steady or not changes_metre(tokenizer, theme.sequence):
+        return sampling
+    if listener is not None:
+        listener.notice("the theme changes its metre, and so may other sections: --metre free")
+    return replace(sampling, metre=FREE)
 
 
 def _request(

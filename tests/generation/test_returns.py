@@ -90,6 +90,22 @@ def test_a_varied_return_leaves_its_theme_to_end_the_piece(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
+def test_a_return_without_variation_is_exact_to_its_end(name: str) -> None:
+    (piece,) = write(name, controlled, seed=3, sampling={"variation": 0.0, "cadence": True})
+    theme, back = notes_of_bars(name, piece)
+    assert theme.tolist() == back.tolist()
+    first, last = piece.sections[0], piece.sections[-1]
+    lines = [piece.sequence[span.start : span.end] for span in (first, last)]
+    scores = [tokenizer(name).decode(each) for each in lines]
+    found = [
+        sorted((note.time, note.duration, note.pitch) for note in score.tracks[0].notes)
+        for score in scores
+        if isinstance(score, ScoreTick)
+    ]
+    assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_varied_returns_are_reproducible(name: str) -> None:
     first, again = (write(name, seed=7, count=2, sampling={"variation": 0.7}) for _ in range(2))
     for one, other in zip(first, again, strict=True):

@@ -19,7 +19,7 @@ from musictk.music import bars, notes
 from musictk.rendering import midi, smf
 
 from .conftest import BACH, Studio
-from .given_music import QUARTER, band, two_hands
+from .given_music import QUARTER, add, band, note, two_hands
 
 TOKENIZERS = ("remi", "events", "pianoroll")
 
@@ -233,6 +233,28 @@ def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
     found = ScoreTick(out).time_signatures
     assert [(sign.time, sign.numerator) for sign in found] == [(0, 4), (16 * QUARTER, 3)]
     assert "the prompt is in 4/4, the new bars are in 3/4" in ear.said
+
+
+@pytest.mark.parametrize("name", ["remi", "events", "pianoroll"])
+def test_a_theme_that_changes_its_metre_returns(studio: Studio, tmp_path: Path, name: str) -> None:
+    file = mido.MidiFile(type=1, ticks_per_beat=QUARTER)
+    head, tune = file.add_track(), file.add_track()
+    metres = [(0, 4), (4, 3), (7, 4)]
+    add(head, *((at, mido.MetaMessage("time_signature", numerator=n)) for at, n in metres))
+    add(tune, *(event for beat in range(11) for event in note(beat, 1, 60 + beat)))
+    file.save(tmp_path / "theme.mid")
+    ear = Ear()
+    asked = {"theme": tmp_path / "theme.mid", "form": "AA", "options": {"variation": 0.0}}
+    out, _ = studio.sample(name, ear, **asked)
+    score = ScoreTick(out)
+    pitches = [each.pitch for each in sorted(score.tracks[0].notes, key=lambda each: each.time)]
+    assert pitches == [60 + beat for beat in range(11)] * 2
+    if name != "pianoroll":  # it has no metres
+        assert [sign.numerator for sign in score.time_signatures][-3:] == [4, 3, 4]
+        assert any("the theme changes its metre" in text for text in ear.said)
+        ear = Ear()
+        studio.sample(name, ear, **{**asked, "options": {"variation": 0.0, "metre": "4/4"}})
+        assert not any("the theme changes" in text for text in ear.said)
 
 
 def test_a_tempo_is_chosen(studio: Studio, tmp_path: Path) -> None:
