@@ -12,6 +12,7 @@ from typing import Any
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from musictk.catalog.chunks import chunks
 from musictk.catalog.columns import unreadable
 from musictk.catalog.describing import Description, describe
 from musictk.catalog.models import (
@@ -27,7 +28,7 @@ from musictk.catalog.models import (
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
 from musictk.catalog.typed_paths import typed
-from musictk.files import write_bytes
+from musictk.files import cause, write_bytes
 
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
 _IDENTITY = ("id", "path", "member")  # may differ for the same music
@@ -93,10 +94,15 @@ class Audit(Pieces):
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def export(self, path: Path) -> int:
-        """Write the rows of every table as JSON lines to `path`; return their number."""
+        """Write files with their places, runs and what they made as JSON lines to `path`.
+
+        Returns the number of lines. What ingest can compute again, such as spans and sketches, is
+        left out.
+        """
         with self.reading() as session:
             rows: list[dict[str, Any]] = [
-                {"table": "files"} | facts for facts, _ in _every_file(session)
+                {"table": "files"} | facts | {"places": places}
+                for facts, places in _every_file(session)
             ]
             for table in (Run, Checkpoint, Export, Sample, ShardRow):
                 name = table.__tablename__
@@ -118,10 +124,19 @@ class Audit(Pieces):
                 known = living.get(place.file_id)
                 hint = self._moved(known) if known is not None else self._lost(place)
                 faults.append(_fault("a file is missing", place.path, hint))
-            elif not place.member and _sha256(there[place.path]) != place.sha256:
-                hint = f"run: musictk ingest {typed(there[place.path])}"
-                faults.append(_fault("a file has changed", place.path, hint))
+            elif not place.member:
+                faults += self._content(place, there[place.path])
         return faults
+
+    def _content(self, place: Any, path: Path) -> list[dict[str, str]]:
+        """The fault of a file that is not what was read; [] if it is."""
+        try:
+            changed = _sha256(path) != place.sha256
+        except OSError as error:
+            hint = "make it readable, or move it away"
+            return [_fault(f"a file cannot be read: {cause(error)}", place.path, hint)]
+        hint = f"run: musictk ingest {typed(path)}"
+        return [_fault("a file has changed", place.path, hint)] if changed else []
 
     def _moved(self, living: Any) -> str:
         """How to drop a location that no longer exists of a file that has another one."""
@@ -155,9 +170,10 @@ class Audit(Pieces):
         """The path of each file, or its id where it has none."""
         names = {file_id: f"file {file_id}" for file_id in ids}
         with self.reading() as session:
-            for place in session.scalars(select(Location).where(Location.file_id.in_(ids))):
-                if place.file_id is not None:
-                    names[place.file_id] = f"{place.path}/{place.member}".rstrip("/")
+            for chunk in chunks(sorted(ids)):
+                for place in session.scalars(select(Location).where(Location.file_id.in_(chunk))):
+                    if place.file_id is not None:
+                        names[place.file_id] = f"{place.path}/{place.member}".rstrip("/")
         return names
 
     def _shard(self, shard: ShardRow, spans: list[SpanRow]) -> list[dict[str, str]]:

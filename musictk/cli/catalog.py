@@ -177,7 +177,7 @@ def export(
     context: typer.Context,
     path: Annotated[Path, typer.Argument(metavar="PATH", help="File to write.")],
 ) -> None:
-    """Export all rows of the catalog as JSON lines."""
+    """Export files, runs and what they made as JSON lines."""
     here = session(context)
     with here.catalog() as catalog:
         count = catalog.export(path)

@@ -23,7 +23,7 @@ class BarTempo:
     def __init__(self, tokenizer: Tokenizer, plan: BarPlan, prompt: NDArray[np.int64]) -> None:
         self._tokenizer, self._plan = tokenizer, plan
         attribute = tokenizer.attributes()[TEMPO]
-        self._stated, self._states = attribute.stated, attribute.states
+        self._stated = attribute.stated
         self._base = np.ones(len(self._stated), bool)  # tokens that are not merged ones
         self._merged = list(tokenizer.parts())
         self._base[self._merged] = False

@@ -40,6 +40,17 @@ def test_a_file_without_a_place_is_missing_until_it_is_seen_again(
     assert filled.digest() == before
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file of Linux")
+def test_check_goes_on_after_a_file_that_cannot_be_read(filled: Catalog) -> None:
+    first, second = (filled.root / f"midis/Bach/{number}.mid" for number in (1, 2))
+    first.parent.mkdir(parents=True)
+    first.symlink_to("/proc/self/mem")  # it can be opened, and reading fails
+    second.write_bytes(b"another piece")
+    found = {fault["where"]: fault["what"] for fault in filled.check()}
+    assert found["midis/Bach/1.mid"].startswith("a file cannot be read: ")
+    assert found["midis/Bach/2.mid"] == "a file has changed"
+
+
 def test_unknown_bytes_leave_no_row_behind(catalog: Catalog, find: Find) -> None:
     catalog.record([find(1, sha256=None, code="unreadable")])
     catalog.record([find(1)])
@@ -161,6 +172,7 @@ def test_everything_is_jsonable(filled: Catalog, tmp_path: Path) -> None:
     assert filled.export(tmp_path / "all.jsonl") == 8
     rows = [json.loads(line) for line in (tmp_path / "all.jsonl").read_text("utf-8").splitlines()]
     assert {row["table"] for row in rows} == {"files", "runs"}
+    assert rows[0]["places"][0][0] == "midis/Bach/1.mid"
 
 
 def test_official_splits_are_kept_and_test_wins(catalog: Catalog, find: Find) -> None:
