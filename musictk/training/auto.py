@@ -5,9 +5,9 @@
     cuda    2048    as fits half the memory     20 passes over the corpus
 
 A given time replaces the budget. The time of a step is measured (`musictk.training.measure`), with
-that of an evaluation and a checkpoint. The size is the largest that trains on at least as many
-positions as it has parameters within the time, and at least tiny; on CUDA without a given time it
-is base. Without a given time, training makes at most `PASSES` passes over the corpus. On a CPU,
+that of an evaluation and a checkpoint. The size is the largest of tiny, small and base that trains
+on at least as many positions as it has parameters within the time, and at least tiny; on CUDA
+without a given time it is base. Large is chosen by users only. Without a given time, training makes at most `PASSES` passes over the corpus. On a CPU,
 where few passes are made, dropout is off: training is a third faster and better (1.588 against
 1.625 nats after 350 steps of the demo).
 """
@@ -59,7 +59,7 @@ class Machine:
 class ChosenSettings:
     """Chosen defaults: `train` is for `TrainSettings().but(**train)`, `model` for the config."""
 
-    size: str | None  # a key of `musictk.model.sizes.SIZES`; None if its dimensions were given
+    size: str  # a key of `musictk.model.sizes.SIZES`
     train: Mapping[str, Any]
     model: Mapping[str, Any]
     seconds: float | None = None  # that the number of steps was chosen for
