@@ -22,7 +22,7 @@ class Bounds(NamedTuple):
 
     notes: tuple[float, float] = (0.0, inf)  # that begin in it, per quarter note
     voices: tuple[float, float] = (0.0, inf)  # the least mean, and the most notes at once
-    bass: int | None = None  # the pitch class of the lowest note wherever a note begins
+    bass: tuple[int, ...] | None = None  # pitches: wherever a note begins, the lowest is one
 
 
 class Control(ABC):

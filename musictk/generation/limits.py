@@ -49,7 +49,9 @@ class Limits:
         self._mixed: dict[tuple[int, int], Mask] = {}  # by the ids of the masks it is made of
         # What is asked for with every token, by bar.
         self._chosen: dict[tuple[int, int], Mask | None] = {}
-        self._bounds: dict[tuple[int, int | None], BoundsOfBar] = {}  # and by the bass of the end
+        self._bounds: dict[
+            tuple[int, tuple[int, ...] | None], BoundsOfBar
+        ] = {}  # and by the bass of the end
         self._chosen_quarters: dict[int, float | None] = {}
 
     def of_pitches(self, bar: int) -> Mask | None:

@@ -6,7 +6,7 @@ over the bar and not made up for at its end.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Sequence
 from math import ceil, floor, inf
 from typing import Any
 
@@ -85,9 +85,9 @@ def _breaks(
     return too_many or now.held > max(was.held, most)
 
 
-def _leaves_bass(bass: int, was: Texture, now: Texture) -> bool:
-    """Whether a note begins above a bass of another pitch class."""
-    if now.lowest % 12 == bass and now.lowest < 128:
+def _leaves_bass(bass: Collection[int], was: Texture, now: Texture) -> bool:
+    """Whether a note begins above another bass than one of these."""
+    if now.lowest in bass:
         return False
     # Instead of the note that was due there may be a tempo.
     return not now.due and now.begun > was.begun - was.due
@@ -164,28 +164,28 @@ class FrameTexture:
         return frame
 
 
-def _hold(frame: NDArray[Any], before: NDArray[Any], bass: int) -> None:
-    """Let the lowest note of the frame `before` sound on if its pitch class is `bass`, in place."""
+def _hold(frame: NDArray[Any], before: NDArray[Any], bass: Collection[int]) -> None:
+    """Let the lowest note of the frame `before` sound on if it is one of `bass`, in place."""
     sounding = np.flatnonzero(before)
-    if len(sounding) and sounding[0] % 12 == bass:
+    if len(sounding) and sounding[0] in bass:
         frame[sounding[0]] = before[sounding[0]]
 
 
-def _stand_on(frame: NDArray[Any], logits: NDArray[np.float32], bass: int) -> None:
-    """Make the lowest note of a frame one of the pitch class `bass`, in place.
+def _stand_on(frame: NDArray[Any], logits: NDArray[np.float32], bass: Sequence[int]) -> None:
+    """Make the lowest note of a frame one of `bass`, in place.
 
-    Those below the lowest of this class are left out. Without one the most likely is added, below
-    all others if it can be.
+    Those below the lowest of these are left out. Without one the most likely is added, below all
+    others if it can be.
     """
     pitch = np.arange(len(frame))
-    tonics = (pitch % 12 == bass) & np.isfinite(logits)
-    if not (frame[tonics] > 0).any():
-        below = tonics & (pitch < int(np.flatnonzero(frame)[0]))
-        choices = below if below.any() else tonics
+    basses = np.isin(pitch, bass) & np.isfinite(logits)
+    if not (frame[basses] > 0).any():
+        below = basses & (pitch < int(np.flatnonzero(frame)[0]))
+        choices = below if below.any() else basses
         if not choices.any():
             return
         frame[int(np.where(choices, logits, -np.inf).argmax())] = 1
-    frame[: int(np.flatnonzero((frame > 0) & tonics)[0])] = 0
+    frame[: int(np.flatnonzero((frame > 0) & basses)[0])] = 0
 
 
 def _leave(

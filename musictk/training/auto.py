@@ -7,9 +7,9 @@
 A given time replaces the budget. The time of a step is measured (`musictk.training.measure`), with
 that of an evaluation and a checkpoint. The size is the largest of tiny, small and base that trains
 on at least as many positions as it has parameters within the time, and at least tiny; on CUDA
-without a given time it is base. Large is chosen by users only. Without a given time, training makes at most `PASSES` passes over the corpus. On a CPU,
-where few passes are made, dropout is off: training is a third faster and better (1.588 against
-1.625 nats after 350 steps of the demo).
+without a given time it is base. Large is chosen by users only. Without a given time, training
+makes at most `PASSES` passes over the corpus. On a CPU, where few passes are made, dropout is off:
+training is a third faster and better (1.588 against 1.625 nats after 350 steps of the demo).
 """
 
 from __future__ import annotations

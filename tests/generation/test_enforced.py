@@ -55,6 +55,14 @@ def bass_at(bars: Bars, tick: int) -> int:
     return int(notes.pitch[(notes.start <= tick) & (notes.end > tick)].min())
 
 
+def usual_bass(bars: Bars, count: int) -> float:
+    """The median of the lowest pitch that begins in each of the first bars."""
+    pitched = bars.pitched
+    bar = bars.bar_of(pitched.start)
+    lowest = [pitched.pitch[bar == each].min() for each in range(count) if (bar == each).any()]
+    return float(np.median(lowest))
+
+
 def limit_ignored(piece: Composition) -> bool:
     """Whether it is said that nothing within the limits was left to write.
 
@@ -153,7 +161,11 @@ def test_pieces_end_on_the_tonic(name: str, asked: dict[str, Any], key: str, pro
     before = Bars(bars.score, bars.lines[:-1]).classes().sum(0, keepdims=True)
     found = KEYS.index(key) if key else int(nearest_keys(before)[0])
     notes = bars.pitched.where(bars.pitched.start >= bars.lines[-2])
-    assert bass_at(bars, int(notes.start.max())) % 12 == found % 12
+    last = bass_at(bars, int(notes.start.max()))
+    assert last % 12 == found % 12
+    pitches = map(int, tokenizer(name).attributes()["pitch"].values)
+    least = min(pitch for pitch in pitches if pitch % 12 == found % 12)
+    assert last <= max(usual_bass(bars, len(bars) - 1) + 6, least)
     early = notes.where(notes.start < bars.lines[-1] - bars.score.ticks_per_quarter // 4)
     struck = zip(early.start.tolist(), early.pitch.tolist(), strict=True)
     basses = [pitch for start, pitch in struck if pitch == bass_at(bars, start)]
