@@ -105,8 +105,7 @@ class _Merge:
             )
         size = self._names.get("size")
         if size is not None and size not in SIZES:
-            with _naming(self._origins["", "size"]):
-                raise UnknownNameError("size", size, SIZES)
+            raise UnknownNameError("size", size, SIZES)
         tokens = self._checked("tokens", partial(self._build, "tokens"))
         train = self._checked("train", lambda values: TrainSettings().but(**values)).flat()
         with _naming(self._origins.get(("", "export"), "")):

@@ -51,7 +51,7 @@ def test_an_error_names_where_the_setting_was_given(
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (("--size", "huge"), "no size 'huge' (from --size); choose from: base, large, small, tiny"),
+        (("--size", "huge"), "no size 'huge'; choose from: base, large, small, tiny"),
         (("--set", "train.length=9000"), "train.length=9000 is more than model.max_length=8192"),
         (("--set", "sample.metre=9/7"), "this model has no metre 9/7"),
         (("--set", "sample.programs=kazoo"), "no instrument 'kazoo'"),
