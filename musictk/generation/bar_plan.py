@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import inf
@@ -48,13 +48,8 @@ class BarPlan:
 
     def roots(self, bar: int) -> tuple[int, ...] | None:
         """The roots of the chords that the user chose for a bar; None if none were chosen."""
-        found = None
-        for control, columns in zip(
-            self.controls.made, self.controls.columns.values(), strict=True
-        ):
-            ids = self._limits(bar)[columns]
-            found = control.roots(ids) if found is None and ids.any() else found
-        return found
+        found = (control.roots(own) for control, own in self._chosen_in(self._limits(bar)))
+        return next((roots for roots in found if roots is not None), None)
 
     def sets(self, name: str, bar: int) -> bool:
         """Whether the user chose this control for a bar."""
@@ -137,12 +132,7 @@ class BarPlan:
         return [made[row.tobytes()] for row in self.limits]
 
     def _bounds_of(self, ids: Ids) -> Bounds:
-        columns = self.controls.columns.values()
-        own = [
-            control.bounds(ids[where])
-            for control, where in zip(self.controls.made, columns, strict=True)
-            if ids[where].any()
-        ]
+        own = [control.bounds(each) for control, each in self._chosen_in(ids)]
         notes = _within([(0.0, inf), *(each.notes for each in own)])
         return Bounds(notes, _within([(0.0, inf), *(each.voices for each in own)]))
 
@@ -162,15 +152,17 @@ class BarPlan:
         return found
 
     def _allowed(self, ids: Ids, exact: Sequence[Mask]) -> Mask | None:
-        own = (
-            self._mask(control, ids[columns])
-            for control, columns in zip(
-                self.controls.made, self.controls.columns.values(), strict=True
-            )
-            if ids[columns].any()
-        )
+        own = (self._mask(*each) for each in self._chosen_in(ids))
         masks = [*exact, *(mask for mask in own if mask is not None)]
         return np.logical_and.reduce(masks) if masks else None
+
+    def _chosen_in(self, ids: Ids) -> Iterator[tuple[Control, Ids]]:
+        """The controls that a row (S,) gives a value, and the ids (parts,) of each."""
+        for control, columns in zip(
+            self.controls.made, self.controls.columns.values(), strict=True
+        ):
+            if ids[columns].any():
+                yield control, ids[columns]
 
     def _mask(self, control: Control, ids: Ids) -> Mask | None:
         allowed = control.allowed_strictly if self.strict else control.allowed
