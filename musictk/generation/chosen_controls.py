@@ -97,9 +97,17 @@ def approximations(
         control = controls.made[controls.names.index(one.name)]
         for text in _parts(one):
             value = control.nearest(tokenizer, text)
-            if value is not None and float(value) != float(text):
-                found[f"{one.name}={text} as {float(value):g}"] = None
+            if value is not None and _short(value) != _short(text):
+                found[f"{one.name}={text} as {_short(value)}"] = None
     return list(found)
+
+
+def _short(text: str) -> str:
+    """A number without needless zeros, such as "110" for "110.0"; other text unchanged."""
+    try:
+        return f"{float(text):.9g}"
+    except ValueError:
+        return text
 
 
 def _by_bar(

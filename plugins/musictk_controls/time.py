@@ -11,7 +11,7 @@ from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
 from musictk.controls.features import scale_features
 from musictk.errors import UnknownNameError, UsageError
-from musictk.tokens import METRE, TEMPO, Tokenizer
+from musictk.tokens import METRE, TEMPO, Attribute, Tokenizer
 
 _METRES = ("2/4", "3/4", "4/4", "5/4", "6/4", "3/8", "6/8", "9/8", "12/8", "2/2", "3/2", "4/2")
 
@@ -96,17 +96,24 @@ class Tempo(Control):
 
     def allowed(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
         attribute = tokenizer.attributes()[TEMPO]
-        own = _tempo_id(np.array([float(value) for value in attribute.values]))
-        near = np.abs(own.astype(np.int64) - int(ids[0]))
-        return attribute.within(np.flatnonzero(near == near.min()).tolist())
+        away = _steps_away(_tempos(attribute), ids)
+        return attribute.within(np.flatnonzero(away == away.min()).tolist())
 
     def nearest(self, tokenizer: Tokenizer, text: str) -> str:
         attribute = tokenizer.attributes()[TEMPO]
-        qpm = np.array([float(value) for value in attribute.values])
-        own = _tempo_id(qpm).astype(np.int64)
-        step = np.abs(own - int(self.parse(text)[0]))
-        ratio = np.abs(np.log(qpm / float(text)))
-        return attribute.values[int(np.lexsort((ratio, step))[0])]
+        qpm = _tempos(attribute)
+        away, ratio = _steps_away(qpm, self.parse(text)), np.abs(np.log(qpm / float(text)))
+        return attribute.values[int(np.lexsort((ratio, away))[0])]
+
+
+def _tempos(attribute: Attribute) -> NDArray[np.float64]:
+    """The tempos of a vocabulary, in quarter notes per minute."""
+    return np.array([float(value) for value in attribute.values])
+
+
+def _steps_away(qpm: NDArray[np.float64], ids: Ids) -> NDArray[np.int64]:
+    """How many steps tempos are from that of the ids (1,)."""
+    return np.abs(_tempo_id(qpm).astype(np.int64) - int(ids[0]))
 
 
 def _tempo_id(qpm: NDArray[np.float64]) -> Ids:

@@ -268,7 +268,7 @@ def test_a_tempo_is_the_nearest_in_the_vocabulary(values: list[int]) -> None:
     made = tokenizer("remi")
     layout = Controls.available(made)
     control = layout.made[layout.names.index("tempo")]
-    (said,) = [ChosenControl("", "tempo", " | ".join(map(str, values)))]
+    said = ChosenControl("", "tempo", " | ".join(map(str, values)))
     piece = write("remi", [list(said)], form="A")
     bars = bars_of("remi", piece)
     found = {tempo.time: tempo.qpm for tempo in bars.score.tempos}
