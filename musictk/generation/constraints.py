@@ -20,6 +20,7 @@ from musictk.instruments import DRUM_KIT, find_programs, instrument_name
 from musictk.tokens import METRE, PROGRAM, Attribute, Tokenizer
 
 PROGRAMS = "programs"  # chosen for some bars as a control is, but not learned
+TRAIN_PROGRAMS = "train one that does: musictk train --tokenizer remi --set tokens.programs=true"
 
 
 class Constraint(Protocol):
@@ -106,7 +107,7 @@ def program_values(tokenizer: Tokenizer, text: str) -> tuple[Attribute, list[int
     if attribute is None:
         raise UsageError(
             f"--programs {text} has no effect: this model writes no instruments",
-            "train one that does: musictk train --tokenizer remi --set tokens.programs=true",
+            TRAIN_PROGRAMS,
         )
     names = {"drums" if program == DRUM_KIT else str(program) for program in wanted}
     known = [index for index, name in enumerate(attribute.values) if name in names]

@@ -18,7 +18,7 @@ from musictk.errors import UsageError
 from musictk.files import write_bytes
 from musictk.generation.compose import Composition
 from musictk.instruments import DRUM_KIT
-from musictk.jobs.given_music import GivenMusic
+from musictk.jobs.given_music import GivenMusic, as_read
 from musictk.music import bars
 from musictk.rendering.added_part import add_tracks
 from musictk.tokens import Tokenizer
@@ -76,14 +76,7 @@ class Melody:
         return marks, lines
 
     def _decoded(self, score: ScoreTick) -> ScoreTick:
-        try:
-            music = self.tokenizer.decode(self.tokenizer.encode(score))
-        except ValueError as error:
-            raise UsageError(
-                f"the model cannot read the given part: {error}", "choose other music or a run"
-            ) from error
-        assert isinstance(music, ScoreTick)
-        return music
+        return as_read(self.tokenizer, score, "the given part", "choose other music or a run")
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from musictk.controls import Controls
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import compose, remake
-from musictk.generation.constraints import writes_drums
+from musictk.generation.constraints import TRAIN_PROGRAMS, writes_drums
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.form import MOST_BARS
 from musictk.generation.request import PieceRequest, to_prompt
@@ -19,7 +19,7 @@ from musictk.instruments import DRUM_KIT, instrument_name, pitch_range
 from musictk.jobs.accompaniment import Added, Melody
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
-from musictk.jobs.given_music import GivenMusic, find_program, find_tracks, within
+from musictk.jobs.given_music import GivenMusic, check_times, find_program, find_tracks, within
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
 from musictk.jobs.pieces import require_targets, target
@@ -37,7 +37,7 @@ from musictk.model.manifest import Manifest
 from musictk.model.memory import enough_memory
 from musictk.rendering.roll import pitch_name
 from musictk.runtime import Runtime
-from musictk.tokens import METRE, PROGRAM, TEMPO, Tokenizer
+from musictk.tokens import METRE, PROGRAM, Tokenizer
 from musictk.workspace import Workspace
 
 _OTHERS = ("prompt", "theme", "form", "new_only")  # uses of music that exclude each other
@@ -64,14 +64,7 @@ def check_accompany(asked: SampleRequest) -> None:
                 f"--accompany cannot be combined with --{name.replace('_', '-')}",
                 "it writes another part of the same bars",
             )
-    chosen = [f"{one.name}={one.value}" for one in asked.controls if one.name in (METRE, TEMPO)]
-    if asked.options.get(METRE):
-        chosen.append(f"--metre {asked.options[METRE]}")
-    if chosen:
-        raise UsageError(
-            f"{chosen[0]} does not apply to --accompany",
-            "the part has the metres and the tempos of the file: leave it out",
-        )
+    check_times(asked.controls, "--accompany", "the part has", asked.options.get(METRE))
 
 
 def accompany(
@@ -153,10 +146,7 @@ def _sampling(
     """The sampling options, limited to the instrument of the part where the model writes it."""
     options = dict(asked.options)
     if program == DRUM_KIT and not writes_drums(tokenizer):
-        raise UsageError(
-            "this model writes no drums",
-            "train one that does: musictk train --tokenizer remi --set tokens.programs=true",
-        )
+        raise UsageError("this model writes no drums", TRAIN_PROGRAMS)
     if program is not None:
         writes = PROGRAM in tokenizer.attributes()
         name = instrument_name(max(program, 0), program == DRUM_KIT)

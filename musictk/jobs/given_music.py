@@ -17,6 +17,7 @@ from musictk.instruments import find_programs, instrument_name
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
+from musictk.tokens import METRE, TEMPO, Tokenizer
 from musictk.workspace import Workspace
 
 _LIMITS = ("lowest", "highest")  # the controls that limit pitches
@@ -86,6 +87,32 @@ def _named(names: Sequence[str], text: str) -> list[int]:
     if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
         return [int(wanted) - 1]
     return [index for index, name in enumerate(names) if name.casefold() == wanted]
+
+
+def as_read(tokenizer: Tokenizer, score: ScoreTick, what: str, hint: str) -> ScoreTick:
+    """Music encoded and decoded. Raises UsageError, with `what` it is, where it cannot be."""
+    try:
+        music = tokenizer.decode(tokenizer.encode(score))
+    except ValueError as error:
+        raise UsageError(f"the model cannot read {what}: {error}", hint) from error
+    assert isinstance(music, ScoreTick)
+    return music
+
+
+def check_times(
+    controls: Sequence[ChosenControl], option: str, keeps: str, metre: str | None = None
+) -> None:
+    """Raise UsageError for a metre or a tempo, which `option` takes from the file.
+
+    `metre` is that of `--metre`.
+    """
+    chosen = [f"{one.name}={one.value}" for one in controls if one.name in (METRE, TEMPO)]
+    chosen += [f"--metre {metre}"] if metre else []
+    if chosen:
+        raise UsageError(
+            f"{chosen[0]} does not apply to {option}",
+            f"{keeps} the metres and the tempos of the file: leave it out",
+        )
 
 
 def within(

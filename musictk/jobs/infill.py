@@ -25,6 +25,7 @@ from musictk.generation.prompts import last_positions
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling
 from musictk.jobs.given_bars import MELODY, GivenBars
+from musictk.jobs.given_music import as_read
 from musictk.jobs.prompt import same_instruments
 from musictk.jobs.samples import Rewritten
 from musictk.reading.limits import Limits
@@ -64,14 +65,7 @@ class Infill:
     @cached_property
     def music(self) -> ScoreTick:
         """The whole piece, encoded and decoded. Raises UsageError where it cannot be encoded."""
-        try:
-            music = self.tokenizer.decode(self.tokenizer.encode(self.given.score))
-        except ValueError as error:
-            raise UsageError(
-                f"the model cannot read the piece: {error}", "choose another piece or run"
-            ) from error
-        assert isinstance(music, ScoreTick)
-        return music
+        return as_read(self.tokenizer, self.given.score, "the piece", "choose another piece or run")
 
     @cached_property
     def dropped(self) -> list[str]:

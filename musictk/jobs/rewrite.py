@@ -16,7 +16,7 @@ from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
-from musictk.jobs.given_music import within
+from musictk.jobs.given_music import check_times, within
 from musictk.jobs.infill import Candidate, Infill
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
@@ -33,7 +33,7 @@ from musictk.jobs.samples import (
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
 from musictk.runtime import Runtime
-from musictk.tokens import METRE, TEMPO, Tokenizer
+from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
 # Uses of music that exclude each other.
@@ -62,12 +62,7 @@ def check_infill(asked: SampleRequest) -> None:
                 f"--{name.replace('_', '-')} does not apply to --infill",
                 "the bars keep their number and their metres: leave it out",
             )
-    for one in asked.controls:
-        if one.name in (METRE, TEMPO):
-            raise UsageError(
-                f"{one.name}={one.value} does not apply to --infill",
-                "the bars keep the metres and the tempos of the file: leave it out",
-            )
+    check_times(asked.controls, "--infill", "the bars keep")
     if asked.keep not in KEPT:
         raise UnknownNameError("part of music to keep", asked.keep, [*filter(None, KEPT)])
     if not str(asked.bars or "").strip():
