@@ -89,7 +89,7 @@ def _programs(text: str) -> set[int]:
     name = text.casefold()
     if name in ("drums", "drum"):
         return {DRUM_KIT}
-    if name.isdigit() and int(name) < len(NAMES):
+    if name.isdecimal() and int(name) < len(NAMES):
         return {int(name)}
     known = [each.casefold() for each in NAMES]
     if name in known:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -19,6 +21,8 @@ Ids = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 Value = TypeVar("Value")
 
+_NUMBERS = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
+
 
 class ChosenControl(NamedTuple):
     """A control as the user wrote it, such as ("B", "key", "E minor")."""
@@ -26,6 +30,31 @@ class ChosenControl(NamedTuple):
     where: str  # "": everywhere; the label of a section; bars from 1, such as "9-12" or "9"
     name: str
     value: str  # or the values of successive bars, such as "Am | F | C G | Am", repeated
+
+    def values(self) -> list[str]:
+        """The values of successive bars; they are repeated. Raises UsageError for an empty one."""
+        values = [value.strip() for value in self.value.strip().strip("|").split("|")]
+        if not all(values):
+            raise UsageError(
+                f"a bar of {self.name}={self.value!r} is empty",
+                'write such as "Am | F | C G | Am"',
+            )
+        return values
+
+    def from_bar(self, bar: int, where: str) -> ChosenControl:
+        """The same for the bars `where`, the first of which has the value of bar `bar`, from 0."""
+        values = self.values()
+        first = bar % len(values)
+        return self._replace(where=where, value=" | ".join(values[first:] + values[:first]))
+
+    def check_values(self, bars: int) -> None:
+        """Raise UsageError for values of more bars than there are."""
+        if (values := len(self.values())) > bars:
+            raise UsageError(
+                f"{self.name}={self.value!r} is for {values} bars, and there "
+                + (f"are {bars}" if bars > 1 else "is one"),
+                "choose more bars, or write fewer values",
+            )
 
 
 def choose(
@@ -78,12 +107,28 @@ def check_counts(form: Form, chosen: Sequence[ChosenControl]) -> None:
     """Raise UsageError for values of more bars than there are."""
     places = places_of(form, 0)
     for one in chosen:
-        values, bars = len(_parts(one)), len(_bars(one.where, places, 0, form.bars))
-        if values > bars:
+        one.check_values(len(_bars(one.where, places, 0, form.bars)))
+
+
+def check_no_section(chosen: Sequence[ChosenControl]) -> None:
+    """Raise UsageError for a control of a section, where the piece has no form."""
+    for one in chosen:
+        if one.where and bar_numbers(one.where) is None:
             raise UsageError(
-                f"{one.name}={one.value!r} is for {values} bars, and there are {bars}",
-                "choose more bars, or write fewer values",
+                f"there is no section {one.where!r} without a form",
+                f"choose bars: '9-12: {one.name}={one.value}'; sections are those of --form",
             )
+
+
+def numbered(form: Form, chosen: Sequence[ChosenControl], before: int) -> list[ChosenControl]:
+    """The same for bars by their numbers, instead of for sections: of `before` others and these."""
+    places, found = places_of(form, before), list[ChosenControl]()
+    for one in chosen:
+        mine = _bars(one.where, places, before, form.bars)
+        starts = [index for index, bar in enumerate(mine) if not index or bar > mine[index - 1] + 1]
+        for start, stop in pairwise([*starts, len(mine)]):
+            found.append(one.from_bar(start, f"{mine[start] + 1}-{mine[stop - 1] + 1}"))
+    return found
 
 
 def approximations(
@@ -95,7 +140,7 @@ def approximations(
         if one.name == PROGRAMS or one.name not in controls.names:
             continue
         control = controls.made[controls.names.index(one.name)]
-        for text in _parts(one):
+        for text in one.values():
             value = control.nearest(tokenizer, text)
             if value is not None and _short(value) != _short(text):
                 found[f"{one.name}={text} as {_short(value)}"] = None
@@ -118,19 +163,9 @@ def _by_bar(
     stop: int,
 ) -> Iterator[tuple[int, Value]]:
     """Each bar that a control was chosen for, before `stop`, and the value that it has there."""
-    values = [read(part) for part in _parts(one)]
+    values = [read(part) for part in one.values()]
     for index, bar in enumerate(_bars(one.where, places, before, stop - before)):
         yield bar, values[index % len(values)]
-
-
-def _parts(chosen: ChosenControl) -> list[str]:
-    """The values of successive bars, such as "Am | F | C G | Am"; they are repeated."""
-    parts = [part.strip() for part in chosen.value.strip().strip("|").split("|")]
-    if not all(parts):
-        raise UsageError(
-            f"a bar of {chosen.name}={chosen.value!r} is empty", 'write such as "Am | F | C G | Am"'
-        )
-    return parts
 
 
 def places_of(form: Form, before: int) -> Mapping[str, list[int]]:
@@ -143,6 +178,18 @@ def places_of(form: Form, before: int) -> Mapping[str, list[int]]:
             found.setdefault(name, []).extend(bars)
         at += section.bars
     return found
+
+
+def bar_numbers(where: str) -> tuple[int, int] | None:
+    """`"9-12"` -> (9, 12), `"9"` -> (9, 9): the first and the last bar; None for other text."""
+    match = _NUMBERS.fullmatch(where.strip())
+    return None if match is None else (int(match[1]), int(match[2] or match[1]))
+
+
+def check_order(low: int, high: int) -> None:
+    """Raise UsageError for bars in the wrong order."""
+    if low > high:
+        raise UsageError(f"bars {low}-{high} end before they begin", f"write {high}-{low}")
 
 
 def column_of(controls: Controls, name: str) -> slice:
@@ -174,10 +221,11 @@ def _bars(where: str, places: Mapping[str, list[int]], before: int, count: int) 
         return range(before, before + count)
     if where in places:
         return places[where]
-    first, _, last = where.partition("-")
-    if not (first.isdigit() and (last or first).isdigit()):
+    numbers = bar_numbers(where)
+    if numbers is None:
         raise UsageError(f"the form has no section {where!r}", f"it has: {', '.join(places)}")
-    low, high = int(first), int(last or first)
+    low, high = numbers
+    check_order(low, high)
     if not 1 <= low <= high <= count:
         mine = "the new bars are" if before else "the piece has bars"
         raise UsageError(f"there are no bars {where}", f"{mine} 1 to {count}")

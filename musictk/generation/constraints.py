@@ -126,4 +126,4 @@ def writes_drums(tokenizer: Tokenizer) -> bool:
 
 
 def _instrument(value: str) -> str:
-    return instrument_name(int(value)) if value.isdigit() else value
+    return instrument_name(int(value)) if value.isdecimal() else value

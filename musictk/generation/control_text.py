@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 
 from musictk.errors import UsageError
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.constraints import PROGRAMS
 
-BARS = re.compile(r"\d+(-\d+)?")  # a place that means bars, and no section
 EXAMPLE = "such as 'key=E minor', 'B: density=high' or '9-12: chord=Am | F'"
 
 

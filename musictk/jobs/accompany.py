@@ -8,7 +8,7 @@ from pathlib import Path
 from musictk.catalog import Catalog
 from musictk.controls import Controls
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl, check_counts
 from musictk.generation.compose import compose, remake
 from musictk.generation.constraints import TRAIN_PROGRAMS, writes_drums
 from musictk.generation.dropped_prompt import dropped_prompt
@@ -19,7 +19,13 @@ from musictk.instruments import DRUM_KIT, instrument_name, pitch_range
 from musictk.jobs.accompaniment import Added, Melody
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
-from musictk.jobs.given_music import GivenMusic, check_times, find_program, find_tracks, within
+from musictk.jobs.given_music import (
+    GivenMusic,
+    check_controls_of_file,
+    find_program,
+    find_tracks,
+    within,
+)
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
 from musictk.jobs.pieces import require_targets, target
@@ -64,7 +70,7 @@ def check_accompany(asked: SampleRequest) -> None:
                 f"--accompany cannot be combined with --{name.replace('_', '-')}",
                 "it writes another part of the same bars",
             )
-    check_times(asked.controls, "--accompany", "the part has", asked.options.get(METRE))
+    check_controls_of_file(asked.controls, "--accompany", "the part has", asked.options.get(METRE))
 
 
 def accompany(
@@ -103,6 +109,7 @@ def accompany(
         samplers=asked.samplers,
         beside=to_prompt(melody.sequence(count)),
     )
+    check_counts(request.plan(), controls)
     require_targets(out, opened.name, request, tokenizer, music.path)
     if listener is not None and (dropped := dropped_prompt(given.part, melody.music)):
         listener.notice(

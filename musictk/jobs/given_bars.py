@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -14,7 +13,7 @@ from symusic.core import ScoreTick
 
 from musictk.controls.parts import skyline
 from musictk.errors import UsageError
-from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl, bar_numbers, check_order
 from musictk.generation.gaps import BarRange, choose_notes
 from musictk.generation.keep import KEEPS
 from musictk.jobs.given_music import find_tracks
@@ -30,8 +29,6 @@ Bars = tuple[int, int]  # the first and the last, counted from 1
 
 MELODY = "melody"
 KEPT = (*KEEPS, MELODY)  # what `--keep` offers: of the melody the notes themselves stay
-
-_RANGE = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
 
 
 @dataclass(frozen=True)
@@ -136,19 +133,28 @@ class GivenBars:
     def controls_of(self, number: int, count: int) -> tuple[ChosenControl, ...]:
         """Those of the `count` bars that a model writes for a range, counted from its first bar."""
         first, last = self.ranges[number]
+        same = count == last - first + 1  # else the model has bars of another length
         found = []
+        for one in self.numbered_controls:
+            begin, end = bar_numbers(one.where) or (first, last)
+            low, high = max(begin, first), min(end, last)
+            if low <= high:
+                where = f"{low - first + 1}-{high - first + 1}" if same else ""
+                found.append(one.from_bar(low - begin, where))
+        return tuple(found)
+
+    @property
+    def numbered_controls(self) -> list[ChosenControl]:
+        """The controls, each for bars of the file."""
+        found: list[ChosenControl] = []
         for one in self.controls:
-            match = _RANGE.fullmatch(one.where)
-            if match is None:
+            if one.where:
                 found.append(one)
                 continue
-            low, high = max(int(match[1]), first), min(int(match[2] or match[1]), last)
-            if low > high:
-                continue
-            same = count == last - first + 1  # else the model has bars of another length
-            where = f"{low - first + 1}-{high - first + 1}" if same else ""
-            found.append(one._replace(where=where))
-        return tuple(found)
+            for number, (first, last) in enumerate(self.ranges):
+                start = _count(self.ranges[:number])
+                found.append(one.from_bar(start, f"{first}-{last}"))
+        return found
 
     def store(self, workspace: Workspace) -> dict[str, Any]:
         """Copy the file into the workspace, once; the values for a sample's row."""
@@ -196,15 +202,22 @@ def joined(ranges: Sequence[Bars]) -> tuple[Bars, ...]:
 
 
 def check_controls(given: GivenBars) -> None:
-    """Raise UsageError for a control of bars that are not written."""
+    """Raise UsageError for a control of bars that are not written, or of too many values."""
     for one in given.controls:
-        match = _RANGE.fullmatch(one.where)
-        if match is None:
+        if not one.where:
+            one.check_values(_count(given.ranges))
             continue
-        low, high = int(match[1]), int(match[2] or match[1])
+        low, high = bar_numbers(one.where) or given.ranges[0]
+        check_order(low, high)
         if not any(low <= last and first <= high for first, last in given.ranges):
             written = ", ".join(f"{first}-{last}" for first, last in given.ranges)
             raise UsageError(f"bars {one.where} are not written", f"bars {written} are")
+        one.check_values(high - low + 1)
+
+
+def _count(ranges: Sequence[Bars]) -> int:
+    """The number of bars."""
+    return sum(last - first + 1 for first, last in ranges)
 
 
 def check_written(given: GivenBars) -> None:
@@ -218,12 +231,12 @@ def check_written(given: GivenBars) -> None:
 
 
 def _one(text: str, count: int) -> Bars:
-    match = _RANGE.fullmatch(text)
-    if match is None:
+    numbers = bar_numbers(text)
+    if numbers is None:
         raise UsageError(
             f"--bars {text!r} is not a bar or a range of bars", "write such as 9-12 or 9-12,20"
         )
-    first, last = int(match[1]), int(match[2] or match[1])
+    first, last = numbers
     if first > last:
         raise UsageError(f"--bars {text} ends before it begins", f"write {last}-{first}")
     if not first >= 1 or last > count:

@@ -12,7 +12,7 @@ from symusic.core import ScoreTick, TrackTick
 from musictk.controls import Controls
 from musictk.controls.parts import with_tracks
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl, check_no_section
 from musictk.instruments import find_programs, instrument_name
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.reading.limits import Limits
@@ -99,13 +99,14 @@ def as_read(tokenizer: Tokenizer, score: ScoreTick, what: str, hint: str) -> Sco
     return music
 
 
-def check_times(
+def check_controls_of_file(
     controls: Sequence[ChosenControl], option: str, keeps: str, metre: str | None = None
 ) -> None:
-    """Raise UsageError for a metre or a tempo, which `option` takes from the file.
+    """Raise UsageError for a metre or a tempo, which `option` takes from the file, or a section.
 
     `metre` is that of `--metre`.
     """
+    check_no_section(controls)
     chosen = [f"{one.name}={one.value}" for one in controls if one.name in (METRE, TEMPO)]
     chosen += [f"--metre {metre}"] if metre else []
     if chosen:

@@ -15,7 +15,7 @@ from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.errors import MusictkError, UsageError
 from musictk.files import scratch
-from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl, numbered
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import open_source
 from musictk.jobs.given_bars import GivenBars, section_bars
@@ -28,6 +28,7 @@ from musictk.music import bars, notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
 from musictk.rendering.midi import SectionSpan, sections
+from musictk.tokens import METRE
 from musictk.workspace import Workspace
 
 _NUMBERED = re.compile(r"(.*?)\[?([1-9]\d*)\]?")
@@ -60,7 +61,8 @@ def recompose(
     data = _file_of(catalog, workspace, row)
     score = read_midi(data, Limits()).score
     last = 0 if any(stored.music.values()) else made.plan().sections[-1].bars
-    chosen = _chosen(section, _sections(score, last), sample_id)
+    known = _sections(score, last)
+    chosen = _chosen(section, known, sample_id)
     found = section_bars(score, chosen)
     if not found:
         raise UsageError(f"section {section} of sample {sample_id} has no bar", "choose another")
@@ -69,7 +71,7 @@ def recompose(
             f"each of the {len(chosen)} sections {section} is written without the others;"
             f" to keep the others: --section {section}1"
         )
-    controls = _controls(made.controls, chosen)
+    controls = _controls(workspace, stored, int(np.searchsorted(bars(score), known[0].start)))
     base = PieceRequest(
         conditions=made.conditions,
         seed=draw_seed(seed),
@@ -135,10 +137,10 @@ def _labelled(label: str, known: Sequence[SectionSpan]) -> list[SectionSpan]:
     return [each for each in known if label in (each.label, each.label.rstrip("'"))]
 
 
-def _controls(
-    controls: Sequence[ChosenControl], chosen: Sequence[SectionSpan]
-) -> tuple[ChosenControl, ...]:
-    """Those of the whole sample and of these sections."""
-    labels = {each.label for each in chosen} | {each.label.rstrip("'") for each in chosen}
-    kept = [one for one in controls if not one.where or one.where in labels]
-    return tuple(one._replace(where="") for one in kept if one.name != "metre")
+def _controls(workspace: Workspace, stored: StoredSample, before: int) -> tuple[ChosenControl, ...]:
+    """Those of the sample, for bars of its file; `before` of these are those of a prompt."""
+    if (rewritten := stored.music.get("infill")) is not None:
+        controls = GivenBars.read(workspace, rewritten).numbered_controls
+    else:
+        controls = numbered(stored.request.plan(), stored.request.controls, before)
+    return tuple(one for one in controls if one.name != METRE)

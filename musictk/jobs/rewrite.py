@@ -16,7 +16,7 @@ from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
-from musictk.jobs.given_music import check_times, within
+from musictk.jobs.given_music import check_controls_of_file, within
 from musictk.jobs.infill import Candidate, Infill
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
@@ -62,7 +62,7 @@ def check_infill(asked: SampleRequest) -> None:
                 f"--{name.replace('_', '-')} does not apply to --infill",
                 "the bars keep their number and their metres: leave it out",
             )
-    check_times(asked.controls, "--infill", "the bars keep")
+    check_controls_of_file(asked.controls, "--infill", "the bars keep")
     if asked.keep not in KEPT:
         raise UnknownNameError("part of music to keep", asked.keep, [*filter(None, KEPT)])
     if not str(asked.bars or "").strip():
@@ -98,6 +98,7 @@ def rewrite(
     given = replace(whole, ranges=ranges).with_track(asked.track)
     controls = within(given.part_range, asked.controls, manifest.controls)
     given = replace(given, controls=controls)
+    check_controls(given)
     return write_again(catalog, workspace, opened, given, base, out, listener, music.path)
 
 
@@ -117,7 +118,6 @@ def write_again(
     """
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
-    check_controls(given)
     check_written(given)
     if not writes_drums(tokenizer):
         given = given.without_drums()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.chosen_controls import approximations, check_counts
+from musictk.generation.chosen_controls import approximations, check_counts, check_no_section
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import FREE, STEADY, changes_metre, find_metre
 from musictk.generation.prompts import count_bars
@@ -180,6 +180,8 @@ def _check(asked: SampleRequest, strict: frozenset[str]) -> None:
         raise UsageError("--theme needs a form, of which it is the first section", "add --form ABA")
     if asked.theme is not None and asked.options.get("prompt_tokens"):
         raise UsageError("--prompt-tokens does not apply to a theme", "leave it out")
+    if not asked.form.strip():
+        check_no_section(asked.controls)
     if asked.new_only and asked.theme is None and asked.prompt is None:
         raise UsageError("--new-only needs a prompt or theme to leave out", "add --prompt")
 

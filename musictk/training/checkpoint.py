@@ -171,7 +171,7 @@ def _remove_unused(directory: Path, keep_every: int) -> None:
         if _is(directory / LAST, path):
             continue
         step = path.name.removeprefix("step-")  # a partial one has no number
-        kept = keep_every > 0 and step.isdigit() and int(step) % keep_every == 0
+        kept = keep_every > 0 and step.isdecimal() and int(step) % keep_every == 0
         if kept or _is(directory / BEST, path):
             (path / OPTIMIZER).unlink(missing_ok=True)
             (path / TRAINER).unlink(missing_ok=True)

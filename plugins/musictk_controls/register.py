@@ -51,7 +51,7 @@ class _Extreme(Control):
         """A name such as C4 (middle C) or a MIDI number."""
         text = text.strip()
         found = _PITCH.fullmatch(text[:1].upper() + text[1:])
-        if text.isdigit():
+        if text.isdecimal():
             pitch = int(text)
         elif found is not None and (step := pitch_class(found[1])) is not None:
             letter = int(pitch_class(found[1][0]) or 0)  # Cb4 is B3: accidentals change no octave

@@ -146,7 +146,7 @@ def test_a_section_has_its_own_controls(shell: Shell) -> None:
         (["--strict"], "--strict needs a key"),
         (["--chords", "Am | F | C", "--bars", "2"], "is for 3 bars, and there are 2; choose more"),
         (["--form", "ABA", "--bars", "2", "--section", "B: key=C | D | E"], "is for 3 bars, and"),
-        (["--control", "1: key=C | D", "--bars", "2"], "is for 2 bars, and there are 1"),
+        (["--control", "1: key=C | D", "--bars", "2"], "is for 2 bars, and there is one"),
     ],
 )
 def test_what_cannot_be_followed_is_one_line(

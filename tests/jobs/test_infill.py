@@ -315,6 +315,31 @@ def test_controls_are_for_bars_of_the_file(studio: Studio) -> None:
         studio.sample("remi", controls=(ChosenControl("9-10", "highest", "C3"),), **asked)
 
 
+def highest(path: Path, bar: int) -> int:
+    """The highest pitch of the notes that begin in a bar, from 1."""
+    score = ScoreTick(path)
+    lines, found = bars(score), notes(score)
+    here = found.where((found.start >= lines[bar - 1]) & (found.start < lines[bar]))
+    assert len(here)
+    return int(here.pitch.max())
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        [("", "lowest", "C5 | C2"), ("", "highest", "C6 | C3")],
+        [("3-6", "lowest", "C5 | C5 | C2 | C2"), ("3-6", "highest", "C6 | C6 | C6 | C3")],
+        [("2-6", "highest", "C6 | C6 | C6 | C6 | C3"), ("2-3", "lowest", "C2 | C5")],
+        [("6", "highest", "C2"), ("", "highest", "C6 | C3"), ("", "lowest", "C5 | C2")],
+    ],
+)
+def test_values_of_successive_bars_are_those_of_their_bars(studio: Studio, chosen: Any) -> None:
+    controls = tuple(ChosenControl(*each) for each in chosen)
+    out, _ = studio.sample("remi", infill=MUSETTE, bars="3,6", controls=controls)
+    assert highest(out, 3) >= 72
+    assert highest(out, 6) <= 48
+
+
 def test_what_a_model_cannot_represent_is_noticed(studio: Studio, tmp_path: Path) -> None:
     given, listener = two_hands(tmp_path / "mine.mid", bars=6), Notices()
     studio.sample("remi", listener, infill=given, bars="3", options={"memory": 64})
@@ -350,6 +375,13 @@ def test_a_model_trained_before_can_only_continue(studio: Studio) -> None:
         ({"bars": "3", "infill": "nowhere.mid"}, "nowhere.mid"),
         ({"bars": "3", "controls": (ChosenControl("", "tempo", "90"),)}, "tempo=90 does not apply"),
         ({"bars": "3", "controls": (ChosenControl("3", "metre", "4/4"),)}, "metre=4/4 does not"),
+        ({"bars": "3", "controls": (ChosenControl("A", "key", "C"),)}, "no section 'A' without a"),
+        ({"bars": "3", "controls": (ChosenControl("4-3", "key", "C"),)}, "write 3-4"),
+        (
+            {"bars": "3-4", "controls": (ChosenControl("", "key", "C|F|G"),)},
+            "for 3 bars, and there",
+        ),
+        ({"bars": "3-4", "controls": (ChosenControl("3", "key", "C|F"),)}, "and there is one"),
         ({"bars": "3", "infill": None}, None),
         ({"bars": "9-12", "infill": None}, "for bars of a file: --infill FILE"),
         ({"bars": "many", "infill": None}, "write such as --bars 8"),
@@ -363,6 +395,29 @@ def test_bad_requests_are_refused(studio: Studio, asked: dict[str, Any], says: s
         studio.sample("remi", **{"infill": MUSETTE, **asked})
     assert says in str(error.value)
     assert error.value.hint
+
+
+@pytest.mark.parametrize(
+    "chosen",
+    [
+        [("", "highest", "C6 | C6 | C3 | C3")],
+        [("3-4", "highest", "C3")],
+        [("B", "highest", "C3"), ("A", "lowest", "C5")],
+        [("2-4", "highest", "C6 | C3")],
+    ],
+)
+def test_a_section_keeps_the_controls_of_its_bars(
+    studio: Studio, tmp_path: Path, chosen: Any
+) -> None:
+    controls = tuple(ChosenControl(*each) for each in chosen)
+    _, batch = studio.sample("remi", form="AB", bars=2, controls=controls)
+    number = batch.made[0].id
+    for seed in range(2):  # the second time a section that was rewritten
+        assert number is not None
+        out = tmp_path / f"{seed}.mid"
+        done = recompose(studio.catalog, studio.workspace, number, "B", out, seed=seed)
+        assert highest(out, 3) <= 48
+        number = done.made[0].id
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
