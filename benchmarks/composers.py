@@ -61,7 +61,8 @@ def main() -> None:
         guidance = resolve_sampling(manifest.sampling, request.options, planned=True).guidance
         note = (
             f"{manifest.architecture} on {manifest.tokenizer}, {manifest.trained['step']:,} steps;"
-            f" {flags.count} pieces of {flags.bars} bars each, guidance {guidance:g}"
+            f" {flags.count} pieces of {flags.bars} bars each, guidance {guidance:g};"
+            f" of {found.share_of_composers:.0%} of the composers most pieces are recognised"
         )
         title = "Composers recognised in what a model writes"
         given = f"WORKSPACE --run {name} --count {flags.count} --guidance {guidance:g}"

@@ -78,7 +78,7 @@ def originality(context: typer.Context, file: MusicFile) -> None:
         )
     )
     lines = [
-        f"nearest of {found.pieces:,} pieces: {found.nearest}"
+        f"nearest of {found.pieces:,} training pieces: {found.nearest}"
         f" ({found.share:.1%} of this piece's {found.gram}-note patterns{share})",
         f"{found.copied:.1%}{copied} of {found.notes:,} notes are in long copied passages",
     ]

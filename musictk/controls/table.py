@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from hashlib import sha256
+from inspect import getfile
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 
+from musictk.controls.contract import Control
 from musictk.controls.controls import Controls
 from musictk.controls.measure import measure
 from musictk.controls.missing import require_installed
@@ -25,7 +30,7 @@ def bar_table(tokenizer: Tokenizer, shard: Shard, controls: Controls) -> BarTabl
     MusictkError for a control whose plugin is not installed.
     """
     require_installed(controls.missing)
-    kept = digest([VERSION, controls.ids_of_each])
+    kept = digest([VERSION, controls.ids_of_each, list(map(_source, controls.made))])
     path = shard.path.with_name(f"{shard.path.stem}.bars-{kept}.safetensors")
     try:
         arrays = load_file(path)
@@ -35,6 +40,14 @@ def bar_table(tokenizer: Tokenizer, shard: Shard, controls: Controls) -> BarTabl
     with atomic(path, SafetensorError) as temporary:
         save_file(arrays, str(temporary))
     return _table(arrays, controls)
+
+
+def _source(control: Control) -> str:
+    """A digest of the module that defines a control: once edited, it may measure differently."""
+    try:
+        return sha256(Path(getfile(type(control))).read_bytes()).hexdigest()
+    except (TypeError, OSError):  # defined in no file, or inside an archive
+        return ""
 
 
 def _table(arrays: dict[str, NDArray[np.generic]], controls: Controls) -> BarTable:

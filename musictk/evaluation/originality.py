@@ -59,8 +59,7 @@ class _IntervalSequence:
 
     onset: NDArray[np.int64]  # (N,) ticks
     pitch: NDArray[np.int64]  # (N,)
-    symbols: NDArray[np.int64]  # (N - 1,)
-    grams: NDArray[np.uint64]  # (N - GRAM,) hash of the symbols from each on
+    grams: NDArray[np.uint64]  # (N - GRAM,) hash of the intervals from each on
 
     @staticmethod
     def of(score: ScoreTick) -> _IntervalSequence:
@@ -73,7 +72,7 @@ class _IntervalSequence:
         grams = np.zeros(count, np.uint64)
         for offset in range(GRAM):
             grams = grams * _MULTIPLIER + symbols[offset : offset + count].astype(np.uint64)
-        return _IntervalSequence(found.start[first], pitch, symbols, grams)
+        return _IntervalSequence(found.start[first], pitch, grams)
 
 
 def gram_hashes(score: ScoreTick) -> NDArray[np.uint64]:

@@ -112,7 +112,9 @@ def _with_bars(tokenizer: Tokenizer, request: PieceRequest) -> PieceRequest:
         len(tokenizer.bar_starts(from_prompt(each, tokenizer.space)))
         for each in (request.beside, request.used_prompt)
     )
-    return replace(request, bars=max(given - own, 0))
+    if given <= own:
+        raise UsageError("the given part ends with the prompt", "give a shorter prompt")
+    return replace(request, bars=given - own)
 
 
 def context_length(manifest: Manifest, sampling: Sampling) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 from musictk.errors import UnknownNameError, UsageError
 
@@ -55,13 +54,6 @@ class Section:
         return self.label + "'" * self.primes
 
 
-class Return(NamedTuple):
-    """Where a section comes back to: the index of the first section with its label."""
-
-    first: int
-    times: int  # how many sections before have this label
-
-
 @dataclass(frozen=True)
 class Form:
     """Sections in the order they are played."""
@@ -73,11 +65,11 @@ class Form:
         """Bars of the whole piece."""
         return sum(section.bars for section in self.sections)
 
-    def returns(self, index: int) -> Return | None:
-        """What section `index` returns to; None where its label is new."""
+    def returns(self, index: int) -> int | None:
+        """The index of the first section with the label of section `index`; None if it is that."""
         labels = [section.label for section in self.sections[:index]]
         label = self.sections[index].label
-        return Return(labels.index(label), labels.count(label)) if label in labels else None
+        return labels.index(label) if label in labels else None
 
     def fit(self, total: int) -> Form:
         """The same form in `total` bars, each section in proportion; none gets less than one.

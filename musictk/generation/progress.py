@@ -40,7 +40,7 @@ class FormProgress:
     def bars_written(self) -> int:
         """Whole bars of the form."""
         before = sum(section.bars for section in self.plan.sections[: max(self.section, 0)])
-        return before if self.done or self.section < 0 else before + max(self.bar, 0)
+        return before if self.section < 0 else before + max(self.bar, 0)
 
     def begin_bar(self, position: int) -> bool:
         """A bar begins at `position`; True where the section before ends there."""
@@ -66,7 +66,7 @@ class FormProgress:
         if back is None:
             return None
         prompts = len(self.spans) - self.section  # the span of a prompt comes first
-        return self.spans[prompts + back.first]
+        return self.spans[prompts + back]
 
     def _close(self, position: int) -> None:
         self.spans.append(Span(self.name, self.start, position))

@@ -18,13 +18,14 @@ class Sampler(ABC):
     `logits (B, V), history (B, t) -> logits (B, V)`; -inf forbids.
 
     In a token space the V logits are of one softmax; in a frame space, of V independent Bernoullis,
-    and history is (B, t, V): the last positions written, at most 256. A subclass sets `name` and
-    `Config`, a frozen dataclass. `self.tokenizer.attributes()` describes the
-    tokens, such as their pitches.
+    and history is (B, t, V): the last positions written, as many as the link of the chain that
+    needs most (`history`). A subclass sets `name` and `Config`, a frozen dataclass.
+    `self.tokenizer.attributes()` describes the tokens, such as their pitches.
     """
 
     Config: ClassVar[type]
     name: ClassVar[str]
+    history: int = 256  # positions that this link looks back
 
     def __init__(self, config: Any, tokenizer: Tokenizer) -> None:
         self.config = config

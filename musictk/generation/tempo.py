@@ -58,9 +58,10 @@ class BarTempo:
         direct = wanted & open_
         if direct.any() and self._at_line(written, int(direct.argmax())):
             return direct
-        for token in np.flatnonzero(open_).tolist() if parser is not None else ():
-            after = parser.fork() if parser is not None else None
-            assert after is not None
+        for token in np.flatnonzero(open_).tolist():
+            if parser is None:
+                break
+            after = parser.fork()
             after.advance(token)
             then = after.allowed() & wanted
             if then.any() and self._at_line([*written, token], int(then.argmax())):

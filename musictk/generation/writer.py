@@ -16,8 +16,6 @@ from musictk.tokens import Tokenizer
 
 Logits = NDArray[np.float32]
 
-_HISTORY = 256  # positions that samplers see
-
 
 class Drawn(NamedTuple):
     """What the model would write next."""
@@ -40,6 +38,7 @@ class Writer:
     def __init__(self, tokenizer: Tokenizer, request: PieceRequest) -> None:
         self._mask = Mask(tokenizer)
         self._chain = make_chain((*request.sampling.chain, *request.samplers), tokenizer)
+        self._history = max((sampler.history for sampler in self._chain), default=0)
 
     def write(self, drafts: list[Draft], logits: Logits) -> list[bool]:
         """Write a position of each piece by its (R, V) logits.
@@ -206,7 +205,7 @@ class Writer:
 
     def _draw(self, drafts: list[Draft], logits: Logits) -> tuple[NDArray[Any], Logits]:
         """(R,) tokens or (R, W) frames, sampled, and the logits after the samplers."""
-        length = min(_HISTORY, *(draft.length for draft in drafts))
+        length = min(self._history, *(draft.length for draft in drafts))
         history = np.stack([draft.sequence[draft.length - length :] for draft in drafts])
         logits = apply(self._chain, logits, history)
         noise = np.stack([draft.noise.take(self._mask.width) for draft in drafts])

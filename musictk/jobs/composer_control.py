@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, UnknownNameError
 from musictk.evaluation.attribution import Scores
 from musictk.evaluation.figures import count_figures
 from musictk.files import scratch
@@ -73,6 +73,10 @@ def composer_control(
     """
     length = PieceRequest(form=request.form, bars=int(request.bars)).plan().bars
     classifier = open_classifier(catalog, workspace, composers=composers, length=length)
+    for name in composers:
+        if name not in classifier.composers:
+            kind = f"composer with enough works of {length} bars"
+            raise UnknownNameError(kind, name, classifier.composers)
     directory = request.source.bundle or best_of(catalog, workspace, request.source.run)[1]
     source = ModelSource(bundle=directory, runtime=request.source.runtime)
     results = []

@@ -24,7 +24,7 @@ from musictk.training.auto import (
 )
 from musictk.training.pace import Pace
 from musictk.training.precision import fastest
-from musictk.training.preset import IN_EPOCHS, RENAMED
+from musictk.training.preset import IN_EPOCHS
 from musictk.training.recipe import recipe_for
 from musictk.training.settings import TrainSettings
 from musictk.training.threads import all_threads, given_threads
@@ -56,7 +56,7 @@ class RunConfig:
     settings that they do not give. The field names are the keys of the stored settings.
     """
 
-    RENAMED: ClassVar[Mapping[str, str]] = RENAMED  # old field -> current one
+    RENAMED: ClassVar[Mapping[str, str]] = {"windows": "crops_version"}  # old field -> current one
 
     arch: str = "gpt"  # learns most in a given time: see docs/benchmarks.md
     tokenizer: str = "remi"
@@ -82,7 +82,7 @@ class RunConfig:
     shards: Mapping[str, str] = field(default_factory=dict)  # split -> path in the workspace
     budget: float | None = None  # seconds that the steps were chosen for, by measured speed
     pace: Mapping[str, float] = field(default_factory=dict)  # measured: fields of `Pace`
-    windows: int = 1  # `musictk.tokens.crops.VERSION` when the run began; 1 in older runs
+    crops_version: int = 1  # `musictk.tokens.crops.VERSION` when the run began; 1 in older runs
 
     @staticmethod
     def read(values: Mapping[str, Any]) -> RunConfig:

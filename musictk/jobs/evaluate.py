@@ -42,8 +42,9 @@ def form(score: ScoreTick, assumed: str = "") -> FormReport:
 def originality(
     catalog: Catalog, workspace: Workspace, score: ScoreTick, progress: Progress | None = None
 ) -> Originality:
-    """The most similar piece of the corpus, and the longest passage that a piece shares."""
-    return measure_originality(score, _scores(catalog, workspace, None, progress))
+    """The most similar training piece, and the longest passage that a piece shares with one."""
+    pieces = _scores(catalog, workspace, None, progress, "train")
+    return measure_originality(score, pieces)
 
 
 def _scores(

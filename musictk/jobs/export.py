@@ -34,10 +34,11 @@ def kinds(onnx: bool, torchscript: bool, int8: bool, fp16: bool) -> tuple[str, .
 
 def known_kinds(kinds: Iterable[str]) -> tuple[str, ...]:
     """These kinds of export; raises UnknownNameError for an unknown one."""
-    for kind in kinds:
+    known = tuple(kinds)
+    for kind in known:
         if kind not in KINDS:
             raise UnknownNameError("kind of export", kind, KINDS)
-    return tuple(kinds)
+    return known
 
 
 def export(

@@ -115,7 +115,7 @@ def _remove(catalog: Catalog, workspace: Workspace, name: str, keep_shards: bool
     hidden: list[Path] = []
 
     def hide(shards: list[str]) -> None:
-        for path in (*folders, *map(workspace.resolve, shards)):
+        for path in (*folders, *_shard_files(workspace, shards)):
             if path.exists():
                 with writing(path):
                     path.rename(_hidden(path))
@@ -164,7 +164,10 @@ def _replace_link(link: Path, folder: Path) -> None:
 
 
 def _restore_or_delete(workspace: Workspace, path: Path, known: Collection[str]) -> None:
-    """Restore a hidden folder or file if the catalog still has its path, else delete it."""
+    """Restore a hidden folder or file if the catalog still has its path, else delete it.
+
+    The tables beside a shard are not in the catalog: training makes them again.
+    """
     shown = path.with_name(path.name[1:].removesuffix(_HIDDEN))
     if workspace.relative(shown) in known and not shown.exists():
         with writing(shown):
@@ -206,7 +209,7 @@ def _folders(catalog: Catalog, workspace: Workspace, name: str) -> list[Path]:
 
 
 def _removal(catalog: Catalog, workspace: Workspace, run: Run) -> Removal:
-    shards = map(workspace.resolve, catalog.own_shards(run.name))
+    shards = _shard_files(workspace, catalog.own_shards(run.name))
     paths = [*_folders(catalog, workspace, run.name), *shards]
     paths = [path for path in paths if path.exists()]
     return Removal(
@@ -215,6 +218,12 @@ def _removal(catalog: Catalog, workspace: Workspace, run: Run) -> Removal:
         bytes=sum(map(_size, paths)),
         samples=len(catalog.samples(run.name)),
     )
+
+
+def _shard_files(workspace: Workspace, shards: Iterable[str]) -> list[Path]:
+    """Shards, and the tables of bars and of parts that are kept beside each."""
+    paths = map(workspace.resolve, shards)
+    return [each for path in paths for each in sorted(path.parent.glob(f"{path.stem}.*"))]
 
 
 def _hidden(path: Path) -> Path:

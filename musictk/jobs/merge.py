@@ -78,7 +78,8 @@ class _Merge:
                 for key, each in value.items():
                     self._set(source, name, key, each)
             elif name in NAMES:
-                self._names[name] = value
+                with _naming(source.name):
+                    self._names[name] = getattr(build(RunConfig, {name: value}), name)
                 self._origins["", name] = source.name
             elif name != "summary":
                 raise UnknownNameError(f"key of {source.name}", name, (*NAMES, *GROUPS))

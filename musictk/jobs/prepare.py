@@ -122,7 +122,7 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
     # Raises where a metre or instruments to sample with are not in the vocabulary.
     constraints(tokenizer, build(Sampling, config.sample, "sample"), np.zeros(0, np.int64))
     shards = job.corpus.shards(tokenizer, config.data_settings, SPLITS, job.listener)
-    config = _fill(job, replace(config, shards=shards, windows=VERSION), tokenizer)
+    config = _fill(job, replace(config, shards=shards, crops_version=VERSION), tokenizer)
     _network(job, config, tokenizer)  # fails before there is a run if it cannot be built
     row = job.catalog.start_run(config.arch, tokenizer.fingerprint, plain(config), name, claim)
     return row.name
@@ -191,7 +191,7 @@ def prepare(job: Job, name: str, resumed: bool, threads: int | None = None) -> P
         facts,
         seconds=pace.seconds(settings, done) if pace else None,
         no_effect=no_effect(tokenizer, train.shard, config.data),
-        redrawn=resumed and config.windows != VERSION,
+        redrawn=resumed and config.crops_version != VERSION,
     )
     return Prepared(config, settings, network, manifest, train, valid, facts, pace)
 
@@ -213,9 +213,7 @@ def _facts(
         precision=settings.precision.precision,
         slow=slow(settings.precision.precision, job.world.device),
         threads=settings.precision.threads,
-        processes=job.world.size,
         train_positions=task.train.positions,
-        valid_positions=task.valid.positions,
         steps=settings.schedule.end,
         seconds=None,
         batch=config.train["batch"],

@@ -24,9 +24,7 @@ class RunFacts:
     precision: str  # "fp32", "bf16" or "fp16"
     slow: str  # why that precision is slow on this device; "" where it is not
     threads: int  # of each process on the CPU; 0: as many as torch uses by default
-    processes: int
     train_positions: int
-    valid_positions: int
     steps: int
     seconds: float | None  # that the run is expected to take; None if that is not known
     batch: int

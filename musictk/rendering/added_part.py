@@ -10,9 +10,9 @@ from symusic.core import ScoreTick
 from musictk.errors import UsageError
 from musictk.instruments import distance, instrument_name
 from musictk.rendering import smf
-from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, without_overlaps
+from musictk.rendering.channels import DRUM_CHANNEL, without_overlaps
 from musictk.rendering.midi import channel_notes, in_order, note_events, opening_events
-from musictk.rendering.parts import parts_of, used_channels
+from musictk.rendering.parts import free_channels, parts_of
 from musictk.rendering.ticks import TickScale
 
 
@@ -29,15 +29,14 @@ def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
             "a file of format 2 has several songs one after the other",
             "save the song as a separate file",
         )
-    used = used_channels(file)
-    free = iter([channel for channel in PITCHED if channel not in used])
+    free, known = iter(free_channels(file)), parts_of(file, 0)
     tracks, ends, notices = list(file.tracks), list(file.ends), []
     for index, track in enumerate(new.tracks):
         name = instrument_name(track.program, track.is_drum)
         channel = DRUM_CHANNEL if track.is_drum else next(free, None)
-        shared = channel is None or (track.is_drum and channel in used)
+        shared = channel is None or channel in {part.channel for part in known}
         if channel is None:
-            pitched = [part for part in parts_of(file, 0) if part.channel != DRUM_CHANNEL]
+            pitched = [part for part in known if part.channel != DRUM_CHANNEL]
             near = min(pitched, key=lambda part: distance(part.program, track.program))
             channel = near.channel
             notices.append(

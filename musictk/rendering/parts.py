@@ -51,7 +51,7 @@ class Parts:
             if channels is None or TrackChannel(part.track, part.channel) in channels
         ]
         self.opened: dict[int, list[TimedEvent]] = {}  # of added parts: track -> its first events
-        self._used = used_channels(file)
+        self._free = free_channels(file)
 
     def assign(self, new: ScoreTick, scale: TickScale, by_program: bool) -> ChannelNotes:
         """The notes of `new` in ticks of the file, none overlapping its own pitch on its channel.
@@ -80,28 +80,29 @@ class Parts:
         return able or [self._added(program, is_drum, kind)]
 
     def _added(self, program: int, is_drum: bool, kind: list[Part]) -> Part:
-        free = [DRUM_CHANNEL] if is_drum else [each for each in PITCHED if each not in self._used]
-        if not free:  # all channels are used: the most similar instrument plays it
+        if not is_drum and not self._free:  # the most similar instrument plays it
             return min(kind, key=lambda part: distance(part.program, program))
+        channel = DRUM_CHANNEL if is_drum else self._free.pop(0)
         tracks = len(self._file.tracks)
         index = 0 if self._file.format == 0 else max([tracks, *(n + 1 for n in self.opened)])
-        part = Part(index, free[0], program, 60.0)
-        self._used.add(free[0])
+        part = Part(index, channel, program, 60.0)
         self.known.append(part)
-        begins = opening_events(instrument_name(program, is_drum), free[0], program)
+        begins = opening_events(instrument_name(program, is_drum), channel, program)
         kept = begins if index else [(self._tick, *event[1:]) for event in begins[1:]]
         self.opened.setdefault(index, []).extend(kept)
         return part
 
 
-def used_channels(file: smf.MidiFile) -> set[int]:
-    """The channels (from 0) that have an event."""
-    return {
-        message[0] & 15
-        for track in file.tracks
-        for _, message in track
-        if 0x80 <= message[0] < 0xF0
-    }
+def free_channels(file: smf.MidiFile) -> list[int]:
+    """The channels (from 0) for another instrument: first those without an event, then those
+    without a note."""
+    messages = [
+        message for track in file.tracks for _, message in track if 0x80 <= message[0] < 0xF0
+    ]
+    used = {message[0] & 15 for message in messages}
+    played = {message[0] & 15 for message in messages if message[0] >> 4 == 0x9 and message[2]}
+    free = [channel for channel in PITCHED if channel not in played]
+    return sorted(free, key=lambda channel: channel in used)
 
 
 def parts_of(file: smf.MidiFile, tick: int) -> list[Part]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +19,9 @@ LOCK = "lock"
 LAST, TRAINER = "last", "trainer.json"  # the last checkpoint, and its state for resuming
 DAMAGED = "restore it from a copy, or fine-tune the best checkpoint: musictk train --from RUN"
 REFUSED = (errno.EACCES, errno.EAGAIN, errno.EDEADLK)  # a lock that another process holds
+
+
+_ATTEMPTS, _PAUSE = 5, 0.01  # to lock; seconds between two
 
 
 class LockedError(MusictkError):
@@ -42,12 +46,9 @@ def lock(directory: Path) -> Iterator[None]:
         hint = "check its permissions, free some space, or choose another place"
         raise MusictkError(f"cannot write {path}: {error.strerror}", hint) from error
     try:
-        try:
-            _lock(handle)
-        except OSError as error:
-            if error.errno in REFUSED:
-                message = f"another process is training {directory.name!r}"
-                raise LockedError(message, "wait until it has ended") from error
+        if not _locked(handle):
+            message = f"another process is training {directory.name!r}"
+            raise LockedError(message, "wait until it has ended")
         yield
     finally:
         os.close(handle)
@@ -67,6 +68,22 @@ def is_locked(directory: Path) -> bool:
 def resumable(directory: Path) -> bool:
     """Whether there is a checkpoint to resume from."""
     return (directory / LAST / TRAINER).is_file()
+
+
+def _locked(handle: int) -> bool:
+    """Lock the file; False if another process holds the lock, and not only to ask for it.
+
+    `is_locked` has it for microseconds.
+    """
+    for attempt in range(_ATTEMPTS):
+        try:
+            _lock(handle)
+        except OSError as error:
+            if error.errno in REFUSED:
+                time.sleep(_PAUSE if attempt + 1 < _ATTEMPTS else 0)
+                continue
+        return True  # or the file system has no locks
+    return False
 
 
 def _lock(handle: int) -> None:

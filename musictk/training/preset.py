@@ -26,7 +26,6 @@ IN_EPOCHS: Mapping[str, str] = {  # a number of passes -> the setting in steps t
 TEXTS = ("arch", "tokenizer", "size", "summary")
 NAMES = (*TEXTS, *IN_EPOCHS, "minutes", "export")
 GROUPS = ("model", "tokens", "network", "train", "data", "sample")
-RENAMED: Mapping[str, str] = {}  # old name -> current one, of NAMES
 FOLDER = files("musictk.training") / "presets"
 
 
@@ -57,9 +56,9 @@ def read_preset(text: str, owner: str = "a preset") -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{owner} is not valid TOML: {error}") from error
     for key, value in values.items():
-        if key not in (*NAMES, *GROUPS, *RENAMED):
+        if key not in (*NAMES, *GROUPS):
             raise UnknownNameError(f"key of {owner}", key, NAMES + GROUPS)
-        if (wanted := _expected(RENAMED.get(key, key), value)) is not None:
+        if (wanted := _expected(key, value)) is not None:
             raise UsageError(f"{key}={value!r} in {owner} is not {wanted}")
     TrainSettings().but(**values.get("train", {}))
     return values

@@ -19,6 +19,7 @@ from musictk.tokens import Frames
 Logits = NDArray[np.float32]
 NEVER = np.float32(-np.inf)
 SURELY = np.float32(1000)  # a logit whose logistic is 1
+_LOWEST = 1e-3  # a temperature below it would be the same, but for logits that are no number
 
 
 def _require(holds: bool, message: str) -> None:
@@ -45,7 +46,7 @@ class Temperature(Sampler):
 
     def __call__(self, logits: Logits, history: NDArray[Any]) -> Logits:
         if self.config.temperature > 0:
-            return logits / np.float32(self.config.temperature)
+            return logits / np.float32(max(self.config.temperature, _LOWEST))
         if isinstance(self.space, Frames):
             # Every pitch above probability 0.5 sounds for certain, ranked as before for top-k.
             return np.where(logits > 0, logits + SURELY, NEVER)

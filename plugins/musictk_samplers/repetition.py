@@ -42,6 +42,7 @@ class Repetition(Sampler):
 
     def __init__(self, config: RepetitionConfig, tokenizer: Tokenizer) -> None:
         super().__init__(config, tokenizer)
+        self.history = config.window
         pitch, space = tokenizer.attributes().get(PITCH), tokenizer.space
         self._counts: NDArray[np.bool_]  # (V,)
         if pitch is not None:

@@ -118,6 +118,9 @@ def test_a_removed_run_frees_its_files(shell: Shell, capsys: pytest.CaptureFixtu
     assert not list((shell.directory / "exports").iterdir())
     left = sorted((shell.directory / "shards").iterdir())
     assert 0 < len(left) < len(shards)
+    with Catalog.open(f"sqlite:///{shell.directory}/catalog.db", shell.directory) as catalog:
+        known = {Path(row.path).stem for row in catalog.shards()}
+    assert {path.name.split(".")[0] for path in left} == known  # also of the tables beside shards
     text(shell, capsys, "catalog", "check")
     text(shell, capsys, "train", *GPT, "--steps", "2")
     found = json.loads(text(shell, capsys, "--json", "runs", "list"))

@@ -59,6 +59,15 @@ def test_human_figures_are_printed_beside_those_of_a_piece(work: Shell) -> None:
     assert 0 < human["share"] < 0.1
 
 
+def test_the_nearest_piece_is_one_that_was_trained_on(work: Shell) -> None:
+    pieces = work.json("catalog", "search", "midis", "--limit", "100")
+    held_out = next(row["path"] for row in pieces if row["split"] == "test")
+    found = work.json("originality", held_out)
+    assert found["pieces"] == sum(row["split"] == "train" for row in pieces)
+    assert found["copied"] < 0.5
+    assert f"nearest of {found['pieces']} training pieces: " in work("originality", held_out).stdout
+
+
 def test_without_enough_held_out_pieces_there_are_no_human_figures(shell: Shell) -> None:
     text = shell("originality", "midis/Satie/gymnopedie_3.mid").stdout
     assert "no figures of human music: they need 20 valid or test pieces" in text

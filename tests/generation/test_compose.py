@@ -53,6 +53,21 @@ def test_a_piece_has_the_form_asked_for(name: str) -> None:
         assert not piece.notices
 
 
+def test_a_sampler_sees_as_far_back_as_it_asks_for() -> None:
+    made = []
+    for window in (256, 400):
+        chain = [["repetition", {"penalty": 100, "window": window}]]
+        made.append(write("events", bars=24, samplers=chain)[0].sequence)
+    assert len(made[0]) > 400
+    assert np.array_equal(made[0][:256], made[1][:256])
+    assert not np.array_equal(made[0][256:400], made[1][256:400])
+
+
+def test_a_tiny_temperature_is_greedy() -> None:
+    greedy, tiny = (write("remi", bars=2, temperature=value) for value in (0, 1e-40))
+    assert np.array_equal(greedy[0].sequence, tiny[0].sequence)
+
+
 @pytest.mark.parametrize("name", ["remi", "events"])
 def test_every_token_is_allowed_by_the_grammar(name: str) -> None:
     grammar = tokenizer(name).grammar()

@@ -138,6 +138,22 @@ def test_without_a_free_channel_the_nearest_instrument_plays(
     assert batch.notices == ("all channels are used: Contrabass is played as Violin",)
 
 
+def test_a_channel_without_notes_is_free(studio: Studio, tmp_path: Path) -> None:
+    file = mido.MidiFile(type=1)
+    for number in range(16):
+        track = file.add_track()
+        track.append(mido.Message("control_change", channel=number, control=7, value=90))
+        if number == 3:
+            track.append(mido.Message("note_on", channel=number, note=60, velocity=80))
+            track.append(mido.Message("note_off", channel=number, note=60, time=1920))
+    file.save(tmp_path / "faders.mid")
+    out, batch = studio.sample("remi", accompany=tmp_path / "faders.mid", program="Contrabass")
+    (track,) = added(tmp_path / "faders.mid", out)
+    assert channels(track) == {0}
+    assert [message[1] for _, message in track if message[0] >> 4 == 0xC] == [43]
+    assert not batch.notices
+
+
 def test_bars_limit_what_is_written(studio: Studio, tmp_path: Path) -> None:
     given = two_hands(tmp_path / "mine.mid")
     out, _ = studio.sample("remi", accompany=given, bars=1, program="cello")

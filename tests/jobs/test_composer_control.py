@@ -47,6 +47,15 @@ def test_a_composer_with_too_few_works_is_an_error(project: Project) -> None:
         composer_control(project.catalog, project.workspace, ["Nobody"], SampleRequest())
 
 
+def test_a_composer_with_short_works_is_an_error(project: Project, tmp_path: Path) -> None:
+    for seed in range(6):
+        write(tmp_path / f"midis/Short/{seed}.mid", 200 + seed, leaps=True, notes=12)
+    project.ingest(tmp_path / "midis")
+    request, names = SampleRequest(bars=6), ["Leaps", "Short", "Steps"]
+    with pytest.raises(UnknownNameError, match="enough works of 6 bars 'Short'"):
+        composer_control(project.catalog, project.workspace, names, request)
+
+
 def test_a_project_attributes_a_file(project: Project, tmp_path: Path) -> None:
     write(tmp_path / "new.mid", 100, leaps=True)
     found = project.attribute(tmp_path / "new.mid")

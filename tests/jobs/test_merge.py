@@ -11,6 +11,8 @@ import pytest
 
 from musictk.errors import UsageError
 from musictk.jobs.config import RunConfig
+from musictk.jobs.merge import merge
+from musictk.jobs.sources import Source
 from musictk.training.preset import load_preset, preset_names
 from musictk.training.recipe import RATES
 from tests.jobs.conftest import Room
@@ -37,6 +39,33 @@ def test_settings_that_the_weights_fix_are_refused(room: Room, given: Any, named
     with pytest.raises(UsageError) as caught:
         room.config(start="gpt-1", **given)
     assert named in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"epochs": "some"},
+        {"minutes": "5 minutes"},
+        {"size": 3},
+        {"export": "onnx"},
+        {"track": "wandb"},
+        {"conditions": "composer"},
+        {"controls": "key"},
+        {"recipe": "perhaps"},
+    ],
+)
+def test_a_value_of_the_wrong_type_is_one_line(room: Room, given: dict[str, Any]) -> None:
+    ((name, value),) = given.items()
+    source = Source("flags", given)
+    with pytest.raises(UsageError) as caught:
+        merge([source])
+    assert f"setting {name}={value!r}" in str(caught.value)
+    assert "(from flags)" in str(caught.value)
+
+
+def test_numbers_may_be_text() -> None:
+    found = merge([Source("flags", {"minutes": "5", "recipe": "no", "export": ["onnx"]})])
+    assert (found.minutes, found.recipe, found.export) == (5, False, ("onnx",))
 
 
 def test_fixed_settings_may_be_repeated(room: Room) -> None:

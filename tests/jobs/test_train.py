@@ -74,17 +74,19 @@ def test_two_epochs_draw_each_position_twice_on_average(room: Room) -> None:
 
 def test_resuming_an_older_run_reports_its_other_crops(room: Room) -> None:
     kept = room.train(arch="gpt", tokenizer="events")
-    assert room.catalog.run(kept.run).settings["windows"] == VERSION
+    assert room.catalog.run(kept.run).settings["crops_version"] == VERSION
     room.catalog.finish_run(kept.run, "interrupted")
     listener = Listener()
     room.resume(kept.run, listener)
     assert listener.facts.redrawn is False
-    room.catalog.finish_run(kept.run, "interrupted")
-    with closing(sqlite3.connect(room.workspace.catalog)) as database:
-        database.execute("UPDATE runs SET settings = json_remove(settings, '$.windows')")
-        database.commit()
-    room.resume(kept.run, listener)
-    assert listener.facts.redrawn is True
+    renamed = f"json_set(json_remove(settings, '$.crops_version'), '$.windows', {VERSION})"
+    for stored, redrawn in ((renamed, False), ("json_remove(settings, '$.windows')", True)):
+        room.catalog.finish_run(kept.run, "interrupted")
+        with closing(sqlite3.connect(room.workspace.catalog)) as database:
+            database.execute(f"UPDATE runs SET settings = {stored}")
+            database.commit()
+        room.resume(kept.run, listener)
+        assert listener.facts.redrawn is redrawn
 
 
 def test_a_run_resumes_with_the_music_it_began_with(room: Room) -> None:

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from symusic.core import ScoreTick
 
-from musictk.controls import Bars, Control, Controls, measure
+from musictk.controls import Bars, Control, Controls, bar_table, measure
 from musictk.errors import UnknownNameError, UsageError
 from musictk.plugin import registry
 from musictk.testing import controls as laws
 from musictk.tokens import Tokenizer
+from musictk.tokens.shards import open_shard, write_shard
 from musictk_events.tokenizer import Events, EventsConfig
 from musictk_pianoroll.tokenizer import PianoRoll, PianoRollConfig
 from musictk_remi.config import RemiConfig
@@ -182,3 +185,49 @@ def test_values_that_are_alike_share_features() -> None:
     assert likeness("key", "C major", "G major") > likeness("key", "C major", "F# major")
     assert likeness("lowest", "C3", "C#3") > likeness("lowest", "C3", "E3") > 0
     assert likeness("tempo", "60", "64") > likeness("tempo", "60", "120") == 0
+
+
+PLUGIN = """
+import numpy as np
+
+from musictk.controls import Control
+from musictk.plugin import hookimpl
+
+
+class Mine(Control):
+    name = "mine"
+    values = ("a", "b")
+    help = "a or b"
+
+    def measure(self, bars):
+        return np.full((len(bars), 1), VALUE, np.uint8)
+
+
+@hookimpl
+def register_controls(register):
+    register("mine", "plugin_mine:Mine", "a or b")
+"""
+
+
+def test_bars_are_measured_again_after_a_plugin_was_edited(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "mine-1.0.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[musictk]\nmine = plugin_mine\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)  # an edit within the same second
+    events = TOKENIZERS["events"]
+    write_shard(tmp_path / "shard.safetensors", events, [(1, events.encode(pieces()[0]))])
+    try:
+        for value in (1, 2, 1):
+            (tmp_path / "plugin_mine.py").write_text(PLUGIN.replace("VALUE", str(value)))
+            sys.modules.pop("plugin_mine", None)
+            registry.cache_clear()
+            controls = Controls.available(events, ["mine"])
+            table = bar_table(events, open_shard(tmp_path / "shard.safetensors"), controls)
+            assert set(table.ids.ravel().tolist()) == {value}
+    finally:
+        sys.modules.pop("plugin_mine", None)
+        registry.cache_clear()

@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -49,6 +51,25 @@ def test_two_threads_do_not_share_it_either(tmp_path: Path) -> None:
         assert is_locked(tmp_path)
     assert not is_locked(tmp_path)
     assert not is_locked(tmp_path / "none")
+
+
+def test_who_asks_for_a_moment_is_not_training(tmp_path: Path) -> None:
+    """`is_locked` locks the directory to find out."""
+    taken = threading.Event()
+
+    def ask() -> None:
+        with lock(tmp_path):
+            taken.set()
+            time.sleep(0.005)
+
+    for _ in range(5):
+        taken.clear()
+        asking = threading.Thread(target=ask)
+        asking.start()
+        assert taken.wait(5)
+        with lock(tmp_path):
+            pass
+        asking.join()
 
 
 def test_a_directory_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
