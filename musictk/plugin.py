@@ -99,8 +99,8 @@ class Core:
     def register_controls(register: Register) -> None:
         """Those that describe what is given and what is to be written."""
         home = "musictk.controls.arrangement"
-        register("role", f"{home}:Role", "given or to be written; set when bars are rewritten")
-        left = "bars left to write; set when bars are rewritten"
+        register("role", f"{home}:Role", "given or to be written; set where bars are rewritten")
+        left = "bars left to write; set where bars are rewritten"
         register("remaining", f"{home}:Remaining", left)
 
     @staticmethod

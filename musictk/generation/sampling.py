@@ -38,7 +38,7 @@ class Sampling:
     min_p: float = setting(0.0, "Drop tokens below p times the most likely (0 disables).", high=1)
     guidance: float = setting(
         1.5,
-        "Classifier-free guidance scale of labels or, where chosen, of bar controls (default: 3).",
+        "Classifier-free guidance scale of labels; 3 where bar controls are chosen.",
         high=100,
     )
     variation: float = setting(
@@ -70,11 +70,15 @@ class Sampling:
         words="true or false",
         check=lambda value: isinstance(value, bool),
     )
-    blend: float = setting(0.5, "Influence of the original section on its return.", high=1)
-    ramp: int = setting(2, "Bars over which --blend rises to its full weight.")
+    blend: float = setting(
+        0.5, "Influence of the original section where it returns and varies.", high=1
+    )
+    ramp: int = setting(
+        2, "Bars over which --blend rises to its full weight where a section returns."
+    )
     figure: float = setting(
         0.5,
-        "Mean length of a passage that varies the theme, in bars.",
+        "Mean length of a passage that varies a returning section, in bars.",
         above=0,
     )
     memory: int = setting(

@@ -122,10 +122,10 @@ def read_prompt(tokenizer: Tokenizer, given: NamedMusic, most: int = 0) -> Promp
             return _text(tokenizer, piece, most)
         encoded = encode_prompt(tokenizer, piece)
     except ValueError as error:
-        kinds = " or ".join(sorted(tokenizer.reads))
-        raise UsageError(
-            f"cannot continue {given.path}: {error}", f"this model reads {kinds}"
-        ) from error
+        hint = f"this model reads {' or '.join(sorted(tokenizer.reads))}"
+        if "midi" in tokenizer.reads:
+            hint = "choose another file, or a run that can represent it (--run)"
+        raise UsageError(f"cannot continue {given.path}: {error}", hint) from error
     music = _music(data, piece, encoded)
     sequence = last_positions(tokenizer, encoded.sequence, most)
     return Prompt(

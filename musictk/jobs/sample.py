@@ -154,7 +154,7 @@ def _number(bars: int | str) -> int:
     if not str(bars).strip():
         return 0
     if isinstance(bars, str) and not bars.strip().isdecimal():
-        ranges = re.fullmatch(r"[\d\s,–-]+", bars)
+        ranges = re.fullmatch(r"\s*\d[\d\s,–-]*", bars)
         hint = "for bars of a file: --infill FILE" if ranges else "write such as --bars 8"
         raise UsageError(f"--bars {bars!r} is not a number of bars", hint)
     return int(bars)

@@ -161,7 +161,7 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
     if kind == "cuda" and int(index or 0) >= gpus:
         hint = "choose cpu or auto"
         if torch.version.cuda or torch.version.hip:
-            why = f"torch finds {gpus} GPUs here"
+            why = f"torch finds {gpus} GPU{'s' if gpus != 1 else ''} here"
         else:
             why = f"torch {torch.__version__} is a build for CPUs"
             hint += ", or install a CUDA build of torch: https://pytorch.org/get-started"

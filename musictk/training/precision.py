@@ -41,7 +41,7 @@ def slow(precision: str, device: str | torch.device) -> str:
         return ""
     if (faster := gain(precision)) >= 1:
         return ""
-    how = f"1/{1 / faster:.0f} of fp32's speed" if faster else "emulated"
+    how = f"{faster:.2g} × the speed of fp32" if faster else "emulated"
     return f"{precision} is slow on this CPU ({how}); precision={fastest(device)} is faster"
 
 

@@ -134,7 +134,8 @@ class Chord(Control):
         """One chord for the bar, or one for each half: "Am", "C G"."""
         chords = text.split()
         if len(chords) not in (1, self.parts):
-            raise UnknownNameError(self.name, text.strip(), self.values)
+            hint = 'a bar has one chord or two, such as "C G"'
+            raise UnknownNameError(self.name, text.strip(), self.values, hint)
         ids = [self._parse(chord) for chord in chords]
         return np.array(ids * (self.parts // len(ids)), np.uint8)
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
 from musictk.controls.features import scale_features
-from musictk.errors import UnknownNameError
+from musictk.errors import UsageError
 from musictk.keys import pitch_class
 from musictk.tokens import PITCH, Tokenizer
 
@@ -59,7 +59,9 @@ class _Extreme(Control):
         else:
             pitch = -1
         if not 0 <= pitch < len(self.values):
-            raise UnknownNameError(self.name, text, self.values)
+            raise UsageError(
+                f"{self.name}={text!r} is not a pitch", "write C-1 to G9, or 0 to 127: C4 is 60"
+            )
         return np.array([pitch + 1], np.uint8)
 
     def allowed(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:

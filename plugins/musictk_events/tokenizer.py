@@ -185,7 +185,7 @@ class Events(Tokenizer):
         low, high = self.config.pitch_range
         kept = (found.pitch >= low) & (found.pitch <= high)
         if not kept.any():
-            raise ValueError(f"no note within pitches {self.config.pitch_range}")
+            raise ValueError("no note of a pitch from {} to {}".format(*self.config.pitch_range))
         found = found if kept.all() else found.where(kept)
         grid = grid_of(self.layout.metrics, score, int(found.end.max()))
         onset, end = grid.snap(found.start), grid.snap(found.end)

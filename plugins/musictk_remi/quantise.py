@@ -75,7 +75,7 @@ def quantise(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays
             time, pitch, velocity, duration = (column[kept] for column in columns)
             rank = rank[kept] if rank is not None else None
     if not tracks or not len(time):
-        raise ValueError(f"no note within pitches {config.pitch_range}")
+        raise ValueError("no note of a pitch from {} to {}".format(*config.pitch_range))
     grid = grid_of(vocabulary.metrics, score, int(time.max()))
     tick = grid.snap(time)
     length = _lengths(duration, tick, grid, vocabulary)

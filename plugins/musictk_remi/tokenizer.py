@@ -131,7 +131,7 @@ class Remi(Tokenizer):
         found = tokens if self.config.programs else tokens[:1]
         ids = np.array(found.ids if self.config.programs else found[0].ids, np.int64)
         if not np.isin(ids, self.vocabulary.pitches).any():
-            raise ValueError(f"no note within pitches {self.config.pitch_range}")
+            raise ValueError("no note of a pitch from {} to {}".format(*self.config.pitch_range))
         return ids
 
     @cached_property

@@ -197,7 +197,7 @@ def test_a_section_is_written_again(shell: Shell) -> None:
         (f"--infill {GIVEN} --bars 9 --program Cello", "--infill cannot be combined with --progra"),
         ("--track 2", "of which to rewrite a part; add --accompany FILE or --infill FILE"),
         ("--bars 9-12", "--bars '9-12' is not a number of bars; for bars of a file: --infill FILE"),
-        ("--bars -2", "--bars '-2' is not a number of bars"),
+        ("--bars -2", "--bars '-2' is not a number of bars; write such as --bars 8"),
         ("--section B", "to rewrite it, add --like ID"),
         ("--like 1 --section B --bars 2", "--section cannot be combined with --bars"),
         ("--like 1 --seed 2", "--like cannot be combined with --seed"),
