@@ -34,12 +34,18 @@ class WriteError(MusictkError):
 
 
 class UnknownNameError(UsageError):
-    """An unknown name. The hint suggests the most similar known name, or lists the known ones."""
+    """An unknown name. The hint suggests the most similar known name, or lists the known ones.
 
-    def __init__(self, kind: str, name: str, known: Iterable[str], hint: str = "") -> None:
+    `hint` replaces this suggestion; `more` is added to it.
+    """
+
+    def __init__(
+        self, kind: str, name: str, known: Iterable[str], hint: str = "", more: str = ""
+    ) -> None:
         choices = sorted(known)
         self.name, self.known = name, choices
-        super().__init__(f"no {kind} {name!r}", hint or _suggestion(name, choices))
+        hint = hint or _suggestion(name, choices)
+        super().__init__(f"no {kind} {name!r}", f"{hint}; {more}" if more else hint)
 
 
 def install_command(extra: str) -> str:

@@ -7,10 +7,8 @@ when it is used. The built-in components are offered through the same hooks.
 
 from __future__ import annotations
 
-import importlib
-import inspect
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass
 from functools import cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import TYPE_CHECKING, Any, Protocol
@@ -19,25 +17,14 @@ import pluggy
 
 from musictk import __version__
 from musictk.errors import MusictkError, UnknownNameError
+from musictk.offers import KINDS as KINDS
+from musictk.offers import Offer as Offer
+from musictk.offers import check_offer
 
 if TYPE_CHECKING:
     import typer
 
 GROUP = "musictk"
-KINDS = ("tokenizer", "architecture", "control", "sampler", "runtime", "tracker")
-
-# What musictk creates a component with.
-ARGUMENTS = {
-    "tokenizer": ("config", "learned"),
-    "architecture": ("config",),
-    "sampler": ("config", "tokenizer"),
-}
-
-# Names of the plugin contract before 0.2.0: a component that defines one would lose its effect.
-RENAMED = {
-    "tokenizer": {"louder": "shift_velocity", "metres": "attributes", "pitches": "attributes"},
-    "architecture": {"stream": "input_std"},
-}
 CORE = EntryPoint("core", f"{__name__}:Core", GROUP)
 
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -114,41 +101,6 @@ class Core:
 
 
 @dataclass(frozen=True)
-class Offer:
-    """One component that one plugin offers."""
-
-    kind: str
-    name: str
-    target: str  # "module:attribute"
-    summary: str
-    origin: str  # the plugin's entry point name and distribution, such as "gpt (musictk 0.1.0)"
-
-    def load(self) -> Any:
-        """Import the component; raises MusictkError naming the plugin where that fails."""
-        module, _, attribute = self.target.partition(":")
-        try:
-            component = getattr(importlib.import_module(module), attribute)
-        except Exception as error:
-            raise MusictkError(
-                f"{self.kind} {self.name!r} of plugin {self.origin} does not load: {error}",
-                "repair or uninstall that plugin",
-            ) from error
-        for old, new in RENAMED.get(self.kind, {}).items():
-            if hasattr(component, old):
-                raise MusictkError(
-                    f"{self.kind} {self.name!r} of plugin {self.origin} defines {old}, "
-                    f"which is now {new}",
-                    "update the plugin",
-                )
-        if fault := _fault(self.kind, self.name, component):
-            raise MusictkError(
-                f"{self.kind} {self.name!r} of plugin {self.origin} {fault}",
-                "docs/plugins.md shows a complete plugin",
-            )
-        return component
-
-
-@dataclass(frozen=True)
 class Failure:
     """A plugin that could not be loaded, and why. The others work without it."""
 
@@ -164,7 +116,7 @@ class Registry:
         self.commands: list[tuple[str, str]] = []  # (name, origin) of those of plugins
         self._offers: dict[tuple[str, str], Offer] = {}
         self._plugins: list[tuple[str, pluggy.PluginManager]] = []
-        for point in sorted(points, key=lambda point: point.name):
+        for point in sorted(points, key=_precedence):
             self._admit(point)
 
     def offers(self, kind: str | None = None) -> Iterator[Offer]:
@@ -179,7 +131,8 @@ class Registry:
         if offer is None:
             others = [other.kind for other in self.offers() if other.name == name]
             hint = f"{name!r} names another kind of component: {others[0]}" if others else ""
-            raise UnknownNameError(kind, name, (known.name for known in self.offers(kind)), hint)
+            known = [other.name for other in self.offers(kind)]
+            raise UnknownNameError(kind, name, known, hint, self._failed())
         return offer.load()
 
     def add_commands(self, app: typer.Typer) -> None:
@@ -193,6 +146,11 @@ class Registry:
                 known += added
             else:  # no command of a plugin that fails
                 app.registered_commands[:], app.registered_groups[:] = before
+
+    def _failed(self) -> str:
+        """The plugins that failed to load, which may offer what is unknown."""
+        origins = ", ".join(dict.fromkeys(failure.origin for failure in self.failures))
+        return f"plugins that failed to load: {origins}; run: musictk plugins" if origins else ""
 
     def _admit(self, point: EntryPoint) -> None:
         origin = _origin(point)
@@ -243,26 +201,6 @@ def registry() -> Registry:
     return Registry([CORE, *entry_points(group=GROUP)])
 
 
-def _fault(kind: str, name: str, component: Any) -> str:
-    """How a component breaks the contract of its kind, if it does."""
-    if not inspect.isclass(component):
-        return "is not a class"
-    if missing := sorted(getattr(component, "__abstractmethods__", ())):
-        return f"lacks {', '.join(missing)}"
-    if kind != "tracker" and getattr(component, "name", None) != name:  # a tracker has no name
-        found = repr(getattr(component, "name", None))
-        return f"has the name {found} in its class; both names must be equal"
-    if kind not in ARGUMENTS:
-        return ""
-    if not is_dataclass(getattr(component, "Config", None)):
-        return "has no Config that is a dataclass"
-    try:
-        inspect.signature(component).bind(*ARGUMENTS[kind])
-    except TypeError:
-        return f"must be created with ({', '.join(ARGUMENTS[kind])})"
-    return ""
-
-
 def _add_commands(
     app: typer.Typer, manager: pluggy.PluginManager, known: list[str], added: list[str]
 ) -> None:
@@ -283,9 +221,16 @@ def _names(commands: Iterable[Any], groups: Iterable[Any]) -> list[str]:
 
 def _collector(kind: str, origin: str, found: list[Offer]) -> Register:
     def register(name: str, target: str, summary: str) -> None:
+        check_offer(kind, name, target, summary)
         found.append(Offer(kind, name, target, summary, origin))
 
     return register
+
+
+def _precedence(point: EntryPoint) -> tuple[int, str]:
+    """The components of musictk come first, so that no plugin takes one of their names."""
+    own = point.dist is not None and point.dist.name == __package__
+    return 0 if point == CORE else 1 if own else 2, point.name
 
 
 def _origin(point: EntryPoint) -> str:

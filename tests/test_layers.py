@@ -40,7 +40,16 @@ IMPORTED_BY = {
     "safetensors": None,
 }
 TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sketches", "spelling"}
-TORCH_FREE |= {"threads", "garbage", "tokens", "keys", "controls", "instruments", "builtin"}
+TORCH_FREE |= {
+    "threads",
+    "garbage",
+    "offers",
+    "tokens",
+    "keys",
+    "controls",
+    "instruments",
+    "builtin",
+}
 TORCH_FREE |= {
     "catalog",
     "reading",

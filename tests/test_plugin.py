@@ -6,7 +6,7 @@ import inspect
 import re
 import sys
 from collections.abc import Iterator
-from importlib.metadata import EntryPoint
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ import typer
 from typer.testing import CliRunner
 
 from musictk.errors import MusictkError, UnknownNameError
-from musictk.plugin import GROUP, KINDS, Hooks, Registry, registry
+from musictk.plugin import CORE, GROUP, KINDS, Hooks, Registry, registry
 
 ROOT = Path(__file__).parents[1]
 
@@ -58,6 +58,48 @@ def test_a_name_offered_twice_names_both_plugins_and_the_first_stays(folder: Pat
     assert failure.origin == "beta"
     assert "'lstm' is offered twice, by alpha and by beta" in failure.reason
     assert [(offer.name, offer.origin) for offer in found.offers()] == [("lstm", "alpha")]
+
+
+@pytest.mark.parametrize(("kind", "name"), [("sampler", "top-k"), ("control", "role")])
+def test_a_built_in_component_cannot_be_displaced(folder: Path, kind: str, name: str) -> None:
+    """Whatever the name of the other entry point."""
+    source = GOOD.replace("architectures", f"{kind}s").format(name=name)
+    found = Registry([point(folder, "aaa", source), *entry_points(group=GROUP), CORE])
+    (offer,) = (each for each in found.offers(kind) if each.name == name)
+    assert "(musictk " in offer.origin
+    assert [failure.origin for failure in found.failures] == ["aaa"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ("3, 4, None", "architecture: the name 3 must be a string"),
+        ('"lstm", "json:JSONDecoder", None', "architecture: the summary None must be a string"),
+        ('"", "json:JSONDecoder", "x"', "architecture: the name '' must be a word without =:,|"),
+        ('"my lstm", "json:JSONDecoder", "x"', "the name 'my lstm' must be a word"),
+        ('"a=b", "json:JSONDecoder", "x"', "the name 'a=b' must be a word"),
+        ('"lstm", "json.JSONDecoder", "x"', "'json.JSONDecoder' must be 'module:attribute'"),
+        ('"lstm", ":JSONDecoder", "x"', "':JSONDecoder' must be 'module:attribute'"),
+    ],
+)
+def test_an_offer_that_cannot_be_used_is_a_failure(
+    folder: Path, arguments: str, reason: str
+) -> None:
+    source = GOOD.replace(
+        '"{name}", "json:JSONDecoder", "A stand-in that imports fast."', arguments
+    )
+    found = Registry([point(folder, "odd", source.format(name="odd"))])
+    (failure,) = found.failures
+    assert reason in failure.reason
+    assert not list(found.offers())
+
+
+def test_an_unknown_name_names_the_plugins_that_failed(folder: Path) -> None:
+    found = Registry([CORE, point(folder, "odd", "1 / 0")])
+    with pytest.raises(UnknownNameError) as caught:
+        found.load("runtime", "onxx")
+    hint = "did you mean 'onnx'?; plugins that failed to load: odd; run: musictk plugins"
+    assert caught.value.hint == hint
 
 
 @pytest.mark.parametrize(
