@@ -16,7 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import Bars
+from musictk.testing.comparing import assert_same as assert_same
+from musictk.testing.comparing import facts as facts
 from musictk.testing.crops import check_crops as check_crops
+from musictk.testing.velocity import check_velocity as check_velocity
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import transposed
 
@@ -33,6 +36,7 @@ def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> No
     check_bar_starts(tokenizer, pieces)
     check_total_decode(tokenizer)
     check_transposition(tokenizer, pieces)
+    check_velocity(tokenizer, pieces)
     check_grammar(tokenizer, pieces)
     check_texture(tokenizer, pieces)
     check_crops(tokenizer, pieces)
@@ -253,33 +257,3 @@ def check_fork(tokenizer: Tokenizer, seed: int = 1) -> None:
         assert np.array_equal(parser.allowed(), before), "a fork changed its origin"
         choices = np.flatnonzero(before)
         parser.advance(int(choices[int(rng.random() * len(choices))]))
-
-
-def facts(piece: Piece) -> tuple[list[tuple[Any, ...]] | str, ...]:
-    """The content of a piece in comparable form: notes, tempos, metres; or its text."""
-    if isinstance(piece, str):
-        return (piece,)
-    ticks = piece.ticks_per_quarter
-    notes = sorted(
-        (track.is_drum, track.program, note.time / ticks, note.pitch, note.duration / ticks,
-         note.velocity)
-        for track in piece.tracks
-        for note in track.notes
-    )  # fmt: skip
-    tempos = [(tempo.time / ticks, round(tempo.qpm, 2)) for tempo in piece.tempos]
-    metres = [(m.time / ticks, m.numerator, m.denominator) for m in piece.time_signatures]
-    return notes, tempos, metres
-
-
-def assert_same(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
-    """Raise an AssertionError with the first difference unless both sequences are equal."""
-    if np.array_equal(found, expected):
-        return
-    shared = min(len(found), len(expected))
-    unequal = found[:shared] != expected[:shared]
-    differing = np.flatnonzero(unequal.reshape(shared, -1).any(axis=1))
-    place = int(differing[0]) if len(differing) else shared
-    raise AssertionError(
-        f"{what} differs at {place} (lengths {len(found)} and {len(expected)}): "
-        f"{found[place : place + 5].tolist()} is not {expected[place : place + 5].tolist()}"
-    )

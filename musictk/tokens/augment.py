@@ -42,9 +42,15 @@ class Augment:
         self.tokenizer, self.settings = tokenizer, settings
 
     def __call__(self, crop: NDArray[Any], rng: np.random.Generator) -> tuple[NDArray[Any], int]:
-        """The crop, of the same length, and the semitones it was transposed by."""
+        """The crop, of the same length, and the semitones it was transposed by.
+
+        The tokenizer gets ids as int64, as it encodes them: in the narrower type of a shard,
+        ids + semitones may overflow. Frames stay uint8.
+        """
         semitones = int(rng.integers(-self.settings.transpose, self.settings.transpose + 1))
         steps = int(rng.integers(-self.settings.velocity, self.settings.velocity + 1))
+        if crop.ndim == 1:
+            crop = crop.astype(np.int64)
         if steps:
             crop = self.tokenizer.shift_velocity(crop, steps)
         moved = self.tokenizer.transpose(crop, semitones) if semitones else None

@@ -1,0 +1,40 @@
+"""Compare pieces and sequences: what the laws of tokenizers are checked with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from musictk.tokens import Piece
+
+
+def facts(piece: Piece) -> tuple[list[tuple[Any, ...]] | str, ...]:
+    """The content of a piece in comparable form: notes, tempos, metres; or its text."""
+    if isinstance(piece, str):
+        return (piece,)
+    ticks = piece.ticks_per_quarter
+    notes = sorted(
+        (track.is_drum, track.program, note.time / ticks, note.pitch, note.duration / ticks,
+         note.velocity)
+        for track in piece.tracks
+        for note in track.notes
+    )  # fmt: skip
+    tempos = [(tempo.time / ticks, round(tempo.qpm, 2)) for tempo in piece.tempos]
+    metres = [(m.time / ticks, m.numerator, m.denominator) for m in piece.time_signatures]
+    return notes, tempos, metres
+
+
+def assert_same(found: NDArray[Any], expected: NDArray[Any], what: str) -> None:
+    """Raise an AssertionError with the first difference unless both sequences are equal."""
+    if np.array_equal(found, expected):
+        return
+    shared = min(len(found), len(expected))
+    unequal = found[:shared] != expected[:shared]
+    differing = np.flatnonzero(unequal.reshape(shared, -1).any(axis=1))
+    place = int(differing[0]) if len(differing) else shared
+    raise AssertionError(
+        f"{what} differs at {place} (lengths {len(found)} and {len(expected)}): "
+        f"{found[place : place + 5].tolist()} is not {expected[place : place + 5].tolist()}"
+    )
