@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from pathlib import PurePath
 
 
 class MusictkError(Exception):
@@ -62,6 +63,16 @@ def install_command(extra: str) -> str:
     marker = re.compile(rf"""extra == ['"]{extra}['"]""")
     named = [each.partition(";")[0].strip() for each in wanted if marker.search(each)]
     return "pip install " + " ".join(f"'{each}'" for each in named or [f"musictk[{extra}]"])
+
+
+def located(error: BaseException) -> str:
+    """The error in one line, with the line of code that raised it: for faults of plugins."""
+    from traceback import extract_tb  # imported only when something fails
+
+    text = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    if not (frames := extract_tb(error.__traceback__)):
+        return text
+    return f"{text} ({PurePath(frames[-1].filename).name}, line {frames[-1].lineno})"
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.config import build
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, located
 from musictk.generation.sampler import Sampler
 from musictk.plugin import registry
-from musictk.tokens import Tokenizer
+from musictk.tokens import Frames, Space, Tokenizer
 
 Logits = NDArray[np.float32]
 _BLOCK = 1024
@@ -49,10 +49,57 @@ def make_chain(
 
 
 def apply(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> Logits:
-    """`logits` after every link."""
+    """`logits` after every link.
+
+    Raises MusictkError naming a sampler that fails, or whose logits cannot be sampled from.
+    """
+    steps = [logits]
     for sampler in chain:
-        logits = sampler(logits, history)
+        logits = _after(sampler, logits, history)
+        steps.append(logits)
+    # It runs for every token, so only the result is checked; the steps are where it is wrong.
+    if chain and not _valid(logits, chain[0].space).all():
+        _blame(chain, steps)
     return logits
+
+
+def _after(sampler: Sampler, logits: Logits, history: NDArray[Any]) -> Logits:
+    try:
+        after = sampler(logits, history)
+    except (MusictkError, MemoryError):
+        raise
+    except Exception as error:
+        raise MusictkError(f"sampler {sampler.name!r} failed: {located(error)}") from error
+    if isinstance(after, np.ndarray) and after.shape == logits.shape:
+        return after
+    shape = getattr(after, "shape", None)
+    found = type(after).__name__ if shape is None else f"shape {tuple(shape)}"
+    raise _wrong(sampler, f"returned {found} instead of an array of shape {logits.shape}")
+
+
+def _valid(logits: Logits, space: Space) -> NDArray[np.bool_]:
+    """(B,) True for rows that can be sampled from. A frame may be silent."""
+    top = logits.max(1)
+    return top < np.inf if isinstance(space, Frames) else np.isfinite(top)
+
+
+def _blame(chain: Sequence[Sampler], steps: Sequence[Logits]) -> None:
+    """Raise MusictkError for the first sampler that makes a valid row invalid.
+
+    There is none where the model's own logits are invalid.
+    """
+    for sampler, before, after in zip(chain, steps[:-1], steps[1:], strict=True):
+        rows = _valid(before, sampler.space) & ~_valid(after, sampler.space)
+        if rows.any():
+            found = after[rows]
+            nan, high = np.isnan(found).any(), (found == np.inf).any()
+            what = "returned NaN" if nan else "returned +inf" if high else "forbids every token"
+            raise _wrong(sampler, what)
+
+
+def _wrong(sampler: Sampler, what: str) -> MusictkError:
+    hint = "check its plugin with musictk.testing.samplers"
+    return MusictkError(f"sampler {sampler.name!r} {what}", hint)
 
 
 def sample_tokens(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -19,7 +19,9 @@ class Sampler(ABC):
 
     In a token space the V logits are of one softmax; in a frame space, of V independent Bernoullis,
     and history is (B, t, V): the last positions written, as many as the link of the chain that
-    needs most (`history`). A subclass sets `name` and `Config`, a frozen dataclass.
+    needs most (`history`). At the beginning of a piece there are fewer: t may be 0.
+
+    A subclass sets `name` and `Config`, a frozen dataclass.
     `self.tokenizer.attributes()` describes the tokens, such as their pitches.
     """
 
@@ -34,4 +36,7 @@ class Sampler(ABC):
 
     @abstractmethod
     def __call__(self, logits: NDArray[np.float32], history: NDArray[Any]) -> NDArray[np.float32]:
-        """New logits; never all -inf where some were finite. Must not write into `logits`."""
+        """New logits: no NaN, no +inf; of tokens, not all -inf where some were finite.
+
+        Must not write into `logits`.
+        """

@@ -12,8 +12,6 @@ import hashlib
 import os
 import signal
 import sys
-import traceback
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -21,6 +19,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.config import build
+from musictk.errors import located
 from musictk.files import open_regular
 from musictk.music import Clock, notes
 from musictk.plugin import registry
@@ -81,7 +80,7 @@ class Worker:
         except MemoryError:
             raise
         except Exception as error:  # a fault of the tokenizer, such as a plugin being written
-            return found | {"code": "failed", "detail": _place(error)[:200]}, b""
+            return found | {"code": "failed", "detail": located(error)[:200]}, b""
         if len(sequence) > self._limits.tokens and sequence.ndim == 1:
             return found | {"code": Reason.TOO_MANY_TOKENS, "detail": f"{len(sequence)}"}, b""
         form = {"dtype": sequence.dtype.str, "shape": sequence.shape}
@@ -114,12 +113,6 @@ def _check_ids(sequence: NDArray[Any], space: Space) -> None:
         for found in (int(sequence.min()), int(sequence.max())):
             if not 0 <= found < space.size:
                 raise ValueError(f"id {found} is outside a vocabulary of {space.size}")
-
-
-def _place(error: Exception) -> str:
-    """The error, and the line of code that raised it."""
-    *_, last = traceback.extract_tb(error.__traceback__)
-    return f"{type(error).__name__}: {error} ({Path(last.filename).name}, line {last.lineno})"
 
 
 def _read(path: str, limits: Limits) -> bytes:

@@ -10,7 +10,7 @@ A sampler that only masks or scales logits keeps `order_is_kept` too.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from typing import Any
 
@@ -24,6 +24,7 @@ from musictk.tokens import Frames, Space, Tokenizer
 Law = Callable[[Sampler], None]
 
 TOKENIZERS = ("remi", "events", "pianoroll")  # two token spaces and one of frames
+LENGTHS = (40, 0)  # of the history
 _BATCH = 5
 
 
@@ -37,11 +38,12 @@ def tokenizer(name: str) -> Tokenizer:
 
 def leaves_something(sampler: Sampler) -> None:
     """At least one finite logit of a row stays finite, no -inf becomes finite, nothing is NaN."""
-    for logits in _rows(sampler.space):
-        after = _apply(sampler, logits)
+    for logits, length in _cases(sampler.space):
+        after = _apply(sampler, logits, length)
         assert after.shape == logits.shape, "the shape changed"
         assert after.dtype == np.float32, f"logits became {after.dtype}"
         assert not np.isnan(after).any(), "NaN came out of finite logits"
+        assert (after < np.inf).all(), "+inf came out of finite logits"
         assert (after > -np.inf).any(1).all() or isinstance(sampler.space, Frames), (
             "nothing may follow"
         )
@@ -50,25 +52,25 @@ def leaves_something(sampler: Sampler) -> None:
 
 def writes_nothing(sampler: Sampler) -> None:
     """The input is not modified."""
-    for logits in _rows(sampler.space):
+    for logits, length in _cases(sampler.space):
         before = logits.copy()
-        _apply(sampler, logits)
+        _apply(sampler, logits, length)
         assert np.array_equal(logits, before), "the sampler wrote into its input"
 
 
 def rows_are_independent(sampler: Sampler) -> None:
     """A row gives the same result in a batch and alone, bit for bit."""
-    for logits in _rows(sampler.space):
-        together = _apply(sampler, logits)
+    for logits, length in _cases(sampler.space):
+        together = _apply(sampler, logits, length)
         for row in range(_BATCH):
-            alone = _apply(sampler, logits[row : row + 1], row)
+            alone = _apply(sampler, logits[row : row + 1], length, row)
             assert np.array_equal(alone[0], together[row]), "a row depends on its neighbours"
 
 
 def order_is_kept(sampler: Sampler) -> None:
     """The order of the logits that stay finite does not change."""
-    for logits in _rows(sampler.space):
-        after = _apply(sampler, logits)
+    for logits, length in _cases(sampler.space):
+        after = _apply(sampler, logits, length)
         for row, changed in zip(logits, after, strict=True):
             kept = np.flatnonzero(changed > -np.inf)
             ranked = kept[np.argsort(row[kept], kind="stable")]
@@ -77,11 +79,18 @@ def order_is_kept(sampler: Sampler) -> None:
 
 def changes_nothing(sampler: Sampler) -> None:
     """The sampler is the identity; for settings that disable it."""
-    for logits in _rows(sampler.space):
-        assert np.array_equal(_apply(sampler, logits), logits), "not the identity"
+    for logits, length in _cases(sampler.space):
+        assert np.array_equal(_apply(sampler, logits, length), logits), "not the identity"
 
 
 LAWS: tuple[Law, ...] = (leaves_something, writes_nothing, rows_are_independent)
+
+
+def _cases(space: Space) -> Iterator[tuple[NDArray[np.float32], int]]:
+    """(B, V) logits, and the length of the history: a piece may have none."""
+    for length in LENGTHS:
+        for logits in _rows(space):
+            yield logits, length
 
 
 def _rows(space: Space) -> list[NDArray[np.float32]]:
@@ -96,11 +105,13 @@ def _rows(space: Space) -> list[NDArray[np.float32]]:
     return [plain, plain * 40, np.zeros_like(plain), masked, single]
 
 
-def _apply(sampler: Sampler, logits: NDArray[np.float32], first: int = 0) -> NDArray[np.float32]:
+def _apply(
+    sampler: Sampler, logits: NDArray[np.float32], length: int, first: int = 0
+) -> NDArray[np.float32]:
     """Apply the sampler with a random history for each row; `first` is the index of row 0."""
     rng, space = np.random.default_rng(8), sampler.space
     size = space.width if isinstance(space, Frames) else space.size
-    history: NDArray[Any] = rng.integers(3, size, (_BATCH, 40))
+    history: NDArray[Any] = rng.integers(3, size, (_BATCH, length))
     if isinstance(space, Frames):
-        history = (rng.random((_BATCH, 40, size)) < 0.05).astype(np.uint8)
+        history = (rng.random((_BATCH, length, size)) < 0.05).astype(np.uint8)
     return sampler(logits, history[first : first + len(logits)])

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from musictk.errors import MusictkError, UnknownNameError
-from musictk.generation.draw import Noise, make_chain, sample_frames, sample_token, sample_tokens
-from musictk.testing.samplers import tokenizer
+from musictk.generation import Sampler
+from musictk.generation.draw import (
+    Noise,
+    apply,
+    make_chain,
+    sample_frames,
+    sample_token,
+    sample_tokens,
+)
+from musictk.testing.exports import Blank
+from musictk.testing.samplers import LAWS, Law, tokenizer
+from musictk.tokens import Frames, Space, Tokens
 
 
 def test_picks_as_often_as_is_likely() -> None:
@@ -57,6 +71,84 @@ def test_nan_predictions_are_an_error() -> None:
         sample_tokens(np.array([[0, np.nan]], np.float32), np.array([0.5]))
     with pytest.raises(MusictkError, match="NaN"):
         sample_frames(np.array([[0, np.nan]], np.float32), np.array([[0.5, 0.5]]))
+
+
+class Odd(Sampler):
+    """A sampler that gives the result that a test wants."""
+
+    Config = object
+    name = "odd"
+
+    def __init__(self, over: Space, result: Callable[[Any], Any]) -> None:
+        super().__init__(None, Blank(over))
+        self.result = result
+
+    def __call__(self, logits: NDArray[np.float32], history: NDArray[Any]) -> NDArray[np.float32]:
+        return self.result(logits)
+
+
+class WithHistory(Sampler):
+    """A sampler of remi tokens made of a function."""
+
+    Config = object
+    name = "with-history"
+
+    def __init__(self, change: Callable[[Any, Any], Any]) -> None:
+        super().__init__(None, tokenizer("remi"))
+        self.change = change
+
+    def __call__(self, logits: NDArray[np.float32], history: NDArray[Any]) -> NDArray[np.float32]:
+        return self.change(logits, history)
+
+
+def _filled(value: float) -> Callable[[Any], Any]:
+    return lambda logits: np.full_like(logits, value)
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (_filled(np.nan), "sampler 'odd' returned NaN"),
+        (_filled(np.inf), r"sampler 'odd' returned \+inf"),
+        (_filled(-np.inf), "sampler 'odd' forbids every token"),
+        (lambda logits: None, r"'odd' returned NoneType instead of an array of shape \(2, 9\)"),
+        (lambda logits: logits[:, 1:], r"returned shape \(2, 8\) instead of an array of shape"),
+        (lambda logits: 1 / 0, r"'odd' failed: ZeroDivisionError: .* \(test_draw\.py, line \d+\)"),
+    ],
+)
+def test_the_sampler_at_fault_is_named(result: Callable[[Any], Any], message: str) -> None:
+    """Also where the sampler after it changes nothing."""
+    logits, history = np.zeros((2, 9), np.float32), np.zeros((2, 0), np.int64)
+    same = Odd(Tokens(9), lambda logits: logits)
+    same.name = "same"  # type: ignore[misc]
+    assert apply([same, same], logits, history) is logits
+    with pytest.raises(MusictkError, match=message):
+        apply([same, Odd(Tokens(9), result), same], logits, history)
+
+
+def test_no_sampler_is_blamed_for_the_model() -> None:
+    same = Odd(Tokens(2), lambda logits: logits)
+    for value in (np.nan, np.inf, -np.inf):
+        logits = np.full((1, 2), value, np.float32)
+        assert apply([same], logits, np.zeros((1, 0), np.int64)) is logits
+
+
+def test_a_sampler_may_make_a_frame_silent() -> None:
+    logits, history = np.zeros((1, 4), np.float32), np.zeros((1, 0, 4), np.uint8)
+    silent = apply([Odd(Frames(4), _filled(-np.inf))], logits, history)
+    assert (silent == -np.inf).all()
+    with pytest.raises(MusictkError, match="sampler 'odd' returned NaN"):
+        apply([Odd(Frames(4), _filled(np.nan))], logits, history)
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_laws_of_samplers_include_an_empty_history(law: Law) -> None:
+    def last(logits: NDArray[np.float32], history: NDArray[Any]) -> NDArray[np.float32]:
+        return (logits - 0 * history[:, -1][:, None]).astype(np.float32)
+
+    law(WithHistory(lambda logits, history: logits))
+    with pytest.raises(IndexError):
+        law(WithHistory(last))
 
 
 def test_unknown_samplers_and_settings_list_the_known_ones() -> None:
