@@ -41,7 +41,10 @@ class Control(ABC):
 
     @abstractmethod
     def measure(self, bars: Bars) -> Ids:
-        """(N, parts) ids of each bar; 0 where the music does not say."""
+        """(N, parts) ids of each bar; 0 where the music does not say.
+
+        `bars` are the whole piece, so that an id may depend on bars around it or on their number.
+        """
 
     def applies(self, tokenizer: Tokenizer) -> bool:
         """Whether sequences of this tokenizer have this fact."""

@@ -65,7 +65,7 @@ def apply(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> Lo
 
 def _after(sampler: Sampler, logits: Logits, history: NDArray[Any]) -> Logits:
     try:
-        after = sampler(logits, history)
+        after: Any = sampler(logits, history)
     except (MusictkError, MemoryError):
         raise
     except Exception as error:

@@ -15,21 +15,39 @@ import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.controls import Bars, Control
-from musictk.controls.contract import Ids
+from musictk.controls.contract import Bounds, Ids
 from musictk.errors import MusictkError
+from musictk.offers import SEPARATORS
 from musictk.tokens import Frames, Tokenizer
 from musictk.tokens.augment import transposed
 
 _MOST = 255  # values: ids are bytes, and 0 is "not given"
+_SIZES = (1, 2, 7, 64)  # bars
 
 
 def check(control: Control, tokenizer: Tokenizer, scores: Iterable[ScoreTick]) -> None:
     """Check all laws."""
+    check_names(control)
     check_values(control)
+    check_plans(control)
     check_features(control)
     check_masks(control, tokenizer)
     for score in scores:
         check_measure(control, tokenizer, score)
+
+
+def check_names(control: Control) -> None:
+    """The name and the values can be written on the command line: `NAME=VALUE, NAME=VALUE`."""
+    name = control.name
+    assert name, "the control has no name"
+    assert not any(char in SEPARATORS or char.isspace() for char in name), (
+        f"the name {name!r} is not a word without {SEPARATORS}"
+    )
+    for value in control.values:
+        assert isinstance(value, str), f"the value {value!r} is not a string"
+        assert value, "a value is empty"
+        assert not set(value) & set(SEPARATORS), f"the value {value!r} has one of {SEPARATORS}"
+        assert value == value.strip(), f"the value {value!r} has blanks around it"
 
 
 def check_values(control: Control) -> None:
@@ -39,13 +57,37 @@ def check_values(control: Control) -> None:
     assert len(set(values)) == len(values), "two values have the same name"
     for index, value in enumerate(values, 1):
         ids = control.parse(value)
+        assert isinstance(ids, np.ndarray), "parse does not give an array"
+        assert ids.dtype == np.uint8, "parse does not give bytes"
         assert ids.shape == (control.parts,), "parse does not give an id for each part"
         assert (ids == index).all(), f"{value!r} is not parsed as the value of this name"
+        assert isinstance(control.bounds(ids), Bounds), f"the bounds of {value!r} are no Bounds"
     try:
         control.parse("no such value")
     except MusictkError:
         return
     raise AssertionError("a value that does not exist is no error")
+
+
+def check_plans(control: Control) -> None:
+    """`planned` gives ids of all bars or None, and `complete` ids of as many bars as it gets."""
+    for bars in _SIZES:
+        for known in (False, True):
+            ids = control.planned(bars, known)
+            if ids is not None:
+                _check_ids(control, ids, bars, f"planned({bars}, {known})")
+        for given in {0, bars // 2}:
+            chosen = np.zeros((bars, control.parts), np.uint8)
+            _check_ids(control, control.complete(chosen, given), bars, "complete")
+
+
+def _check_ids(control: Control, ids: Ids, bars: int, what: str) -> None:
+    assert isinstance(ids, np.ndarray), f"{what} does not give an array"
+    assert ids.dtype == np.uint8, f"{what}: ids are not bytes"
+    assert ids.ndim == 2, f"{what}: ids are not (bars, parts)"
+    assert len(ids) == bars, f"{what} gives ids of {len(ids)} bars instead of {bars}"
+    assert ids.shape[1] == control.parts, f"{what}: a bar does not have an id for each part"
+    assert ids.max(initial=0) <= len(control.values), f"{what}: an id without a value"
 
 
 def check_features(control: Control) -> None:
@@ -65,16 +107,15 @@ def check_masks(control: Control, tokenizer: Tokenizer) -> None:
             allowed = control.allowed(tokenizer, control.parse(value))
         except MusictkError:  # a value that this tokenizer cannot write
             continue
-        assert allowed is None or (allowed.shape == (size,) and allowed.dtype == bool)
+        if allowed is not None:
+            shape, kind = allowed.shape, allowed.dtype
+            assert shape == (size,), f"allowed of {value!r} has the shape {shape}, not {(size,)}"
+            assert kind == np.bool_, f"allowed of {value!r} is an array of {kind}, not of bool"
 
 
 def check_measure(control: Control, tokenizer: Tokenizer, score: ScoreTick) -> None:
     """Each bar has an id for each part; of transposed music they are the transposed ids."""
     ids = _measured(control, tokenizer, score)
-    assert ids.dtype == np.uint8, "ids are not bytes"
-    assert ids.ndim == 2, "ids are not (bars, parts)"
-    assert ids.shape[1] == control.parts, "a bar does not have an id for each part"
-    assert ids.max(initial=0) <= len(control.values), "an id without a value"
     for semitones in (-1, 2):
         moved = transposed(score, semitones)
         if moved is not None and _in_range(tokenizer, score, moved):
@@ -87,8 +128,11 @@ def check_measure(control: Control, tokenizer: Tokenizer, score: ScoreTick) -> N
 def _measured(control: Control, tokenizer: Tokenizer, score: ScoreTick) -> Ids:
     sequence = tokenizer.encode(score)
     music = tokenizer.decode(sequence)
-    assert isinstance(music, ScoreTick)
-    return control.measure(Bars.of(music, len(tokenizer.bar_starts(sequence))))
+    assert isinstance(music, ScoreTick), "the tokenizer reads text, which has no bars to measure"
+    bars = Bars.of(music, len(tokenizer.bar_starts(sequence)))
+    ids = control.measure(bars)
+    _check_ids(control, ids, len(bars), "measure")
+    return ids
 
 
 def _in_range(tokenizer: Tokenizer, score: ScoreTick, moved: ScoreTick) -> bool:

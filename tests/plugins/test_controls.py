@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 from symusic.core import ScoreTick
 
 from musictk.controls import Bars, Control, Controls, bar_table, measure
-from musictk.errors import UnknownNameError, UsageError
+from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.plugin import registry
 from musictk.testing import controls as laws
 from musictk.tokens import Tokenizer
@@ -41,6 +42,60 @@ def control(name: str) -> Control:
 def test_it_keeps_the_laws(name: str, tokenizer: str) -> None:
     if control(name).applies(TOKENIZERS[tokenizer]):
         laws.check(control(name), TOKENIZERS[tokenizer], pieces()[:4])
+
+
+class Plain(Control):
+    """A control whose methods a test replaces."""
+
+    name = "plain"
+    values = ("low", "high")
+
+    def measure(self, bars: Bars) -> Any:
+        return np.ones((len(bars), 1), np.uint8)
+
+
+BREACHES: list[tuple[dict[str, Any], str]] = [
+    ({"measure": lambda self, bars: np.ones((len(bars) - 1, 1), np.uint8)}, "gives ids of "),
+    ({"measure": lambda self, bars: np.ones(len(bars), np.uint8)}, "not (bars, parts)"),
+    ({"measure": lambda self, bars: np.full((len(bars), 1), 3, np.uint8)}, "an id without a value"),
+    ({"bounds": lambda self, ids: None}, "the bounds of 'low' are no Bounds"),
+    ({"parse": lambda self, text: Control.parse(self, text).astype(int)}, "does not give bytes"),
+    ({"planned": lambda self, bars, known: np.zeros((bars, 2), np.uint8)}, "planned(1, False): a"),
+    ({"planned": lambda self, bars, known: np.zeros((4, 1), np.uint8)}, "planned(1, False) gives"),
+    ({"complete": lambda self, ids, given: ids[given:]}, "complete gives ids of 1 bars"),
+    ({"name": "two words"}, "the name 'two words' is not a word"),
+    ({"values": ("low", "a=b")}, "the value 'a=b' has one of =:,|"),
+    ({"values": ("low", " high")}, "the value ' high' has blanks around it"),
+    ({"values": ("low", "")}, "a value is empty"),
+]
+
+
+@pytest.mark.parametrize(("changes", "message"), BREACHES)
+def test_the_laws_name_what_is_wrong(changes: dict[str, Any], message: str) -> None:
+    remi = TOKENIZERS["remi"]
+    laws.check(Plain(), remi, pieces()[:1])
+    with pytest.raises(AssertionError, match=re.escape(message)):
+        laws.check(type("Odd", (Plain,), changes)(), remi, pieces()[:1])
+
+
+@pytest.mark.parametrize(
+    ("measured", "message"),
+    [
+        (lambda bars: np.ones(len(bars), np.uint8), "measured shape (4,) where (4, 1) is needed"),
+        (lambda bars: np.ones((1, 1), np.uint8), "measured shape (1, 1) where (4, 1) is needed"),
+        (lambda bars: np.full((len(bars), 1), 259), "measured the id 259 where it has 2 values"),
+        (lambda bars: np.full((len(bars), 1), -1), "measured the id -1 where it has 2 values"),
+        (lambda bars: np.ones((len(bars), 1)), "measured float64 where uint8 is needed"),
+    ],
+)
+def test_what_a_control_measures_is_checked(measured: Any, message: str) -> None:
+    odd = type("Odd", (Plain,), {"measure": lambda self, bars: measured(bars)})()
+    layout = Controls.of([odd])
+    controls = type("Own", (Controls,), {"made": (odd,)})(layout.names, layout.sizes)
+    remi = TOKENIZERS["remi"]
+    sequence = remi.encode(score(*chord(0, 60), *chord(12, 60, length=4)))
+    with pytest.raises(MusictkError, match=re.escape(f"control 'plain' {message}")):
+        measure(remi, sequence, controls)
 
 
 def values(name: str, music: ScoreTick, bars: int) -> list[Any]:
