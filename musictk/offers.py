@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from dataclasses import dataclass, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from musictk.errors import MusictkError
@@ -19,6 +19,17 @@ ARGUMENTS = {
     "architecture": ("config",),
     "sampler": ("config", "tokenizer"),
 }
+
+# The class that a component is a subclass of. It is imported only when a component is loaded.
+BASES = {
+    "tokenizer": ("musictk.tokens", "Tokenizer"),
+    "architecture": ("musictk.model.contract", "Architecture"),
+    "control": ("musictk.controls", "Control"),
+    "sampler": ("musictk.generation", "Sampler"),
+    "runtime": ("musictk.runtime", "Loader"),
+    "tracker": ("musictk.training.tracking", "Tracker"),
+}
+SIZES = ("dim", "depth", "heads", "dropout", "max_length")  # required of an architecture's Config
 
 # Names of the plugin contract before 0.2.0: a component that defines one would lose its effect.
 RENAMED = {
@@ -77,17 +88,35 @@ def _fault(kind: str, name: str, component: Any) -> str:
     """How a component breaks the contract of its kind, if it does."""
     if not inspect.isclass(component):
         return "is not a class"
-    if missing := sorted(getattr(component, "__abstractmethods__", ())):
+    module, base_name = BASES[kind]
+    base = getattr(importlib.import_module(module), base_name)
+    if not issubclass(component, base):
+        return f"is not a subclass of {module}.{base_name}"
+    missing = sorted(getattr(component, "__abstractmethods__", ()))
+    if kind == "architecture":  # a module of torch has no abstract methods
+        required = ("begin", "forward")
+        missing = [each for each in required if getattr(component, each) is getattr(base, each)]
+    if missing:
         return f"lacks {', '.join(missing)}"
     if kind != "tracker" and getattr(component, "name", None) != name:  # a tracker has no name
         found = repr(getattr(component, "name", None))
         return f"has the name {found} in its class; both names must be equal"
     if kind not in ARGUMENTS:
         return ""
-    if not is_dataclass(getattr(component, "Config", None)):
-        return "has no Config that is a dataclass"
+    if fault := _config_fault(kind, getattr(component, "Config", None)):
+        return fault
     try:
         inspect.signature(component).bind(*ARGUMENTS[kind])
     except TypeError:
         return f"must be created with ({', '.join(ARGUMENTS[kind])})"
     return ""
+
+
+def _config_fault(kind: str, config: Any) -> str:
+    if not inspect.isclass(config) or not is_dataclass(config):
+        return "has no Config that is a dataclass"
+    if not config.__dataclass_params__.frozen:
+        return "has a Config that is not frozen; write @dataclass(frozen=True)"
+    names = {each.name for each in fields(config)}
+    missing = [size for size in SIZES if size not in names] if kind == "architecture" else []
+    return f"has a Config without {', '.join(missing)}" if missing else ""

@@ -274,6 +274,8 @@ class Mine(Tokenizer):
         ("def bar_starts", "def bars", "lacks bar_starts"),
         ("    Config = MyConfig\n", "", "has no Config that is a dataclass"),
         ("@dataclass(frozen=True)", "", "has no Config that is a dataclass"),
+        ("(frozen=True)", "", "has a Config that is not frozen; write @dataclass(frozen=True)"),
+        ("Mine(Tokenizer)", "Mine", "is not a subclass of musictk.tokens.Tokenizer"),
         ('name = "mine"', 'name = "yours"', "has the name 'yours' in its class"),
         (
             "    def encode(self, piece): ...",
@@ -289,6 +291,61 @@ def test_a_fault_in_a_component_is_named(folder: Path, old: str, new: str, fault
     found = Registry([point(folder, "faulty", KIND.replace(old, new))])
     with pytest.raises(MusictkError, match=re.escape(f"of plugin faulty {fault}")):
         found.load("tokenizer", "mine")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_component_is_a_subclass_of_its_kind(folder: Path, kind: str) -> None:
+    source = GOOD.replace("architectures", f"{kind}s").format(name="mine")
+    found = Registry([point(folder, "other", source)])
+    with pytest.raises(MusictkError, match=f"{kind} 'mine' of plugin other is not a subclass of"):
+        found.load(kind, "mine")
+
+
+ARCHITECTURE = """
+from dataclasses import dataclass
+from musictk.model.contract import Architecture
+from musictk.plugin import hookimpl
+
+@hookimpl
+def register_architectures(register):
+    register("mine", "plugin_faulty:Mine", "An architecture.")
+
+@dataclass(frozen=True)
+class MyConfig:
+    dim: int = 8
+    depth: int = 1
+    heads: int = 1
+    dropout: float = 0
+    max_length: int = 64
+
+class Mine(Architecture):
+    Config = MyConfig
+    name = "mine"
+    def begin(self, batch, capacity): ...
+    def forward(self, x, state): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("def begin", "def start", "lacks begin"),
+        ("def forward", "def call", "lacks forward"),
+        ("    heads: int = 1\n    dropout: float = 0\n", "", "has a Config without heads, dropout"),
+        ("max_length", "length", "has a Config without max_length"),
+        ("dim: int = 8", "dim = 8", "has a Config without dim"),
+    ],
+)
+def test_a_fault_in_an_architecture_is_named(folder: Path, old: str, new: str, fault: str) -> None:
+    assert old in ARCHITECTURE
+    found = Registry([point(folder, "faulty", ARCHITECTURE.replace(old, new))])
+    with pytest.raises(MusictkError, match=f"'mine' of plugin faulty {fault}"):
+        found.load("architecture", "mine")
+
+
+def test_an_architecture_without_a_fault_loads(folder: Path) -> None:
+    found = Registry([point(folder, "faulty", ARCHITECTURE)])
+    assert found.load("architecture", "mine").__name__ == "Mine"
 
 
 def test_a_plugin_without_hooks_is_a_failure(folder: Path) -> None:

@@ -13,8 +13,9 @@ class Architecture(nn.Module):
     It sees hidden vectors only, no vocabulary and no labels, and encodes positions itself. A
     network calls it `body`, and so do the names of stored weights.
 
-    A subclass sets `name` and `Config`, a frozen dataclass with at least `dim`, `depth`, `heads`
-    and `dropout`, and implements `begin` and `forward` so that `torch.jit.script` compiles them.
+    A subclass sets `name` and `Config`, a frozen dataclass with at least `dim`, `depth`, `heads`,
+    `dropout` and `max_length`. Its `__init__` sets `self.dim` and `self.max_length`. It implements
+    `begin` and `forward` so that `torch.jit.script` compiles them.
 
     The state is a list of tensors (B, …) of fixed shape. Rows can be stacked, selected and repeated
     along dimension 0, and may be at different positions. `forward` may write into the state it is

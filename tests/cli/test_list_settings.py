@@ -46,6 +46,10 @@ class Toy(Architecture):
     Config = ToyConfig
     name = "toy"
 
+    def begin(self, batch, capacity): ...
+
+    def forward(self, x, state): ...
+
 
 @hookimpl
 def register_architectures(register):
