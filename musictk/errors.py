@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from pathlib import PurePath
+from typing import NamedTuple
 
 
 class MusictkError(Exception):
@@ -65,14 +66,36 @@ def install_command(extra: str) -> str:
     return "pip install " + " ".join(f"'{each}'" for each in named or [f"musictk[{extra}]"])
 
 
-def located(error: BaseException) -> str:
-    """The error in one line, with the line of code that raised it: for faults of plugins."""
-    from traceback import extract_tb  # imported only when something fails
+def located(error: BaseException, package: str = "") -> str:
+    """The error in one line, with the line of code that raised it: for faults of plugins.
 
+    With `package`, the last line of that package that led to it.
+    """
+    places = [place for place in raised_in(error) if package in ("", place.package)]
     text = f"{type(error).__name__}: {' '.join(str(error).split())}"
-    if not (frames := extract_tb(error.__traceback__)):
-        return text
-    return f"{text} ({PurePath(frames[-1].filename).name}, line {frames[-1].lineno})"
+    return f"{text} ({places[-1].file}, line {places[-1].line})" if places else text
+
+
+class Place(NamedTuple):
+    """A line of code that an error passed through."""
+
+    package: str  # the top-level one
+    file: str
+    line: int
+
+
+def raised_in(error: BaseException) -> list[Place]:
+    """The lines of the traceback; the last one raised the error."""
+    from traceback import walk_tb  # imported only when something fails
+
+    return [
+        Place(
+            str(frame.f_globals.get("__name__", "")).partition(".")[0],
+            PurePath(frame.f_code.co_filename).name,
+            line,
+        )
+        for frame, line in walk_tb(error.__traceback__)
+    ]
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:

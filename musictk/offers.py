@@ -115,7 +115,7 @@ def _fault(kind: str, name: str, component: Any) -> str:
 def _config_fault(kind: str, config: Any) -> str:
     if not inspect.isclass(config) or not is_dataclass(config):
         return "has no Config that is a dataclass"
-    if not config.__dataclass_params__.frozen:
+    if not getattr(config, "__dataclass_params__").frozen:  # noqa: B009  # mypy knows no such name
         return "has a Config that is not frozen; write @dataclass(frozen=True)"
     names = {each.name for each in fields(config)}
     missing = [size for size in SIZES if size not in names] if kind == "architecture" else []

@@ -7,6 +7,8 @@ when it is used. The built-in components are offered through the same hooks.
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, partial
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pluggy
 
 from musictk import __version__
-from musictk.errors import MusictkError, UnknownNameError
+from musictk.errors import MusictkError, UnknownNameError, located, raised_in
 from musictk.offers import KINDS as KINDS
 from musictk.offers import Offer as Offer
 from musictk.offers import check_offer
@@ -116,6 +118,7 @@ class Registry:
         self.commands: list[tuple[str, str]] = []  # (name, origin) of those of plugins
         self._offers: dict[tuple[str, str], Offer] = {}
         self._plugins: list[tuple[str, pluggy.PluginManager]] = []
+        self._packages: dict[str, str] = {}  # origin by package; "" for those of musictk
         for point in sorted(points, key=_precedence):
             self._admit(point)
 
@@ -147,6 +150,13 @@ class Registry:
             else:  # no command of a plugin that fails
                 app.registered_commands[:], app.registered_groups[:] = before
 
+    def blame(self, error: BaseException) -> str:
+        """Which plugin failed, and where, if the error was raised in its code or below; else ""."""
+        for place in reversed(raised_in(error)):
+            if origin := self._packages.get(place.package):
+                return f"plugin {origin} failed: {located(error, place.package)}"
+        return ""
+
     def _failed(self) -> str:
         """The plugins that failed to load, which may offer what is unknown."""
         origins = ", ".join(dict.fromkeys(failure.origin for failure in self.failures))
@@ -168,6 +178,10 @@ class Registry:
                 hook = getattr(manager.hook, f"register_{kind}s")
                 hook(register=_collector(kind, origin, found))
             self._offer(found)
+            for module in (point.module, *(offer.target for offer in found)):
+                package = re.split(r"[.:]", module)[0]
+                if package not in sys.stdlib_module_names:
+                    self._packages.setdefault(package, "" if _is_own(point) else origin)
 
         if self._guarded(origin, collect):
             self._plugins.append((origin, manager))
@@ -229,8 +243,11 @@ def _collector(kind: str, origin: str, found: list[Offer]) -> Register:
 
 def _precedence(point: EntryPoint) -> tuple[int, str]:
     """The components of musictk come first, so that no plugin takes one of their names."""
-    own = point.dist is not None and point.dist.name == __package__
-    return 0 if point == CORE else 1 if own else 2, point.name
+    return 0 if point == CORE else 1 if _is_own(point) else 2, point.name
+
+
+def _is_own(point: EntryPoint) -> bool:
+    return point == CORE or (point.dist is not None and point.dist.name == __package__)
 
 
 def _origin(point: EntryPoint) -> str:

@@ -348,6 +348,19 @@ def test_an_architecture_without_a_fault_loads(folder: Path) -> None:
     assert found.load("architecture", "mine").__name__ == "Mine"
 
 
+def test_only_code_of_plugins_is_blamed(folder: Path) -> None:
+    source = GOOD.format(name="bad") + "\ndef boom():\n    return int('x')\n"
+    found = Registry([*entry_points(group=GROUP), CORE, point(folder, "bad", source)])
+    with pytest.raises(ValueError, match="invalid literal") as caught:
+        sys.modules["plugin_bad"].boom()
+    where = r"ValueError: invalid literal .* \(plugin_bad\.py, line 15\)"
+    assert re.fullmatch(f"plugin bad failed: {where}", found.blame(caught.value))
+    own = found.load("sampler", "temperature")
+    with pytest.raises(AttributeError) as ours:
+        own(None, None)
+    assert found.blame(ours.value) == ""
+
+
 def test_a_plugin_without_hooks_is_a_failure(folder: Path) -> None:
     found = Registry([point(folder, "faulty", KIND.replace("@hookimpl", ""))])
     (failure,) = found.failures

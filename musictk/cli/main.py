@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import sys
+import traceback
 from contextlib import suppress
 from dataclasses import replace
 from typing import Annotated, Any, NoReturn
@@ -21,6 +22,8 @@ from musictk.cli.settings import bind
 from musictk.errors import MusictkError
 from musictk.files import cause
 from musictk.threads import wait_passively
+
+TRACEBACK = "MUSICTK_TRACEBACK"  # the environment variable for those who write a plugin
 
 
 def build_command() -> Any:
@@ -83,16 +86,40 @@ def main(arguments: list[str] | None = None) -> Any:
     except KeyboardInterrupt:  # before the command began, or a second time
         _fail("interrupted", 130, label="")
     except MusictkError as error:
+        _print_traceback()
         _fail(str(error), error.exit_code)
     except BrokenPipeError:  # the reader of our output closed it
         sys.exit(1)
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         _fail(f"system error: {where}{cause(error)}")
-    except ImportError as error:  # with too many open files, imports fail like this
+    except ImportError as error:
+        _blame_plugin(error)
+        # With too many open files, imports fail like this.
         _fail(f"cannot import a part of musictk: {cause(error)}; run: musictk doctor")
     except MemoryError:
         _fail("not enough memory; use smaller inputs or settings, or close other programs")
+    except Exception as error:
+        _blame_plugin(error)
+        raise
+
+
+def _blame_plugin(error: Exception) -> None:
+    """End the program with one line if the code of a plugin is in the traceback."""
+    from musictk.plugin import registry
+
+    if fault := registry().blame(error):
+        hint = "" if _print_traceback() else f"; to print the traceback, set {TRACEBACK}=1"
+        _fail(f"{fault}{hint}")
+
+
+def _print_traceback() -> bool:
+    """Print the traceback of the error being handled, where the user wants it."""
+    wanted = os.environ.get(TRACEBACK, "") not in ("", "0")
+    if wanted:
+        with suppress(OSError):  # standard error may be closed
+            traceback.print_exc()
+    return wanted
 
 
 def _fail(message: str, code: int = 1, label: str = "error: ") -> NoReturn:
