@@ -1,4 +1,4 @@
-"""Check the laws of architectures: chunking, causality, independent rows and what these need.
+"""Check the laws of architectures: shapes, chunking, causality, rows and what these need.
 
     @pytest.mark.parametrize("space", SPACES)
     @pytest.mark.parametrize("law", LAWS)
@@ -39,12 +39,48 @@ def tiny(architecture: type[Architecture], space: Space, **options: Any) -> Netw
     """A small untrained network in evaluation mode; noise is added so that no weight is 0 or 1."""
     torch.manual_seed(0)
     config: Any = build(architecture.Config, SMALL | options, architecture.name)
-    network = Network(architecture(config), space, {"composer": 3}, NetworkConfig(), CONTROLS)
+    body = architecture(config)
+    for name in ("dim", "max_length"):
+        assert hasattr(body, name), f"__init__ does not set self.{name}"
+    network = Network(body, space, {"composer": 3}, NetworkConfig(), CONTROLS)
     network.eval()
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.05 * torch.randn_like(parameter))
     return network
+
+
+def shapes(network: Network, space: Space) -> None:
+    """(B, T, D) in gives (B, T, D) out and a list of tensors, and all logits are finite."""
+    body, batch, length = network.body, 2, 5
+    expected = (batch, length, body.dim)
+    for capacity in (0, LENGTH):
+        state = body.begin(batch, capacity)
+        _assert_state(state, "begin()")
+        with torch.no_grad():
+            found = body(torch.randn(expected), state)
+        assert isinstance(found, tuple), f"forward() returns {_kind(found)} and not a pair"
+        assert len(found) == 2, f"forward() returns {len(found)} values and not a pair"
+        output, after = found
+        assert isinstance(output, Tensor), f"the output is {_kind(output)} and not a tensor"
+        shape = tuple(output.shape)
+        assert shape == expected, f"the output is {shape} and not (B, T, D) = {expected}"
+        _assert_state(after, "forward()")
+        assert len(after) == len(state), (
+            f"begin() returns {len(state)} tensors of state, and forward() {len(after)}"
+        )
+    logits = _run(network, _noise(space, batch, LENGTH), _condition(network, batch))
+    assert logits.isfinite().all(), "logits are not finite"
+
+
+def _assert_state(state: Any, what: str) -> None:
+    assert isinstance(state, list), f"the state of {what} is {_kind(state)} and not a list"
+    for each in state:
+        assert isinstance(each, Tensor), f"the state of {what} has {_kind(each)}, not only tensors"
+
+
+def _kind(value: Any) -> str:
+    return f"a value of type {type(value).__name__}"
 
 
 def chunking(network: Network, space: Space) -> None:
@@ -53,11 +89,18 @@ def chunking(network: Network, space: Space) -> None:
     whole = _run(network, sequence, condition)
     for chunks in ([LENGTH], [1] * LENGTH, [7, 1, 1, 40, 2, 19], [33, 37]):
         logits = _run(network, sequence, condition, chunks, network.begin(2, LENGTH + 3))
-        _assert_close(logits, whole, f"chunks of {chunks}")
+        _assert_close(logits, whole, _named(chunks))
     staggered = _staggered(network, sequence, condition, (3, 50))
     expected = torch.stack([whole[0, 3:12], whole[1, 50:59]])
     assert not torch.allclose(whole, _run(network, sequence, condition[:, :1])), "no bar controls"
     _assert_close(staggered, expected, "rows at different positions")
+
+
+def _named(chunks: Sequence[int]) -> str:
+    """Such as "70 chunks of 1", or "chunks of 33, 37"."""
+    if len(set(chunks)) == 1:
+        return f"{len(chunks)} chunk{'s' if len(chunks) > 1 else ''} of {chunks[0]}"
+    return f"chunks of {', '.join(map(str, chunks))}"
 
 
 def fixed_state(network: Network, space: Space) -> None:
@@ -140,7 +183,7 @@ def scripted(network: Network, space: Space) -> None:
 
 
 LAWS: tuple[Law, ...] = (
-    chunking, fixed_state, causality, rows, gradients, half_precision, scripted,
+    shapes, chunking, fixed_state, causality, rows, gradients, half_precision, scripted,
 )  # fmt: skip
 
 

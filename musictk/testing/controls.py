@@ -140,6 +140,6 @@ def _in_range(tokenizer: Tokenizer, score: ScoreTick, moved: ScoreTick) -> bool:
     counts = []
     for music in (score, moved):
         decoded = tokenizer.decode(tokenizer.encode(music))
-        assert isinstance(decoded, ScoreTick)
+        assert isinstance(decoded, ScoreTick), "the tokenizer decodes to text"
         counts.append(decoded.note_num())
     return counts[0] == counts[1]

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import Bars
+from musictk.testing.attributes import check_attributes as check_attributes
 from musictk.testing.comparing import assert_same as assert_same
 from musictk.testing.comparing import facts as facts
 from musictk.testing.crops import check_crops as check_crops
@@ -37,6 +38,7 @@ def check(tokenizer: Tokenizer, pieces: Sequence[Piece], bars: int = 1000) -> No
     check_total_decode(tokenizer)
     check_transposition(tokenizer, pieces)
     check_velocity(tokenizer, pieces)
+    check_attributes(tokenizer, pieces)
     check_grammar(tokenizer, pieces)
     check_texture(tokenizer, pieces)
     check_crops(tokenizer, pieces)
@@ -54,12 +56,14 @@ def check_encoding(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
         assert len(sequence), "a piece with music in it encodes to nothing"
         assert np.array_equal(again.encode(piece), sequence), "encoding twice gives two results"
         if isinstance(space, Frames):
-            assert sequence.dtype == np.uint8
-            assert sequence.shape[1:] == (space.width,)
+            assert sequence.dtype == np.uint8, f"frames are {sequence.dtype} and not uint8"
+            assert sequence.shape[1:] == (space.width,), (
+                f"frames are {sequence.shape} and not (T, {space.width})"
+            )
             assert sequence.max() <= 1, "frames hold more than 0 and 1"
         else:
-            assert sequence.dtype == np.int64
-            assert sequence.ndim == 1
+            assert sequence.dtype == np.int64, f"ids are {sequence.dtype} and not int64"
+            assert sequence.ndim == 1, f"ids are {sequence.shape} and not (T,)"
             assert sequence.min() >= 0, "a negative id"
             assert sequence.max() < space.size, "an id outside the space"
             special = np.isin(sequence, [space.pad, space.bos, space.eos])
@@ -85,7 +89,8 @@ def check_round_trip(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
         sequence = tokenizer.encode(piece)
         decoded = tokenizer.decode(sequence)
         assert_same(tokenizer.encode(decoded), sequence, "encode(decode(encode(piece)))")
-        assert facts(tokenizer.decode(tokenizer.encode(decoded))) == facts(decoded)
+        again = tokenizer.decode(tokenizer.encode(decoded))
+        assert facts(again) == facts(decoded), "decoded music does not come back"
 
 
 def check_bar_starts(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
@@ -131,7 +136,7 @@ def check_transposition(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
             decoded = tokenizer.decode(sequence)
             assert not isinstance(decoded, str), "text cannot be transposed"
             expected = transposed(decoded, semitones)
-            assert expected is not None
+            assert expected is not None, "transposed a note out of the range of MIDI"
             assert_same(moved, tokenizer.encode(expected), "transpose(sequence)")
 
 
@@ -141,8 +146,8 @@ def check_grammar(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
     if grammar is None or isinstance(space, Frames):
         return
     start = grammar.parser().allowed()
-    assert start.shape == (space.size,)
-    assert start.dtype == np.bool_
+    assert start.shape == (space.size,), f"allowed() is {start.shape} and not ({space.size},)"
+    assert start.dtype == np.bool_, f"allowed() is {start.dtype} and not bool"
     assert not start[space.eos], "a piece may end before it begins"
     for piece in pieces:
         parser = grammar.parser()
@@ -163,17 +168,22 @@ def check_texture(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
         found = []
         for index, token in enumerate([*sequence.tolist(), None]):
             now = parser.texture()
-            assert now is not None
+            assert now is not None, f"texture() is None at {index}, but not at the beginning"
             if index and (token is None or index in starts):
                 found.append((now.length, now.begun, round(parser.voices(now.length), 3)))
             if token is not None:
                 parser.advance(token)
-        assert found == _textures(tokenizer.decode(sequence), len(starts))
+        expected = _textures(tokenizer.decode(sequence), len(starts))
+        assert len(found) == len(expected), f"{len(found)} bars parsed of {len(expected)}"
+        for bar, (parsed, decoded) in enumerate(zip(found, expected, strict=True)):
+            assert parsed == decoded, (
+                f"(length, notes, voices) of bar {bar} are {decoded}, but parsed as {parsed}"
+            )
 
 
 def _textures(score: Piece, count: int) -> list[tuple[float, int, float]]:
     """The length of each bar, the notes that begin in it, and how many sound at once."""
-    assert not isinstance(score, str)
+    assert not isinstance(score, str), "text has no texture"
     bars = Bars.of(score, count)
     begun = np.bincount(bars.bar_of(bars.notes.start), minlength=count)
     found = []
@@ -216,8 +226,8 @@ def sampled(
 ) -> Iterator[NDArray[np.int64]]:
     """An endless iterator of random grammatical pieces of about `length` tokens, without eos."""
     grammar, space = tokenizer.grammar(), tokenizer.space
-    assert grammar is not None
-    assert isinstance(space, Tokens)
+    assert grammar is not None, "the tokenizer has no grammar"
+    assert isinstance(space, Tokens), "frames have no grammar"
     rng = np.random.default_rng(seed)
     while True:
         parser, sequence = grammar.parser(), list[int]()
@@ -243,8 +253,8 @@ def sampled(
 def check_fork(tokenizer: Tokenizer, seed: int = 1) -> None:
     """A fork is independent of its origin, and a parser always allows some token."""
     grammar, space = tokenizer.grammar(), tokenizer.space
-    assert grammar is not None
-    assert isinstance(space, Tokens)
+    assert grammar is not None, "the tokenizer has no grammar"
+    assert isinstance(space, Tokens), "frames have no grammar"
     rng = np.random.default_rng(seed)
     parser = grammar.parser()
     for _ in range(200):

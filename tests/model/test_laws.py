@@ -1,0 +1,84 @@
+"""The first law of architectures names what is wrong with one that is being written."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from musictk.model.contract import Architecture
+from musictk.testing.architectures import SPACES, chunking, shapes, tiny
+
+
+@dataclass(frozen=True)
+class SumConfig:
+    """`fault` is what is wrong."""
+
+    dim: int = 8
+    depth: int = 1
+    heads: int = 1
+    dropout: float = 0.0
+    max_length: int = 100
+    fault: str = ""
+
+
+class Sum(Architecture):
+    """y_t = W (x_1 + … + x_t)."""
+
+    Config = SumConfig
+    name = "sum"
+
+    def __init__(self, config: SumConfig) -> None:
+        super().__init__(config)
+        self.dim = config.dim
+        if config.fault != "no length":
+            self.max_length = config.max_length
+        self.linear = nn.Linear(config.dim, config.dim, bias=False)
+
+    def begin(self, batch: int, capacity: int) -> Any:
+        state = self.linear.weight.new_zeros(batch, self.dim)
+        return {"tuple": (state,), "none": [None]}.get(self.config.fault, [state])
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> Any:
+        fault = self.config.fault
+        total = x.cumsum(1) + (0 if fault == "forgets" else state[0].unsqueeze(1))
+        output = self.linear(total)
+        if fault == "one":
+            return output
+        if fault == "last":
+            return output[:, -1], [total[:, -1]]
+        if fault == "nan":
+            output = output / torch.zeros(())
+        return output, [total[:, -1]] * (2 if fault == "more" else 1)
+
+
+@pytest.mark.parametrize("space", SPACES, ids=["tokens", "frames"])
+def test_an_architecture_without_a_fault_passes(space: Any) -> None:
+    network = tiny(Sum, space)
+    shapes(network, space)
+    chunking(network, space)
+
+
+@pytest.mark.parametrize(
+    ("fault", "message"),
+    [
+        ("no length", r"__init__ does not set self\.max_length"),
+        ("tuple", r"the state of begin\(\) is a value of type tuple and not a list"),
+        ("none", r"the state of begin\(\) has a value of type NoneType, not only tensors"),
+        ("one", r"forward\(\) returns a value of type Tensor and not a pair"),
+        ("last", r"the output is \(2, 32\) and not \(B, T, D\) = \(2, 5, 32\)"),
+        ("more", r"begin\(\) returns 1 tensors of state, and forward\(\) 2"),
+        ("nan", "logits are not finite"),
+    ],
+)
+def test_shapes_name_the_fault(fault: str, message: str) -> None:
+    with pytest.raises(AssertionError, match=message):
+        shapes(tiny(Sum, SPACES[0], fault=fault), SPACES[0])
+
+
+def test_chunks_are_named_in_few_words() -> None:
+    with pytest.raises(AssertionError, match=r"^70 chunks of 1: logits differ by"):
+        chunking(tiny(Sum, SPACES[0], fault="forgets"), SPACES[0])
