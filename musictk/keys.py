@@ -35,9 +35,24 @@ def nearest_keys(weights: NDArray[np.floating] | NDArray[np.integer]) -> NDArray
     The Krumhansl–Schmuckler algorithm (Krumhansl 1990): the key whose profile correlates best. -1
     where all pitch classes weigh the same.
     """
+    fits = key_fits(weights)
+    return np.where(fits.any(axis=1), fits.argmax(axis=1), -1)
+
+
+def key_fits(weights: NDArray[np.floating] | NDArray[np.integer]) -> NDArray[np.float64]:
+    """(N, 12) weights of pitch classes -> (N, 24) their correlation with each key's profile.
+
+    0 where all pitch classes weigh the same.
+    """
     centred = weights - weights.mean(axis=1, keepdims=True)
-    best = (centred @ _ROTATED.T).argmax(axis=1)
-    return np.where(np.abs(centred).max(axis=1, initial=0) > 0, best, -1)
+    lengths = np.linalg.norm(centred, axis=1, keepdims=True)
+    return np.asarray(centred @ _ROTATED.T / np.where(lengths > 0, lengths, 1), np.float64)
+
+
+def keys_of_signature(sharps: int) -> tuple[int, int]:
+    """The major and the minor key of a signature with so many sharps; flats are below 0."""
+    tonic = 7 * sharps % 12
+    return tonic, (tonic + 9) % 12 + 12
 
 
 def pitch_class(name: str) -> int | None:
@@ -54,6 +69,12 @@ def find_key(name: str) -> int | None:
     letter, accidentals, mode = found.groups()
     minor = mode == "m" or mode.lower().startswith("min")
     return _class(letter, accidentals) + 12 * minor
+
+
+def tonic_chord(key: int) -> tuple[int, int, int]:
+    """The pitch classes of a key's tonic chord."""
+    tonic = key % 12
+    return tonic, (tonic + (3 if key >= 12 else 4)) % 12, (tonic + 7) % 12
 
 
 def scale(key: int) -> tuple[int, ...]:

@@ -166,6 +166,32 @@ def last_tick(score: ScoreTick) -> int:
     return max(ends)
 
 
+def tempo_at(score: ScoreTick, tick: int) -> int:
+    """The tempo in effect at a tick, in microseconds per quarter note."""
+    before = [tempo for tempo in score.tempos if tempo.time <= tick]
+    last = max(before, key=lambda tempo: tempo.time, default=None)
+    return DEFAULT_TEMPO if last is None else int(last.mspq)
+
+
+def steady_tempo(score: ScoreTick, end: int, least: int) -> int:
+    """The tempo that music before the tick `end` goes on in, in microseconds per quarter note.
+
+    The last one if it was in effect for `least` ticks; else, as after a ritardando, the median over
+    the ticks.
+    """
+    table = score.tempos.numpy()
+    order = np.argsort(table["time"], kind="stable")
+    times = np.append(0, np.maximum(table["time"][order].astype(np.int64), 0))
+    tempos = np.append(DEFAULT_TEMPO, table["mspq"][order])
+    times, tempos = times[times < max(end, 1)], tempos[: int((times < max(end, 1)).sum())]
+    lengths = np.diff(np.append(times, end))
+    if lengths[-1] >= min(least, end):
+        return int(tempos[-1])
+    order = np.argsort(tempos, kind="stable")
+    half = lengths[order].cumsum() >= lengths.sum() / 2
+    return int(tempos[order][half.argmax()])
+
+
 class Clock:
     """Converts ticks to seconds by the tempos of a score: 120 bpm until the first.
 

@@ -18,6 +18,7 @@ from musictk.errors import UsageError
 from musictk.generation.chosen_controls import choose, choose_exactly, column_of, places_of
 from musictk.generation.constraints import PROGRAMS
 from musictk.generation.request import PieceRequest
+from musictk.keys import find_key
 from musictk.tokens import METRE, PITCH, Tokenizer
 
 Ids = NDArray[np.uint8]
@@ -36,6 +37,7 @@ class BarPlan:
     beside: Ids  # (G, S) of the bars of a given part, with the same first bar
     strict: bool = False  # whether what controls enforce only where asked is enforced too
     end: int | None = None  # the bar before which the piece ends; None where that is open
+    final_key: int | None = None  # in which it ends, an index in KEYS; None: that of its music
     # By name and bar, what is allowed by choices that ids do not tell apart: see `choose_exactly`.
     exact: Mapping[tuple[str, int], Mask] = field(default_factory=dict)
 
@@ -216,8 +218,8 @@ def plan_bars(
     names = frozenset((*kept, *(one.name for one in chosen)))
     ends = known and total == end and not request.following and bool(controls)
     part = ids[:0] if beside is None else _described(controls, beside)
-    strict, last = request.sampling.strict, end if ends else None
-    plan = BarPlan(controls, tokenizer, ids, limits, names, part, strict, last, exact)
+    strict, last, key = request.sampling.strict, end if ends else None, find_key(request.ends_in)
+    plan = BarPlan(controls, tokenizer, ids, limits, names, part, strict, last, key, exact)
     plan.check(len(prompt))
     return plan
 

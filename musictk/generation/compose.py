@@ -228,7 +228,7 @@ class _Batch:
                 row=row,
                 seconds=seconds,
                 positions=self._written,
-                notices=tuple(draft.notices),
+                notices=draft.notices,
                 nats=total / max(draft.length - len(self.prompt), 1) if self.scored else None,
             )
             for row, draft, total in zip(self.rows, self.drafts, self.nats, strict=True)

@@ -46,7 +46,7 @@ class Draft:
         prompt, grammar = opening.prompt, tokenizer.grammar()
         bars = tokenizer.bar_starts(prompt)
         self.tokenizer, self.noise = tokenizer, noise
-        self.notices: list[Notice] = []
+        self._notices: list[Notice] = []
         self.progress = FormProgress(plan, len(bars), len(prompt) > 0 and not opening.theme)
         self.memory = SectionMemory(tokenizer, sampling, grammar)
         self.silence = Silence(tokenizer)
@@ -93,6 +93,14 @@ class Draft:
     def done(self) -> bool:
         """Whether the piece is complete."""
         return self.progress.done
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """The deviations of a complete piece from its request."""
+        last, found = self.progress.plan.sections[-1], self._notices
+        if self.limits.ending.is_missed(self.sequence):
+            found = [*found, Notice("cadence-left-out", last.name, last.bars)]
+        return tuple(found)
 
     @property
     def must_begin_bar(self) -> bool:
@@ -153,14 +161,9 @@ class Draft:
             self._allows_ahead = parser.allowed()
         return self._allows_ahead
 
-    def leave_out_cadence(self) -> None:
-        """End on any note, since no tonic can be written here."""
-        self.limits.ending.bass = None
-        self.notices.append(Notice("cadence-left-out", self.progress.name, self.progress.bar + 1))
-
     def limit_ignored(self) -> None:
         """Note that a limit of this bar left no token to write."""
-        self.notices.append(Notice("limit-ignored", self.progress.name, self.progress.bar + 1))
+        self._notices.append(Notice("limit-ignored", self.progress.name, self.progress.bar + 1))
 
     @property
     def overdue(self) -> bool:
@@ -197,6 +200,12 @@ class Draft:
             and not self.sequence[self.length - passed :].any()
         )
 
+    def allowed_pitches(self) -> NDArray[np.bool_] | None:
+        """(W,) of frames: the pitches that the limits of this bar allow; None if all."""
+        if self.bar == self.limits.ending.bar and self.limits.ending.key is None:
+            self.limits.ending.begin_bar(self.bar, self.sequence)  # before its first frame
+        return self.limits.of_pitches(self.bar)
+
     def fit_frame(self, frame: NDArray[Any], logits: NDArray[np.float32]) -> NDArray[Any]:
         """The frame (W,), changed where the bounds on the notes of its bar need it."""
         assert self._frame_texture is not None
@@ -224,7 +233,7 @@ class Draft:
         """Begin the bar that `position` begins; True where a section ends before it."""
         if not self._is_bar_line(position):
             self.progress.cuts += 1
-            self.notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
+            self._notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
         if not self._frame_silence:
             self.silence.record_bar(self.bar_is_silent())
         self._bars.append(self.length)

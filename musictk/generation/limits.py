@@ -19,6 +19,8 @@ from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
 Mask = NDArray[np.bool_]
 
+# Notes that sound together: 90 % of human pieces have at most ten anywhere; and where many begin.
+_HANDS, _HANDS_OF_MANY = 10, 6
 _LONGEST = 5  # bars into which a note may last
 _NO_METRE = Attribute((), np.zeros((0, 0), bool))
 
@@ -55,8 +57,11 @@ class Limits:
         self._chosen_quarters: dict[int, float | None] = {}
 
     def of_pitches(self, bar: int) -> Mask | None:
-        """(W,) of frames: the pitches that the controls of a bar allow; None if all."""
-        return self.plan.allowed(bar)
+        """(W,) of frames: the pitches that the controls of a bar allow; None if all.
+
+        In the last bar only those of its chord and basses.
+        """
+        return self.ending.within(bar, self.plan.allowed(bar))
 
     def chosen(self, bar: int, following: int, begins: Mask) -> Mask | None:
         """(V,) what the controls allow in a bar; None if everything.
@@ -134,6 +139,14 @@ class Limits:
         fewest, most = found.voices
         most = max(min(most, self.ending.voices), fewest)
         return found._replace(bass=self.ending.bass, voices=(fewest, most))
+
+    def most_at_once(self, bar: int) -> int:
+        """The most notes that may sound together in a keyboard piece, whatever is chosen.
+
+        Without it a chosen density is reached with clusters instead of faster notes.
+        """
+        dense = self.plan.sets("density", bar) and not self.plan.sets("polyphony", bar)
+        return _HANDS_OF_MANY if dense else _HANDS
 
     def bounds_of(self, bar: int) -> BoundsOfBar:
         """What is enforced of the notes of a bar and of those after it; computed once."""

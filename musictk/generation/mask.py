@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.draft import Draft
 from musictk.generation.keep import KeptTokens
-from musictk.generation.texture import breaks
-from musictk.tokens import Frames, Tokenizer, Tokens
+from musictk.generation.texture import breaks, thinned
+from musictk.tokens import PROGRAM, Frames, Tokenizer, Tokens
 
 _PROBE = 8  # repetitions of a token; the more bars begin in them, the sooner a bar line comes
 
@@ -35,7 +36,7 @@ class Mask:
         Never all False: a limit that would leave no token is ignored.
         """
         if self.frames:
-            return draft.limits.of_pitches(draft.bar)
+            return draft.allowed_pitches()
         allowed: NDArray[np.bool_] = self._ordinary
         grammar = draft.grammar_allows()
         if grammar is not None:
@@ -104,12 +105,38 @@ class Mask:
             parts = before.parts(token) or [after]
             if breaks(bounds.here, bounds.later, bounds.most, before, parts, begins):
                 return True
+        now = limits.above_bass(bar, before)
+        if now is not None and not begins and not now[token]:
+            return True
         above = limits.above_bass(bar, after)
         if limit is None or above is None:
             limit = above if limit is None else limit
         else:
             limit = limit & above
         return limit is not None and not _overlap(limit, draft.allowed_after(token))
+
+    def too_full(self, draft: Draft, token: int) -> bool:
+        """Whether more notes would sound with this token than a pianist plays at once."""
+        if draft.kept is not None or self._ensemble or draft.parser is None:
+            return False
+        after, was = draft.parser_after(token), draft.parser.texture()
+        now = None if after is None or was is None else after.texture()
+        if was is None or now is None or now.begun <= was.begun:
+            return False
+        return now.sounding > draft.limits.most_at_once(draft.bar)
+
+    def within_hands(
+        self, draft: Draft, frame: NDArray[Any], logits: NDArray[np.float32]
+    ) -> NDArray[Any]:
+        """The frame (W,) with no more notes than that; the least likely are left out."""
+        if self._ensemble:
+            return frame
+        return thinned(frame, logits, draft.limits.most_at_once(draft.bar))
+
+    @cached_property
+    def _ensemble(self) -> bool:
+        """Whether music is written for several instruments."""
+        return PROGRAM in self._tokenizer.attributes()
 
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The allowed tokens after which a bar line comes soonest; all if none leads to one."""

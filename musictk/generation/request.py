@@ -16,6 +16,7 @@ from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.form import BARS, MOST_BARS, Form, Section, parse
 from musictk.generation.keep import KEEPS
 from musictk.generation.sampling import Links, Sampling
+from musictk.keys import KEYS, find_key
 from musictk.tokens import Frames, Space
 
 Weighted = tuple[tuple[str, float], ...]  # labels of one category, mixed
@@ -43,6 +44,7 @@ class PieceRequest:
     beside: tuple[Any, ...] = ()
     following: int = 0  # bars that follow those of `after`, which the model is not given
     positions: int = 0  # of the new music, where it ends within its last bar; else 0
+    ends_in: str = ""  # the key of its end where no control gives it; "": that of its music
     original: tuple[Any, ...] = ()  # the bars that are rewritten, as `prompt`
     keep: str = ""  # what is kept of `original`: one of KEEPS
     prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
@@ -65,6 +67,8 @@ class PieceRequest:
             )
         if self.beside and self.prompt and not self.whole:
             raise UsageError("a prompt beside a given part has whole bars", "set whole=True")
+        if self.ends_in and find_key(self.ends_in) is None:
+            raise UnknownNameError("key", self.ends_in, KEYS)
         if self.keep not in KEEPS:
             raise UnknownNameError("part of music to keep", self.keep, filter(None, KEEPS))
         if self.keep and not self.original:

@@ -17,13 +17,14 @@ Mask = NDArray[np.bool_]
 class BarTempo:
     """Forces a token of tempo at the bar line where the tempo in force is not the chosen one.
 
-    Masking other tempos is not enough: a bar that states none keeps that of the bar before.
+    Masking other tempos is not enough: a bar that states none keeps that of the bar before. After
+    the last bar with a chosen tempo, that from before the first one returns.
     """
 
     def __init__(self, tokenizer: Tokenizer, plan: BarPlan, prompt: NDArray[np.int64]) -> None:
         self._tokenizer, self._plan = tokenizer, plan
         attribute = tokenizer.attributes()[TEMPO]
-        self._stated = attribute.stated
+        self._stated, self._states = attribute.stated, attribute.states
         self._base = np.ones(len(self._stated), bool)  # tokens that are not merged ones
         self._merged = list(tokenizer.parts())
         self._base[self._merged] = False
@@ -32,10 +33,13 @@ class BarTempo:
         self._base[space.special] = False
         stating = prompt[self._stated[prompt]] if len(prompt) else prompt
         self._last = int(stating[-1]) if len(stating) else -1  # the last token with a tempo
+        self._usual = -1  # the last such token before bars with a chosen tempo
         self.is_open = False  # whether this bar's tempo has still to be written
 
     def begin_bar(self, bar: int) -> None:
         """A bar begins; the token that begins it is not written yet."""
+        if self._plan.sets(TEMPO, bar) and not (bar and self._plan.sets(TEMPO, bar - 1)):
+            self._usual = self._last
         self.is_open = self._wanted(bar) is not None
 
     def advance(self, token: int) -> None:
@@ -74,8 +78,10 @@ class BarTempo:
         return isinstance(music, ScoreTick) and bool(music.tempos) and music.tempos[-1].time == 0
 
     def _wanted(self, bar: int) -> Mask | None:
-        """(V,) the tokens that state the tempo of a bar; None if it is in force or not chosen."""
+        """(V,) the tokens that state the tempo of a bar; None if it is in force or free."""
         allowed = self._plan.allowed_by(TEMPO, bar)
+        if allowed is None and self._usual >= 0 and bar and self._plan.sets(TEMPO, bar - 1):
+            allowed = (self._states & self._states[self._usual]).any(axis=1)
         if allowed is None or (self._last >= 0 and allowed[self._last]):
             return None
         return allowed & self._stated

@@ -164,6 +164,15 @@ class FrameTexture:
         return frame
 
 
+def thinned(frame: NDArray[Any], logits: NDArray[np.float32], most: float) -> NDArray[Any]:
+    """The frame (W,) without its least likely notes, so that there are at most so many."""
+    if np.count_nonzero(frame) <= most:
+        return frame
+    frame = frame.copy()
+    _leave(frame, logits, frame > 0, most)
+    return frame
+
+
 def _hold(frame: NDArray[Any], before: NDArray[Any], bass: Collection[int]) -> None:
     """Let the lowest note of the frame `before` sound on if it is one of `bass`, in place."""
     sounding = np.flatnonzero(before)

@@ -93,7 +93,8 @@ class Writer:
             frame = follower.back(None, None)
             return drawn._replace(position=frame if allowed is None else frame & allowed)
         after = draft.parser_after(drawn.position)
-        if not ends and not follower.thins(drawn.position, allowed, after):
+        full = self._mask.too_full(draft, drawn.position)
+        if not ends and not full and not follower.thins(drawn.position, allowed, after):
             return drawn
         theme = follower.back(allowed, draft.parser)
         if theme is not None and not self._rejects(draft, theme):
@@ -164,6 +165,7 @@ class Writer:
                 position = position.copy()
                 position[drawn.logits.argmax()] = 1
             position = draft.fit_frame(position, drawn.logits)
+            position = self._mask.within_hands(draft, position, drawn.logits)
         else:
             position = self._redraw(draft, drawn)
         return ChosenPosition(position, draft.begins_bar(position))
@@ -177,13 +179,18 @@ class Writer:
     def _redraw(self, draft: Draft, drawn: Drawn) -> int:
         """A token after which the limits leave others, and no bar line before a bar's note.
 
-        If there is none, rather a silent bar; and the token drawn if every one is a dead end.
+        If there is none, rather more notes than hands can play, or a silent bar; and the token
+        drawn if every one is a dead end.
         """
         token, logits, weighed = drawn
-        silent = -1
+        silent = full = -1
         while True:
             dead = self._mask.dead_end(draft, token)
-            if not dead:
+            if not dead and self._mask.too_full(draft, token):
+                full, dead = int(token) if full < 0 else full, True
+            elif not dead:
+                if full >= 0 and draft.lacks_notes and draft.begins_bar(token):
+                    return full
                 if not (draft.begins_bar(token) and draft.bar_is_silent() and draft.must_sound):
                     return int(token)
                 silent = int(token)
@@ -191,8 +198,10 @@ class Writer:
                 logits, weighed = logits.copy(), weighed.copy()
             logits[token] = weighed[token] = -np.inf
             if not np.isfinite(logits).any():
+                if full >= 0:
+                    return full
                 if draft.limits.ending.bass is not None:
-                    draft.leave_out_cadence()
+                    draft.limits.ending.leave_out()
                     return self._redraw(draft, drawn)
                 if silent >= 0:
                     return silent

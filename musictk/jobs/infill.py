@@ -17,6 +17,7 @@ from musictk.files import write_bytes
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
+from musictk.generation.ending import key_of_given
 from musictk.generation.gaps import Gap, encode_gap, encode_range
 from musictk.generation.metres import STEADY, known_metres
 from musictk.generation.new_bars import new_bars
@@ -160,6 +161,7 @@ class Infill:
             keep=self._keep,
             original=self._original(number, gap),
             positions=gap.positions,
+            ends_in=key_of_given(self.given.score, whole=True),
             **around,
         )
 

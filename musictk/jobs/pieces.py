@@ -13,6 +13,9 @@ from musictk.generation.markers import section_ticks
 from musictk.generation.new_bars import cut_short, new_bars
 from musictk.generation.request import PieceRequest
 from musictk.jobs.prompt import PromptMusic
+from musictk.music import tempo_at
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi
 from musictk.rendering import midi
 from musictk.rendering.abc import abc_to_score
 from musictk.rendering.continuation import append
@@ -108,10 +111,14 @@ def _write_continuation(
             new, ticks, prompt.limit * new.ticks_per_quarter // prompt.place.quarter
         )
     sections = [midi.SectionSpan(*each) for each in ticks]
+    chosen = any(tempo.time == 0 for tempo in new.tempos)
     if not new_only:
+        given = read_midi(prompt.data, Limits()).score
+        if not chosen and tempo_at(given, prompt.place.tick) != prompt.tempo:  # as before a rit.
+            new.tempos.append(TempoTick(0, mspq=prompt.tempo))
         write_bytes(path, append(prompt.data, prompt.place, new, sections, prompt.instruments))
         return []
-    if not any(tempo.time == 0 for tempo in new.tempos):
+    if not chosen:
         new.tempos.append(TempoTick(0, mspq=prompt.tempo))
     over, under = prompt.place.metre
     first = next((sign for sign in new.time_signatures if sign.time == 0), None)

@@ -14,11 +14,12 @@ from symusic.core import ScoreTick
 from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
 from musictk.generation.dropped_prompt import dropped_prompt
+from musictk.generation.ending import key_of_given
 from musictk.generation.prompts import EncodedPrompt, encode_prompt, last_positions
 from musictk.generation.request import PieceRequest
 from musictk.jobs.named_music import NamedMusic
 from musictk.jobs.samples import SampleListener
-from musictk.music import bars
+from musictk.music import bars, steady_tempo
 from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.continuation import JoinPoint
 from musictk.tokens import METRE, Tokenizer
@@ -31,7 +32,7 @@ class PromptMusic:
 
     data: bytes
     place: JoinPoint
-    tempo: int  # microseconds per quarter note, at `place`
+    tempo: int  # microseconds per quarter note, of the new bars
     key: tuple[int, int] | None  # sharps and mode, at `place`
     instruments: bool  # whether the model distinguishes the file's instruments
     limit: int = 0  # duration of the new bars in ticks of the file; 0: as the model wrote them
@@ -99,6 +100,7 @@ class Prompt:
     ratio: Fraction = Fraction(1)  # bars of the model that last as long as one of the music
     dropped: tuple[str, ...] = ()  # what the model cannot represent of the music
     bars: int = 0  # of the music
+    ends_in: str = ""  # the key in which new bars should end; "": that of all the music
 
     def for_bars(self, bars: int) -> PromptMusic | None:
         """The music, with `bars` new bars (0: any number) limited to the length of its bars."""
@@ -136,6 +138,7 @@ def read_prompt(tokenizer: Tokenizer, given: NamedMusic, most: int = 0) -> Promp
         ratio=_ratio(tokenizer, music.place.metre, encoded),
         dropped=tuple(dropped_prompt(piece, encoded.music)),
         bars=len(bars(piece, least=encoded.start)) - 1,
+        ends_in=key_of_given(piece, whole=False),
     )
 
 
@@ -153,12 +156,13 @@ def _text(tokenizer: Tokenizer, text: str, most: int) -> Prompt:
 def _music(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> PromptMusic:
     start = encoded.start
     sign = _at(score.time_signatures, start)
-    tempo, key = _at(score.tempos, start), _at(score.key_signatures, start)
+    key = _at(score.key_signatures, start)
     metre = (4, 4) if sign is None else (int(sign.numerator), int(sign.denominator))
+    two_bars = 8 * score.ticks_per_quarter * metre[0] // metre[1]
     return PromptMusic(
         data,
         JoinPoint(start, score.ticks_per_quarter, metre),
-        500_000 if tempo is None else int(tempo.mspq),
+        steady_tempo(score, start, two_bars),
         None if key is None else (int(key.key), int(key.tonality)),
         same_instruments(score, encoded.music),
     )

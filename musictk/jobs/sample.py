@@ -248,6 +248,7 @@ def _request(
         samplers=asked.samplers,
         prompt=() if prompt is None else to_prompt(prompt.sequence),
         whole=prompt is not None and prompt.whole,
+        ends_in="" if prompt is None else prompt.ends_in,
         theme=theme,
     )
     if not theme or prompt is None:

@@ -57,7 +57,7 @@ def test_a_sampler_sees_as_far_back_as_it_asks_for() -> None:
     made = []
     for window in (256, 400):
         chain = [["repetition", {"penalty": 100, "window": window}]]
-        made.append(write("events", bars=24, samplers=chain)[0].sequence)
+        made.append(write("events", bars=60, samplers=chain)[0].sequence)
     assert len(made[0]) > 400
     assert np.array_equal(made[0][:256], made[1][:256])
     assert not np.array_equal(made[0][256:400], made[1][256:400])
@@ -133,7 +133,7 @@ def test_pieces_outlast_the_memory(name: str) -> None:
 def test_a_context_is_no_longer_than_it_was_in_training() -> None:
     """Positions past those are noise to learned and sinusoidal encodings."""
     runtime = load_untrained(tokenizer("remi"), {"settings": {"length": 48}})
-    asked = {"form": "A", "bars": 6, "seed": 4}
+    asked = {"form": "A", "bars": 16, "seed": 4}
     short = compose(runtime, tokenizer("remi"), PieceRequest.read(asked))[0]
     given = compose(
         untrained("remi"),

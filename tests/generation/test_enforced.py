@@ -12,14 +12,15 @@ from hypothesis import strategies as st
 from symusic.core import ScoreTick
 
 from musictk.controls import Bars, Controls
-from musictk.errors import UsageError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.chosen_controls import ChosenControl, approximations
 from musictk.generation.compose import Composition, compose
 from musictk.generation.control_text import parse_controls
-from musictk.generation.ending import Ending
+from musictk.generation.ending import Ending, final_key, key_of_given
 from musictk.generation.request import PieceRequest, to_prompt
-from musictk.keys import KEYS, nearest_keys, pitch_class, scale
+from musictk.keys import KEYS, find_key, pitch_class, scale, tonic_chord
+from musictk.music import tempo_at
 
 from .pieces import MIDIS, controlled, tokenizer
 
@@ -159,8 +160,8 @@ def test_pieces_end_on_the_tonic(name: str, asked: dict[str, Any], key: str, pro
     if piece.notices:  # untrained networks write bars in which no tonic can follow
         return
     bars = bars_of(name, piece)
-    before = Bars(bars.score, bars.lines[:-1]).classes().sum(0, keepdims=True)
-    found = KEYS.index(key) if key else int(nearest_keys(before)[0])
+    found = KEYS.index(key) if key else final_key(Bars(bars.score, bars.lines[:-1]))
+    assert found is not None
     notes = bars.pitched.where(bars.pitched.start >= bars.lines[-2])
     last = bass_at(bars, int(notes.start.max()))
     assert last % 12 == found % 12
@@ -345,3 +346,66 @@ def test_endings(name: str, asked: dict[str, Any], metre: str, prompt: int) -> N
 def test_a_first_bar_shorter_than_the_second_is_an_error() -> None:
     with pytest.raises(UsageError, match="cannot be shorter than the second"):
         write("remi", [["1", "metre", "2/4"], ["2", "metre", "3/4"]])
+
+
+@pytest.mark.parametrize(
+    ("path", "key"),
+    [
+        ("Bach/french_suite_5_gavotte.mid", "G"),
+        ("Bach/invention_02_c_minor.mid", "Cm"),
+        ("Bach/invention_04_d_minor.mid", "Dm"),
+        ("Bach/chorale_bwv347.mid", "A"),
+        ("Bach/petzold_menuet_anh114.mid", "G"),
+    ],
+)
+def test_music_that_modulates_ends_in_its_own_key(path: str, key: str) -> None:
+    """The key that fits the whole best is another for four of these."""
+    score = ScoreTick.from_file(MIDIS / path)
+    assert key_of_given(score, whole=True) == KEYS[find_key(key) or 0]
+    signs = score.key_signatures
+    assert key_of_given(score, whole=False) == KEYS[find_key(key) or 0], list(signs)
+
+
+@pytest.mark.parametrize("name", ["pianoroll", "remi", "events"])
+def test_a_key_that_is_given_for_the_end_decides_it(name: str) -> None:
+    for key in ("F# major", "B minor"):
+        piece = write(name, [], cadence=True, bars=4, seed=3, ends_in=key)
+        bars, found = bars_of(name, piece), find_key(key)
+        assert found is not None
+        if not piece.notices:
+            notes = bars.pitched.where(bars.pitched.start >= bars.lines[-2])
+            assert bass_at(bars, int(notes.start.max())) % 12 == found % 12
+    with pytest.raises(UnknownNameError, match="no key 'H'"):
+        write(name, [], bars=4, ends_in="H")
+
+
+@pytest.mark.parametrize("name", ["pianoroll", "remi", "events"])
+def test_no_more_notes_sound_than_hands_play(name: str) -> None:
+    """Networks with random weights strike everything at once."""
+    bars = bars_of(name, write(name, [], bars=6, seed=1))
+    start, end = np.sort(bars.pitched.start), np.sort(bars.pitched.end)
+    together = np.searchsorted(start, start, "right") - np.searchsorted(end, start, "right")
+    assert together.max() <= 10
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_last_bar_is_the_tonic_chord(name: str) -> None:
+    for seed, key in enumerate(("C minor", "E major", "F minor")):
+        piece = write(name, [["", "key", key]], cadence=True, bars=3, seed=seed)
+        bars = bars_of(name, piece)
+        begun = bars.pitched.pitch[bars.pitched.start >= bars.lines[-2]]
+        found = find_key(key)
+        assert found is not None
+        assert {int(pitch) % 12 for pitch in begun} <= set(tonic_chord(found))
+
+
+@pytest.mark.parametrize("name", ["remi", "remi with programs"])
+def test_the_tempo_from_before_returns_after_chosen_bars(name: str) -> None:
+    chosen = [["1-2", "tempo", "60"], ["5-6", "tempo", "200"]]
+    for seed in range(3):
+        bars = bars_of(name, write(name, chosen, bars=10, seed=seed))
+        before, within, after = (
+            tempo_at(bars.score, int(bars.lines[bar]) - early)
+            for bar, early in ((4, 1), (4, 0), (6, 0))
+        )
+        assert after == before != within
