@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from musictk.cli.output import Output
+from musictk.generation.opening import described
 from musictk.jobs.samples import SampleBatch, SampleFile
 
 
@@ -45,8 +46,8 @@ def report(output: Output, batch: SampleBatch, audio: Mapping[Path, Path]) -> No
     for text in batch.notices:
         output.warn(text)
     for piece in batch.made:
-        for notice in {one.kind: one for one in piece.composition.notices}.values():
-            output.warn(f"{piece.path.name}, {notice}")
+        for text in described(piece.composition.notices):
+            output.warn(f"{piece.path.name}, {text}")
     for error in (*batch.failed, *batch.moved[1:]):
         output.warn(str(error))
     rows = [_row(piece, audio.get(piece.path)) for piece in batch.made]
@@ -69,6 +70,7 @@ def _row(piece: SampleFile, audio: Path | None) -> dict[str, Any]:
             "unit": made.unit,
             "tokens_per_second": round(made.speed, 1),
             "seed": made.request.seed,
+            "notices": described(made.notices),
         }
     )
 

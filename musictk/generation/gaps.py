@@ -119,8 +119,9 @@ class _Around:
         """The music before the bars and after them, encoded separately."""
         past, _ = self._before(place.start)
         after = self._after(place)
-        sign = self.music.time_signatures[-1]
-        length = Fraction(4 * sign.numerator, sign.denominator)  # quarter notes of a bar
+        signs = self.music.time_signatures  # a tokenizer may decode music without one
+        sign = (signs[-1].numerator, signs[-1].denominator) if signs else (4, 4)
+        length = 4 * Fraction(*sign)  # quarter notes of a bar
         count, positions = Fraction(place.stop - place.start, self._quarter) / length, 0
         if METRE in self.tokenizer.attributes():  # a bar may have any length, or nearly
             own = bars(self.given, least=place.stop)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,15 +17,24 @@ class Notice:
     section: str
     bar: int  # of the section, from 1
 
-    def __str__(self) -> str:
-        return f"section {self.section}, bar {self.bar}: {_MEANINGS[self.kind]}"
-
 
 _MEANINGS = {
     "bar-cut": "the bar was as long as a bar may be, and was ended without a bar line",
     "cadence-left-out": "the bass could not be written, so the piece ends on another note",
     "limit-ignored": "the controls left nothing to write, so a note does not follow them",
 }
+
+
+def described(notices: Sequence[Notice]) -> list[str]:
+    """One line for each kind and section, with all of its bars."""
+    found: dict[tuple[str, str], set[int]] = {}
+    for one in notices:
+        found.setdefault((one.kind, one.section), set()).add(one.bar)
+    return [
+        f"section {section}, {'bar' if len(bars) == 1 else 'bars'}"
+        f" {', '.join(map(str, sorted(bars)))}: {_MEANINGS[kind]}"
+        for (kind, section), bars in found.items()
+    ]
 
 
 @dataclass(frozen=True)

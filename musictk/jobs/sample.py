@@ -18,6 +18,7 @@ from musictk.generation.metres import FREE, STEADY, changes_metre, find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
+from musictk.generation.section_memory import repeats_exactly
 from musictk.jobs.accompany import accompany, check_accompany, repeat_accompaniment
 from musictk.jobs.bundles import LoadedModel, open_source
 from musictk.jobs.delivery import deliver
@@ -93,6 +94,8 @@ def _sample(
     instead = approximations(runtime.manifest.controls, tokenizer, asked.controls)
     if listener is not None and instead:
         listener.notice(f"the model writes {', '.join(instead)}, the nearest in its vocabulary")
+    if listener is not None and sampling.cadence and repeats_exactly(request.plan(), sampling):
+        listener.notice("the piece ends as its theme does, without a cadence: --variation 0")
     announce_prompt(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None
     if prompt is not None:

@@ -14,7 +14,7 @@ from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.constraints import Fixed, Steady, constraints
 from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise
-from musictk.generation.opening import Opening
+from musictk.generation.opening import Notice, Opening, described
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import Sampling, options
 from musictk.tokens import Attribute
@@ -91,6 +91,10 @@ def test_properties_of_a_draft_do_not_change_it() -> None:
     assert draft.begins_bar(40)
     draft.begin_bar(40)
     assert [notice.kind for notice in draft.notices] == ["bar-cut"]
+    many = [Notice("bar-cut", "A", bar) for bar in (4, 2, 2)] + [Notice("limit-ignored", "B", 1)]
+    cut, ignored = described(many)
+    assert cut.startswith("section A, bars 2, 4: the bar was as long as")
+    assert ignored.startswith("section B, bar 1: the controls left nothing")
 
 
 @pytest.mark.parametrize("name", ["remi", "events"])

@@ -144,3 +144,14 @@ def test_nats_are_those_of_one_forward_pass(name: str) -> None:
         logits = session.step(inputs, np.ascontiguousarray(condition))[0]
         each = [nats(row, x) for row, x in zip(logits, piece.sequence, strict=True)]
         assert piece.nats == pytest.approx(np.mean(each[len(prompt) :]), rel=1e-4)
+
+
+def test_music_that_is_decoded_without_a_metre_is_in_four_four() -> None:
+    given, made = line((3, 4)), tokenizer("pianoroll")
+    music, lines = made.decode(made.encode(given)), [int(each) for each in bars(given)]
+    assert isinstance(music, ScoreTick)
+    expected = gap("pianoroll", given, 3, 4)
+    music.time_signatures.clear()
+    found = encode_gap(made, given, music, BarRange(lines[2], lines[4], lines[-1]), 1000)
+    assert (found.bars, found.positions) == (expected.bars, expected.positions)
+    assert np.array_equal(found.past, expected.past)
