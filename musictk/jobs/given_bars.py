@@ -41,6 +41,7 @@ class GivenBars:
     channels: tuple[TrackChannel, ...] | None = None  # those that are written; None: all
     keep: str = ""  # what the new bars keep of these: one of `KEPT`
     drums_stay: bool = False  # `channels` lacks only the drums, which the model cannot write
+    chords: bool = False  # new notes are divided by chords; earlier rows: one by one
 
     @cached_property
     def score(self) -> ScoreTick:
@@ -165,6 +166,7 @@ class GivenBars:
             "channels": None if self.channels is None else [list(each) for each in self.channels],
             "keep": self.keep,
             "drums_stay": self.drums_stay,
+            "chords": self.chords,
         }
 
     @staticmethod
@@ -178,6 +180,7 @@ class GivenBars:
             None if channels is None else tuple(TrackChannel(*each) for each in channels),
             str(stored["keep"]),
             bool(stored.get("drums_stay")),
+            bool(stored.get("chords")),
         )
 
 

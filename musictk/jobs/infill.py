@@ -19,6 +19,7 @@ from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
 from musictk.generation.gaps import Gap, encode_gap, encode_range
+from musictk.generation.keep import RHYTHM
 from musictk.generation.metres import STEADY, known_metres
 from musictk.generation.new_bars import new_bars
 from musictk.generation.part_gaps import TwoParts
@@ -117,7 +118,16 @@ class Infill:
         by_program = same_instruments(given.score, self.music)
         quarter = given.score.ticks_per_quarter
         spliced = splice.insert(
-            data, given.data, new, place[:2], quarter, by_program, given.channels, gap.begins
+            data,
+            given.data,
+            new,
+            place[:2],
+            quarter,
+            by_program,
+            given.channels,
+            gap.begins,
+            chords=given.chords,
+            rhythm=given.chords and given.keep == RHYTHM,
         )
         return spliced.data, spliced.count
 

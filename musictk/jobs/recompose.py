@@ -79,7 +79,7 @@ def recompose(
         sampling=replace(made.sampling, max_tokens=0),
         samplers=made.samplers,
     )
-    given = GivenBars(data, found, controls)
+    given = GivenBars(data, found, controls, chords=True)
     source = workspace.resolve(row.path)
     return write_again(catalog, workspace, opened, given, base, out, listener, source)
 

@@ -93,7 +93,7 @@ def rewrite(
         ),
         samplers=asked.samplers,
     )
-    whole = GivenBars(music.midi, (), asked.controls, keep=asked.keep)
+    whole = GivenBars(music.midi, (), asked.controls, keep=asked.keep, chords=True)
     ranges = parse_bars(str(asked.bars), len(whole.lines) - 1)
     given = replace(whole, ranges=ranges).with_track(asked.track)
     controls = within(given.part_range, asked.controls, manifest.controls)

@@ -1,8 +1,8 @@
 """Assign new notes to the parts of a MIDI file.
 
 By instrument, if the model represents instruments, and then by register: to the part whose nearest
-notes in time are nearest in pitch. So right and left hand keep their own tracks. A part is added
-only for an instrument that the file does not have.
+notes in time are nearest in pitch, or chord by chord (`musictk.rendering.hands`). So right and left
+hand keep their own tracks. A part is added only for an instrument that the file does not have.
 """
 
 from __future__ import annotations
@@ -11,14 +11,17 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.instruments import distance, instrument_name
-from musictk.rendering import smf
+from musictk.rendering import hands, smf
 from musictk.rendering.channels import DRUM_CHANNEL, PITCHED, ChannelNotes, without_overlaps
 from musictk.rendering.midi import TimedEvent, channel_notes, opening_events
-from musictk.rendering.raw_notes import TrackChannel
+from musictk.rendering.raw_notes import NotePlace, TrackChannel
 from musictk.rendering.ticks import TickScale
+
+Ints = NDArray[np.int64]
 
 _NEAREST = 32  # notes of a part, which define its register
 
@@ -53,22 +56,56 @@ class Parts:
         self.opened: dict[int, list[TimedEvent]] = {}  # of added parts: track -> its first events
         self._free = free_channels(file)
 
-    def assign(self, new: ScoreTick, scale: TickScale, by_program: bool) -> ChannelNotes:
+    def assign(
+        self,
+        new: ScoreTick,
+        scale: TickScale,
+        by_program: bool,
+        chords: bool = False,
+        replaced: Collection[NotePlace] = (),
+    ) -> ChannelNotes:
         """The notes of `new` in ticks of the file, none overlapping its own pitch on its channel.
 
-        Their `track` is an index of `known`.
+        Their `track` is an index of `known`. With `chords` they are assigned chord by chord, else
+        each by itself. Those of the rhythm of `replaced` are assigned as these are.
         """
         found = channel_notes(new, [0] * len(new.tracks), scale)
         chosen = np.zeros(len(found.pitch), np.int64)
+        tracks: dict[tuple[int, ...], list[int]] = {}  # by the parts that can play them
         for index, track in enumerate(new.tracks):
-            mine = np.flatnonzero(found.track == index)
-            if len(mine):
+            if len(track.notes):
                 able = self._able(track.program, track.is_drum, by_program)
-                far = [np.abs(found.pitch[mine] - part.register) for part in able]
-                places = np.array([self.known.index(part) for part in able])
-                chosen[mine] = places[np.argmin(far, axis=0)]
+                places = tuple(self.known.index(part) for part in able)
+                tracks.setdefault(places, []).append(index)
+        for places, indices in tracks.items():
+            mine = np.flatnonzero(np.isin(found.track, indices))
+            chosen[mine] = self._divided(found.where(mine), places, chords, replaced)
         channel = np.array([part.channel for part in self.known], np.int64)[chosen]
         return without_overlaps(replace(found, channel=channel, track=chosen))
+
+    def _divided(
+        self,
+        new: ChannelNotes,
+        places: tuple[int, ...],
+        chords: bool,
+        replaced: Collection[NotePlace],
+    ) -> Ints:
+        """(N,) the part of each note: one of `places`, indices of `known`."""
+        able = [self.known[place] for place in places]
+        index = {TrackChannel(part.track, part.channel): at for at, part in enumerate(able)}
+        old = [
+            (note.start, note.pitch, index[TrackChannel(note.track, note.channel)])
+            for note in replaced
+            if TrackChannel(note.track, note.channel) in index
+        ]
+        registers = [part.register for part in able]
+        if old:
+            found = hands.replace(new.start, new.pitch, *np.array(old, np.int64).T)
+        elif chords and able[0].channel != DRUM_CHANNEL:  # the notes of drums are no chords
+            found = hands.divide(new.start, new.pitch, registers)
+        else:
+            found = np.argmin(np.abs(new.pitch - np.array(registers)[:, None]), axis=0)
+        return np.array(places, np.int64)[found]
 
     def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Part]:
         """The parts that can play this instrument; a new one if there is none."""

@@ -74,18 +74,23 @@ def insert(
     by_program: bool,
     channels: Collection[TrackChannel] | None = None,
     begins: int | None = None,
+    chords: bool = False,
+    rhythm: bool = False,
 ) -> Spliced:
     """The file `data` with the notes of `new` that begin in the range `place`.
 
     `given` is the file before notes were removed, whose parts get the new notes: those of
     `channels`, or all. The file has `quarter` ticks per quarter note, and tick 0 of `new` is its
     tick `begins`, by default the first of the range. A new note ends where a kept note of its pitch
-    and channel begins; one that begins while such a note sounds is left out.
+    and channel begins; one that begins while such a note sounds is left out. The notes are assigned
+    to the parts one by one, or with `chords` chord by chord; with `rhythm`, which is that of the
+    removed notes, each to the part of the note that it replaces.
     """
     file, before = _read(data), _read(given)
     parts = Parts(before, place[0], channels)
     scale = TickScale(new.ticks_per_quarter, quarter, place[0] if begins is None else begins)
-    notes = parts.assign(new, scale, by_program)
+    replaced = _places(before, place) if rhythm else []
+    notes = parts.assign(new, scale, by_program, chords, replaced)
     notes = notes.where((notes.start >= place[0]) & (notes.start < place[1]))
     added = _free(notes, _sounding(file), max(place[1], *before.ends))
     joined, ends = [list(track) for track in file.tracks], list(file.ends)
@@ -114,6 +119,16 @@ def _read(data: bytes) -> smf.MidiFile:
             "save the song to rewrite as a separate file",
         )
     return file
+
+
+def _places(file: smf.MidiFile, place: Range) -> list[NotePlace]:
+    """The notes that begin in a range."""
+    return [
+        NotePlace(index, note.key.channel, note.start, note.key.pitch)
+        for index, events in enumerate(file.tracks)
+        for note in paired_notes(events, file.ends[index])
+        if place[0] <= note.start < place[1]
+    ]
 
 
 def _without(

@@ -180,6 +180,21 @@ def test_the_rhythm_of_one_track_is_kept(studio: Studio) -> None:
     assert [each[:2] for each in before[1]] == [each[:2] for each in after[1]]
 
 
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_each_hand_keeps_its_rhythm(studio: Studio, tmp_path: Path, name: str) -> None:
+    _, batch = studio.sample(name, infill=MUSETTE, bars="5-12", keep="rhythm", count=3)
+    before = [[each[0] for each in track] for track in notes_of(MUSETTE)]
+    for made in batch.made:
+        after = [[each[0] for each in track] for track in notes_of(made.path)]
+        if name == "remi":  # the others measure in seconds or frames, on a grid of their own
+            assert before == after
+        assert [len(track) for track in before] == [len(track) for track in after]
+    number = batch.made[0].id
+    assert number is not None
+    again = repeat_sample(studio.catalog, studio.workspace, number, tmp_path / "again.mid")
+    assert again.made[0].path.read_bytes() == batch.made[0].path.read_bytes()
+
+
 def test_the_only_track_is_the_whole(studio: Studio, tmp_path: Path) -> None:
     file = MidiFile(type=1, ticks_per_beat=QUARTER)
     played = [each for beat in range(16) for each in note(beat, 1, 60 + beat % 5)]

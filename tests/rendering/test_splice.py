@@ -229,6 +229,66 @@ def test_an_instrument_that_the_file_lacks_gets_a_track() -> None:
     assert file.tracks[:2] == smf.read(data).tracks
 
 
+def hands(data: bytes, start: int) -> list[list[tuple[int, int]]]:
+    """(tick, pitch) of each track from a tick on."""
+    return [
+        sorted((tick, event[1]) for tick, event in track if event[0] >> 4 == 9 and tick >= start)
+        for track in smf.read(data).tracks
+    ]
+
+
+def played(*found: tuple[int, int]) -> Events:
+    """Notes of a quarter note: (tick, pitch)."""
+    events = [(tick, bytes((0x90, pitch, 70))) for tick, pitch in found]
+    events += [(tick + 4, bytes((0x80, pitch, 0))) for tick, pitch in found]
+    return sorted(events, key=lambda event: event[0])
+
+
+PIANO = file_of([played((0, 76), (4, 74), (8, 72)), played((0, 48), (4, 50), (8, 43))])
+
+
+def test_a_chord_is_divided_so_that_each_hand_reaches_its_notes() -> None:
+    chords = [(0, 4, pitch) for pitch in (36, 52, 57, 60)]
+    new = music([*chords, (4, 4, 55), (4, 4, 79)])
+    made = insert(PIANO, PIANO, new, (12, 24), 4, by_program=False, chords=True)
+    right, left = hands(made.data, 12)
+    assert left == [(12, 36), (12, 52), (16, 55)]
+    assert right == [(12, 57), (12, 60), (16, 79)]
+
+
+def test_a_register_moves_with_its_notes() -> None:
+    steps = [(4 * number, 4, 74 - number) for number in range(24)]  # from the right hand to a bass
+    new = music([*steps, *((start, 4, 40) for start, _, _ in steps)])
+    made = insert(PIANO, PIANO, new, (12, 120), 4, by_program=False, chords=True)
+    right, left = hands(made.data, 12)
+    assert [pitch for _, pitch in right] == [pitch for _, _, pitch in steps]
+    assert {pitch for _, pitch in left} == {40}
+
+
+def test_three_parts_share_a_chord() -> None:
+    trio = file_of([played((0, 48)), played((0, 76)), played((0, 64))])
+    new = music([(0, 4, 50), (0, 4, 59), (0, 4, 71)])
+    made = insert(trio, trio, new, (4, 8), 4, by_program=False, chords=True)
+    assert hands(made.data, 4) == [[(4, 50)], [(4, 71)], [(4, 59)]]
+
+
+def test_a_kept_rhythm_stays_with_its_part() -> None:
+    removed = remove(PIANO, [(0, 12)])
+    new = music([(0, 4, 40), (0, 4, 41), (4, 4, 81), (4, 4, 79), (8, 4, 60), (8, 4, 61)])
+    made = insert(removed.data, PIANO, new, (0, 12), 4, by_program=False, rhythm=True)
+    right, left = hands(made.data, 0)
+    assert right == [(0, 41), (4, 81), (8, 61)]
+    assert left == [(0, 40), (4, 79), (8, 60)]
+
+
+def test_notes_off_the_grid_keep_their_part() -> None:
+    off = file_of([played((1, 76), (9, 77)), played((0, 48), (7, 50))])
+    removed = remove(off, [(0, 12)])
+    new = music([(0, 4, 40), (0, 4, 41), (8, 4, 81), (8, 4, 79)])
+    made = insert(removed.data, off, new, (0, 12), 4, by_program=False, rhythm=True)
+    assert hands(made.data, 0) == [[(0, 41), (8, 81)], [(0, 40), (8, 79)]]
+
+
 def test_a_file_of_several_songs_is_refused() -> None:
     data = bytearray(file_of([[(0, bytes((0x90, 60, 70)))], []]))
     data[9] = 2
