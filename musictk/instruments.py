@@ -49,6 +49,9 @@ NAMES: tuple[str, ...] = (
     *("Telephone Ring", "Helicopter", "Applause", "Gunshot"),
 )
 
+# Basses, solo strings, brass without sections, reeds and pipes.
+_ONE_NOTE = frozenset((*range(32, 44), *range(56, 61), *range(64, 80)))
+
 # The sounding pitches of instruments whose range is narrower than a piano's, by program.
 _RANGES: dict[int, tuple[int, int]] = {
     **{9: (79, 108), 11: (53, 89), 12: (45, 96), 13: (65, 108), 14: (60, 77)},  # of mallets
@@ -66,6 +69,11 @@ _RANGES: dict[int, tuple[int, int]] = {
 def pitch_range(program: int) -> tuple[int, int] | None:
     """The lowest and the highest pitch that an instrument plays well; None if it has no limit."""
     return _RANGES.get(program)
+
+
+def plays_one_note(program: int) -> bool:
+    """Whether an instrument plays one note at a time: basses, solo strings and winds."""
+    return program in _ONE_NOTE
 
 
 def instrument_name(program: int, is_drum: bool = False) -> str:

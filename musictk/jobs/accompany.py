@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import nullcontext
 from pathlib import Path
 
 from musictk.catalog import Catalog
-from musictk.controls import Controls
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.chosen_controls import ChosenControl, check_counts
+from musictk.generation.chosen_controls import check_counts
 from musictk.generation.compose import compose, remake
 from musictk.generation.constraints import TRAIN_PROGRAMS, writes_drums
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.form import MOST_BARS
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
-from musictk.instruments import DRUM_KIT, instrument_name, pitch_range
+from musictk.instruments import DRUM_KIT, instrument_name
 from musictk.jobs.accompaniment import Added, Melody
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.delivery import deliver
@@ -24,10 +24,10 @@ from musictk.jobs.given_music import (
     check_controls_of_file,
     find_program,
     find_tracks,
-    within,
 )
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
+from musictk.jobs.part_defaults import other_tracks_notice, part_controls
 from musictk.jobs.pieces import require_targets, target
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import (
@@ -41,7 +41,6 @@ from musictk.jobs.samples import (
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.manifest import Manifest
 from musictk.model.memory import enough_memory
-from musictk.rendering.roll import pitch_name
 from musictk.runtime import Runtime
 from musictk.tokens import METRE, PROGRAM, Tokenizer
 from musictk.workspace import Workspace
@@ -98,7 +97,7 @@ def accompany(
     if wanted > bars:
         raise UsageError(f"the given part has {bars} bars, not {wanted}", "give fewer --bars")
     count = min(wanted or bars, MOST_BARS)
-    controls = _controls(asked, given, runtime.manifest.controls, listener)
+    controls, said = part_controls(given, asked.controls, runtime.manifest.controls)
     request = PieceRequest(
         conditions=mixtures(catalog, runtime.manifest.conditions, asked.labels),
         bars=count,
@@ -111,11 +110,7 @@ def accompany(
     )
     check_counts(request.plan(), controls)
     require_targets(out, opened.name, request, tokenizer, music.path)
-    if listener is not None and (dropped := dropped_prompt(given.part, melody.music)):
-        listener.notice(
-            f"the model cannot represent {', '.join(dropped)} of the given part;"
-            " the part itself is written unchanged"
-        )
+    _announce([*said, *other_tracks_notice(given)], melody, listener)
     rows = SampleRows(catalog, workspace, opened, request, new_only=False)
     rows.store_part(given)
     with enough_memory("ask for a smaller --count or fewer --bars"):
@@ -134,17 +129,17 @@ def accompany(
     return SampleBatch(tuple(made), (), tuple(moved), folded(runtime, request), unique)
 
 
-def _controls(
-    asked: SampleRequest, given: GivenMusic, known: Controls, listener: SampleListener | None
-) -> tuple[ChosenControl, ...]:
-    """The controls that were chosen, with the range of the instrument that was."""
-    limits = None if given.program is None else pitch_range(given.program)
-    controls = within(limits, asked.controls, known)
-    if listener is not None and limits is not None and controls != asked.controls:
-        low, high = map(pitch_name, limits)
-        name = instrument_name(given.program or 0)
-        listener.notice(f"the part stays in the range of {name}, {low} to {high}")
-    return controls
+def _announce(said: Sequence[str], melody: Melody, listener: SampleListener | None) -> None:
+    """Notices before composing: those given, and what the model cannot represent."""
+    if listener is None:
+        return
+    for text in said:
+        listener.notice(text)
+    if dropped := dropped_prompt(melody.given.part, melody.music):
+        listener.notice(
+            f"the model cannot represent {', '.join(dropped)} of the given part;"
+            " the part itself is written unchanged"
+        )
 
 
 def _sampling(

@@ -18,9 +18,10 @@ from musictk.jobs.samples import SampleRequest
 from musictk.model.manifest import Manifest
 from musictk.rendering import smf
 
-from .conftest import Studio
-from .given_music import QUARTER, band, two_hands
+from .conftest import BACH, Studio
+from .given_music import QUARTER, Events, add, band, note, two_hands
 
+MENUET = BACH / "petzold_menuet_anh114.mid"
 TOKENIZERS = ("remi", "events", "pianoroll", "programs")
 
 
@@ -222,6 +223,87 @@ def test_the_model_writes_only_the_chosen_instrument(studio: Studio, tmp_path: P
     assert made.id is not None
     repeat_sample(studio.catalog, studio.workspace, made.id, again)
     assert again.read_bytes() == out.read_bytes()
+
+
+class Notices:
+    """Keeps the notices before composing."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def composing(self, done: int, of: int, section: str, positions: int) -> None: ...
+
+    def notice(self, text: str) -> None:
+        self.texts.append(text)
+
+
+def pitches(track: tuple[smf.Event, ...]) -> list[int]:
+    return [message[1] for _, message in track if message[0] >> 4 == 9 and message[2]]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS[:3])  # the last writes drums, too
+def test_a_left_hand_stays_below_the_right(studio: Studio, name: str) -> None:
+    said = Notices()
+    _, batch = studio.sample(name, said, accompany=MENUET, track="1", bars=4, count=2)
+    tops = [max(pitches(track)) for made in batch.made for track in added(MENUET, made.path)]
+    assert max(tops) <= 67  # G4: a tenth of the right hand's notes are at it or below
+    (text,) = (text for text in said.texts if "stays at or below" in text)
+    assert "at or below G4, near the lowest notes of the given one" in text
+    assert "--control highest=" in text
+    for asked in (
+        {"controls": (ChosenControl("", "highest", "C6"),), "track": "1"},
+        {"program": "Music Box", "track": "1"},
+        {"track": "2"},  # a left hand
+        {},  # both hands
+    ):
+        said = Notices()
+        studio.sample(
+            name if asked.get("program") is None else "remi",
+            said,
+            accompany=MENUET,
+            bars=1,
+            **asked,
+        )
+        assert not any("stays at or below" in text for text in said.texts)
+
+
+def test_one_track_of_two_hands_is_no_top_voice(studio: Studio, tmp_path: Path) -> None:
+    file, played = mido.MidiFile(type=1, ticks_per_beat=QUARTER), Events()
+    for beat in range(16):
+        played += note(beat, 1, 84) + note(beat, 1, 45)
+    add(file.add_track("piano"), *played)
+    file.save(given := tmp_path / "piano.mid")
+    said = Notices()
+    studio.sample("remi", said, accompany=given, bars=1)
+    assert not any("stays at or below" in text for text in said.texts)
+
+
+@pytest.mark.parametrize("program", ["Acoustic Bass", "Violin", "Trumpet", "Oboe"])
+def test_an_instrument_of_one_note_gets_one_voice(
+    studio: Studio, tmp_path: Path, program: str
+) -> None:
+    given, said = two_hands(tmp_path / "mine.mid"), Notices()
+    _, batch = studio.sample("remi", said, accompany=given, program=program, bars=1)
+    chosen = batch.made[0].composition.request.controls
+    assert ChosenControl("", "polyphony", "1") in chosen
+    assert any(f"polyphony=1, as {program} plays one note" in text for text in said.texts)
+    own = (ChosenControl("", "polyphony", "2"),)
+    _, batch = studio.sample("remi", said, accompany=given, program=program, bars=1, controls=own)
+    chosen = batch.made[0].composition.request.controls
+    assert [one.value for one in chosen if one.name == "polyphony"] == ["2"]
+    _, batch = studio.sample("remi", said, accompany=given, program="Church Organ", bars=1)
+    chosen = batch.made[0].composition.request.controls
+    assert not any(one.name == "polyphony" for one in chosen)
+
+
+def test_the_tracks_that_are_not_given_are_named(studio: Studio) -> None:
+    said = Notices()
+    studio.sample("remi", said, accompany=MENUET, track="1", bars=1)
+    wanted = "the model was given track 1 only; the others stay in the file"
+    assert wanted in said.texts
+    said = Notices()
+    studio.sample("remi", said, accompany=MENUET, bars=1)
+    assert not any("was given track" in text for text in said.texts)
 
 
 def test_one_instrument_is_chosen_in_one_place(studio: Studio, tmp_path: Path) -> None:

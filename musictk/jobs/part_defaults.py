@@ -1,0 +1,70 @@
+"""What is chosen for a new part where the user chose nothing: its range, and how many voices."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from musictk.controls import Controls
+from musictk.generation.chosen_controls import ChosenControl
+from musictk.instruments import DRUM_KIT, FAMILY, instrument_name, pitch_range, plays_one_note
+from musictk.jobs.given_music import GivenMusic, tracks_with_notes, within
+from musictk.music import notes
+from musictk.rendering.roll import pitch_name
+
+_MIDDLE_C = 60
+# The notes of left hands in the examples that are above this share of the right hand's notes:
+# 5 %; above its lowest note, which a single run may reach, 33 %.
+_LOW = 0.1
+_TWO_HANDS = 52  # E3: the lowest tenth of one hand's notes is above it, of both it is below
+
+
+def part_controls(
+    given: GivenMusic, chosen: Sequence[ChosenControl], known: Controls
+) -> tuple[tuple[ChosenControl, ...], list[str]]:
+    """The controls of a part beside `given`: those that were chosen, after the defaults.
+
+    `known` are those of the model, which may lack them. Also returns notices of the defaults.
+    """
+    program, notices = given.program, []
+    name = "" if program is None else instrument_name(max(program, 0), program == DRUM_KIT)
+    limits = None if program is None else pitch_range(program)
+    controls = within(limits, chosen, known)
+    if limits is not None and len(controls) > len(chosen):
+        low, high = map(pitch_name, limits)
+        notices.append(f"the part stays in the range of {name}, {low} to {high}")
+    offered = set(known.names) - set(known.missing) - {one.name for one in chosen}
+    if program is not None and plays_one_note(program) and "polyphony" in offered:
+        controls = ChosenControl("", "polyphony", "1"), *controls
+        notices.append(
+            f"the part has polyphony=1, as {name} plays one note at a time;"
+            " to choose otherwise: --control polyphony=2"
+        )
+    top = None if program is not None else _bottom_of_melody(given)
+    if top is not None and {"lowest", "highest"} <= offered:
+        controls = ChosenControl("", "highest", str(top)), *controls
+        notices.append(
+            f"the part stays at or below {pitch_name(top)}, near the lowest notes of the given"
+            " one; to choose otherwise: --control highest=C6"
+        )
+    return tuple(controls), notices
+
+
+def other_tracks_notice(given: GivenMusic) -> list[str]:
+    """A notice of the tracks that are in the file, but not given to the model."""
+    if len(given.tracks) == len(tracks_with_notes(given.score)):
+        return []
+    numbers = ", ".join(str(index + 1) for index in given.tracks)
+    word = "track" if len(given.tracks) == 1 else "tracks"
+    return [f"the model was given {word} {numbers} only; the others stay in the file"]
+
+
+def _bottom_of_melody(given: GivenMusic) -> int | None:
+    """Near the lowest notes of a track that is the top voice of a piano piece; None for others."""
+    tracks = given.part.tracks
+    if len(given.tracks) != 1 or tracks[0].is_drum or tracks[0].program >= FAMILY:
+        return None
+    pitches = notes(given.part).pitch
+    low = int(np.quantile(pitches, _LOW))
+    return low if pitches.mean() >= _MIDDLE_C and low >= _TWO_HANDS else None
