@@ -107,6 +107,7 @@ def accompany(
         sampling=_sampling(runtime.manifest, asked, tokenizer, given.program),
         samplers=asked.samplers,
         beside=to_prompt(melody.sequence(count)),
+        following=bars - count,
     )
     check_counts(request.plan(), controls)
     require_targets(out, opened.name, request, tokenizer, music.path)

@@ -306,6 +306,13 @@ def test_the_tracks_that_are_not_given_are_named(studio: Studio) -> None:
     assert not any("was given track" in text for text in said.texts)
 
 
+def test_only_the_end_of_the_given_music_is_an_end(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    for bars, following in ((1, 3), (4, 0), (0, 0)):
+        _, batch = studio.sample("remi", accompany=given, bars=bars)
+        assert batch.made[0].composition.request.following == following
+
+
 def test_one_instrument_is_chosen_in_one_place(studio: Studio, tmp_path: Path) -> None:
     given = two_hands(tmp_path / "mine.mid")
     with pytest.raises(UsageError, match="--program cannot be combined with --programs"):
