@@ -19,7 +19,7 @@ from musictk.files import write_bytes
 from musictk.generation.compose import Composition
 from musictk.instruments import DRUM_KIT
 from musictk.jobs.given_music import GivenMusic, as_read
-from musictk.music import bars
+from musictk.music import bars, notes
 from musictk.rendering.added_part import add_tracks
 from musictk.tokens import Tokenizer
 
@@ -48,6 +48,17 @@ class Melody:
         whole = self.tokenizer.encode(self.given.part)
         found = Bars.of(music, len(self.tokenizer.bar_starts(whole)))
         return int(found.bar_of(found.notes.start[-1:])[0]) + 1
+
+    def doubled(self, track: TrackTick, held: bool) -> NDArray[np.bool_]:
+        """(N,) the notes of a new track that begin together with a given one of their pitch.
+
+        If `held`, also those that begin while the given one sounds.
+        """
+        new, old = track.notes.numpy(), notes(self.music, drums=False)
+        time, pitch = (new[name].astype(np.int64)[:, None] for name in ("time", "pitch"))
+        ends = old.end if held else old.start + 1
+        found = (pitch == old.pitch) & (old.start <= time) & (time < ends)
+        return np.asarray(found.any(axis=1))
 
     def sequence(self, count: int) -> NDArray[Any]:
         """Its first `count` bars, encoded."""
@@ -90,34 +101,56 @@ class Added:
         """Write the file; returns notices of what it cannot represent."""
         data, notices = add_tracks(self.melody.given.data, self.new)
         write_bytes(path, data)
+        if count := sum(int(each.sum()) for each in self._doubled):
+            word = "note" if count == 1 else "notes"
+            notices.append(f"{path.name}: without {count:,} {word} that the given part plays, too")
         return notices
+
+    @cached_property
+    def _music(self) -> ScoreTick:
+        """The new part, in ticks of the model."""
+        music = self.melody.tokenizer.decode(self.made.sequence)
+        assert isinstance(music, ScoreTick)
+        return music
+
+    @cached_property
+    def _doubled(self) -> list[NDArray[np.bool_]]:
+        """Of each track, (N,) the notes that double given ones, and are left out."""
+        given, found = self.melody.given, []
+        for track in self._music.tracks:
+            if given.doubles or track.is_drum or given.program == DRUM_KIT:  # drums have no pitch
+                found.append(np.zeros(len(track.notes), bool))
+                continue
+            program = track.program if given.program is None else given.program
+            # A key or string that sounds cannot be struck by another part of the instrument.
+            held = program in {each.program for each in given.part.tracks}
+            found.append(self.melody.doubled(track, held))
+        return found
 
     @property
     def new(self) -> ScoreTick:
         """The new tracks, in ticks of the file."""
-        music = self.melody.tokenizer.decode(self.made.sequence)
-        assert isinstance(music, ScoreTick)
-        program = self.melody.given.program
+        music, program = self._music, self.melody.given.program
         found = ScoreTick(self.melody.given.score.ticks_per_quarter)
         whole = TrackTick("", max(program or 0, 0), program == DRUM_KIT)
-        for track in music.tracks:
+        for track, doubled in zip(music.tracks, self._doubled, strict=True):
             if program is not None:
                 if whole.is_drum or not track.is_drum:  # the notes of drums have no pitch
-                    self._move(track, whole)
+                    self._move(track, whole, ~doubled)
                 continue
             part = TrackTick("", track.program, track.is_drum)
-            self._move(track, part)
+            self._move(track, part, ~doubled)
             found.tracks.append(part)
         if program is not None:
             found.tracks.append(whole)
         return found
 
-    def _move(self, track: TrackTick, part: TrackTick) -> None:
-        """Add the notes of a track to a part, in ticks of the file."""
-        notes = {name: each.astype(np.int64) for name, each in track.notes.numpy().items()}
-        start = self._file_ticks(notes["time"])
-        end = self._file_ticks(notes["time"] + notes["duration"])
-        for row in zip(start, end, notes["pitch"], notes["velocity"], strict=True):
+    def _move(self, track: TrackTick, part: TrackTick, kept: NDArray[np.bool_]) -> None:
+        """Add the `kept` notes of a track, (N,), to a part, in ticks of the file."""
+        new = {name: each[kept].astype(np.int64) for name, each in track.notes.numpy().items()}
+        start = self._file_ticks(new["time"])
+        end = self._file_ticks(new["time"] + new["duration"])
+        for row in zip(start, end, new["pitch"], new["velocity"], strict=True):
             begin, stop, pitch, velocity = map(int, row)
             # An opening bar can begin before the file, and the model's last bar end after it.
             if 0 <= begin < self.melody.lines[-1]:

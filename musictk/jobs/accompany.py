@@ -90,7 +90,10 @@ def accompany(
         )
     music = find_music(str(asked.accompany), workspace, lambda: nullcontext(catalog))
     given = GivenMusic(
-        music.midi, find_tracks(music.score, asked.track), find_program(asked.program)
+        music.midi,
+        find_tracks(music.score, asked.track),
+        find_program(asked.program),
+        doubles=False,
     )
     melody = Melody(tokenizer, given)
     bars, wanted = melody.count, int(asked.bars)

@@ -30,6 +30,7 @@ class GivenMusic:
     data: bytes
     tracks: tuple[int, ...]  # of those with notes, from 0
     program: int | None  # DRUM_KIT for drums; None: as the model writes it
+    doubles: bool = True  # new notes may double given ones, as in earlier rows
 
     @cached_property
     def score(self) -> ScoreTick:
@@ -44,14 +45,16 @@ class GivenMusic:
 
     def store(self, workspace: Workspace) -> dict[str, Any]:
         """Copy the file into the workspace, once; the values for a sample's row."""
-        kept = {"tracks": list(self.tracks), "program": self.program}
+        kept: dict[str, Any] = {"tracks": list(self.tracks), "program": self.program}
+        kept["doubles"] = self.doubles
         return {**store_copy(workspace, self.data), **kept}
 
     @staticmethod
     def read(workspace: Workspace, stored: Mapping[str, Any]) -> GivenMusic:
         """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
         data = read_copy(workspace, stored, "accompanies", "--accompany")
-        return GivenMusic(data, tuple(map(int, stored["tracks"])), stored["program"])
+        tracks, doubles = tuple(map(int, stored["tracks"])), bool(stored.get("doubles", True))
+        return GivenMusic(data, tracks, stored["program"], doubles)
 
 
 def tracks_with_notes(score: ScoreTick) -> list[TrackTick]:

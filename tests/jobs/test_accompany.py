@@ -14,7 +14,7 @@ from musictk.generation.chosen_controls import ChosenControl
 from musictk.instruments import pitch_range
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.sample import repeat_sample, sample
-from musictk.jobs.samples import SampleRequest
+from musictk.jobs.samples import SampleFile, SampleRequest
 from musictk.model.manifest import Manifest
 from musictk.rendering import smf
 
@@ -209,15 +209,19 @@ def test_track_and_program_need_given_music(studio: Studio) -> None:
             sample(studio.catalog, studio.workspace, request)
 
 
+def decoded(studio: Studio, name: str, made: SampleFile) -> ScoreTick:
+    """The part as the model wrote it."""
+    tokenizer = Manifest.read(studio.workspace.runs / studio.runs[name] / "best").make_tokenizer()
+    music = tokenizer.decode(made.composition.sequence)
+    assert isinstance(music, ScoreTick)
+    return music
+
+
 def test_the_model_writes_only_the_chosen_instrument(studio: Studio, tmp_path: Path) -> None:
     given = two_hands(tmp_path / "mine.mid")
     out, batch = studio.sample("programs", accompany=given, program="Violin", bars=2)
     (made,) = batch.made
-    tokenizer = Manifest.read(
-        studio.workspace.runs / studio.runs["programs"] / "best"
-    ).make_tokenizer()
-    music = tokenizer.decode(made.composition.sequence)
-    assert isinstance(music, ScoreTick)
+    music = decoded(studio, "programs", made)
     assert {(track.program, track.is_drum) for track in music.tracks} == {(40, False)}
     again = tmp_path / "again.mid"
     assert made.id is not None
@@ -311,6 +315,46 @@ def test_only_the_end_of_the_given_music_is_an_end(studio: Studio, tmp_path: Pat
     for bars, following in ((1, 3), (4, 0), (0, 0)):
         _, batch = studio.sample("remi", accompany=given, bars=bars)
         assert batch.made[0].composition.request.following == following
+
+
+def sounding(path: Path, index: int) -> list[tuple[int, int, int]]:
+    """(pitch, start, end) of a track with notes."""
+    track = [each for each in ScoreTick(path).tracks if len(each.notes)][index]
+    return [(note.pitch, note.time, note.end) for note in track.notes]
+
+
+@pytest.mark.parametrize("program", ["", "Church Organ"])
+def test_no_note_doubles_a_given_one(studio: Studio, tmp_path: Path, program: str) -> None:
+    """One pitch is given, and the model may write this and one more."""
+    file, played = mido.MidiFile(type=1, ticks_per_beat=QUARTER), Events()
+    for beat in range(64):
+        played += note(beat / 2, 0.25, 60)
+    add(file.add_track("piano"), *played)
+    file.save(given := tmp_path / "one.mid")
+    narrow = (ChosenControl("", "lowest", "60"), ChosenControl("", "highest", "61"))
+    _, batch = studio.sample("remi", accompany=given, controls=narrow, program=program, count=4)
+    left_out = 0
+    for made in batch.made:
+        music = decoded(studio, "remi", made)
+        whole = sum(len(track.notes) for track in music.tracks)
+        old, new = sounding(given, 0), sounding(made.path, 1)
+        assert new
+        if whole > len(new):
+            left_out += 1
+            (text,) = (text for text in batch.notices if text.startswith(made.path.name))
+            assert f"without {whole - len(new)} note" in text
+        for pitch, start, _ in new:
+            ends = {
+                begin: end if not program else begin + 1
+                for same, begin, end in old
+                if same == pitch
+            }
+            assert not any(begin <= start < end for begin, end in ends.items())
+        assert made.id is not None
+        again = tmp_path / "again.mid"
+        repeat_sample(studio.catalog, studio.workspace, made.id, again)
+        assert again.read_bytes() == made.path.read_bytes()
+    assert left_out
 
 
 def test_one_instrument_is_chosen_in_one_place(studio: Studio, tmp_path: Path) -> None:
