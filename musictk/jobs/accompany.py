@@ -89,12 +89,8 @@ def accompany(
             "choose a model of music with --run",
         )
     music = find_music(str(asked.accompany), workspace, lambda: nullcontext(catalog))
-    given = GivenMusic(
-        music.midi,
-        find_tracks(music.score, asked.track),
-        find_program(asked.program),
-        doubles=False,
-    )
+    tracks, program = find_tracks(music.score, asked.track), find_program(asked.program)
+    given = GivenMusic(music.midi, tracks, program, doubles=False)
     melody = Melody(tokenizer, given)
     bars, wanted = melody.count, int(asked.bars)
     if wanted > bars:
