@@ -6,6 +6,7 @@ import re
 import runpy
 import shutil
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,20 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
             project.train(arch="gpz")
         with pytest.raises(MusictkError, match="run 'mine'"):
             project.sample(run="mine")
+        wrong_types: list[dict[str, Any]] = [{"seed": 1.5}, {"bars": 1.5}, {"seed": True}]
+        for wrong in wrong_types:
+            with pytest.raises(MusictkError, match="must be a whole number"):
+                project.sample(tmp_path / "out.mid", run="built-in", **wrong)
+
+
+def test_a_track_may_be_a_number(tmp_path: Path) -> None:
+    with Project(tmp_path) as project:
+        project.ingest(MIDIS / "Satie")
+        given = MIDIS / "Bach" / "petzold_menuet_anh114.mid"
+        asked: dict[str, Any] = {"run": "built-in", "infill": given, "bars": "2", "seed": 1}
+        made = [project.sample(tmp_path / "out.mid", track=one, **asked) for one in (1, "1")]
+        one, other = (batch.made[0].composition.sequence.tolist() for batch in made)
+        assert one == other
 
 
 def test_a_control_that_is_no_text_of_one_is_named(tmp_path: Path) -> None:

@@ -57,6 +57,8 @@ class PieceRequest:
         limits |= {"bar_limit": (8, None), "following": (0, None), "positions": (0, None)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise UsageError(f"{name}={value!r} must be a whole number")
             if value < low or (high is not None and value > high):
                 allowed = f"at least {low}" if high is None else f"from {low} to {high}"
                 raise UsageError(f"{name}={value} must be {allowed}")

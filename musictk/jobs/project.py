@@ -149,6 +149,8 @@ class Project:
         asked = {key: value for key, value in request.items() if key in known}
         for name in ("prompt", "theme", "infill", "accompany"):
             asked[name] = None if asked.get(name) is None else Path(asked[name])
+        if "track" in asked:
+            asked["track"] = str(asked["track"])  # a number is one, too
         asked["controls"] = parse_controls(asked.get("controls", ()))
         options = {key: value for key, value in request.items() if key not in known}
         folder = None if bundle is None else Path(bundle)

@@ -160,7 +160,7 @@ def _number(bars: int | str) -> int:
         ranges = re.fullmatch(r"\s*\d[\d\s,–-]*", bars)
         hint = "for bars of a file: --infill FILE" if ranges else "write such as --bars 8"
         raise UsageError(f"--bars {bars!r} is not a number of bars", hint)
-    return int(bars)
+    return int(bars) if isinstance(bars, str) else bars
 
 
 def _check(asked: SampleRequest, strict: frozenset[str]) -> None:
