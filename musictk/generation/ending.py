@@ -109,9 +109,8 @@ class Ending:
             return False
         music = self._tokenizer.decode(sequence)
         assert isinstance(music, ScoreTick)
-        return last_bass(Bars.of(music, len(self._tokenizer.bar_starts(sequence)))) not in (
-            *self._left_out,
-        )
+        count = len(self._tokenizer.bar_starts(sequence))
+        return last_bass(Bars.of(music, count)) not in self._left_out
 
     def _fits(self, pitch: int) -> bool:
         return self.chord is None or pitch % 12 in self.chord
@@ -159,7 +158,8 @@ def last_bass(bars: Bars) -> int | None:
     if not len(found):
         return None
     last = found.start.max()
-    return int(found.pitch[(found.start <= last) & (found.end > last)].min())
+    # A note without a duration sounds at its onset, too.
+    return int(found.pitch[(found.start == last) | (found.end > last)].min())
 
 
 def _most_together(bars: Bars) -> float:
