@@ -12,6 +12,7 @@ from musictk.generation.chosen_controls import check_counts
 from musictk.generation.compose import compose, remake
 from musictk.generation.constraints import TRAIN_PROGRAMS, writes_drums
 from musictk.generation.dropped_prompt import dropped_prompt
+from musictk.generation.ending import key_of_given
 from musictk.generation.form import MOST_BARS
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
@@ -107,6 +108,7 @@ def accompany(
         samplers=asked.samplers,
         beside=to_prompt(melody.sequence(count)),
         following=bars - count,
+        ends_in=key_of_given(given.part, whole=False),  # its last bass may be a note of a melody
     )
     check_counts(request.plan(), controls)
     require_targets(out, opened.name, request, tokenizer, music.path)

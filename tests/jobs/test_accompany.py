@@ -361,3 +361,12 @@ def test_one_instrument_is_chosen_in_one_place(studio: Studio, tmp_path: Path) -
     given = two_hands(tmp_path / "mine.mid")
     with pytest.raises(UsageError, match="--program cannot be combined with --programs"):
         studio.sample("programs", accompany=given, program="Violin", options={"programs": "piano"})
+
+
+def test_a_part_ends_in_the_key_of_the_given_one(studio: Studio) -> None:
+    given = BACH / "petzold_menuet_anh114.mid"
+    for bars, ends in (("32", True), ("16", False)):
+        _, batch = studio.sample("remi", accompany=given, track="1", bars=bars)
+        (made,) = batch.made
+        assert made.composition.request.ends_in == "G major"
+        assert (made.composition.request.following == 0) is ends
