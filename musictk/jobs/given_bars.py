@@ -41,7 +41,9 @@ class GivenBars:
     channels: tuple[TrackChannel, ...] | None = None  # those that are written; None: all
     keep: str = ""  # what the new bars keep of these: one of `KEPT`
     drums_stay: bool = False  # `channels` lacks only the drums, which the model cannot write
-    chords: bool = False  # new notes are divided by chords; earlier rows: one by one
+    # New notes are divided among the tracks by chords, and end with their range; not so in earlier
+    # rows of the catalog.
+    chords: bool = False
 
     @cached_property
     def score(self) -> ScoreTick:

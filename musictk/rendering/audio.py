@@ -80,17 +80,24 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
     if not 0 < seconds <= LONGEST:
         said = "is empty" if seconds <= 0 else f"lasts {seconds / 3600:.1f} hours"
         raise MusictkError(f"the piece {said}", "render one that lasts up to two hours")
+    samples = _synthesized(score, soundfont, settings)
+    if not samples.any():  # so it is where the synthesizer cannot open the file, which it hides
+        check_soundfont(soundfont)
+        samples = _synthesized(score, soundfont, settings)
+    if not samples.any() or not np.isfinite(samples).all():
+        raise MusictkError(f"{soundfont} gives no sound for this piece", "choose another soundfont")
+    return samples * np.float32(_gain(samples, settings))
+
+
+def _synthesized(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
+    """(N, 2) samples as the synthesizer gives them. Raises MusictkError for a damaged soundfont."""
     try:
         synthesizer = Synthesizer(str(soundfont), settings.rate)
         rendered = synthesizer.render(_let_ring(score, settings), True)
     except RuntimeError as error:
         message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
         raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
-    samples = np.ascontiguousarray(rendered.T)
-    loudest = float(np.abs(samples).max(initial=0.0))
-    if not np.isfinite(loudest) or loudest == 0:
-        raise MusictkError(f"{soundfont} gives no sound for this piece", "choose another soundfont")
-    return samples * np.float32(_gain(samples, settings))
+    return np.ascontiguousarray(rendered.T)
 
 
 def _gain(samples: NDArray[np.float32], settings: AudioSettings) -> float:

@@ -83,8 +83,8 @@ def insert(
     `channels`, or all. The file has `quarter` ticks per quarter note, and tick 0 of `new` is its
     tick `begins`, by default the first of the range. A new note ends where a kept note of its pitch
     and channel begins; one that begins while such a note sounds is left out. The notes are assigned
-    to the parts one by one, or with `chords` chord by chord; with `rhythm`, which is that of the
-    removed notes, each to the part of the note that it replaces.
+    to the parts one by one, or with `chords` chord by chord, and then end with the range; with
+    `rhythm`, which is that of the removed notes, each to the part of the note that it replaces.
     """
     file, before = _read(data), _read(given)
     parts = Parts(before, place[0], channels)
@@ -92,7 +92,8 @@ def insert(
     replaced = _places(before, place) if rhythm else []
     notes = parts.assign(new, scale, by_program, chords, replaced)
     notes = notes.where((notes.start >= place[0]) & (notes.start < place[1]))
-    added = _free(notes, _sounding(file), max(place[1], *before.ends))
+    last = place[1] if chords and not rhythm else max(place[1], *before.ends)
+    added = _free(notes, _sounding(file), last)
     joined, ends = [list(track) for track in file.tracks], list(file.ends)
     for index, opening in sorted(parts.opened.items()):
         if any(parts.known[note.part].track == index for note in added):

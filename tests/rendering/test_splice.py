@@ -294,3 +294,12 @@ def test_a_file_of_several_songs_is_refused() -> None:
     data[9] = 2
     with pytest.raises(UsageError, match="format 2"):
         remove(bytes(data), [(0, 4)])
+
+
+def test_new_notes_end_with_their_range_where_chords_are_divided() -> None:
+    removed = remove(PIANO, [(4, 8)]).data
+    for chords, end in ((True, 8), (False, 12)):
+        made = insert(removed, PIANO, music([(0, 40, 60)]), (4, 8), 4, False, chords=chords)
+        score = read_midi(made.data, Limits()).score
+        found = [note.end for track in score.tracks for note in track.notes if note.pitch == 60]
+        assert found == [end]
