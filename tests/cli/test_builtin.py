@@ -210,7 +210,8 @@ def test_its_weights_are_those_of_its_export(name: str) -> None:
     logits = [
         each.begin(1).step(sequence, each.condition(none)[None, None]) for each in (whole, small)
     ]
-    assert np.abs(logits[0] - logits[1]).max() < 1
+    # On music int8 agrees in 99 %; these tokens are none. Other weights differ by a third and more.
+    assert np.abs(logits[0] - logits[1]).mean() < 0.05 * logits[0].std()
 
 
 def test_a_bundle_in_a_folder_of_that_name_is_another_model(tmp_path: Path) -> None:
