@@ -143,7 +143,7 @@ class Obedience:
 
     def row(self, name: str, free: Sequence[Bars]) -> dict[str, Any]:
         """The row of a control."""
-        control = self.controls.made[self.controls.names.index(name)]
+        control = self.controls.named(name)
         columns, judge = self.controls.columns[name], LINES[name].judge
         ids = [values(control, each.ids[:, columns], each.bars) for each in self.asked]
         made = self.compose([choose(control, each) for each in ids])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -68,6 +68,14 @@ class Controls:
         nothing of it.
         """
         return tuple(map(self._make, self.names, self.sizes))
+
+    def named(self, name: str) -> Control:
+        """The control of a name that is among `names`."""
+        return self.made[self.names.index(name)]
+
+    def items(self) -> Iterator[tuple[Control, slice]]:
+        """Each control, and where its parts are in a row of ids."""
+        return zip(self.made, self.columns.values(), strict=True)
 
     def _make(self, name: str, sizes: tuple[int, ...]) -> Control:
         layout = self.layouts.get(name)
@@ -151,7 +159,7 @@ class Controls:
         if not semitones or not self:
             return ids
         moved = ids.copy()
-        for control, columns in zip(self.made, self.columns.values(), strict=True):
+        for control, columns in self.items():
             moved[..., columns] = control.transpose(ids[..., columns], semitones)
         return moved
 

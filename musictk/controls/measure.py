@@ -32,7 +32,7 @@ def measure(tokenizer: Tokenizer, sequence: NDArray[Any], controls: Controls) ->
     piece = tokenizer.decode(sequence) if len(starts) and controls else ""
     if not isinstance(piece, str):
         bars = Bars.of(piece, len(starts))
-        for control, columns in zip(controls.made, controls.columns.values(), strict=True):
+        for control, columns in controls.items():
             ids[:, columns] = _measured(control, bars)
     return BarFacts(starts, ids)
 

@@ -46,7 +46,7 @@ class BarPlan:
         if not self.sets(name, bar):
             return None
         index = int(self._limits(bar)[self.controls.columns[name]][0]) - 1
-        return self.controls.made[self.controls.names.index(name)].values[index]
+        return self.controls.named(name).values[index]
 
     def roots(self, bar: int) -> tuple[int, ...] | None:
         """The roots of the chords that the user chose for a bar; None if none were chosen."""
@@ -74,8 +74,8 @@ class BarPlan:
     def _allowed_by(self, name: str, bar: int) -> Mask | None:
         if not self.sets(name, bar) or (name, bar) in self.exact:
             return self.exact.get((name, bar))
-        index = self.controls.names.index(name)
-        return self._mask(self.controls.made[index], self._limits(bar)[self.controls.columns[name]])
+        ids = self._limits(bar)[self.controls.columns[name]]
+        return self._mask(self.controls.named(name), ids)
 
     def bounds(self, bar: int) -> Bounds:
         """What the controls of a bar enforce of the number of its notes."""
@@ -85,9 +85,7 @@ class BarPlan:
         """(S,) what the model is conditioned on in the last bar of a piece that ends in a key."""
         assert self.end is not None
         ids = self.ids[self.end - 1].copy()
-        for control, columns in zip(
-            self.controls.made, self.controls.columns.values(), strict=True
-        ):
+        for control, columns in self.controls.items():
             closing = control.closing(key)
             if closing is not None and not ids[columns].any():
                 ids[columns] = closing
@@ -160,9 +158,7 @@ class BarPlan:
 
     def _chosen_in(self, ids: Ids) -> Iterator[tuple[Control, Ids]]:
         """The controls that a row (S,) gives a value, and the ids (parts,) of each."""
-        for control, columns in zip(
-            self.controls.made, self.controls.columns.values(), strict=True
-        ):
+        for control, columns in self.controls.items():
             if ids[columns].any():
                 yield control, ids[columns]
 
@@ -198,7 +194,7 @@ def plan_bars(
     ids[: len(prompt)] = prompt[:total]
     if after is not None:
         ids[end:] = after
-    for control, columns in zip(controls.made, controls.columns.values(), strict=True):
+    for control, columns in controls.items():
         planned = control.planned(total + request.following, known)
         if planned is not None:
             ids[:, columns] = planned[: len(ids)]
@@ -227,7 +223,7 @@ def plan_bars(
 def _complete(controls: Controls, ids: Ids, limits: Ids, given: int) -> None:
     """Complete what is chosen for the bars after the `given` ones, in place."""
     limits[:given] = 0
-    for control, columns in zip(controls.made, controls.columns.values(), strict=True):
+    for control, columns in controls.items():
         if limits[:, columns].any():
             rows = np.concatenate([ids[:given, columns], limits[given:, columns]])
             limits[given:, columns] = control.complete(rows, given)[given:]

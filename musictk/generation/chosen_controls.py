@@ -67,7 +67,7 @@ def choose(
     """Write what the user chose into the ids (N, S) of a piece, in place."""
     for one in chosen:
         columns = column_of(controls, one.name)
-        control = controls.made[controls.names.index(one.name)]
+        control = controls.named(one.name)
         for bar, value in _by_bar(one, control.parse, places, before, len(limits)):
             limits[bar, columns] = value
 
@@ -89,7 +89,7 @@ def choose_exactly(
         if name == PROGRAMS:
             attribute, values = program_values(tokenizer, text)
             return attribute.within(values)
-        value = controls.made[controls.names.index(name)].nearest(tokenizer, text)
+        value = controls.named(name).nearest(tokenizer, text)
         if value is None:
             return None
         attribute = tokenizer.attributes()[name]
@@ -139,7 +139,7 @@ def approximations(
     for one in chosen:
         if one.name == PROGRAMS or one.name not in controls.names:
             continue
-        control = controls.made[controls.names.index(one.name)]
+        control = controls.named(one.name)
         for text in one.values():
             value = control.nearest(tokenizer, text)
             if value is not None and _short(value) != _short(text):

@@ -224,7 +224,7 @@ class Infill:
             return STEADY, ()
         controls = self.runtime.manifest.controls
         if METRE in controls.names:
-            control = controls.made[controls.names.index(METRE)]
+            control = controls.named(METRE)
             if set(metres) <= set(control.values):
                 return STEADY, (ChosenControl("", METRE, " | ".join(metres)),)
         return (metres[0] if len(set(metres)) == 1 else STEADY), ()

@@ -44,7 +44,7 @@ def plan(controls: list[tuple[str, str, str]], form: str = "AABA", prompt: int =
 
 
 def words(bars: BarPlan, name: str) -> list[Any]:
-    control = bars.controls.made[bars.controls.names.index(name)]
+    control = bars.controls.named(name)
     ids = bars.ids[:, bars.controls.columns[name]].tolist()
     rows = [[control.values[each - 1] if each else "" for each in row] for row in ids]
     return [row[0] if len(set(row)) == 1 else " ".join(row) for row in rows]

@@ -46,7 +46,7 @@ def bars_of(name: str, piece: Composition) -> Bars:
 def words(bars: Bars, name: str, tokens: str) -> list[str]:
     """What a control measures in each bar."""
     layout = Controls.available(tokenizer(tokens))
-    control = layout.made[layout.names.index(name)]
+    control = layout.named(name)
     return [control.values[each - 1] if each else "" for each in control.measure(bars)[:, 0]]
 
 
@@ -123,7 +123,7 @@ def test_densities(name: str, asked: dict[str, Any], values: list[str], prompt: 
     piece = write(name, controls, **asked, **prompt_of(name, prompt))
     found = words(bars_of(name, piece), "density", name)[prompt:]
     layout = Controls.available(tokenizer(name))
-    known = list(layout.made[layout.names.index("density")].values)
+    known = list(layout.named("density").values)
     for bar, word in enumerate(found):
         near = abs(known.index(word) - known.index(values[bar % len(values)])) <= 1
         assert near or limit_ignored(piece)
@@ -251,7 +251,7 @@ def test_a_piece_may_end_otherwise() -> None:
 @pytest.mark.parametrize("name", ["remi", "remi with bpe", "remi with programs"])
 def test_tempos(name: str, asked: dict[str, Any], values: list[int], prompt: int) -> None:
     layout = Controls.available(tokenizer(name))
-    control = layout.made[layout.names.index("tempo")]
+    control = layout.named("tempo")
     piece = write(
         name, [["", "tempo", " | ".join(map(str, values))]], **asked, **prompt_of(name, prompt)
     )
@@ -268,7 +268,7 @@ def test_tempos(name: str, asked: dict[str, Any], values: list[int], prompt: int
 def test_a_tempo_is_the_nearest_in_the_vocabulary(values: list[int]) -> None:
     made = tokenizer("remi")
     layout = Controls.available(made)
-    control = layout.made[layout.names.index("tempo")]
+    control = layout.named("tempo")
     said = ChosenControl("", "tempo", " | ".join(map(str, values)))
     piece = write("remi", [list(said)], form="A")
     bars = bars_of("remi", piece)
