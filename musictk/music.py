@@ -7,6 +7,7 @@ rendering.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -166,26 +167,41 @@ def last_tick(score: ScoreTick) -> int:
     return max(ends)
 
 
+def last_bass(found: Notes) -> int | None:
+    """The lowest pitch that sounds where the last note begins; None if nothing sounds there."""
+    if not len(found):
+        return None
+    last = found.start.max()
+    sounding = found.pitch[(found.start <= last) & (found.end > last)]
+    return int(sounding.min()) if len(sounding) else None
+
+
 def tempo_at(score: ScoreTick, tick: int) -> int:
     """The tempo in effect at a tick, in microseconds per quarter note."""
-    before = [tempo for tempo in score.tempos if tempo.time <= tick]
-    last = max(before, key=lambda tempo: tempo.time, default=None)
-    return DEFAULT_TEMPO if last is None else int(last.mspq)
+    found = in_effect(score.tempos, tick)
+    return DEFAULT_TEMPO if found is None else int(found.mspq)
+
+
+def in_effect(changes: Any, tick: int) -> Any:
+    """Of tempos, metres or keys of a score the one in effect at a tick; None before the first."""
+    before = [change for change in changes if change.time <= tick]
+    return max(before, key=lambda change: change.time) if before else None
 
 
 def steady_tempo(score: ScoreTick, end: int, least: int) -> int:
-    """The tempo that music before the tick `end` goes on in, in microseconds per quarter note.
+    """The tempo in which music goes on at the tick `end`, in microseconds per quarter note.
 
-    The last one if it was in effect for `least` ticks; else, as after a ritardando, the median over
-    the ticks.
+    The last one if it begins there or was in effect for `least` ticks; else, as after a ritardando,
+    the median over the ticks.
     """
     table = score.tempos.numpy()
     order = np.argsort(table["time"], kind="stable")
     times = np.append(0, np.maximum(table["time"][order].astype(np.int64), 0))
     tempos = np.append(DEFAULT_TEMPO, table["mspq"][order])
-    times, tempos = times[times < max(end, 1)], tempos[: int((times < max(end, 1)).sum())]
+    kept = times <= end
+    times, tempos = times[kept], tempos[kept]
     lengths = np.diff(np.append(times, end))
-    if lengths[-1] >= min(least, end):
+    if times[-1] == end or lengths[-1] >= min(least, end):
         return int(tempos[-1])
     order = np.argsort(tempos, kind="stable")
     half = lengths[order].cumsum() >= lengths.sum() / 2

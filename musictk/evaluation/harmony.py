@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.keys import nearest_keys
-from musictk.music import Notes, bars, notes
+from musictk.music import Notes, bars, last_bass, notes
 
 DISSONANT = (1, 2, 6, 10, 11)  # semitones modulo 12: seconds, sevenths and the tritone
 
@@ -59,9 +59,8 @@ def key_of(found: Notes) -> int:
 
 def ends_on_tonic(found: Notes, key: int) -> bool:
     """Whether the lowest note that sounds at the last onset is the tonic of `key`."""
-    at = found.start[-1]
-    final = found.pitch[(found.start <= at) & (found.end > at)]
-    return bool(len(final) and key >= 0 and final.min() % 12 == key % 12)
+    bass = last_bass(found)
+    return bass is not None and key >= 0 and bass % 12 == key % 12
 
 
 def begins_on_tonic(found: Notes, edges: NDArray[np.int64], key: int) -> bool:

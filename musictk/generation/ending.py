@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from functools import partial
+from functools import cached_property, partial
 from math import inf
 from typing import Any
 
@@ -15,6 +15,7 @@ from musictk.controls import Bars
 from musictk.generation.bar_plan import BarPlan
 from musictk.keys import KEYS, find_key, key_fits, keys_of_signature, tonic_chord
 from musictk.music import bars as lines
+from musictk.music import last_bass
 from musictk.tokens import PITCH, Tokenizer
 
 _ABOVE_USUAL = 6  # semitones that the last bass may lie above the usual one of the piece
@@ -39,12 +40,14 @@ class Ending:
         self._left_out: tuple[int, ...] = ()  # a bass that could not be written
         self.voices: float = inf  # the most notes that sound together
         self._tokenizer, self._plan = tokenizer, plan
+        self._begun = False
         self._allowed: dict[int, NDArray[np.bool_]] = {}
 
     def begin_bar(self, bar: int, sequence: NDArray[Any]) -> None:
-        """A bar begins after `sequence`."""
-        if bar != self.bar:
+        """A bar begins after `sequence`; done once where it is called again."""
+        if bar != self.bar or self._begun:
             return
+        self._begun = True
         chosen = self._plan.value("key", bar)
         music = self._tokenizer.decode(sequence)
         if not isinstance(music, ScoreTick):
@@ -94,10 +97,14 @@ class Ending:
         """
         if bar != self.bar or self.bass is None or self.chord is None:
             return allowed
-        assert self._pitches is not None
-        chord = np.array([self._fits(int(pitch)) for pitch in self._pitches.values])
-        mine = chord if allowed is None else chord & allowed
+        mine = self._in_chord if allowed is None else self._in_chord & allowed
         return mine if mine.any() else allowed
+
+    @cached_property
+    def _in_chord(self) -> NDArray[np.bool_]:
+        """(W,) of frames: the pitches of the chord."""
+        assert self._pitches is not None
+        return np.array([self._fits(int(pitch)) for pitch in self._pitches.values])
 
     def leave_out(self) -> None:
         """Leave the bass and the chord free, since nothing may follow with them."""
@@ -110,7 +117,7 @@ class Ending:
         music = self._tokenizer.decode(sequence)
         assert isinstance(music, ScoreTick)
         count = len(self._tokenizer.bar_starts(sequence))
-        return last_bass(Bars.of(music, count)) not in self._left_out
+        return last_bass(Bars.of(music, count).pitched) not in self._left_out
 
     def _fits(self, pitch: int) -> bool:
         return self.chord is None or pitch % 12 in self.chord
@@ -148,18 +155,8 @@ def key_of_given(score: ScoreTick, whole: bool) -> str:
     """The key in which music ends that was given; a `whole` piece ends on its tonic. "": none."""
     found = Bars.of(score, len(lines(score)) - 1)
     signs = [sign.key for sign in score.key_signatures]
-    key = final_key(found, signs[-1] if signs else 0, last_bass(found) if whole else None)
+    key = final_key(found, signs[-1] if signs else 0, last_bass(found.pitched) if whole else None)
     return "" if key is None else KEYS[key]
-
-
-def last_bass(bars: Bars) -> int | None:
-    """The lowest pitch that sounds where the last note begins; None without pitches."""
-    found = bars.pitched
-    if not len(found):
-        return None
-    last = found.start.max()
-    # A note without a duration sounds at its onset, too.
-    return int(found.pitch[(found.start == last) | (found.end > last)].min())
 
 
 def _most_together(bars: Bars) -> float:

@@ -13,9 +13,6 @@ from musictk.generation.markers import section_ticks
 from musictk.generation.new_bars import cut_short, new_bars
 from musictk.generation.request import PieceRequest
 from musictk.jobs.prompt import PromptMusic
-from musictk.music import tempo_at
-from musictk.reading.limits import Limits
-from musictk.reading.read import read_midi
 from musictk.rendering import midi
 from musictk.rendering.abc import abc_to_score
 from musictk.rendering.continuation import append
@@ -113,8 +110,7 @@ def _write_continuation(
     sections = [midi.SectionSpan(*each) for each in ticks]
     chosen = any(tempo.time == 0 for tempo in new.tempos)
     if not new_only:
-        given = read_midi(prompt.data, Limits()).score
-        if not chosen and tempo_at(given, prompt.place.tick) != prompt.tempo:  # as before a rit.
+        if not chosen and prompt.tempo_before != prompt.tempo:  # as after a ritardando
             new.tempos.append(TempoTick(0, mspq=prompt.tempo))
         write_bytes(path, append(prompt.data, prompt.place, new, sections, prompt.instruments))
         return []

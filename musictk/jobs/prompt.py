@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ from musictk.generation.prompts import EncodedPrompt, encode_prompt, last_positi
 from musictk.generation.request import PieceRequest
 from musictk.jobs.named_music import NamedMusic
 from musictk.jobs.samples import SampleListener
-from musictk.music import bars, steady_tempo
+from musictk.music import bars, in_effect, steady_tempo, tempo_at
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_midi
 from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.continuation import JoinPoint
 from musictk.tokens import METRE, Tokenizer
@@ -36,6 +39,11 @@ class PromptMusic:
     key: tuple[int, int] | None  # sharps and mode, at `place`
     instruments: bool  # whether the model distinguishes the file's instruments
     limit: int = 0  # duration of the new bars in ticks of the file; 0: as the model wrote them
+
+    @cached_property
+    def tempo_before(self) -> int:
+        """The tempo of the file at `place`, in microseconds per quarter note."""
+        return tempo_at(read_midi(self.data, Limits()).score, self.place.tick)
 
     def store(self, workspace: Workspace) -> dict[str, Any]:
         """Copy the file into the workspace, once; the values for a sample's row."""
@@ -155,8 +163,8 @@ def _text(tokenizer: Tokenizer, text: str, most: int) -> Prompt:
 
 def _music(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> PromptMusic:
     start = encoded.start
-    sign = _at(score.time_signatures, start)
-    key = _at(score.key_signatures, start)
+    sign = in_effect(score.time_signatures, start)
+    key = in_effect(score.key_signatures, start)
     metre = (4, 4) if sign is None else (int(sign.numerator), int(sign.denominator))
     two_bars = 8 * score.ticks_per_quarter * metre[0] // metre[1]
     return PromptMusic(
@@ -174,12 +182,6 @@ def _ratio(tokenizer: Tokenizer, metre: tuple[int, int], encoded: EncodedPrompt)
     if METRE in tokenizer.attributes() or not len(signs):
         return Fraction(1)
     return Fraction(*metre) / Fraction(signs[-1].numerator, signs[-1].denominator)
-
-
-def _at(changes: Any, tick: int) -> Any:
-    """The change in effect at a tick; None before the first."""
-    before = [change for change in changes if change.time <= tick]
-    return max(before, key=lambda change: change.time) if before else None
 
 
 def same_instruments(given: ScoreTick, encoded: ScoreTick) -> bool:

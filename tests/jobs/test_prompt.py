@@ -8,6 +8,7 @@ from typing import Any
 
 import mido
 import pytest
+from mido import MetaMessage
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
@@ -15,7 +16,7 @@ from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.request import PieceRequest
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch
-from musictk.music import bars, notes
+from musictk.music import bars, notes, tempo_at
 from musictk.rendering import midi, smf
 
 from .conftest import BACH, Studio
@@ -93,6 +94,44 @@ def test_new_bars_have_the_metre_and_number_asked_for(
     metres = ScoreTick(out).time_signatures
     assert len(metres) == 1
     assert file.ends[0] == (4 + 3) * bar
+
+
+def slowing(path: Path, *tempos: tuple[float, float]) -> Path:
+    """Four bars of 4/4 in C, with a tempo in bpm at each quarter note that is given."""
+    file = mido.MidiFile(type=1, ticks_per_beat=QUARTER)
+    head, track = file.add_track(), file.add_track("piano")
+    add(head, *((at, MetaMessage("set_tempo", tempo=mido.bpm2tempo(bpm))) for at, bpm in tempos))
+    add(track, *(event for at in range(16) for event in note(at, 1, (60, 64, 67, 72)[at % 4])))
+    file.save(path)
+    return path
+
+
+@pytest.mark.parametrize("option", ["prompt", "theme", "new_only"])
+@pytest.mark.parametrize(
+    ("tempos", "expected"),
+    [
+        ([(0, 140), (14, 90), (15, 40)], 140),  # a ritardando
+        ([(0, 140), (8, 60)], 60),  # another tempo, for two bars
+        ([(0, 140), (15, 40), (16, 100)], 100),  # one that begins with the new bars
+        ([(0, 140)], 140),
+        ([], 120),
+    ],
+)
+def test_new_bars_do_not_go_on_in_a_ritardando(
+    studio: Studio, tmp_path: Path, option: str, tempos: list[tuple[float, float]], expected: float
+) -> None:
+    given, start = slowing(tmp_path / "mine.mid", *tempos), 16 * QUARTER
+    asked: dict[str, Any] = {"prompt": given, "bars": 2}
+    if option == "theme":
+        asked = {"theme": given, "form": "ABA"}
+    elif option == "new_only":
+        asked, start = {**asked, "new_only": True}, 0
+    out, batch = studio.sample("remi", **asked)
+    written = ScoreTick(out)
+    assert tempo_at(written, start) == mido.bpm2tempo(expected)
+    assert batch.made[0].composition.request.ends_in == "C major"
+    if option == "prompt":  # a theme has a marker at its beginning
+        assert_verbatim(given, out)
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
