@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from musictk.errors import UsageError
-from musictk.generation.chosen_controls import ChosenControl, bar_numbers
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.control_text import parse_control
 from musictk.generation.sampling import Links
 
@@ -35,7 +35,7 @@ def controls(texts: Sequence[str]) -> tuple[ChosenControl, ...]:
     example = "such as 'key=E minor' or '9-12: polyphony=4'"
     chosen = [one for text in texts for one in parse_control(text, "--control", example)]
     for one in chosen:
-        if one.where and bar_numbers(one.where) is None:
+        if one.for_section:
             raise UsageError(
                 f"--control {one.where}: is for bars, such as '9-12: …'",
                 f"for a section, write --section '{one.where}: {one.name}={one.value}'",
@@ -52,7 +52,7 @@ def sections(texts: Sequence[str]) -> tuple[ChosenControl, ...]:
             raise UsageError(f"--section {text!r} gives no control", hint)
     chosen = [one for text in texts for one in parse_control(text, "--section", example)]
     for one in chosen:
-        if not one.where or bar_numbers(one.where) is not None:
+        if not one.for_section:
             raise UsageError(
                 "--section needs the section: LABEL: NAME=VALUE,…",
                 f"{example}; for the piece or some bars, write --control",

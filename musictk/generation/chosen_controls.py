@@ -31,6 +31,11 @@ class ChosenControl(NamedTuple):
     name: str
     value: str  # or the values of successive bars, such as "Am | F | C G | Am", repeated
 
+    @property
+    def for_section(self) -> bool:
+        """Whether it is for a section, and not for everything or for bars by their numbers."""
+        return bool(self.where) and bar_numbers(self.where) is None
+
     def values(self) -> list[str]:
         """The values of successive bars; they are repeated. Raises UsageError for an empty one."""
         values = [value.strip() for value in self.value.strip().strip("|").split("|")]
@@ -113,7 +118,7 @@ def check_counts(form: Form, chosen: Sequence[ChosenControl]) -> None:
 def check_no_section(chosen: Sequence[ChosenControl]) -> None:
     """Raise UsageError for a control of a section, where the piece has no form."""
     for one in chosen:
-        if one.where and bar_numbers(one.where) is None:
+        if one.for_section:
             raise UsageError(
                 f"there is no section {one.where!r} without a form",
                 f"choose bars: '9-12: {one.name}={one.value}'; sections are those of --form",

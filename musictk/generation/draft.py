@@ -202,8 +202,7 @@ class Draft:
 
     def allowed_pitches(self) -> NDArray[np.bool_] | None:
         """(W,) of frames: the pitches that the limits of this bar allow; None if all."""
-        if self.bar == self.limits.ending.bar and self.limits.ending.key is None:
-            self.limits.ending.begin_bar(self.bar, self.sequence)  # before its first frame
+        self.limits.ending.begin_bar(self.bar, self.sequence)  # before its first frame
         return self.limits.of_pitches(self.bar)
 
     def fit_frame(self, frame: NDArray[Any], logits: NDArray[np.float32]) -> NDArray[Any]:

@@ -45,9 +45,12 @@ class GivenMusic:
 
     def store(self, workspace: Workspace) -> dict[str, Any]:
         """Copy the file into the workspace, once; the values for a sample's row."""
-        kept: dict[str, Any] = {"tracks": list(self.tracks), "program": self.program}
-        kept["doubles"] = self.doubles
-        return {**store_copy(workspace, self.data), **kept}
+        return {
+            **store_copy(workspace, self.data),
+            "tracks": list(self.tracks),
+            "program": self.program,
+            "doubles": self.doubles,
+        }
 
     @staticmethod
     def read(workspace: Workspace, stored: Mapping[str, Any]) -> GivenMusic:

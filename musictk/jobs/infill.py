@@ -171,7 +171,7 @@ class Infill:
             keep=self._keep,
             original=self._original(number, gap),
             positions=gap.positions,
-            ends_in=key_of_given(self.given.score, whole=True),
+            ends_in=self._ends_in,
             **around,
         )
 
@@ -194,6 +194,11 @@ class Infill:
             "after": (),  # rows to learn from have no music after them beside a given part
             "following": gap.following + len(self.tokenizer.bar_starts(gap.after)),
         }
+
+    @cached_property
+    def _ends_in(self) -> str:
+        """The key in which the piece ends, the same for every range and candidate."""
+        return key_of_given(self.given.score, whole=True)
 
     @property
     def _keep(self) -> str:

@@ -127,6 +127,22 @@ def test_a_section_has_its_own_controls(shell: Shell) -> None:
     assert (shell.directory / "again.mid").read_bytes() == repeated
 
 
+def test_what_departs_from_the_request_is_in_the_json(shell: Shell) -> None:
+    asked = ("--bars", "2", "--control", "density=more, polyphony=1", "--control", "tempo=30")
+    made = shell("sample", *asked, "--seed", "1", "-o", "out.mid").stderr
+    (row,) = shell.json("sample", *asked, "--seed", "1", "-o", "out.mid")
+    assert all(f"out.mid, {text}" in made for text in row["notices"])
+    assert made.count("warning: out.mid, section") == len(row["notices"])
+
+
+def test_a_piece_that_repeats_its_theme_to_the_end_is_named(shell: Shell) -> None:
+    asked = ("sample", "--form", "ABA", "--bars", "2", "-o", "out.mid")
+    exact = "the piece ends as its theme does, without a cadence: --variation 0"
+    assert exact in shell(*asked, "--variation", "0").stderr
+    assert exact not in shell(*asked).stderr
+    assert exact not in shell(*asked, "--variation", "0", "--no-cadence").stderr
+
+
 @pytest.mark.parametrize(
     ("asked", "named"),
     [

@@ -51,6 +51,18 @@ class Listener(SilentListener):
     def stage(self, name: str) -> None: ...
 
 
+class Notices:
+    """Keeps the notices before composing."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def composing(self, done: int, of: int, section: str, positions: int) -> None: ...
+
+    def notice(self, text: str) -> None:
+        self.texts.append(text)
+
+
 @dataclass(frozen=True)
 class Room:
     """A workspace to train in."""

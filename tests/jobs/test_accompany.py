@@ -18,7 +18,7 @@ from musictk.jobs.samples import SampleFile, SampleRequest
 from musictk.model.manifest import Manifest
 from musictk.rendering import smf
 
-from .conftest import BACH, Studio
+from .conftest import BACH, Notices, Studio
 from .given_music import QUARTER, Events, add, band, note, two_hands
 
 MENUET = BACH / "petzold_menuet_anh114.mid"
@@ -227,18 +227,6 @@ def test_the_model_writes_only_the_chosen_instrument(studio: Studio, tmp_path: P
     assert made.id is not None
     repeat_sample(studio.catalog, studio.workspace, made.id, again)
     assert again.read_bytes() == out.read_bytes()
-
-
-class Notices:
-    """Keeps the notices before composing."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def composing(self, done: int, of: int, section: str, positions: int) -> None: ...
-
-    def notice(self, text: str) -> None:
-        self.texts.append(text)
 
 
 def pitches(track: tuple[smf.Event, ...]) -> list[int]:

@@ -18,23 +18,11 @@ from musictk.jobs.sample import repeat_sample
 from musictk.music import bars, metres, notes
 from musictk.rendering import midi, smf
 
-from .conftest import BACH, Room, Studio
+from .conftest import BACH, Notices, Room, Studio
 from .given_music import QUARTER, add, band, note, two_hands
 
 TOKENIZERS = ("remi", "events", "pianoroll")
 MUSETTE = BACH / "musette_anh126.mid"
-
-
-class Notices:
-    """Keeps the notices before composing."""
-
-    def __init__(self) -> None:
-        self.texts: list[str] = []
-
-    def composing(self, done: int, of: int, section: str, positions: int) -> None: ...
-
-    def notice(self, text: str) -> None:
-        self.texts.append(text)
 
 
 def notes_of(path: Path) -> Counter[tuple[Any, ...]]:
