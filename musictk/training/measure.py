@@ -17,6 +17,7 @@ from musictk.training.feed import StepData
 from musictk.training.outcome import SilentListener
 from musictk.training.pace import Pace
 from musictk.training.precision import resolve
+from musictk.training.process import repeating_work
 from musictk.training.settings import TrainSettings
 from musictk.training.task import Task
 from musictk.training.threads import candidates, faster, use_threads
@@ -68,7 +69,8 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     batch = max(settings.loop.batch // world.size, 1)
     settings = resolve(settings.but(compile=False, batch=batch, short_rows=0), device)
     trainer = Trainer(task, settings, World(0, 1, device, "ddp"), Path(), SilentListener())
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+    random = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with random, repeating_work():
         trainer.build()
         seconds, core = _step_seconds(trainer)
         threads = faster(seconds, core)

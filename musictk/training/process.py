@@ -1,4 +1,4 @@
-"""Settings of the process that make a training step on a CPU a tenth to a fifth faster."""
+"""Settings of the process that make a training step on a CPU a fifth to a third faster."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ from contextlib import contextmanager
 
 from musictk.garbage import frozen
 
-# Parameters of mallopt in glibc's malloc.h.
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3
-MOST_TRIM, MOST_MMAP = 2**31 - 1, 2**25  # the largest values that it accepts
+# Parameters of mallopt in glibc's malloc.h, and the largest values that it accepts.
+M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
+MOST_TRIM, MOST_MMAP = 2**31 - 1, 2**25
+MADV_HUGEPAGE = 14  # of Linux's madvise
+HUGE_PAGE = 2**21
+RESERVED = 2**30  # bytes of address space; memory is used only where it is written to
 
 
 @contextmanager
@@ -18,8 +21,9 @@ def repeating_work() -> Iterator[None]:
     """For work that frees and allocates the same tensors again and again.
 
     The allocator keeps freed memory instead of returning it to the system: in bf16 the page faults
-    of a conformer's step took 14 % of its time. And the garbage collector no longer visits the
-    objects that exist now, which took another 4 %.
+    of a conformer's step took 14 % of its time. It takes its memory in huge pages, so that fewer
+    addresses are looked up: another 12 % for gpt small. And the garbage collector no longer visits
+    the objects that exist now, which took another 4 %.
     """
     keep_freed_memory()
     with frozen():
@@ -32,5 +36,28 @@ def keep_freed_memory() -> None:
         library = ctypes.CDLL(None)
         library.mallopt(M_TRIM_THRESHOLD, MOST_TRIM)
         library.mallopt(M_MMAP_THRESHOLD, MOST_MMAP)
+        _reserve_huge_pages(library)
     except (AttributeError, OSError, TypeError):
         return  # macOS and musl have no mallopt; Windows cannot open the running program
+
+
+def _reserve_huge_pages(library: ctypes.CDLL) -> None:
+    """Extend the heap, and ask for huge pages from its first free block to its end.
+
+    glibc asks for them itself only if the environment says so before the process starts
+    (`GLIBC_TUNABLES`). The system may refuse to extend the heap or to use huge pages; both are
+    optional.
+    """
+    library.malloc.restype = library.sbrk.restype = ctypes.c_void_p
+    library.malloc.argtypes, library.sbrk.argtypes = [ctypes.c_size_t], [ctypes.c_ssize_t]
+    library.free.argtypes = [ctypes.c_void_p]
+    library.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    library.mallopt(M_TOP_PAD, RESERVED)
+    block = library.malloc(MOST_MMAP - HUGE_PAGE)  # as large as the heap takes blocks
+    library.mallopt(M_TOP_PAD, HUGE_PAGE)
+    if not block:
+        return
+    library.free(block)
+    start, end = -(-block // HUGE_PAGE) * HUGE_PAGE, library.sbrk(0)
+    if start < end:  # else another allocator has replaced malloc: its blocks are not on the heap
+        library.madvise(start, end - start, MADV_HUGEPAGE)
