@@ -64,12 +64,13 @@ class _Banded(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, settings: Settings) -> Tensor:
         batch, heads, length, width = q.shape
         q, k, v = (each.reshape(-1, length, width) for each in (q, k, v))
+        columns = turned(k)
         out = v.new_empty(batch, length, heads, width).transpose(1, 2)  # as `merge_heads` wants it
         kept: list[Tensor] = []
         # Dropout has to be kept, or it could not be repeated.
         small = settings.dropout > 0 or _probability_bytes(q, settings.window) <= KEPT_BYTES
         for band in bands(length, settings.window):
-            probability = _probability(q, k, band, settings)
+            probability = _probability(q, columns, band, settings)
             used = probability
             if settings.dropout:
                 keep = torch.empty_like(used).bernoulli_(1 - settings.dropout)
@@ -90,23 +91,29 @@ class _Banded(torch.autograd.Function):
         settings: Settings = ctx.settings
         shape = gradients[0].shape
         gradient = gradients[0].reshape(-1, *shape[2:])
+        values, columns = turned(v), None if ctx.small else turned(k)
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
         saved = iter(kept)
         for band in bands(shape[2], settings.window):
             rows, keys = slice(band.query, band.end), slice(band.start, band.end)
             keep = next(saved) if settings.dropout else None
-            probability = next(saved) if ctx.small else _probability(q, k, band, settings)
+            probability = (
+                next(saved) if columns is None else _probability(q, columns, band, settings)
+            )
             used = probability if keep is None else probability * keep
-            dv[:, keys] += used.transpose(1, 2) @ gradient[:, rows]
-            slope = gradient[:, rows] @ v[:, keys].transpose(1, 2)
+            dv[:, keys].baddbmm_(used.transpose(1, 2), gradient[:, rows])
+            slope = gradient[:, rows] @ values[:, :, keys]
             if keep is not None:
                 slope *= keep
             slope = torch._softmax_backward_data(slope, probability, -1, slope.dtype)
             left, right = _factors(q, band, settings)
-            queries, columns = _scaled(q, k, band, left, right)
-            dq[:, rows] = (slope @ columns).mul_(left)
-            by_key = slope.transpose(1, 2) @ queries
-            dk[:, keys] += by_key if right is None else by_key.mul_(right)
+            scaled = k[:, keys] if right is None else k[:, keys] * right
+            dq[:, rows] = (slope @ scaled).mul_(left)
+            queries = q[:, rows] * left
+            if right is None:
+                dk[:, keys].baddbmm_(slope.transpose(1, 2), queries)
+            else:
+                dk[:, keys].addcmul_(slope.transpose(1, 2) @ queries, right)
         return dq.view(shape), dk.view(shape), dv.view(shape), None
 
 
@@ -134,21 +141,21 @@ def xpos_decay(head_dim: int, window: int) -> Tensor:
     return torch.cat([rate, rate]).log() / max(window // 2, 1)
 
 
-def _probability(q: Tensor, k: Tensor, band: Band, settings: Settings) -> Tensor:
-    """(N, queries, keys): the softmax of the logits of one block."""
-    left, right = _scaled(q, k, band, *_factors(q, band, settings))
+def turned(x: Tensor) -> Tensor:
+    """(N, T, Dh) -> (N, Dh, T), contiguous: once for all blocks, or each product would copy it."""
+    return x.transpose(1, 2).contiguous()
+
+
+def _probability(q: Tensor, columns: Tensor, band: Band, settings: Settings) -> Tensor:
+    """(N, queries, keys): the softmax of the logits of one block, with `columns` the turned keys."""
+    left, right = _factors(q, band, settings)
+    queries, keys = q[:, band.query : band.end] * left, columns[:, :, band.start : band.end]
+    if right is not None:
+        keys = keys * right.t()
     # A window as long as all keys hides no more than one of any greater length.
     window = min(settings.window, band.end - band.start)
     hidden = _hidden(band.end - band.query, band.query - band.start, window, q.dtype)
-    return torch.baddbmm(hidden, left, right.transpose(1, 2)).softmax(-1)
-
-
-def _scaled(
-    q: Tensor, k: Tensor, band: Band, left: float | Tensor, right: Tensor | None
-) -> tuple[Tensor, Tensor]:
-    """The queries and keys of a block; their products are its logits."""
-    queries, keys = q[:, band.query : band.end] * left, k[:, band.start : band.end]
-    return queries, keys if right is None else keys * right
+    return torch.baddbmm(hidden, queries, keys).softmax(-1)
 
 
 def _factors(q: Tensor, band: Band, settings: Settings) -> tuple[float | Tensor, Tensor | None]:
