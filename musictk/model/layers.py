@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from musictk.model.rms_norm import RMSNormalise
 from musictk.model.split_heads import SplitHeads
 
 M = TypeVar("M", bound=nn.Module)
@@ -117,12 +118,22 @@ def rotate(x: Tensor, rotary: Tensor) -> Tensor:
 class RMSNorm(nn.RMSNorm):
     """Root-mean-square normalisation (Zhang & Sennrich 2019), in the weight's dtype.
 
-    Autocast may give inputs of lower precision.
+    Autocast may give inputs of lower precision. With the hand-written backward pass, the result has
+    the dtype that autocast computes the next layer in.
     """
 
     def forward(self, x: Tensor) -> Tensor:
         """(…, D) -> (…, D)."""
+        if not torch.jit.is_scripting() and has_backward(x):  # type: ignore[attr-defined]
+            return self._normalise(x)
         return F.rms_norm(x.to(self.weight.dtype), self.normalized_shape, self.weight).to(x.dtype)
+
+    @torch.jit.unused
+    def _normalise(self, x: Tensor) -> Tensor:
+        """`forward` with a hand-written backward pass."""
+        dtype = autocast_input(x[..., :0]).dtype
+        normed: Tensor = RMSNormalise.apply(x, self.weight, dtype)  # type: ignore[no-untyped-call]
+        return normed
 
 
 class Heads(nn.Module):

@@ -1,7 +1,7 @@
 """Splitting a projection into heads for training on a CPU, with a hand-written backward pass.
 
 It computes what `musictk.model.layers.Heads` states, for queries and keys together and in as few
-passes over them as possible: n = x / rms(x), then R (g n), with the gain g and the rotation R.The
+passes over them as possible: n = x / rms(x), then R (g n), with the gain g and the rotation R. The
 gain is multiplied into the tables of the rotation, which are smaller than queries and keys.
 """
 
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-EPSILON = torch.finfo(torch.float32).eps  # as RMSNorm
+from musictk.model.rms_norm import inverse_rms
 
 
 class SplitHeads(torch.autograd.Function):
@@ -61,13 +61,6 @@ class SplitHeads(torch.autograd.Function):
             torch.mul(by_found, inverse, out=parts[:2])
         parts[2] = gradients[2]
         return by_x, None, None, by_gains
-
-
-def inverse_rms(x: Tensor) -> Tensor:
-    """(…, D) -> (…, 1): one divided by the root mean square."""
-    length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    exact = length.to(torch.promote_types(x.dtype, torch.float32))
-    return (exact.square() / x.shape[-1] + EPSILON).rsqrt().to(x.dtype)
 
 
 def turn(x: Tensor, rotary: Tensor | None, gains: Tensor | None) -> Tensor:

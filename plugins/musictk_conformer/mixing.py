@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-EPSILON = torch.finfo(torch.float32).eps  # as RMSNorm
+from musictk.model.rms_norm import EPSILON
 
 
 class Branch(torch.autograd.Function):
