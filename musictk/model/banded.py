@@ -64,7 +64,7 @@ class _Banded(torch.autograd.Function):
     def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, settings: Settings) -> Tensor:
         batch, heads, length, width = q.shape
         q, k, v = (each.reshape(-1, length, width) for each in (q, k, v))
-        columns = turned(k)
+        columns = transposed(k)
         out = v.new_empty(batch, length, heads, width).transpose(1, 2)  # as `merge_heads` wants it
         kept: list[Tensor] = []
         # Dropout has to be kept, or it could not be repeated.
@@ -91,7 +91,7 @@ class _Banded(torch.autograd.Function):
         settings: Settings = ctx.settings
         shape = gradients[0].shape
         gradient = gradients[0].reshape(-1, *shape[2:])
-        values, columns = turned(v), None if ctx.small else turned(k)
+        values, columns = transposed(v), None if ctx.small else transposed(k)
         dq, dk, dv = torch.empty_like(q), torch.zeros_like(k), torch.zeros_like(v)
         saved = iter(kept)
         for band in bands(shape[2], settings.window):
@@ -141,13 +141,13 @@ def xpos_decay(head_dim: int, window: int) -> Tensor:
     return torch.cat([rate, rate]).log() / max(window // 2, 1)
 
 
-def turned(x: Tensor) -> Tensor:
+def transposed(x: Tensor) -> Tensor:
     """(N, T, Dh) -> (N, Dh, T), contiguous: once for all blocks, or each product would copy it."""
     return x.transpose(1, 2).contiguous()
 
 
 def _probability(q: Tensor, columns: Tensor, band: Band, settings: Settings) -> Tensor:
-    """(N, queries, keys): the softmax of the logits of one block, with `columns` the turned keys."""
+    """(N, queries, keys): the softmax of the logits of one block. `columns` (N, Dh, T): the keys."""
     left, right = _factors(q, band, settings)
     queries, keys = q[:, band.query : band.end] * left, columns[:, :, band.start : band.end]
     if right is not None:
