@@ -147,7 +147,7 @@ def transposed(x: Tensor) -> Tensor:
 
 
 def _probability(q: Tensor, columns: Tensor, band: Band, settings: Settings) -> Tensor:
-    """(N, queries, keys): the softmax of the logits of one block. `columns` (N, Dh, T): the keys."""
+    """(N, queries, keys): the softmax of the logits of a block. `columns` (N, Dh, T): the keys."""
     left, right = _factors(q, band, settings)
     queries, keys = q[:, band.query : band.end] * left, columns[:, :, band.start : band.end]
     if right is not None:
