@@ -122,19 +122,16 @@ def described(model: BuiltinModel) -> dict[str, str]:
     run = model.read_run()
     settings, metrics = run["settings"], run["metrics"]
     runs = [*reversed(run["earlier"]), run]
-    steps = [each["metrics"]["step"] for each in runs]
-    sizes = [each["settings"]["train"] for each in runs]
-    tokens = sum(
-        count * size["batch"] * size["length"] for count, size in zip(steps, sizes, strict=True)
-    )
+    each_run = [each["metrics"] for each in runs]
+    tokens = sum(each["positions_per_second"] * each["seconds"] for each in each_run)
     shape = " × ".join(str(settings["model"][key]) for key in ("dim", "depth"))
     int8 = metrics["int8"]
     return {
         "architecture": f"{settings['arch']} {settings['size']} ({shape})",
         "parameters": f"{metrics['parameters'] / 1e6:.1f} million",
         "tokenizer": settings["tokenizer"],
-        "steps": " + ".join(f"{count:,}" for count in steps),
-        "tokens": f"{tokens / 1e6:.0f} million",
+        "steps": " + ".join(f"{each['step']:,}" for each in each_run),
+        "tokens, without padding": f"{tokens / 1e6:.0f} million",
         "hours on two CPU cores": f"{sum(each['metrics']['seconds'] for each in runs) / 3600:.1f}",
         "valid, nats per token": f"{metrics['best_nll']:.3f}",
         "the same, a bigram model": f"{metrics['baseline']:.3f}",
