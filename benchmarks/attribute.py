@@ -29,7 +29,7 @@ from typing import Any
 
 from benchmarks.keep import keep
 from musictk.errors import MusictkError
-from musictk.evaluation.attribution import Example, Scores, cross_validate
+from musictk.evaluation.attribution import ClassifierScores, Example, cross_validate
 from musictk.evaluation.figures import count_figures
 from musictk.jobs.named_music import read_score
 from musictk.jobs.project import Project
@@ -117,7 +117,7 @@ def joined(titles: Sequence[str], clusters: Sequence[str]) -> list[str]:
             return names
 
 
-def row(name: str, found: Scores) -> dict[str, Any]:
+def row(name: str, found: ClassifierScores) -> dict[str, Any]:
     """One line of the table."""
     return {
         "composition": name,

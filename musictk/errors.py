@@ -76,7 +76,7 @@ def located(error: BaseException, package: str = "") -> str:
     return f"{text} ({places[-1].file}, line {places[-1].line})" if places else text
 
 
-class Place(NamedTuple):
+class CodeLine(NamedTuple):
     """A line of code that an error passed through."""
 
     package: str  # the top-level one
@@ -84,12 +84,12 @@ class Place(NamedTuple):
     line: int
 
 
-def raised_in(error: BaseException) -> list[Place]:
+def raised_in(error: BaseException) -> list[CodeLine]:
     """The lines of the traceback; the last one raised the error."""
     from traceback import walk_tb  # imported only when something fails
 
     return [
-        Place(
+        CodeLine(
             str(frame.f_globals.get("__name__", "")).partition(".")[0],
             PurePath(frame.f_code.co_filename).name,
             line,

@@ -20,7 +20,7 @@ from musictk.spelling import plain
 
 if TYPE_CHECKING:
     from musictk.catalog import Catalog
-    from musictk.cli.location import Location
+    from musictk.cli.location import CatalogLocation
 
 _FEW = 200  # files that are offered at most
 _SPECIAL = re.compile(r"""([\s'"\\$`&;|<>(){}\[\]*?!#~])""")  # characters that bash reads itself
@@ -84,7 +84,7 @@ def _quoted(value: str) -> str:
     return value if word[:1] in ("'", '"') else _SPECIAL.sub(r"\\\1", value)
 
 
-def _location(context: Any) -> Location:
+def _location(context: Any) -> CatalogLocation:
     """Where the catalog of the command line is."""
     from musictk.cli.location import locate
 

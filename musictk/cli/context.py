@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from musictk.cli.location import Location, Settings
+from musictk.cli.location import CatalogLocation, Settings
 from musictk.cli.output import Output, counted
 from musictk.errors import UsageError
 from musictk.workspace import Workspace
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 class CommandSession:
     """The resolved global options."""
 
-    location: Location
+    location: CatalogLocation
     settings: Settings
     output: Output
 

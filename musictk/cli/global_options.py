@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from musictk.cli.context import CommandSession
-from musictk.cli.location import Location, Settings, locate
+from musictk.cli.location import CatalogLocation, Settings, locate
 from musictk.cli.output import Output
 from musictk.cli.settings import command_options, set_defaults
 from musictk.errors import UnknownNameError
@@ -97,7 +97,7 @@ def _quiet_after(session: CommandSession, context: typer.Context, value: bool) -
     return replace(session, output=Output(session.output.json, value))
 
 
-def _place(context: typer.Context, named: str) -> tuple[Location, Settings]:
+def _place(context: typer.Context, named: str) -> tuple[CatalogLocation, Settings]:
     """The catalog and the settings; the settings become the defaults of every command."""
     location, settings = locate(named)
     program = context.find_root()

@@ -16,7 +16,7 @@ INGEST = "run: musictk ingest FOLDER"
 
 
 @dataclass(frozen=True)
-class Location:
+class CatalogLocation:
     """A catalog, and the workspace that it belongs to."""
 
     workspace: Workspace
@@ -42,7 +42,7 @@ class Settings:
         return FILE if self.path.parent == Path.cwd() else str(self.path)
 
 
-def locate(named: str) -> tuple[Location, Settings]:
+def locate(named: str) -> tuple[CatalogLocation, Settings]:
     """The catalog that was named (by a path, a URL or not at all), and the settings to use.
 
     The settings are those in the current directory, else those in the workspace. They may name the
@@ -58,16 +58,16 @@ def locate(named: str) -> tuple[Location, Settings]:
     return place, settings
 
 
-def _location(named: str, base: Path) -> Location:
+def _location(named: str, base: Path) -> CatalogLocation:
     """The catalog `named` by a URL, or by the path of its file or folder, relative to `base`."""
     if "://" in named:
-        return Location(here(base), named)
+        return CatalogLocation(here(base), named)
     if named:
         path = Path(os.path.normpath(base / Path(named).expanduser()))
         # A path that does not exist yet is a folder, unless it looks like a file.
         is_folder = path.is_dir() or (not path.exists() and not path.suffix)
         file = path / CATALOG if is_folder else path
-        return Location(Workspace(file.parent), f"sqlite:///{file}")
+        return CatalogLocation(Workspace(file.parent), f"sqlite:///{file}")
     found = search(base)
     workspace = found or here(base)
-    return Location(workspace, workspace.catalog_url, found is not None)
+    return CatalogLocation(workspace, workspace.catalog_url, found is not None)

@@ -17,8 +17,8 @@ from musictk.errors import MusictkError, UnknownNameError
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
 from musictk.tokens.bar_table import BarTable
-from musictk.tokens.beside import Parts
-from musictk.tokens.crops import Infill
+from musictk.tokens.beside import TwoParts
+from musictk.tokens.crops import InfillRows
 from musictk.tokens.shards import Shard
 
 Ints = NDArray[np.int64]
@@ -163,19 +163,19 @@ class Controls:
             moved[..., columns] = control.transpose(ids[..., columns], semitones)
         return moved
 
-    def infill(self, rate: float) -> Infill | None:
+    def infill(self, rate: float) -> InfillRows | None:
         """How rows are arranged for infilling; None for a model without the controls it needs."""
         if not {ROLE, REMAINING} <= set(self.names):
             return None
         role, left = (self.columns[name].start for name in (ROLE, REMAINING))
-        return Infill(rate, role, left, AFTER)
+        return InfillRows(rate, role, left, AFTER)
 
-    def beside(self, shard: Shard, bars: BarTable, pieces: Ints, rate: float) -> Parts | None:
-        """How rows are made of the parts of pieces (see `Parts`); None for a model without the
+    def beside(self, shard: Shard, bars: BarTable, pieces: Ints, rate: float) -> TwoParts | None:
+        """How rows are made of the parts of pieces (see `TwoParts`); None for a model without the
         control it needs."""
         if ROLE not in self.names:
             return None
-        return Parts(shard, bars, pieces, rate, self.columns[ROLE].start, BESIDE)
+        return TwoParts(shard, bars, pieces, rate, self.columns[ROLE].start, BESIDE)
 
     def plain(self) -> list[dict[str, Any]]:
         """JSON-able; `Controls.read` reads it back."""

@@ -38,7 +38,7 @@ class Example(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Scores:
+class ClassifierScores:
     """How well held-out pieces are attributed, over all folds."""
 
     pieces: int
@@ -62,7 +62,7 @@ class Classifier:
     rarity: Floats  # (K, SIZE) inverse document frequency of each bucket of each kind
     weights: Floats  # (K, SIZE, C)
     bias: Floats  # (C,)
-    scores: Scores
+    scores: ClassifierScores
 
     def probabilities(self, counts: Counts) -> dict[str, float]:
         """Composer -> probability, the most probable first."""
@@ -93,7 +93,9 @@ def train_classifier(examples: Sequence[Example]) -> Classifier:
     return Classifier(composers, rarity, weights, bias, scores)
 
 
-def cross_validate(examples: Sequence[Example], folds: int = FOLDS, seed: int = 0) -> Scores:
+def cross_validate(
+    examples: Sequence[Example], folds: int = FOLDS, seed: int = 0
+) -> ClassifierScores:
     """Attribute each piece by a classifier trained on the other folds."""
     composers = sorted({each.composer for each in examples})
     labels = np.array([composers.index(each.composer) for each in examples])
@@ -110,7 +112,7 @@ def cross_validate(examples: Sequence[Example], folds: int = FOLDS, seed: int = 
         present = np.unique(labels[~inside])
         single.append(float(_f1(labels[~inside], found[~inside], len(composers))[present].mean()))
     each = _f1(labels, found, len(composers))
-    return Scores(
+    return ClassifierScores(
         pieces=len(labels),
         works=len({example.work for example in examples}),
         f1=float(each.mean()),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
 
-from musictk.evaluation.attribution import Classifier, Scores
+from musictk.evaluation.attribution import Classifier, ClassifierScores
 from musictk.evaluation.figures import KINDS, SIZE
 from musictk.files import atomic
 
@@ -38,7 +38,7 @@ def read_classifier(path: Path) -> Classifier | None:
             facts = stored.metadata() or {}
             rarity, weights, bias = map(stored.get_tensor, ("rarity", "weights", "bias"))
         composers = tuple(map(str, json.loads(facts["composers"])))
-        scores = Scores(**json.loads(facts["scores"]))
+        scores = ClassifierScores(**json.loads(facts["scores"]))
     except (OSError, SafetensorError, KeyError, TypeError, ValueError):
         return None
     shape = (len(KINDS), SIZE, len(composers))

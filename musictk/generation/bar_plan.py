@@ -22,7 +22,7 @@ from musictk.keys import find_key
 from musictk.tokens import METRE, PITCH, Tokenizer
 
 Ids = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,7 +39,7 @@ class BarPlan:
     end: int | None = None  # the bar before which the piece ends; None where that is open
     final_key: int | None = None  # in which it ends, an index in KEYS; None: that of its music
     # By name and bar, what is allowed by choices that ids do not tell apart: see `choose_exactly`.
-    exact: Mapping[tuple[str, int], Mask] = field(default_factory=dict)
+    exact: Mapping[tuple[str, int], Bools] = field(default_factory=dict)
 
     def value(self, name: str, bar: int) -> str | None:
         """What the user chose for a bar of a control; None for nothing."""
@@ -60,18 +60,18 @@ class BarPlan:
         columns = self.controls.columns.get(name)
         return columns is not None and bool(self._limits(bar)[columns].any())
 
-    def allowed(self, bar: int) -> Mask | None:
+    def allowed(self, bar: int) -> Bools | None:
         """(V,) what may be written in a bar; None if everything."""
         return self._masks[self._place(bar)]
 
-    def allowed_by(self, name: str, bar: int) -> Mask | None:
+    def allowed_by(self, name: str, bar: int) -> Bools | None:
         """(V,) what one control allows in a bar; None if everything."""
         key = name, min(bar, len(self.limits) - 1)
         if key not in self._own_masks:
             self._own_masks[key] = self._allowed_by(*key)
         return self._own_masks[key]
 
-    def _allowed_by(self, name: str, bar: int) -> Mask | None:
+    def _allowed_by(self, name: str, bar: int) -> Bools | None:
         if not self.sets(name, bar) or (name, bar) in self.exact:
             return self.exact.get((name, bar))
         ids = self._limits(bar)[self.controls.columns[name]]
@@ -119,7 +119,7 @@ class BarPlan:
         return bar if 0 <= bar <= last else last if bar > last else 0
 
     @cached_property
-    def _own_masks(self) -> dict[tuple[str, int], Mask | None]:
+    def _own_masks(self) -> dict[tuple[str, int], Bools | None]:
         return {}
 
     @cached_property
@@ -137,10 +137,10 @@ class BarPlan:
         return Bounds(notes, _within([(0.0, inf), *(each.voices for each in own)]))
 
     @cached_property
-    def _masks(self) -> list[Mask | None]:
+    def _masks(self) -> list[Bools | None]:
         """Of each bar; equal bars share one."""
-        made: dict[tuple[bytes, tuple[int, ...]], Mask | None] = {}
-        exact: list[list[Mask]] = [[] for _ in self.limits]
+        made: dict[tuple[bytes, tuple[int, ...]], Bools | None] = {}
+        exact: list[list[Bools]] = [[] for _ in self.limits]
         for (_, bar), mask in self.exact.items():
             exact[bar].append(mask)
         found = []
@@ -151,7 +151,7 @@ class BarPlan:
             found.append(made[key])
         return found
 
-    def _allowed(self, ids: Ids, exact: Sequence[Mask]) -> Mask | None:
+    def _allowed(self, ids: Ids, exact: Sequence[Bools]) -> Bools | None:
         own = (self._mask(*each) for each in self._chosen_in(ids))
         masks = [*exact, *(mask for mask in own if mask is not None)]
         return np.logical_and.reduce(masks) if masks else None
@@ -162,7 +162,7 @@ class BarPlan:
             if ids[columns].any():
                 yield control, ids[columns]
 
-    def _mask(self, control: Control, ids: Ids) -> Mask | None:
+    def _mask(self, control: Control, ids: Ids) -> Bools | None:
         allowed = control.allowed_strictly if self.strict else control.allowed
         return allowed(self.tokenizer, ids)
 

@@ -18,7 +18,7 @@ from musictk.generation.form import Form
 from musictk.tokens import Tokenizer
 
 Ids = NDArray[np.uint8]
-Mask = NDArray[np.bool_]
+Bools = NDArray[np.bool_]
 Value = TypeVar("Value")
 
 _NUMBERS = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
@@ -84,13 +84,13 @@ def choose_exactly(
     chosen: Sequence[ChosenControl],
     places: Mapping[str, list[int]],
     before: int,
-) -> dict[tuple[str, int], Mask]:
+) -> dict[tuple[str, int], Bools]:
     """By name and bar, (V,) what is allowed by choices that are finer than ids, as of tempos.
 
     And by instruments, which have no ids.
     """
 
-    def mask(name: str, text: str) -> Mask | None:
+    def mask(name: str, text: str) -> Bools | None:
         if name == PROGRAMS:
             attribute, values = program_values(tokenizer, text)
             return attribute.within(values)

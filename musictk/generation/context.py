@@ -18,7 +18,7 @@ Logits = NDArray[np.float32]
 KINDS = CONDITIONAL, UNCONDITIONAL, MEMORY = 0, 1, 2
 
 
-class Key(NamedTuple):
+class ContextKey(NamedTuple):
     """Identifies a context: its row of the batch, and its kind."""
 
     row: int
@@ -28,7 +28,7 @@ class Key(NamedTuple):
 class NewContext(NamedTuple):
     """A context to begin: its positions (T,) or (T, W), and the condition (T, D) of each."""
 
-    key: Key
+    key: ContextKey
     sequence: NDArray[Any]
     condition: NDArray[np.float32]
 
@@ -47,12 +47,12 @@ class Contexts:
         self._runtime, self._capacity = runtime, capacity
         self._session: Session | None = None
         self._conditions = np.zeros((0, 1, 0), np.float32)  # (L, 1, D) of the next position
-        self.keys: list[Key] = []
+        self.keys: list[ContextKey] = []
         self.rows = np.zeros(0, np.int64)  # (L,) the row each context belongs to
         self.lengths = np.zeros(0, np.int64)  # (L,) positions taken
         self.logits = np.zeros((0, 0), np.float32)  # (L, V)
 
-    def full(self, ahead: Mapping[Key, Ahead] = MappingProxyType({})) -> list[Key]:
+    def full(self, ahead: Mapping[ContextKey, Ahead] = MappingProxyType({})) -> list[ContextKey]:
         """Contexts that cannot take what is `ahead` and another position."""
         lengths = self.lengths + self._sizes(ahead) if ahead else self.lengths
         if not (lengths >= self._capacity).any():
@@ -62,10 +62,10 @@ class Contexts:
     def advance(
         self,
         sequence: NDArray[Any] | None,
-        dropped: Collection[Key] = (),
+        dropped: Collection[ContextKey] = (),
         new: Sequence[NewContext] = (),
-        changed: Mapping[Key, NDArray[np.float32]] = MappingProxyType({}),
-        ahead: Mapping[Key, Ahead] = MappingProxyType({}),
+        changed: Mapping[ContextKey, NDArray[np.float32]] = MappingProxyType({}),
+        ahead: Mapping[ContextKey, Ahead] = MappingProxyType({}),
     ) -> None:
         """Feed the next position of its row to every context: `sequence` is (rows,) or (rows, W).
 
@@ -97,12 +97,12 @@ class Contexts:
         self.lengths, self.rows = self.lengths[places], self.rows[places]
         self.logits, self._conditions = self.logits[places], self._conditions[places]
 
-    def _sizes(self, ahead: Mapping[Key, Ahead]) -> NDArray[np.int64]:
+    def _sizes(self, ahead: Mapping[ContextKey, Ahead]) -> NDArray[np.int64]:
         """(L,) how many positions are ahead of each context."""
         sizes = [len(ahead[key].sequence) if key in ahead else 0 for key in self.keys]
         return np.array(sizes, np.int64)
 
-    def _take(self, ahead: Mapping[Key, Ahead]) -> None:
+    def _take(self, ahead: Mapping[ContextKey, Ahead]) -> None:
         """Feed these positions to their contexts only."""
         session = self._session
         if session is None:
@@ -146,4 +146,4 @@ class Contexts:
     def places(self, rows: Sequence[int], kind: int) -> NDArray[np.int64]:
         """(len(rows),) index into `logits` of each row's context of this kind; -1 where none."""
         found = {key: i for i, key in enumerate(self.keys)}
-        return np.array([found.get(Key(row, kind), -1) for row in rows], np.int64)
+        return np.array([found.get(ContextKey(row, kind), -1) for row in rows], np.int64)

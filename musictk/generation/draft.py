@@ -12,7 +12,7 @@ from musictk.generation.bar_plan import BarPlan
 from musictk.generation.draw import Noise
 from musictk.generation.form import Form
 from musictk.generation.keep import KeptTokens, keep_rhythm
-from musictk.generation.limits import Limits
+from musictk.generation.limits import PieceLimits
 from musictk.generation.opening import Notice, Opening
 from musictk.generation.progress import FormProgress
 from musictk.generation.sampling import Sampling
@@ -52,7 +52,7 @@ class Draft:
         self.silence = Silence(tokenizer)
         if repeats_exactly(plan, sampling):  # to its last note: without a cadence of its own
             sampling = replace(sampling, cadence=False)
-        self.limits = Limits(tokenizer, bar_plan, sampling, prompt)
+        self.limits = PieceLimits(tokenizer, bar_plan, sampling, prompt)
         self.parser: Parser | None = grammar.parser() if grammar else None
         if self.parser:
             for token in prompt.tolist():

@@ -12,7 +12,7 @@ from musictk.errors import UsageError
 from musictk.music import notes
 from musictk.tokens import PITCH, RELEASE, Frames, Tokenizer
 
-Mask = NDArray[np.bool_]
+Bools = NDArray[np.bool_]
 Ints = NDArray[np.int64]
 
 RHYTHM, HARMONY = "rhythm", "harmony"
@@ -52,7 +52,7 @@ class KeptTokens:
         self._ending: list[int] = []  # tokens that end notes, due next
         self._at = 0
 
-    def allowed(self, grammar: Mask, limit: Mask | None) -> Mask:
+    def allowed(self, grammar: Bools, limit: Bools | None) -> Bools:
         """(V,) the tokens that keep the rhythm; `limit` holds if it leaves enough pitches."""
         token = int(self._tokens[self._at])
         if self._pitch[token] < 0:
@@ -120,7 +120,7 @@ class KeptFrames:
         self._at = 0
 
     def frame(
-        self, logits: NDArray[np.floating[Any]], uniform: NDArray[np.float64], limit: Mask | None
+        self, logits: NDArray[np.floating[Any]], uniform: NDArray[np.float64], limit: Bools | None
     ) -> NDArray[np.uint8] | None:
         """(W,) the next frame, by the logits of each pitch; None after the original's last."""
         self._at += 1

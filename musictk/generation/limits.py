@@ -17,7 +17,7 @@ from musictk.generation.tempo import BarTempo
 from musictk.generation.texture import FREE
 from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
-Mask = NDArray[np.bool_]
+Bools = NDArray[np.bool_]
 
 # Notes that sound together: 90 % of human pieces have at most ten anywhere; and where many begin.
 _HANDS, _HANDS_OF_MANY = 10, 6
@@ -34,7 +34,7 @@ class BoundsOfBar(NamedTuple):
     free: bool  # nothing is enforced, in this bar and in the next
 
 
-class Limits:
+class PieceLimits:
     """The limits of one piece. Bars are counted from 0 with those of a prompt."""
 
     def __init__(
@@ -45,25 +45,25 @@ class Limits:
         controlled = TEMPO in plan.chosen
         self._tempo = BarTempo(tokenizer, plan, prompt) if controlled else None
         self.ending = Ending(tokenizer, plan, sampling.cadence)
-        self._together: dict[tuple[int, int, tuple[int, ...]], Mask | None] = {}
+        self._together: dict[tuple[int, int, tuple[int, ...]], Bools | None] = {}
         self._left: dict[tuple[int, float], float] = {}  # quarter notes to the end of the piece
         self._metre = tokenizer.attributes().get(METRE, _NO_METRE)
-        self._mixed: dict[tuple[int, int], Mask] = {}  # by the ids of the masks it is made of
+        self._mixed: dict[tuple[int, int], Bools] = {}  # by the ids of the masks it is made of
         # What is asked for with every token, by bar.
-        self._chosen: dict[tuple[int, int], Mask | None] = {}
+        self._chosen: dict[tuple[int, int], Bools | None] = {}
         self._bounds: dict[
             tuple[int, tuple[int, ...] | None], BoundsOfBar
         ] = {}  # and by the bass of the end
         self._chosen_quarters: dict[int, float | None] = {}
 
-    def of_pitches(self, bar: int) -> Mask | None:
+    def of_pitches(self, bar: int) -> Bools | None:
         """(W,) of frames: the pitches that the controls of a bar allow; None if all.
 
         In the last bar only those of its chord and basses.
         """
         return self.ending.within(bar, self.plan.allowed(bar))
 
-    def chosen(self, bar: int, following: int, begins: Mask) -> Mask | None:
+    def chosen(self, bar: int, following: int, begins: Bools) -> Bools | None:
         """(V,) what the controls allow in a bar; None if everything.
 
         Tokens that begin a bar, (V,) `begins`, are limited by what is chosen for the `following`.
@@ -74,7 +74,7 @@ class Limits:
             self._chosen[key] = self._mix(here, later, begins)
         return self._chosen[key]
 
-    def constraining(self, bar: int, following: int, begins: Mask) -> list[Mask]:
+    def constraining(self, bar: int, following: int, begins: Bools) -> list[Bools]:
         """(V,) what each constraint allows, where no control is chosen instead."""
         found = []
         for constraint in self._constraints:
@@ -86,7 +86,7 @@ class Limits:
             found.append(self._mix(here, later, begins))
         return [mask for mask in found if mask is not None]
 
-    def together(self, bar: int, following: int, begins: Mask) -> Mask | None:
+    def together(self, bar: int, following: int, begins: Bools) -> Bools | None:
         """(V,) what the controls and the constraints allow together; None if everything.
 
         Computed once for each bar: it is used for every token.
@@ -103,11 +103,11 @@ class Limits:
         """Whether `forced` can be anything but None; cheap, for every token."""
         return self._tempo is not None and self._tempo.is_open
 
-    def forced(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Mask | None:
+    def forced(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Bools | None:
         """(V,) the tokens that a tempo at the beginning of this bar needs; None if none is due."""
         return None if self._tempo is None else self._tempo.allowed(bar, written, parser)
 
-    def at_bar_line(self, following: int) -> Mask | None:
+    def at_bar_line(self, following: int) -> Bools | None:
         """(V,) the tokens that may begin a bar so that its tempo can follow; None if any."""
         return None if self._tempo is None else self._tempo.at_bar_line(following)
 
@@ -167,7 +167,7 @@ class Limits:
         now = after.texture()
         return bar == self.ending.bar and now is not None and now.begun > now.due
 
-    def above_bass(self, bar: int, parser: Parser) -> Mask | None:
+    def above_bass(self, bar: int, parser: Parser) -> Bools | None:
         """(V,) what may follow in a bar without leaving its bass; None where everything may."""
         now = None if self.bounds_of(bar).here.bass is None else parser.texture()
         return None if now is None else self.ending.allowed(now.lowest)
@@ -185,7 +185,7 @@ class Limits:
         if self._tempo is not None:
             self._tempo.advance(token)
 
-    def _mix(self, here: Mask | None, later: Mask | None, begins: Mask) -> Mask | None:
+    def _mix(self, here: Bools | None, later: Bools | None, begins: Bools) -> Bools | None:
         """`here`, but `later` for tokens that begin a bar."""
         if here is later:
             return here

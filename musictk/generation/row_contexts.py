@@ -16,8 +16,8 @@ from musictk.generation.context import (
     MEMORY,
     UNCONDITIONAL,
     Ahead,
+    ContextKey,
     Contexts,
-    Key,
     NewContext,
 )
 from musictk.generation.draft import Draft
@@ -98,22 +98,22 @@ class RowContexts:
         drafts = self._drafts
         written = drafts[rows[0]].sequence
         taken = np.zeros((len(drafts), *written.shape[1:]), written.dtype)
-        dropped: list[Key] = []
+        dropped: list[ContextKey] = []
         new: list[NewContext] = []
         for row in rows:
             draft = drafts[row]
             if draft.done:
-                dropped += [Key(row, kind) for kind in KINDS]
+                dropped += [ContextKey(row, kind) for kind in KINDS]
                 continue
             taken[row] = draft.sequence[-1]
             if row in turned:
-                dropped.append(Key(row, MEMORY))
+                dropped.append(ContextKey(row, MEMORY))
                 if draft.memory.weight > 0:
                     new.append(self._remembering(row))
         self._advance(taken, dropped, new)
 
     def _advance(
-        self, taken: NDArray[Any] | None, dropped: list[Key], new: list[NewContext]
+        self, taken: NDArray[Any] | None, dropped: list[ContextKey], new: list[NewContext]
     ) -> None:
         """Step every context; rebuild those that are full."""
         for row in self._reached() if taken is not None else ():
@@ -146,10 +146,12 @@ class RowContexts:
         else:
             sequence, bars = self._both(draft, self._given)
             self._taken[row] = self._given.needed(self._bar(draft))
-        new = [NewContext(Key(row, CONDITIONAL), sequence, self._conditional_of(draft, bars))]
+        new = [
+            NewContext(ContextKey(row, CONDITIONAL), sequence, self._conditional_of(draft, bars))
+        ]
         if self._guided:
             free = self._unconditional[bars]
-            new.append(NewContext(Key(row, UNCONDITIONAL), sequence, free))
+            new.append(NewContext(ContextKey(row, UNCONDITIONAL), sequence, free))
         return new
 
     def _remembering(self, row: int) -> NewContext:
@@ -162,11 +164,11 @@ class RowContexts:
         begins = theme is not None and theme.start == 0
         sequence, bars = self._recent(draft, places, self._capacity, begins)
         condition = self._conditional_of(draft, self._read(draft, bars))
-        return NewContext(Key(row, MEMORY), sequence, condition)
+        return NewContext(ContextKey(row, MEMORY), sequence, condition)
 
-    def _ahead(self) -> dict[Key, Ahead]:
+    def _ahead(self) -> dict[ContextKey, Ahead]:
         """The bars of the given part that come before the position just written."""
-        ahead: dict[Key, Ahead] = {}
+        ahead: dict[ContextKey, Ahead] = {}
         assert self._given is not None
         for row, draft in enumerate(self._drafts):
             needed = self._given.needed(self._bar(draft))
@@ -175,9 +177,9 @@ class RowContexts:
             sequence, bars = self._given.bars(self._taken[row], needed)
             bars = bars + self._planned
             self._taken[row] = needed
-            ahead[Key(row, CONDITIONAL)] = Ahead(sequence, self._conditional[bars])
+            ahead[ContextKey(row, CONDITIONAL)] = Ahead(sequence, self._conditional[bars])
             if self._guided:
-                ahead[Key(row, UNCONDITIONAL)] = Ahead(sequence, self._unconditional[bars])
+                ahead[ContextKey(row, UNCONDITIONAL)] = Ahead(sequence, self._unconditional[bars])
         return ahead
 
     def _both(self, draft: Draft, given: GivenPart) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -248,9 +250,9 @@ class RowContexts:
         found[bars == ending.bar] = self._closing[ending.key]
         return found
 
-    def _changed(self) -> dict[Key, NDArray[np.float32]]:
+    def _changed(self) -> dict[ContextKey, NDArray[np.float32]]:
         """The conditions of contexts whose piece has begun another bar."""
-        changed: dict[Key, NDArray[np.float32]] = {}
+        changed: dict[ContextKey, NDArray[np.float32]] = {}
         for row, draft in enumerate(self._drafts):
             if draft.done:
                 continue
@@ -258,8 +260,8 @@ class RowContexts:
             if bar != self._bars[row]:
                 self._bars[row] = bar
                 given = self._conditional_of(draft, np.array([bar]))[0]
-                changed |= {Key(row, kind): given for kind in (CONDITIONAL, MEMORY)}
-                changed[Key(row, UNCONDITIONAL)] = self._unconditional[bar]
+                changed |= {ContextKey(row, kind): given for kind in (CONDITIONAL, MEMORY)}
+                changed[ContextKey(row, UNCONDITIONAL)] = self._unconditional[bar]
         return changed
 
 

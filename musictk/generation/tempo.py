@@ -11,7 +11,7 @@ from symusic.core import ScoreTick
 from musictk.generation.bar_plan import BarPlan
 from musictk.tokens import TEMPO, Parser, Tokenizer, Tokens
 
-Mask = NDArray[np.bool_]
+Bools = NDArray[np.bool_]
 
 
 class BarTempo:
@@ -47,13 +47,13 @@ class BarTempo:
         if self._stated[token]:
             self._last, self.is_open = token, False
 
-    def at_bar_line(self, bar: int) -> Mask | None:
+    def at_bar_line(self, bar: int) -> Bools | None:
         """(V,) the tokens that may begin a bar so that its tempo can follow; None if any."""
         if not self._merged:  # a merged token may have notes at the bar line already
             return None
         return None if self._wanted(bar) is None else self._base
 
-    def allowed(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Mask | None:
+    def allowed(self, bar: int, written: NDArray[Any], parser: Parser | None) -> Bools | None:
         """(V,) the tokens that lead to the tempo of this bar, after what is `written` of it."""
         wanted = self._wanted(bar) if self.is_open else None
         if wanted is None:
@@ -77,7 +77,7 @@ class BarTempo:
         music = self._tokenizer.decode(np.array([*written, tempo], np.int64))
         return isinstance(music, ScoreTick) and bool(music.tempos) and music.tempos[-1].time == 0
 
-    def _wanted(self, bar: int) -> Mask | None:
+    def _wanted(self, bar: int) -> Bools | None:
         """(V,) the tokens that state the tempo of a bar; None if it is in force or free."""
         allowed = self._plan.allowed_by(TEMPO, bar)
         if allowed is None and self._usual >= 0 and bar and self._plan.sets(TEMPO, bar - 1):

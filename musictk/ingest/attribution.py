@@ -31,7 +31,7 @@ _DEEPEST = 32  # folders above a file that count
 _NOTHING = FileMetadata()
 
 
-class Attribution(NamedTuple):
+class FileAttribution(NamedTuple):
     """What is known about a file before it is read."""
 
     composer: str | None
@@ -98,7 +98,7 @@ class Attributions:
             self._index = FileIndex(paths)
             self._read(tables)
 
-    def of(self, file: FoundFile, member: str = "") -> Attribution:
+    def of(self, file: FoundFile, member: str = "") -> FileAttribution:
         """What is known about a file, or about a member of an archive."""
         folders, name = _parts(file, member)
         tree = self._trees[file.root]
@@ -115,11 +115,11 @@ class Attributions:
         else:
             composer, source = tree.composer_and_source(folders, name)
         title = row.title or title_of(name)
-        return Attribution(
+        return FileAttribution(
             composer, title, split, row.labels, source, split_source if split else ""
         )
 
-    def given(self, file: FoundFile, member: str = "") -> Attribution | None:
+    def given(self, file: FoundFile, member: str = "") -> FileAttribution | None:
         """What the user gives for a file with `--composer` or `--composers`; None for nothing."""
         listed = self._numbers.get((file.place, member)) in self._from_given
         return self.of(file, member) if listed or self._given.composer else None

@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from musictk.ingest.attribution import Attribution, TableReport
+from musictk.ingest.attribution import FileAttribution, TableReport
 
 _MANY = 200  # files by one composer alone that make the result suspicious
 
@@ -23,7 +23,7 @@ class NameReport:
     moved: int = 0  # files in another split than their official one
     tables: TableReport = field(default_factory=TableReport)
 
-    def add(self, named: Attribution) -> None:
+    def add(self, named: FileAttribution) -> None:
         """Count one file."""
         if named.composer:
             self.composers[named.composer] += 1

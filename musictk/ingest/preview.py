@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from musictk.ingest.attribution import Attribution, Attributions, Given
+from musictk.ingest.attribution import Attributions, FileAttribution, Given
 from musictk.ingest.collect import IngestOptions
 from musictk.ingest.find import FoundFile, find
 from musictk.ingest.name_report import NameReport
@@ -20,7 +20,7 @@ class ComposerPreview:
 
     files: int = 0
     example: str = ""  # path of the first file
-    sources: Counter[str] = field(default_factory=Counter)  # see `Attribution.source`
+    sources: Counter[str] = field(default_factory=Counter)  # see `FileAttribution.source`
 
 
 @dataclass
@@ -31,7 +31,7 @@ class Preview:
     composers: dict[str, ComposerPreview] = field(default_factory=dict)
     without: ComposerPreview = field(default_factory=ComposerPreview)
 
-    def add(self, path: str, named: Attribution) -> None:
+    def add(self, path: str, named: FileAttribution) -> None:
         self.names.add(named)
         entry = self.without
         if named.composer:

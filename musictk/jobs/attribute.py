@@ -14,7 +14,13 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UnknownNameError
-from musictk.evaluation.attribution import FOLDS, Classifier, Example, Scores, train_classifier
+from musictk.evaluation.attribution import (
+    FOLDS,
+    Classifier,
+    ClassifierScores,
+    Example,
+    train_classifier,
+)
 from musictk.evaluation.classifier_file import read_classifier, write_classifier
 from musictk.evaluation.excerpts import excerpts
 from musictk.evaluation.figures import VERSION, count_figures
@@ -35,7 +41,7 @@ class Attribution:
     """The composers a piece is most like."""
 
     probabilities: dict[str, float]  # by composer, the most probable first
-    scores: Scores  # of the classifier, by cross-validation
+    scores: ClassifierScores  # of the classifier, by cross-validation
     known: bool = False  # the classifier was trained on this very file
 
     @property

@@ -10,7 +10,7 @@ from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError
-from musictk.evaluation.attribution import Scores
+from musictk.evaluation.attribution import ClassifierScores
 from musictk.evaluation.figures import count_figures
 from musictk.files import scratch
 from musictk.generation.request import PieceRequest
@@ -43,7 +43,7 @@ class ComposerControl:
     """How well a model is controlled by composer, and how well real pieces are recognised."""
 
     composers: tuple[Recognised, ...]
-    scores: Scores  # of the classifier on human excerpts of the same number of bars
+    scores: ClassifierScores  # of the classifier on human excerpts of the same number of bars
 
     @property
     def share(self) -> float:

@@ -26,7 +26,7 @@ from musictk.plugin import registry
 from musictk.reading.kinds import KINDS
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import Augment, AugmentSettings
-from musictk.tokens.beside import Parts
+from musictk.tokens.beside import TwoParts
 from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard, open_shard
 from musictk.workspace import Workspace
@@ -160,7 +160,7 @@ class Corpus:
             self._parts(tokenizer, shard, controls) if arranged else None,
         )
 
-    def _parts(self, tokenizer: Tokenizer, shard: Shard, controls: Controls) -> Parts | None:
+    def _parts(self, tokenizer: Tokenizer, shard: Shard, controls: Controls) -> TwoParts | None:
         """The parts of a shard's pieces, for rows in which one of them is given."""
         music = "midi" in tokenizer.reads and len(shard.files) > 0
         if not music or ROLE not in controls.names:  # separating all pieces would be for nothing

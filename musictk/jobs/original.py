@@ -34,7 +34,7 @@ DRAWS = 20  # of one piece, at most
 Compose = Callable[[PieceRequest], list[Composition]]
 
 
-class Drawn(NamedTuple):
+class OriginalPiece(NamedTuple):
     """A piece, its number among those that were requested, and how it was found."""
 
     row: int
@@ -81,7 +81,7 @@ def _required(reference: Reference) -> Reference:
 
 def draw_original(
     reference: Reference, tokenizer: Tokenizer, request: PieceRequest, compose: Compose
-) -> Iterator[Drawn]:
+) -> Iterator[OriginalPiece]:
     """The pieces of a request; those that share too much are drawn again with other seeds.
 
     The seeds follow from the request's: an equal request gives equal pieces. Each composition has
@@ -98,7 +98,7 @@ def draw_original(
             if found < excess:
                 best, excess = other, found
         notice = "" if excess <= 1 else _notice(reference, tokenizer, best)
-        yield Drawn(row, best, notice)
+        yield OriginalPiece(row, best, notice)
 
 
 def _excess(reference: Reference, tokenizer: Tokenizer, made: Composition) -> float:

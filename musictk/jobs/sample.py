@@ -24,7 +24,7 @@ from musictk.jobs.bundles import LoadedModel, open_source
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import NamedMusic, find_music
-from musictk.jobs.original import Drawn, check_original, draw_original, open_reference
+from musictk.jobs.original import OriginalPiece, check_original, draw_original, open_reference
 from musictk.jobs.pieces import check_name, require_targets, target, write_composition
 from musictk.jobs.prompt import Prompt, PromptMusic, announce_prompt, read_prompt
 from musictk.jobs.rewrite import check_infill, repeat_rewrite, rewrite
@@ -134,11 +134,14 @@ def _drawn(
     asked: SampleRequest,
     request: PieceRequest,
     listener: SampleListener | None,
-) -> Iterable[Drawn]:
+) -> Iterable[OriginalPiece]:
     """The pieces of a request; with `original` those that share little with the training set."""
     runtime, tokenizer = opened.runtime, opened.runtime.manifest.make_tokenizer()
     if not asked.original:
-        return [Drawn(each.row, each) for each in _composed(runtime, tokenizer, request, listener)]
+        return [
+            OriginalPiece(each.row, each)
+            for each in _composed(runtime, tokenizer, request, listener)
+        ]
     reference = open_reference(catalog, workspace, opened.reference_folder, tokenizer)
     compose = partial(_composed, runtime, tokenizer, listener=listener)
     return draw_original(reference, tokenizer, request, compose)

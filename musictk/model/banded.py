@@ -30,7 +30,7 @@ class Band(NamedTuple):
     end: int  # after the last query, and the last key
 
 
-class Settings(NamedTuple):
+class AttentionSettings(NamedTuple):
     """What `banded_attention` is called with besides tensors."""
 
     scale: float
@@ -54,14 +54,14 @@ def banded_attention(
     `xpos` they decay with distance, as `xpos_decay` states.
     """
     scale = q.shape[-1] ** -0.5 if scale is None else scale
-    settings = Settings(scale, window or q.shape[2], xpos, dropout)
+    settings = AttentionSettings(scale, window or q.shape[2], xpos, dropout)
     out: Tensor = _Banded.apply(q, k, v, settings)  # type: ignore[no-untyped-call]
     return out
 
 
 class _Banded(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, settings: Settings) -> Tensor:
+    def forward(ctx: Any, q: Tensor, k: Tensor, v: Tensor, settings: AttentionSettings) -> Tensor:
         batch, heads, length, width = q.shape
         q, k, v = (each.reshape(-1, length, width) for each in (q, k, v))
         columns = transposed(k)
@@ -88,7 +88,7 @@ class _Banded(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         q, k, v, *kept = ctx.saved_tensors
-        settings: Settings = ctx.settings
+        settings: AttentionSettings = ctx.settings
         shape = gradients[0].shape
         gradient = gradients[0].reshape(-1, *shape[2:])
         values, columns = transposed(v), None if ctx.small else transposed(k)
@@ -146,7 +146,7 @@ def transposed(x: Tensor) -> Tensor:
     return x.transpose(1, 2).contiguous()
 
 
-def _probability(q: Tensor, columns: Tensor, band: Band, settings: Settings) -> Tensor:
+def _probability(q: Tensor, columns: Tensor, band: Band, settings: AttentionSettings) -> Tensor:
     """(N, queries, keys): the softmax of the logits of a block. `columns` (N, Dh, T): the keys."""
     left, right = _factors(q, band, settings)
     queries, keys = q[:, band.query : band.end] * left, columns[:, :, band.start : band.end]
@@ -158,7 +158,9 @@ def _probability(q: Tensor, columns: Tensor, band: Band, settings: Settings) -> 
     return torch.baddbmm(hidden, queries, keys).softmax(-1)
 
 
-def _factors(q: Tensor, band: Band, settings: Settings) -> tuple[float | Tensor, Tensor | None]:
+def _factors(
+    q: Tensor, band: Band, settings: AttentionSettings
+) -> tuple[float | Tensor, Tensor | None]:
     """What the queries and the keys of a block are multiplied by; for keys None is 1."""
     if not settings.xpos:
         return settings.scale, None

@@ -34,7 +34,7 @@ class Tensors:
     """The state of some rows, and the graph of a step captured over these tensors, if any."""
 
     slots: list[Tensor]
-    graph: Graph | None = field(default=None, repr=False)
+    graph: CudaGraph | None = field(default=None, repr=False)
 
 
 class TorchEngine(Engine[Tensors]):
@@ -69,10 +69,10 @@ class TorchEngine(Engine[Tensors]):
                 state = Tensors(slots)
             return logits.float().cpu().numpy(), state
 
-    def _capture(self, inputs: tuple[Tensor, Tensor], slots: list[Tensor]) -> Graph | None:
+    def _capture(self, inputs: tuple[Tensor, Tensor], slots: list[Tensor]) -> CudaGraph | None:
         """None if the body reads values back from the GPU, which no graph can hold."""
         try:
-            return Graph(self.network, inputs, slots)
+            return CudaGraph(self.network, inputs, slots)
         except RuntimeError:
             self._graphs = False
             return None
@@ -96,7 +96,7 @@ class Torch(TorchEngine):
         self.network: Network = network.to(self.device)
 
 
-class Graph:
+class CudaGraph:
     """One captured step that reads and writes the same memory at every replay.
 
     Launching the hundreds of kernels of a small step costs more than running them. State that the

@@ -44,7 +44,7 @@ def interleave(first: int, stop: int, given: int) -> Iterator[Block]:
 
 
 @dataclass(frozen=True)
-class Parts:
+class TwoParts:
     """Two parts of a shard's pieces, and how often rows are made of them."""
 
     shard: Shard  # entries 2i and 2i + 1 are two parts of one piece, with the same bars
@@ -58,14 +58,16 @@ class Parts:
 class Beside:
     """Draws rows in which a part is given, from the parts of pieces."""
 
-    def __init__(self, parts: Parts, augment: Augment | None) -> None:
+    def __init__(self, parts: TwoParts, augment: Augment | None) -> None:
         self._parts, self._augment = parts, augment
         self._tokens = isinstance(parts.shard.space, Tokens)
 
     def draw(self, piece: int, length: int, rng: np.random.Generator) -> Row | None:
-        """With the chance of `Parts.rate` a row of at most `length` positions, from a random bar of
-        the piece on; else None. Either part is the one that is given. None also where two of its
-        bars are longer than half a row."""
+        """With the chance of `TwoParts.rate` a row of at most `length` positions; else None.
+
+        It begins at a random bar of the piece. Either part is the one that is given. None also
+        where two of its bars are longer than half a row.
+        """
         which = int(self._parts.of[piece])
         if which < 0 or rng.random() >= self._parts.rate:
             return None

@@ -20,7 +20,7 @@ from musictk.errors import MusictkError
 from musictk.tokens.augment import Augment
 from musictk.tokens.bar_table import BarTable
 from musictk.tokens.batch import Batch, replaced
-from musictk.tokens.beside import Beside, Parts
+from musictk.tokens.beside import Beside, TwoParts
 from musictk.tokens.cuts import Cuts, cut
 from musictk.tokens.infill import Arrangement, arrange
 from musictk.tokens.shards import Shard
@@ -31,7 +31,7 @@ Draw = Literal["positions", "pieces"]
 
 
 @dataclass(frozen=True)
-class Infill:
+class InfillRows:
     """How often rows are arranged for infilling, and the columns of the ids that describe it."""
 
     rate: float  # of rows
@@ -58,8 +58,8 @@ class Crops:
         cache: int = 0,
         draw: Draw = "positions",
         bars: BarTable | None = None,
-        infill: Infill | None = None,
-        parts: Parts | None = None,
+        infill: InfillRows | None = None,
+        parts: TwoParts | None = None,
     ) -> None:
         pieces = len(shard.files)
         if len(conditions) != pieces or weights.shape != (pieces,):

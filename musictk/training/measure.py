@@ -39,7 +39,7 @@ class Measured:
     threads: int  # that it is fastest with
 
 
-class Clock:
+class Stopwatch:
     """A context manager that sums the time spent in it, and this process's CPU time."""
 
     wall = cpu = 0.0
@@ -92,7 +92,7 @@ def _step_seconds(trainer: Trainer) -> tuple[dict[int, float], float]:
     rounds: dict[int, list[float]] = {
         count: [] for count in candidates(trainer.settings.precision.threads)
     }
-    step, alone = _stepper(trainer), Clock()
+    step, alone = _stepper(trainer), Stopwatch()
     for count in rounds:
         with use_threads(count):
             step()  # warms up

@@ -19,7 +19,7 @@ from musictk.errors import UsageError
 from musictk.export import export_onnx, export_torchscript
 from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.compose import Composition, compose
-from musictk.generation.context import Ahead, Contexts, Key, NewContext
+from musictk.generation.context import Ahead, ContextKey, Contexts, NewContext
 from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise
 from musictk.generation.opening import Opening
@@ -198,21 +198,23 @@ def test_some_contexts_take_positions_before_the_others() -> None:
     given = [rng.normal(size=(count + 12, dim)).astype(np.float32) for count in lengths]
     contexts = Contexts(model, 64)
     new = [
-        NewContext(Key(row, 0), wholes[row][:count], given[row][:count])
+        NewContext(ContextKey(row, 0), wholes[row][:count], given[row][:count])
         for row, count in enumerate(lengths)
     ]
     contexts.advance(None, new=new)
     ends = [count + more for count, more in zip(lengths, extra, strict=True)]
     ahead = {
-        Key(row, 0): Ahead(
+        ContextKey(row, 0): Ahead(
             wholes[row][lengths[row] : ends[row]], given[row][lengths[row] : ends[row]]
         )
         for row in (0, 2)
     }
     assert contexts.full(ahead) == []
-    assert contexts.full({Key(0, 0): Ahead(np.zeros(59, np.int64), given[0])}) == [Key(0, 0)]
+    assert contexts.full({ContextKey(0, 0): Ahead(np.zeros(59, np.int64), given[0])}) == [
+        ContextKey(0, 0)
+    ]
     taken = np.array([wholes[row][ends[row]] for row in range(3)])
-    changed = {Key(row, 0): given[row][ends[row]] for row in range(3)}
+    changed = {ContextKey(row, 0): given[row][ends[row]] for row in range(3)}
     contexts.advance(taken, changed=changed, ahead=ahead)
     for row, place in enumerate(contexts.places([0, 1, 2], 0).tolist()):
         stop = ends[row] + 1

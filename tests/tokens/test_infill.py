@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from musictk.tokens.bar_table import BarTable
-from musictk.tokens.crops import Crops, Infill
+from musictk.tokens.crops import Crops, InfillRows
 
 from .examples import tokens_shard
 
@@ -20,7 +20,7 @@ def crops(folder: Path, rate: float) -> Crops:
     starts = np.arange(0, 40, 5)
     ids = np.zeros((len(starts), 2), np.uint8)
     table = BarTable(np.array([0, len(starts)]), starts, ids, lambda each, semitones: each)
-    infill = Infill(rate, ROLE, REMAINING, AFTER)
+    infill = InfillRows(rate, ROLE, REMAINING, AFTER)
     return Crops(shard, np.zeros((1, 1), np.int64), np.ones(1), bars=table, infill=infill)
 
 
