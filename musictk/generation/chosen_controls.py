@@ -136,6 +136,17 @@ def numbered(form: Form, chosen: Sequence[ChosenControl], before: int) -> list[C
     return found
 
 
+def moved_back(chosen: Sequence[ChosenControl], bars: int) -> list[ChosenControl]:
+    """Controls of numbered bars, for the same music without its first `bars`."""
+    found = list[ChosenControl]()
+    for one in chosen:
+        first, last = bar_numbers(one.where) or (1, 0)
+        start = max(first, bars + 1)
+        if start <= last:
+            found.append(one.from_bar(start - first, f"{start - bars}-{last - bars}"))
+    return found
+
+
 def approximations(
     controls: Controls, tokenizer: Tokenizer, chosen: Sequence[ChosenControl]
 ) -> list[str]:

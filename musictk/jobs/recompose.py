@@ -15,7 +15,7 @@ from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.errors import MusictkError, UsageError
 from musictk.files import scratch
-from musictk.generation.chosen_controls import ChosenControl, numbered
+from musictk.generation.chosen_controls import moved_back, numbered
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import open_source
 from musictk.jobs.given_bars import GivenBars, section_bars
@@ -58,11 +58,15 @@ def recompose(
     tokenizer = opened.runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
     require_music(tokenizer)
-    data = _file_of(catalog, workspace, row)
+    if stored.music.get("accompany") is not None:
+        raise UsageError(
+            f"sample {sample_id} is a part beside your music, which has no sections of its own",
+            f"to write bars of it again: --infill {row.path} --bars 9-12 --track N",
+        )
+    data = _file_of(catalog, workspace, row, listener)
     score = read_midi(data, Limits()).score
-    last = 0 if any(stored.music.values()) else made.plan().sections[-1].bars
-    known = _sections(score, last)
-    chosen = _chosen(section, known, sample_id)
+    known = _sections(score, stored)
+    chosen = _written(_chosen(section, known, sample_id), section, stored)
     found = section_bars(score, chosen)
     if not found:
         raise UsageError(f"section {section} of sample {sample_id} has no bar", "choose another")
@@ -71,7 +75,7 @@ def recompose(
             f"each of the {len(chosen)} sections {section} is written without the others;"
             f" to keep the others: --section {section}1"
         )
-    controls = _controls(workspace, stored, int(np.searchsorted(bars(score), known[0].start)))
+    before = int(np.searchsorted(bars(score), known[0].start))
     base = PieceRequest(
         conditions=made.conditions,
         seed=draw_seed(seed),
@@ -79,12 +83,14 @@ def recompose(
         sampling=replace(made.sampling, max_tokens=0),
         samplers=made.samplers,
     )
-    given = GivenBars(data, found, controls, chords=True)
+    given = _given(workspace, stored, data, found, before)
     source = workspace.resolve(row.path)
     return write_again(catalog, workspace, opened, given, base, out, listener, source)
 
 
-def _file_of(catalog: Catalog, workspace: Workspace, row: Sample) -> bytes:
+def _file_of(
+    catalog: Catalog, workspace: Workspace, row: Sample, listener: SampleListener | None
+) -> bytes:
     """The sample as it was written; made again where the file is gone or was changed."""
     try:
         data = workspace.resolve(row.path).read_bytes()
@@ -92,6 +98,11 @@ def _file_of(catalog: Catalog, workspace: Workspace, row: Sample) -> bytes:
         data = b""
     if hashlib.sha256(data).hexdigest() == row.sha256:
         return data
+    if data and listener is not None:
+        listener.notice(
+            f"{row.path} was changed since: the sample is used as it was written;"
+            f" for bars of the changed file: --infill {row.path} --bars N"
+        )
     with scratch() as folder:
         path = folder / "sample.mid"
         batch = repeat_sample(catalog, workspace, row.id, path)
@@ -100,21 +111,44 @@ def _file_of(catalog: Catalog, workspace: Workspace, row: Sample) -> bytes:
         return path.read_bytes()
 
 
-def _sections(score: ScoreTick, last: int) -> list[SectionSpan]:
+def _new_from(stored: StoredSample) -> int:
+    """The tick where the music that the user gave ends: a prompt or a theme; 0 without it."""
+    given = stored.music.get("given")
+    return int(given["tick"]) if given and not stored.music.get("new_only") else 0
+
+
+def _sections(score: ScoreTick, stored: StoredSample) -> list[SectionSpan]:
     """The sections of a sample; its last notes may sound longer than the last section.
 
-    That has `last` bars; 0: up to the bar in which the last note begins.
+    Markers of music that the user gave are none: a theme is one section, and a prompt is before
+    the first.
     """
-    found = sections(score)
+    new, theme = _new_from(stored), stored.request.theme
+    found = [each for each in sections(score) if each.start >= new or (theme and not each.start)]
     if not found:
         return found
     lines = bars(score)
-    if last:
-        end = int(np.searchsorted(lines, found[-1].start)) + last
-    else:
+    if any(stored.music.values()):  # up to the bar in which the last note begins
         end = int(np.searchsorted(lines, notes(score).start.max(), "right"))
+    else:
+        last = stored.request.plan().sections[-1].bars
+        end = int(np.searchsorted(lines, found[-1].start)) + last
     stop = int(lines[min(end, len(lines) - 1)])
-    return [*found[:-1], found[-1]._replace(end=max(stop, found[-1].start + 1))]
+    ends = [*(each.start for each in found[1:]), max(stop, found[-1].start + 1)]
+    return [each._replace(end=end) for each, end in zip(found, ends, strict=True)]
+
+
+def _written(
+    chosen: Sequence[SectionSpan], section: str, stored: StoredSample
+) -> list[SectionSpan]:
+    """Those that the model wrote; a theme is the user's. Raises UsageError where there is none."""
+    found = [each for each in chosen if each.start >= _new_from(stored)]
+    if not found:
+        raise UsageError(
+            f"section {section} of sample {stored.row.id} is the theme that you gave",
+            "choose another section, or write bars of it again: --infill FILE --bars N",
+        )
+    return found
 
 
 def _chosen(section: str, known: Sequence[SectionSpan], sample_id: int) -> list[SectionSpan]:
@@ -137,10 +171,24 @@ def _labelled(label: str, known: Sequence[SectionSpan]) -> list[SectionSpan]:
     return [each for each in known if label in (each.label, each.label.rstrip("'"))]
 
 
-def _controls(workspace: Workspace, stored: StoredSample, before: int) -> tuple[ChosenControl, ...]:
-    """Those of the sample, for bars of its file; `before` of these are those of a prompt."""
+def _given(
+    workspace: Workspace,
+    stored: StoredSample,
+    data: bytes,
+    ranges: tuple[tuple[int, int], ...],
+    before: int,
+) -> GivenBars:
+    """What is written again, under the controls of the sample; `before` bars are of a prompt.
+
+    Of a sample whose bars were written again, the same tracks are, and the same is kept.
+    """
     if (rewritten := stored.music.get("infill")) is not None:
-        controls = GivenBars.read(workspace, rewritten).numbered_controls
+        given = GivenBars.read(workspace, rewritten)
+        controls = given.numbered_controls
     else:
+        given = GivenBars(data, ())
         controls = numbered(stored.request.plan(), stored.request.controls, before)
-    return tuple(one for one in controls if one.name != METRE)
+        if stored.music.get("new_only"):  # the form has the theme, which is not in the file
+            controls = moved_back(controls, stored.request.theme)
+    of_bars = tuple(one for one in controls if one.name != METRE)
+    return replace(given, data=data, ranges=ranges, controls=of_bars, chords=True)

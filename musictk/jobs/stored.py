@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,7 @@ from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.config import build
 from musictk.controls.missing import missing_notice
+from musictk.errors import UsageError
 from musictk.files import require_writable
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
@@ -60,11 +62,13 @@ class StoredSample:
     ) -> SampleBatch:
         """Compose the piece again with `remake` and write it to `out`, or where it was.
 
-        Raises MusictkError if the model has changed since.
+        Raises MusictkError if the model has changed since, UsageError if the file has.
         """
         row = self.row
         opened = open_source(catalog, workspace, self.source, f"sample {row.id}", row.bundle)
         path = out or workspace.resolve(row.path)
+        if out is None:
+            _require_unchanged(path, row)
         check_name(out, opened.runtime.manifest.make_tokenizer())
         require_writable(path)
         made = remake(opened.runtime)
@@ -76,4 +80,17 @@ class StoredSample:
             moved=() if written.error is None else (written.error,),
             folded=folded(opened.runtime, self.request),
             notices=(*([missing] if missing else []), *written.notices),
+        )
+
+
+def _require_unchanged(path: Path, row: Sample) -> None:
+    """Raise UsageError where a file would be replaced that is not the sample any more."""
+    try:
+        data = path.read_bytes()
+    except OSError:  # it is gone, or cannot be written either
+        return
+    if hashlib.sha256(data).hexdigest() != row.sha256:
+        raise UsageError(
+            f"{path} is no longer sample {row.id}: it was changed, or another file replaced it",
+            "to keep it, write the sample beside it: -o FILE",
         )

@@ -1,0 +1,115 @@
+"""`sample --like ID --section`: what the user gave, and what else was kept, stays."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mido import MidiFile
+from symusic.core import ScoreTick
+
+from musictk.errors import UsageError
+from musictk.generation.chosen_controls import ChosenControl
+from musictk.jobs.recompose import recompose
+from musictk.jobs.sample import repeat_sample
+from musictk.jobs.samples import SampleBatch
+from musictk.music import bars, notes
+
+from .conftest import Notices, Studio
+from .given_music import add, note, two_hands
+
+HIGH = ChosenControl("B", "lowest", "72")
+
+
+@pytest.fixture
+def sections(studio: Studio, tmp_path: Path) -> Path:
+    """A file of four bars with markers A and B, as musictk writes them."""
+    path, _ = studio.sample("remi", form="AB", bars=2)
+    return Path(shutil.copy(path, tmp_path / "given.mid"))
+
+
+def again(studio: Studio, batch: SampleBatch, section: str, out: Path, **asked: Any) -> SampleBatch:
+    number = batch.made[0].id
+    assert number is not None
+    return recompose(studio.catalog, studio.workspace, number, section, out, seed=1, **asked)
+
+
+def ranges(batch: SampleBatch) -> Sequence[tuple[int, int]]:
+    rewritten = batch.made[0].rewritten
+    assert rewritten is not None
+    return rewritten.bars
+
+
+def lowest(path: Path, first: int, last: int) -> int:
+    score = ScoreTick(path)
+    lines, found = bars(score), notes(score)
+    inside = (found.start >= lines[first - 1]) & (found.start < lines[last])
+    return int(found.pitch[inside].min(initial=127))
+
+
+def test_sections_of_a_prompt_are_none(studio: Studio, sections: Path, tmp_path: Path) -> None:
+    _, batch = studio.sample("remi", prompt=sections, form="AB", bars=2, controls=(HIGH,))
+    out = tmp_path / "out.mid"
+    assert ranges(again(studio, batch, "B", out)) == ((7, 8),)
+    assert lowest(out, 7, 8) >= 72
+    assert ranges(again(studio, batch, "A1", out)) == ((5, 6),)
+
+
+def test_a_theme_stays(studio: Studio, sections: Path, tmp_path: Path) -> None:
+    _, batch = studio.sample("remi", theme=sections, form="ABA", controls=(HIGH,))
+    out = tmp_path / "out.mid"
+    assert ranges(again(studio, batch, "B", out)) == ((5, 8),)
+    assert lowest(out, 5, 8) >= 72
+    assert ranges(again(studio, batch, "A", out)) == ((9, 12),)
+    with pytest.raises(UsageError, match=r"section A1 .* is the theme that you gave"):
+        again(studio, batch, "A1", out)
+
+
+def test_controls_without_the_theme(studio: Studio, sections: Path, tmp_path: Path) -> None:
+    asked: dict[str, Any] = {"theme": sections, "form": "ABA", "new_only": True}
+    _, batch = studio.sample("remi", controls=(HIGH,), **asked)
+    out = tmp_path / "out.mid"
+    assert ranges(again(studio, batch, "B", out)) == ((1, 4),)
+    assert lowest(out, 1, 4) >= 72
+    again(studio, batch, "A", out)
+    assert lowest(out, 5, 8) < 72
+
+
+def test_other_tracks_of_an_infill_stay(studio: Studio, sections: Path, tmp_path: Path) -> None:
+    file, line = MidiFile(sections), []
+    for bar in range(4):
+        line += note(4 * bar, 4, 84)
+    add(file.add_track("flute"), *line)
+    file.save(sections)
+    _, batch = studio.sample("remi", infill=sections, bars="1", track="flute")
+    out = tmp_path / "out.mid"
+    assert ranges(again(studio, batch, "B", out)) == ((3, 4),)
+    kept = [track.notes for track in ScoreTick(sections).tracks[:-1]]
+    assert [track.notes for track in ScoreTick(out).tracks[:-1]] == kept
+    assert ScoreTick(out).tracks[-1].notes != ScoreTick(sections).tracks[-1].notes
+
+
+def test_a_part_beside_music_has_no_sections(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid", bars=2)
+    _, batch = studio.sample("remi", accompany=given, program="Flute")
+    with pytest.raises(UsageError, match="is a part beside your music"):
+        again(studio, batch, "A", tmp_path / "out.mid")
+
+
+def test_a_file_that_was_changed_is_not_replaced(studio: Studio, tmp_path: Path) -> None:
+    path, batch = studio.sample("remi", form="AB", bars=1)
+    number = batch.made[0].id
+    assert number is not None
+    given = path.read_bytes()
+    path.write_bytes(given + b"changed")
+    with pytest.raises(UsageError, match=rf"is no longer sample {number}: it was changed"):
+        repeat_sample(studio.catalog, studio.workspace, number)
+    assert path.read_bytes() == given + b"changed"
+    said = Notices()
+    again(studio, batch, "B", tmp_path / "b.mid", listener=said)
+    assert any("the sample is used as it was written" in text for text in said.texts)
+    repeat_sample(studio.catalog, studio.workspace, number, tmp_path / "again.mid")
+    assert (tmp_path / "again.mid").read_bytes() == given
