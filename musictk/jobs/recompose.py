@@ -60,7 +60,7 @@ def recompose(
     require_music(tokenizer)
     if stored.music.get("accompany") is not None:
         raise UsageError(
-            f"sample {sample_id} is a part beside your music, which has no sections of its own",
+            f"sample {sample_id} is a part beside your music, without sections",
             f"to write bars of it again: --infill {row.path} --bars 9-12 --track N",
         )
     data = _file_of(catalog, workspace, row, listener)
@@ -100,7 +100,7 @@ def _file_of(
         return data
     if data and listener is not None:
         listener.notice(
-            f"{row.path} was changed since: the sample is used as it was written;"
+            f"{row.path} was changed since: the earlier version is used;"
             f" for bars of the changed file: --infill {row.path} --bars N"
         )
     with scratch() as folder:

@@ -110,6 +110,6 @@ def test_a_file_that_was_changed_is_not_replaced(studio: Studio, tmp_path: Path)
     assert path.read_bytes() == given + b"changed"
     said = Notices()
     again(studio, batch, "B", tmp_path / "b.mid", listener=said)
-    assert any("the sample is used as it was written" in text for text in said.texts)
+    assert any("the earlier version is used" in text for text in said.texts)
     repeat_sample(studio.catalog, studio.workspace, number, tmp_path / "again.mid")
     assert (tmp_path / "again.mid").read_bytes() == given
