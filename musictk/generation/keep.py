@@ -51,22 +51,30 @@ class KeptTokens:
         self._new: dict[int, int] = {}  # the pitch that replaces each that has no end yet
         self._ending: list[int] = []  # tokens that end notes, due next
         self._at = 0
+        self.limit_ignored = False  # at the last call of `allowed`
 
     def allowed(self, grammar: Bools, limit: Bools | None) -> Bools:
         """(V,) the tokens that keep the rhythm; `limit` holds if it leaves enough pitches."""
         token = int(self._tokens[self._at])
         if self._pitch[token] < 0:
             return np.arange(len(grammar)) == self._without_pitch(token)
-        above = int(self._above[self._at])
-        free = self._stated & (self._sounding[self._pitch] <= self._onset[self._at])
-        for choice in ([] if limit is None else [free & grammar & limit]) + [free & grammar]:
-            places = np.flatnonzero(choice)
-            places = places[np.argsort(self._pitch[places], kind="stable")]
-            if len(places) > above:
-                found = np.zeros(len(grammar), bool)
-                found[places[: len(places) - above]] = True
-                return found
-        return np.arange(len(grammar)) == token  # no pitch is left: the original's
+        free = grammar & self._stated & (self._sounding[self._pitch] <= self._onset[self._at])
+        found = None if limit is None else self._below_others(free & limit)
+        self.limit_ignored = limit is not None and found is None
+        found = self._below_others(free) if found is None else found
+        # Where no pitch is left, the original's is written.
+        return np.arange(len(grammar)) == token if found is None else found
+
+    def _below_others(self, choice: Bools) -> Bools | None:
+        """The chosen tokens that leave a pitch for each higher note of the chord; None if none."""
+        places = np.flatnonzero(choice)
+        places = places[np.argsort(self._pitch[places], kind="stable")]
+        lowest = places[: max(len(places) - int(self._above[self._at]), 0)]
+        if not len(lowest):
+            return None
+        found = np.zeros(len(choice), bool)
+        found[lowest] = True
+        return found
 
     @property
     def complete(self) -> bool:
@@ -118,6 +126,7 @@ class KeptFrames:
         held = np.flatnonzero(self._on[0])
         self._new = {pitch: pitch for pitch in held.tolist()}  # what replaces each that sounds
         self._at = 0
+        self.limit_ignored = False  # in the last frame
 
     def frame(
         self, logits: NDArray[np.floating[Any]], uniform: NDArray[np.float64], limit: Bools | None
@@ -133,7 +142,8 @@ class KeptFrames:
         begin = np.flatnonzero(now & ~was)
         free = np.ones(len(now), bool)
         free[last] = False  # a pitch that sounds in the frame before would go on
-        if limit is not None and (free & limit).sum() >= len(begin):
+        self.limit_ignored = limit is not None and int((free & limit).sum()) < len(begin)
+        if limit is not None and not self.limit_ignored:
             free &= limit
         # The Gumbel-max trick (Kool et al. 2019): pitches in proportion to their odds.
         noise = -np.log(-np.log(np.clip(uniform, 1e-12, 1 - 1e-12)))

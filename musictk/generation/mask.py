@@ -54,8 +54,11 @@ class Mask:
         """The tokens that keep a rhythm; after the last of it a bar begins."""
         if kept.complete:
             return _within(self.begins_bar, allowed)
-        following = draft.following
-        return kept.allowed(allowed, draft.limits.chosen(draft.bar, following, self.begins_bar))
+        limit = draft.limits.chosen(draft.bar, draft.following, self.begins_bar)
+        allowed = kept.allowed(allowed, limit)
+        if kept.limit_ignored:
+            draft.limit_ignored()
+        return allowed
 
     def _limited(self, draft: Draft, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Those of the allowed tokens that the limits of the piece allow."""

@@ -14,8 +14,8 @@ class Notice:
     """A deviation from the request."""
 
     kind: str  # one of `_MEANINGS`
-    section: str
-    bar: int  # of the section, from 1
+    section: str  # "" where the piece has none
+    bar: int  # of the section, else of the piece, from 1
 
 
 _MEANINGS = {
@@ -30,11 +30,12 @@ def described(notices: Sequence[Notice]) -> list[str]:
     found: dict[tuple[str, str], set[int]] = {}
     for one in notices:
         found.setdefault((one.kind, one.section), set()).add(one.bar)
-    return [
-        f"section {section}, {'bar' if len(bars) == 1 else 'bars'}"
-        f" {', '.join(map(str, sorted(bars)))}: {_MEANINGS[kind]}"
-        for (kind, section), bars in found.items()
-    ]
+    lines = []
+    for (kind, section), bars in found.items():
+        numbers = ", ".join(map(str, sorted(bars)))
+        place = f"section {section}, " if section else ""
+        lines.append(f"{place}{'bar' if len(bars) == 1 else 'bars'} {numbers}: {_MEANINGS[kind]}")
+    return lines
 
 
 @dataclass(frozen=True)

@@ -174,6 +174,8 @@ class Writer:
         """A frame with the rhythm that is kept; after its last, the one that was drawn."""
         limit = draft.limits.of_pitches(draft.bar)
         frame = kept.frame(drawn.weighed, draft.noise.take(self._mask.width), limit)
+        if kept.limit_ignored:
+            draft.limit_ignored()
         return drawn.position if frame is None else frame
 
     def _redraw(self, draft: Draft, drawn: Drawn) -> int:

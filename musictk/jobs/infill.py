@@ -22,6 +22,7 @@ from musictk.generation.gaps import Gap, encode_gap, encode_range
 from musictk.generation.keep import RHYTHM
 from musictk.generation.metres import STEADY, known_metres
 from musictk.generation.new_bars import new_bars
+from musictk.generation.opening import Notice
 from musictk.generation.part_gaps import TwoParts
 from musictk.generation.prompts import last_positions
 from musictk.generation.request import PieceRequest, to_prompt
@@ -43,7 +44,7 @@ class Candidate:
     """The given piece with its bars written again."""
 
     data: bytes  # of the MIDI file
-    composition: Composition  # of the first range
+    composition: Composition  # of the first range, with the notices of all
     rewritten: Rewritten
 
     def write(self, path: Path) -> list[str]:
@@ -87,6 +88,7 @@ class Infill:
         data, count = self._spliced(removed.data, 0, made, self._first_gap)
         positions = max(len(made.sequence) - len(made.request.prompt), 1)
         nats = (made.nats or 0.0) * positions
+        notices = self._of_file(made, 0)
         for number in range(1, len(given.ranges)):
             gap = self._gap(number, self._score(data))
             base = replace(made.request, seed=_seed(made, number), count=1)
@@ -94,10 +96,16 @@ class Infill:
             (later,) = compose(self.runtime, self.tokenizer, request, scored=True)
             data, more = self._spliced(data, number, later, gap)
             count += more
+            notices += self._of_file(later, number)
             size = len(later.sequence) - len(request.prompt)
             nats, positions = nats + (later.nats or 0.0) * size, positions + size
         done = Rewritten(given.ranges, removed.count, count, nats / positions)
-        return Candidate(data, made, done)
+        return Candidate(data, replace(made, notices=tuple(notices)), done)
+
+    def _of_file(self, made: Composition, number: int) -> list[Notice]:
+        """The notices of a range, for bars of the file."""
+        before = self.given.ranges[number][0] - 1
+        return [replace(one, section="", bar=one.bar + before) for one in made.notices]
 
     @cached_property
     def _first_gap(self) -> Gap:

@@ -10,10 +10,11 @@ from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.constraints import writes_drums
-from musictk.generation.keep import HARMONY
+from musictk.generation.keep import HARMONY, RHYTHM
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
+from musictk.jobs.control_notices import announce_controls
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
 from musictk.jobs.given_music import check_controls_of_file, within
@@ -45,6 +46,7 @@ _OTHERS = (
     "accompany",
     "program",
 )
+_OF_RHYTHM = ("density", "polyphony")  # controls of how many notes there are
 _ENDS = ("max_tokens", "metre")  # options of sampling that the given music decides
 
 
@@ -65,6 +67,12 @@ def check_infill(asked: SampleRequest) -> None:
     check_controls_of_file(asked.controls, "--infill", "the bars keep")
     if asked.keep not in KEPT:
         raise UnknownNameError("part of music to keep", asked.keep, [*filter(None, KEPT)])
+    number = next((one for one in asked.controls if one.name in _OF_RHYTHM), None)
+    if asked.keep == RHYTHM and number is not None:
+        raise UsageError(
+            f"{number.name}={number.value} does not apply to --keep rhythm",
+            "the bars keep the number of their notes: leave it out",
+        )
     if not str(asked.bars or "").strip():
         raise UsageError("--infill needs the bars to write again", "add --bars, such as 9-12")
 
@@ -99,6 +107,7 @@ def rewrite(
     controls = within(given.part_range, asked.controls, manifest.controls)
     given = replace(given, controls=controls)
     check_controls(given)
+    announce_controls(manifest.controls, manifest.make_tokenizer(), asked.controls, listener)
     return write_again(catalog, workspace, opened, given, base, out, listener, music.path)
 
 

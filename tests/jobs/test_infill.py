@@ -13,6 +13,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.opening import described
 from musictk.jobs.recompose import recompose
 from musictk.jobs.sample import repeat_sample
 from musictk.music import bars, metres, notes
@@ -301,6 +302,16 @@ def test_controls_are_for_bars_of_the_file(studio: Studio) -> None:
     assert written.pitch.max() <= 48
     with pytest.raises(UsageError, match="bars 9-10 are not written"):
         studio.sample("remi", controls=(ChosenControl("9-10", "highest", "C3"),), **asked)
+
+
+def test_notices_are_of_bars_of_the_file(studio: Studio) -> None:
+    one = (ChosenControl("", "lowest", "C5"), ChosenControl("", "highest", "C5"))
+    asked: dict[str, Any] = {"infill": MUSETTE, "bars": "3,5-6", "keep": "rhythm"}
+    _, batch = studio.sample("remi", controls=one, **asked)
+    (text,) = described(batch.made[0].composition.notices)
+    assert text.startswith("bars 3, 5, 6: ")
+    with pytest.raises(UsageError, match="density=low does not apply to --keep rhythm"):
+        studio.sample("remi", controls=(ChosenControl("", "density", "low"),), **asked)
 
 
 def highest(path: Path, bar: int) -> int:
