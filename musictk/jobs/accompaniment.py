@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTick, ScoreTick, TrackTick
+from symusic.core import NoteTick, NoteTickList, ScoreTick, TrackTick
 
 from musictk.controls import Bars
 from musictk.controls.part_table import encode_bars
@@ -17,11 +17,13 @@ from musictk.controls.parts import with_tracks
 from musictk.errors import UsageError
 from musictk.files import write_bytes
 from musictk.generation.compose import Composition
-from musictk.instruments import DRUM_KIT
+from musictk.instruments import DRUM_KIT, FAMILY
 from musictk.jobs.given_music import GivenMusic, as_read
 from musictk.music import bars, notes
 from musictk.rendering.added_part import add_tracks
 from musictk.tokens import Tokenizer
+
+_BASSES = 4  # the family of basses: programs 32 to 39
 
 
 @dataclass(frozen=True)
@@ -104,6 +106,12 @@ class Added:
         if count := sum(int(each.sum()) for each in self._doubled):
             word = "note" if count == 1 else "notes"
             notices.append(f"{path.name}: without {count:,} {word} that the given part plays, too")
+        if left_out := self._built[1]:
+            word = "note that begins" if left_out == 1 else "notes that begin"
+            notices.append(
+                f"{path.name}: without {left_out:,} {word} with another,"
+                " as the instrument plays one note at a time"
+            )
         return notices
 
     @cached_property
@@ -130,8 +138,13 @@ class Added:
     @property
     def new(self) -> ScoreTick:
         """The new tracks, in ticks of the file."""
+        return self._built[0]
+
+    @cached_property
+    def _built(self) -> tuple[ScoreTick, int]:
+        """The new tracks, and the number of notes that their instrument cannot play."""
         music, program = self._music, self.melody.given.program
-        found = ScoreTick(self.melody.given.score.ticks_per_quarter)
+        found, left_out = ScoreTick(self.melody.given.score.ticks_per_quarter), 0
         whole = TrackTick("", max(program or 0, 0), program == DRUM_KIT)
         for track, doubled in zip(music.tracks, self._doubled, strict=True):
             if program is not None:
@@ -142,8 +155,10 @@ class Added:
             self._move(track, part, ~doubled)
             found.tracks.append(part)
         if program is not None:
+            if self.melody.given.one_note:
+                left_out = _leave_one_voice(whole)
             found.tracks.append(whole)
-        return found
+        return found, left_out
 
     def _move(self, track: TrackTick, part: TrackTick, kept: NDArray[np.bool_]) -> None:
         """Add the `kept` notes of a track, (N,), to a part, in ticks of the file."""
@@ -162,3 +177,23 @@ class Added:
         place = np.clip(np.searchsorted(marks, ticks, "right") - 1, 0, len(marks) - 2)
         slope = (lines[place + 1] - lines[place]) / (marks[place + 1] - marks[place])
         return np.rint(lines[place] + (ticks - marks[place]) * slope).astype(np.int64)
+
+
+def _leave_one_voice(part: TrackTick) -> int:
+    """Leave one of the notes that begin together, up to the next; return how many were removed.
+
+    Of a bass the lowest, of others the highest.
+    """
+    notes = part.notes.numpy()
+    height = notes["pitch"].astype(np.int64)
+    if part.program // FAMILY != _BASSES:
+        height = -height
+    order = np.lexsort((height, notes["time"]))
+    time = notes["time"][order]
+    first = np.diff(time, prepend=-1) > 0
+    kept = {name: values[order][first] for name, values in notes.items()}
+    until_next = np.diff(kept["time"])
+    np.minimum(kept["duration"][:-1], until_next, out=kept["duration"][:-1])
+    columns = ("time", "duration", "pitch", "velocity")
+    part.notes = NoteTickList.from_numpy(*(kept[name] for name in columns))
+    return int(np.count_nonzero(~first))

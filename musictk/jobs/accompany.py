@@ -19,6 +19,7 @@ from musictk.generation.sampling import Sampling, resolve_sampling
 from musictk.instruments import DRUM_KIT, instrument_name
 from musictk.jobs.accompaniment import Added, Melody
 from musictk.jobs.bundles import LoadedModel
+from musictk.jobs.control_notices import announce_controls
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_music import (
     GivenMusic,
@@ -28,7 +29,7 @@ from musictk.jobs.given_music import (
 )
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
-from musictk.jobs.part_defaults import other_tracks_notice, part_controls
+from musictk.jobs.part_defaults import has_one_note, other_tracks_notice, part_controls
 from musictk.jobs.pieces import require_targets, target
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import (
@@ -91,12 +92,10 @@ def accompany(
         )
     music = find_music(str(asked.accompany), workspace, lambda: nullcontext(catalog))
     tracks, program = find_tracks(music.score, asked.track), find_program(asked.program)
-    given = GivenMusic(music.midi, tracks, program, doubles=False)
+    one_note = has_one_note(program, asked.controls)
+    given = GivenMusic(music.midi, tracks, program, doubles=False, one_note=one_note)
     melody = Melody(tokenizer, given)
-    bars, wanted = melody.count, int(asked.bars)
-    if wanted > bars:
-        raise UsageError(f"the given part has {bars} bars, not {wanted}", "give fewer --bars")
-    count = min(wanted or bars, MOST_BARS)
+    bars, count = melody.count, _bars_written(asked, melody.count)
     controls, said = part_controls(given, asked.controls, runtime.manifest.controls)
     request = PieceRequest(
         conditions=mixtures(catalog, runtime.manifest.conditions, asked.labels),
@@ -112,7 +111,8 @@ def accompany(
     )
     check_counts(request.plan(), controls)
     require_targets(out, opened.name, request, tokenizer, music.path)
-    _announce([*said, *other_tracks_notice(given)], melody, listener)
+    announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
+    _announce([*said, *other_tracks_notice(given)], melody, count, listener)
     rows = SampleRows(catalog, workspace, opened, request, new_only=False)
     rows.store_part(given)
     with enough_memory("ask for a smaller --count or fewer --bars"):
@@ -131,10 +131,24 @@ def accompany(
     return SampleBatch(tuple(made), (), tuple(moved), folded(runtime, request), unique)
 
 
-def _announce(said: Sequence[str], melody: Melody, listener: SampleListener | None) -> None:
+def _bars_written(asked: SampleRequest, bars: int) -> int:
+    """The bars of the part, beside `bars` given ones. Raises UsageError for too many."""
+    wanted = int(asked.bars)
+    if wanted > bars:
+        raise UsageError(f"the given part has {bars} bars, not {wanted}", "give fewer --bars")
+    if wanted > MOST_BARS:
+        raise UsageError(f"{wanted} bars are more than {MOST_BARS}", "give fewer --bars")
+    return min(wanted or bars, MOST_BARS)
+
+
+def _announce(
+    said: Sequence[str], melody: Melody, count: int, listener: SampleListener | None
+) -> None:
     """Notices before composing: those given, and what the model cannot represent."""
     if listener is None:
         return
+    if count == MOST_BARS < melody.count:
+        listener.notice(f"the part is written beside the first {count} of {melody.count} bars")
     for text in said:
         listener.notice(text)
     if dropped := dropped_prompt(melody.given.part, melody.music):

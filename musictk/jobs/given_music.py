@@ -31,6 +31,7 @@ class GivenMusic:
     tracks: tuple[int, ...]  # of those with notes, from 0
     program: int | None  # DRUM_KIT for drums; None: as the model writes it
     doubles: bool = True  # new notes may double given ones, as in earlier rows
+    one_note: bool = False  # the new part plays one note at a time; not so in earlier rows
 
     @cached_property
     def score(self) -> ScoreTick:
@@ -50,6 +51,7 @@ class GivenMusic:
             "tracks": list(self.tracks),
             "program": self.program,
             "doubles": self.doubles,
+            "one_note": self.one_note,
         }
 
     @staticmethod
@@ -57,7 +59,7 @@ class GivenMusic:
         """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
         data = read_copy(workspace, stored, "accompanies", "--accompany")
         tracks, doubles = tuple(map(int, stored["tracks"])), bool(stored.get("doubles", True))
-        return GivenMusic(data, tracks, stored["program"], doubles)
+        return GivenMusic(data, tracks, stored["program"], doubles, bool(stored.get("one_note")))
 
 
 def tracks_with_notes(score: ScoreTick) -> list[TrackTick]:
@@ -125,16 +127,21 @@ def check_controls_of_file(
 def within(
     limits: tuple[int, int] | None, controls: Sequence[ChosenControl], known: Controls
 ) -> tuple[ChosenControl, ...]:
-    """The controls, with a lowest and a highest pitch where the user chose neither.
+    """The controls, with a lowest and a highest pitch where the user chose neither for all bars.
 
     `known` are those of the model, which may lack them.
     """
     offered = set(known.names) - set(known.missing)
-    chosen = {one.name for one in controls}
+    chosen = for_all_bars(controls)
     if limits is None or not set(_LIMITS) <= offered or not chosen.isdisjoint(_LIMITS):
         return tuple(controls)
     own = [ChosenControl("", name, str(limit)) for name, limit in zip(_LIMITS, limits, strict=True)]
     return (*own, *controls)
+
+
+def for_all_bars(controls: Sequence[ChosenControl]) -> set[str]:
+    """The names of the controls that hold for all bars."""
+    return {one.name for one in controls if not one.where}
 
 
 def find_program(text: str) -> int | None:

@@ -9,7 +9,7 @@ import numpy as np
 from musictk.controls import Controls
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.instruments import DRUM_KIT, FAMILY, instrument_name, pitch_range, plays_one_note
-from musictk.jobs.given_music import GivenMusic, tracks_with_notes, within
+from musictk.jobs.given_music import GivenMusic, for_all_bars, tracks_with_notes, within
 from musictk.music import notes
 from musictk.rendering.roll import pitch_name
 
@@ -34,8 +34,8 @@ def part_controls(
     if limits is not None and len(controls) > len(chosen):
         low, high = map(pitch_name, limits)
         notices.append(f"the part stays in the range of {name}, {low} to {high}")
-    offered = set(known.names) - set(known.missing) - {one.name for one in chosen}
-    if program is not None and plays_one_note(program) and "polyphony" in offered:
+    offered = set(known.names) - set(known.missing) - for_all_bars(chosen)
+    if has_one_note(program, chosen) and "polyphony" in offered:
         controls = ChosenControl("", "polyphony", "1"), *controls
         notices.append(
             f"the part has polyphony=1, as {name} plays one note at a time;"
@@ -49,6 +49,12 @@ def part_controls(
             " one; to choose otherwise: --control highest=C6"
         )
     return tuple(controls), notices
+
+
+def has_one_note(program: int | None, chosen: Sequence[ChosenControl]) -> bool:
+    """Whether the instrument plays one note at a time, and nothing else was chosen."""
+    one_note = program is not None and plays_one_note(program)
+    return one_note and "polyphony" not in {one.name for one in chosen}
 
 
 def other_tracks_notice(given: GivenMusic) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from .given_music import QUARTER, Events, add, band, note, two_hands
 
 MENUET = BACH / "petzold_menuet_anh114.mid"
 TOKENIZERS = ("remi", "events", "pianoroll", "programs")
+
+TWO_VOICES = (ChosenControl("", "polyphony", "2"),)  # no note is left out
 
 
 def added(given: Path, written: Path) -> list[tuple[smf.Event, ...]]:
@@ -132,7 +135,11 @@ def test_without_a_free_channel_the_nearest_instrument_plays(
         track.append(mido.Message("note_off", channel=number, note=60, time=1920))
     file.save(tmp_path / "full.mid")
     out, batch = studio.sample(
-        "remi", accompany=tmp_path / "full.mid", track="1", program="Contrabass"
+        "remi",
+        accompany=tmp_path / "full.mid",
+        track="1",
+        program="Contrabass",
+        controls=TWO_VOICES,
     )
     (track,) = added(tmp_path / "full.mid", out)
     assert channels(track) == {5}
@@ -148,7 +155,9 @@ def test_a_channel_without_notes_is_free(studio: Studio, tmp_path: Path) -> None
             track.append(mido.Message("note_on", channel=number, note=60, velocity=80))
             track.append(mido.Message("note_off", channel=number, note=60, time=1920))
     file.save(tmp_path / "faders.mid")
-    out, batch = studio.sample("remi", accompany=tmp_path / "faders.mid", program="Contrabass")
+    out, batch = studio.sample(
+        "remi", accompany=tmp_path / "faders.mid", program="Contrabass", controls=TWO_VOICES
+    )
     (track,) = added(tmp_path / "faders.mid", out)
     assert channels(track) == {0}
     assert [message[1] for _, message in track if message[0] >> 4 == 0xC] == [43]
@@ -279,6 +288,10 @@ def test_an_instrument_of_one_note_gets_one_voice(
     chosen = batch.made[0].composition.request.controls
     assert ChosenControl("", "polyphony", "1") in chosen
     assert any(f"polyphony=1, as {program} plays one note" in text for text in said.texts)
+    out, _ = studio.sample("remi", said, accompany=given, program=program)
+    line = sorted((note.time, note.end) for note in ScoreTick(out).tracks[-1].notes)
+    assert line
+    assert all(before[1] <= after[0] for before, after in pairwise(line))
     own = (ChosenControl("", "polyphony", "2"),)
     _, batch = studio.sample("remi", said, accompany=given, program=program, bars=1, controls=own)
     chosen = batch.made[0].composition.request.controls
