@@ -21,6 +21,7 @@ Bools = NDArray[np.bool_]
 
 # Notes that sound together: 90 % of human pieces have at most ten anywhere; and where many begin.
 _HANDS, _HANDS_OF_MANY = 10, 6
+_LAST_NOTES = 1.0  # per quarter note: the most that a density asks for in the last bar
 _LONGEST = 5  # bars into which a note may last
 _NO_METRE = Attribute((), np.zeros((0, 0), bool))
 
@@ -138,7 +139,9 @@ class PieceLimits:
             return found
         fewest, most = found.voices
         most = max(min(most, self.ending.voices), fewest)
-        return found._replace(bass=self.ending.bass, voices=(fewest, most))
+        # A final chord that lasts leaves no room for many notes but in clusters.
+        notes = min(found.notes[0], _LAST_NOTES), found.notes[1]
+        return found._replace(bass=self.ending.bass, voices=(fewest, most), notes=notes)
 
     def most_at_once(self, bar: int) -> int:
         """The most notes that may sound together in a keyboard piece, whatever is chosen.
