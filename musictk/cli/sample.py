@@ -40,7 +40,8 @@ def sample(
         str,
         typer.Option(
             metavar="N",
-            help="Bars to write; with --form, bars per section; with --infill, which: 9-12,20.",
+            help="Bars to write (0: 16); with --form, of each section (0: 8);"
+            " with --infill, which: 9-12,20.",
         ),
     ] = "0",
     control: Annotated[
@@ -258,5 +259,8 @@ def _require_alone(context: typer.Context, section: str | None) -> None:
         allowed = ("like", "section", "seed", "count", *_OUTPUT)
         require_alone(context, "--section", hint, allowed)
     else:
-        hint = "it repeats the sample with its settings; only -o and --play may be added"
+        hint = (
+            "it repeats the sample with its settings; only -o and --play may be added,"
+            " or --section to write a section again"
+        )
         require_alone(context, "--like", hint, but=("like", *_OUTPUT))

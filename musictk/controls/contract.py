@@ -96,6 +96,13 @@ class Control(ABC):
         """
         return None
 
+    def simplified(self, text: str) -> str:
+        """What the model is given for a text that has more than a value, such as "C" for "Cmaj7".
+
+        "" where the value has all of it.
+        """
+        return ""
+
     def closing(self, key: int) -> Ids | None:
         """(parts,) ids of the last bar of a piece in a key, where the user chose none.
 

@@ -163,6 +163,18 @@ def approximations(
     return list(found)
 
 
+def simplifications(controls: Controls, chosen: Sequence[ChosenControl]) -> list[str]:
+    """What the model is given instead of finer values, such as "chord=Cmaj7 as C"."""
+    found: dict[str, None] = {}
+    for one in chosen:
+        if one.name == PROGRAMS or one.name not in controls.names:
+            continue
+        for text in one.values():
+            if simple := controls.named(one.name).simplified(text):
+                found[f"{one.name}={text} as {simple}"] = None
+    return list(found)
+
+
 def _short(text: str) -> str:
     """A number without needless zeros, such as "110" for "110.0"; other text unchanged."""
     try:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UsageError
-from musictk.generation.chosen_controls import approximations, check_counts, check_no_section
+from musictk.generation.chosen_controls import check_counts, check_no_section
 from musictk.generation.compose import Composition, compose, context_length, remake
 from musictk.generation.metres import FREE, STEADY, changes_metre, find_metre
 from musictk.generation.prompts import count_bars
@@ -21,6 +21,7 @@ from musictk.generation.sampling import Sampling, resolve_sampling
 from musictk.generation.section_memory import repeats_exactly
 from musictk.jobs.accompany import accompany, check_accompany, repeat_accompaniment
 from musictk.jobs.bundles import LoadedModel, open_source
+from musictk.jobs.control_notices import announce_controls, announce_plan
 from musictk.jobs.delivery import deliver
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import NamedMusic, find_music
@@ -91,9 +92,8 @@ def _sample(
     source = None if music is None else music.path
     require_targets(out, opened.name, request, tokenizer, source)
     check_counts(request.plan(), asked.controls)
-    instead = approximations(runtime.manifest.controls, tokenizer, asked.controls)
-    if listener is not None and instead:
-        listener.notice(f"the model writes {', '.join(instead)}, the nearest in its vocabulary")
+    announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
+    announce_plan(request.plan(), asked.controls, asked.options, listener)
     if listener is not None and sampling.cadence and repeats_exactly(request.plan(), sampling):
         listener.notice("the piece ends as its theme does, without a cadence: --variation 0")
     announce_prompt(prompt, request, context_length(runtime.manifest, sampling), listener)

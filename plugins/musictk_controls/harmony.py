@@ -26,6 +26,7 @@ _SPELLED = {
     **{"min7": "m", "m6": "m", "9": "7", "o": "dim", "°": "dim", "dim7": "dim", "m7b5": "dim"},
     **{"ø": "dim", "+": "aug"},
 }
+_SAME = ("maj", "min", "-", "o", "°", "+")  # only other spellings
 _ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 NO_CHORD = "N"
 _CHORD = re.compile(r"([A-G][#♯b♭]*)(.*?)(?:/[A-G][#♯b♭]*)?")
@@ -139,6 +140,12 @@ class Chord(Control):
         ids = [self._parse(chord) for chord in chords]
         return np.array(ids * (self.parts // len(ids)), np.uint8)
 
+    def simplified(self, text: str) -> str:
+        chords = text.split()
+        if not any(map(_has_more, chords)):
+            return ""
+        return " ".join(self.values[self._parse(chord) - 1] for chord in chords)
+
     def _parse(self, text: str) -> int:
         if text.upper() == NO_CHORD:
             return len(self.values)
@@ -148,6 +155,13 @@ class Chord(Control):
         if root is None or quality not in _QUALITIES:
             raise UnknownNameError(self.name, text, self.values)
         return 1 + 12 * list(_QUALITIES).index(quality) + root
+
+
+def _has_more(chord: str) -> bool:
+    """Whether a chord has a bass or a tone that its value lacks."""
+    found = _CHORD.fullmatch(chord)
+    quality = "" if found is None else found[2]
+    return "/" in chord or (quality in _SPELLED and quality not in _SAME)
 
 
 def _bass(bars: Bars, parts: int) -> NDArray[np.float64]:

@@ -37,6 +37,13 @@ class Density(Control):
             raise UnknownNameError(self.name, text.strip(), (*_WORDS, *self.values))
         return _density_id(np.array([value]))
 
+    def simplified(self, text: str) -> str:
+        most = _DENSITIES[-1]
+        try:
+            return f"more than {most:g}" if float(text) > most else ""
+        except ValueError:  # a word
+            return ""
+
     def bounds(self, ids: Ids) -> Bounds:
         index = int(ids[0]) - 1
         least = _DENSITIES[index - 1] + 1e-6 if index else 0.0  # classes exclude their lower ends
@@ -53,7 +60,7 @@ class Polyphony(Control):
 
     name = "polyphony"
     values = _VOICES
-    help = "Notes that sound together on average, from 1 to 6."
+    help = "Notes that sound together on average, from 1 to 6; kept within one."
 
     def measure(self, bars: Bars) -> Ids:
         _, part, ticks = bars.sounding()
