@@ -156,6 +156,9 @@ def speeds(runtimes: list[Runtime], steps: int = 48, rounds: int = 5) -> list[fl
     """Tokens per second of single steps of one row, medians of interleaved rounds."""
     space = runtimes[0].manifest.space
     capacity = min(runtimes[0].manifest.max_length, steps * (rounds + 1))
+    rounds = min(rounds, capacity - 1)  # of a model with room for a few positions
+    if not rounds:
+        return [0.0 for _ in runtimes]
     steps = capacity // (rounds + 1)
     sequence = noise(space, 1, capacity, np.random.default_rng(0))
     measured: list[list[float]] = [[] for _ in runtimes]

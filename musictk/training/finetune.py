@@ -72,6 +72,9 @@ def _widen(network: Network, manifest: Manifest, grown: Conditions) -> tuple[Net
         key = f"tables.{index}.weight"
         before = state.get(key)
         state[key] = _table(before, manifest.conditions, grown, name, network.body.dim)
+    for key, value in fresh.state_dict().items():
+        if key.startswith("condition_logits."):  # of zeros; a network without labels has none
+            state.setdefault(key, value)
     fresh.load_state_dict(state)
     return fresh, wider
 

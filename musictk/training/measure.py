@@ -66,8 +66,8 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     that is built for this alone. The state of torch's random numbers is restored.
     """
     device = world.device
-    batch = max(settings.loop.batch // world.size, 1)
-    settings = resolve(settings.but(compile=False, batch=batch, short_rows=0), device)
+    whole = resolve(settings.but(compile=False, short_rows=0), device)
+    settings = whole.but(batch=max(settings.loop.batch // world.size, 1))
     trainer = Trainer(task, settings, World(0, 1, device, "ddp"), Path(), SilentListener())
     random = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
     with random, repeating_work():
@@ -75,7 +75,7 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
         seconds, core = _step_seconds(trainer)
         threads = faster(seconds, core)
         with use_threads(threads):
-            evaluation = _evaluation(trainer) if task.validates else 0.0
+            evaluation = _evaluation(trainer, whole) if task.validates else 0.0
     weights = sum(each.numel() * each.element_size() for each in trainer.objective.parameters())
     copies = COPIES + (AVERAGED if settings.optimisation.averaging else 0)
     pace = Pace(seconds[threads], evaluation, copies * weights / WRITING)
@@ -132,9 +132,12 @@ def _data(task: Task, settings: TrainSettings, step: int) -> StepData:
 
 
 @torch.no_grad()
-def _evaluation(trainer: Trainer) -> float:
-    """Seconds of an evaluation: one with a single batch, and forward passes for the others."""
-    task, settings, device = trainer.task, trainer.settings, trainer.world.device
+def _evaluation(trainer: Trainer, settings: TrainSettings) -> float:
+    """Seconds of an evaluation: one with a single batch, and forward passes for the others.
+
+    `settings` have the batch of all processes: each of them validates alone.
+    """
+    task, device = trainer.task, trainer.world.device
     trainer.objective.eval()
     arguments = tensors(_data(task, settings, 0).parts[0].arrays, device)
     with autocast(device, settings.precision.precision):

@@ -79,4 +79,6 @@ def blocks(network: nn.Module) -> list[nn.Module]:
 def recompute_blocks(network: nn.Module) -> None:
     """Keep only each block's input for the backward pass (Chen et al. 2016)."""
     for block in blocks(network):
+        if "forward" in vars(block):  # of an earlier run of the same network
+            continue
         block.forward = partial(checkpoint, block.forward, use_reentrant=False)

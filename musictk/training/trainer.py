@@ -73,8 +73,8 @@ class Trainer:
         """Load `last`. Raises UsageError where the settings are not those the run began with."""
         self._stored, trainer = checkpoint.load(self.directory, self.network)
         began = stored_settings(trainer["settings"]).flat()
-        if self.settings.precision.precision == "auto":
-            self.settings = self.settings.but(precision=began["precision"])
+        kept = ["replanned"] + ["precision"] * (self.settings.precision.precision == "auto")
+        self.settings = self.settings.but(**{key: began[key] for key in kept})
         for key, value in self.settings.flat().items():
             if began[key] != value and key != "threads":
                 raise UsageError(
