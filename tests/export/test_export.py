@@ -66,6 +66,13 @@ def test_the_report_has_the_measured_values(report: ExportReport, source: Path) 
     assert Manifest.read(report.path).trained["export"]["steps"] == report.steps
 
 
+@pytest.mark.parametrize("room", [1, 5])
+def test_a_model_with_room_for_few_positions(tmp_path: Path, room: int) -> None:
+    place, tokens = tmp_path / "source", Blank(Tokens(40))
+    write_untrained(place, "gpt", tokens, dim=16, depth=1, heads=2, max_length=room)
+    assert export_torchscript(place, tmp_path / "out").greedy_agreement == 1
+
+
 def test_attention_reads_the_joint_projection(report: ExportReport) -> None:
     nodes = [node.op_type for node in onnx.load(report.path / "model.onnx").graph.node]
     assert "GroupQueryAttention" in nodes

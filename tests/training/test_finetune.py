@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import builtins
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -54,6 +55,16 @@ def test_a_new_composer_starts_from_the_known_vectors(
         ids = torch.tensor([[2, 2]])
         new = grown.eval()(sequence, grown.condition(ids), grown.begin(1, 0))
     assert torch.allclose(old[0], new[0], atol=1e-6)
+
+
+def test_a_model_without_labels_gets_labels(small: SimpleNamespace, tmp_path: Path) -> None:
+    _, manifest = small.fresh()
+    bare = replace(manifest, conditions=Conditions())
+    bundle.write(tmp_path, bundle.build_network(bare), bare)
+    grown, described = start_from(tmp_path, conditions=KNOWN)
+    assert described.conditions.labels == KNOWN.labels
+    assert grown.condition_logits is not None
+    assert not grown.condition_logits.linear.weight.any()
 
 
 def test_all_weights_are_trained_on(small: SimpleNamespace, tmp_path: Path) -> None:

@@ -174,6 +174,14 @@ def test_a_resumed_run_of_frames_ends_with_equal_weights(
     assert small.run(tmp_path / "cut", space=space, resume=True).digest == whole.digest
 
 
+def test_a_resumed_run_keeps_its_plan(small: SimpleNamespace, tmp_path: Path) -> None:
+    planned = small.SMALL.but(replanned=((2, 8),))
+    whole = small.run(tmp_path / "whole", planned)
+    small.run(tmp_path / "cut", planned, listener=small.Stopper(4))
+    resumed = small.run(tmp_path / "cut", resume=True)  # the first plan, as the user has it
+    assert (resumed.step, resumed.digest) == (8, whole.digest)
+
+
 def test_a_finished_run_resumes_to_itself(small: SimpleNamespace, tmp_path: Path) -> None:
     first = small.run(tmp_path)
     again = small.run(tmp_path, resume=True)
