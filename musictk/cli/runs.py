@@ -12,6 +12,7 @@ import typer
 from musictk.cli.compare import compare
 from musictk.cli.context import session
 from musictk.cli.output import counted, short
+from musictk.errors import UsageError
 from musictk.training import bands
 
 if TYPE_CHECKING:
@@ -149,14 +150,18 @@ def remove(
 
     Encoded music in shards/ is removed if no other run was trained on it. Generated files stay. A
     run that is training cannot be removed, and neither can one that another run was fine-tuned
-    from, unless both are named.
+    from, unless both are named. Without a terminal to ask on, --yes is required.
     """
     from musictk.jobs import manage
 
     here = session(context)
     with here.catalog() as catalog:
         planned = manage.removals(catalog, here.workspace, runs)
-        if not yes and sys.stdin is not None and sys.stdin.isatty():
+        if not yes:
+            if sys.stdin is None or not sys.stdin.isatty():
+                raise UsageError(
+                    "runs are removed after a confirmation, which needs a terminal", "add --yes"
+                )
             for each in planned:
                 here.output.note(f"to remove: {_removal(each)}")
             named = ", ".join(each.run for each in planned)

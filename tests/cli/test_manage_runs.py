@@ -148,12 +148,20 @@ def test_a_removal_is_confirmed_on_a_terminal(shell: Shell) -> None:
         assert (shell.directory / "runs" / "conformer-1").exists() == (code == 1)
 
 
+def test_a_removal_without_a_terminal_needs_yes(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    said = text(shell, capsys, "runs", "rm", "conformer-1", code=2)
+    assert "needs a terminal; add --yes" in said
+    assert (shell.directory / "runs" / "conformer-1").exists()
+
+
 def test_a_run_without_its_folder_can_be_removed(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
     shutil.rmtree(shell.directory / "runs" / "conformer-1")
     text(shell, capsys, "runs", "rename", "conformer-1", "lost")
-    assert text(shell, capsys, "runs", "rm", "lost").startswith("removed lost: ")
+    assert text(shell, capsys, "runs", "rm", "lost", "--yes").startswith("removed lost: ")
     rows = json.loads(text(shell, capsys, "--json", "runs", "list"))
     assert [row["name"] for row in rows] == [*MODELS]
 
@@ -164,7 +172,7 @@ def test_a_folder_elsewhere_is_not_removed(
     folder = shell.directory / "runs" / "conformer-1"
     folder.rename(shell.directory / "elsewhere")
     folder.symlink_to("../elsewhere", target_is_directory=True)
-    said = text(shell, capsys, "runs", "rm", "conformer-1", code=1)
+    said = text(shell, capsys, "runs", "rm", "conformer-1", "--yes", code=1)
     assert "is not a folder of runs/ or exports/" in said
     assert (shell.directory / "elsewhere" / "best").exists()
 
