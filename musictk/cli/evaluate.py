@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -13,7 +13,8 @@ from musictk.cli.music import MusicFile, named_music
 
 if TYPE_CHECKING:
     from musictk.evaluation.form import FormReport
-    from musictk.evaluation.reference import Baseline
+    from musictk.evaluation.originality import Originality
+    from musictk.evaluation.reference import Baseline, Shared
 
 
 def evaluate(
@@ -59,37 +60,57 @@ def evaluate(
 
 
 def originality(context: typer.Context, file: MusicFile) -> None:
-    """Find the nearest training piece and the longest copied passage, in any key and tempo."""
+    """Find the nearest training piece and the longest copied passage, in any key and tempo.
+
+    The piece is compared with the training pieces of the catalog, if there is one, and with those
+    of the built-in models, of which only a part of the patterns is known and no title.
+    """
     from musictk.jobs import evaluate as job
-    from musictk.jobs.originality import human_baseline
+    from musictk.jobs.originality import human_baseline, with_builtin
 
     here = session(context)
     score = named_music(here, file).score
-    with here.catalog() as catalog, here.output.progress("searching") as bar:
-        found = job.originality(catalog, here.workspace, score, bar.update)
-        human = human_baseline(catalog, here.workspace, found.notes, bar.update)
-    share, copied, longest = (
-        ("", "", "")
-        if human is None
-        else (
-            f"; human {human.share:.1%}",
-            f" (human {human.copied:.1%})",
-            f" (human {human.longest})",
-        )
-    )
-    lines = [
+    shared, usual = with_builtin(score)
+    data: dict[str, Any] = {}
+    lines: list[str] = []
+    with here.catalog_if_any() as catalog, here.output.progress("searching") as bar:
+        if catalog is not None and catalog.pieces("train", {"midi"}):
+            found = job.originality(catalog, here.workspace, score, bar.update)
+            human = human_baseline(catalog, here.workspace, found.notes, bar.update)
+            data = found.plain() | {"human": None if human is None else human.plain()}
+            lines = [*_copied_text(found, human), _baseline_text(human)]
+    data["built_in"] = shared.plain() | {"human": None if usual is None else usual.plain()}
+    here.output.result(data, *lines, _builtin_text(shared, usual))
+
+
+def _copied_text(found: Originality, human: Baseline | None) -> Iterator[str]:
+    """What a piece shares with the training pieces of the catalog."""
+    share = copied = longest = ""
+    if human is not None:
+        share, copied = f"; human {human.share:.1%}", f" (human {human.copied:.1%})"
+        longest = f" (human {human.longest})"
+    yield (
         f"nearest of {found.pieces:,} training pieces: {found.nearest}"
-        f" ({found.share:.1%} of this piece's {found.gram}-note patterns{share})",
-        f"{found.copied:.1%}{copied} of {found.notes:,} notes are in long copied passages",
-    ]
+        f" ({found.share:.1%} of this piece's {found.gram}-note patterns{share})"
+    )
+    yield f"{found.copied:.1%}{copied} of {found.notes:,} notes are in long copied passages"
     if found.longest is not None:
         passage = found.longest
-        lines.append(
+        yield (
             f"longest copied passage: {passage.notes} notes{longest} from bar {passage.bar},"
             f" as in {passage.piece} from bar {passage.piece_bar}, {passage.semitones:+d} semitones"
         )
-    lines.append(_baseline_text(human))
-    here.output.result(found.plain() | {"human": None if human is None else human.plain()}, *lines)
+
+
+def _builtin_text(shared: Shared, human: Baseline | None) -> str:
+    """What a piece shares with the training pieces of the built-in models."""
+    share, longest = "", ""
+    if human is not None:
+        share, longest = f" (human {human.share:.1%})", f" (human {human.longest})"
+    return (
+        f"training pieces of the built-in models: the nearest has {shared.share:.1%}{share} of the"
+        f" patterns, the longest copied passage {shared.longest} notes{longest}"
+    )
 
 
 def _baseline_text(human: Baseline | None) -> str:

@@ -8,13 +8,16 @@ from pathlib import Path
 
 from symusic.core import ScoreTick
 
+from musictk import builtin
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError
 from musictk.evaluation.reference import (
+    FILE,
     SHIPPED,
     VERSION,
     Baseline,
     Reference,
+    Shared,
     build_reference,
     read_reference,
     write_reference,
@@ -63,6 +66,16 @@ def human_baseline(
     """
     pieces = Corpus(catalog, workspace).select({"midi"}, "train")
     return training_reference(catalog, workspace, progress).baseline(notes) if pieces else None
+
+
+def with_builtin(score: ScoreTick) -> tuple[Shared, Baseline | None]:
+    """What a piece shares with the training pieces of the built-in models, and what humans do.
+
+    Only one pattern in some is known of these pieces: see `write_training_reference`.
+    """
+    reference = read_reference(builtin.FOLDER / FILE)
+    shared = reference.measure(score)
+    return shared, reference.baseline(shared.notes)
 
 
 def write_training_reference(

@@ -77,6 +77,16 @@ def test_original_pieces_need_no_catalog(empty: Shell) -> None:
     assert (empty.directory / "out.mid").is_file()
 
 
+def test_a_piece_is_compared_with_its_training_pieces(empty: Shell) -> None:
+    empty("sample", "--bars", "4", "--seed", "1", "-o", "out.mid")
+    found = empty.json("originality", "out.mid")["built_in"]
+    assert found["human"]["pieces"] > 100
+    assert found["share"] < found["human"]["share"]
+    trained = str(EXAMPLES / "Bach" / "chorale_bwv269.mid")
+    assert empty.json("originality", trained)["built_in"]["longest"] >= 30
+    assert "training pieces of the built-in models: " in empty("originality", trained).stdout
+
+
 def test_it_is_listed_and_shown_beside_runs(empty: Shell) -> None:
     rows = empty.json("runs", "list")
     assert [(row["name"], row["status"]) for row in rows] == [

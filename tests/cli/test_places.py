@@ -54,7 +54,7 @@ NEED_ONE = [
     *([name] for name in ("tokenize", "train")),
     ["train", "--resume", "gpt-1"],
     ["sample", "--like", "1"],
-    *([name, "a.mid"] for name in ("evaluate", "originality", "attribute")),
+    *([name, "a.mid"] for name in ("evaluate", "attribute")),
     ["show", "a.mid", "--attention"],
 ]
 
