@@ -42,5 +42,5 @@ class RMSNormalise(torch.autograd.Function):
 def inverse_rms(x: Tensor) -> Tensor:
     """(…, D) -> (…, 1): one divided by the root mean square."""
     length = torch.linalg.vector_norm(x, dim=-1, keepdim=True)
-    exact = length.to(torch.promote_types(x.dtype, torch.float32))
-    return (exact.square() / x.shape[-1] + EPSILON).rsqrt().to(x.dtype)
+    wide = length.to(torch.promote_types(x.dtype, torch.float32))
+    return (wide.square() / x.shape[-1] + EPSILON).rsqrt().to(x.dtype)

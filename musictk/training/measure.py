@@ -11,13 +11,14 @@ from pathlib import Path
 
 import torch
 
+from musictk.garbage import frozen
 from musictk.training.devices import autocast, tensors
 from musictk.training.distributed import World
 from musictk.training.feed import StepData
 from musictk.training.outcome import SilentListener
 from musictk.training.pace import Pace
 from musictk.training.precision import resolve
-from musictk.training.process import repeating_work
+from musictk.training.process import keep_freed_memory
 from musictk.training.settings import TrainSettings
 from musictk.training.task import Task
 from musictk.training.threads import candidates, faster, use_threads
@@ -70,7 +71,8 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
     settings = whole.but(batch=max(settings.loop.batch // world.size, 1))
     trainer = Trainer(task, settings, World(0, 1, device, "ddp"), Path(), SilentListener())
     random = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
-    with random, repeating_work():
+    keep_freed_memory()  # as in the run, which uses this memory again
+    with random, frozen():
         trainer.build()
         seconds, core = _step_seconds(trainer)
         threads = faster(seconds, core)
