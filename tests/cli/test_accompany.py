@@ -26,7 +26,7 @@ def test_a_part_is_written_beside_a_track_and_repeated(shell: Shell) -> None:
     shell("sample", "--like", "1", "-o", "again.mid")
     assert (shell.directory / "again.mid").read_bytes() == first
     done = shell("sample", "--like", "1", "--section", "B", "-o", "other.mid", code=2)
-    assert "sample 1 has no section 'B'" in done.stderr
+    assert "sample 1 is a part beside your music, without sections" in done.stderr
 
 
 def test_errors_are_one_line(shell: Shell) -> None:
