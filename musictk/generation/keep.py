@@ -55,7 +55,7 @@ class KeptTokens:
 
     def allowed(self, grammar: Bools, limit: Bools | None) -> Bools:
         """(V,) the tokens that keep the rhythm; `limit` holds if it leaves enough pitches."""
-        token = int(self._tokens[self._at])
+        token, self.limit_ignored = int(self._tokens[self._at]), False
         if self._pitch[token] < 0:
             return np.arange(len(grammar)) == self._without_pitch(token)
         free = grammar & self._stated & (self._sounding[self._pitch] <= self._onset[self._at])
@@ -133,6 +133,7 @@ class KeptFrames:
     ) -> NDArray[np.uint8] | None:
         """(W,) the next frame, by the logits of each pitch; None after the original's last."""
         self._at += 1
+        self.limit_ignored = False
         if self._at >= len(self._on):
             return None
         was, now = self._on[self._at - 1], self._on[self._at]

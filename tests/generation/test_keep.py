@@ -11,8 +11,10 @@ from symusic.core import ScoreTick
 from musictk.controls import Controls, measure
 from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.compose import compose
+from musictk.generation.keep import KeptFrames, KeptTokens
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.music import notes
+from musictk.tokens import PITCH
 
 from .pieces import MIDIS, controlled, tokenizer, untrained
 
@@ -135,3 +137,22 @@ def test_a_model_without_controls_keeps_no_harmony() -> None:
     asked = {"keep": "harmony", "original": to_prompt(original), "bars": 2}
     with pytest.raises(UsageError, match="no controls of harmony"):
         compose(untrained("remi"), tokenizer("remi"), PieceRequest.read(asked))
+
+
+def test_a_limit_is_ignored_at_a_pitch_and_not_after_it() -> None:
+    made = tokenizer("remi")
+    before, original = parts("remi", FILES[0], 0, 1)
+    kept = KeptTokens(made, original, before)
+    pitched = made.attributes()[PITCH].single() >= 0
+    every, none = np.ones(len(pitched), bool), np.zeros(len(pitched), bool)
+    ignored = []
+    for token in original.tolist():
+        kept.allowed(every, none)
+        ignored.append(kept.limit_ignored)
+        kept.advance(token)
+    assert ignored == pitched[original].tolist()
+    assert any(ignored)
+    frames = KeptFrames(np.eye(1, 4, 1), np.zeros((0, 4)))  # one frame with one note
+    for _ in range(2):
+        frame = frames.frame(np.zeros(4), np.full(4, 0.5), np.zeros(4, bool))
+        assert frames.limit_ignored == (frame is not None)
