@@ -11,7 +11,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls import Controls
+from musictk.controls import Control, Controls
 from musictk.errors import UsageError
 from musictk.generation.constraints import PROGRAMS, program_values
 from musictk.generation.form import Form
@@ -151,28 +151,31 @@ def approximations(
     controls: Controls, tokenizer: Tokenizer, chosen: Sequence[ChosenControl]
 ) -> list[str]:
     """What is written instead of values that the vocabulary lacks, such as "tempo=110 as 108"."""
-    found: dict[str, None] = {}
-    for one in chosen:
-        if one.name == PROGRAMS or one.name not in controls.names:
-            continue
-        control = controls.named(one.name)
-        for text in one.values():
-            value = control.nearest(tokenizer, text)
-            if value is not None and _short(value) != _short(text):
-                found[f"{one.name}={text} as {_short(value)}"] = None
-    return list(found)
+
+    def nearest(control: Control, text: str) -> str:
+        value = control.nearest(tokenizer, text)
+        return "" if value is None or _short(value) == _short(text) else _short(value)
+
+    return _instead(controls, chosen, nearest)
 
 
 def simplifications(controls: Controls, chosen: Sequence[ChosenControl]) -> list[str]:
     """What the model is given instead of finer values, such as "chord=Cmaj7 as C"."""
-    found: dict[str, None] = {}
-    for one in chosen:
-        if one.name == PROGRAMS or one.name not in controls.names:
-            continue
-        for text in one.values():
-            if simple := controls.named(one.name).simplified(text):
-                found[f"{one.name}={text} as {simple}"] = None
-    return list(found)
+    return _instead(controls, chosen, lambda control, text: control.simplified(text))
+
+
+def _instead(
+    controls: Controls, chosen: Sequence[ChosenControl], other: Callable[[Control, str], str]
+) -> list[str]:
+    """Each value for which there is an `other` one, once."""
+    found = [
+        f"{one.name}={text} as {value}"
+        for one in chosen
+        if one.name != PROGRAMS and one.name in controls.names
+        for text in one.values()
+        if (value := other(controls.named(one.name), text))
+    ]
+    return list(dict.fromkeys(found))
 
 
 def _short(text: str) -> str:

@@ -46,7 +46,7 @@ def announce_plan(
         count = len(one.values())
         if not one.where and 1 < count < plan.bars:
             listener.notice(f"the {count} values of {one.name} repeat over {plan.bars} bars")
-    returns = len({section.label for section in plan.sections}) < len(plan.sections)
+    returns = any(plan.returns(index) is not None for index in range(len(plan.sections)))
     unused = [f"--{name}" for name in _OF_RETURNS if name in options]
     if unused and not returns:
         listener.notice(

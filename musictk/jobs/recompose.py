@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -23,7 +22,7 @@ from musictk.jobs.pieces import check_name
 from musictk.jobs.rewrite import require_music, write_again
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch, SampleListener, draw_seed
-from musictk.jobs.stored import StoredSample
+from musictk.jobs.stored import StoredSample, read_file
 from musictk.music import bars, notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
@@ -92,13 +91,10 @@ def _file_of(
     catalog: Catalog, workspace: Workspace, row: Sample, listener: SampleListener | None
 ) -> bytes:
     """The sample as it was written; made again where the file is gone or was changed."""
-    try:
-        data = workspace.resolve(row.path).read_bytes()
-    except OSError:
-        data = b""
-    if hashlib.sha256(data).hexdigest() == row.sha256:
+    data, changed = read_file(workspace.resolve(row.path), row)
+    if data and not changed:
         return data
-    if data and listener is not None:
+    if changed and listener is not None:
         listener.notice(
             f"{row.path} was changed since: the earlier version is used;"
             f" for bars of the changed file: --infill {row.path} --bars N"
@@ -142,7 +138,8 @@ def _written(
     chosen: Sequence[SectionSpan], section: str, stored: StoredSample
 ) -> list[SectionSpan]:
     """Those that the model wrote; a theme is the user's. Raises UsageError where there is none."""
-    found = [each for each in chosen if each.start >= _new_from(stored)]
+    new = _new_from(stored)
+    found = [each for each in chosen if each.start >= new]
     if not found:
         raise UsageError(
             f"section {section} of sample {stored.row.id} is the theme that you gave",

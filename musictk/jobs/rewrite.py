@@ -87,7 +87,8 @@ def rewrite(
 ) -> SampleBatch:
     """Write `asked.bars` of the music `asked.infill` again; the candidates are ranked."""
     manifest = opened.runtime.manifest
-    require_music(manifest.make_tokenizer())
+    tokenizer = manifest.make_tokenizer()
+    require_music(tokenizer)
     music = find_music(str(asked.infill), workspace, lambda: nullcontext(catalog))
     controlled = asked.keep == HARMONY or manifest.controls.need_guidance(
         one.name for one in asked.controls
@@ -107,7 +108,7 @@ def rewrite(
     controls = within(given.part_range, asked.controls, manifest.controls)
     given = replace(given, controls=controls)
     check_controls(given)
-    announce_controls(manifest.controls, manifest.make_tokenizer(), asked.controls, listener)
+    announce_controls(manifest.controls, tokenizer, asked.controls, listener)
     return write_again(catalog, workspace, opened, given, base, out, listener, music.path)
 
 

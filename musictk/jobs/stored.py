@@ -83,13 +83,18 @@ class StoredSample:
         )
 
 
-def _require_unchanged(path: Path, row: Sample) -> None:
-    """Raise UsageError where a file would be replaced that is not the sample any more."""
+def read_file(path: Path, row: Sample) -> tuple[bytes, bool]:
+    """The bytes of a sample's file, b"" where it is gone; and whether it was changed since."""
     try:
         data = path.read_bytes()
-    except OSError:  # it is gone, or cannot be written either
-        return
-    if hashlib.sha256(data).hexdigest() != row.sha256:
+    except OSError:
+        return b"", False
+    return data, hashlib.sha256(data).hexdigest() != row.sha256
+
+
+def _require_unchanged(path: Path, row: Sample) -> None:
+    """Raise UsageError where a file would be replaced that is not the sample any more."""
+    if read_file(path, row)[1]:
         raise UsageError(
             f"{path} is no longer sample {row.id}: it was changed, or another file replaced it",
             "to keep it, write the sample beside it: -o FILE",

@@ -13,6 +13,8 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 MOST_TRIM, MOST_MMAP = 2**31 - 1, 2**25
 MADV_HUGEPAGE = 14  # of Linux's madvise
 HUGE_PAGE = 2**21
+# macOS and musl have no mallopt; Windows cannot open the running program.
+_WITHOUT_GLIBC = AttributeError, OSError, TypeError
 RESERVED = 2**30  # bytes of address space; memory is used only where it is written to
 
 
@@ -36,13 +38,11 @@ def repeating_work() -> Iterator[None]:
 
 def keep_freed_memory() -> None:
     """Make the C library's allocator keep what is freed; no effect without glibc."""
-    try:
+    with suppress(*_WITHOUT_GLIBC):
         library = ctypes.CDLL(None)
         library.mallopt(M_TRIM_THRESHOLD, MOST_TRIM)
         library.mallopt(M_MMAP_THRESHOLD, MOST_MMAP)
         _reserve_huge_pages(library)
-    except (AttributeError, OSError, TypeError):
-        return  # macOS and musl have no mallopt; Windows cannot open the running program
 
 
 def _reserve_huge_pages(library: ctypes.CDLL) -> None:
@@ -67,5 +67,5 @@ def _reserve_huge_pages(library: ctypes.CDLL) -> None:
 
 def _return_memory() -> None:
     """Return what is free to the system; no effect without glibc."""
-    with suppress(AttributeError, OSError, TypeError):
+    with suppress(*_WITHOUT_GLIBC):
         ctypes.CDLL(None).malloc_trim(0)
