@@ -24,7 +24,7 @@ class Progress:
     evaluated: int = 0  # the step of the last evaluation
     best_step: int = 0
     best_nll: float | None = None
-    stale: int = 0  # evaluations since the best one
+    stale: int = 0  # evaluations since the best one that count for early stopping
     skipped: int = 0  # updates whose gradient was not finite
     skipped_in_row: int = 0  # of those, the latest without a finite one between them
     positions: int = 0
@@ -66,10 +66,13 @@ class Progress:
         self.skipped += not finite
         self.skipped_in_row = 0 if finite else self.skipped_in_row + 1
 
-    def scored(self, nll: float) -> bool:
-        """Count an evaluation; return whether it is the best so far (never if not finite)."""
+    def scored(self, nll: float, early: bool = False) -> bool:
+        """Count an evaluation; return whether it is the best so far (never if not finite).
+
+        An `early` one, before the rate falls, does not count for early stopping.
+        """
         better = isfinite(nll) and (self.best_nll is None or nll < self.best_nll)
-        self.stale = 0 if better else self.stale + 1
+        self.stale = 0 if better or early else self.stale + 1
         if better:
             self.best_step, self.best_nll = self.step, nll
         return better

@@ -27,10 +27,23 @@ def rate(schedule: Schedule, step: int) -> float:
     if at < rising:
         return (at + 1) / (rising + 1)
     if schedule.schedule == "wsd":
-        falling = max((1 - schedule.decay) * schedule.steps, rising)
-        left = min((schedule.steps - at) / max(schedule.steps - falling, 1), 1.0)
+        left = min((schedule.steps - at) / max(schedule.steps - _peak_end(schedule), 1), 1.0)
         return schedule.final + (1 - schedule.final) * left
     return _ease(1.0, schedule.final, _share(at, rising, schedule.steps))
+
+
+def yet_to_fall(schedule: Schedule, step: int) -> bool:
+    """Whether the rate of WSD is not yet falling at step `step` (from 0).
+
+    Most of the improvement comes while it falls, so early stopping has to wait for that.
+    """
+    falls = schedule.schedule == "wsd" and schedule.decay > 0
+    return falls and schedule.planned(step) <= _peak_end(schedule)
+
+
+def _peak_end(schedule: Schedule) -> float:
+    """The last step at which WSD has its peak rate."""
+    return max((1 - schedule.decay) * schedule.steps, schedule.warmup * schedule.steps)
 
 
 def _share(step: float, begin: float, steps: int) -> float:

@@ -85,7 +85,7 @@ class Schedule:
     )
     patience: int = setting(
         0,
-        "Early stopping: evaluations without improvement before training stops (0: off).",
+        "Evaluations without improvement before training stops; wsd counts in its decay (0: off).",
         automatic=True,
     )
     replanned: tuple[tuple[int, int], ...] = setting(

@@ -29,7 +29,7 @@ from musictk.training.optimizer import make_optimizers, pack, set_rate, unpack
 from musictk.training.outcome import Ended, Evaluation, Outcome, Report, TrainListener
 from musictk.training.pace import Pacer
 from musictk.training.progress import Progress, stored_settings
-from musictk.training.schedule import rate
+from musictk.training.schedule import rate, yet_to_fall
 from musictk.training.settings import TrainSettings
 from musictk.training.task import Task
 from musictk.training.whole import whole_network
@@ -202,7 +202,7 @@ class Trainer:
             found = self.task.validate(costs, self.settings, self.world.device)
             self.world.reshard(self.wrapped)
         nll = self._nll = self.world.broadcast(found.cost)
-        better = progress.scored(nll)
+        better = progress.scored(nll, yet_to_fall(self.settings.schedule, progress.step - 1))
         if better:
             progress.by_position = found.parts
         evaluation = Evaluation(progress.step, nll, progress.baseline, better, found.parts)

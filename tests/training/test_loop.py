@@ -348,6 +348,15 @@ def test_patience_ends_a_run_that_no_longer_gets_better(
     assert small.run(tmp_path, settings, resume=True).step == outcome.step
 
 
+def test_patience_waits_until_the_rate_of_wsd_falls(small: SimpleNamespace, tmp_path: Path) -> None:
+    settings = small.SMALL.but(
+        steps=60, lr=1e-30, evaluate_every=2, patience=3, schedule="wsd", decay=0.4
+    )
+    outcome = small.run(tmp_path, settings)
+    assert outcome.ended == "patience"
+    assert outcome.step == 36 + 3 * 2  # the rate has its peak up to step 36
+
+
 def test_without_validation_music_the_last_is_the_best(
     small: SimpleNamespace, tmp_path: Path
 ) -> None:
