@@ -228,11 +228,21 @@ class _Batch:
                 row=row,
                 seconds=seconds,
                 positions=self._written,
-                notices=draft.notices,
+                notices=(*draft.notices, *self._stopped(draft)),
                 nats=total / max(draft.length - len(self.prompt), 1) if self.scored else None,
             )
             for row, draft, total in zip(self.rows, self.drafts, self.nats, strict=True)
         ]
+
+    def _stopped(self, draft: Draft) -> list[Notice]:
+        """The notice that `max_tokens` ended a piece before the bars that were asked for."""
+        request, progress = self.request, draft.progress
+        before = 0 if request.theme else len(draft.tokenizer.bar_starts(self.prompt))
+        complete, asked = max(draft.bar - before, 0), progress.plan.bars
+        if not (request.planned and request.sampling.max_tokens) or complete >= asked:
+            return []
+        counts = f"with {complete} of {asked} bars complete"
+        return [Notice("stopped", progress.name, progress.bar + 1, counts)]
 
     @property
     def _written(self) -> int:

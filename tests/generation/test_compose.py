@@ -14,6 +14,7 @@ from musictk.errors import UnknownNameError, UsageError
 from musictk.evaluation.form import form_report
 from musictk.generation.compose import Composition, compose, remake
 from musictk.generation.markers import section_ticks
+from musictk.generation.opening import described
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import CONTROL_GUIDANCE, Sampling, options, resolve_sampling
 from musictk.generation.spans import Span
@@ -175,6 +176,26 @@ def test_a_piece_ends_with_its_last_token(name: str) -> None:
     endless = write(name, bars=0, max_tokens=300, prompt=to_prompt(whole[0].sequence))[0]
     assert len(endless.sequence) == len(whole[0].sequence) + 300
     assert [span.label for span in endless.sections] == ["prompt", "A"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_piece_that_ends_before_its_bars_says_so(name: str) -> None:
+    def said(**asked: Any) -> list[str]:
+        return described(write(name, seed=1, **asked)[0].notices)
+
+    whole = write(name, form="AB", bars=2, seed=1)[0]
+    third = int(tokenizer(name).bar_starts(whole.sequence)[2])
+    assert said(form="AB", bars=2, max_tokens=third + 2) == [
+        "section B, bar 1: --max-tokens ended the piece with 2 of 4 bars complete"
+    ]
+    assert not said(form="AB", bars=2, max_tokens=len(whole.sequence) + 1)
+    prompt = to_prompt(whole.sequence)
+    more = write(name, prompt=prompt, whole=True, bars=12, seed=1)[0]
+    sixth = int(tokenizer(name).bar_starts(more.sequence)[4 + 5]) - len(prompt)
+    assert said(prompt=prompt, whole=True, bars=12, max_tokens=sixth + 2) == [
+        "section A, bar 6: --max-tokens ended the piece with 5 of 12 bars complete"
+    ]
+    assert not said(bars=0, max_tokens=16)  # no bars are asked for
 
 
 def test_a_model_has_saved_options() -> None:
