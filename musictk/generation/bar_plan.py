@@ -19,7 +19,7 @@ from musictk.generation.chosen_controls import choose, choose_exactly, column_of
 from musictk.generation.constraints import PROGRAMS
 from musictk.generation.request import PieceRequest
 from musictk.keys import find_key
-from musictk.tokens import METRE, PITCH, Tokenizer
+from musictk.tokens import METRE, PITCH, TEMPO, Tokenizer
 
 Ids = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
@@ -70,6 +70,29 @@ class BarPlan:
         if key not in self._own_masks:
             self._own_masks[key] = self._allowed_by(*key)
         return self._own_masks[key]
+
+    def enforced(self, bar: int, among: Bools | None = None) -> list[str]:
+        """The names of what the user chose for a bar and may leave no note to write.
+
+        Of all that was chosen only the names that allow nothing `among` some tokens, if any does.
+        """
+        chosen = [name for name in (*self.controls.names, PROGRAMS) if self.sets(name, bar)]
+        masks = {name: self.allowed_by(name, bar) for name in chosen}
+        refusing = [
+            name
+            for name, mask in masks.items()
+            if among is not None and mask is not None and not (mask & among).any()
+        ]
+        return refusing or [
+            name
+            for name in chosen
+            if name not in (METRE, TEMPO) and (masks[name] is not None or self._counts(name, bar))
+        ]
+
+    def _counts(self, name: str, bar: int) -> bool:
+        """Whether a control that was chosen for a bar bounds the number of its notes."""
+        ids = self._limits(bar)[self.controls.columns[name]]
+        return self.controls.named(name).bounds(ids) != Bounds()
 
     def _allowed_by(self, name: str, bar: int) -> Bools | None:
         if not self.sets(name, bar) or (name, bar) in self.exact:

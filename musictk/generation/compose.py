@@ -241,8 +241,7 @@ class _Batch:
         complete, asked = max(draft.bar - before, 0), progress.plan.bars
         if not (request.planned and request.sampling.max_tokens) or complete >= asked:
             return []
-        counts = f"with {complete} of {asked} bars complete"
-        return [Notice("stopped", progress.name, progress.bar + 1, counts)]
+        return [Notice("stopped", *progress.place, f"with {complete} of {asked} bars complete")]
 
     @property
     def _written(self) -> int:

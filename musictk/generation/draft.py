@@ -161,14 +161,16 @@ class Draft:
             self._allows_ahead = parser.allowed()
         return self._allows_ahead
 
-    def limit_ignored(self) -> None:
-        """Note that a limit of this bar left no token to write."""
-        self._notices.append(Notice("limit-ignored", self.progress.name, self.progress.bar + 1))
+    def limit_ignored(self, allowed: NDArray[np.bool_] | None = None) -> None:
+        """Note that the limits of this bar left no token to write, of those `allowed` before."""
+        names = ", ".join(self.limits.plan.enforced(self.next_bar, allowed))
+        detail = f"({names})" if names else ""
+        self._notices.append(Notice("limit-ignored", *self.progress.place, detail))
 
     @property
     def overdue(self) -> bool:
         """Whether this bar has reached its maximum length and should end."""
-        return self._frame_silence is None and self._bar_length >= self._limit
+        return self._frame_silence is None and self.length - self._bar_start >= self._limit
 
     @property
     def must_sound(self) -> bool:
@@ -232,7 +234,7 @@ class Draft:
         """Begin the bar that `position` begins; True where a section ends before it."""
         if not self._is_bar_line(position):
             self.progress.cuts += 1
-            self._notices.append(Notice("bar-cut", self.progress.name, self.progress.bar + 1))
+            self._notices.append(Notice("bar-cut", *self.progress.place))
         if not self._frame_silence:
             self.silence.record_bar(self.bar_is_silent())
         self._bars.append(self.length)
@@ -278,13 +280,10 @@ class Draft:
             self.progress.stop(self.length)
 
     @property
-    def _bar_length(self) -> int:
-        return self._sequence.length - self._bar_start
-
-    @property
     def _overtime(self) -> bool:
         """Whether this bar of tokens is so far past its limit that it ends without a bar line."""
-        return self._frame_silence is None and self._bar_length >= self._limit + _OVERTIME
+        longest = self._limit + _OVERTIME
+        return self._frame_silence is None and self.length - self._bar_start >= longest
 
     def _is_bar_line(self, position: Any) -> bool:
         if self._frame_silence:

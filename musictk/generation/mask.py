@@ -55,10 +55,10 @@ class Mask:
         if kept.complete:
             return _within(self.begins_bar, allowed)
         limit = draft.limits.chosen(draft.bar, draft.following, self.begins_bar)
-        allowed = kept.allowed(allowed, limit)
+        kept_allowed = kept.allowed(allowed, limit)
         if kept.limit_ignored:
-            draft.limit_ignored()
-        return allowed
+            draft.limit_ignored(allowed)
+        return kept_allowed
 
     def _limited(self, draft: Draft, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Those of the allowed tokens that the limits of the piece allow."""
@@ -79,7 +79,7 @@ class Mask:
             if _overlap(allowed, limit):
                 allowed = allowed & limit
             else:
-                draft.limit_ignored()
+                draft.limit_ignored(allowed)
         return allowed
 
     def dead_end(self, draft: Draft, token: int, begun: bool = False) -> bool:

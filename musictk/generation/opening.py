@@ -16,14 +16,14 @@ class Notice:
     kind: str  # one of `_MEANINGS`
     section: str  # "" where the piece has none
     bar: int  # of the section, else of the piece, from 1
-    counts: str = ""  # what was written of what was asked for, such as "with 2 of 8 bars complete"
+    detail: str = ""  # such as "(density, highest)" or "with 2 of 8 bars complete"
 
 
 _MEANINGS = {
     "bar-cut": "the bar was as long as a bar may be, and was ended without a bar line",
     "cadence-left-out": "the bass could not be written, so the piece ends on another note",
-    "limit-ignored": "the controls left nothing to write, so a note does not follow them",
-    "stopped": "--max-tokens ended the piece",
+    "limit-ignored": "the controls{} left nothing to write, so a note does not follow them",
+    "stopped": "--max-tokens ended the piece{}",
 }
 
 
@@ -31,13 +31,13 @@ def described(notices: Sequence[Notice]) -> list[str]:
     """One line for each kind and section, with all of its bars."""
     found: dict[tuple[str, str, str], set[int]] = {}
     for one in notices:
-        found.setdefault((one.kind, one.section, one.counts), set()).add(one.bar)
+        found.setdefault((one.kind, one.section, one.detail), set()).add(one.bar)
     lines = []
-    for (kind, section, counts), bars in found.items():
+    for (kind, section, detail), bars in found.items():
         numbers = ", ".join(map(str, sorted(bars)))
         place = f"section {section}, " if section else ""
         place += f"{'bar' if len(bars) == 1 else 'bars'} {numbers}"
-        lines.append(f"{place}: {_MEANINGS[kind]} {counts}".rstrip())
+        lines.append(f"{place}: {_MEANINGS[kind].format(f' {detail}' if detail else '')}")
     return lines
 
 

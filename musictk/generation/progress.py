@@ -32,6 +32,11 @@ class FormProgress:
         return self.plan.sections[min(self.section, last)].name if self.section >= 0 else "prompt"
 
     @property
+    def place(self) -> tuple[str, int]:
+        """The name of the section, and its bar, from 1."""
+        return self.name, self.bar + 1
+
+    @property
     def bar_lines(self) -> int:
         """Bars of this section that began at a bar line of the tokenizer."""
         return self.bar + 1 - self.cuts
