@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from musictk.errors import UsageError
 from musictk.generation.chosen_controls import ChosenControl
@@ -17,7 +18,9 @@ def parse_controls(controls: str | Iterable[str | ChosenControl]) -> tuple[Chose
     LABEL is a section of the form, BARS such as "9-12" or "9". Raises UsageError for other text.
     """
     chosen: list[ChosenControl] = []
-    for one in (controls,) if isinstance(controls, str) else controls:
+    given: Any = controls  # from Python it can be anything
+    several = isinstance(given, Iterable) and not isinstance(given, str)
+    for one in given if several else (given,):
         chosen += [one] if isinstance(one, ChosenControl) else parse_control(one)
     return tuple(chosen)
 
@@ -26,6 +29,8 @@ def parse_control(
     text: str, source: str = "control", example: str = EXAMPLE
 ) -> list[ChosenControl]:
     """`"B: key=E minor, density=high"` -> two controls; `source` and `example` are for errors."""
+    if not isinstance(text, str):
+        raise UsageError(f"{source} {text!r} is not WHERE: NAME=VALUE,…", example)
     head, equals, tail = text.partition("=")
     where, colon, first = head.rpartition(":")
     chosen: list[ChosenControl] = []

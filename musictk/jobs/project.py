@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from musictk.catalog import Catalog
+from musictk.config import build
 from musictk.errors import MusictkError
 from musictk.evaluation.originality import Originality
 from musictk.evaluation.reference import Baseline
@@ -25,6 +26,7 @@ from musictk.jobs import (
     sample,
     train,
 )
+from musictk.jobs.arguments import checked
 from musictk.jobs.attribute import Attribution
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.compare import RunComparison
@@ -48,6 +50,7 @@ class Project:
     where the command prints an error. Use it in a `with` block, or call `close`.
     """
 
+    @checked
     def __init__(self, root: str | Path = ".") -> None:
         self.workspace = Workspace(Path(root).absolute())
         self._catalog: Catalog | None = None
@@ -65,6 +68,7 @@ class Project:
         """The accepted pieces, with their music, tokens and crops."""
         return Corpus(self.catalog, self.workspace)
 
+    @checked
     def ingest(
         self, *paths: str | Path, listener: IngestListener | None = None, **options: Any
     ) -> IngestReport:
@@ -77,10 +81,11 @@ class Project:
             self._open(),
             self.workspace,
             [Path(path) for path in paths],
-            IngestOptions(**options),
+            build(IngestOptions, options, "ingest"),
             listener,
         )
 
+    @checked
     def train(
         self,
         *,
@@ -108,6 +113,7 @@ class Project:
         merged = merge_from(self.catalog, sources, scratch)
         return train.run(self.catalog, self.workspace, merged, listener, device, name)
 
+    @checked
     def resume(
         self,
         run: str | None = None,
@@ -122,6 +128,7 @@ class Project:
         """
         return train.resume(self.catalog, self.workspace, run, listener, device, threads)
 
+    @checked
     def sample(
         self,
         out: str | Path | None = None,
@@ -145,12 +152,14 @@ class Project:
         for the piece, a section or bars: `["key=E minor", "B: density=high", "9-12: metre=3/4"]`.
         """
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
-        known = {field.name for field in fields(SampleRequest)}
+        known = {each.name for each in fields(SampleRequest)} - {"source", "labels", "options"}
         asked = {key: value for key, value in request.items() if key in known}
         for name in ("prompt", "theme", "infill", "accompany"):
-            asked[name] = None if asked.get(name) is None else Path(asked[name])
-        if "track" in asked:
-            asked["track"] = str(asked["track"])  # a number is one, too
+            if isinstance(asked.get(name), str):
+                asked[name] = Path(asked[name])
+        for name in ("track", "program"):
+            if type(asked.get(name)) is int:  # a number is one, too
+                asked[name] = str(asked[name])
         asked["controls"] = parse_controls(asked.get("controls", ()))
         options = {key: value for key, value in request.items() if key not in known}
         folder = None if bundle is None else Path(bundle)
@@ -163,11 +172,13 @@ class Project:
             listener,
         )
 
+    @checked
     def repeat(self, sample_id: int, out: str | Path | None = None) -> SampleBatch:
         """Repeat a stored sample, bit for bit on the same machine."""
         path = None if out is None else Path(out)
         return sample.repeat_sample(self.catalog, self.workspace, sample_id, path)
 
+    @checked
     def recompose(
         self,
         sample_id: int,
@@ -186,6 +197,7 @@ class Project:
             self.catalog, self.workspace, sample_id, section, path, seed, count
         )
 
+    @checked
     def export(
         self, *kinds: str, run: str | None = None, listener: ExportListener | None = None
     ) -> list[ExportReport]:
@@ -193,24 +205,29 @@ class Project:
         chosen = export.known_kinds(kinds or ("onnx",))
         return list(export.export(self.catalog, self.workspace, chosen, run, listener))
 
+    @checked
     def compare(
         self, *runs: str, split: str = "valid", progress: compare.Progress | None = None
     ) -> RunComparison:
         """Score runs, by default all finished ones, on the pieces that none was trained on."""
         return compare.compare(self.catalog, self.workspace, runs, split, progress)
 
+    @checked
     def evaluate(self, file: str | Path, composer: str | None = None) -> dict[str, Any]:
         """The statistics of a MIDI file beside those of the corpus (or of one composer)."""
         return evaluate.music(self.catalog, self.workspace, read_score(file), composer)
 
+    @checked
     def originality(self, file: str | Path) -> Originality:
         """The nearest training piece, and the longest passage that a MIDI file shares with any."""
         return evaluate.originality(self.catalog, self.workspace, read_score(file))
 
+    @checked
     def human_baseline(self, notes: int) -> Baseline | None:
         """What human pieces of this length share with the training pieces: the 95th percentile."""
         return originality.human_baseline(self.catalog, self.workspace, notes)
 
+    @checked
     def attribute(self, file: str | Path) -> Attribution:
         """The composers that a MIDI file sounds like, and how well they are recognised."""
         return attribute.attribute(self.catalog, self.workspace, read_score(file))
