@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import shutil
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_the_programs_run_as_printed(folder: Path, capsys: pytest.CaptureFixture
         runpy.run_path(str(page))
     written = {path.name for path in folder.glob("*.mid")} - {"mine.mid"}
     names = ["out", "mixed", "waltz", "continued", "answered", "again", "fast", "form", "other"]
-    names += ["bass", "hand", "below", "planned", "denser"]
+    names += ["bass", "hand", "below", "planned", "denser", "sketch", "first", "second", "third"]
     names += [f"takes-{n}" for n in (1, 2, 3)] + [f"filled-{n}" for n in (1, 2, 3, 4)]
     assert written == {f"{name}.mid" for name in names}
     assert (folder / "again.mid").read_bytes() == (folder / "takes-1.mid").read_bytes()
@@ -47,14 +48,22 @@ def test_the_programs_run_as_printed(folder: Path, capsys: pytest.CaptureFixture
     printed = capsys.readouterr().out
     assert "takes-1.mid" in printed
     assert {path.name for path in (folder / "music").iterdir()} >= {"catalog.db", "runs", "exports"}
+    assert "uses the built-in model: no catalog" in printed
+    assert "2 of 2 bars, section B" in printed
     assert not (folder / "catalog.db").exists()
+    assert not (folder / "sketches").exists()
+    assert (folder / "first.mid").read_bytes() == (folder / "second.mid").read_bytes()
 
 
 def test_only_ingest_creates_a_project(tmp_path: Path) -> None:
     project = Project(tmp_path / "new")
-    with pytest.raises(MusictkError, match=r"catalog\.db") as error:
-        project.train()
-    assert "ingest" in error.value.hint
+    methods = project.train, partial(project.repeat, 1), partial(project.recompose, 1, "A")
+    for method in methods:
+        with pytest.raises(MusictkError, match=r"catalog\.db") as error:
+            method()
+        assert "ingest" in error.value.hint
+    (made,) = project.sample(tmp_path / "out.mid", bars=1, seed=1).made
+    assert (made.source, made.id) == ("built-in", None)
     assert not (tmp_path / "new").exists()
     assert project.ingest(MIDIS / "Satie").accepted > 0
     assert (tmp_path / "new" / "catalog.db").exists()

@@ -31,6 +31,7 @@ from musictk.jobs.attribute import Attribution
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.compare import RunComparison
 from musictk.jobs.corpus import Corpus
+from musictk.jobs.evaluate import Progress
 from musictk.jobs.merge import NAMES
 from musictk.jobs.named_music import read_score
 from musictk.jobs.prepare import RunListener
@@ -62,6 +63,13 @@ class Project:
             root = self.workspace.root
             raise MusictkError(f"{root} has no catalog.db", "ingest a folder of music first")
         return self._open()
+
+    @property
+    def catalog_if_any(self) -> Catalog | None:
+        """The open catalog; None if nothing has been ingested yet."""
+        return (
+            self.catalog if self._catalog is not None or self.workspace.catalog.exists() else None
+        )
 
     @property
     def corpus(self) -> Corpus:
@@ -143,7 +151,8 @@ class Project:
     ) -> SampleBatch:
         """Compose pieces and write them as MIDI (or text).
 
-        By default with the best checkpoint of the newest finished run. `request` has the fields of
+        By default with the best checkpoint of the newest finished run; without any, and without a
+        catalog, with the built-in model. `request` has the fields of
         `SampleRequest` (`form`, `bars`, `seed`, `count`, `prompt`, `theme`, …) and sampling options
         (`temperature`, `guidance`, …; see `musictk.generation.sampling.Sampling`). With
         `infill="mine.mid", bars="9-12"` those bars of a file are written again, and all else in it
@@ -165,7 +174,7 @@ class Project:
         folder = None if bundle is None else Path(bundle)
         source = ModelSource(run=run, bundle=folder, runtime=runtime)
         return sample.sample(
-            self.catalog,
+            self.catalog_if_any,
             self.workspace,
             SampleRequest(source=source, labels=given, **asked, options=options),
             None if out is None else Path(out),
@@ -173,10 +182,16 @@ class Project:
         )
 
     @checked
-    def repeat(self, sample_id: int, out: str | Path | None = None) -> SampleBatch:
+    def repeat(
+        self,
+        sample_id: int,
+        out: str | Path | None = None,
+        *,
+        listener: SampleListener | None = None,
+    ) -> SampleBatch:
         """Repeat a stored sample, bit for bit on the same machine."""
         path = None if out is None else Path(out)
-        return sample.repeat_sample(self.catalog, self.workspace, sample_id, path)
+        return sample.repeat_sample(self.catalog, self.workspace, sample_id, path, listener)
 
     @checked
     def recompose(
@@ -187,6 +202,7 @@ class Project:
         *,
         seed: int | None = None,
         count: int = 1,
+        listener: SampleListener | None = None,
     ) -> SampleBatch:
         """Write a section of a stored sample again, such as "B" or the second "B2"; keep the rest.
 
@@ -194,16 +210,19 @@ class Project:
         """
         path = None if out is None else Path(out)
         return recompose.recompose(
-            self.catalog, self.workspace, sample_id, section, path, seed, count
+            self.catalog, self.workspace, sample_id, section, path, seed, count, listener
         )
 
     @checked
     def export(
         self, *kinds: str, run: str | None = None, listener: ExportListener | None = None
     ) -> list[ExportReport]:
-        """Export a run (its best checkpoint): onnx, onnx-int8, onnx-fp16, torchscript."""
+        """Export a run (its best checkpoint): onnx, onnx-int8, onnx-fp16, torchscript.
+
+        Without any run, and without a catalog, the built-in model.
+        """
         chosen = export.known_kinds(kinds or ("onnx",))
-        return list(export.export(self.catalog, self.workspace, chosen, run, listener))
+        return list(export.export(self.catalog_if_any, self.workspace, chosen, run, listener))
 
     @checked
     def compare(
@@ -213,24 +232,30 @@ class Project:
         return compare.compare(self.catalog, self.workspace, runs, split, progress)
 
     @checked
-    def evaluate(self, file: str | Path, composer: str | None = None) -> dict[str, Any]:
+    def evaluate(
+        self,
+        file: str | Path,
+        composer: str | None = None,
+        *,
+        progress: Progress | None = None,
+    ) -> dict[str, Any]:
         """The statistics of a MIDI file beside those of the corpus (or of one composer)."""
-        return evaluate.music(self.catalog, self.workspace, read_score(file), composer)
+        return evaluate.music(self.catalog, self.workspace, read_score(file), composer, progress)
 
     @checked
-    def originality(self, file: str | Path) -> Originality:
+    def originality(self, file: str | Path, *, progress: Progress | None = None) -> Originality:
         """The nearest training piece, and the longest passage that a MIDI file shares with any."""
-        return evaluate.originality(self.catalog, self.workspace, read_score(file))
+        return evaluate.originality(self.catalog, self.workspace, read_score(file), progress)
 
     @checked
-    def human_baseline(self, notes: int) -> Baseline | None:
+    def human_baseline(self, notes: int, *, progress: Progress | None = None) -> Baseline | None:
         """What human pieces of this length share with the training pieces: the 95th percentile."""
-        return originality.human_baseline(self.catalog, self.workspace, notes)
+        return originality.human_baseline(self.catalog, self.workspace, notes, progress)
 
     @checked
-    def attribute(self, file: str | Path) -> Attribution:
+    def attribute(self, file: str | Path, *, progress: Progress | None = None) -> Attribution:
         """The composers that a MIDI file sounds like, and how well they are recognised."""
-        return attribute.attribute(self.catalog, self.workspace, read_score(file))
+        return attribute.attribute(self.catalog, self.workspace, read_score(file), progress)
 
     def close(self) -> None:
         """Close the catalog; the next method opens it again."""
