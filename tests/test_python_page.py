@@ -93,7 +93,7 @@ def test_an_argument_of_another_type_is_named(tmp_path: Path) -> None:
         ("sample", (), {"bars": [1]}, r"bars=\[1\] must be a whole number or text"),
         ("sample", (), {"controls": [3]}, "control 3 is not WHERE: NAME=VALUE"),
         ("sample", (), {"controls": 3}, "control 3 is not WHERE: NAME=VALUE"),
-        ("sample", (), {"prompt": 3}, "prompt=3 must be a path"),
+        ("sample", (), {"prompt": 3}, "prompt=3 must be text or a path"),
         ("sample", (), {"bundle": 3}, "bundle=3 must be text or a path"),
         ("sample", (), {"composer": 3}, "composer=3 must be text"),
         ("sample", (), {"labels": {"period": 3}}, "period=3 must be text"),

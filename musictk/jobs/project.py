@@ -163,9 +163,6 @@ class Project:
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {each.name for each in fields(SampleRequest)} - {"source", "labels", "options"}
         asked = {key: value for key, value in request.items() if key in known}
-        for name in ("prompt", "theme", "infill", "accompany"):
-            if isinstance(asked.get(name), str):
-                asked[name] = Path(asked[name])
         for name in ("track", "program"):
             if type(asked.get(name)) is int:  # a number is one, too
                 asked[name] = str(asked[name])

@@ -40,11 +40,12 @@ class SampleRequest:
     count: int = 1
     options: Mapping[str, Any] = field(default_factory=dict)  # of `Sampling`: those that were set
     samplers: Links = ()
-    prompt: Path | None = None  # music to continue: see `find_music`
-    theme: Path | None = None  # music to use as the first section of the form
-    infill: Path | None = None  # music of which `bars` are written again
+    # Music is a file, or what else `find_music` knows, such as "sample:3".
+    prompt: str | Path | None = None  # music to continue
+    theme: str | Path | None = None  # music to use as the first section of the form
+    infill: str | Path | None = None  # music of which `bars` are written again
     keep: str = ""  # with `infill`: what is kept of these bars, "rhythm", "harmony", "melody"
-    accompany: Path | None = None  # music beside which another part is written
+    accompany: str | Path | None = None  # music beside which another part is written
     # With `accompany`: the tracks that are given; with `infill`: those that are written. "": all.
     track: str = ""
     program: str = ""  # with `accompany`: the instrument of the new part
