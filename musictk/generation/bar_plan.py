@@ -114,8 +114,11 @@ class BarPlan:
                 ids[columns] = closing
         return ids
 
-    def check(self, start: int) -> None:
-        """Raise UsageError if the limits of a bar from `start` on leave no pitch."""
+    def check(self, start: int, number: int) -> None:
+        """Raise UsageError if the limits of a bar from `start` on leave no pitch.
+
+        `number` is that of the first of these bars, as the user counts them.
+        """
         attribute = self.tokenizer.attributes().get(PITCH)
         if attribute is None:
             return
@@ -128,7 +131,7 @@ class BarPlan:
             if not (mask & attribute.stated).any():
                 pitches = np.flatnonzero(attribute.states.any(axis=0))
                 raise UsageError(
-                    f"the controls of bar {bar - start + 1} leave no pitch to write",
+                    f"the controls of bar {bar - start + number} leave no pitch to write",
                     f"this model writes pitches {pitches[0]} to {pitches[-1]}:"
                     " choose a wider range" + (", or leave --strict out" if self.strict else ""),
                 )
@@ -198,6 +201,7 @@ class GivenFacts(NamedTuple):
     beside: Ids | None = None  # (G, S) of another part, which is given from the prompt's first bar
     # By name, (bars, parts) of the music that is rewritten: the new bars keep these facts.
     kept: Mapping[str, Ids] = MappingProxyType({})
+    first: int = 1  # the number of the first new bar, for errors
 
 
 def plan_bars(
@@ -239,7 +243,7 @@ def plan_bars(
     part = ids[:0] if beside is None else _described(controls, beside)
     strict, last, key = request.sampling.strict, end if ends else None, find_key(request.ends_in)
     plan = BarPlan(controls, tokenizer, ids, limits, names, part, strict, last, key, exact)
-    plan.check(len(prompt))
+    plan.check(len(prompt), len(prompt) - before + given.first)
     return plan
 
 

@@ -108,11 +108,11 @@ def choose_exactly(
     return {key: allowed for key, allowed in found.items() if allowed is not None}
 
 
-def check_counts(form: Form, chosen: Sequence[ChosenControl]) -> None:
-    """Raise UsageError for values of more bars than there are."""
-    places = places_of(form, 0)
+def check_counts(form: Form, chosen: Sequence[ChosenControl], before: int = 0) -> None:
+    """Raise UsageError for bars that do not exist after `before` others, or too many values."""
+    places = places_of(form, before)
     for one in chosen:
-        one.check_values(len(_bars(one.where, places, 0, form.bars)))
+        one.check_values(len(_bars(one.where, places, before, form.bars)))
 
 
 def check_no_section(chosen: Sequence[ChosenControl]) -> None:
@@ -259,5 +259,6 @@ def _bars(where: str, places: Mapping[str, list[int]], before: int, count: int) 
     check_order(low, high)
     if not 1 <= low <= high <= count:
         mine = "the new bars are" if before else "the piece has bars"
-        raise UsageError(f"there are no bars {where}", f"{mine} 1 to {count}")
+        none = "is no bar" if low == high else "are no bars"
+        raise UsageError(f"there {none} {where}", f"{mine} 1 to {count}")
     return range(before + low - 1, before + high)

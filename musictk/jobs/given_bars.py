@@ -216,7 +216,8 @@ def check_controls(given: GivenBars) -> None:
         check_order(low, high)
         if not any(low <= last and first <= high for first, last in given.ranges):
             written = ", ".join(f"{first}-{last}" for first, last in given.ranges)
-            raise UsageError(f"bars {one.where} are not written", f"bars {written} are")
+            what = f"bar {one.where} is" if low == high else f"bars {one.where} are"
+            raise UsageError(f"{what} not written", f"bars {written} are")
         one.check_values(high - low + 1)
 
 

@@ -9,11 +9,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.controls.parts import with_tracks
 from musictk.errors import UsageError
 from musictk.files import write_bytes
+from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
@@ -77,6 +79,16 @@ class Infill:
         if self.given.drums_stay:
             score = with_tracks(score, [track for track in score.tracks if not track.is_drum])
         return dropped_prompt(score, self.music)
+
+    def check_controls(self) -> None:
+        """Raise UsageError for controls that leave nothing to write in a bar of any range."""
+        known = self.runtime.manifest.controls
+        none = np.zeros((0, known.width), np.uint8)
+        for number, (first, last) in enumerate(self.given.ranges):
+            count = last - first + 1
+            controls = self.given.controls_of(number, count)
+            request = PieceRequest(bars=count, controls=controls, sampling=self.sampling)
+            plan_bars(known, self.tokenizer, request, GivenFacts(none, first=first))
 
     def first(self, base: PieceRequest) -> PieceRequest:
         """The request for the first range; `base` has all that does not depend on the music."""

@@ -132,6 +132,7 @@ def write_again(
     if not writes_drums(tokenizer):
         given = given.without_drums()
     infill = Infill(runtime, tokenizer, given, base.sampling)
+    infill.check_controls()
     request = infill.first(base)
     require_targets(out, opened.name, request, tokenizer, source)
     _announce(infill, request, listener)

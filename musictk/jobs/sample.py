@@ -91,7 +91,8 @@ def _sample(
     find_metre(tokenizer, sampling.metre)
     source = None if music is None else music.path
     require_targets(out, opened.name, request, tokenizer, source)
-    check_counts(request.plan(), asked.controls)
+    before = 0 if prompt is None or asked.theme is not None else prompt.bars
+    check_counts(request.plan(), asked.controls, before)
     announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
     announce_plan(request.plan(), asked.controls, asked.options, listener)
     if listener is not None and sampling.cadence and repeats_exactly(request.plan(), sampling):

@@ -13,6 +13,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.control_text import parse_controls
 from musictk.generation.opening import described
 from musictk.jobs.recompose import recompose
 from musictk.jobs.sample import repeat_sample
@@ -302,6 +303,20 @@ def test_controls_are_for_bars_of_the_file(studio: Studio) -> None:
     assert written.pitch.max() <= 48
     with pytest.raises(UsageError, match="bars 9-10 are not written"):
         studio.sample("remi", controls=(ChosenControl("9-10", "highest", "C3"),), **asked)
+    with pytest.raises(UsageError, match="bar 9 is not written; bars 5-8 are"):
+        studio.sample("remi", controls=(ChosenControl("9", "highest", "C3"),), **asked)
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_errors_are_of_bars_of_the_file(studio: Studio, name: str) -> None:
+    """Before any range is written: no model is needed to see them."""
+    none, ear = parse_controls("7: lowest=61, highest=61, key=C"), Notices()
+    strict = {"strict": True}
+    places: list[dict[str, Any]] = [{"bars": "5-8"}, {"bars": "2,5-8"}, {"bars": "7", "track": "1"}]
+    for asked in places:
+        with pytest.raises(UsageError, match="the controls of bar 7 leave no pitch to write"):
+            studio.sample(name, ear, infill=MUSETTE, controls=none, options=strict, **asked)
+    assert not ear.texts
 
 
 def test_notices_are_of_bars_of_the_file(studio: Studio) -> None:

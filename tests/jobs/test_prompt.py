@@ -13,6 +13,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.control_text import parse_controls
 from musictk.generation.request import PieceRequest
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch
@@ -272,6 +273,18 @@ def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
     found = ScoreTick(out).time_signatures
     assert [(sign.time, sign.numerator) for sign in found] == [(0, 4), (16 * QUARTER, 3)]
     assert "the prompt is in 4/4, the new bars are in 3/4" in ear.said
+
+
+def test_bars_in_errors_are_counted_as_the_user_does(studio: Studio, tmp_path: Path) -> None:
+    """New bars from 1 after a prompt, and all bars where a theme is the first section."""
+    given = two_hands(tmp_path / "mine.mid")  # four bars
+    with pytest.raises(UsageError, match="there is no bar 9; the new bars are 1 to 3"):
+        studio.sample("remi", prompt=given, bars=3, controls=parse_controls("9: density=high"))
+    none = parse_controls("6: lowest=126, highest=127")
+    with pytest.raises(UsageError, match="the controls of bar 6 leave no pitch"):
+        studio.sample("remi", prompt=given, bars=6, controls=none)
+    with pytest.raises(UsageError, match="the controls of bar 6 leave no pitch"):
+        studio.sample("remi", theme=given, form="ABA", bars=4, controls=none)
 
 
 @pytest.mark.parametrize("name", ["remi", "events", "pianoroll"])
