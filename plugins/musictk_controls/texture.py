@@ -60,7 +60,7 @@ class Polyphony(Control):
 
     name = "polyphony"
     values = _VOICES
-    help = "Notes that sound together on average, from 1 to 6; kept within one."
+    help = "Notes that sound together on average, from 1 to 6: 1 exactly, others within one."
 
     def measure(self, bars: Bars) -> Ids:
         _, part, ticks = bars.sounding()
@@ -73,9 +73,13 @@ class Polyphony(Control):
         return PITCH in tokenizer.attributes()
 
     def bounds(self, ids: Ids) -> Bounds:
-        """Less than one voice fewer on average, and never more than one voice more."""
+        """Less than one voice fewer on average, and never more than one voice more.
+
+        One voice is one: whoever asks for a melody does not expect chords.
+        """
         voices = int(ids[0])
-        return Bounds(voices=(voices - 1, voices + 1 if voices < len(_VOICES) else np.inf))
+        most = {1: 1.0, len(_VOICES): np.inf}.get(voices, voices + 1.0)
+        return Bounds(voices=(voices - 1, most))
 
 
 def _covered(bars: Bars) -> np.ndarray:

@@ -148,6 +148,30 @@ def test_polyphonies(name: str, asked: dict[str, Any], values: list[str], prompt
 
 
 @settings(max_examples=6, deadline=None)
+@given(
+    asked=pieces,
+    values=st.sampled_from(["1", "1 | 3", "4 | 1"]),
+    prompt=st.sampled_from([0, 2]),
+    cadence=st.booleans(),
+)
+@pytest.mark.parametrize("name", ["pianoroll", *TOKENS])
+def test_one_voice_is_one_note_at_a_time(
+    name: str, asked: dict[str, Any], values: str, prompt: int, cadence: bool
+) -> None:
+    controls = [["", "polyphony", values]]
+    piece = write(name, controls, cadence, **asked, **prompt_of(name, prompt))
+    bars, each = bars_of(name, piece), values.split(" | ")
+    found = bars.pitched
+    begins = bars.bar_of(found.start)
+    together = [
+        int(((found.start <= start) & (found.end > start)).sum()) for start in found.start.tolist()
+    ]
+    for bar, count in zip(begins.tolist(), together, strict=True):
+        if bar >= prompt and each[(bar - prompt) % len(each)] == "1":
+            assert count == 1 or limit_ignored(piece)
+
+
+@settings(max_examples=6, deadline=None)
 @example({"form": "A B A'", "seed": 0, "bars": BARS}, "Eb major", 0)  # events: only note-offs
 @example({"form": "A A", "seed": 0, "bars": BARS}, "C major", 0)  # bpe: a bar line with notes
 @example({"form": "A B A", "seed": 122, "bars": 3}, "G# minor", 0)  # the usual bass is the lowest
