@@ -217,6 +217,21 @@ def bar_numbers(where: str) -> tuple[int, int] | None:
     return None if match is None else (int(match[1]), int(match[2] or match[1]))
 
 
+def name_bars(ranges: Sequence[tuple[int, int]]) -> str:
+    """`[(1, 8), (13, 13)]` -> "bars 1-8, 13": from the first to the last of each."""
+    texts = [f"{first}-{last}" if last > first else str(first) for first, last in ranges]
+    return f"{'bar' if _is_one(ranges) else 'bars'} {', '.join(texts)}"
+
+
+def bars_are(ranges: Sequence[tuple[int, int]]) -> str:
+    """`[(1, 8), (13, 13)]` -> "bars 1-8, 13 are"."""
+    return f"{name_bars(ranges)} {'is' if _is_one(ranges) else 'are'}"
+
+
+def _is_one(ranges: Sequence[tuple[int, int]]) -> bool:
+    return len(ranges) == 1 and ranges[0][0] == ranges[0][1]
+
+
 def check_order(low: int, high: int) -> None:
     """Raise UsageError for bars in the wrong order."""
     if low > high:

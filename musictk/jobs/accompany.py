@@ -19,7 +19,7 @@ from musictk.generation.sampling import Sampling, resolve_sampling
 from musictk.instruments import DRUM_KIT, instrument_name
 from musictk.jobs.accompaniment import Added, Melody
 from musictk.jobs.bundles import LoadedModel
-from musictk.jobs.control_notices import announce_controls
+from musictk.jobs.control_notices import announce_controls, announce_options
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_music import (
     GivenMusic,
@@ -112,6 +112,7 @@ def accompany(
     check_counts(request.plan(), controls)
     require_targets(out, opened.name, request, tokenizer, music.path)
     announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
+    announce_options(request, asked, runtime.manifest, listener)
     _announce([*said, *other_tracks_notice(given)], melody, count, listener)
     rows = SampleRows(catalog, workspace, opened, request, new_only=False)
     rows.store_part(given)

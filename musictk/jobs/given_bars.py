@@ -13,7 +13,7 @@ from symusic.core import ScoreTick
 
 from musictk.controls.parts import skyline
 from musictk.errors import UsageError
-from musictk.generation.chosen_controls import ChosenControl, bar_numbers, check_order
+from musictk.generation.chosen_controls import ChosenControl, bar_numbers, bars_are, check_order
 from musictk.generation.gaps import BarRange, choose_notes
 from musictk.generation.keep import KEEPS
 from musictk.jobs.given_music import find_tracks
@@ -206,6 +206,17 @@ def joined(ranges: Sequence[Bars]) -> tuple[Bars, ...]:
     return tuple(found)
 
 
+def outside(bars: Bars, ranges: Sequence[Bars]) -> list[Bars]:
+    """What of some bars is in none of the ranges, which are in order."""
+    at, last = bars
+    found: list[Bars] = []
+    for low, high in (*ranges, (last + 1, last + 1)):
+        if at < low and at <= last:
+            found.append((at, min(low - 1, last)))
+        at = max(at, high + 1)
+    return found
+
+
 def check_controls(given: GivenBars) -> None:
     """Raise UsageError for a control of bars that are not written, or of too many values."""
     for one in given.controls:
@@ -215,9 +226,7 @@ def check_controls(given: GivenBars) -> None:
         low, high = bar_numbers(one.where) or given.ranges[0]
         check_order(low, high)
         if not any(low <= last and first <= high for first, last in given.ranges):
-            written = ", ".join(f"{first}-{last}" for first, last in given.ranges)
-            what = f"bar {one.where} is" if low == high else f"bars {one.where} are"
-            raise UsageError(f"{what} not written", f"bars {written} are")
+            raise UsageError(f"{bars_are([(low, high)])} not written", bars_are(given.ranges))
         one.check_values(high - low + 1)
 
 

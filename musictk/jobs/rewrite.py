@@ -8,13 +8,14 @@ from pathlib import Path
 
 from musictk.catalog import Catalog
 from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.generation.chosen_controls import bars_are
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.constraints import writes_drums
 from musictk.generation.keep import HARMONY, RHYTHM
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
-from musictk.jobs.control_notices import announce_controls
+from musictk.jobs.control_notices import announce_controls, announce_options, announce_places
 from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
 from musictk.jobs.given_music import check_controls_of_file, within
@@ -109,6 +110,9 @@ def rewrite(
     given = replace(given, controls=controls)
     check_controls(given)
     announce_controls(manifest.controls, tokenizer, asked.controls, listener)
+    announce_options(base, asked, manifest, listener)
+    written = f"only {bars_are(ranges)} written"
+    announce_places(given.numbered_controls, ranges, written, listener)
     return write_again(catalog, workspace, opened, given, base, out, listener, music.path)
 
 

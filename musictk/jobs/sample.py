@@ -94,7 +94,7 @@ def _sample(
     before = 0 if prompt is None or asked.theme is not None else prompt.bars
     check_counts(request.plan(), asked.controls, before)
     announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
-    announce_plan(request.plan(), asked.controls, asked.options, listener)
+    announce_plan(request, asked, runtime.manifest, listener)
     if listener is not None and sampling.cadence and repeats_exactly(request.plan(), sampling):
         listener.notice("the piece ends as its theme does, without a cadence: --variation 0")
     announce_prompt(prompt, request, context_length(runtime.manifest, sampling), listener)

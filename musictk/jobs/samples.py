@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from musictk.errors import MusictkError
 from musictk.generation import compose as composing
-from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.chosen_controls import ChosenControl, name_bars
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import Links
@@ -67,11 +67,9 @@ class Rewritten:
 
     def __str__(self) -> str:
         """`bars 9-12, 20 rewritten, 31 notes removed, 28 written`."""
-        ranges = [f"{a}-{b}" if b > a else str(a) for a, b in self.bars]
-        word = "bars" if len(ranges) > 1 or "-" in ranges[0] else "bar"
         notes = "note" if self.removed == 1 else "notes"
         return (
-            f"{word} {', '.join(ranges)} rewritten,"
+            f"{name_bars(self.bars)} rewritten,"
             f" {self.removed:,} {notes} removed, {self.written:,} written"
         )
 
