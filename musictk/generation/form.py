@@ -98,17 +98,6 @@ class Form:
         """`A8 A8 B8 A8`: `parse` reads it back."""
         return " ".join(f"{section.name}{section.bars}" for section in self.sections)
 
-    def describe(self) -> str:
-        """One line for the user: `A A B A, 4 sections of 8 bars, 32 bars`."""
-        names = " ".join(section.name for section in self.sections)
-        sizes = {section.bars for section in self.sections}
-        if len(self.sections) == 1:
-            return f"{names}, {_count(self.bars, 'bar')}"
-        if len(sizes) > 1:
-            return f"{self}, {_count(len(self.sections), 'section')}, {_count(self.bars, 'bar')}"
-        each = _count(sizes.pop(), "bar")
-        return f"{names}, {len(self.sections)} sections of {each}, {_count(self.bars, 'bar')}"
-
 
 def parse(text: str, bars: int = BARS) -> Form:
     """A form from letters, words or a name. `bars` is for sections that give no number.
@@ -175,7 +164,3 @@ def _hint() -> str:
         "write letters (AABA, A8 B4 A8, A A' B), words (intro4-verse-chorus) or one of: "
         + ", ".join(NAMED)
     )
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

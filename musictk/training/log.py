@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
-from typing import Any
 
 from musictk.errors import MusictkError
 from musictk.files import Appender, cause, open_regular, write_bytes
@@ -47,13 +46,7 @@ class Log:
             self._events.write(step, numbers)
 
 
-def read_log(directory: Path) -> list[dict[str, Any]]:
-    """Every line of a run's log, except one truncated by a crash."""
-    path = directory / LOG
-    return [json.loads(line) for line in _until(path, None)]
-
-
-def _until(path: Path, step: int | None) -> list[str]:
+def _until(path: Path, step: int) -> list[str]:
     """The complete lines up to `step`."""
     if not path.is_file():
         return []
@@ -62,7 +55,7 @@ def _until(path: Path, step: int | None) -> list[str]:
         with open_regular(path) as stream:
             while line := stream.readline(_LONGEST):
                 at = _step(line)
-                if at is not None and (step is None or at <= step):
+                if at is not None and at <= step:
                     kept.append(line.decode())
     except OSError as error:
         raise MusictkError(f"cannot read {path}: {cause(error)}") from error

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog
-from musictk.training.log import read_log
 from tests.cli.shell import Shell
+from tests.training.run_log import read_log
 
 GPT = ["--arch", "gpt", "--set", "dim=32", "--set", "depth=1", "--set", "heads=2"]
 BRIEF = ["--steps", "3", "--set", "length=64", "--set", "batch=2", "--set", "log_every=1"]

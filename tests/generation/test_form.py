@@ -111,9 +111,3 @@ def test_an_invalid_form_lists_the_valid_ones(text: str, says: str) -> None:
 def test_too_few_bars_for_the_sections() -> None:
     with pytest.raises(UsageError, match="4 sections do not fit into 3 bars"):
         parse("AABA").fit(3)
-
-
-def test_described_for_people() -> None:
-    assert parse("AABA").describe() == "A A B A, 4 sections of 8 bars, 32 bars"
-    assert parse("A8 B4").describe() == "A8 B4, 2 sections, 12 bars"
-    assert parse("A1").describe() == "A, 1 bar"

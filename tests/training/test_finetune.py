@@ -13,8 +13,8 @@ from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.training.finetune import grow, start_from
 from musictk.training.language import LanguageModeling
-from musictk.training.log import read_log
 from musictk.training.loop import train
+from tests.training.run_log import read_log
 
 KNOWN = Conditions(
     {"composer": ("", "OTHER", "Bach", "Chopin", "Satie")}, {"composer": ("Alkan", "Field")}

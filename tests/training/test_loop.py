@@ -16,12 +16,13 @@ from musictk.tokens import Frames
 from musictk.training.devices import tensors
 from musictk.training.evaluate import nll
 from musictk.training.language import LanguageModeling
-from musictk.training.log import Log, read_log
+from musictk.training.log import Log
 from musictk.training.loop import train
 from musictk.training.objective import NextPosition
 from musictk.training.optimizer import make_optimizers, set_rate
 from musictk.training.outcome import Evaluation, Report, SilentListener
 from musictk.training.schedule import rate
+from tests.training.run_log import read_log
 
 
 class Recorder(SilentListener):

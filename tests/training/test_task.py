@@ -14,10 +14,10 @@ from safetensors.numpy import load_file
 
 from musictk.errors import MusictkError
 from musictk.model import bundle
-from musictk.training.log import read_log
 from musictk.training.loop import train
 from musictk.training.task import Task
 from tests.training.other_tasks import Preference, Regression
+from tests.training.run_log import read_log
 
 Make = Callable[[SimpleNamespace], Task]
 
