@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.reading.events import read_events
 from musictk.reading.limits import Limits
+from musictk.reading.messages import channel_messages
+from musictk.reading.percussion import drum_channels
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.score import to_score
 
@@ -27,6 +30,16 @@ def read_midi(data: bytes, limits: Limits) -> ParsedMidi:
     """
     score, repairs = to_score(read_events(data, limits))
     return ParsedMidi(score, "; ".join(repairs) or None)
+
+
+def read_drum_channels(data: bytes, limits: Limits) -> frozenset[int]:
+    """The drum channels of a MIDI file, from 0: channel 10, unless it sets others.
+
+    Of files with several ports those of the first. Raises RejectedError as `read_midi`.
+    """
+    events = read_events(data, limits)
+    messages = channel_messages(events, np.zeros(len(events.ends), np.int64))
+    return frozenset(each for each in drum_channels(events.specials, messages) if each < 16)
 
 
 def read_text(data: bytes, limits: Limits) -> str:

@@ -9,19 +9,22 @@ from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
 from musictk.instruments import distance, instrument_name
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_drum_channels
 from musictk.rendering import smf
-from musictk.rendering.channels import DRUM_CHANNEL, without_overlaps
+from musictk.rendering.channels import without_overlaps
 from musictk.rendering.midi import channel_notes, in_order, note_events, opening_events
-from musictk.rendering.parts import free_channels, parts_of
+from musictk.rendering.parts import drum_channel, free_channels, parts_of
 from musictk.rendering.ticks import TickScale
 
 
 def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
     """The file with a track for each track of `new`, which is in ticks of the file.
 
-    A track is named after its instrument and has a channel of its own; drums are on channel 10.
-    With no channel left it is played by the most similar instrument of the file, as the notices
-    say. Raises UsageError for a file of format 2, whose tracks are separate songs.
+    A track is named after its instrument and has a channel of its own; drums are on the drum
+    channel of the file. With no channel left it is played by the most similar instrument of the
+    file, as the notices say. Raises UsageError for a file of format 2, whose tracks are separate
+    songs.
     """
     file = smf.read(data)
     if file.format == 2:
@@ -29,14 +32,15 @@ def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
             "a file of format 2 has several songs one after the other",
             "save the song as a separate file",
         )
-    free, known = iter(free_channels(file)), parts_of(file, 0)
+    drums = read_drum_channels(data, Limits())
+    free, known = iter(free_channels(file, drums)), parts_of(file, 0, drums)
     tracks, ends, notices = list(file.tracks), list(file.ends), []
     for index, track in enumerate(new.tracks):
         name = instrument_name(track.program, track.is_drum)
-        channel = DRUM_CHANNEL if track.is_drum else next(free, None)
+        channel = drum_channel(drums) if track.is_drum else next(free, None)
         shared = channel is None or channel in {part.channel for part in known}
         if channel is None:
-            pitched = [part for part in known if part.channel != DRUM_CHANNEL]
+            pitched = [part for part in known if not part.is_drum]
             near = min(pitched, key=lambda part: distance(part.program, track.program))
             channel = near.channel
             notices.append(

@@ -5,12 +5,14 @@ New notes are assigned to the existing parts of the file: see `musictk.rendering
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_drum_channels
 from musictk.rendering import smf
 from musictk.rendering.midi import (
     SectionSpan,
@@ -63,7 +65,7 @@ def append(
             "a file of format 2 has several songs one after the other",
             "save the song to continue as a separate file",
         )
-    continuation = _Continuation(file, join)
+    continuation = _Continuation(file, join, read_drum_channels(data, Limits()))
     continuation.rest()
     continuation.play(new, by_program)
     continuation.mark(new, sections)
@@ -73,9 +75,9 @@ def append(
 class _Continuation:
     """The events that are added to a given file."""
 
-    def __init__(self, file: smf.MidiFile, join: JoinPoint) -> None:
+    def __init__(self, file: smf.MidiFile, join: JoinPoint, drums: Collection[int]) -> None:
         self._given, self._join = file, join
-        self._parts = Parts(file, join.tick)
+        self._parts = Parts(file, join.tick, drums)
         self._new: dict[int, list[TimedEvent]] = {}  # track -> events
 
     def file(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> smf.MidiFile:

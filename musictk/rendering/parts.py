@@ -33,28 +33,33 @@ class Part:
     track: int
     channel: int
     program: int
+    is_drum: bool
     register: float  # the median pitch of its notes nearest to the new ones
 
 
 class Parts:
     """The parts of a file, of which those of `channels` get the new notes (default: all).
 
-    `tick` is where the new notes begin.
+    `tick` is where the new notes begin, `drums` are the drum channels of the file.
     """
 
     def __init__(
-        self, file: smf.MidiFile, tick: int, channels: Collection[TrackChannel] | None = None
+        self,
+        file: smf.MidiFile,
+        tick: int,
+        drums: Collection[int],
+        channels: Collection[TrackChannel] | None = None,
     ) -> None:
-        self._file, self._tick = file, tick
+        self._file, self._tick, self._drums = file, tick, drums
         self._fixed = channels is not None
-        found = parts_of(file, tick)
+        found = parts_of(file, tick, drums)
         self.known = [
             part
             for part in found
             if channels is None or TrackChannel(part.track, part.channel) in channels
         ]
         self.opened: dict[int, list[TimedEvent]] = {}  # of added parts: track -> its first events
-        self._free = free_channels(file)
+        self._free = free_channels(file, drums)
 
     def assign(
         self,
@@ -101,7 +106,7 @@ class Parts:
         registers = [part.register for part in able]
         if old:
             found = hands.replace(new.start, new.pitch, *np.array(old, np.int64).T)
-        elif chords and able[0].channel != DRUM_CHANNEL:  # the notes of drums are no chords
+        elif chords and not able[0].is_drum:  # the notes of drums are no chords
             found = hands.divide(new.start, new.pitch, registers)
         else:
             found = np.argmin(np.abs(new.pitch - np.array(registers)[:, None]), axis=0)
@@ -109,7 +114,7 @@ class Parts:
 
     def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Part]:
         """The parts that can play this instrument; a new one if there is none."""
-        kind = [part for part in self.known if (part.channel == DRUM_CHANNEL) == is_drum]
+        kind = [part for part in self.known if part.is_drum == is_drum]
         same = [part for part in kind if part.program == program]
         able = kind if is_drum or not by_program else same
         if self._fixed:
@@ -119,10 +124,10 @@ class Parts:
     def _added(self, program: int, is_drum: bool, kind: list[Part]) -> Part:
         if not is_drum and not self._free:  # the most similar instrument plays it
             return min(kind, key=lambda part: distance(part.program, program))
-        channel = DRUM_CHANNEL if is_drum else self._free.pop(0)
+        channel = drum_channel(self._drums) if is_drum else self._free.pop(0)
         tracks = len(self._file.tracks)
         index = 0 if self._file.format == 0 else max([tracks, *(n + 1 for n in self.opened)])
-        part = Part(index, channel, program, 60.0)
+        part = Part(index, channel, program, is_drum, 60.0)
         self.known.append(part)
         begins = opening_events(instrument_name(program, is_drum), channel, program)
         kept = begins if index else [(self._tick, *event[1:]) for event in begins[1:]]
@@ -130,7 +135,12 @@ class Parts:
         return part
 
 
-def free_channels(file: smf.MidiFile) -> list[int]:
+def drum_channel(drums: Collection[int]) -> int:
+    """The channel for new drums: channel 10, unless the file has them on others only."""
+    return DRUM_CHANNEL if DRUM_CHANNEL in drums else min(drums, default=DRUM_CHANNEL)
+
+
+def free_channels(file: smf.MidiFile, drums: Collection[int]) -> list[int]:
     """The channels (from 0) for another instrument: first those without an event, then those
     without a note."""
     messages = [
@@ -138,11 +148,11 @@ def free_channels(file: smf.MidiFile) -> list[int]:
     ]
     used = {message[0] & 15 for message in messages}
     played = {message[0] & 15 for message in messages if message[0] >> 4 == 0x9 and message[2]}
-    free = [channel for channel in PITCHED if channel not in played]
+    free = [channel for channel in PITCHED if channel not in played and channel not in drums]
     return sorted(free, key=lambda channel: channel in used)
 
 
-def parts_of(file: smf.MidiFile, tick: int) -> list[Part]:
+def parts_of(file: smf.MidiFile, tick: int, drums: Collection[int]) -> list[Part]:
     """The parts of a file that have notes, in the order of their first notes by track."""
     programs: dict[int, int] = {}
     found: dict[tuple[int, int], list[tuple[int, int]]] = {}
@@ -154,7 +164,7 @@ def parts_of(file: smf.MidiFile, tick: int) -> list[Part]:
             elif kind == 0x9 and message[2]:
                 found.setdefault((index, channel), []).append((time, message[1]))
     return [
-        Part(track, channel, programs.get(channel, 0), _register(played, tick))
+        Part(track, channel, programs.get(channel, 0), channel in drums, _register(played, tick))
         for (track, channel), played in found.items()
     ]
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass, replace
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
+from musictk.reading.limits import Limits
+from musictk.reading.read import read_drum_channels
 from musictk.rendering import smf
 from musictk.rendering.channels import ChannelNotes
 from musictk.rendering.parts import Parts
@@ -87,7 +89,7 @@ def insert(
     `rhythm`, which is that of the removed notes, each to the part of the note that it replaces.
     """
     file, before = _read(data), _read(given)
-    parts = Parts(before, place[0], channels)
+    parts = Parts(before, place[0], read_drum_channels(given, Limits()), channels)
     scale = TickScale(new.ticks_per_quarter, quarter, place[0] if begins is None else begins)
     replaced = _places(before, place) if rhythm else []
     notes = parts.assign(new, scale, by_program, chords, replaced)

@@ -18,6 +18,7 @@ from musictk.generation.request import PieceRequest
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch
 from musictk.music import bars, notes, tempo_at
+from musictk.reading import Limits, read_midi
 from musictk.rendering import midi, smf
 
 from .conftest import BACH, Studio
@@ -273,6 +274,44 @@ def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
     found = ScoreTick(out).time_signatures
     assert [(sign.time, sign.numerator) for sign in found] == [(0, 4), (16 * QUARTER, 3)]
     assert "the prompt is in 4/4, the new bars are in 3/4" in ear.said
+
+
+def rhythm_part(path: Path, channel: int, system: str, played: bool = True) -> Path:
+    """Four bars of a piano, and of drums on another channel than 10, as GS and XG files say."""
+    file = mido.MidiFile(type=1, ticks_per_beat=QUARTER)
+    head, piano, kit = (file.add_track() for _ in range(3))
+    gs, xg = [0x41, 16, 0x42, 18, 0x40], [0x43, 16, 0x4C]
+    block = channel + (channel < 9)  # as GS counts parts: the tenth is block 0
+    messages = {
+        "GS": [[*gs, 0, 0x7F, 0, 0x41], [*gs, 16 | block, 0x15, 2, 0]],
+        "XG": [[*xg, 0, 0, 126, 0], [*xg, 8, channel, 7, 2]],
+    }
+    add(head, *((0, mido.Message("sysex", data=each)) for each in messages[system]))
+    add(piano, *(event for beat in range(16) for event in note(beat, 1, 72 + beat % 5)))
+    if played:
+        add(kit, *(event for beat in range(16) for event in note(beat, 1, 38 + beat % 5, channel)))
+    file.save(path)
+    return path
+
+
+@pytest.mark.parametrize("system", ["GS", "XG"])
+def test_a_rhythm_part_on_another_channel_gets_no_other_notes(
+    studio: Studio, tmp_path: Path, system: str
+) -> None:
+    given = rhythm_part(tmp_path / "mine.mid", 10 if system == "GS" else 3, system)
+    kinds, uses = [], list[dict[str, Any]]()
+    uses += [{"prompt": given}, {"infill": given}, {"accompany": given, "track": "1"}]
+    for asked in uses:
+        out, _ = studio.sample("remi", **{"bars": 3, **asked})
+        score = read_midi(out.read_bytes(), Limits()).score
+        kinds.append([track.is_drum for track in score.tracks])
+        assert sum(len(track.notes) for track in score.tracks if track.is_drum) == 16
+    assert kinds == [[False, True], [False, True], [False, True, False]]
+    silent = rhythm_part(tmp_path / "silent.mid", 1, system, played=False)
+    out, _ = studio.sample("remi", accompany=silent, bars=2)
+    added = read_midi(out.read_bytes(), Limits()).score.tracks[-1]
+    assert len(added.notes)
+    assert not added.is_drum
 
 
 def test_bars_in_errors_are_counted_as_the_user_does(studio: Studio, tmp_path: Path) -> None:
