@@ -14,7 +14,6 @@ from musictk.catalog import Catalog
 from musictk.controls.missing import missing_notice
 from musictk.errors import MusictkError, UsageError
 from musictk.files import open_regular
-from musictk.jobs.arguments import check_types
 from musictk.jobs.runs import status_of
 from musictk.model.manifest import MANIFEST, Manifest
 from musictk.runtime import Runtime, available, choose, find_loader, load
@@ -33,9 +32,6 @@ class ModelSource:
     # For a run: use its newest export for this runtime, by default its weights. For a bundle: run
     # it with this runtime, by default the one it was exported for.
     runtime: str | None = None
-
-    def __post_init__(self) -> None:
-        check_types(self)
 
 
 @dataclass(frozen=True)

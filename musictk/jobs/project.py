@@ -26,7 +26,6 @@ from musictk.jobs import (
     sample,
     train,
 )
-from musictk.jobs.arguments import checked
 from musictk.jobs.attribute import Attribution
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.compare import RunComparison
@@ -51,7 +50,6 @@ class Project:
     where the command prints an error. Use it in a `with` block, or call `close`.
     """
 
-    @checked
     def __init__(self, root: str | Path = ".") -> None:
         self.workspace = Workspace(Path(root).absolute())
         self._catalog: Catalog | None = None
@@ -76,7 +74,6 @@ class Project:
         """The accepted pieces, with their music, tokens and crops."""
         return Corpus(self.catalog, self.workspace)
 
-    @checked
     def ingest(
         self, *paths: str | Path, listener: IngestListener | None = None, **options: Any
     ) -> IngestReport:
@@ -93,7 +90,6 @@ class Project:
             listener,
         )
 
-    @checked
     def train(
         self,
         *,
@@ -121,7 +117,6 @@ class Project:
         merged = merge_from(self.catalog, sources, scratch)
         return train.run(self.catalog, self.workspace, merged, listener, device, name)
 
-    @checked
     def resume(
         self,
         run: str | None = None,
@@ -136,7 +131,6 @@ class Project:
         """
         return train.resume(self.catalog, self.workspace, run, listener, device, threads)
 
-    @checked
     def sample(
         self,
         out: str | Path | None = None,
@@ -169,16 +163,11 @@ class Project:
         asked["controls"] = parse_controls(asked.get("controls", ()))
         options = {key: value for key, value in request.items() if key not in known}
         folder = None if bundle is None else Path(bundle)
-        source = ModelSource(run=run, bundle=folder, runtime=runtime)
-        return sample.sample(
-            self.catalog_if_any,
-            self.workspace,
-            SampleRequest(source=source, labels=given, **asked, options=options),
-            None if out is None else Path(out),
-            listener,
-        )
+        asked["source"] = ModelSource(run=run, bundle=folder, runtime=runtime)
+        made = build(SampleRequest, {**asked, "labels": given, "options": options}, "sample")
+        path = None if out is None else Path(out)
+        return sample.sample(self.catalog_if_any, self.workspace, made, path, listener)
 
-    @checked
     def repeat(
         self,
         sample_id: int,
@@ -190,7 +179,6 @@ class Project:
         path = None if out is None else Path(out)
         return sample.repeat_sample(self.catalog, self.workspace, sample_id, path, listener)
 
-    @checked
     def recompose(
         self,
         sample_id: int,
@@ -210,7 +198,6 @@ class Project:
             self.catalog, self.workspace, sample_id, section, path, seed, count, listener
         )
 
-    @checked
     def export(
         self, *kinds: str, run: str | None = None, listener: ExportListener | None = None
     ) -> list[ExportReport]:
@@ -221,14 +208,12 @@ class Project:
         chosen = export.known_kinds(kinds or ("onnx",))
         return list(export.export(self.catalog_if_any, self.workspace, chosen, run, listener))
 
-    @checked
     def compare(
         self, *runs: str, split: str = "valid", progress: compare.Progress | None = None
     ) -> RunComparison:
         """Score runs, by default all finished ones, on the pieces that none was trained on."""
         return compare.compare(self.catalog, self.workspace, runs, split, progress)
 
-    @checked
     def evaluate(
         self,
         file: str | Path,
@@ -239,17 +224,14 @@ class Project:
         """The statistics of a MIDI file beside those of the corpus (or of one composer)."""
         return evaluate.music(self.catalog, self.workspace, read_score(file), composer, progress)
 
-    @checked
     def originality(self, file: str | Path, *, progress: Progress | None = None) -> Originality:
         """The nearest training piece, and the longest passage that a MIDI file shares with any."""
         return evaluate.originality(self.catalog, self.workspace, read_score(file), progress)
 
-    @checked
     def human_baseline(self, notes: int, *, progress: Progress | None = None) -> Baseline | None:
         """What human pieces of this length share with the training pieces: the 95th percentile."""
         return originality.human_baseline(self.catalog, self.workspace, notes, progress)
 
-    @checked
     def attribute(self, file: str | Path, *, progress: Progress | None = None) -> Attribution:
         """The composers that a MIDI file sounds like, and how well they are recognised."""
         return attribute.attribute(self.catalog, self.workspace, read_score(file), progress)

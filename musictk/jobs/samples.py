@@ -14,7 +14,6 @@ from musictk.generation.chosen_controls import ChosenControl, name_bars
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import Links
-from musictk.jobs.arguments import check_types
 from musictk.jobs.bundles import ModelSource
 from musictk.model.conditions import OTHER
 from musictk.runtime import Runtime
@@ -51,9 +50,6 @@ class SampleRequest:
     program: str = ""  # with `accompany`: the instrument of the new part
     new_only: bool = False  # write the new bars without the prompt
     original: bool = False  # draw again what shares more with the training set than human music
-
-    def __post_init__(self) -> None:
-        check_types(self)
 
 
 @dataclass(frozen=True)
