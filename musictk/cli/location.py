@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from musictk.cli.settings import FILE, defaults
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, UsageError
 from musictk.workspace import CATALOG, Workspace, here, search
 
 INGEST = "run: musictk ingest FOLDER"
@@ -53,6 +53,8 @@ def locate(named: str) -> tuple[CatalogLocation, Settings]:
     folder = base if (base / FILE).exists() else place.workspace.root
     settings = Settings(folder / FILE, defaults(folder / FILE))
     other = settings.tables.get("catalog")
+    if not isinstance(other, str | Mapping | None):  # a table has the options of `catalog`
+        raise UsageError(f"catalog={other!r} in {settings.name} is not valid", "give: text")
     if not named and isinstance(other, str) and other:
         place = _location(other, folder)
     return place, settings

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 import typer
 
 from musictk import __version__
-from musictk.cli import interruption
+from musictk.cli import interruption, usage
 from musictk.cli.completion import add_completion
 from musictk.cli.context import session
 from musictk.cli.global_options import CatalogOption, JsonOption, QuietOption, add_to_commands
@@ -46,6 +46,7 @@ def build_command() -> Any:
     command = get_command(app)
     add_to_commands(command)
     interruption.add_to(command)
+    usage.add_to(command)
     add_completion(command)
     return bind(command, {})  # the settings are read when the catalog is known
 

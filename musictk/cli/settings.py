@@ -69,9 +69,14 @@ def set_defaults(command: Any, table: Mapping[str, Any]) -> None:
 
 
 def _default(option: Any, value: Any) -> Any:
-    """Join a list with commas for an option that cannot be repeated."""
-    joined = isinstance(value, list) and not option.multiple
-    return ",".join(map(str, value)) if joined else value
+    """The value as the option reads it.
+
+    A list is joined with commas for an option that cannot be repeated. For an option that is no
+    flag, true and false are text: typer would read them as the numbers 1 and 0.
+    """
+    if isinstance(value, list) and not option.multiple:
+        return ",".join(map(str, value))
+    return str(value).lower() if isinstance(value, bool) and not option.is_flag else value
 
 
 def assignments(pairs: Iterable[str]) -> dict[str, dict[str, Any]]:

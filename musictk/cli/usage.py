@@ -1,0 +1,185 @@
+"""Wrong use of a command: one line that names the value and its place, instead of typer's box."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import typer
+
+from musictk.cli.context import CommandSession, rank
+from musictk.cli.settings import FILE
+from musictk.errors import MusictkError, UnknownNameError, UsageError
+
+# The error of a wrong command line, which typer exports only as the base of this one.
+_TyperError: Any = typer.BadParameter.__base__
+# The type of an option, by the first word of the code of pydantic's error.
+_TYPES = {
+    "bool": "true or false",
+    "int": "integer",
+    "float": "number",
+    "list": "list",
+    "string": "text in UTF-8",
+}
+Call = Callable[..., Any]
+
+
+def add_to(command: Any) -> None:
+    """Let the command and its sub-commands raise UsageError for wrong use.
+
+    An error of a value from the environment or from musictk.toml names that place.
+    """
+    command.parse_args = _explained(command.parse_args)
+    command.invoke = _explained(command.invoke)
+    if hasattr(command, "commands"):
+        command.resolve_command = _suggesting(command.resolve_command, command.commands)
+    for child in getattr(command, "commands", {}).values():
+        add_to(child)
+
+
+def _explained(call: Call) -> Call:
+    def explained(context: Any, *rest: Any) -> Any:
+        try:
+            return call(context, *rest)
+        except MusictkError as error:
+            _name_places(error, context)
+            raise
+        except _TyperError as error:
+            if type(error).__name__ == "NoArgsIsHelpError":  # shows the help of a group
+                raise
+            raise _explain(error, context) from error
+
+    return explained
+
+
+def _suggesting(resolve: Call, known: Any) -> Call:
+    """`resolve_command` of a group, with our own error for an unknown name."""
+
+    def suggesting(context: Any, arguments: list[str]) -> Any:
+        name = arguments[0]
+        if name not in known and not name.startswith("-") and not context.resilient_parsing:
+            above = " ".join(_path(context))
+            raise UnknownNameError(f"command of {above}" if above else "command", name, known)
+        return resolve(context, arguments)
+
+    return suggesting
+
+
+def _explain(error: Any, context: Any) -> UsageError:
+    """Our error for one of typer."""
+    path, text = _path(context), str(error.message)
+    see = " ".join(("see: musictk", *path, "--help"))
+    parameter = getattr(error, "param", None)
+    if hasattr(error, "possibilities"):
+        return _unknown(error.option_name, context)
+    if hasattr(error, "option_name"):
+        return _misused(error.option_name, context)
+    if hasattr(error, "param_type"):
+        return UsageError(f"{' '.join(path)} needs {_name(parameter)}", see)
+    if parameter is not None:
+        return _invalid(error, parameter, context)
+    if rest := re.search(r"extra argument.* \((.*)\)$", text, re.S):
+        hint = f"put a name with spaces in quotes, or {see}"
+        return UsageError(f"unexpected argument: {rest[1]}", hint)
+    return UsageError(_as_part(text), see)
+
+
+def _unknown(flag: str, context: Any) -> UnknownNameError:
+    """An option that the command does not have; short ones are only compared with short ones."""
+    known = [name for option in _options(context) for name in _flags(option)]
+    alike = [name for name in known if name.startswith("--") == flag.startswith("--")]
+    return UnknownNameError("option", flag, alike)
+
+
+def _misused(flag: str, context: Any) -> UsageError:
+    """A flag with a value, or an option without one."""
+    for option in _options(context):
+        if flag in _flags(option) and not option.is_flag:
+            value = option.metavar or option.name.upper()
+            return UsageError(f"{flag} needs a value", f"write {flag} {value}")
+    return UsageError(f"{flag} takes no value", f"write {flag} alone")
+
+
+def _invalid(error: Any, parameter: Any, context: Any) -> UsageError:
+    """A value of the wrong type or out of range."""
+    cause = error.__cause__
+    details = cause.errors()[0] if hasattr(cause, "errors") else {}
+    kind = _TYPES.get(str(details.get("type", "")).partition("_")[0])
+    value, limits = details.get("input"), _limits(parameter)
+    if not details and rank(context, parameter.name) == 1 and parameter.multiple:
+        kind, value = "list", context.lookup_default(parameter.name)
+    if kind is not None:
+        valid = f"{kind}, {limits}" if limits and kind in ("integer", "number") else kind
+        place = _place(parameter, context, repr(value))
+        return UsageError(f"{place} is not valid", f"give: {valid}")
+    if details and limits:
+        return UsageError(f"{_place(parameter, context, str(value))} must be {limits}")
+    return UsageError(f"{_place(parameter, context)}: {_as_part(str(error.message))}")
+
+
+def _as_part(sentence: str) -> str:
+    """A sentence of typer as a part of a line."""
+    return sentence[:1].lower() + sentence[1:].rstrip(".")
+
+
+def _limits(parameter: Any) -> str:
+    low, high = getattr(parameter, "min", None), getattr(parameter, "max", None)
+    if low is not None and high is not None:
+        return f"from {low} to {high}"
+    return f"at least {low}" if low is not None else f"at most {high}" if high is not None else ""
+
+
+def _name_places(error: MusictkError, context: Any) -> None:
+    """Name the variable or the file that a wrong value is from, instead of the flag."""
+    for option in _options(context):
+        if rank(context, option.name) not in (1, 2):
+            continue
+        place, flag = _place(option, context), re.compile(rf"{re.escape(option.opts[0])}(?![\w-])")
+        if flag.search(str(error)):
+            error.message = place.join(flag.split(error.message))
+            error.hint = place.join(flag.split(error.hint))
+        elif place not in error.message and _mentions(error.message, option, context):
+            error.message += f" (from {place})"
+
+
+def _mentions(message: str, option: Any, context: Any) -> bool:
+    """Whether a message is about the value of an option: it names the value."""
+    value = context.params.get(option.name)
+    named = re.search(rf"(?<![\w.]){re.escape(option.name)}={re.escape(str(value))}\b", message)
+    return bool(named) or (isinstance(value, str) and value != "" and repr(value) in message)
+
+
+def _place(parameter: Any, context: Any, value: str = "") -> str:
+    """Where a parameter got its value, with the value if it is given."""
+    source = rank(context, parameter.name)
+    if source == 2:
+        return f"{parameter.envvar}={value}".rstrip("=")
+    if source == 1:
+        key = ".".join((*_path(context), parameter.opts[0].removeprefix("--")))
+        here = context.find_object(CommandSession)
+        return f"{key}={value}".rstrip("=") + f" in {here.settings.name if here else FILE}"
+    return f"{_name(parameter)} {value}".rstrip()
+
+
+def _name(parameter: Any) -> str:
+    """The flag of an option; an argument as the help shows it."""
+    if parameter.param_type_name == "option":
+        return str(parameter.opts[0])
+    return str(parameter.metavar or parameter.name.upper())
+
+
+def _path(context: Any) -> tuple[str, ...]:
+    """The names of the command: ("catalog", "show")."""
+    above = context.parent
+    return () if above is None else (*_path(above), str(context.info_name))
+
+
+def _options(context: Any) -> Iterator[Any]:
+    return (
+        each for each in context.command.get_params(context) if each.param_type_name == "option"
+    )
+
+
+def _flags(option: Any) -> tuple[str, ...]:
+    return (*option.opts, *option.secondary_opts)

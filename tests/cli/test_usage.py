@@ -1,0 +1,124 @@
+"""Wrong use of a command: one line that says what is wrong and how to fix it, and exit code 2."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import pytest
+
+from musictk.cli.main import build_command
+from tests.cli.shell import Shell
+from tests.test_public import leaves
+
+# (what is typed, the whole error)
+TYPED = [
+    ("sample --temperature abc", "--temperature 'abc' is not valid; give: number, at least 0"),
+    ("sample --temperature ''", "--temperature '' is not valid; give: number, at least 0"),
+    ("sample --count -1", "--count -1 must be at least 1"),
+    ("sample --count 1.5", "--count '1.5' is not valid; give: integer, at least 1"),
+    ("--json sample --top-p 3", "--top-p 3 must be from 0 to 1"),
+    ("sample --seed x", "--seed 'x' is not valid; give: integer"),
+    ("train --steps", "--steps needs a value; write --steps N"),
+    ("sample --strict=3", "--strict takes no value; write --strict alone"),
+    ("sample --temprature 1", "no option '--temprature'; did you mean '--temperature'?"),
+    ("sample -z", "no option '-z'; choose from: -h, -o, -q"),
+    ("smple", "no command 'smple'; did you mean 'sample'?"),
+    ("runs lst", "no command of runs 'lst'; did you mean 'list'?"),
+    ("ingest", "ingest needs PATH; see: musictk ingest --help"),
+    ("catalog show", "catalog show needs FILE; see: musictk catalog show --help"),
+    (
+        "catalog search two words",
+        "unexpected argument: words; "
+        "put a name with spaces in quotes, or see: musictk catalog search --help",
+    ),
+    ("--quiet", "missing command; see: musictk --help"),
+]
+# (option, value as text, value in musictk.toml, the error; {} is the place with the value)
+SET = [
+    ("sample.temperature", "x", '"x"', "{'x'} is not valid; give: number, at least 0"),
+    ("sample.count", "-1", "-1", "{-1} must be at least 1"),
+    ("json", "x", '"x"', "{'x'} is not valid; give: true or false"),
+    ("sample.label", "x", '["x"]', "{} 'x' is not CATEGORY=VALUE; such as period=Baroque"),
+    ("sample.seed", "-1", "-1", "seed=-1 must be from 0 to 9223372036854775807 (from {})"),
+    ("sample.run", "first", '"first"', "without a catalog there is no run 'first'; leave out {}"),
+]
+# (line of musictk.toml, the whole error)
+IN_FILE = [
+    ("sample.count = true", "sample.count='true'%s is not valid; give: integer, at least 1"),
+    ("sample.label = 'x'", "sample.label='x'%s is not valid; give: list"),
+    ("catalog = 5", "catalog=5%s is not valid; give: text"),
+]
+
+
+def said(shell: Shell, capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    """The one error of a command that is used wrongly, without notes before it."""
+    code, out, err = shell.here(capsys, *arguments)
+    assert (code, out) == (2, "")
+    *_, last = err.splitlines()
+    assert err.count("error: ") == 1
+    return last.removeprefix("error: ")
+
+
+@pytest.mark.parametrize(("typed", "error"), TYPED, ids=[typed for typed, _ in TYPED])
+def test_a_wrong_command_line_is_one_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: str, error: str
+) -> None:
+    code, out, err = Shell(tmp_path).here(capsys, *shlex.split(typed))
+    assert (code, out, err) == (2, "", f"error: {error}\n")
+
+
+@pytest.mark.parametrize("path", [path for path, _ in leaves(build_command())], ids=" ".join)
+def test_every_command_names_an_unknown_option(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: tuple[str, ...]
+) -> None:
+    code, out, err = Shell(tmp_path).here(capsys, *path, "--jsn")
+    assert (code, out, err) == (2, "", "error: no option '--jsn'; did you mean '--json'?\n")
+
+
+@pytest.mark.parametrize(("option", "text", "toml", "error"), SET, ids=[each[0] for each in SET])
+def test_a_wrong_value_names_the_variable_or_the_file(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    option: str,
+    text: str,
+    toml: str,
+    error: str,
+) -> None:
+    shell, file = Shell(tmp_path), tmp_path / "musictk.toml"
+    variable = f"MUSICTK_{option.replace('.', '_').upper()}"
+    before, _, after = error.partition("{")
+    value, _, after = after.partition("}")
+    equals = f"={value}" if value else ""
+    file.write_text(f"{option} = {toml}\n")
+    expected = f"{before}{option}{equals} in musictk.toml{after}"
+    assert said(shell, capsys, "sample").startswith(expected)
+    file.unlink()
+    monkeypatch.setenv(variable, text)
+    assert said(shell, capsys, "sample").startswith(f"{before}{variable}{equals}{after}")
+
+
+@pytest.mark.parametrize(("line", "error"), IN_FILE)
+def test_a_value_of_the_wrong_type_in_the_file_is_an_error(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], line: str, error: str
+) -> None:
+    (tmp_path / "musictk.toml").write_text(f"{line}\n")
+    assert said(Shell(tmp_path), capsys, "sample") == error % " in musictk.toml"
+
+
+def test_a_flag_takes_precedence_and_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSICTK_SAMPLE_COUNT", "0")
+    error = said(Shell(tmp_path), capsys, "sample", "--count", "-1")
+    assert error == "--count -1 must be at least 1"
+
+
+def test_a_group_without_a_command_shows_its_help(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, err = Shell(tmp_path).here(capsys, "runs")
+    assert code == 2
+    assert "compare" in out + err
+    assert "error: " not in err
