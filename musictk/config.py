@@ -98,7 +98,7 @@ def valid_values(config: type, name: str, info: SettingInfo | None = None) -> st
         *most, last = (str(choice) for choice in get_args(annotation))
         return f"{', '.join(most)} or {last}" if most else last
     kind = _TYPES.get(get_origin(annotation) or annotation, str(annotation))
-    if info is None or not (info.words or annotation in (int, float)):
+    if info is None or annotation is bool or not (info.words or annotation in (int, float)):
         return kind
     return info.words if annotation is str else f"{kind}, {info.allowed}"
 

@@ -48,7 +48,31 @@ def build_command() -> Any:
     interruption.add_to(command)
     usage.add_to(command)
     add_completion(command)
+    _hide_types(command)
     return bind(command, {})  # the settings are read when the catalog is known
+
+
+def _hide_types(command: Any) -> None:
+    """Show no type where it says nothing: of flags, which take no value, and of arguments.
+
+    Typer shows `<bool>` and `<list[Path]>`.
+    """
+    added = command.get_help_option
+
+    def help_option(context: Any) -> Any:
+        return _without_type(added(context))
+
+    command.get_help_option = help_option
+    for parameter in command.params:
+        if getattr(parameter, "is_flag", parameter.param_type_name == "argument"):
+            _without_type(parameter)
+    for child in getattr(command, "commands", {}).values():
+        _hide_types(child)
+
+
+def _without_type(parameter: Any) -> Any:
+    parameter.display_type_rich = lambda ctx: None
+    return parameter
 
 
 def _version(asked: bool) -> None:

@@ -56,10 +56,13 @@ def _ordered(
 def _parameter(name: str, kind: Any, info: SettingInfo) -> inspect.Parameter:
     """An option; None if it is not set, because the model may have saved its own default."""
     limits: dict[str, Any] = {}
-    if kind is not str:
+    number = kind in (int, float)
+    if number and info.above == -inf and info.below == inf and info.check is None:
+        # Typer knows no other limits; `Sampling` checks the values of the other options.
         limits = {"min": info.low, "max": None if info.high == inf else info.high}
-    shown = str(getattr(Sampling, name))
-    declared = typer.Option(help=info.help, show_default=shown, **limits)
+    shown = str(getattr(Sampling, name)) or "all"  # as `programs`, the one text without a default
+    metavar = "N" if number else name.upper()
+    declared = typer.Option(metavar=metavar, help=info.help, show_default=shown, **limits)
     return inspect.Parameter(
         name,
         inspect.Parameter.POSITIONAL_OR_KEYWORD,

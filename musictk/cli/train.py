@@ -80,7 +80,7 @@ def train(
     ] = None,
     epochs: Annotated[
         float | None,
-        typer.Option(metavar="N", min=0, help="Epochs to train, instead of --steps."),
+        typer.Option(metavar="N", help="Epochs to train, instead of --steps."),
     ] = None,
     minutes: Annotated[
         float | None,

@@ -58,18 +58,8 @@ class Sampling:
         "Instruments to write: names, families or numbers, such as piano,violin,drums.",
         words="names of instruments",
     )
-    strict: bool = setting(
-        False,
-        "Write only notes of the scale where a control gives the key.",
-        words="true or false",
-        check=lambda value: isinstance(value, bool),
-    )
-    cadence: bool = setting(
-        True,
-        "End with the tonic in the bass of the last bar.",
-        words="true or false",
-        check=lambda value: isinstance(value, bool),
-    )
+    strict: bool = setting(False, "Write only notes of the scale where a control gives the key.")
+    cadence: bool = setting(True, "End with the tonic in the bass of the last bar.")
     blend: float = setting(
         0.5, "Influence of the original section where it returns and varies.", high=1
     )

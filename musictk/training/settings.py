@@ -92,7 +92,7 @@ class Schedule:
         (),
         "Changes of the last step by --minutes; [[200, 900]]: after step 200, it became 900.",
         check=_ordered,
-        words="list of [step, steps] with increasing steps",
+        words="[step, steps] pairs with increasing steps",
     )
 
     @property

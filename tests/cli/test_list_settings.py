@@ -115,6 +115,12 @@ def test_every_setting_has_one_sentence() -> None:
         assert row.values, row.key
 
 
+def test_the_valid_values_name_the_type_once() -> None:
+    for row in everything():
+        kind, _, rest = row.values.partition(", ")
+        assert kind not in rest, f"{row.key}: {row.values}"
+
+
 def test_the_automatic_settings_are_those_that_train_chooses() -> None:
     cpu = choose(Machine("cpu", 2), 10**6, lambda size: 10**6)
     cuda = choose(Machine("cuda", 2, 10**10), 10**6, lambda size: 10**6)

@@ -48,6 +48,8 @@ def test_the_defaults_of_sampling_are_shown() -> None:
     sample = vars(build_command())["commands"]["sample"]
     shown = {option.name: option.show_default for option in sample.params}
     usual = asdict(Sampling())
+    assert usual["programs"] == ""
+    usual["programs"] = "all"
     assert {name: shown[name] for name in usual} == {name: str(usual[name]) for name in usual}
     for option in sample.params:
         if info := sampling.options().get(option.name):

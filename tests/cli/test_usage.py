@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from pathlib import Path
 
@@ -17,7 +18,7 @@ TYPED = [
     ("sample --temperature ''", "--temperature '' is not valid; give: number, at least 0"),
     ("sample --count -1", "--count -1 must be at least 1"),
     ("sample --count 1.5", "--count '1.5' is not valid; give: integer, at least 1"),
-    ("--json sample --top-p 3", "--top-p 3 must be from 0 to 1"),
+    ("--json sample --min-p 3", "--min-p 3 must be from 0 to 1"),
     ("sample --seed x", "--seed 'x' is not valid; give: integer"),
     ("train --steps", "--steps needs a value; write --steps N"),
     ("sample --strict=3", "--strict takes no value; write --strict alone"),
@@ -122,3 +123,30 @@ def test_a_group_without_a_command_shows_its_help(
     assert code == 2
     assert "compare" in out + err
     assert "error: " not in err
+
+
+def test_help_shows_what_to_type_and_the_whole_range(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "250")
+    code, out, _ = Shell(tmp_path).here(capsys, "sample", "--help")
+    lines = {line.split()[1]: line for line in out.splitlines() if "│ --" in line}
+    assert code == 0
+    for flag in ("--strict", "--play", "--json", "--help"):
+        assert not {*"<>="} & {*lines[flag]}, "a flag takes no value"
+    for flag in ("--count", "--temperature", "--top-k", "--min-p", "--top-p", "--memory"):
+        assert " N " in lines[flag]
+    assert "N [0<=x<=1]" in lines["--min-p"]
+    for flag in ("--top-p", "--figure", "--memory"):  # not every number from 0 on is valid
+        assert not {*"<>="} & {*lines[flag]}
+    assert "METRE" in lines["--metre"]
+    assert "default: (all)" in out.partition("--programs")[2].partition("--strict")[0]
+
+
+@pytest.mark.parametrize("path", [(), *(path for path, _ in leaves(build_command()))])
+def test_no_help_shows_a_type_of_python(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], path: tuple[str, ...]
+) -> None:
+    code, out, _ = Shell(tmp_path).here(capsys, *path, "--help")
+    assert code == 0
+    assert not re.search(r"<\w+|range>|default: \(\)", out)
