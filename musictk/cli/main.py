@@ -18,12 +18,10 @@ from musictk.cli.completion import add_completion
 from musictk.cli.context import session
 from musictk.cli.global_options import CatalogOption, JsonOption, QuietOption, add_to_commands
 from musictk.cli.output import Output, printing
-from musictk.cli.settings import bind
+from musictk.cli.settings import TRACEBACK, bind, unknown_variables
 from musictk.errors import MusictkError
 from musictk.files import cause
 from musictk.threads import wait_passively
-
-TRACEBACK = "MUSICTK_TRACEBACK"  # the environment variable for those who write a plugin
 
 
 def build_command() -> Any:
@@ -94,7 +92,12 @@ def _root(
 
     Start with: musictk ingest ./midis; musictk train; musictk sample -o out.mid; musictk export.
     """
-    context.obj = replace(session(context), output=Output(json, quiet))
+    output = Output(json, quiet)
+    context.obj = replace(session(context), output=output)
+    if os.environ.get("RANK", "0") == "0":  # under torchrun only one process prints
+        for name, near in unknown_variables(context.command, os.environ):
+            hint = f"did you mean {near}?" if near else "the name is MUSICTK_<COMMAND>_<FLAG>"
+            output.warn(f"{name} sets no option; {hint}")
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -11,10 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from musictk.errors import MusictkError, UsageError
+from musictk.errors import MusictkError, UsageError, nearest
 from musictk.files import cause, read_bytes
 
 FILE = "musictk.toml"
+TRACEBACK = "MUSICTK_TRACEBACK"  # the environment variable for those who write a plugin
 
 
 def defaults(path: Path = Path(FILE)) -> dict[str, Any]:
@@ -44,6 +45,19 @@ def command_options(
 def variable(path: Iterable[str]) -> str:
     """The environment variable of an option."""
     return "_".join(("MUSICTK", *path)).upper().replace("-", "_")
+
+
+def unknown_variables(command: Any, environment: Iterable[str]) -> Iterator[tuple[str, str | None]]:
+    """Each variable MUSICTK_… that sets no option, with the most similar one that does."""
+    prefix = variable(())
+    named = [name for name in environment if name.startswith(f"{prefix}_")]
+    if not named:
+        return
+    known = [TRACEBACK, *(variable(path) for path, _ in command_options(command))]
+    ends = {name.removeprefix(prefix): name for name in known}  # the prefix makes all similar
+    for name in sorted(set(named) - set(known)):
+        near = nearest(name.removeprefix(prefix), ends)
+        yield name, None if near is None else ends[near]
 
 
 def bind(command: Any, file: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -9,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from musictk.cli.main import build_command
+from musictk.cli.settings import command_options
 from tests.cli.shell import Shell
 from tests.test_public import leaves
 
@@ -150,3 +152,36 @@ def test_no_help_shows_a_type_of_python(
     code, out, _ = Shell(tmp_path).here(capsys, *path, "--help")
     assert code == 0
     assert not re.search(r"<\w+|range>|default: \(\)", out)
+
+
+@pytest.mark.parametrize(
+    ("variable", "hint"),
+    [
+        ("MUSICTK_TEMPERTURE", "did you mean MUSICTK_SAMPLE_TEMPERATURE?"),
+        ("MUSICTK_STEPS", "did you mean MUSICTK_TRAIN_STEPS?"),
+        ("MUSICTK_TRACEBCK", "did you mean MUSICTK_TRACEBACK?"),
+        ("MUSICTK_XYZZY", "the name is MUSICTK_<COMMAND>_<FLAG>"),
+    ],
+)
+def test_a_variable_that_sets_no_option_is_a_warning(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    variable: str,
+    hint: str,
+) -> None:
+    monkeypatch.setenv(variable, "1")
+    code, out, err = Shell(tmp_path).here(capsys, "--json", "config", "--quiet")
+    assert (code, json.loads(out)) == (0, [])
+    assert err == f"warning: {variable} sets no option; {hint}\n"
+
+
+def test_variables_that_musictk_reads_are_no_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _, option in command_options(build_command()):
+        monkeypatch.setenv(option.envvar, "")
+    monkeypatch.setenv("MUSICTK_TRACEBACK", "0")
+    monkeypatch.setenv("OTHER_MUSICTK_NAME", "1")
+    code, _, err = Shell(tmp_path).here(capsys, "plugins")
+    assert (code, err) == (0, "")
