@@ -46,7 +46,7 @@ class Description(NamedTuple):
 def describe(session: Session, ids: Sequence[int]) -> Iterator[Description]:
     """The files with these ids, in this order."""
     for chunk in chunks(ids):
-        query: Any = select(File.id, File.title, Composer.name, *_FACTS)
+        query: Any = select(File.id, File.title, Composer.name, File.last_path, *_FACTS)
         query = query.outerjoin(Composer, Composer.id == File.composer_id)
         files = {row[0]: row for row in session.execute(query.where(File.id.in_(chunk)))}
         places: dict[Any, list[tuple[str, str]]] = defaultdict(list)
@@ -66,14 +66,15 @@ def _facts(
     row: Row[Any], places: Sequence[tuple[str, str]], labels: dict[str, str]
 ) -> dict[str, Any]:
     values = tuple(row)
-    id, title, composer = values[:3]
+    id, title, composer, last = values[:4]
     path, member = places[0] if places else (None, None)
     return {
         "id": id,
         "path": path,
         "member": member or None,
+        "last_path": None if places else last,
         "title": title,
         "composer": composer,
-        **dict(zip(_NAMES, values[3:], strict=True)),
+        **dict(zip(_NAMES, values[4:], strict=True)),
         "labels": labels,
     }

@@ -14,7 +14,7 @@ from musictk.catalog.indices import LEFT
 from musictk.catalog.models import File, Location
 from musictk.catalog.names import name_key
 from musictk.catalog.records import KnownLocation
-from musictk.catalog.upsert import drop_orphaned
+from musictk.catalog.upsert import drop_orphaned, place
 
 Key = tuple[str, str]  # path and member
 
@@ -55,12 +55,12 @@ class Locations(Database):
         near-duplicates may have been added in the meantime.
         """
         with self.writing() as session:
-            left: set[int] = set()
+            left: dict[int, str] = {}
             for path, member in places:
-                place = session.get(Location, (path, member))
-                if place is not None:
-                    left |= {place.file_id} if place.file_id is not None else set()
-                    session.delete(place)
+                found = session.get(Location, (path, member))
+                if found is not None:
+                    left |= {found.file_id: place(path, member)} if found.file_id else {}
+                    session.delete(found)
             session.flush()
             drop_orphaned(session, left)
             missing = by_index(session, "id", "left", LEFT)
@@ -72,7 +72,7 @@ class Locations(Database):
     def move_locations(self, moves: Mapping[str, str]) -> None:
         """Give locations new paths, by their old ones. One that is known already is replaced."""
         with self.writing() as session:
-            replaced: set[int] = set()
+            replaced: dict[int, str] = {}
             for old, new in moves.items():
                 replaced |= _replaced(session, old, new)
                 moved = update(Location).where(Location.path == old)
@@ -80,13 +80,13 @@ class Locations(Database):
             drop_orphaned(session, replaced)
 
 
-def _replaced(session: Session, old: str, new: str) -> set[int]:
-    """Delete the locations at `old` that are known at `new` too; return their files."""
+def _replaced(session: Session, old: str, new: str) -> dict[int, str]:
+    """Delete the locations at `old` that are known at `new` too; return their files and places."""
     known = select(Location.member).where(Location.path == new)
     again = (Location.path == old) & Location.member.in_(session.scalars(known).all())
-    ids = set(session.scalars(select(Location.file_id).where(again)))
+    rows = session.execute(select(Location.file_id, Location.member).where(again)).all()
     session.execute(delete(Location).where(again))
-    return {file_id for file_id in ids if file_id is not None}
+    return {file_id: place(old, member) for file_id, member in rows if file_id is not None}
 
 
 def _places(under: Iterable[str], at: Collection[str]) -> Iterator[ColumnElement[bool]]:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import delete, exists, func, insert, select, update
+from sqlalchemy import bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.orm import Session
 
 from musictk.catalog.chunks import chunks
@@ -143,8 +143,8 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
 
 def record_locations(
     session: Session, examined: Sequence[ExaminedFile], ids: Sequence[int | None]
-) -> set[int]:
-    """Insert or update the locations; return the ids of files they replaced."""
+) -> dict[int, str]:
+    """Insert or update the locations; return the files they replaced, with their last places."""
     known: dict[tuple[str, str], int | None] = {}
     for chunk in chunks(sorted({found.path for found in examined})):
         query = select(Location.path, Location.member, Location.file_id).where(
@@ -166,8 +166,8 @@ def record_locations(
         session.connection().execute(_PLACES.insert(), new)
     if old := [row for key, row in rows.items() if key in known]:
         session.execute(update(Location), old)
-    before = (known.get(key) for key, row in rows.items() if known.get(key) != row["file_id"])
-    return {file_id for file_id in before if file_id is not None}
+    left = {known.get(key): place(*key) for key in rows if known.get(key) != rows[key]["file_id"]}
+    return {file_id: last for file_id, last in left.items() if file_id is not None}
 
 
 class _KnownFile(NamedTuple):
@@ -205,16 +205,26 @@ def _columns(found: ExaminedFile) -> dict[str, Any]:
     }
 
 
-def drop_orphaned(session: Session, ids: Iterable[int]) -> None:
-    """Delete orphaned files without a hash; mark other orphaned files as `missing`.
+def place(path: str, member: str) -> str:
+    """A location as it is typed: a path, or ARCHIVE/MEMBER."""
+    return f"{path}/{member}" if member else path
 
+
+def drop_orphaned(session: Session, last: Mapping[int, str]) -> None:
+    """Of the files with these last places, delete orphaned ones without a hash.
+
+    Other orphaned files are marked as `missing`, with their last place.
     A file is orphaned if it has no location. It keeps cluster and split until `Catalog.forget` is
     called at the end of an ingest, so that a file that was only moved keeps its split.
     """
-    for chunk in chunks(sorted(ids)):
+    for chunk in chunks(sorted(last)):
         nowhere = File.id.in_(chunk) & ~exists().where(Location.file_id == File.id)
         session.execute(delete(File).where(File.sha256.is_(None), nowhere))
         session.execute(
             update(File).where(nowhere).values(status="missing"),
             execution_options={"synchronize_session": False},
         )
+    if last:
+        query = _FILES.update().where(_FILES.c.id == bindparam("left"))
+        query = query.values(last_path=bindparam("at"))
+        session.connection().execute(query, [{"left": id, "at": last[id]} for id in last])

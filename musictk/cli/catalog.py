@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,7 +12,7 @@ import typer
 
 from musictk.cli.catalog_changes import alias, label, line, pair, split, unalias
 from musictk.cli.context import rank, session
-from musictk.cli.output import counted
+from musictk.cli.output import Output, counted
 
 # What search engines read as operators.
 _OPERATORS = re.compile(r"(?<!\S)(?:AND|OR|NOT|NEAR)(?!\S)|[*^()+]|(?<!\S)-(?=\w)|\w:(?=\w)")
@@ -80,12 +80,22 @@ def files(
     limit: Limit = 0,
     after: After = None,
 ) -> None:
-    """List files, by path."""
+    """List files, by path. Missing ones have the path where they were last."""
     here = session(context)
     wanted = pair(label) if label else None
     with here.catalog() as catalog:
         rows = catalog.files(composer, split, status, wanted, limit or None, after)
-    here.output.table(rows, COLUMNS)
+    _list(here.output, rows)
+
+
+def _list(output: Output, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print files; a missing one with its last path, which one of an old catalog does not have."""
+    if not output.json:
+        rows = [
+            {**row, "path": row["path"] or f"{row['last_path'] or row['title']} (missing)"}
+            for row in rows
+        ]
+    output.table(rows, COLUMNS)
 
 
 def composers(context: typer.Context) -> None:
@@ -115,7 +125,7 @@ def search(
     here = session(context)
     with here.catalog() as catalog:
         rows = catalog.search(text, limit or None)
-    here.output.table(rows, COLUMNS)
+    _list(here.output, rows)
     if not rows and (operators := _OPERATORS.findall(text)):
         named = ", ".join(dict.fromkeys(operators))
         here.output.note(f"a search has no operators: {named} is part of the text")

@@ -36,8 +36,11 @@ def test_a_file_without_a_place_is_missing_until_it_is_seen_again(
     filled.forget([("midis/Bach/1.mid", "")])
     assert len(filled.pieces()) == 5
     assert filled.summary()["files"]["missing"] == 1
+    (missing,) = filled.files(status="missing")
+    assert (missing["path"], missing["last_path"]) == (None, "midis/Bach/1.mid")
     filled.record([find(1)])
     assert filled.digest() == before
+    assert {row["last_path"] for row in filled.files()} == {None}
 
 
 @pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file of Linux")

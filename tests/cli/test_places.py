@@ -411,3 +411,16 @@ def test_a_read_only_workspace_is_read(shell: Shell, tmp_path: Path) -> None:
             " make it writable, or copy it to a writable folder\n",
         )
     assert not list(shell.directory.glob("catalog.db-*"))
+
+
+def test_a_missing_file_is_listed_with_its_last_path(tmp_path: Path, midis: Path) -> None:
+    shell = Shell(tmp_path)
+    shutil.copytree(midis / "Satie", tmp_path / "midis" / "Satie")
+    shell("ingest", "midis")
+    gone = "midis/Satie/gymnopedie_3.mid"
+    (tmp_path / gone).unlink()
+    shell("ingest", "midis")
+    for asked in (("files", "--status", "missing"), ("files",), ("search", "gymnopedie")):
+        assert f"{gone} (missing)" in shell("catalog", *asked).stdout
+    (row,) = shell.json("catalog", "files", "--status", "missing")
+    assert (row["path"], row["last_path"]) == (None, gone)

@@ -77,6 +77,8 @@ def test_files_that_change_move_or_go_are_followed(
     assert "renamed.mid" in pieces
     assert len(pieces) == len(files) - 1
     assert catalog.summary()["files"]["missing"] == 2  # the one deleted, the one written over
+    left = {Path(row["last_path"]).name for row in catalog.files(status="missing")}
+    assert left == {files[1].name, files[2].name}
     kept = [piece for piece in pieces.values() if piece.sha256 in split]
     assert all(piece.split == split[piece.sha256] for piece in kept)
 
@@ -407,6 +409,8 @@ def test_a_member_removed_from_an_archive_is_missing(
     run(tmp_path / "more.zip")
     pack(names[1:])
     assert run(tmp_path / "more.zip").missing == 1
+    (left,) = catalog.files(status="missing")
+    assert left["last_path"].endswith(f"more.zip/Chopin/{names[0].name}")
     kept = {str(piece.member) for piece in catalog.pieces()}
     assert kept == {f"Chopin/{path.name}" for path in names[1:]}
     whole = (tmp_path / "more.zip").read_bytes()
