@@ -162,16 +162,23 @@ def _precision() -> Iterator[Row]:
 
 
 def _providers() -> Iterator[Row]:
+    """Those that musictk runs exports with. TensorRT is built in too, but never used."""
     thing = "onnxruntime providers built in"
     if find_spec("onnxruntime") is None:
-        yield _row(thing, "not installed", FIX, "pip install onnxruntime")
+        name = _onnxruntime()
+        yield _row(thing, "not installed", FIX, f"pip install '{name}{_required(name)}'")
         return
     import onnxruntime
 
-    names = [
-        name.removesuffix("ExecutionProvider") for name in onnxruntime.get_available_providers()
-    ]
+    built_in = onnxruntime.get_available_providers()
+    names = [name for name in ("CUDA", "CPU") if f"{name}ExecutionProvider" in built_in]
     yield _row(thing, ", ".join(names))
+
+
+def _onnxruntime() -> str:
+    """The package of ONNX Runtime that pyproject.toml requires on this machine."""
+    linux = sys.platform == "linux" and platform.machine() == "x86_64"
+    return "onnxruntime-gpu" if linux or sys.platform == "win32" else "onnxruntime"
 
 
 def _cores() -> Iterator[Row]:

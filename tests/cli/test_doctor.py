@@ -73,6 +73,19 @@ def test_what_is_broken_is_one_line_each(tmp_path: Path) -> None:
     assert rows["midi ports"]["verdict"] == "optional"
 
 
+def test_onnxruntime_is_the_package_that_musictk_requires(tmp_path: Path) -> None:
+    thing = "onnxruntime providers built in"
+    _, rows = diagnosed(tmp_path)
+    assert rows[thing]["found"] in ("CPU", "CUDA, CPU")  # TensorRT is not used
+    (tmp_path / "sitecustomize.py").write_text("import sys; sys.modules['onnxruntime'] = None")
+    before = os.environ.get("PYTHONPATH", "")
+    _, rows = diagnosed(tmp_path, PYTHONPATH=f"{tmp_path}{os.pathsep}{before}")
+    linux = sys.platform == "linux" and platform.machine() == "x86_64"
+    package = "onnxruntime-gpu" if linux or sys.platform == "win32" else "onnxruntime"
+    assert rows[thing]["found"] == "not installed"
+    assert rows[thing]["fix"].startswith(f"pip install '{package}>=1.")
+
+
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="limits what x86 offers")
 def test_a_cpu_that_only_emulates_bf16_gets_fp32(tmp_path: Path) -> None:
     _, rows = diagnosed(tmp_path, ONEDNN_MAX_CPU_ISA="AVX2")
