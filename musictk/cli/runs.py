@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from math import isfinite
+from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -18,6 +19,10 @@ from musictk.training import bands
 if TYPE_CHECKING:
     from musictk.jobs.manage import Removal
 
+NOT_COMPARABLE = (
+    "nll is not comparable between different numbers under validation, which are other pieces or "
+    "another tokenizer; to compare on the same pieces: musictk runs compare"
+)
 ROWS = {  # the columns shown of each
     "checkpoints": ("kind", "step", "path", "saved_at"),
     "exports": ("kind", "path", "made_at"),
@@ -38,22 +43,30 @@ def app() -> typer.Typer:
 
 
 def list_runs(context: typer.Context) -> None:
-    """List runs, oldest first, after the built-in models."""
+    """List runs, oldest first, after the built-in models.
+
+    The nll is not comparable between runs that were validated on other pieces or with another
+    tokenizer: they have different numbers under validation. See runs compare for those.
+    """
     from musictk import builtin
     from musictk.catalog.models import when
     from musictk.jobs.runs import status_of
 
     here = session(context)
     with here.catalog_if_any() as catalog:
+        stored = {name: model.read_run() for name, model in builtin.MODELS.items()}
         rows = [
-            _row(name, "built in", model.read_run()["metrics"])
-            for name, model in builtin.MODELS.items()
+            _row(name, "built in", run["settings"], run["metrics"]) for name, run in stored.items()
         ]
         for run in catalog.runs() if catalog is not None else ():
             status, started = status_of(here.workspace, run), when(run.started_at, "seconds")
-            rows.append(_row(run.name, status, run.metrics, started, run.note))
-    noted = any(row["note"] for row in rows)
-    here.output.table(rows, [key for row in rows[:1] for key in row if noted or key != "note"])
+            rows.append(_row(run.name, status, run.settings, run.metrics, started, run.note))
+    if not here.output.json:
+        rows = _numbered(rows)
+    shown = {key for row in rows for key in row if key != "note" or row[key]}
+    here.output.table(rows, [key for key in rows[0] if key in shown])
+    if not here.output.json and "validation" in shown:
+        here.output.note(NOT_COMPARABLE)
 
 
 def show(
@@ -93,6 +106,7 @@ def show(
 def _row(
     name: str,
     status: str,
+    settings: Mapping[str, Any],
     metrics: Mapping[str, Any],
     started: str | None = None,
     note: str | None = None,
@@ -104,10 +118,27 @@ def _row(
         "steps": metrics.get("step"),
         "nll": finite(metrics.get("best_nll")),
         "baseline": metrics.get("baseline"),
+        "validation": _validation(settings),
         "parameters": metrics.get("parameters"),
         "started": started,
         "note": note,
     }
+
+
+def _validation(settings: Mapping[str, Any]) -> str | None:
+    """What a run was validated on: the name of a shard has digests of tokenizer and pieces."""
+    shard = settings.get("shards", {}).get("valid")
+    return PurePosixPath(shard).stem if shard else None
+
+
+def _numbered(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """The rows with numbers for what the runs were validated on; without, where it is the same."""
+    numbers: dict[Any, int] = {}
+    for row in rows:
+        numbers.setdefault(row["validation"], len(numbers) + 1)
+    if len(numbers) == 1:
+        return [{key: row[key] for key in row if key != "validation"} for row in rows]
+    return [{**row, "validation": numbers[row["validation"]]} for row in rows]
 
 
 def rename(

@@ -231,3 +231,37 @@ def test_a_killed_change_is_completed_or_undone(
                 assert not (workspace.runs / each).is_symlink()
             if not names:
                 return
+
+
+def test_the_list_marks_losses_that_are_not_comparable(
+    shell: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text(shell, capsys, "train", *GPT, "--name", "same")
+    text(shell, capsys, "train", *GPT, "--tokenizer", "events", "--name", "other-tokenizer")
+    (shell.directory / "midis" / "Satie" / "gymnopedie_3.mid").unlink()
+    text(shell, capsys, "ingest", "midis")
+    text(shell, capsys, "catalog", "split", "--valid", "0.4")
+    text(shell, capsys, "train", *GPT, "--name", "other-pieces")
+    code, out, said = shell.here(capsys, "runs", "list")
+    assert code == 0
+    head, *lines = (line.split() for line in out.splitlines())
+    column = head.index("validation")
+    numbers = {line[0]: line[column + (line[1] == "built")] for line in lines}  # "built in"
+    assert numbers["built-in"] == numbers["built-in-conformer"]
+    assert numbers["conformer-1"] == numbers["same"]
+    others = ("built-in", "same", "other-tokenizer", "other-pieces")
+    assert len({numbers[name] for name in others}) == 4
+    assert "nll is not comparable between different numbers under validation" in said
+    rows = {row["name"]: row for row in json.loads(text(shell, capsys, "--json", "runs", "list"))}
+    assert rows["same"]["validation"] == rows["conformer-1"]["validation"]
+    assert rows["same"]["validation"].startswith("remi-")
+
+
+def test_the_list_has_no_numbers_where_all_losses_are_comparable(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    code, out, said = Shell(tmp_path).here(capsys, "runs", "list")
+    assert code == 0
+    assert "built-in-conformer" in out
+    assert "validation" not in out + said
+    assert "note" not in out
