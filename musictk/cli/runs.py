@@ -65,7 +65,8 @@ def list_runs(context: typer.Context) -> None:
         rows = _numbered(rows)
     shown = {key for row in rows for key in row if key != "note" or row[key]}
     here.output.table(rows, [key for key in rows[0] if key in shown])
-    if not here.output.json and "validation" in shown:
+    own = {row["validation"] for row in rows[len(builtin.MODELS) :] if "validation" in shown}
+    if len(own) > 1 and not here.output.json:
         here.output.note(NOT_COMPARABLE)
 
 
