@@ -223,7 +223,7 @@ def read_json(path: Path) -> Any:
 def digest(value: Any) -> str:
     """A stable hash (16 hex digits) of a JSON-serializable value."""
     canonical = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+    return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
 def _require_file(path: Path) -> None:

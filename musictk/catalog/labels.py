@@ -91,9 +91,11 @@ def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
         reader = csv.DictReader(io.StringIO(text, newline=""))
         rows = list(reader)
     except FileNotFoundError as error:
-        raise UsageError(f"{path} does not exist") from error
+        raise UsageError(f"{path} does not exist", "check the path") from error
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MusictkError(f"{path} is not a CSV file in UTF-8: {cause(error)}") from error
+        raise MusictkError(
+            f"{path} is not a CSV file in UTF-8: {cause(error)}", "give a CSV file"
+        ) from error
     columns = [name.strip() for name in reader.fieldnames or ()]
     return columns, [{(key or "").strip(): value for key, value in row.items()} for row in rows]
 

@@ -34,7 +34,7 @@ def evaluate(
     ] = None,
     split: Annotated[
         str | None,
-        typer.Option(metavar="NAME", help="Compare with one split only, such as valid."),
+        typer.Option(metavar="SPLIT", help="Compare with one split only, such as valid."),
     ] = None,
 ) -> None:
     """Compare the musical features of a piece with the corpus.

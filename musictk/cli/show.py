@@ -8,8 +8,9 @@ from typing import Annotated
 
 import typer
 
-from musictk.cli.context import session
+from musictk.cli.context import rank, session
 from musictk.cli.music import MusicFile, named_music
+from musictk.errors import UsageError
 from musictk.files import require_writable
 
 
@@ -43,6 +44,8 @@ def show(
     from musictk.rendering.pictures import require_format
 
     here = session(context)
+    if rank(context, "run") == 3 and not attention:
+        raise UsageError("--run is for the attention of a model", "add --attention")
     music = named_music(here, file)
     target = out or (music.path.with_suffix(".attention.png") if attention else None)
     if target is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import typer
@@ -14,14 +14,14 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 
 # The error of a wrong command line, which typer exports only as the base of this one.
 _TyperError: Any = typer.BadParameter.__base__
-# The type of an option, by the first word of the code of pydantic's error.
-_TYPES = {
-    "bool": "true or false",
-    "int": "integer",
-    "float": "number",
-    "list": "list",
-    "string": "text in UTF-8",
+# The types of options. The value that is wrong for text is one that is not UTF-8.
+_TYPES: Mapping[Any, str] = {
+    bool: "true or false",
+    int: "integer",
+    float: "number",
+    str: "text in UTF-8",
 }
+_PATHS = ("FILE", "PATH", "DIRECTORY")  # metavars
 Call = Callable[..., Any]
 
 
@@ -32,6 +32,9 @@ def add_to(command: Any) -> None:
     """
     command.parse_args = _explained(command.parse_args)
     command.invoke = _explained(command.invoke)
+    for parameter in command.params:
+        if parameter.metavar in _PATHS and parameter.default != "":
+            parameter.process_value = _not_empty(parameter)
     if hasattr(command, "commands"):
         command.resolve_command = _suggesting(command.resolve_command, command.commands)
     for child in getattr(command, "commands", {}).values():
@@ -51,6 +54,19 @@ def _explained(call: Call) -> Call:
             raise _explain(error, context) from error
 
     return explained
+
+
+def _not_empty(parameter: Any) -> Call:
+    """`process_value` with an error for "", which would be read as the current folder."""
+    process = parameter.process_value
+
+    def not_empty(context: Any, value: Any) -> Any:
+        if value == "" or (isinstance(value, list | tuple) and "" in value):
+            place = _place(parameter, context)
+            raise UsageError(f"{place} is empty", "name a file or a folder")
+        return process(context, value)
+
+    return not_empty
 
 
 def _suggesting(resolve: Call, known: Any) -> Call:
@@ -105,16 +121,17 @@ def _invalid(error: Any, parameter: Any, context: Any) -> UsageError:
     """A value of the wrong type or out of range."""
     cause = error.__cause__
     details = cause.errors()[0] if hasattr(cause, "errors") else {}
-    kind = _TYPES.get(str(details.get("type", "")).partition("_")[0])
-    value, limits = details.get("input"), _limits(parameter)
+    code, value, limits = details.get("type", ""), details.get("input"), _limits(parameter)
+    if limits and code.startswith(("greater", "less")):
+        return UsageError(f"{_place(parameter, context, str(value))} must be {limits}")
+    annotation = getattr(getattr(parameter, "type_descriptor", None), "annotation", None)
+    kind = _TYPES.get(annotation) if details else None
     if not details and rank(context, parameter.name) == 1 and parameter.multiple:
         kind, value = "list", context.lookup_default(parameter.name)
     if kind is not None:
         valid = f"{kind}, {limits}" if limits and kind in ("integer", "number") else kind
         place = _place(parameter, context, repr(value))
         return UsageError(f"{place} is not valid", f"give: {valid}")
-    if details and limits:
-        return UsageError(f"{_place(parameter, context, str(value))} must be {limits}")
     return UsageError(f"{_place(parameter, context)}: {_as_part(str(error.message))}")
 
 

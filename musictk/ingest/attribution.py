@@ -173,10 +173,10 @@ class Attributions:
         try:
             self._apply(table, [base.as_posix() for base in bases], "", given=True)
         except FileNotFoundError as error:
-            raise UsageError(f"{path} does not exist") from error
+            raise UsageError(f"{path} does not exist", "check the path") from error
         except TableError as error:
             if isinstance(error.__cause__, FileNotFoundError):
-                raise UsageError(f"{path} does not exist") from error
+                raise UsageError(f"{path} does not exist", "check the path") from error
             raise MusictkError(f"{path} is not a table: {error}", "give a CSV file") from error
 
     def _apply(self, table: _Table, bases: Sequence[str], within: str, given: bool = False) -> None:

@@ -7,7 +7,8 @@ from typing import Any
 
 from symusic.core import ScoreTick
 
-from musictk.catalog import Catalog
+from musictk.catalog import SPLITS, Catalog
+from musictk.errors import UnknownNameError
 from musictk.evaluation.features import compare_features
 from musictk.evaluation.form import FormReport, form_report, sections_from_form
 from musictk.evaluation.originality import Originality, measure_originality
@@ -27,7 +28,12 @@ def music(
     progress: Progress | None = None,
     split: str | None = None,
 ) -> dict[str, Any]:
-    """The music statistics of a piece and of the corpus (of one composer's pieces, of a split)."""
+    """The music statistics of a piece and of the corpus (of one composer's pieces, of a split).
+
+    Raises UnknownNameError for an unknown composer or split.
+    """
+    if split not in (None, *SPLITS):
+        raise UnknownNameError("split", str(split), SPLITS)
     corpus = (score for _, score in _scores(catalog, workspace, composer, progress, split))
     return compare_features([score], corpus)
 

@@ -36,6 +36,19 @@ TYPED = [
         "put a name with spaces in quotes, or see: musictk catalog search --help",
     ),
     ("--quiet", "missing command; see: musictk --help"),
+    # Names that are not UTF-8, and empty ones, which would be the current folder.
+    ("sample --top-k \udcff", "--top-k '\\udcff' is not valid; give: integer, at least 0"),
+    (
+        "sample --temperature \udcff",
+        "--temperature '\\udcff' is not valid; give: number, at least 0",
+    ),
+    ("show \udcff.mid", "there is no file '\\udcff.mid'; check the path"),
+    ("ingest ''", "PATH is empty; name a file or a folder"),
+    ("ingest . ''", "PATH is empty; name a file or a folder"),
+    ("render ''", "FILE is empty; name a file or a folder"),
+    ("sample --prompt=", "--prompt is empty; name a file or a folder"),
+    ("catalog export ''", "PATH is empty; name a file or a folder"),
+    ("show x.mid --run first", "--run is for the attention of a model; add --attention"),
 ]
 # (option, value as text, value in musictk.toml, the error; {} is the place with the value)
 SET = [
@@ -63,7 +76,7 @@ def said(shell: Shell, capsys: pytest.CaptureFixture[str], *arguments: str) -> s
     return last.removeprefix("error: ")
 
 
-@pytest.mark.parametrize(("typed", "error"), TYPED, ids=[typed for typed, _ in TYPED])
+@pytest.mark.parametrize(("typed", "error"), TYPED, ids=[ascii(typed) for typed, _ in TYPED])
 def test_a_wrong_command_line_is_one_line(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], typed: str, error: str
 ) -> None:
@@ -185,3 +198,25 @@ def test_variables_that_musictk_reads_are_no_warning(
     monkeypatch.setenv("OTHER_MUSICTK_NAME", "1")
     code, _, err = Shell(tmp_path).here(capsys, "plugins")
     assert (code, err) == (0, "")
+
+
+# (what is typed in a trained workspace, the error)
+WORKSPACE = [
+    ("train --condition \udcff --set dim=32", "no label category '\\udcff'; choose from: composer"),
+    ("train --controls \udcff --set dim=32", "no control '\\udcff'; choose from: chord, density"),
+    (
+        "evaluate midis/Satie/gymnopedie_3.mid --split valod",
+        "no split 'valod'; did you mean 'valid'?",
+    ),
+    ("ingest midis --composers no.csv", "no.csv does not exist; check the path"),
+    ("catalog label --csv no.csv", "no.csv does not exist; check the path"),
+]
+
+
+@pytest.mark.parametrize(
+    ("typed", "error"), WORKSPACE, ids=[ascii(typed) for typed, _ in WORKSPACE]
+)
+def test_a_wrong_name_in_a_workspace_is_one_line(
+    trained: Shell, capsys: pytest.CaptureFixture[str], typed: str, error: str
+) -> None:
+    assert said(trained, capsys, *shlex.split(typed)).startswith(error)
