@@ -164,7 +164,10 @@ def _mentions(message: str, option: Any, context: Any) -> bool:
     """Whether a message is about the value of an option: it names the value."""
     value = context.params.get(option.name)
     named = re.search(rf"(?<![\w.]){re.escape(option.name)}={re.escape(str(value))}\b", message)
-    return bool(named) or (isinstance(value, str) and value != "" and repr(value) in message)
+    if named or not isinstance(value, str) or not value:
+        return bool(named)
+    only = list(context.params.values()).count(value) == 1  # else it may be that of another option
+    return only and repr(value) in message
 
 
 def _place(parameter: Any, context: Any, value: str = "") -> str:

@@ -131,6 +131,14 @@ def test_a_flag_takes_precedence_and_is_named(
     assert error == "--count -1 must be at least 1"
 
 
+def test_a_name_that_is_also_in_a_variable_is_not_blamed_on_it(
+    trained: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MUSICTK_TRAIN_ARCH", "gpt")
+    error = said(trained, capsys, "train", "--from", "gpt")
+    assert error == "no run 'gpt'; choose from: conformer-1"
+
+
 def test_a_group_without_a_command_shows_its_help(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
