@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
-from itertools import pairwise
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -19,6 +18,7 @@ from musictk.tokens import Tokenizer
 
 Ids = NDArray[np.uint8]
 Bools = NDArray[np.bool_]
+Places = Mapping[str, list[range]]  # label -> the bars of each of its sections
 Value = TypeVar("Value")
 
 _NUMBERS = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
@@ -66,7 +66,7 @@ def choose(
     controls: Controls,
     limits: Ids,
     chosen: Sequence[ChosenControl],
-    places: Mapping[str, list[int]],
+    places: Places,
     before: int,
 ) -> None:
     """Write what the user chose into the ids (N, S) of a piece, in place."""
@@ -82,7 +82,7 @@ def choose_exactly(
     tokenizer: Tokenizer,
     bars: int,
     chosen: Sequence[ChosenControl],
-    places: Mapping[str, list[int]],
+    places: Places,
     before: int,
 ) -> dict[tuple[str, int], Bools]:
     """By name and bar, (V,) what is allowed by choices that are finer than ids, as of tempos.
@@ -112,7 +112,8 @@ def check_counts(form: Form, chosen: Sequence[ChosenControl], before: int = 0) -
     """Raise UsageError for bars that do not exist after `before` others, or too many values."""
     places = places_of(form, before)
     for one in chosen:
-        one.check_values(len(_bars(one.where, places, before, form.bars)))
+        runs = _bars(one.where, places, before, form.bars)
+        one.check_values(max(map(len, runs)))
 
 
 def check_no_section(chosen: Sequence[ChosenControl]) -> None:
@@ -127,13 +128,12 @@ def check_no_section(chosen: Sequence[ChosenControl]) -> None:
 
 def numbered(form: Form, chosen: Sequence[ChosenControl], before: int) -> list[ChosenControl]:
     """The same for bars by their numbers, instead of for sections: of `before` others and these."""
-    places, found = places_of(form, before), list[ChosenControl]()
-    for one in chosen:
-        mine = _bars(one.where, places, before, form.bars)
-        starts = [index for index, bar in enumerate(mine) if not index or bar > mine[index - 1] + 1]
-        for start, stop in pairwise([*starts, len(mine)]):
-            found.append(one.from_bar(start, f"{mine[start] + 1}-{mine[stop - 1] + 1}"))
-    return found
+    places = places_of(form, before)
+    return [
+        one._replace(where=f"{run.start + 1}-{run.stop}")
+        for one in chosen
+        for run in _bars(one.where, places, before, form.bars)
+    ]
 
 
 def moved_back(chosen: Sequence[ChosenControl], bars: int) -> list[ChosenControl]:
@@ -189,24 +189,25 @@ def _short(text: str) -> str:
 def _by_bar(
     one: ChosenControl,
     read: Callable[[str], Value],
-    places: Mapping[str, list[int]],
+    places: Places,
     before: int,
     stop: int,
 ) -> Iterator[tuple[int, Value]]:
     """Each bar that a control was chosen for, before `stop`, and the value that it has there."""
     values = [read(part) for part in one.values()]
-    for index, bar in enumerate(_bars(one.where, places, before, stop - before)):
-        yield bar, values[index % len(values)]
+    for run in _bars(one.where, places, before, stop - before):
+        for index, bar in enumerate(run):
+            yield bar, values[index % len(values)]
 
 
-def places_of(form: Form, before: int) -> Mapping[str, list[int]]:
-    """The bars of each label of the form."""
-    found: dict[str, list[int]] = {}
+def places_of(form: Form, before: int) -> Places:
+    """The bars of each section of a label of the form."""
+    found: dict[str, list[range]] = {}
     at = before
     for section in form.sections:
         bars = range(at, at + section.bars)
         for name in {section.label, section.name}:
-            found.setdefault(name, []).extend(bars)
+            found.setdefault(name, []).append(bars)
         at += section.bars
     return found
 
@@ -261,10 +262,13 @@ def column_of(controls: Controls, name: str) -> slice:
     return controls.columns[name]
 
 
-def _bars(where: str, places: Mapping[str, list[int]], before: int, count: int) -> Sequence[int]:
-    """The bars, counted from 0 with those of a prompt, that a place means."""
+def _bars(where: str, places: Places, before: int, count: int) -> list[range]:
+    """The bars, counted from 0 with those of a prompt, that a place means.
+
+    One range for each section of its label: every return begins with the first value again.
+    """
     if not where:
-        return range(before, before + count)
+        return [range(before, before + count)]
     if where in places:
         return places[where]
     numbers = bar_numbers(where)
@@ -276,4 +280,4 @@ def _bars(where: str, places: Mapping[str, list[int]], before: int, count: int) 
         mine = "the new bars are" if before else "the piece has bars"
         none = "is no bar" if low == high else "are no bars"
         raise UsageError(f"there {none} {where}", f"{mine} 1 to {count}")
-    return range(before + low - 1, before + high)
+    return [range(before + low - 1, before + high)]

@@ -61,6 +61,12 @@ def test_values_of_successive_bars_are_repeated() -> None:
     assert words(found, "chord") == ["Am", "F", "C G", "Am", "F", "C G", "Am", "F"]
 
 
+def test_each_section_of_a_label_begins_with_the_first_value() -> None:
+    found = plan([("A", "chord", "Am | F | C")], form="A4 A4 B A4")
+    section = ["Am", "F", "C", "Am"]
+    assert words(found, "chord") == [*section * 2, *[""] * 2, *section]
+
+
 def test_a_prompt_keeps_its_own_facts() -> None:
     found = plan([("", "key", "C major")], prompt=3)
     assert words(found, "key") == [found.controls.made[3].values[0]] * 3 + ["C major"] * 8
