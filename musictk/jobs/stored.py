@@ -13,7 +13,7 @@ from musictk.catalog.models import Sample
 from musictk.config import build
 from musictk.controls.missing import missing_notice
 from musictk.errors import UsageError
-from musictk.files import require_writable
+from musictk.files import require_writable, scratch
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import ModelSource, known_source, open_source
@@ -62,7 +62,8 @@ class StoredSample:
     ) -> SampleBatch:
         """Compose the piece again with `remake` and write it to `out`, or where it was.
 
-        Raises MusictkError if the model has changed since, UsageError if the file has.
+        Raises MusictkError if the model has changed since, UsageError if the file has, or if it
+        would be replaced by other music.
         """
         row = self.row
         opened = open_source(catalog, workspace, self.source, f"sample {row.id}", row.bundle)
@@ -72,15 +73,30 @@ class StoredSample:
         check_name(out, opened.runtime.manifest.make_tokenizer())
         require_writable(path)
         made = remake(opened.runtime)
-        missing = missing_notice(opened.runtime.manifest.controls.missing)
+        notices = [missing_notice(opened.runtime.manifest.controls.missing)]
+        if _differs(made, path, row):
+            differs = (
+                f"this version of musictk or this machine composes sample {row.id} differently"
+            )
+            if out is None and path.exists():
+                raise UsageError(differs, f"to keep {path}, write beside it: -o FILE")
+            notices.append(differs)
         written = deliver(path, made.write)
         file = SampleFile(row.id, written.path, made.composition, opened.name, made.rewritten)
         return SampleBatch(
             (file,),
             moved=() if written.error is None else (written.error,),
             folded=folded(opened.runtime, self.request),
-            notices=(*([missing] if missing else []), *written.notices),
+            notices=(*filter(None, notices), *written.notices),
         )
+
+
+def _differs(made: Remade, path: Path, row: Sample) -> bool:
+    """Whether the file of a piece is not, bit for bit, the one that was stored."""
+    with scratch() as folder:
+        again = folder / path.name
+        made.write(again)
+        return read_file(again, row)[1]
 
 
 def read_file(path: Path, row: Sample) -> tuple[bytes, bool]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -97,6 +98,25 @@ def test_a_part_beside_music_has_no_sections(studio: Studio, tmp_path: Path) -> 
     _, batch = studio.sample("remi", accompany=given, program="Flute")
     with pytest.raises(UsageError, match="is a part beside your music"):
         again(studio, batch, "A", tmp_path / "out.mid")
+
+
+def test_a_sample_that_is_composed_differently_replaces_nothing(
+    studio: Studio, tmp_path: Path
+) -> None:
+    path, batch = studio.sample("remi", form="AB", bars=1)
+    number = batch.made[0].id
+    assert number is not None
+    given = path.read_bytes()
+    with sqlite3.connect(studio.workspace.catalog) as database:  # as by another version
+        other = "UPDATE samples SET request = json_set(request, '$.seed', 2) WHERE id = ?"
+        database.execute(other, (number,))
+    with pytest.raises(UsageError, match=f"composes sample {number} differently; to keep"):
+        repeat_sample(studio.catalog, studio.workspace, number)
+    assert path.read_bytes() == given
+    for out in (tmp_path / "beside.mid", None):
+        made = repeat_sample(studio.catalog, studio.workspace, number, out)
+        assert f"composes sample {number} differently" in made.notices[0]
+        path.unlink(missing_ok=True)
 
 
 def test_a_file_that_was_changed_is_not_replaced(studio: Studio, tmp_path: Path) -> None:
