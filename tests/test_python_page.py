@@ -6,9 +6,10 @@ import re
 import runpy
 import shutil
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any
 
+import numpy as np
 import pytest
 
 from musictk.errors import MusictkError, UsageError
@@ -113,9 +114,17 @@ def test_a_track_may_be_a_number(tmp_path: Path) -> None:
         project.ingest(MIDIS / "Satie")
         given = MIDIS / "Bach" / "petzold_menuet_anh114.mid"
         asked: dict[str, Any] = {"run": "built-in", "infill": given, "bars": "2", "seed": 1}
-        made = [project.sample(tmp_path / "out.mid", track=one, **asked) for one in (1, "1")]
-        one, other = (batch.made[0].composition.sequence.tolist() for batch in made)
-        assert one == other
+        wanted = (1, "1", np.int64(1))
+        made = [project.sample(tmp_path / "out.mid", track=one, **asked) for one in wanted]
+        one, *others = (batch.made[0].composition.sequence.tolist() for batch in made)
+        assert others == [one, one]
+
+
+def test_music_may_be_any_path(tmp_path: Path) -> None:
+    with Project(tmp_path) as project:
+        given = PurePath(MIDIS / "Satie" / "gymnopedie_3.mid")
+        batch = project.sample(tmp_path / "out.mid", prompt=given, bars=1, seed=1)
+        assert batch.made[0].path == tmp_path / "out.mid"
 
 
 def test_a_control_that_is_no_text_of_one_is_named(tmp_path: Path) -> None:

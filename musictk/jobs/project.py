@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields
+from numbers import Integral
+from os import PathLike, fspath
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -157,9 +159,11 @@ class Project:
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {each.name for each in fields(SampleRequest)} - {"source", "labels", "options"}
         asked = {key: value for key, value in request.items() if key in known}
-        for name in ("track", "program"):
-            if type(asked.get(name)) is int:  # a number is one, too
-                asked[name] = str(asked[name])
+        for name, value in asked.items():
+            if isinstance(value, PathLike):
+                asked[name] = fspath(value)
+            elif name in ("track", "program") and isinstance(value, Integral):
+                asked[name] = str(value)  # a number is one, too
         asked["controls"] = parse_controls(asked.get("controls", ()))
         options = {key: value for key, value in request.items() if key not in known}
         folder = None if bundle is None else Path(bundle)
