@@ -99,10 +99,13 @@ def raised_in(error: BaseException) -> list[CodeLine]:
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name that is most similar to `name`; None if none is."""
+    """The known name that begins with `name`, or is most similar to it; None if none is."""
     from rapidfuzz import fuzz, process  # imported only when a command fails
 
     choices, fold = list(known), str.casefold
+    begun = [choice for choice in choices if fold(choice).startswith(fold(name))]
+    if len(begun) == 1:
+        return begun[0]
     near = process.extractOne(name, choices, scorer=fuzz.ratio, processor=fold, score_cutoff=60)
     near = near or process.extractOne(
         name, choices, processor=fold, score_cutoff=80

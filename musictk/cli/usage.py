@@ -28,7 +28,7 @@ Call = Callable[..., Any]
 def add_to(command: Any) -> None:
     """Let the command and its sub-commands raise UsageError for wrong use.
 
-    An error of a value from the environment or from musictk.toml names that place.
+    The error of a value from the environment or from musictk.toml names that place.
     """
     command.parse_args = _explained(command.parse_args)
     command.invoke = _explained(command.invoke)
@@ -75,8 +75,7 @@ def _suggesting(resolve: Call, known: Any) -> Call:
     def suggesting(context: Any, arguments: list[str]) -> Any:
         name = arguments[0]
         if name not in known and not name.startswith("-") and not context.resilient_parsing:
-            above = " ".join(_path(context))
-            raise UnknownNameError(f"command of {above}" if above else "command", name, known)
+            raise UnknownNameError(" ".join((*_path(context), "command")), name, known)
         return resolve(context, arguments)
 
     return suggesting
@@ -97,7 +96,7 @@ def _explain(error: Any, context: Any) -> UsageError:
         return _invalid(error, parameter, context)
     if rest := re.search(r"extra argument.* \((.*)\)$", text, re.S):
         hint = f"put a name with spaces in quotes, or {see}"
-        return UsageError(f"unexpected argument: {rest[1]}", hint)
+        return UsageError(f"unexpected argument {rest[1]!r}", hint)
     return UsageError(_as_part(text), see)
 
 
@@ -148,26 +147,20 @@ def _limits(parameter: Any) -> str:
 
 
 def _name_places(error: MusictkError, context: Any) -> None:
-    """Name the variable or the file that a wrong value is from, instead of the flag."""
-    for option in _options(context):
-        if rank(context, option.name) not in (1, 2):
-            continue
-        place, flag = _place(option, context), re.compile(rf"{re.escape(option.opts[0])}(?![\w-])")
-        if flag.search(str(error)):
-            error.message = place.join(flag.split(error.message))
-            error.hint = place.join(flag.split(error.hint))
-        elif place not in error.message and _mentions(error.message, option, context):
-            error.message += f" (from {place})"
+    """Add where options that an error is about were set, if not on the command line."""
+    places = [
+        f"{option.opts[0]} is set by {_place(option, context)}"
+        for option in _options(context)
+        if rank(context, option.name) in (1, 2) and _names(str(error), option)
+    ]
+    if new := [place for place in places if place not in error.message]:
+        error.message += f" ({', '.join(new)})"
 
 
-def _mentions(message: str, option: Any, context: Any) -> bool:
-    """Whether a message is about the value of an option: it names the value."""
-    value = context.params.get(option.name)
-    named = re.search(rf"(?<![\w.]){re.escape(option.name)}={re.escape(str(value))}\b", message)
-    if named or not isinstance(value, str) or not value:
-        return bool(named)
-    only = list(context.params.values()).count(value) == 1  # else it may be that of another option
-    return only and repr(value) in message
+def _names(text: str, option: Any) -> bool:
+    """Whether a text names an option: by its flag, or as a setting such as seed=3."""
+    flag, name = re.escape(option.opts[0]), re.escape(option.name)
+    return re.search(rf"{flag}(?![\w-])|(?<![\w.]){name}=", text) is not None
 
 
 def _place(parameter: Any, context: Any, value: str = "") -> str:

@@ -25,14 +25,15 @@ TYPED = [
     ("train --steps", "--steps needs a value; write --steps N"),
     ("sample --strict=3", "--strict takes no value; write --strict alone"),
     ("sample --temprature 1", "no option '--temprature'; did you mean '--temperature'?"),
+    ("sample --out x.mid", "no option '--out'; did you mean '--output'?"),
     ("sample -z", "no option '-z'; choose from: -h, -o, -q"),
     ("smple", "no command 'smple'; did you mean 'sample'?"),
-    ("runs lst", "no command of runs 'lst'; did you mean 'list'?"),
+    ("runs lst", "no runs command 'lst'; did you mean 'list'?"),
     ("ingest", "ingest needs PATH; see: musictk ingest --help"),
     ("catalog show", "catalog show needs FILE; see: musictk catalog show --help"),
     (
         "catalog search two words",
-        "unexpected argument: words; "
+        "unexpected argument 'words'; "
         "put a name with spaces in quotes, or see: musictk catalog search --help",
     ),
     ("--quiet", "missing command; see: musictk --help"),
@@ -55,9 +56,19 @@ SET = [
     ("sample.temperature", "x", '"x"', "{'x'} is not valid; give: number, at least 0"),
     ("sample.count", "-1", "-1", "{-1} must be at least 1"),
     ("json", "x", '"x"', "{'x'} is not valid; give: true or false"),
-    ("sample.label", "x", '["x"]', "{} 'x' is not CATEGORY=VALUE; such as period=Baroque"),
-    ("sample.seed", "-1", "-1", "seed=-1 must be from 0 to 9223372036854775807 (from {})"),
-    ("sample.run", "first", '"first"', "without a catalog there is no run 'first'; leave out {}"),
+    ("sample.label", "x", '["x"]', "--label 'x' is not CATEGORY=VALUE (--label is set by {})"),
+    (
+        "sample.seed",
+        "-1",
+        "-1",
+        "seed=-1 must be from 0 to 9223372036854775807 (--seed is set by {})",
+    ),
+    (
+        "sample.run",
+        "first",
+        '"first"',
+        "without a catalog there is no run 'first' (--run is set by {})",
+    ),
 ]
 # (line of musictk.toml, the whole error)
 IN_FILE = [
