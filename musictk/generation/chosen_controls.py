@@ -108,12 +108,22 @@ def choose_exactly(
     return {key: allowed for key, allowed in found.items() if allowed is not None}
 
 
-def check_counts(form: Form, chosen: Sequence[ChosenControl], before: int = 0) -> None:
-    """Raise UsageError for bars that do not exist after `before` others, or too many values."""
+def check_counts(
+    form: Form, chosen: Sequence[ChosenControl], before: int = 0, theme: int = 0
+) -> None:
+    """Raise UsageError for bars that do not exist after `before` others, or too many values.
+
+    And for a control of the first bars only, if those are of a `theme`.
+    """
     places = places_of(form, before)
     for one in chosen:
         runs = _bars(one.where, places, before, form.bars)
         one.check_values(max(map(len, runs)))
+        if runs[-1].stop <= theme:
+            raise UsageError(
+                f"{one.name}={one.value} is for the theme only, which is kept unchanged",
+                "choose it for other bars, or for a section that comes later",
+            )
 
 
 def check_no_section(chosen: Sequence[ChosenControl]) -> None:

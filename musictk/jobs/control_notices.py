@@ -117,6 +117,6 @@ def _unused(
     names = [one.name for one in (*request.controls, *asked.controls)]
     labelled = any(manifest.conditions.mixture(request.conditions))
     if not (labelled or asked.keep == HARMONY or manifest.controls.need_guidance(names)):
-        yield ("guidance",), "no label and no control is to be followed; add --composer NAME"
+        yield ("guidance",), "no label, and no control that it strengthens; add --composer NAME"
     if sampling.temperature == 0 and not isinstance(manifest.make_tokenizer().space, Frames):
         yield _OF_CHANCE, "--temperature 0 takes the most likely token"

@@ -92,7 +92,7 @@ def _sample(
     source = None if music is None else music.path
     require_targets(out, opened.name, request, tokenizer, source)
     before = 0 if prompt is None or asked.theme is not None else prompt.bars
-    check_counts(request.plan(), asked.controls, before)
+    check_counts(request.plan(), asked.controls, before, request.theme)
     announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
     announce_plan(request, asked, runtime.manifest, listener)
     if listener is not None and sampling.cadence and repeats_exactly(request.plan(), sampling):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from symusic.core import ScoreTick
 
+from musictk.errors import UsageError
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.control_text import parse_controls
 from musictk.generation.opening import described
@@ -48,7 +49,7 @@ def test_options_of_sections_that_return(studio: Studio) -> None:
         ({"form": "ABA"}, {"variation": 0.0, "blend": 0.2}, "--blend without effect: with"),
         ({"form": "AA"}, {"contrast": 2.0}, "--contrast without effect: no new section"),
         ({}, {"prompt_tokens": 20}, "--prompt-tokens without effect: there is no prompt"),
-        ({}, {"guidance": 4.0}, "--guidance without effect: no label and no control"),
+        ({}, {"guidance": 4.0}, "--guidance without effect: no label, and no control"),
         ({}, {"temperature": 0.0, "top_k": 3}, "--top-k without effect: --temperature 0"),
         ({"infill": PIECE}, {"contrast": 2.0}, "--contrast without effect: the bars of a file"),
         ({"accompany": PIECE}, {"prompt_tokens": 20}, "--prompt-tokens without effect: a part"),
@@ -105,6 +106,13 @@ def test_controls_of_bars_that_are_not_written(studio: Studio) -> None:
     assert [text for text in ear.texts if "without effect" in text] == [
         "density=low, key=C without effect in bars 1-2: the theme is kept unchanged"
     ]
+
+
+def test_controls_of_a_theme_alone_are_refused(studio: Studio) -> None:
+    theme = bars_from(PIECE, studio.folder / "theme.mid", 2)
+    for control in ("A: density=low", "1-2: key=C"):
+        with pytest.raises(UsageError, match="is for the theme only, which is kept unchanged"):
+            studio.sample("remi", theme=theme, form="AB", controls=parse_controls([control]))
 
 
 def bars_from(piece: Path, path: Path, count: int) -> Path:
