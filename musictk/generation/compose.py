@@ -241,7 +241,7 @@ class _Batch:
         complete, asked = max(draft.bar - before, 0), progress.plan.bars
         if not (request.planned and request.sampling.max_tokens) or complete >= asked:
             return []
-        return [Notice("stopped", *progress.place, f"with {complete} of {asked} bars complete")]
+        return [Notice("stopped", *progress.place, f"in bar {complete + 1} of {asked}")]
 
     @property
     def _written(self) -> int:

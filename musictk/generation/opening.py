@@ -16,7 +16,7 @@ class Notice:
     kind: str  # one of `_MEANINGS`
     section: str  # "" where the piece has none
     bar: int  # of the section, else of the piece, from 1
-    detail: str = ""  # such as "(density, highest)" or "with 2 of 8 bars complete"
+    detail: str = ""  # such as "(density, highest)" or "in bar 3 of 8"
 
 
 _MEANINGS = {

@@ -186,14 +186,14 @@ def test_a_piece_that_ends_before_its_bars_says_so(name: str) -> None:
     whole = write(name, form="AB", bars=2, seed=1)[0]
     third = int(tokenizer(name).bar_starts(whole.sequence)[2])
     assert said(form="AB", bars=2, max_tokens=third + 2) == [
-        "section B, bar 1: --max-tokens ended the piece with 2 of 4 bars complete"
+        "section B, bar 1: --max-tokens ended the piece in bar 3 of 4"
     ]
     assert not said(form="AB", bars=2, max_tokens=len(whole.sequence) + 1)
     prompt = to_prompt(whole.sequence)
     more = write(name, prompt=prompt, whole=True, bars=12, seed=1)[0]
     sixth = int(tokenizer(name).bar_starts(more.sequence)[4 + 5]) - len(prompt)
     assert said(prompt=prompt, whole=True, bars=12, max_tokens=sixth + 2) == [
-        "section A, bar 6: --max-tokens ended the piece with 5 of 12 bars complete"
+        "section A, bar 6: --max-tokens ended the piece in bar 6 of 12"
     ]
     assert not said(bars=0, max_tokens=16)  # no bars are asked for
 
