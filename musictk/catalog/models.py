@@ -110,7 +110,7 @@ class File(Base):
     title: Mapped[str]
     title_key: Mapped[str | None] = mapped_column(index=True, default=from_column("title", plain))
     path: Mapped[str | None]  # of its first location: lists are in this order; kept by a trigger
-    last_path: Mapped[str | None]  # of its last location, once it has none: ARCHIVE/MEMBER in one
+    last_path: Mapped[str | None]  # where it was before it was missing: ARCHIVE/MEMBER in one
     composer_id: Mapped[int | None] = mapped_column(ForeignKey("composers.id"))
     joined_from: Mapped[str | None]  # its composer before `alias` joined two names
     cluster: Mapped[str | None]  # smallest sha256 of its near-duplicates

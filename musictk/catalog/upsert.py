@@ -225,6 +225,8 @@ def drop_orphaned(session: Session, last: Mapping[int, str]) -> None:
             execution_options={"synchronize_session": False},
         )
     if last:
-        query = _FILES.update().where(_FILES.c.id == bindparam("left"))
+        query = _FILES.update().where(
+            _FILES.c.id == bindparam("left"), _FILES.c.status == "missing"
+        )
         query = query.values(last_path=bindparam("at"))
         session.connection().execute(query, [{"left": id, "at": last[id]} for id in last])

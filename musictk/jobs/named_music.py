@@ -173,5 +173,6 @@ def _file(found: dict[str, Any], workspace: Workspace) -> Place:
         path = workspace.resolve(load_path(place["path"]))
         if path.is_file():
             return path, load_path(place["member"]) if place["member"] else None
-    hint = "was it moved or deleted? `musictk catalog check` lists missing files"
+    last = found["last_path"]
+    hint = f"it was last at {last}" if last else "`musictk catalog check` lists missing files"
     raise MusictkError(f"the file {found['title']!r} of the catalog is missing", hint)

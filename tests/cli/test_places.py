@@ -424,3 +424,4 @@ def test_a_missing_file_is_listed_with_its_last_path(tmp_path: Path, midis: Path
         assert f"{gone} (missing)" in shell("catalog", *asked).stdout
     (row,) = shell.json("catalog", "files", "--status", "missing")
     assert (row["path"], row["last_path"]) == (None, gone)
+    assert f"it was last at {gone}" in shell("show", str(row["id"]), code=1).stderr
