@@ -65,7 +65,7 @@ def list_runs(context: typer.Context) -> None:
         rows = _numbered(rows)
     shown = {key for row in rows for key in row if key != "note" or row[key]}
     here.output.table(rows, [key for key in rows[0] if key in shown])
-    own = {row["validation"] for row in rows[len(builtin.MODELS) :] if "validation" in shown}
+    own = {row.get("validation") for row in rows[len(builtin.MODELS) :]} - {None}
     if len(own) > 1 and not here.output.json:
         here.output.note(NOT_COMPARABLE)
 
@@ -134,12 +134,13 @@ def _validation(settings: Mapping[str, Any]) -> str | None:
 
 def _numbered(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The rows with numbers for what the runs were validated on; without, where it is the same."""
-    numbers: dict[Any, int] = {}
+    numbers: dict[Any, int | None] = {}
     for row in rows:
-        numbers.setdefault(row["validation"], len(numbers) + 1)
-    if len(numbers) == 1:
+        if row["nll"] is not None and row["validation"] is not None:
+            numbers.setdefault(row["validation"], len(numbers) + 1)
+    if len(numbers) <= 1:
         return [{key: row[key] for key in row if key != "validation"} for row in rows]
-    return [{**row, "validation": numbers[row["validation"]]} for row in rows]
+    return [{**row, "validation": numbers.get(row["validation"])} for row in rows]
 
 
 def rename(

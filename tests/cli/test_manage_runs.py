@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -255,6 +256,15 @@ def test_the_list_marks_losses_that_are_not_comparable(
     rows = {row["name"]: row for row in json.loads(text(shell, capsys, "--json", "runs", "list"))}
     assert rows["same"]["validation"] == rows["conformer-1"]["validation"]
     assert rows["same"]["validation"].startswith("remi-")
+    with sqlite3.connect(shell.directory / "catalog.db") as database:  # stopped before its first
+        lost = "UPDATE runs SET metrics = json_remove(metrics, '$.best_nll') WHERE name = ?"
+        database.executemany(lost, [("other-pieces",), ("other-tokenizer",)])
+    code, out, said = shell.here(capsys, "runs", "list")
+    numbers = {
+        line[0]: line[column + (line[1] == "built")] for line in map(str.split, out.splitlines())
+    }
+    assert (numbers["built-in"], numbers["same"]) == ("1", "2")
+    assert "nll is not comparable" not in said  # of one's own runs, all with a loss are
 
 
 def test_the_list_has_no_numbers_where_all_losses_are_comparable(
