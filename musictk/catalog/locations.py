@@ -58,9 +58,11 @@ class Locations(Database):
             left: dict[int, str] = {}
             for path, member in places:
                 found = session.get(Location, (path, member))
-                if found is not None:
-                    left |= {found.file_id: place(path, member)} if found.file_id else {}
-                    session.delete(found)
+                if found is None:
+                    continue
+                if found.file_id is not None:
+                    left[found.file_id] = place(path, member)
+                session.delete(found)
             session.flush()
             drop_orphaned(session, left)
             missing = by_index(session, "id", "left", LEFT)
