@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from math import inf
+from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from musictk.errors import UnknownNameError, UsageError
@@ -19,6 +20,15 @@ _TYPES: Mapping[Any, str] = {
     str: "text",
     tuple: "list",
     dict: "table",
+}
+# The same where a value has no description, by the first word of the code of pydantic's error.
+_NEEDED = {
+    "bool": "true or false",
+    "int": "a whole number",
+    "float": "a number",
+    "string": "text",
+    "tuple": "a list",
+    "dict": "a mapping",
 }
 
 
@@ -132,13 +142,17 @@ def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
     except ValidationError as error:
         first = error.errors()[0]
         name, *inner = (str(part) for part in first["loc"])
+        if isinstance(get_type_hints(config).get(name), UnionType):
+            inner = []  # a type of the union, such as "int"
         wrong = f"{label} {'.'.join([name, *inner])}={first['input']!r}"
         info = settings_of(config)[name]
         if info is None:
-            raise UsageError(f"{wrong}: {first['msg']}") from error
+            needed = _NEEDED.get(first["type"].partition("_")[0])
+            why = f" must be {needed}" if needed else f": {first['msg']}"
+            raise UsageError(f"{wrong}{why}") from error
         raise UsageError(f"{wrong} is not valid", f"give: {valid_values(config, name)}") from error
     for key, value in values.items():
-        require(_same_kind(value, getattr(made, key)), owner, key, value, "a number")
+        _require_same_kind(value, getattr(made, key), owner, key)
     check_settings(made, owner)
     return made
 
@@ -156,14 +170,16 @@ def check_value(config: type, key: str, value: Any, owner: str, info: SettingInf
     except ValidationError as error:
         wrong = f"setting of {owner} {key}={value!r} is not valid"
         raise UsageError(wrong, f"give: {valid_values(config, key, info)}") from error
-    require(_same_kind(value, made), owner, key, value, "a number")
+    _require_same_kind(value, made, owner, key)
     if info is not None:
         require(info.takes(made), owner, key, made, info.allowed)
 
 
-def _same_kind(given: Any, made: Any) -> bool:
-    """Whether no number was made from true or false, which pydantic allows."""
-    return isinstance(made, bool) or not (isinstance(given, bool) and isinstance(made, int | float))
+def _require_same_kind(given: Any, made: Any, owner: str, key: str) -> None:
+    """Raise UsageError where a number was made from true or false, which pydantic allows."""
+    number = isinstance(made, int | float) and not isinstance(made, bool)
+    needed = _NEEDED["int" if isinstance(made, int) else "float"]
+    require(not (number and isinstance(given, bool)), owner, key, given, needed)
 
 
 def renamed(config: type) -> Mapping[str, str]:

@@ -89,15 +89,15 @@ def test_a_wrong_setting_is_named(tmp_path: Path) -> None:
 def test_a_value_of_another_type_is_named(tmp_path: Path) -> None:
     wrong: list[tuple[dict[str, Any], str]] = [
         ({"temperature": "hot"}, "temperature='hot' is not valid; give: number"),
-        ({"count": 1.5}, "count=1.5: Input should be a valid integer"),
-        ({"form": 3}, "form=3: Input should be a valid string"),
+        ({"count": 1.5}, "count=1.5 must be a whole number"),
+        ({"form": 3}, "form=3 must be text"),
         ({"controls": [3]}, "control 3 is not WHERE: NAME=VALUE"),
         ({"controls": 3}, "control 3 is not WHERE: NAME=VALUE"),
-        ({"composer": 3}, "labels.composer=3: Input should be a valid string"),
-        ({"labels": {"period": 3}}, "labels.period=3: Input should be a valid string"),
-        ({"original": "maybe"}, "original='maybe': Input should be a valid boolean"),
-        ({"samplers": "repetition"}, "samplers='repetition': Input should be a valid tuple"),
-        ({"samplers": [("repetition", 3)]}, "samplers.0.1=3: Input should be a valid dictionary"),
+        ({"composer": 3}, "labels.composer=3 must be text"),
+        ({"labels": {"period": 3}}, "labels.period=3 must be text"),
+        ({"original": "maybe"}, "original='maybe' must be true or false"),
+        ({"samplers": "repetition"}, "samplers='repetition' must be a list"),
+        ({"samplers": [("repetition", 3)]}, "samplers.0.1=3 must be a mapping"),
         ({"options": {}}, "no setting of sample 'options'"),
     ]
     with Project(tmp_path) as project:

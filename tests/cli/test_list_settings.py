@@ -162,7 +162,7 @@ def test_a_number_outside_the_range_is_refused_with_the_range(row: Setting) -> N
         ("dropout=1", "gpt dropout=1.0 must be at least 0 and below 1 (from --set)"),
         ("bpe=7", "bpe=7 must be above 444, the vocabulary size without merges, or 0"),
         ("batch=many", "batch='many' is not valid (from --set); give: integer, above 0"),
-        ("batch=true", "batch=True must be a number"),
+        ("batch=true", "batch=True must be a whole number"),
         ("velocity=128", "data velocity=128 must be from 0 to 127"),
         ("keys=[0]", "must be integers from -60 to 60, and not 0"),
         ("rest_res=[[0, 4, 3]]", "must be of a finest resolution that divides 8, that of beat_res"),
