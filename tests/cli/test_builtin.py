@@ -78,7 +78,7 @@ def test_original_pieces_need_no_catalog(empty: Shell) -> None:
 
 
 def test_a_piece_is_compared_with_its_training_pieces(empty: Shell) -> None:
-    empty("sample", "--bars", "4", "--seed", "1", "-o", "out.mid")
+    empty("sample", "--bars", "8", "--seed", "1", "-o", "out.mid")
     found = empty.json("originality", "out.mid")["built_in"]
     assert found["human"]["pieces"] > 100
     assert found["share"] < found["human"]["share"]
