@@ -74,7 +74,7 @@ class StoredSample:
         require_writable(path)
         made = remake(opened.runtime)
         notices = [missing_notice(opened.runtime.manifest.controls.missing)]
-        if _differs(made, path, row):
+        if _differs(made, row):
             differs = (
                 f"this version of musictk or this machine composes sample {row.id} differently"
             )
@@ -91,10 +91,10 @@ class StoredSample:
         )
 
 
-def _differs(made: Remade, path: Path, row: Sample) -> bool:
+def _differs(made: Remade, row: Sample) -> bool:
     """Whether the file of a piece is not, bit for bit, the one that was stored."""
     with scratch() as folder:
-        again = folder / path.name
+        again = folder / Path(row.path).name  # text may be written as MIDI, too
         made.write(again)
         return read_file(again, row)[1]
 
