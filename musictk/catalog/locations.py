@@ -14,7 +14,8 @@ from musictk.catalog.indices import LEFT
 from musictk.catalog.models import File, Location
 from musictk.catalog.names import name_key
 from musictk.catalog.records import KnownLocation
-from musictk.catalog.upsert import drop_orphaned, place
+from musictk.catalog.typed_paths import place
+from musictk.catalog.upsert import drop_orphaned
 
 Key = tuple[str, str]  # path and member
 

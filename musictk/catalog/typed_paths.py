@@ -18,6 +18,11 @@ def typed(path: Path) -> str:
     return shlex.quote(str(place.relative_to(here) if place.is_relative_to(here) else place))
 
 
+def place(path: str, member: str) -> str:
+    """A location as it is typed: a path, or ARCHIVE/MEMBER."""
+    return f"{path}/{member}" if member else path
+
+
 def stored_paths(session: Session, key: str) -> list[str]:
     """How the catalog stores the path of a file that the user typed; none if there is no file."""
     root: Path | None = session.info.get("root")

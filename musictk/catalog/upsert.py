@@ -12,6 +12,7 @@ from musictk.catalog.chunks import chunks
 from musictk.catalog.models import Alias, Composer, File, Label, Location
 from musictk.catalog.names import fold
 from musictk.catalog.records import ExaminedFile, FileToGroup
+from musictk.catalog.typed_paths import place
 
 # Rows are written without the ORM, which takes as long as SQLite.
 _FILES: Any = File.__table__
@@ -203,11 +204,6 @@ def _columns(found: ExaminedFile) -> dict[str, Any]:
         "sketch": found.sketch,
         **found.facts,
     }
-
-
-def place(path: str, member: str) -> str:
-    """A location as it is typed: a path, or ARCHIVE/MEMBER."""
-    return f"{path}/{member}" if member else path
 
 
 def drop_orphaned(session: Session, last: Mapping[int, str]) -> None:
