@@ -99,9 +99,9 @@ def _unused(
     request: PieceRequest, asked: SampleRequest, manifest: Manifest
 ) -> Iterator[tuple[tuple[str, ...], str]]:
     """Options of sampling without effect, and why."""
-    sections, sampling = request.plan().sections, request.sampling
-    known = [request.plan().returns(index) is not None for index in range(len(sections))]
-    returning = [section for section, returns in zip(sections, known, strict=True) if returns]
+    plan, sampling = request.plan(), request.sampling
+    known = [plan.returns(index) is not None for index in range(len(plan.sections))]
+    returning = [section for section, again in zip(plan.sections, known, strict=True) if again]
     of_file = asked.infill is not None or asked.accompany is not None
     if not returning:
         why = "no section returns; choose --form AABA"
@@ -118,5 +118,5 @@ def _unused(
     labelled = any(manifest.conditions.mixture(request.conditions))
     if not (labelled or asked.keep == HARMONY or manifest.controls.need_guidance(names)):
         yield ("guidance",), "no label, and no control that it strengthens; add --composer NAME"
-    if sampling.temperature == 0 and not isinstance(manifest.make_tokenizer().space, Frames):
+    if sampling.temperature == 0 and not isinstance(manifest.space, Frames):
         yield _OF_CHANCE, "--temperature 0 takes the most likely token"
