@@ -27,7 +27,7 @@ from musictk.catalog.models import (
 )
 from musictk.catalog.names import load_path
 from musictk.catalog.pieces import Pieces
-from musictk.catalog.typed_paths import place, typed
+from musictk.catalog.typed_paths import typed, typed_place
 from musictk.files import cause, write_bytes
 
 _RESTORE = "restore the catalog from a copy, or correct that value in it"
@@ -173,7 +173,7 @@ class Audit(Pieces):
             for chunk in chunks(sorted(ids)):
                 for found in session.scalars(select(Location).where(Location.file_id.in_(chunk))):
                     if found.file_id is not None:
-                        names[found.file_id] = place(found.path, found.member)
+                        names[found.file_id] = typed_place(found.path, found.member)
         return names
 
     def _shard(self, shard: ShardRow, spans: list[SpanRow]) -> list[dict[str, str]]:

@@ -14,7 +14,7 @@ from musictk.catalog.indices import LEFT
 from musictk.catalog.models import File, Location
 from musictk.catalog.names import name_key
 from musictk.catalog.records import KnownLocation
-from musictk.catalog.typed_paths import place
+from musictk.catalog.typed_paths import typed_place
 from musictk.catalog.upsert import drop_orphaned
 
 Key = tuple[str, str]  # path and member
@@ -62,7 +62,7 @@ class Locations(Database):
                 if found is None:
                     continue
                 if found.file_id is not None:
-                    left[found.file_id] = place(path, member)
+                    left[found.file_id] = typed_place(path, member)
                 session.delete(found)
             session.flush()
             drop_orphaned(session, left)
@@ -89,7 +89,7 @@ def _replaced(session: Session, old: str, new: str) -> dict[int, str]:
     again = (Location.path == old) & Location.member.in_(session.scalars(known).all())
     rows = session.execute(select(Location.file_id, Location.member).where(again)).all()
     session.execute(delete(Location).where(again))
-    return {file_id: place(old, member) for file_id, member in rows if file_id is not None}
+    return {file_id: typed_place(old, member) for file_id, member in rows if file_id is not None}
 
 
 def _places(under: Iterable[str], at: Collection[str]) -> Iterator[ColumnElement[bool]]:

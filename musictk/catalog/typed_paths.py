@@ -18,7 +18,7 @@ def typed(path: Path) -> str:
     return shlex.quote(str(place.relative_to(here) if place.is_relative_to(here) else place))
 
 
-def place(path: str, member: str) -> str:
+def typed_place(path: str, member: str) -> str:
     """A location as it is typed: a path, or ARCHIVE/MEMBER."""
     return f"{path}/{member}" if member else path
 

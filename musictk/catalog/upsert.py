@@ -12,7 +12,7 @@ from musictk.catalog.chunks import chunks
 from musictk.catalog.models import Alias, Composer, File, Label, Location
 from musictk.catalog.names import fold
 from musictk.catalog.records import ExaminedFile, FileToGroup
-from musictk.catalog.typed_paths import place
+from musictk.catalog.typed_paths import typed_place
 
 # Rows are written without the ORM, which takes as long as SQLite.
 _FILES: Any = File.__table__
@@ -167,7 +167,9 @@ def record_locations(
         session.connection().execute(_PLACES.insert(), new)
     if old := [row for key, row in rows.items() if key in known]:
         session.execute(update(Location), old)
-    left = {known.get(key): place(*key) for key in rows if known.get(key) != rows[key]["file_id"]}
+    left = {
+        known.get(key): typed_place(*key) for key in rows if known.get(key) != rows[key]["file_id"]
+    }
     return {file_id: last for file_id, last in left.items() if file_id is not None}
 
 
