@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import wave
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,16 +13,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from symusic import Synthesizer
-from symusic.core import NoteTick, ScoreTick
+from symusic.core import NoteTick, ScoreTick, TempoTickList
 
 from musictk.errors import MusictkError, UsageError, install_command
 from musictk.files import atomic, cause, write_bytes
-from musictk.music import duration
+from musictk.music import duration, last_tick
 from musictk.rendering.loudness import decibels, integrated_loudness, true_peak
 from musictk.rendering.soundfonts import check_soundfont, find_soundfont
 
 COMPRESSED = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
 LONGEST = 2 * 3600  # seconds; two hours of stereo are 2.5 GB in memory
+_MARGIN = 0.5  # seconds between the end of the audio and the note after it
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,8 @@ def _synthesized(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> 
     except RuntimeError as error:
         message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
         raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
-    return np.ascontiguousarray(rendered.T)
+    kept = round((duration(score) + settings.tail) * settings.rate)
+    return np.ascontiguousarray(rendered.T[:kept])
 
 
 def _gain(samples: NDArray[np.float32], settings: AudioSettings) -> float:
@@ -108,12 +111,17 @@ def _gain(samples: NDArray[np.float32], settings: AudioSettings) -> float:
 
 
 def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
-    """A copy that is `tail` seconds longer: the synthesizer stops where the last note ends."""
-    longer = score.copy()
-    tempo = max(longer.tempos, key=lambda tempo: tempo.time, default=None)
-    quarters = settings.tail * (tempo.qpm if tempo else 120.0) / 60
-    end = int(longer.end()) + round(quarters * longer.ticks_per_quarter)
-    longer.tracks[0].notes.append(NoteTick(end, 1, 0, 1))  # inaudible
+    """A copy with a note after the `tail`: the synthesizer stops where the last note ends.
+
+    Even a note of velocity 0 sounds, so it lies past the samples that are kept.
+    """
+    longer, end = score.copy(), last_tick(score)
+    tempos = [tempo for tempo in score.tempos if tempo.time <= end]
+    longer.tempos = TempoTickList(sorted(tempos, key=lambda tempo: tempo.time))
+    qpm = longer.tempos[-1].qpm if tempos else 120.0
+    quarters = (settings.tail + _MARGIN) * qpm / 60
+    time = end + math.ceil(quarters * longer.ticks_per_quarter)
+    longer.tracks[0].notes.append(NoteTick(time, 0, 0, 1))
     return longer
 
 

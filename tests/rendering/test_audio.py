@@ -64,7 +64,25 @@ def test_wav_lasts_as_long_as_the_piece_and_its_tail(tmp_path: Path, soundfont: 
     with wave.open(str(tmp_path / "out.wav")) as file:
         assert file.getnchannels() == 2
         assert file.getnframes() == round(seconds * 44_100)
-    assert 3.9 < seconds < 4.1
+    assert seconds == pytest.approx(4.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("qpm", [20.0, 400.0])
+def test_a_tempo_after_the_last_note_does_not_change_the_length(
+    tmp_path: Path, soundfont: Path, qpm: float
+) -> None:
+    score = four_quarters()
+    score.tempos.append(TempoTick(9 * 480, qpm))
+    assert audio.render(score, tmp_path / "out.wav", soundfont) == pytest.approx(4.0, abs=1e-4)
+
+
+def test_the_last_note_fades_and_nothing_sounds_after_it(tmp_path: Path) -> None:
+    """The synthesizer needs a note after the end, and plays even one of velocity 0."""
+    settings = audio.AudioSettings(tail=4.0)
+    audio.render(four_quarters(), tmp_path / "out.wav", BUILT_IN, settings)
+    loudest = np.abs(read_wav(tmp_path / "out.wav")).max(1)
+    assert loudest[2 * settings.rate : 5 * settings.rate // 2].max() > 0.01
+    assert loudest[-settings.rate :].max() == 0
 
 
 def read_wav(path: Path) -> NDArray[np.float64]:
