@@ -30,6 +30,7 @@ from musictk.catalog.splits import (
     strictest_split,
     wanted_splits,
 )
+from musictk.catalog.successors import inherit
 from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_locations
 from musictk.garbage import paused
 
@@ -42,32 +43,46 @@ class Pieces(Database):
 
     def record(
         self, files: Sequence[ExaminedFile], fractions: Fractions = DEFAULT_FRACTIONS
-    ) -> None:
+    ) -> list[ExaminedFile]:
         """Record examined files in one durable transaction.
 
         New accepted files are compared with known ones and get their cluster and split in the same
-        transaction. A further location of known content does not change the content's row.
+        transaction. A further location of known content gives its row a composer and an official
+        split if it has none. New content at a known place inherits what the user set for the old.
+        Returns the files that keep another composer than the given one.
         """
         from musictk.catalog.grouping import group  # numpy: not needed for reading
 
         with self.writing() as session:
             names = ComposerIds(session)
             owners = [names.id(found.composer) for found in files]
-            ids, joining = record_files(session, files, owners)
-            drop_orphaned(session, record_locations(session, files, ids))
-            group(session, joining, fractions)
+            recorded = record_files(session, files, owners)
+            replaced = record_locations(session, files, recorded.ids)
+            drop_orphaned(session, {old: one.last for old, one in replaced.items()})
+            successors = {old: one.by for old, one in replaced.items() if one.by in recorded.fresh}
+            inherit(session, successors)
+            group(session, recorded.joining, fractions)
+            return recorded.kept
 
-    def set_composers(self, composers: Mapping[tuple[str, str], str]) -> None:
-        """Set the composers of the files at these locations, (path, member)."""
+    def set_composers(self, composers: Mapping[tuple[str, str], str]) -> int:
+        """Set the composers of the files at these locations, (path, member).
+
+        Returns how many files had another one, or none.
+        """
+        changed: set[int] = set()
         with self.writing() as session:
             names = ComposerIds(session)
             for (path, member), name in composers.items():
                 place = session.get(Location, (path, member))
                 if place is not None and place.file_id is not None:
                     owner = names.id(name)
-                    session.execute(
-                        update(File).where(File.id == place.file_id).values(composer_id=owner)
+                    other = (File.id == place.file_id) & File.composer_id.is_distinct_from(owner)
+                    changed.update(
+                        session.scalars(
+                            update(File).where(other).values(composer_id=owner).returning(File.id)
+                        )
                     )
+        return len(changed)
 
     def set_official_splits(self, splits: Mapping[tuple[str, str], str]) -> None:
         """Set the official splits of the files at these locations, (path, member).

@@ -43,10 +43,19 @@ class ComposerIds:
         return composer.id
 
 
+class RecordedFiles(NamedTuple):
+    """What `record_files` did."""
+
+    ids: list[int | None]  # of each examined file; None for an archive
+    joining: list[FileToGroup]  # the files to group
+    fresh: set[int]  # ids of the files that were not known
+    kept: list[ExaminedFile]  # files that keep another composer than these names give
+
+
 def record_files(
     session: Session, examined: Sequence[ExaminedFile], owners: Sequence[int | None]
-) -> tuple[list[int | None], list[FileToGroup]]:
-    """Insert or update the examined files; return the id of each, and the files to group."""
+) -> RecordedFiles:
+    """Insert or update the examined files."""
     plan = _Plan(_by_sha(session, {found.sha256 for found in examined if found.sha256}))
     slots = [plan.slot(found, owner) for found, owner in zip(examined, owners, strict=True)]
     if plan.regrouped:
@@ -74,7 +83,7 @@ def record_files(
         )
         for slot, found, split in plan.joining
     ]
-    return ids, joining
+    return RecordedFiles(ids, joining, set(made), plan.kept)
 
 
 class _Plan:
@@ -88,6 +97,7 @@ class _Plan:
         self.regrouped: list[int] = []  # clustered by an outdated sketch or status
         # (slot, file, current split) of each file to group
         self.joining: list[tuple[int, ExaminedFile, str | None]] = []
+        self.kept: list[ExaminedFile] = []  # files that have another composer
 
     def slot(self, found: ExaminedFile, owner: int | None) -> int | None:
         """The file's id; -1 - index in `fresh` for a new one; None for an archive."""
@@ -98,9 +108,28 @@ class _Plan:
             return self._add(found, owner)
         if file.id > 0 and (file.checks < found.checks or file.status == "missing"):
             self._update(file, found)
-        if file.id > 0 and file.composer_id is None and owner is not None:
-            self.stale.append({"id": file.id, "composer_id": owner})
+        self._fill(found, owner)
         return file.id
+
+    def _fill(self, found: ExaminedFile, owner: int | None) -> None:
+        """A known file gets the composer and the official split that another place gives it."""
+        file = self._known[str(found.sha256)]
+        if file.composer_id is not None and owner not in (None, file.composer_id):
+            self.kept.append(found)
+        gained: dict[str, Any] = {}
+        if file.composer_id is None and owner is not None:
+            gained["composer_id"] = owner
+        if file.official is None and found.split is not None:
+            gained["official_split"] = found.split
+        if not gained:
+            return
+        if file.id < 0:
+            self.fresh[-1 - file.id] |= gained
+        else:
+            self.stale.append({"id": file.id} | gained)
+        self._known[str(found.sha256)] = file._replace(
+            composer_id=owner or file.composer_id, official=found.split or file.official
+        )
 
     def _add(self, found: ExaminedFile, owner: int | None) -> int:
         slot = -1 - len(self.fresh)
@@ -142,16 +171,24 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
     return list(ids)
 
 
+class Replaced(NamedTuple):
+    """A file that another one has replaced at one of its places."""
+
+    by: int | None  # None: an archive
+    last: str  # that place
+
+
 def record_locations(
     session: Session, examined: Sequence[ExaminedFile], ids: Sequence[int | None]
-) -> dict[int, str]:
-    """Insert or update the locations; return the files they replaced, with their last places."""
+) -> dict[int, Replaced]:
+    """Insert or update the locations; return the files that were replaced, by id."""
     known: dict[tuple[str, str], int | None] = {}
     for chunk in chunks(sorted({found.path for found in examined})):
         query = select(Location.path, Location.member, Location.file_id).where(
             Location.path.in_(chunk)
         )
         known |= {(path, member): file_id for path, member, file_id in session.execute(query)}
+    by = {(found.path, found.member): id for found, id in zip(examined, ids, strict=True)}
     rows = {
         (found.path, found.member): {
             "path": found.path,
@@ -159,18 +196,19 @@ def record_locations(
             "size": found.size,
             "mtime_ns": found.mtime_ns,
             "checks": found.checks,
-            "file_id": file_id,
+            "file_id": by[found.path, found.member],
         }
-        for found, file_id in zip(examined, ids, strict=True)
+        for found in examined
     }
     if new := [row for key, row in rows.items() if key not in known]:
         session.connection().execute(_PLACES.insert(), new)
     if old := [row for key, row in rows.items() if key in known]:
         session.execute(update(Location), old)
-    left = {
-        known.get(key): typed_place(*key) for key in rows if known.get(key) != rows[key]["file_id"]
+    return {
+        old: Replaced(by[key], typed_place(*key))
+        for key, old in known.items()
+        if old is not None and key in by and old != by[key]
     }
-    return {file_id: last for file_id, last in left.items() if file_id is not None}
 
 
 class _KnownFile(NamedTuple):

@@ -41,6 +41,8 @@ def report(output: Output, found: IngestReport) -> None:
     if found.repaired:
         lines.append(f"{counted(found.repaired, 'file')} repaired in memory")
     lines += _names(found.names)
+    if found.reassigned:
+        lines.append(f"{counted(found.reassigned, 'known file')} given another composer")
     if found.rejected:
         reasons = ", ".join(f"{count} {code}" for code, count in found.rejected.most_common())
         lines.append(
@@ -51,6 +53,13 @@ def report(output: Output, found: IngestReport) -> None:
     lines.append(f"{found.seconds:.1f} s; next: {following}")
     output.result(found.to_dict(), *lines)
     _warn(output, found.names)
+    if found.kept:
+        shown = ", ".join(found.kept[:3]) + ", …" * (len(found.kept) > 3)
+        output.warn(
+            f"{counted(len(found.kept), 'known file')} with another composer in the catalog than "
+            f"its folder or name gives, which stays ({shown}); "
+            "to change it: musictk ingest PATH --composer NAME"
+        )
 
 
 def report_preview(output: Output, found: Preview) -> None:
@@ -103,6 +112,11 @@ def _warn(output: Output, names: NameReport) -> None:
     """Warn of tables that cannot be read, and of composers that are probably wrong."""
     for table in names.tables.bad[:5]:
         output.warn(f"skipped the table {table}")
+    for word, rows in names.tables.unknown_splits.most_common(5):
+        output.warn(
+            f"{counted(rows, 'row')} of --composers with the split {word!r}, which is ignored; "
+            f"choose from: {', '.join(SPLITS)}"
+        )
     if suspicion := names.suspicion():
         output.warn(
             f"{suspicion}; to name them: musictk ingest PATH --composer NAME, or --composers FILE"

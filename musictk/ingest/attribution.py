@@ -58,6 +58,8 @@ class TableReport:
     bad: list[str] = field(default_factory=list)  # `NAME: reason`
     # Rows of `--composers` that match no file, with their composers.
     unknown: list[tuple[str, str]] = field(default_factory=list)
+    # Words of `--composers` that name no split, with the number of their rows.
+    unknown_splits: Counter[str] = field(default_factory=Counter)
 
 
 class _Table(NamedTuple):
@@ -188,10 +190,12 @@ class Attributions:
             raise UsageError(f"{shown} lacks a column", "name its columns: path,composer")
         if columns is None:
             return
-        for keys, metadata in described_files(table.name, columns, rows):
+        for keys, metadata, word in described_files(table.name, columns, rows):
             numbers = {n for key in keys for n in self._index.find(key, bases, within)}
             for number in numbers:
                 self._add(number, metadata, table.name)
+            if given and word is not None:
+                self.tables.unknown_splits[word] += 1
             if given and metadata.composer:
                 self._from_given |= numbers
                 if not numbers:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,12 +18,13 @@ from musictk.catalog import (
     load_path,
     store_path,
 )
+from musictk.catalog.typed_paths import typed_place
 from musictk.garbage import frozen
-from musictk.ingest.attribution import Attributions, Given
+from musictk.ingest.attribution import Attributions, FileAttribution, Given
 from musictk.ingest.find import FoundFile
 from musictk.ingest.locations import Locations, beginning, current_locations, dead_copies
-from musictk.ingest.name_report import NameReport
 from musictk.ingest.recent import UNKNOWN, find_timed
+from musictk.ingest.report import IngestReport
 from musictk.reading.archives import read_members
 from musictk.reading.limits import Limits
 from musictk.reading.pool import Pool, WorkerTask, cpus
@@ -53,24 +54,6 @@ class IngestListener(Protocol):
     """Receives the progress of `ingest`, after each batch is committed."""
 
     def ingested(self, done: int, total: int) -> None: ...
-
-
-@dataclass
-class IngestReport:
-    """Counts of files, by result."""
-
-    accepted: int = 0
-    unchanged: int = 0
-    missing: int = 0  # known locations under the given folders that no longer exist
-    rejected: Counter[str] = field(default_factory=Counter)  # by reason
-    repaired: int = 0
-    composers: list[str] = field(default_factory=list)  # of the accepted files, by name
-    names: NameReport = field(default_factory=NameReport)  # where composers and splits come from
-    unknown: list[str] = field(default_factory=list)  # rows of `composers` that match no file
-    seconds: float = 0.0
-
-    def to_dict(self) -> dict[str, Any]:
-        return vars(self) | {"rejected": dict(self.rejected), "names": self.names.to_dict()}
 
 
 def ingest(
@@ -104,6 +87,7 @@ class _Ingest:
         self._members: dict[str, set[str]] = {}  # archive -> members, where all of it was read
         self._known_locations: Locations = {}
         self._attributions = Attributions()
+        self._kept: list[ExaminedFile] = []  # files that keep another composer
         self._total = 0
         self._folders: dict[str, str] = {}  # path relative to the workspace, by folder
 
@@ -183,7 +167,7 @@ class _Ingest:
             self._write(batch, done)
 
     def _write(self, batch: list[ExaminedFile], done: int) -> None:
-        self._catalog.record(batch, self._options.fractions)
+        self._kept += self._catalog.record(batch, self._options.fractions)
         for examined in batch:
             if examined.code is not None:
                 self._report.rejected[str(examined.code)] += 1
@@ -278,17 +262,26 @@ class _Ingest:
         self._attributions = Attributions(every_file, members, given, names, options.limits)
 
     def _set_given(self, found_files: Sequence[FoundFile]) -> None:
-        """Set the composers and splits that the user gives of known files too."""
-        if not self._options.composer and not self._options.composers:
-            return
+        """Set the composers and splits that the user gives, of known files too."""
+        given: dict[tuple[str, str], FileAttribution] = {}
+        if self._options.composer or self._options.composers:
+            given = self._given(found_files)
+            self._apply_given(given)
+        places = [(each.path, each.member) for each in self._kept]
+        self._report.kept = [typed_place(*place) for place in places if place not in given]
+
+    def _given(self, found_files: Sequence[FoundFile]) -> dict[tuple[str, str], FileAttribution]:
+        """What the user gives for the files that are in the catalog, by (path, member)."""
         files = {self._stored(file.place): file for file in found_files}
-        given = {
+        return {
             (path, member): named
             for path, member in self._catalog.known_locations((), files)
             if path in files
             and (named := self._attributions.given(files[path], load_path(member))) is not None
         }
-        self._catalog.set_composers(
+
+    def _apply_given(self, given: Mapping[tuple[str, str], FileAttribution]) -> None:
+        self._report.reassigned = self._catalog.set_composers(
             {key: store_path(named.composer) for key, named in given.items() if named.composer}
         )
         self._catalog.set_official_splits(

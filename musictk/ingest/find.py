@@ -37,9 +37,9 @@ class FoundFile:
 def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
     """Every file of a known kind under `paths`, folder by folder in the order of names.
 
-    If all paths are in one folder (`midis/*` in a shell), that folder counts as the root. Links to
-    folders are not followed. Raises UsageError for a path that does not exist, MusictkError for a
-    folder that cannot be read.
+    If all paths are in one folder (`midis/*` in a shell), that folder counts as the root. A link
+    to a folder is followed, unless it leads to one that is read anyway. Raises UsageError for a
+    path that does not exist, MusictkError for a folder that cannot be read.
     """
     roots = [path.absolute() for path in paths]
     together = _one_collection(roots)
@@ -103,8 +103,11 @@ def _is_music(name: str) -> bool:
 
 def _walk(folder: Path, root: Path) -> Iterator[FoundFile]:
     closed: list[OSError] = []
-    for parent, folders, names in os.walk(folder, onerror=closed.append):
-        folders[:] = sorted(name for name in folders if name != RESOURCE_FOLDER)
+    leads = _NewFolders(folder)
+    for parent, folders, names in os.walk(folder, onerror=closed.append, followlinks=True):
+        folders[:] = sorted(
+            name for name in folders if name != RESOURCE_FOLDER and leads(Path(parent, name))
+        )
         tables = {name for name in names if is_table(name)}
         below = Path(parent).relative_to(root).parts
         beginning = parent.rstrip(os.sep) + os.sep
@@ -120,6 +123,22 @@ def _walk(folder: Path, root: Path) -> Iterator[FoundFile]:
         place = Path(error.filename)
         found = _found(str(place), root, place.relative_to(root).parts, "folder")
         yield replace(found, refused=cause(error))
+
+
+class _NewFolders:
+    """Whether a folder is to be read: a link must not lead above, into, or to what is read."""
+
+    def __init__(self, top: Path) -> None:
+        self._read = [top.resolve()]  # and everything below them
+
+    def __call__(self, folder: Path) -> bool:
+        if not folder.is_symlink():
+            return True
+        target = folder.resolve()
+        if any(target.is_relative_to(one) or one.is_relative_to(target) for one in self._read):
+            return False
+        self._read.append(target)
+        return True
 
 
 def _found(place: str, root: Path, below: tuple[str, ...], kind: str) -> FoundFile:

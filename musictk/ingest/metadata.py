@@ -116,6 +116,7 @@ class DescribedFile(NamedTuple):
 
     keys: list[str]  # each names the file, or one of several
     metadata: FileMetadata
+    unknown_split: str | None = None  # the word in the column of splits, if it names none
 
 
 def described_files(table: str, columns: TableColumns, rows: Rows) -> Iterator[DescribedFile]:
@@ -127,9 +128,11 @@ def described_files(table: str, columns: TableColumns, rows: Rows) -> Iterator[D
 
         keys = [row[place].strip() for place in columns.files if place < len(row)]
         labels = {name: found for name, place in columns.labels.items() if (found := value(place))}
-        split = SPLIT_WORDS.get((value(columns.split) or "").casefold())
+        word = value(columns.split)
+        split = SPLIT_WORDS.get((word or "").casefold())
         composer, title = value(columns.composer), value(columns.title)
-        yield DescribedFile(keys, FileMetadata(composer, title, split, labels, table))
+        metadata = FileMetadata(composer, title, split, labels, table)
+        yield DescribedFile(keys, metadata, word if split is None else None)
 
 
 def _first(names: Iterable[str], wanted: Iterable[str]) -> int | None:

@@ -61,4 +61,5 @@ class NameReport:
             "moved": self.moved,
             "tables": dict(self.tables.used),
             "bad_tables": self.tables.bad,
+            "unknown_splits": dict(self.tables.unknown_splits),
         }
