@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from shlex import quote
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, exists, func, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from musictk.catalog.composers import find_composer, may_be_composer
@@ -54,7 +54,8 @@ def select_labelled(session: Session, key: str) -> list[File]:
     """
     found = select_files(session, key)
     if not found.files:
-        spellings = session.scalars(select(Alias.spelling))
+        of_files = exists().where(File.composer_id == Alias.composer_id)
+        spellings = session.scalars(select(Alias.spelling).where(of_files))
         raise UnknownNameError("file or composer", key, [*spellings, *_titles(session)])
     if len(found.files) > 1 and found.kind not in _TOGETHER:
         raise _several(key, found.files)

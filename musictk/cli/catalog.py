@@ -80,7 +80,10 @@ def files(
     limit: Limit = 0,
     after: After = None,
 ) -> None:
-    """List files, by path. Missing ones have the path where they were last."""
+    """List files, by path. Missing ones have the path where they were last.
+
+    A file in an archive has the path ARCHIVE/MEMBER.
+    """
     here = session(context)
     wanted = pair(label) if label else None
     with here.catalog() as catalog:
@@ -91,11 +94,16 @@ def files(
 def _list(output: Output, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print files; a missing one with its last path, which one of an old catalog does not have."""
     if not output.json:
-        rows = [
-            {**row, "path": row["path"] or f"{row['last_path'] or row['title']} (missing)"}
-            for row in rows
-        ]
+        rows = [{**row, "path": _place(row)} for row in rows]
     output.table(rows, COLUMNS)
+
+
+def _place(row: Mapping[str, Any]) -> str:
+    from musictk.catalog.typed_paths import typed_place
+
+    if row["path"] is None:
+        return f"{row['last_path'] or row['title']} (missing)"
+    return typed_place(row["path"], row["member"])
 
 
 def composers(context: typer.Context) -> None:
@@ -124,8 +132,11 @@ def search(
     """
     here = session(context)
     with here.catalog() as catalog:
-        rows = catalog.search(text, limit or None)
-    _list(here.output, rows)
+        rows = catalog.search(text, limit + 1 if limit > 0 else limit or None)
+    shown = rows[: limit or None]
+    _list(here.output, shown)
+    if len(shown) < len(rows):
+        here.output.note(f"more than {limit:,} files; to see all: --limit 0")
     if not rows and (operators := _OPERATORS.findall(text)):
         named = ", ".join(dict.fromkeys(operators))
         here.output.note(f"a search has no operators: {named} is part of the text")
@@ -162,9 +173,10 @@ def rejected(
     """List rejected files and the reason for each."""
     here = session(context)
     with here.catalog() as catalog:
-        here.output.table(
-            catalog.rejected(code, limit or None, after), ("id", "path", "code", "detail")
-        )
+        rows = catalog.rejected(code, limit or None, after)
+    if not here.output.json:
+        rows = [{**row, "path": _place(row)} for row in rows]
+    here.output.table(rows, ("id", "path", "code", "detail"))
 
 
 def check(context: typer.Context) -> None:

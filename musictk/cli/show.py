@@ -54,7 +54,7 @@ def show(
             music.score,
             found,
             stdout.width,
-            colour=stdout.is_terminal,
+            colour=stdout.color_system is not None and not stdout.no_color,
             encoding=sys.stdout.encoding,
         )
         here.output.block({"sections": found}, drawn)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
+from itertools import islice
 from typing import Annotated
 
 import typer
@@ -10,6 +11,8 @@ import typer
 from musictk.cli.context import session
 from musictk.cli.settings import assignments
 from musictk.errors import UsageError
+
+_SHOWN = 5  # refused pieces that are named
 
 
 def tokenize(
@@ -28,7 +31,7 @@ def tokenize(
 ) -> None:
     """Encode the music of all splits as tokens. `train` does this when needed."""
     from musictk.cli.ingest_progress import IngestBar
-    from musictk.jobs.tokenize import tokenize_all
+    from musictk.jobs.tokenize import EncodedSplit, tokenize_all
 
     here = session(context)
     groups = assignments(settings or [])
@@ -41,4 +44,10 @@ def tokenize(
     config = groups.get("", {}) | groups.get("tokens", {})
     with here.catalog(write=True) as catalog, IngestBar(here.output) as bar:
         rows = tokenize_all(catalog, here.workspace, tokenizer, config, bar)
-    here.output.table([asdict(row) for row in rows])
+    shown = [each.name for each in fields(EncodedSplit) if each.name != "reasons"]
+    here.output.table([asdict(row) for row in rows], shown)
+    reasons = {path: why for row in rows for path, why in row.reasons.items()}
+    for path, why in islice(reasons.items(), _SHOWN):
+        here.output.warn(f"{path}: {why}")
+    if len(reasons) > _SHOWN:
+        here.output.warn(f"{len(reasons) - _SHOWN:,} more; all of them: musictk tokenize --json")

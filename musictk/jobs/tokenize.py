@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from musictk.catalog import SPLITS, Catalog
+from musictk.catalog.typed_paths import typed_place
 from musictk.ingest.encode import EncodeListener
 from musictk.jobs.corpus import Corpus
 from musictk.workspace import Workspace
@@ -19,6 +20,7 @@ class EncodedSplit:
     split: str
     pieces: int
     refused: int  # pieces that the tokenizer cannot represent
+    reasons: dict[str, str]  # why, by the place of each of them
     positions: int
     fingerprint: str  # of the tokenizer
     path: str  # relative to the workspace
@@ -34,16 +36,21 @@ def tokenize_all(
     """Encode every split that has pieces with the tokenizer called `name`."""
     corpus = Corpus(catalog, workspace)
     tokenizer = corpus.tokenizer(name, config)
-    present = {piece.split for piece in corpus.select(tokenizer.reads)}
+    pieces = corpus.select(tokenizer.reads)
+    present = {piece.split for piece in pieces}
+    places = {piece.id: typed_place(piece.path, piece.member or "") for piece in pieces}
     found = []
     for split in (split for split in SPLITS if split in present):
         shard = corpus.shard(tokenizer, split, listener=listener)
         path = workspace.relative(shard.path)
+        spans = catalog.spans_at(path)
+        reasons = {places[span.file_id]: span.skipped for span in spans if span.skipped}
         found.append(
             EncodedSplit(
                 split=split,
                 pieces=len(shard.files),
-                refused=sum(bool(span.skipped) for span in catalog.spans_at(path)),
+                refused=len(reasons),
+                reasons=reasons,
                 positions=int(shard.lengths.sum()),
                 fingerprint=shard.fingerprint,
                 path=path,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.cli.shell import Shell
@@ -42,3 +44,15 @@ def test_another_suffix_is_refused(
     assert code == 2
     assert "choose from: .png, .svg, .pdf" in errors
     assert not (shell.directory / name).exists()
+
+
+def test_a_terminal_without_colours_gets_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    piece = str(Path(__file__).parents[2] / "docs" / "listen" / "bach-aaba.mid")
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    assert "\x1b[" in Shell(tmp_path).here(capsys, "show", piece)[1]
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[" not in Shell(tmp_path).here(capsys, "show", piece)[1]
