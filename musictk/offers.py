@@ -13,11 +13,14 @@ from musictk.errors import MusictkError
 KINDS = ("tokenizer", "architecture", "control", "sampler", "runtime", "tracker")
 SEPARATORS = "=:,|"  # of names and values on the command line
 
-# What musictk creates a component with.
+# What musictk creates a component with; one of the first three has a Config.
 ARGUMENTS = {
     "tokenizer": ("config", "learned"),
     "architecture": ("config",),
     "sampler": ("config", "tokenizer"),
+    "control": (),
+    "runtime": (),
+    "tracker": (),
 }
 
 # The class that a component is a subclass of. It is imported only when a component is loaded.
@@ -101,14 +104,15 @@ def _fault(kind: str, name: str, component: Any) -> str:
     if kind != "tracker" and getattr(component, "name", None) != name:  # a tracker has no name
         found = repr(getattr(component, "name", None))
         return f"has the name {found} in its class; both names must be equal"
-    if kind not in ARGUMENTS:
-        return ""
-    if fault := _config_fault(kind, getattr(component, "Config", None)):
+    if kind == "runtime" and not isinstance(getattr(component, "file", None), str):
+        return "does not set file, the name of the file that it runs"
+    arguments = ARGUMENTS[kind]
+    if arguments and (fault := _config_fault(kind, getattr(component, "Config", None))):
         return fault
     try:
-        inspect.signature(component).bind(*ARGUMENTS[kind])
+        inspect.signature(component).bind(*arguments)
     except TypeError:
-        return f"must be created with ({', '.join(ARGUMENTS[kind])})"
+        return f"must be created with ({', '.join(arguments)})"
     return ""
 
 

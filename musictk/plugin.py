@@ -48,7 +48,7 @@ class Hooks:
 
     @hookspec
     def register_architectures(self, register: Register) -> None:
-        """Offer architectures: subclasses of `musictk.model.Architecture`."""
+        """Offer architectures: subclasses of `musictk.model.contract.Architecture`."""
 
     @hookspec
     def register_controls(self, register: Register) -> None:
@@ -143,12 +143,14 @@ class Registry:
         known = _names(app.registered_commands, app.registered_groups)
         for origin, manager in self._plugins:
             before = list(app.registered_commands), list(app.registered_groups)
+            callback = app.registered_callback
             added: list[str] = []
             if self._guarded(origin, partial(_add_commands, app, manager, known, added)):
                 self.commands += [(name, origin) for name in added]
                 known += added
             else:  # no command of a plugin that fails
                 app.registered_commands[:], app.registered_groups[:] = before
+                app.registered_callback = callback
 
     def blame(self, error: BaseException) -> str:
         """Which plugin failed, and where, if the error was raised in its code or below; else ""."""
@@ -218,19 +220,38 @@ def registry() -> Registry:
 def _add_commands(
     app: typer.Typer, manager: pluggy.PluginManager, known: list[str], added: list[str]
 ) -> None:
-    """Add a plugin's commands, and their names to `added`; raises for a name that is `known`."""
+    """Add a plugin's commands, and their names to `added`.
+
+    Raises for a name that is `known`, and for commands that Typer cannot build.
+    """
+    import typer
+
     commands, groups = len(app.registered_commands), len(app.registered_groups)
+    callback = app.registered_callback
     manager.hook.register_commands(app=app)
-    added += _names(app.registered_commands[commands:], app.registered_groups[groups:])
+    if app.registered_callback is not callback:
+        raise MusictkError("it replaces the callback of musictk", "add a group with app.add_typer")
+    alone = typer.Typer()
+    alone.registered_commands = app.registered_commands[commands:]
+    alone.registered_groups = app.registered_groups[groups:]
+    if alone.registered_commands or alone.registered_groups:
+        typer.main.get_command(alone)  # fails for parameters with unknown annotations
+    added += _names(alone.registered_commands, alone.registered_groups)
     for name in added:
         if name in known or added.count(name) > 1:
             raise MusictkError(f"the command {name!r} exists already")
 
 
 def _names(commands: Iterable[Any], groups: Iterable[Any]) -> list[str]:
-    """The names of an application's commands and groups."""
-    own = [each.name or each.callback.__name__.lower().replace("_", "-") for each in commands]
-    return own + [str(each.name or each.typer_instance.info.name) for each in groups]
+    """The names of an application's commands and groups; those in a group without a name."""
+    names = [each.name or each.callback.__name__.lower().replace("_", "-") for each in commands]
+    for each in groups:
+        inner = each.typer_instance
+        if named := each.name or inner.info.name:
+            names.append(str(named))
+        else:
+            names += _names(inner.registered_commands, inner.registered_groups)
+    return names
 
 
 def _collector(kind: str, origin: str, found: list[Offer]) -> Register:

@@ -365,3 +365,86 @@ def test_a_plugin_without_hooks_is_a_failure(folder: Path) -> None:
     found = Registry([point(folder, "faulty", KIND.replace("@hookimpl", ""))])
     (failure,) = found.failures
     assert "mark its functions with @hookimpl" in failure.reason
+
+
+@pytest.mark.parametrize(
+    ("source", "reason"),
+    [
+        (
+            "from __future__ import annotations\nfrom musictk.plugin import hookimpl\n\n"
+            "@hookimpl\ndef register_commands(app):\n    @app.command()\n"
+            "    def roll(file: Unknown) -> None: ...\n",
+            "NameError: name 'Unknown' is not defined",
+        ),
+        (
+            "from musictk.plugin import hookimpl\n\n@hookimpl\ndef register_commands(app):\n"
+            "    app.command('mine')(lambda: None)\n    app.callback()(lambda: None)\n",
+            "it replaces the callback of musictk",
+        ),
+    ],
+)
+def test_commands_that_break_the_others_are_left_out(
+    folder: Path, source: str, reason: str
+) -> None:
+    app = typer.Typer()
+    app.callback()(lambda: print("ours"))
+    app.command("train")(lambda: print("trained"))
+    found = Registry([point(folder, "beta", source), point(folder, "gamma", GOOD.format(name="x"))])
+    found.add_commands(app)
+    (failure,) = found.failures
+    assert failure.origin == "beta"
+    assert reason in failure.reason
+    assert CliRunner().invoke(app, ["train"]).output == "ours\ntrained\n"
+    assert CliRunner().invoke(app, ["x-command"]).output == "ours\nx ran\n"
+
+
+def test_commands_in_a_group_without_a_name_are_listed(folder: Path) -> None:
+    source = (
+        "import typer\nfrom musictk.plugin import hookimpl\n\n@hookimpl\n"
+        "def register_commands(app):\n    inner = typer.Typer()\n"
+        "    inner.command('one')(lambda: None)\n    inner.command('two')(lambda: None)\n"
+        "    app.add_typer(inner)\n"
+    )
+    app = typer.Typer()
+    found = Registry([point(folder, "alpha", source)])
+    found.add_commands(app)
+    assert found.commands == [("one", "alpha"), ("two", "alpha")]
+
+
+LACKING = {
+    "runtime": (
+        "musictk.runtime import Loader",
+        "Loader",
+        "def load(self, directory, threads, device): ...",
+        "does not set file",
+    ),
+    "control": (
+        "musictk.controls import Control",
+        "Control",
+        "def __init__(self, level): ...\n    def applies(self, tokenizer): ...\n"
+        "    def measure(self, music): ...",
+        "must be created with ()",
+    ),
+    "tracker": (
+        "musictk.training.tracking import Tracker",
+        "Tracker",
+        "def __init__(self, project): ...",
+        "must be created with ()",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", LACKING)
+def test_a_component_that_cannot_be_created_names_its_plugin(folder: Path, kind: str) -> None:
+    place, base, body, reason = LACKING[kind]
+    (folder / "plugin_mine.py").write_text(
+        f"from {place}\n\nclass Mine({base}):\n    name = 'mine'\n    hint = lambda self: ''\n"
+        f"    {body}\n\nMine.__abstractmethods__ = frozenset()\n"
+    )
+    source = GOOD.replace("architectures", f"{kind}s").replace(
+        "json:JSONDecoder", "plugin_mine:Mine"
+    )
+    found = Registry([point(folder, "odd", source.format(name="mine"))])
+    with pytest.raises(MusictkError, match=re.escape(reason)) as caught:
+        found.load(kind, "mine")
+    assert "of plugin odd" in str(caught.value)
