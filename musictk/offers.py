@@ -5,9 +5,11 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+from musictk.config import build
 from musictk.errors import MusictkError
 
 KINDS = ("tokenizer", "architecture", "control", "sampler", "runtime", "tracker")
@@ -74,6 +76,21 @@ class Offer:
                 "docs/plugins.md shows a complete plugin",
             )
         return component
+
+
+def make_component(kind: Any, config: Mapping[str, Any], *rest: Any) -> Any:
+    """An instance of a tokenizer, architecture or sampler class from its plain config.
+
+    Raises MusictkError where its `__init__` does not set what the contract asks for.
+    """
+    made = kind(build(kind.Config, config, kind.name), *rest)
+    missing = [f"self.{each}" for each in getattr(kind, "sets", ()) if not hasattr(made, each)]
+    if missing:
+        raise MusictkError(
+            f"{kind.__module__}.{kind.__qualname__}.__init__ does not set {', '.join(missing)}",
+            "call super().__init__ first; docs/plugins.md shows a complete plugin",
+        )
+    return made
 
 
 def check_offer(kind: str, name: Any, target: Any, summary: Any) -> None:

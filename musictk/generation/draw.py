@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.config import build
 from musictk.errors import MusictkError, located
 from musictk.generation.sampler import Sampler
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.tokens import Frames, Space, Tokenizer
 
@@ -45,7 +45,7 @@ def make_chain(
 ) -> list[Sampler]:
     """The samplers of a request, in its order; raises UsageError for an unknown name or setting."""
     kinds = [(registry().load("sampler", name), values) for name, values in links]
-    return [kind(build(kind.Config, values, kind.name), tokenizer) for kind, values in kinds]
+    return [make_component(kind, values, tokenizer) for kind, values in kinds]
 
 
 def apply(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> Logits:

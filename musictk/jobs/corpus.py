@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.catalog import Catalog, PieceInfo
-from musictk.config import build
 from musictk.controls import NO_CONTROLS, Controls, bar_table
 from musictk.controls.arrangement import ROLE
 from musictk.controls.part_table import part_index, part_shard
@@ -22,6 +21,7 @@ from musictk.ingest import learn, load_piece, tokenize
 from musictk.ingest.encode import EncodeListener
 from musictk.jobs.data import DataSettings
 from musictk.model.conditions import Conditions
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.reading.kinds import KINDS
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
@@ -73,7 +73,7 @@ class Corpus:
     def tokenizer(self, name: str, config: Mapping[str, Any]) -> Tokenizer:
         """The tokenizer called `name`, trained on the training pieces if it has to learn."""
         kind = registry().load("tokenizer", name)
-        tokenizer: Tokenizer = kind(build(kind.Config, config, name))
+        tokenizer: Tokenizer = make_component(kind, config)
         self.require(tokenizer.reads)
         pieces = self.select(tokenizer.reads, "train")
         return learn(self._catalog, self._workspace, tokenizer, pieces)

@@ -30,8 +30,9 @@ from musictk.jobs.step_timer import StepTimer
 from musictk.jobs.tracking import make_trackers
 from musictk.model import bundle
 from musictk.model.cost import parameters
-from musictk.model.manifest import Manifest, make_component
+from musictk.model.manifest import Manifest
 from musictk.model.network import Network, NetworkConfig
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer, Tokens
 from musictk.tokens.crops import VERSION, Crops

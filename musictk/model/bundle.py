@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError
@@ -16,8 +17,9 @@ from musictk.errors import MusictkError
 from musictk.files import atomic, require_regular
 from musictk.model.conditions import Conditions
 from musictk.model.contract import Architecture
-from musictk.model.manifest import WEIGHTS, Manifest, Slot, make_component
+from musictk.model.manifest import WEIGHTS, Manifest, Slot
 from musictk.model.network import Network, NetworkConfig
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
 
@@ -29,8 +31,12 @@ def describe(
     config: NetworkConfig,
     controls: Controls = NO_CONTROLS,
 ) -> Manifest:
-    """The manifest of an untrained network."""
+    """The manifest of an untrained network.
+
+    Raises MusictkError for an architecture whose `forward` breaks its contract.
+    """
     body = network.body
+    _check_forward(body)
     return Manifest(
         architecture=body.name,
         architecture_config=plain(body.config),
@@ -46,6 +52,22 @@ def describe(
         slots=slots(body),
         versions={name: version(name) for name in ("musictk", "torch", "miditok", "symusic")},
     )
+
+
+def _check_forward(body: Architecture) -> None:
+    training = body.training
+    body.eval()  # without random numbers
+    with torch.no_grad():
+        found: Any = body(torch.zeros(1, 2, body.dim), body.begin(1, 2))
+    body.train(training)
+    output = found[0] if isinstance(found, tuple) and len(found) == 2 else None
+    if not isinstance(output, torch.Tensor) or output.shape != (1, 2, body.dim):
+        shape = "no pair" if output is None else f"{tuple(getattr(output, 'shape', ()))} first"
+        raise MusictkError(
+            f"architecture {body.name!r}: forward returned {shape} for an input of shape "
+            f"{(1, 2, body.dim)}, not (output of that shape, state)",
+            "check it with musictk.testing.architectures",
+        )
 
 
 def build_network(manifest: Manifest) -> Network:

@@ -14,8 +14,8 @@ class Architecture(nn.Module):
     network calls it `body`, and so do the names of stored weights.
 
     A subclass sets `name` and `Config`, a frozen dataclass with at least `dim`, `depth`, `heads`,
-    `dropout` and `max_length`. Its `__init__` sets `self.dim` and `self.max_length`. It implements
-    `begin` and `forward` so that `torch.jit.script` compiles them.
+    `dropout` and `max_length`. Its `__init__` calls `super().__init__(config)`, and sets `self.dim`
+    and `self.max_length`. `torch.jit.script` must be able to compile its `begin` and `forward`.
 
     The state is a list of tensors (B, …) of fixed shape. Rows can be stacked, selected and repeated
     along dimension 0, and may be at different positions. `forward` may write into the state it is
@@ -28,6 +28,7 @@ class Architecture(nn.Module):
     name: ClassVar[str]
     input_std: ClassVar[float] = 1.0  # standard deviation of the input before training
 
+    sets: ClassVar[tuple[str, ...]] = ("config", "dim", "max_length")  # by __init__
     dim: int  # D, the width of input and output
     max_length: int  # the maximum number of positions of a row
 

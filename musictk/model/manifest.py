@@ -15,6 +15,7 @@ from musictk.controls import Controls
 from musictk.errors import MusictkError
 from musictk.files import read_json, write_json
 from musictk.model.conditions import Conditions
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.tokens import Space, Tokenizer, space_from, space_to
 
@@ -131,10 +132,3 @@ _TABLES = (
     *("architecture_config", "network_config", "tokenizer_config", "sampling", "trained"),
     "versions",
 )
-
-
-def make_component(kind: Any, config: Mapping[str, Any], *rest: Any) -> Any:
-    """An instance of a tokenizer, architecture or sampler class from its plain config."""
-    from musictk.config import build
-
-    return kind(build(kind.Config, config, kind.name), *rest)

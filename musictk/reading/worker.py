@@ -15,13 +15,12 @@ import sys
 from typing import IO, Any
 
 import numpy as np
-from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.config import build
 from musictk.errors import located
 from musictk.files import open_regular
 from musictk.music import Clock, notes
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.reading.facts import piece_facts, pitched_notes
 from musictk.reading.limits import Limits
@@ -29,7 +28,7 @@ from musictk.reading.read import read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.sketching import sketch_music, sketch_text
 from musictk.reading.wire import WorkerMessage, receive, send
-from musictk.tokens import Space, Tokens
+from musictk.tokens import Frames, Space, Tokens
 from musictk.tokens.augment import stretched, transposed
 
 
@@ -73,8 +72,9 @@ class Worker:
         try:
             if task["kind"] == "midi":
                 piece = _varied(piece, task["semitones"], task["stretch"])
-            sequence = np.ascontiguousarray(self._tokenizer.encode(piece))
-            _check_ids(sequence, self._tokenizer.space)
+            encoded = self._tokenizer.encode(piece)
+            _check_encoded(encoded, self._tokenizer.space)
+            sequence = np.ascontiguousarray(encoded)
         except ValueError as error:
             return found | {"code": "refused", "detail": str(error)[:200]}, b""
         except MemoryError:
@@ -92,8 +92,7 @@ class Worker:
         _limit_memory(self._limits.memory)
         if (tokenizer := setup.get("tokenizer")) is not None:
             kind = registry().load("tokenizer", tokenizer["name"])
-            config = build(kind.Config, tokenizer["config"], tokenizer["name"])
-            self._tokenizer = kind(config, tokenizer["learned"])
+            self._tokenizer = make_component(kind, tokenizer["config"], tokenizer["learned"])
 
 
 def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
@@ -107,8 +106,18 @@ def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
     return moved
 
 
-def _check_ids(sequence: NDArray[Any], space: Space) -> None:
-    """Raise ValueError for an id outside the vocabulary."""
+def _check_encoded(sequence: Any, space: Space) -> None:
+    """Raise TypeError for no array of ids or frames, ValueError for an id that does not exist."""
+    wanted = "(T,) ids" if isinstance(space, Tokens) else f"(T, {space.width}) frames"
+    found: Any = type(sequence).__name__
+    if isinstance(sequence, np.ndarray):
+        found = f"{sequence.dtype} of shape {sequence.shape}"
+        ids = isinstance(space, Tokens) and sequence.ndim == 1
+        rows = isinstance(space, Frames) and sequence.shape[1:] == (space.width,)
+        if (ids or rows) and sequence.dtype.kind in "iub":
+            found = ""
+    if found:
+        raise TypeError(f"encode returned {found} instead of an array of {wanted}")
     if isinstance(space, Tokens) and len(sequence):
         for found in (int(sequence.min()), int(sequence.max())):
             if not 0 <= found < space.size:

@@ -11,17 +11,18 @@ Parity of exports is in `musictk.testing.exports`.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from musictk.config import build
 from musictk.controls import Controls
 from musictk.controls.arrangement import Remaining, Role
+from musictk.errors import MusictkError
 from musictk.model.contract import Architecture
 from musictk.model.network import Network, NetworkConfig, loss
+from musictk.offers import make_component
 from musictk.tokens import Frames, Space, Tokens
 
 Law = Callable[[Network, Space], None]
@@ -38,10 +39,10 @@ _BAR = 16
 def tiny(architecture: type[Architecture], space: Space, **options: Any) -> Network:
     """A small untrained network in evaluation mode; noise is added so that no weight is 0 or 1."""
     torch.manual_seed(0)
-    config: Any = build(architecture.Config, SMALL | options, architecture.name)
-    body = architecture(config)
-    for name in ("dim", "max_length"):
-        assert hasattr(body, name), f"__init__ does not set self.{name}"
+    try:
+        body = make_component(architecture, {"max_length": STEPS + 8} | SMALL | options)
+    except MusictkError as error:
+        raise AssertionError(str(error)) from error
     network = Network(body, space, {"composer": 3}, NetworkConfig(), CONTROLS)
     network.eval()
     with torch.no_grad():
@@ -108,26 +109,42 @@ def fixed_state(network: Network, space: Space) -> None:
     sequence, condition = _noise(space, 3, 5), _condition(network, 3, 5).detach()
     with torch.no_grad():
         before = network.begin(3, 9)
+        fresh = [tensor.clone() for tensor in before]
         shapes = [(tensor.shape, tensor.dtype) for tensor in before]
         _, after = network(sequence, condition, before)
     assert [(tensor.shape, tensor.dtype) for tensor in after] == shapes, "the state changed shape"
     assert all(tensor.shape[0] == 3 for tensor in after), "a state tensor lacks the batch dimension"
-    assert not any(tensor.any() for tensor in network.begin(3, 9)), "begin() returned a used state"
+    again = zip(fresh, network.begin(3, 9), strict=True)
+    assert all(torch.equal(*pair) for pair in again), "begin() returned a state that was used"
 
 
 def causality(network: Network, space: Space) -> None:
-    """Changing a position, or the control of a bar, does not change earlier logits, bit for bit."""
+    """Changing a position, or the control of a bar, does not change earlier logits, bit for bit.
+
+    Neither in training mode, with the same random numbers for dropout.
+    """
     sequence, condition = _noise(space, 2, LENGTH), _condition(network, 2).detach()
     changed = torch.cat([sequence[:, :41], _noise(space, 2, LENGTH)[:, 41:]], 1)
     others = torch.cat([condition[:, :41], condition[:, 41:].flip(1)], 1)
-    for capacity in (0, LENGTH):
-        one = _run(network, sequence, condition, state=network.begin(2, capacity))
-        for two in (
-            _run(network, changed, condition, state=network.begin(2, capacity)),
-            _run(network, sequence, others, state=network.begin(2, capacity)),
-        ):
-            assert torch.equal(one[:, :41], two[:, :41]), "logits depend on the future"
-            assert not torch.equal(one[:, 41:], two[:, 41:]), "logits do not depend on the sequence"
+    given = ((sequence, condition), (changed, condition), (sequence, others))
+    for training, capacity in ((False, 0), (False, LENGTH), (True, 0)):
+        network.train(training)
+        mode = "in training mode " * training
+        runs = []
+        for music, controls in given:
+            torch.manual_seed(0)
+            runs.append(_run(network, music, controls, state=network.begin(2, capacity)))
+        for other in runs[1:]:
+            past, future = (torch.equal(*pair) for pair in _parted(runs[0], other, 41))
+            assert past, f"{mode}logits depend on the future"
+            assert not future, f"{mode}logits do not depend on the sequence"
+    network.eval()
+
+
+def _parted(one: Tensor, two: Tensor, at: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """The positions before `at` of both, then the others."""
+    yield one[:, :at], two[:, :at]
+    yield one[:, at:], two[:, at:]
 
 
 def rows(network: Network, space: Space) -> None:

@@ -13,7 +13,8 @@ import pytest
 from musictk.export import export_torchscript
 from musictk.export.vocabulary import VOCABULARY, describe_vocabulary, write_vocabulary
 from musictk.model.conditions import Conditions
-from musictk.model.manifest import Manifest, make_component
+from musictk.model.manifest import Manifest
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.testing import tokenizers as laws
 from musictk.testing.exports import Blank, write_untrained

@@ -15,8 +15,8 @@ from musictk import runtime
 from musictk.controls import NO_CONTROLS, Controls
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
-from musictk.model.manifest import make_component
 from musictk.model.network import Network, NetworkConfig
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer

@@ -19,8 +19,8 @@ from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import CONTROL_GUIDANCE, Sampling, options, resolve_sampling
 from musictk.generation.spans import Span
 from musictk.generation.theme import Theme
-from musictk.model.manifest import make_component
 from musictk.music import bars
+from musictk.offers import make_component
 from musictk.tokens import METRE, Tokenizer
 
 from .pieces import MIDIS, load_untrained, tokenizer, untrained
