@@ -17,6 +17,7 @@ from musictk.model.manifest import Manifest
 from musictk.runtime.torch import TorchEngine
 
 MODEL = "model.ts"
+_MESSAGE = 300  # characters of an error of torch, which may print whole tensors
 
 
 class TorchScript(TorchEngine):
@@ -33,12 +34,26 @@ class TorchScript(TorchEngine):
             with warnings.catch_warnings():  # deprecated but present in torch 2.11 to 2.13
                 warnings.simplefilter("ignore", DeprecationWarning)
                 scripted = torch.jit.load(str(path), map_location=self.device)  # type: ignore[no-untyped-call]
-                frozen = torch.jit.freeze(scripted.eval(), ["begin"])
+                frozen = _frozen(scripted.eval())
                 self.network = _Flat(frozen) if manifest.conditioned == "row" else frozen
         except RuntimeError as error:
             raise MusictkError(
-                f"{path} cannot be loaded: {error}", "run `musictk export --torchscript` again"
+                f"{path} cannot be loaded: {str(error)[:_MESSAGE]}",
+                "run `musictk export --torchscript` again",
             ) from error
+
+
+def _frozen(scripted: Any) -> Any:
+    """The program with its weights as constants; as it is where layers share weights.
+
+    PyTorch cannot freeze those.
+    """
+    try:
+        return torch.jit.freeze(scripted, ["begin"])
+    except RuntimeError as error:
+        if "overlap" not in str(error):
+            raise
+        return scripted
 
 
 class _Flat:

@@ -40,6 +40,7 @@ def check_names(control: Control) -> None:
     """The name and the values can be written on the command line: `NAME=VALUE, NAME=VALUE`."""
     name = control.name
     assert name, "the control has no name"
+    assert not isinstance(control.values, str), "values is a string and not a sequence of strings"
     assert not any(char in SEPARATORS or char.isspace() for char in name), (
         f"the name {name!r} is not a word without {SEPARATORS}"
     )

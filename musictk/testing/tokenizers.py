@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.controls import Bars
+from musictk.music import notes
 from musictk.testing.attributes import check_attributes as check_attributes
 from musictk.testing.comparing import assert_same as assert_same
 from musictk.testing.comparing import facts as facts
@@ -24,6 +25,7 @@ from musictk.testing.velocity import check_velocity as check_velocity
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import transposed
 
+READABLE = frozenset({"midi", "text", "abc"})  # of files
 Closing = Callable[
     [NDArray[np.bool_]], int
 ]  # chooses, of the allowed tokens (V,), one that leads to the end
@@ -94,20 +96,44 @@ def check_round_trip(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
 
 
 def check_bar_starts(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
-    """Bar starts are ascending positions in the sequence.
+    """Bar starts are ascending positions in the sequence, where the bars of the music begin.
 
     The first bar of music begins at 0; a text may have a header before it.
     """
+    assert tokenizer.reads <= READABLE, f"reads has other kinds of file than {sorted(READABLE)}"
     empty = np.zeros_like(tokenizer.space.start(1)[0][:0])
     assert len(tokenizer.bar_starts(empty)) == 0, "an empty sequence has bars"
     for piece in pieces:
         sequence = tokenizer.encode(piece)
         starts = tokenizer.bar_starts(sequence)
+        assert isinstance(starts, np.ndarray), f"bar_starts gives {type(starts).__name__}, no array"
+        assert starts.dtype.kind == "i", f"bar_starts gives {starts.dtype} and not integers"
         assert len(starts), "a piece has no bar"
         if "midi" in tokenizer.reads:
             assert starts[0] == 0, "the first bar does not begin the sequence"
         assert (np.diff(starts) > 0).all(), "bars are not ascending"
         assert starts[-1] < len(sequence), "a bar begins after the end"
+        if "midi" in tokenizer.reads:
+            _check_bars_of_music(tokenizer, sequence, starts)
+
+
+def _check_bars_of_music(
+    tokenizer: Tokenizer, sequence: NDArray[Any], starts: NDArray[np.int64]
+) -> None:
+    """What is before a bar's start begins before its bar line, and has the notes that end there."""
+    score = tokenizer.decode(sequence)
+    assert not isinstance(score, str), "music decodes to text"
+    lines, every = Bars.of(score, len(starts)).lines, notes(score)
+    for bar in np.unique(np.linspace(0, len(starts) - 1, 8).astype(int)).tolist()[1:]:
+        before = tokenizer.decode(sequence[: starts[bar]])
+        assert not isinstance(before, str), "music decodes to text"
+        begun, ended = notes(before).start, every.end <= lines[bar]
+        assert not len(begun) or begun.max() < lines[bar], (
+            f"the tokens before bar {bar} have notes after its bar line"
+        )
+        assert len(begun) >= ended.sum(), (
+            f"the tokens before bar {bar} have {len(begun)} notes, and {ended.sum()} end before it"
+        )
 
 
 def check_total_decode(tokenizer: Tokenizer, count: int = 50, length: int = 256) -> None:

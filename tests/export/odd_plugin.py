@@ -17,6 +17,7 @@ def register_architectures(register: Register) -> None:
     register("stubborn", "odd_plugin:Stubborn", "looks at its values while it runs")
     register("sorter", "odd_plugin:Sorter", "uses an operation that ONNX does not have")
     register("looper", "odd_plugin:Looper", "loops over positions in Python")
+    register("repeated", "odd_plugin:Repeated", "has one layer twice")
     register("counter", "odd_plugin:Counter", "uses what TorchScript does not have")
 
 
@@ -96,6 +97,21 @@ class Looper(Echo):
 
     def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
         return torch.stack([x[:, index] for index in range(x.shape[1])], 1), state
+
+
+class Repeated(Echo):
+    """Two layers with the same weights."""
+
+    name = "repeated"
+
+    def __init__(self, config: OddConfig) -> None:
+        super().__init__(config)
+        self.blocks = nn.ModuleList([nn.Linear(config.dim, config.dim)] * 2)
+
+    def forward(self, x: Tensor, state: list[Tensor]) -> tuple[Tensor, list[Tensor]]:
+        for block in self.blocks:
+            x = x + torch.tanh(block(x))
+        return x, [state[0] + x.sum(1) * 0]
 
 
 class Counter(Echo):

@@ -252,6 +252,19 @@ def test_a_state_that_does_not_begin_at_zero_is_kept(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("odd")
+def test_layers_may_share_their_weights(tmp_path: Path) -> None:
+    write_untrained(tmp_path / "source", "repeated", Blank(Tokens(40)), dim=8)
+    export_torchscript(tmp_path / "source", tmp_path / "script")
+    sessions = [
+        load(tmp_path / name, runtime).begin(1, 4)
+        for name, runtime in (("source", "torch"), ("script", "torchscript"))
+    ]
+    sequence, condition = np.full((1, 3), 5), np.ones((1, 1, 8), np.float32)
+    one, two = (each.step(sequence, condition) for each in sessions)
+    np.testing.assert_allclose(one, two, atol=1e-5)
+
+
+@pytest.mark.usefixtures("odd")
 def test_an_architecture_that_does_not_export_is_named(tmp_path: Path) -> None:
     write_untrained(tmp_path / "source", "stubborn", Blank(Tokens(40)), dim=8)
     with pytest.raises(MusictkError, match="architecture 'stubborn' cannot be exported as onnx"):
