@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from symusic.core import ScoreTick
 
+from musictk import builtin
 from musictk.export import export_onnx
 from musictk.runtime import load
 from musictk.testing.exports import write_untrained
@@ -23,7 +24,7 @@ from musictk_remi.tokenizer import Remi
 from tests.plugins.scores import pieces
 
 PAGE = (Path(__file__).parents[1] / "docs" / "onnx.md").read_text("utf-8")
-SAMPLER, MIDI = re.findall(r"```python\n(.*?)```", PAGE, re.S)
+CONTROLS, SAMPLER, MIDI = re.findall(r"```python\n(.*?)```", PAGE, re.S)
 LENGTH = 40
 CONFIGS: dict[str, dict[str, Any]] = {
     "gpt": {"dim": 32, "depth": 1, "heads": 2},
@@ -81,6 +82,15 @@ def folder(tmp_path: Path) -> Path:
 def test_the_sampler_has_about_thirty_lines() -> None:
     assert len([line for line in SAMPLER.splitlines() if line.strip()]) <= 40
     assert len([line for line in MIDI.splitlines() if line.strip()]) <= 75
+
+
+def test_the_vector_of_bar_controls_is_that_of_musictk() -> None:
+    folder = builtin.FOLDER / "gpt" / "onnx"
+    found: dict[str, Any] = {"folder": folder}
+    exec(CONTROLS, found)
+    expected = load(folder).control(found["ids"][None])[0]
+    np.testing.assert_allclose(found["vector"], expected, atol=1e-6)
+    assert np.abs(expected).max() > 0.01
 
 
 @pytest.mark.parametrize("architecture", CONFIGS)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import runpy
 import shutil
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path, PurePath
 from typing import Any
@@ -107,6 +108,39 @@ def test_a_value_of_another_type_is_named(tmp_path: Path) -> None:
             assert "\n" not in str(error.value)
         with pytest.raises(UsageError, match="no setting of ingest 'threads'"):
             project.ingest(tmp_path, threads=2)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda project: project.train(model="large"), "model='large' is not a table of settings"),
+        (lambda project: project.train(steps=1, minutes=1), "steps and minutes cannot be combined"),
+        (lambda project: project.sample(labels="period=Baroque"), "is not a mapping of categories"),
+        (lambda project: project.sample(run=3), "the run 3 is not text"),
+        (lambda project: project.compare(["gpt-1"]), r"the run \['gpt-1'\] is not text"),
+        (lambda project: project.export(["onnx"]), "the kind of export .* is not text"),
+        (lambda project: project.ingest(["midis"]), "the path .* is not text"),
+        (lambda project: project.sample(programs=["piano"]), "such as piano,violin"),
+    ],
+)
+def test_an_argument_of_another_type_is_named(
+    tmp_path: Path, call: Callable[[Project], Any], message: str
+) -> None:
+    (tmp_path / "midis").mkdir()
+    with Project(tmp_path) as project:
+        project.ingest(tmp_path / "midis")
+        with pytest.raises(UsageError, match=message) as error:
+            call(project)
+        assert error.value.hint
+
+
+def test_a_project_in_a_file_is_named(tmp_path: Path) -> None:
+    (tmp_path / "mine.mid").write_bytes(b"MThd")
+    with (
+        Project(tmp_path / "mine.mid") as project,
+        pytest.raises(MusictkError, match=r"cannot create the folder .*mine\.mid"),
+    ):
+        project.ingest(tmp_path)
 
 
 def test_a_track_may_be_a_number(tmp_path: Path) -> None:

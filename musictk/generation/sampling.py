@@ -56,7 +56,7 @@ class Sampling:
     programs: str = setting(
         "",
         "Instruments to write: names, families or numbers, such as piano,violin,drums.",
-        words="names of instruments",
+        words="text with names, such as piano,violin",
     )
     strict: bool = setting(False, "Write only notes of the scale where a control gives the key.")
     cadence: bool = setting(True, "End with the tonic in the bass of the last bar.")

@@ -81,6 +81,10 @@ class _Merge:
                 with _naming(source.name):
                     self._names[name] = getattr(build(RunConfig, {name: value}), name)
                 self._origins["", name] = source.name
+            elif name in GROUPS:
+                raise UsageError(
+                    f"{name}={value!r} is not a table of settings", "give a mapping of its keys"
+                )
             elif name != "summary":
                 raise UnknownNameError(f"key of {source.name}", name, (*NAMES, *GROUPS))
         for epochs, steps in IN_EPOCHS.items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from numbers import Integral
 from os import PathLike, fspath
@@ -12,10 +12,11 @@ from typing import Any, Self
 
 from musictk.catalog import Catalog
 from musictk.config import build
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, UsageError
 from musictk.evaluation.originality import Originality
 from musictk.evaluation.reference import Baseline
 from musictk.export import ExportListener, ExportReport
+from musictk.files import cause
 from musictk.generation.control_text import parse_controls
 from musictk.ingest import IngestListener, IngestOptions, IngestReport, ingest
 from musictk.jobs import (
@@ -83,7 +84,14 @@ class Project:
 
         Creates the folder of the project and its catalog if there is none.
         """
-        self.workspace.root.mkdir(parents=True, exist_ok=True)
+        _require_text("path", paths)
+        try:
+            self.workspace.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise MusictkError(
+                f"cannot create the folder {self.workspace.root}: {cause(error)}",
+                "choose another folder for the project",
+            ) from error
         return ingest(
             self._open(),
             self.workspace,
@@ -111,6 +119,9 @@ class Project:
         `tokenizer`, `size`, `epochs`, `conditions`, …, any key of `--set`, and whole tables such as
         `model={"dim": 64}`. Settings that are not given are chosen as `musictk train` does.
         """
+        lengths = [each for each in ("steps", "epochs", "minutes") if settings.get(each)]
+        if len(lengths) > 1:
+            raise UsageError(f"{' and '.join(lengths)} cannot be combined", "give one of them")
         file = None if config is None else Path(config)
         sources = [
             *base_sources(self.catalog, start, preset, file),
@@ -156,6 +167,10 @@ class Project:
         candidates are ranked, the likeliest first. `controls` are texts as on the command line,
         for the piece, a section or bars: `["key=E minor", "B: density=high", "9-12: metre=3/4"]`.
         """
+        if not isinstance(labels, Mapping | None):
+            example = 'such as {"period": "Baroque"}'
+            raise UsageError(f"labels={labels!r} is not a mapping of categories", example)
+        _require_text("run", [] if run is None else [run])
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {each.name for each in fields(SampleRequest)} - {"source", "labels", "options"}
         asked = {key: value for key, value in request.items() if key in known}
@@ -209,6 +224,7 @@ class Project:
 
         Without any run, and without a catalog, the built-in model.
         """
+        _require_text("kind of export", kinds)
         chosen = export.known_kinds(kinds or ("onnx",))
         return list(export.export(self.catalog_if_any, self.workspace, chosen, run, listener))
 
@@ -216,6 +232,7 @@ class Project:
         self, *runs: str, split: str = "valid", progress: compare.Progress | None = None
     ) -> RunComparison:
         """Score runs, by default all finished ones, on the pieces that none was trained on."""
+        _require_text("run", runs)
         return compare.compare(self.catalog, self.workspace, runs, split, progress)
 
     def evaluate(
@@ -261,6 +278,13 @@ class Project:
         if self._catalog is None:
             self._catalog = Catalog.open(self.workspace.catalog_url, self.workspace.root)
         return self._catalog
+
+
+def _require_text(what: str, values: Iterable[Any]) -> None:
+    """Raise UsageError for an argument that is no text or path, such as a list of them."""
+    for value in values:
+        if not isinstance(value, str | PathLike):
+            raise UsageError(f"the {what} {value!r} is not text", "give each as one argument")
 
 
 def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
