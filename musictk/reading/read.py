@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,12 @@ from musictk.reading.messages import channel_messages
 from musictk.reading.percussion import drum_channels
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.score import to_score
+
+_TUNE = re.compile(r"^X:", re.MULTILINE)
+# What has letters that are no notes: fields, comments, chord names, decorations, inline fields.
+_NO_NOTE = re.compile(
+    r"^[A-Za-z+]:.*$|%.*$|\"[^\"\n]*\"|![^!\n]*!|\[[A-Za-z]:[^\]\n]*\]", re.MULTILINE
+)
 
 
 @dataclass(frozen=True)
@@ -55,3 +62,11 @@ def read_text(data: bytes, limits: Limits) -> str:
     if not text.strip():
         raise RejectedError(Reason.EMPTY if not data else Reason.NOT_TEXT, "only white space")
     return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def check_abc(text: str) -> None:
+    """Raise RejectedError for ABC notation without a tune, or without a note."""
+    if not _TUNE.search(text):
+        raise RejectedError(Reason.NOT_ABC, "no line begins with X:")
+    if not re.search("[A-Ga-g]", _NO_NOTE.sub("", text)):
+        raise RejectedError(Reason.NO_NOTES)

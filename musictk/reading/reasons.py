@@ -24,6 +24,7 @@ class Reason(StrEnum):
     TOO_MANY_BARS = "too_many_bars"
     TOO_MANY_TOKENS = "too_many_tokens"
     NOT_TEXT = "not_text"  # a text file that is not UTF-8, or is blank
+    NOT_ABC = "not_abc"  # an ABC file without a tune
     PARSER = "parser"  # valid, but refused by a library (older versions)
     TIMEOUT = "timeout"  # stopped after Limits.seconds
     MEMORY = "memory"  # the worker needed more than Limits.memory

@@ -24,7 +24,7 @@ from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.reading.facts import piece_facts, pitched_notes
 from musictk.reading.limits import Limits
-from musictk.reading.read import read_midi, read_text
+from musictk.reading.read import check_abc, read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.sketching import sketch_music, sketch_text
 from musictk.reading.wire import WorkerMessage, receive, send
@@ -55,6 +55,8 @@ class Worker:
     def _examine(self, task: dict[str, Any], data: bytes, found: dict[str, Any]) -> WorkerMessage:
         if task["kind"] != "midi":
             text = read_text(data, self._limits)
+            if task["kind"] == "abc":
+                check_abc(text)
             return found | {"facts": {}}, sketch_text(text)
         music = read_midi(data, self._limits)
         score, clock = music.score, Clock(music.score)

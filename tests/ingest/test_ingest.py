@@ -191,6 +191,24 @@ def test_texts_have_kinds_of_their_own(run: Run, catalog: Catalog, tmp_path: Pat
     assert run(tmp_path / "t" / "more.txt").accepted == 1
 
 
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("a note to self", "not_abc"),
+        ("X:1\nK:C\n", "no_notes"),
+        ('X:1\nT:Air\nK:C\n% B\n"Am"z4 !fermata![K:G]z|\n', "no_notes"),
+        ("X:1\nK:C\nz2 E2|\n", None),
+        ("%abc-2.1\n\nX:1\nK:C\ncde:|\n", None),
+    ],
+)
+def test_abc_without_a_tune_or_notes_is_rejected(
+    run: Run, tmp_path: Path, text: str, reason: str | None
+) -> None:
+    (tmp_path / "a.abc").write_text(text, "utf-8")
+    report = run(tmp_path / "a.abc")
+    assert dict(report.rejected) == ({reason: 1} if reason else {})
+
+
 def archive_zip(target: Path, midis: Path) -> None:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(midis.glob("*/*.mid"))[:12]:
