@@ -24,4 +24,7 @@ def named_music(here: CommandSession, name: str) -> NamedMusic:
     """The music that the user named; raises MusictkError if there is none."""
     from musictk.jobs.named_music import find_music
 
-    return find_music(name, here.workspace, here.catalog_if_any)
+    found = find_music(name, here.workspace, here.catalog_if_any)
+    if found.tunes > 1:
+        here.output.note(f"{name} has {found.tunes:,} tunes; this is the first")
+    return found

@@ -15,7 +15,7 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.ingest.load import missing_file, read_music
 from musictk.music import bars
 from musictk.reading.kinds import kind_of
-from musictk.rendering.abc import abc_to_midi, abc_to_score
+from musictk.rendering.abc import abc_to_midi, abc_to_score, split_tunes
 from musictk.rendering.midi import SectionSpan, sections
 from musictk.tokens import Piece
 from musictk.workspace import Workspace
@@ -46,6 +46,11 @@ class NamedMusic:
         if "X:" not in self.piece:
             raise UsageError(f"{self.path} is text, not music", "choose a MIDI or ABC file")
         return abc_to_score(self.piece)
+
+    @property
+    def tunes(self) -> int:
+        """How many pieces the file has; of several ABC tunes `score` is the first."""
+        return len(split_tunes(self.piece)) if isinstance(self.piece, str) else 1
 
     @property
     def spans(self) -> list[SectionSpan]:

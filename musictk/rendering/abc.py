@@ -16,6 +16,11 @@ _NO_MUSIC = "abc2midi cannot convert the ABC tune"
 SECONDS = 10.0  # time limit of abc2midi, a C program that reads text written by a model
 
 
+def split_tunes(text: str) -> list[str]:
+    """The tunes of an ABC text, each from its line "X:" on."""
+    return re.split(r"(?m)^(?=X:)", text)[1:]
+
+
 def abc_to_score(text: str) -> ScoreTick:
     """The first tune of an ABC text. Raises MusictkError for no tune, or a tune with no notes."""
     return _parsed(abc_to_midi(text))
@@ -23,15 +28,15 @@ def abc_to_score(text: str) -> ScoreTick:
 
 def abc_to_midi(text: str) -> bytes:
     """The first tune of an ABC text as a MIDI file. Raises MusictkError like `abc_to_score`."""
-    tunes = re.split(r"(?m)^(?=X:)", text)
-    if len(tunes) < 2:
+    tunes = split_tunes(text)
+    if not tunes:
         raise MusictkError("the text has no ABC tune", "a tune begins with a line such as 'X:1'")
     program = Path(symusic.__file__).parent / "bin" / "abc2midi"
     if not program.exists():
         program = program.with_suffix(".exe")
     with scratch() as folder:
         source, target = folder / "tune.abc", folder / "tune.mid"
-        source.write_text(tunes[1].replace("\0", ""), "utf-8")
+        source.write_text(tunes[0].replace("\0", ""), "utf-8")
         try:
             subprocess.run(
                 [str(program), str(source), "-o", str(target)],

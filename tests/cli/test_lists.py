@@ -80,3 +80,11 @@ def test_tokenize_names_what_it_cannot_encode(empty: Shell) -> None:
     assert [(row["split"], list(row["reasons"])) for row in refused] == [
         ("train", ["m/extreme.mid"])
     ]
+
+
+def test_the_first_of_several_tunes_is_announced(empty: Shell) -> None:
+    text = "X:1\nT:a\nK:C\nCDEF|\n\nX:2\nT:b\nK:G\nGABc|\n"
+    (empty.directory / "two.abc").write_text(text, "utf-8")
+    assert "two.abc has 2 tunes; this is the first" in empty("show", "two.abc").stderr
+    (empty.directory / "one.abc").write_text(text.split("\n\n")[0], "utf-8")
+    assert "tunes" not in empty("show", "one.abc").stderr
