@@ -141,6 +141,11 @@ def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
         made = TypeAdapter(config).validate_python(values)
     except ValidationError as error:
         first = error.errors()[0]
+        if not first["loc"]:  # the config refuses the values together
+            said = (
+                f"settings of {owner or 'a config'}: {first['msg'].removeprefix('Value error, ')}"
+            )
+            raise UsageError(said, "change one of them") from error
         name, *inner = (str(part) for part in first["loc"])
         if isinstance(get_type_hints(config).get(name), UnionType):
             inner = []  # a type of the union, such as "int"

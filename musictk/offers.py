@@ -84,7 +84,8 @@ def make_component(kind: Any, config: Mapping[str, Any], *rest: Any) -> Any:
     Raises MusictkError where its `__init__` does not set what the contract asks for.
     """
     made = kind(build(kind.Config, config, kind.name), *rest)
-    missing = [f"self.{each}" for each in getattr(kind, "sets", ()) if not hasattr(made, each)]
+    needed = getattr(kind, "set_by_init", ())
+    missing = [f"self.{each}" for each in needed if not hasattr(made, each)]
     if missing:
         raise MusictkError(
             f"{kind.__module__}.{kind.__qualname__}.__init__ does not set {', '.join(missing)}",

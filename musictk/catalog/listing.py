@@ -19,7 +19,7 @@ from musictk.catalog.selection import mentions, searched_words, select_one
 from musictk.errors import UnknownNameError, UsageError
 from musictk.spelling import same_spelling
 
-_MAX_LIMIT = 2**31 - 1  # rows
+MAX_LIMIT = 2**31 - 1  # rows
 _FEW = 5_000  # labelled files that are sorted; of more, the first by path are looked for
 _WALKED = 10_000  # files that are looked at in the order of their paths
 
@@ -134,8 +134,8 @@ class Listing(Database):
 
 
 def _check_limit(limit: int | None) -> None:
-    if limit is not None and not 0 <= limit <= _MAX_LIMIT:
-        raise UsageError(f"{limit} is not a valid limit", f"give one from 0 to {_MAX_LIMIT:,}")
+    if limit is not None and not 0 <= limit <= MAX_LIMIT:
+        raise UsageError(f"{limit} is not a valid limit", f"give one from 0 to {MAX_LIMIT:,}")
 
 
 def _first_path(session: Session) -> ColumnElement[str | None]:

@@ -30,7 +30,7 @@ from musictk.catalog.splits import (
     strictest_split,
     wanted_splits,
 )
-from musictk.catalog.successors import inherit
+from musictk.catalog.successors import inherit, record_successors
 from musictk.catalog.upsert import ComposerIds, drop_orphaned, record_files, record_locations
 from musictk.garbage import paused
 
@@ -48,8 +48,8 @@ class Pieces(Database):
 
         New accepted files are compared with known ones and get their cluster and split in the same
         transaction. A further location of known content gives its row a composer and an official
-        split if it has none. New content at a known place inherits what the user set for the old.
-        Returns the files that keep another composer than the given one.
+        split if it has none. Returns the files at new places that keep another composer than the
+        given one.
         """
         from musictk.catalog.grouping import group  # numpy: not needed for reading
 
@@ -57,12 +57,21 @@ class Pieces(Database):
             names = ComposerIds(session)
             owners = [names.id(found.composer) for found in files]
             recorded = record_files(session, files, owners)
-            replaced = record_locations(session, files, recorded.ids)
-            drop_orphaned(session, {old: one.last for old, one in replaced.items()})
-            successors = {old: one.by for old, one in replaced.items() if one.by in recorded.fresh}
-            inherit(session, successors)
+            places = record_locations(session, files, recorded.ids)
+            drop_orphaned(session, {one.file_id: one.last for one in places.replaced})
+            successors = {
+                (one.file_id, one.by_id, one.by.is_listed)
+                for one in places.replaced
+                if one.by_id in recorded.fresh
+            }
+            record_successors(session, successors)
             group(session, recorded.joining, fractions)
-            return recorded.kept
+            return [found for found in recorded.kept if (found.path, found.member) in places.new]
+
+    def inherit(self) -> None:
+        """Give files that were edited since the last ingest what the user had set for them."""
+        with self.writing() as session:
+            inherit(session)
 
     def set_composers(self, composers: Mapping[tuple[str, str], str]) -> int:
         """Set the composers of the files at these locations, (path, member).

@@ -27,6 +27,7 @@ class ExaminedFile:
     length: int = 0  # of the content, in bytes
     title: str = ""
     composer: str | None = None
+    is_listed: bool = False  # a table names the composer
     split: str | None = None  # official: given by a table of its data set
     labels: Mapping[str, str] = field(default_factory=dict)  # of a new file
     facts: Mapping[str, Any] = field(default_factory=dict)  # columns of File

@@ -114,7 +114,8 @@ class _Plan:
     def _fill(self, found: ExaminedFile, owner: int | None) -> None:
         """A known file gets the composer and the official split that another place gives it."""
         file = self._known[str(found.sha256)]
-        if file.composer_id is not None and owner not in (None, file.composer_id):
+        other = file.composer_id is not None and owner not in (None, file.composer_id)
+        if other and found.code is None:
             self.kept.append(found)
         gained: dict[str, Any] = {}
         if file.composer_id is None and owner is not None:
@@ -128,7 +129,8 @@ class _Plan:
         else:
             self.stale.append({"id": file.id} | gained)
         self._known[str(found.sha256)] = file._replace(
-            composer_id=owner or file.composer_id, official=found.split or file.official
+            composer_id=gained.get("composer_id", file.composer_id),
+            official=gained.get("official_split", file.official),
         )
 
     def _add(self, found: ExaminedFile, owner: int | None) -> int:
@@ -174,21 +176,33 @@ def _insert_files(session: Session, rows: list[dict[str, Any]]) -> list[int]:
 class Replaced(NamedTuple):
     """A file that another one has replaced at one of its places."""
 
-    by: int | None  # None: an archive
-    last: str  # that place
+    file_id: int
+    by: ExaminedFile
+    by_id: int | None  # None: an archive
+
+    @property
+    def last(self) -> str:
+        return typed_place(self.by.path, self.by.member)
+
+
+class RecordedLocations(NamedTuple):
+    """What `record_locations` did."""
+
+    new: set[tuple[str, str]]  # places that were not known
+    replaced: list[Replaced]
 
 
 def record_locations(
     session: Session, examined: Sequence[ExaminedFile], ids: Sequence[int | None]
-) -> dict[int, Replaced]:
-    """Insert or update the locations; return the files that were replaced, by id."""
+) -> RecordedLocations:
+    """Insert or update the locations of the examined files."""
     known: dict[tuple[str, str], int | None] = {}
     for chunk in chunks(sorted({found.path for found in examined})):
         query = select(Location.path, Location.member, Location.file_id).where(
             Location.path.in_(chunk)
         )
         known |= {(path, member): file_id for path, member, file_id in session.execute(query)}
-    by = {(found.path, found.member): id for found, id in zip(examined, ids, strict=True)}
+    by = {(found.path, found.member): (found, id) for found, id in zip(examined, ids, strict=True)}
     rows = {
         (found.path, found.member): {
             "path": found.path,
@@ -196,7 +210,7 @@ def record_locations(
             "size": found.size,
             "mtime_ns": found.mtime_ns,
             "checks": found.checks,
-            "file_id": by[found.path, found.member],
+            "file_id": by[found.path, found.member][1],
         }
         for found in examined
     }
@@ -204,11 +218,12 @@ def record_locations(
         session.connection().execute(_PLACES.insert(), new)
     if old := [row for key, row in rows.items() if key in known]:
         session.execute(update(Location), old)
-    return {
-        old: Replaced(by[key], typed_place(*key))
+    replaced = [
+        Replaced(old, *by[key])
         for key, old in known.items()
-        if old is not None and key in by and old != by[key]
-    }
+        if old is not None and key in by and old != by[key][1]
+    ]
+    return RecordedLocations(by.keys() - known.keys(), replaced)
 
 
 class _KnownFile(NamedTuple):

@@ -130,9 +130,12 @@ def search(
     Finds the files that contain every word, by path. Case and accents do not count: dvorak finds
     Dvořák. Words in double quotes are searched as one; no other character is special.
     """
+    from musictk.catalog.listing import MAX_LIMIT
+
     here = session(context)
+    one_more = limit + 1 if 0 < limit < MAX_LIMIT else limit
     with here.catalog() as catalog:
-        rows = catalog.search(text, limit + 1 if limit > 0 else limit or None)
+        rows = catalog.search(text, one_more or None)
     shown = rows[: limit or None]
     _list(here.output, shown)
     if len(shown) < len(rows):

@@ -29,6 +29,7 @@ from musictk.reading.listing import list_members
 _LIMITS = Limits()
 _DEEPEST = 32  # folders above a file that count
 _NOTHING = FileMetadata()
+NAMES = ("folder", "file name")  # sources of a composer that are no table
 
 
 class FileAttribution(NamedTuple):

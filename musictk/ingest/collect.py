@@ -20,7 +20,7 @@ from musictk.catalog import (
 )
 from musictk.catalog.typed_paths import typed_place
 from musictk.garbage import frozen
-from musictk.ingest.attribution import Attributions, FileAttribution, Given
+from musictk.ingest.attribution import NAMES, Attributions, FileAttribution, Given
 from musictk.ingest.find import FoundFile
 from musictk.ingest.locations import Locations, beginning, current_locations, dead_copies
 from musictk.ingest.recent import UNKNOWN, find_timed
@@ -32,7 +32,7 @@ from musictk.reading.reasons import Reason, RejectedError
 from musictk.workspace import Workspace
 
 # Increase it when checks, facts or sketches change, so that known files are examined again.
-CHECKS_VERSION = 2
+CHECKS_VERSION = 3
 _PAUSE = 2.0  # seconds after which a partial batch is written
 _RETRY = {Reason.UNREADABLE, Reason.TIMEOUT, Reason.WORKER_DIED}  # may succeed next time
 
@@ -103,6 +103,7 @@ class _Ingest:
         with Pool(self._options.limits, workers) as pool:
             self._record(pool, fresh)
         self._forget(paths, found_files)  # after adding: a moved file is not missing
+        self._catalog.inherit()  # after that: a moved file gives nothing
         self._set_given(found_files)
         self._catalog.complete_splits(self._options.fractions)
         self._report.names.tables = self._attributions.tables
@@ -220,6 +221,7 @@ class _Ingest:
             "checks": CHECKS_VERSION,
             "title": store_path(named.title),
             "composer": store_path(named.composer) if named.composer else None,
+            "is_listed": bool(named.composer) and named.source not in NAMES,
             "split": named.split,
             "labels": named.labels,
         }

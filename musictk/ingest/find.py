@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -42,12 +42,12 @@ def find(paths: Sequence[Path]) -> Iterator[FoundFile]:
     path that does not exist, MusictkError for a folder that cannot be read.
     """
     roots = [path.absolute() for path in paths]
-    together = _one_collection(roots)
+    together, known = _one_collection(roots), _Folders(filter(Path.is_dir, roots))
     for root in roots:
         if not root.exists():
             raise UsageError(f"{root} does not exist", "give a folder, file, zip or tar")
         if root.is_dir():
-            yield from _walk(root, root.parent if together else root)
+            yield from _walk(root, root.parent if together else root, known)
         elif (kind := _kind_of_named(root, len(roots))) is not None:
             yield replace(_found(str(root), root.parent, (root.name,), kind), named=True)
 
@@ -101,13 +101,14 @@ def _is_music(name: str) -> bool:
     return kind_of(name) in ("midi", "abc", "archive")
 
 
-def _walk(folder: Path, root: Path) -> Iterator[FoundFile]:
+def _walk(folder: Path, root: Path, known: _Folders) -> Iterator[FoundFile]:
     closed: list[OSError] = []
-    leads = _NewFolders(folder)
     for parent, folders, names in os.walk(folder, onerror=closed.append, followlinks=True):
-        folders[:] = sorted(
-            name for name in folders if name != RESOURCE_FOLDER and leads(Path(parent, name))
-        )
+        folders[:] = [
+            name
+            for name in sorted(folders)
+            if name != RESOURCE_FOLDER and known.new(Path(parent, name))
+        ]
         tables = {name for name in names if is_table(name)}
         below = Path(parent).relative_to(root).parts
         beginning = parent.rstrip(os.sep) + os.sep
@@ -125,20 +126,23 @@ def _walk(folder: Path, root: Path) -> Iterator[FoundFile]:
         yield replace(found, refused=cause(error))
 
 
-class _NewFolders:
-    """Whether a folder is to be read: a link must not lead above, into, or to what is read."""
+class _Folders:
+    """Which folders are read: each once, and none through a link that leads above a given one."""
 
-    def __init__(self, top: Path) -> None:
-        self._read = [top.resolve()]  # and everything below them
+    def __init__(self, roots: Iterable[Path]) -> None:
+        self._roots = [root.resolve() for root in roots]
+        self._linked: list[Path] = []  # what the links lead to
 
-    def __call__(self, folder: Path) -> bool:
-        if not folder.is_symlink():
+    def new(self, folder: Path) -> bool:
+        """Whether a folder is to be read, also through a link."""
+        if folder.is_symlink():
+            target = folder.resolve()
+            above = any(root.is_relative_to(target) for root in self._roots)
+            if above or any(target.is_relative_to(one) for one in (*self._roots, *self._linked)):
+                return False
+            self._linked.append(target)
             return True
-        target = folder.resolve()
-        if any(target.is_relative_to(one) or one.is_relative_to(target) for one in self._read):
-            return False
-        self._read.append(target)
-        return True
+        return not self._linked or folder.resolve() not in self._linked
 
 
 def _found(place: str, root: Path, below: tuple[str, ...], kind: str) -> FoundFile:

@@ -28,7 +28,7 @@ class Architecture(nn.Module):
     name: ClassVar[str]
     input_std: ClassVar[float] = 1.0  # standard deviation of the input before training
 
-    sets: ClassVar[tuple[str, ...]] = ("config", "dim", "max_length")  # by __init__
+    set_by_init: ClassVar[tuple[str, ...]] = ("config", "dim", "max_length")
     dim: int  # D, the width of input and output
     max_length: int  # the maximum number of positions of a row
 

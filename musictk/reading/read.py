@@ -18,7 +18,7 @@ from musictk.reading.score import to_score
 _TUNE = re.compile(r"^X:", re.MULTILINE)
 # What has letters that are no notes: fields, comments, chord names, decorations, inline fields.
 _NO_NOTE = re.compile(
-    r"^[A-Za-z+]:.*$|%.*$|\"[^\"\n]*\"|![^!\n]*!|\[[A-Za-z]:[^\]\n]*\]", re.MULTILINE
+    r"^[A-Za-z+]:(?!\|).*$|%.*$|\"[^\"\n]*\"|![^!|\n]*!|\[[A-Za-z]:[^\]\n]*\]", re.MULTILINE
 )
 
 

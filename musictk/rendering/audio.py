@@ -33,7 +33,7 @@ class AudioSettings:
     rate: int = 44_100  # samples per second
     loudness: float = -18.0  # LUFS, integrated over the piece (EBU R 128)
     true_peak: float = -1.0  # dBTP; a piece that would exceed it is made softer
-    tail: float = 2.0  # seconds after the last note
+    tail: float = 2.0  # seconds after the last note; in its second half the sound fades out
 
 
 def render(
@@ -100,7 +100,10 @@ def _synthesized(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> 
         message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
         raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
     kept = round((duration(score) + settings.tail) * settings.rate)
-    return np.ascontiguousarray(rendered.T[:kept])
+    samples = np.ascontiguousarray(rendered.T[:kept])
+    fading = round(settings.tail / 2 * settings.rate)  # harps and bells ring longer than the tail
+    samples[len(samples) - fading :] *= np.linspace(1, 0, fading, dtype=np.float32)[:, None]
+    return samples
 
 
 def _gain(samples: NDArray[np.float32], settings: AudioSettings) -> float:

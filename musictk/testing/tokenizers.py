@@ -127,7 +127,7 @@ def _check_bars_of_music(
     for bar in np.unique(np.linspace(0, len(starts) - 1, 8).astype(int)).tolist()[1:]:
         before = tokenizer.decode(sequence[: starts[bar]])
         assert not isinstance(before, str), "music decodes to text"
-        begun, ended = notes(before).start, every.end <= lines[bar]
+        begun, ended = notes(before).start, every.end < lines[bar]
         assert not len(begun) or begun.max() < lines[bar], (
             f"the tokens before bar {bar} have notes after its bar line"
         )

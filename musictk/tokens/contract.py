@@ -33,7 +33,7 @@ class Tokenizer(ABC):
     reads: ClassVar[frozenset[str]] = frozenset({"midi"})  # kinds of file: "midi", "text", "abc"
     learns: bool = False  # True where `learn` must run over the corpus before `encode`
 
-    sets: ClassVar[tuple[str, ...]] = ("config", "learned", "space")  # by __init__
+    set_by_init: ClassVar[tuple[str, ...]] = ("config", "learned", "space")
     space: Space
 
     def __init__(self, config: Any, learned: str | None = None) -> None:

@@ -199,6 +199,8 @@ def test_texts_have_kinds_of_their_own(run: Run, catalog: Catalog, tmp_path: Pat
         ('X:1\nT:Air\nK:C\n% B\n"Am"z4 !fermata![K:G]z|\n', "no_notes"),
         ("X:1\nK:C\nz2 E2|\n", None),
         ("%abc-2.1\n\nX:1\nK:C\ncde:|\n", None),
+        ("X:1\nK:C\nC:|\n", None),
+        ("X:1\nK:C\n!CDEF|GABc|!\n", None),  # line breaks of old files
     ],
 )
 def test_abc_without_a_tune_or_notes_is_rejected(

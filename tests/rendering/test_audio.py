@@ -85,6 +85,15 @@ def test_the_last_note_fades_and_nothing_sounds_after_it(tmp_path: Path) -> None
     assert loudest[-settings.rate :].max() == 0
 
 
+@pytest.mark.parametrize("program", [19, 46, 97])  # organ, harp, a slow synthesizer
+def test_instruments_that_ring_on_fade_out(tmp_path: Path, program: int) -> None:
+    score = four_quarters()
+    score.tracks[0].program = program
+    audio.render(score, tmp_path / "out.wav", BUILT_IN)
+    loudest = np.abs(read_wav(tmp_path / "out.wav")).max(1)
+    assert loudest[-441:].max() < 0.02 * loudest.max()  # the last 10 ms
+
+
 def read_wav(path: Path) -> NDArray[np.float64]:
     with wave.open(str(path)) as file:
         samples = np.frombuffer(file.readframes(file.getnframes()), "<i2")
