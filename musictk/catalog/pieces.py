@@ -13,6 +13,7 @@ from musictk.catalog.by_index import by_index
 from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
 from musictk.catalog.indices import MOVED, UNGROUPED
+from musictk.catalog.locations import Key
 from musictk.catalog.models import File, Location, SpanRow
 from musictk.catalog.piece_rows import read_pieces
 from musictk.catalog.records import (
@@ -73,38 +74,37 @@ class Pieces(Database):
         with self.writing() as session:
             inherit(session)
 
-    def set_composers(self, composers: Mapping[tuple[str, str], str]) -> int:
+    def set_composers(self, composers: Mapping[Key, str]) -> int:
         """Set the composers of the files at these locations, (path, member).
 
         Returns how many files had another one, or none.
         """
-        changed: set[int] = set()
         with self.writing() as session:
-            names = ComposerIds(session)
-            for (path, member), name in composers.items():
-                place = session.get(Location, (path, member))
-                if place is not None and place.file_id is not None:
-                    owner = names.id(name)
-                    other = (File.id == place.file_id) & File.composer_id.is_distinct_from(owner)
-                    changed.update(
-                        session.scalars(
-                            update(File).where(other).values(composer_id=owner).returning(File.id)
-                        )
+            names, by_owner = ComposerIds(session), defaultdict(list)
+            for file_id, name in _files_at(session, composers).items():
+                by_owner[names.id(name)].append(file_id)
+            changed = 0
+            for owner, ids in by_owner.items():
+                other = File.composer_id.is_distinct_from(owner)
+                for chunk in chunks(ids):
+                    query = update(File).where(File.id.in_(chunk), other)
+                    changed += (
+                        session.connection().execute(query.values(composer_id=owner)).rowcount
                     )
-        return len(changed)
+            return changed
 
-    def set_official_splits(self, splits: Mapping[tuple[str, str], str]) -> None:
+    def set_official_splits(self, splits: Mapping[Key, str]) -> None:
         """Set the official splits of the files at these locations, (path, member).
 
         `complete_splits` applies them.
         """
         with self.writing() as session:
-            for (path, member), split in splits.items():
-                place = session.get(Location, (path, member))
-                if place is not None:
-                    session.execute(
-                        update(File).where(File.id == place.file_id).values(official_split=split)
-                    )
+            rows = [
+                {"id": file_id, "official_split": split}
+                for file_id, split in _files_at(session, splits).items()
+            ]
+            if rows:
+                session.execute(update(File), rows)
 
     def pieces(
         self, split: str | None = None, reads: Collection[str] = frozenset({"midi"})
@@ -168,6 +168,17 @@ class Pieces(Database):
         moved = f"{MOVED} AND status = 'accepted'"
         with self.reading() as session:
             return int(by_index(session, "count(*)", "moved", moved)[0])
+
+
+def _files_at(session: Session, values: Mapping[Key, str]) -> dict[int, str]:
+    """The value of each file, of those by its locations."""
+    found: dict[int, str] = {}
+    for chunk in chunks(sorted({path for path, _ in values})):
+        query = select(Location.path, Location.member, Location.file_id)
+        for path, member, file_id in session.execute(query.where(Location.path.in_(chunk))):
+            if file_id is not None and (path, member) in values:
+                found[file_id] = values[path, member]
+    return found
 
 
 def apply_official_splits(session: Session) -> None:
