@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -84,10 +85,10 @@ def test_the_sampler_has_about_thirty_lines() -> None:
     assert len([line for line in MIDI.splitlines() if line.strip()]) <= 75
 
 
-def test_the_vector_of_bar_controls_is_that_of_musictk() -> None:
+def test_the_vector_of_bar_controls_is_that_of_musictk(tmp_path: Path) -> None:
     folder = builtin.FOLDER / "gpt" / "onnx"
-    found: dict[str, Any] = {"folder": folder}
-    exec(CONTROLS, found)
+    (tmp_path / "controls.py").write_text(CONTROLS, "utf-8")
+    found = runpy.run_path(str(tmp_path / "controls.py"), {"folder": folder})
     expected = load(folder).control(found["ids"][None])[0]
     np.testing.assert_allclose(found["vector"], expected, atol=1e-6)
     assert np.abs(expected).max() > 0.01

@@ -55,17 +55,18 @@ def describe(
 
 
 def _check_forward(body: Architecture) -> None:
-    training = body.training
+    training, length = body.training, min(2, body.max_length)
+    shape = (1, length, body.dim)
     body.eval()  # without random numbers
     with torch.no_grad():
-        found: Any = body(torch.zeros(1, 2, body.dim), body.begin(1, 2))
+        found: Any = body(torch.zeros(shape), body.begin(1, length))
     body.train(training)
     output = found[0] if isinstance(found, tuple) and len(found) == 2 else None
-    if not isinstance(output, torch.Tensor) or output.shape != (1, 2, body.dim):
-        shape = "no pair" if output is None else f"{tuple(getattr(output, 'shape', ()))} first"
+    if not isinstance(output, torch.Tensor) or output.shape != shape:
+        got = "no pair" if output is None else f"{tuple(getattr(output, 'shape', ()))} first"
         raise MusictkError(
-            f"architecture {body.name!r}: forward returned {shape} for an input of shape "
-            f"{(1, 2, body.dim)}, not (output of that shape, state)",
+            f"architecture {body.name!r}: forward returned {got} for an input of shape "
+            f"{shape}, not (output of that shape, state)",
             "check it with musictk.testing.architectures",
         )
 

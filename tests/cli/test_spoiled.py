@@ -51,6 +51,7 @@ MUSIC: list[Question] = [
     lambda catalog: catalog.label("Piece 2", "mood", "calm"),
     lambda catalog: catalog.forget([("midis/Bach/3.mid", "")]),
     lambda catalog: catalog.record([make(3), make(20)]),
+    lambda catalog: catalog.inherit(),
     lambda catalog: catalog.complete_splits(Fractions()),
     lambda catalog: catalog.split(Fractions()),
 ]
@@ -88,6 +89,8 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
         facts = {"notes": 3, "programs": [0, 4], "has_pedal": True, "tempo": 90.0}
         pieces = [make(number, facts=facts) for number in range(1, 5)]
         catalog.record([*pieces, make(9, code="corrupt", facts={}, sketch=None)])
+        catalog.record([make(40, path="midis/edited.mid")])
+        catalog.record([make(41, path="midis/edited.mid")])  # a row of successors
         catalog.label("Piece 1", "period", "Baroque")
         catalog.add_tokenizer("f", "remi", {"bpe": 0})
         catalog.add_shard("f", "train", "p", "shards/a", [SpanInfo(1, 0, 5)])
