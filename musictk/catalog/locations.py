@@ -13,11 +13,9 @@ from musictk.catalog.database import Database
 from musictk.catalog.indices import LEFT
 from musictk.catalog.models import File, Location
 from musictk.catalog.names import name_key
-from musictk.catalog.records import KnownLocation
+from musictk.catalog.records import Key, KnownLocation
 from musictk.catalog.typed_paths import typed_place
 from musictk.catalog.upsert import drop_orphaned
-
-Key = tuple[str, str]  # path and member
 
 
 class Locations(Database):

@@ -13,13 +13,13 @@ from musictk.catalog.by_index import by_index
 from musictk.catalog.chunks import chunks
 from musictk.catalog.database import Database
 from musictk.catalog.indices import MOVED, UNGROUPED
-from musictk.catalog.locations import Key
 from musictk.catalog.models import File, Location, SpanRow
 from musictk.catalog.piece_rows import read_pieces
 from musictk.catalog.records import (
     SPLITS,
     ExaminedFile,
     FileSketch,
+    Key,
     OfficialSplits,
     PieceInfo,
 )
@@ -44,13 +44,13 @@ class Pieces(Database):
 
     def record(
         self, files: Sequence[ExaminedFile], fractions: Fractions = DEFAULT_FRACTIONS
-    ) -> list[ExaminedFile]:
+    ) -> list[Key]:
         """Record examined files in one durable transaction.
 
         New accepted files are compared with known ones and get their cluster and split in the same
         transaction. A further location of known content gives its row a composer and an official
-        split if it has none. Returns the files at new places that keep another composer than the
-        given one.
+        split if it has none. Returns the new locations of files that keep another composer than
+        the one given there.
         """
         from musictk.catalog.grouping import group  # numpy: not needed for reading
 
@@ -67,7 +67,7 @@ class Pieces(Database):
             }
             record_successors(session, successors)
             group(session, recorded.joining, fractions)
-            return [found for found in recorded.kept if (found.path, found.member) in places.new]
+            return [key for key in recorded.kept if key in places.new]
 
     def inherit(self) -> None:
         """Give files that were edited since the last ingest what the user had set for them."""
@@ -85,12 +85,11 @@ class Pieces(Database):
                 by_owner[names.id(name)].append(file_id)
             changed = 0
             for owner, ids in by_owner.items():
-                other = File.composer_id.is_distinct_from(owner)
+                change = update(File).where(File.composer_id.is_distinct_from(owner))
+                change = change.values(composer_id=owner)
                 for chunk in chunks(ids):
-                    query = update(File).where(File.id.in_(chunk), other)
-                    changed += (
-                        session.connection().execute(query.values(composer_id=owner)).rowcount
-                    )
+                    done = session.connection().execute(change.where(File.id.in_(chunk)))
+                    changed += done.rowcount
             return changed
 
     def set_official_splits(self, splits: Mapping[Key, str]) -> None:

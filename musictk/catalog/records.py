@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+Key = tuple[str, str]  # path and member of a location
 SPLITS = ("train", "valid", "test")
 FILE_STATUSES = ("accepted", "rejected", "missing")
 
@@ -32,6 +33,11 @@ class ExaminedFile:
     labels: Mapping[str, str] = field(default_factory=dict)  # of a new file
     facts: Mapping[str, Any] = field(default_factory=dict)  # columns of File
     sketch: bytes | None = None
+
+    @property
+    def key(self) -> Key:
+        """Its location."""
+        return self.path, self.member
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,8 @@ from musictk.catalog.models import Base, File, Label
 
 _FILES: Any = File.__table__
 _LABELS: Any = Label.__table__
+_OLD: BindParameter[int] = bindparam("old", type_=Integer())
+_NEW: BindParameter[int] = bindparam("new", type_=Integer())
 
 
 class Successor(Base):
@@ -39,7 +41,8 @@ def inherit(session: Session) -> None:
     by the user. One that a table names stays, and so do labels and an official split.
     """
     query = select(Successor.old_id, Successor.new_id, Successor.is_listed)
-    pairs = session.execute(query.join(File, File.id == Successor.old_id).where(_gone)).all()
+    query = query.join(File, File.id == Successor.old_id).where(File.status == "missing")
+    pairs = session.execute(query).all()
     if pairs:
         both = [{"old": old, "new": new} for old, new, _ in pairs]
         named = [{"old": old, "new": new} for old, new, listed in pairs if not listed]
@@ -47,11 +50,6 @@ def inherit(session: Session) -> None:
         _fill(session, "official_split", both, only_empty=True)
         _copy_labels(session, both)
     session.execute(delete(Successor))
-
-
-_gone = File.status == "missing"
-_OLD: BindParameter[int] = bindparam("old", type_=Integer())
-_NEW: BindParameter[int] = bindparam("new", type_=Integer())
 
 
 def _fill(

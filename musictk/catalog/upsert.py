@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from musictk.catalog.chunks import chunks
 from musictk.catalog.models import Alias, Composer, File, Label, Location
 from musictk.catalog.names import fold
-from musictk.catalog.records import ExaminedFile, FileToGroup
+from musictk.catalog.records import ExaminedFile, FileToGroup, Key
 from musictk.catalog.typed_paths import typed_place
 
 # Rows are written without the ORM, which takes as long as SQLite.
@@ -49,7 +49,7 @@ class RecordedFiles(NamedTuple):
     ids: list[int | None]  # of each examined file; None for an archive
     joining: list[FileToGroup]  # the files to group
     fresh: set[int]  # ids of the files that were not known
-    kept: list[ExaminedFile]  # files that keep another composer than these names give
+    kept: list[Key]  # where files keep another composer than the names there give
 
 
 def record_files(
@@ -97,7 +97,7 @@ class _Plan:
         self.regrouped: list[int] = []  # clustered by an outdated sketch or status
         # (slot, file, current split) of each file to group
         self.joining: list[tuple[int, ExaminedFile, str | None]] = []
-        self.kept: list[ExaminedFile] = []  # files that have another composer
+        self.kept: list[Key] = []  # where files keep another composer than the names give
 
     def slot(self, found: ExaminedFile, owner: int | None) -> int | None:
         """The file's id; -1 - index in `fresh` for a new one; None for an archive."""
@@ -116,7 +116,7 @@ class _Plan:
         file = self._known[str(found.sha256)]
         other = file.composer_id is not None and owner not in (None, file.composer_id)
         if other and found.code is None:
-            self.kept.append(found)
+            self.kept.append(found.key)
         gained: dict[str, Any] = {}
         if file.composer_id is None and owner is not None:
             gained["composer_id"] = owner
@@ -182,13 +182,13 @@ class Replaced(NamedTuple):
 
     @property
     def last(self) -> str:
-        return typed_place(self.by.path, self.by.member)
+        return typed_place(*self.by.key)
 
 
 class RecordedLocations(NamedTuple):
     """What `record_locations` did."""
 
-    new: set[tuple[str, str]]  # places that were not known
+    new: set[Key]  # places that were not known
     replaced: list[Replaced]
 
 
@@ -196,34 +196,34 @@ def record_locations(
     session: Session, examined: Sequence[ExaminedFile], ids: Sequence[int | None]
 ) -> RecordedLocations:
     """Insert or update the locations of the examined files."""
-    known: dict[tuple[str, str], int | None] = {}
+    known: dict[Key, int | None] = {}
     for chunk in chunks(sorted({found.path for found in examined})):
         query = select(Location.path, Location.member, Location.file_id).where(
             Location.path.in_(chunk)
         )
         known |= {(path, member): file_id for path, member, file_id in session.execute(query)}
-    by = {(found.path, found.member): (found, id) for found, id in zip(examined, ids, strict=True)}
+    pairs = list(zip(examined, ids, strict=True))
     rows = {
-        (found.path, found.member): {
+        found.key: {
             "path": found.path,
             "member": found.member,
             "size": found.size,
             "mtime_ns": found.mtime_ns,
             "checks": found.checks,
-            "file_id": by[found.path, found.member][1],
+            "file_id": file_id,
         }
-        for found in examined
+        for found, file_id in pairs
     }
     if new := [row for key, row in rows.items() if key not in known]:
         session.connection().execute(_PLACES.insert(), new)
     if old := [row for key, row in rows.items() if key in known]:
         session.execute(update(Location), old)
     replaced = [
-        Replaced(old, *by[key])
-        for key, old in known.items()
-        if old is not None and key in by and old != by[key][1]
+        Replaced(before, found, file_id)
+        for found, file_id in pairs
+        if (before := known.get(found.key)) is not None and before != file_id
     ]
-    return RecordedLocations(by.keys() - known.keys(), replaced)
+    return RecordedLocations(rows.keys() - known.keys(), replaced)
 
 
 class _KnownFile(NamedTuple):

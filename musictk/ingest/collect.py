@@ -18,6 +18,7 @@ from musictk.catalog import (
     load_path,
     store_path,
 )
+from musictk.catalog.records import Key
 from musictk.catalog.typed_paths import typed_place
 from musictk.garbage import frozen
 from musictk.ingest.attribution import NAMES, Attributions, FileAttribution, Given
@@ -87,7 +88,7 @@ class _Ingest:
         self._members: dict[str, set[str]] = {}  # archive -> members, where all of it was read
         self._known_locations: Locations = {}
         self._attributions = Attributions()
-        self._kept: list[ExaminedFile] = []  # files that keep another composer
+        self._kept: list[Key] = []  # new places of files that keep another composer
         self._total = 0
         self._folders: dict[str, str] = {}  # path relative to the workspace, by folder
 
@@ -265,14 +266,13 @@ class _Ingest:
 
     def _set_given(self, found_files: Sequence[FoundFile]) -> None:
         """Set the composers and splits that the user gives, of known files too."""
-        given: dict[tuple[str, str], FileAttribution] = {}
+        given: dict[Key, FileAttribution] = {}
         if self._options.composer or self._options.composers:
             given = self._given(found_files)
             self._apply_given(given)
-        places = [(each.path, each.member) for each in self._kept]
-        self._report.kept = [typed_place(*place) for place in places if place not in given]
+        self._report.kept = [typed_place(*place) for place in self._kept if place not in given]
 
-    def _given(self, found_files: Sequence[FoundFile]) -> dict[tuple[str, str], FileAttribution]:
+    def _given(self, found_files: Sequence[FoundFile]) -> dict[Key, FileAttribution]:
         """What the user gives for the files that are in the catalog, by (path, member)."""
         files = {self._stored(file.place): file for file in found_files}
         return {
@@ -282,7 +282,7 @@ class _Ingest:
             and (named := self._attributions.given(files[path], load_path(member))) is not None
         }
 
-    def _apply_given(self, given: Mapping[tuple[str, str], FileAttribution]) -> None:
+    def _apply_given(self, given: Mapping[Key, FileAttribution]) -> None:
         self._report.reassigned = self._catalog.set_composers(
             {key: store_path(named.composer) for key, named in given.items() if named.composer}
         )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from musictk.catalog.typed_paths import typed_place
 from musictk.ingest.attribution import Attributions, FileAttribution, Given
 from musictk.ingest.collect import IngestOptions
 from musictk.ingest.find import FoundFile, find
@@ -76,4 +77,4 @@ def preview_names(paths: Sequence[Path], options: IngestOptions) -> Preview:
 
 def _shown(file: FoundFile, member: str) -> str:
     path = "/".join((file.root.name, *file.below)) if file.root.name else file.place
-    return f"{path}/{member}" if member else path
+    return typed_place(path, member)

@@ -20,6 +20,14 @@ def music(tmp_path: Path) -> Path:
     return tmp_path / "music"
 
 
+def label_two_copies(run: Run, catalog: Catalog, midis: Path, music: Path) -> None:
+    """Ingest Bach/a.mid and Bach/b.mid, which are the same, and label them."""
+    for name in "ab":
+        copy(midis / "Bach" / "musette_anh126.mid", music / "Bach" / f"{name}.mid")
+    run(music)
+    catalog.label("a", "period", "Baroque")
+
+
 def test_a_copy_in_the_folder_of_a_composer_names_the_composer(
     run: Run, catalog: Catalog, midis: Path, music: Path
 ) -> None:
@@ -104,10 +112,7 @@ def test_a_file_that_was_moved_gives_nothing_to_the_one_at_its_place(
 def test_both_copies_of_an_edited_file_keep_its_labels(
     run: Run, catalog: Catalog, midis: Path, music: Path
 ) -> None:
-    for name in "ab":
-        copy(midis / "Bach" / "musette_anh126.mid", music / "Bach" / f"{name}.mid")
-    run(music)
-    catalog.label("1", "period", "Baroque")
+    label_two_copies(run, catalog, midis, music)
     for name, source in (("a", "chorale_bwv347"), ("b", "chorale_bwv269")):
         copy(midis / "Bach" / f"{source}.mid", music / "Bach" / f"{name}.mid")
     run(music)
@@ -117,10 +122,7 @@ def test_both_copies_of_an_edited_file_keep_its_labels(
 def test_a_file_that_is_still_elsewhere_gives_nothing_to_another(
     run: Run, catalog: Catalog, midis: Path, music: Path
 ) -> None:
-    for name in "ab":
-        copy(midis / "Bach" / "musette_anh126.mid", music / "Bach" / f"{name}.mid")
-    run(music)
-    catalog.label("a", "period", "Baroque")
+    label_two_copies(run, catalog, midis, music)
     copy(midis / "Bach" / "chorale_bwv347.mid", music / "Bach" / "b.mid")
     run(music)
     labels = {Path(piece.path).name: piece.labels for piece in catalog.pieces()}
