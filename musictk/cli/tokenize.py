@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from itertools import islice
 from typing import Annotated
 
@@ -12,6 +12,7 @@ from musictk.cli.context import session
 from musictk.cli.settings import assignments
 from musictk.errors import UsageError
 
+_COLUMNS = ("split", "pieces", "refused", "positions", "fingerprint", "path")
 _SHOWN = 5  # refused pieces that are named
 
 
@@ -31,7 +32,7 @@ def tokenize(
 ) -> None:
     """Encode the music of all splits as tokens. `train` does this when needed."""
     from musictk.cli.ingest_progress import IngestBar
-    from musictk.jobs.tokenize import EncodedSplit, tokenize_all
+    from musictk.jobs.tokenize import tokenize_all
 
     here = session(context)
     groups = assignments(settings or [])
@@ -44,8 +45,7 @@ def tokenize(
     config = groups.get("", {}) | groups.get("tokens", {})
     with here.catalog(write=True) as catalog, IngestBar(here.output) as bar:
         rows = tokenize_all(catalog, here.workspace, tokenizer, config, bar)
-    shown = [each.name for each in fields(EncodedSplit) if each.name != "reasons"]
-    here.output.table([asdict(row) for row in rows], shown)
+    here.output.table([asdict(row) for row in rows], _COLUMNS)
     reasons = {path: why for row in rows for path, why in row.reasons.items()}
     for path, why in islice(reasons.items(), _SHOWN):
         here.output.warn(f"{path}: {why}")

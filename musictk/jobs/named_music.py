@@ -15,7 +15,8 @@ from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.ingest.load import missing_file, read_music
 from musictk.music import bars
 from musictk.reading.kinds import kind_of
-from musictk.rendering.abc import abc_to_midi, abc_to_score, split_tunes
+from musictk.reading.read import split_tunes
+from musictk.rendering.abc import abc_to_midi, abc_to_score
 from musictk.rendering.midi import SectionSpan, sections
 from musictk.tokens import Piece
 from musictk.workspace import Workspace

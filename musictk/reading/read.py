@@ -15,7 +15,6 @@ from musictk.reading.percussion import drum_channels
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.score import to_score
 
-_TUNE = re.compile(r"^X:", re.MULTILINE)
 # What has letters that are no notes: fields, comments, chord names, decorations, inline fields.
 _NO_NOTE = re.compile(
     r"^[A-Za-z+]:(?!\|).*$|%.*$|\"[^\"\n]*\"|![^!|\n]*!|\[[A-Za-z]:[^\]\n]*\]", re.MULTILINE
@@ -64,9 +63,14 @@ def read_text(data: bytes, limits: Limits) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
+def split_tunes(text: str) -> list[str]:
+    """The tunes of an ABC text, each from its line "X:" on."""
+    return re.split(r"(?m)^(?=X:)", text)[1:]
+
+
 def check_abc(text: str) -> None:
     """Raise RejectedError for ABC notation without a tune, or without a note."""
-    if not _TUNE.search(text):
+    if not split_tunes(text):
         raise RejectedError(Reason.NOT_ABC, "no line begins with X:")
     if not re.search("[A-Ga-g]", _NO_NOTE.sub("", text)):
         raise RejectedError(Reason.NO_NOTES)

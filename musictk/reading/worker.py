@@ -110,16 +110,14 @@ def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
 
 def _check_encoded(sequence: Any, space: Space) -> None:
     """Raise TypeError for no array of ids or frames, ValueError for an id that does not exist."""
-    wanted = "(T,) ids" if isinstance(space, Tokens) else f"(T, {space.width}) frames"
-    found: Any = type(sequence).__name__
-    if isinstance(sequence, np.ndarray):
-        found = f"{sequence.dtype} of shape {sequence.shape}"
-        ids = isinstance(space, Tokens) and sequence.ndim == 1
-        rows = isinstance(space, Frames) and sequence.shape[1:] == (space.width,)
-        if (ids or rows) and sequence.dtype.kind in "iub":
-            found = ""
-    if found:
-        raise TypeError(f"encode returned {found} instead of an array of {wanted}")
+    width = space.width if isinstance(space, Frames) else None
+    wanted = "an array of (T,) ids" if width is None else f"an array of (T, {width}) frames"
+    if not isinstance(sequence, np.ndarray):
+        raise TypeError(f"encode returned {type(sequence).__name__} instead of {wanted}")
+    fits = sequence.ndim == 1 if width is None else sequence.shape[1:] == (width,)
+    if not fits or sequence.dtype.kind not in "iub":
+        what = f"{sequence.dtype} of shape {sequence.shape}"
+        raise TypeError(f"encode returned {what} instead of {wanted}")
     if isinstance(space, Tokens) and len(sequence):
         for found in (int(sequence.min()), int(sequence.max())):
             if not 0 <= found < space.size:

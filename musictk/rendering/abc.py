@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -11,14 +10,10 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
 from musictk.files import scratch
+from musictk.reading.read import split_tunes
 
 _NO_MUSIC = "abc2midi cannot convert the ABC tune"
 SECONDS = 10.0  # time limit of abc2midi, a C program that reads text written by a model
-
-
-def split_tunes(text: str) -> list[str]:
-    """The tunes of an ABC text, each from its line "X:" on."""
-    return re.split(r"(?m)^(?=X:)", text)[1:]
 
 
 def abc_to_score(text: str) -> ScoreTick:

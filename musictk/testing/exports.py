@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from musictk.config import build
 from musictk.export import export_onnx, export_torchscript
 from musictk.export.replay import replay_all
 from musictk.model import bundle
 from musictk.model.conditions import Conditions
 from musictk.model.network import Network, NetworkConfig
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.runtime import load
 from musictk.tokens import Piece, Space, Tokenizer
@@ -54,7 +54,7 @@ def write_untrained(
     """Write the bundle of an untrained network, with fixed random weights, into `directory`."""
     torch.manual_seed(0)
     kind = registry().load("architecture", architecture)
-    body = kind(build(kind.Config, config, architecture))
+    body = make_component(kind, config)
     settings = NetworkConfig()
     network = Network(body, tokenizer.space, CONDITIONS.sizes, settings)
     bundle.write(directory, network, bundle.describe(network, tokenizer, CONDITIONS, settings))

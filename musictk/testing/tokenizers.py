@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from musictk.controls import Bars
 from musictk.music import notes
+from musictk.reading.kinds import KINDS
 from musictk.testing.attributes import check_attributes as check_attributes
 from musictk.testing.comparing import assert_same as assert_same
 from musictk.testing.comparing import facts as facts
@@ -25,7 +26,6 @@ from musictk.testing.velocity import check_velocity as check_velocity
 from musictk.tokens import Frames, Piece, Tokenizer, Tokens
 from musictk.tokens.augment import transposed
 
-READABLE = frozenset({"midi", "text", "abc"})  # of files
 Closing = Callable[
     [NDArray[np.bool_]], int
 ]  # chooses, of the allowed tokens (V,), one that leads to the end
@@ -100,7 +100,8 @@ def check_bar_starts(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
 
     The first bar of music begins at 0; a text may have a header before it.
     """
-    assert tokenizer.reads <= READABLE, f"reads has other kinds of file than {sorted(READABLE)}"
+    kinds = set(KINDS.values())
+    assert tokenizer.reads <= kinds, f"reads has other kinds of file than {sorted(kinds)}"
     empty = np.zeros_like(tokenizer.space.start(1)[0][:0])
     assert len(tokenizer.bar_starts(empty)) == 0, "an empty sequence has bars"
     for piece in pieces:

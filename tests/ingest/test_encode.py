@@ -140,6 +140,18 @@ def test_variations_stand_beside_each_piece_and_say_what_they_are(
     ("line", "why"),
     [
         ("return nothing", r"failed: NameError: name 'nothing' .*\(faulty_events\.py, line 7\)"),
+        (
+            "return super().encode(piece).tolist()",
+            r"failed: TypeError: encode returned list instead of an array of \(T,\) ids",
+        ),
+        (
+            "return super().encode(piece)[:, None]",
+            r"failed: TypeError: encode returned int64 of shape \(\d+, 1\) instead of",
+        ),
+        (
+            "return super().encode(piece) * 1.0",
+            r"failed: TypeError: encode returned float64 of shape \(\d+,\) instead of",
+        ),
         ("return super().encode(piece) + 5000", r"refused: id \d+ is outside a vocabulary of \d+"),
     ],
 )
