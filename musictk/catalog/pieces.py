@@ -112,19 +112,22 @@ class Pieces(Database):
         with self.reading() as session, paused():
             return read_pieces(session, split, reads)
 
-    def sketches(self) -> list[FileSketch]:
-        """The sketch of every accepted file, ordered by content hash."""
+    def sketches(self, status: str = "accepted") -> list[FileSketch]:
+        """The sketch of every file that is accepted, or missing, ordered by content hash."""
         columns = (File.id, File.sha256, File.kind, File.sketch, File.split)
-        query = select(*columns).where(File.status == "accepted").order_by(File.sha256)
+        query = select(*columns).where(File.status == status).order_by(File.sha256)
         with self.reading() as session:
             return [
                 FileSketch(id, sha256 or "", kind, data or b"", split)
                 for id, sha256, kind, data, split in session.execute(query)
             ]
 
-    def complete_splits(self, fractions: Fractions) -> None:
+    def complete_splits(self, fractions: Fractions) -> dict[str, int]:
         """Group accepted files without a split, give clusters the official splits of their files,
-        and move clusters to empty wanted splits."""
+        and move clusters to empty wanted splits.
+
+        Returns how many files each of these got from another official split.
+        """
         with self.writing() as session:
             strays = by_index(session, "id", "ungrouped", UNGROUPED)
             if strays:
@@ -132,7 +135,7 @@ class Pieces(Database):
 
                 group(session, newcomers(session, strays), fractions)
             apply_official_splits(session)
-            fill_splits(session, fractions)
+            return fill_splits(session, fractions)
 
     def split(self, fractions: Fractions) -> dict[str, int]:
         """Group all files and assign all splits from scratch; return the files per split.
@@ -200,22 +203,29 @@ def apply_official_splits(session: Session) -> None:
             session.execute(update(File).where(File.cluster == cluster).values(split=split))
 
 
-def fill_splits(session: Session, fractions: Fractions) -> None:
-    """Move a cluster to each empty wanted split; clusters that were never encoded move first."""
+def fill_splits(session: Session, fractions: Fractions) -> dict[str, int]:
+    """Move a cluster to each empty wanted split; clusters that were never encoded move first.
+
+    Returns how many files each got from another official split.
+    """
 
     def is_empty(split: str) -> bool:
         query = select(File.id).where(File.status == "accepted", File.split == split).limit(1)
         return session.scalar(query) is None
 
     if not any(map(is_empty, wanted_splits(fractions))):
-        return
+        return {}
     query = select(File.cluster, func.min(File.split)).where(_grouped).group_by(File.cluster)
     assigned = {str(cluster): str(split) for cluster, split in session.execute(query)}
     encoded = select(File.cluster).where(File.id.in_(select(SpanRow.file_id)))
     fresh = assigned.keys() - set(map(str, session.scalars(encoded)))
     given = select(File.cluster).where(_grouped, File.official_split.is_not(None))
     official = set(map(str, session.scalars(given)))
+    taken: dict[str, int] = {}
     for cluster, split in fill_empty_splits(assigned, fractions, fresh, official).items():
         if split != assigned[cluster]:  # no longer its official one
-            changed = update(File).where(File.cluster == cluster)
-            session.execute(changed.values(split=split, official_split=None))
+            own = File.cluster == cluster
+            if cluster in official:
+                taken[split] = session.scalar(select(func.count()).where(own)) or 0
+            session.execute(update(File).where(own).values(split=split, official_split=None))
+    return taken

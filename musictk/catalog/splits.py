@@ -59,14 +59,17 @@ def fill_empty_splits(
 ) -> dict[str, str]:
     """The same assignment with a cluster moved to every wanted split that is empty.
 
-    Clusters in `fresh` are moved first, those with an `official` split only if there is no other.
-    With too few clusters test and then valid stay empty.
+    Clusters in `fresh` are moved first, those with an `official` split only if there is no other,
+    and never to test, without which a model can be trained. With too few clusters test and then
+    valid stay empty.
     """
     filled = dict(assigned)
     wanted = _wanted(len(filled), fractions)
     for split in wanted:
         if split not in filled.values():
-            filled[_donor(filled, wanted, fresh, official)] = split
+            donor = _donor(filled, wanted, fresh, official, movable=split != "test")
+            if donor is not None:
+                filled[donor] = split
     return filled
 
 
@@ -106,12 +109,18 @@ def _donor(
     wanted: Collection[str],
     fresh: Collection[str],
     official: Collection[str],
-) -> str:
-    """The cluster to move: from the largest split that has more than one, new before old."""
+    movable: bool,
+) -> str | None:
+    """The cluster to move: from the largest split that has more than one, new before old.
+
+    None if there are only `official` ones, and these are not `movable`.
+    """
     counts = Counter(assigned.values())
     spare = {split for split in counts if counts[split] > 1 or split not in wanted}
     free = {key: split for key, split in assigned.items() if key not in official}
     donors = free if spare.intersection(free.values()) else assigned
+    if donors is assigned and official and not movable:
+        return None
     fullest = max(spare.intersection(donors.values()), key=lambda split: (counts[split], split))
     inside = [key for key, split in donors.items() if split == fullest]
     return min(inside, key=lambda key: (key not in fresh, hash_position(key), key))

@@ -94,10 +94,16 @@ def _names(names: NameReport) -> list[str]:
         counts = ", ".join(f"{split} {names.splits[split]:,}" for split in SPLITS)
         lines.append(f"official splits, {_from(names.split_sources)}: {counts}")
     if names.moved:
-        lines.append(
-            f"{counted(names.moved, 'file')} moved to the official split of a near-duplicate"
-        )
+        where = "the official split of a near-duplicate"
+        lines.append(f"{counted(names.moved, 'file')} in {where} instead of {_own(names.moved)}")
+    for split, files in names.taken.items():
+        given = counted(files, "file")
+        lines.append(f"{given} of another official split moved to {split}, which was empty")
     return lines
+
+
+def _own(files: int) -> str:
+    return "its own" if files == 1 else "their own"
 
 
 def _from(sources: Mapping[str, int]) -> str:

@@ -106,7 +106,7 @@ class _Ingest:
         self._forget(paths, found_files)  # after adding: a moved file is not missing
         self._catalog.inherit()  # after that: a moved file gives nothing
         self._set_given(found_files)
-        self._catalog.complete_splits(self._options.fractions)
+        self._report.names.taken = self._catalog.complete_splits(self._options.fractions)
         self._report.names.tables = self._attributions.tables
         self._report.names.moved = self._catalog.moved_files()
         self._report.composers = sorted(self._report.names.composers)

@@ -21,6 +21,8 @@ class NameReport:
     splits: Counter[str] = field(default_factory=Counter)  # official
     split_sources: Counter[str] = field(default_factory=Counter)
     moved: int = 0  # files in another split than their official one
+    # Files that lost their official split to one that had none, by that one.
+    taken: dict[str, int] = field(default_factory=dict)
     tables: TableReport = field(default_factory=TableReport)
 
     def add(self, named: FileAttribution) -> None:
@@ -59,6 +61,7 @@ class NameReport:
             "splits": dict(self.splits),
             "split_sources": dict(self.split_sources),
             "moved": self.moved,
+            "taken": dict(self.taken),
             "tables": dict(self.tables.used),
             "bad_tables": self.tables.bad,
             "unknown_splits": dict(self.tables.unknown_splits),

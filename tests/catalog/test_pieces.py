@@ -211,11 +211,20 @@ def test_where_all_are_official_one_cluster_fills_an_empty_split(
     catalog.record(
         [find(number, split="test" if number > 8 else "train") for number in range(1, 11)]
     )
-    for _ in range(2):
-        catalog.complete_splits(Fractions(0.1, 0.1))
+    for moved in ({"valid": 1}, {}):
+        assert catalog.complete_splits(Fractions(0.1, 0.1)) == moved
         splits = list(_splits(catalog).values())
         assert [splits.count(split) for split in ("train", "valid", "test")] == [7, 1, 2]
     assert catalog.official_splits().files == {"train": 7, "test": 2}
+
+
+def test_official_splits_without_test_stay_as_they_are(catalog: Catalog, find: Find) -> None:
+    catalog.record(
+        [find(number, split="valid" if number > 8 else "train") for number in range(1, 11)]
+    )
+    assert catalog.complete_splits(Fractions(0.1, 0.1)) == {}
+    splits = list(_splits(catalog).values())
+    assert [splits.count(split) for split in ("train", "valid", "test")] == [8, 2, 0]
 
 
 def _splits(catalog: Catalog) -> dict[int, str | None]:

@@ -292,6 +292,18 @@ def test_other_tables_are_ignored(empty: Shell, name: str, data: bytes) -> None:
     assert preview(empty, "m")[0] == {"Satie": 1}
 
 
+def test_an_official_split_that_gives_a_piece_to_an_empty_one_says_so(
+    empty: Shell, midis: Path
+) -> None:
+    folder = empty.directory / "m"
+    spread(folder, midis, "a.mid", "b.mid", "c.mid")
+    (folder / "t.csv").write_text("file,split\na.mid,train\nb.mid,train\nc.mid,train\n")
+    done = empty("ingest", "m")
+    assert "1 file of another official split moved to valid, which was empty" in done.stdout
+    splits = [row["split"] for row in empty.json("catalog", "files")]
+    assert sorted(splits) == ["train", "train", "valid"]  # nothing of it is test
+
+
 def test_near_duplicates_share_the_strictest_official_split(empty: Shell, midis: Path) -> None:
     folder = empty.directory / "m"
     spread(folder, midis, "a.mid", "c.mid", "d.mid")
@@ -299,7 +311,7 @@ def test_near_duplicates_share_the_strictest_official_split(empty: Shell, midis:
     (folder / "b.mid").write_bytes(data + bytes(4))  # other bytes, the same music
     (folder / "t.csv").write_text("file,split\na.mid,train\nb.mid,test\nc.mid,train\nd.mid,dev\n")
     done = empty("ingest", "m")
-    assert "1 file moved to the official split of a near-duplicate" in done.stdout
+    assert "1 file in the official split of a near-duplicate instead of its own" in done.stdout
     splits = {row["title"]: row["split"] for row in empty.json("catalog", "files")}
     assert splits == {"a": "test", "b": "test", "c": "train", "d": "valid"}
     assert empty.json("catalog", "check") == []
