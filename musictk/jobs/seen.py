@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from musictk import builtin
@@ -15,8 +15,8 @@ from musictk.jobs.sources import settings_of
 def seen_pieces(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> set[int]:
     """Those of `pieces` that a run, or one it was fine-tuned from, was trained on.
 
-    Near-duplicates of these pieces count as seen, too. Raises MusictkError if the sketches of the
-    built-in models' training pieces are damaged.
+    Near-duplicates of these pieces count as seen, too, also of pieces that have left the catalog.
+    Raises MusictkError if the sketches of the built-in models' training pieces are damaged.
     """
     files: set[int] = set()
     name: str | None = run
@@ -28,6 +28,8 @@ def seen_pieces(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> 
             spans = catalog.spans_at(config.shards.get("train", ""))
             files |= {span.file_id for span in spans if not span.skipped}
         name = config.start
+    gone = [each for each in catalog.sketches("missing") if each.file_id in files]
+    files |= _near_duplicates(catalog, gone)  # they are in no cluster
     clusters = {piece.cluster for piece in pieces.values() if piece.id in files} - {None}
     return files | {piece.id for piece in pieces.values() if piece.cluster in clusters}
 
@@ -46,6 +48,14 @@ def seen_by_builtin(catalog: Catalog) -> set[int]:
         FileSketch(file_id=-1, sha256="", kind="midi", data=sketch, split="train")
         for sketch in training_sketches()
     ]
+    return _near_duplicates(catalog, trained)
+
+
+def _near_duplicates(catalog: Catalog, trained: Sequence[FileSketch]) -> set[int]:
+    """The accepted files that are near-duplicates of others."""
+    if not trained:
+        return set()
+    theirs = [replace(sketch, file_id=-1, split="train") for sketch in trained]
     ours = [replace(sketch, split="") for sketch in catalog.sketches()]
-    pairs = find_leaks([*trained, *ours])
+    pairs = find_leaks([*theirs, *ours])
     return {sketch.file_id for pair in pairs for sketch in pair} - {-1}
