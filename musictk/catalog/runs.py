@@ -143,7 +143,7 @@ class Runs(Database):
             )
         if not found:
             hint = f"resume it: musictk train --resume {run}"
-            raise MusictkError(f"run {run!r} has no checkpoint yet", hint)
+            raise MusictkError(f"run {run!r} has not ended: it has no checkpoint to use", hint)
         return found[0]
 
     def drop_checkpoints(self, run: str) -> None:

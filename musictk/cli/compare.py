@@ -23,7 +23,7 @@ HEADINGS = {
     "per_token": "nats per token",
     "per_note": "nats per note",
     "per_second": "nats per second",
-    "behind": "delta to best",
+    "behind": "nats per second above best",
 }
 TOKENIZERS_DIFFER = (
     "nats per token are not comparable across tokenizers; nats per note and per second favour "

@@ -37,7 +37,7 @@ def report(output: Output, found: IngestReport) -> None:
     """Print what was accepted, what was rejected and why, and the next command."""
     lines = [f"{counted(found.accepted, 'file')} read, {found.unchanged:,} unchanged"]
     if found.missing:
-        lines.append(f"{counted(found.missing, 'file')} no longer where it was: moved or deleted")
+        lines.append(f"{counted(found.missing, 'file')} no longer found: moved or deleted")
     if found.repaired:
         lines.append(f"{counted(found.repaired, 'file')} repaired in memory")
     lines += _names(found.names)

@@ -15,7 +15,10 @@ MusicFile = Annotated[
     str,
     typer.Argument(
         metavar="FILE",
-        help="MIDI or ABC file, ARCHIVE/MEMBER, id of a sample, or title of a file in the catalog.",
+        help=(
+            "MIDI or ABC file, ARCHIVE/MEMBER, sample:ID (that of --like), file:ID, or title of a "
+            "file in the catalog."
+        ),
     ),
 ]
 

@@ -117,7 +117,10 @@ def train(
         typer.Option(
             "--from",
             metavar="RUN",
-            help="Fine-tune the weights of this run, or of a built-in model (learning rate x 0.1).",
+            help=(
+                "Fine-tune the weights of this run, or of a built-in model, with AdamW at a tenth "
+                "of its learning rate (Muon's is converted)."
+            ),
         ),
     ] = None,
     scratch: Annotated[

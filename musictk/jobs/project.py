@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from numbers import Integral
 from os import PathLike, fspath
@@ -54,6 +54,7 @@ class Project:
     """
 
     def __init__(self, root: str | Path = ".") -> None:
+        _require_text(root=root)
         self.workspace = Workspace(Path(root).absolute())
         self._catalog: Catalog | None = None
 
@@ -68,9 +69,8 @@ class Project:
     @property
     def catalog_if_any(self) -> Catalog | None:
         """The open catalog; None if nothing has been ingested yet."""
-        return (
-            self.catalog if self._catalog is not None or self.workspace.catalog.exists() else None
-        )
+        there = self._catalog is not None or self.workspace.catalog.exists()
+        return self.catalog if there else None
 
     @property
     def corpus(self) -> Corpus:
@@ -84,7 +84,7 @@ class Project:
 
         Creates the folder of the project and its catalog if there is none.
         """
-        _require_text("path", paths)
+        _require_text(path=paths)
         try:
             self.workspace.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -119,6 +119,7 @@ class Project:
         `tokenizer`, `size`, `epochs`, `conditions`, …, any key of `--set`, and whole tables such as
         `model={"dim": 64}`. Settings that are not given are chosen as `musictk train` does.
         """
+        _require_text(name=name, preset=preset, config=config, start=start, device=device)
         lengths = [each for each in ("steps", "epochs", "minutes") if settings.get(each)]
         if len(lengths) > 1:
             raise UsageError(f"{' and '.join(lengths)} cannot be combined", "give one of them")
@@ -142,6 +143,7 @@ class Project:
 
         `threads` replaces the stored number, which may change the last bits of the weights.
         """
+        _require_text(run=run, device=device)
         return train.resume(self.catalog, self.workspace, run, listener, device, threads)
 
     def sample(
@@ -170,7 +172,7 @@ class Project:
         if not isinstance(labels, Mapping | None):
             example = 'such as {"period": "Baroque"}'
             raise UsageError(f"labels={labels!r} is not a mapping of categories", example)
-        _require_text("run", [] if run is None else [run])
+        _require_text(out=out, run=run, bundle=bundle, runtime=runtime)
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {each.name for each in fields(SampleRequest)} - {"source", "labels", "options"}
         asked = {key: value for key, value in request.items() if key in known}
@@ -224,7 +226,7 @@ class Project:
 
         Without any run, and without a catalog, the built-in model.
         """
-        _require_text("kind of export", kinds)
+        _require_text(**{"kind of export": kinds}, run=run)
         chosen = export.known_kinds(kinds or ("onnx",))
         return list(export.export(self.catalog_if_any, self.workspace, chosen, run, listener))
 
@@ -232,7 +234,7 @@ class Project:
         self, *runs: str, split: str = "valid", progress: compare.Progress | None = None
     ) -> RunComparison:
         """Score runs, by default all finished ones, on the pieces that none was trained on."""
-        _require_text("run", runs)
+        _require_text(run=runs, split=split)
         return compare.compare(self.catalog, self.workspace, runs, split, progress)
 
     def evaluate(
@@ -243,10 +245,12 @@ class Project:
         progress: Progress | None = None,
     ) -> dict[str, Any]:
         """The statistics of a MIDI file beside those of the corpus (or of one composer)."""
+        _require_text(file=file, composer=composer)
         return evaluate.music(self.catalog, self.workspace, read_score(file), composer, progress)
 
     def originality(self, file: str | Path, *, progress: Progress | None = None) -> Originality:
         """The nearest training piece, and the longest passage that a MIDI file shares with any."""
+        _require_text(file=file)
         return evaluate.originality(self.catalog, self.workspace, read_score(file), progress)
 
     def human_baseline(self, notes: int, *, progress: Progress | None = None) -> Baseline | None:
@@ -255,6 +259,7 @@ class Project:
 
     def attribute(self, file: str | Path, *, progress: Progress | None = None) -> Attribution:
         """The composers that a MIDI file sounds like, and how well they are recognised."""
+        _require_text(file=file)
         return attribute.attribute(self.catalog, self.workspace, read_score(file), progress)
 
     def close(self) -> None:
@@ -280,11 +285,12 @@ class Project:
         return self._catalog
 
 
-def _require_text(what: str, values: Iterable[Any]) -> None:
-    """Raise UsageError for an argument that is no text or path, such as a list of them."""
-    for value in values:
-        if not isinstance(value, str | PathLike):
-            raise UsageError(f"the {what} {value!r} is not text", "give each as one argument")
+def _require_text(**given: Any) -> None:
+    """Raise UsageError for an argument that is neither text, a path nor None; a tuple has many."""
+    for name, value in given.items():
+        for each in value if isinstance(value, tuple) else (value,):
+            if not isinstance(each, str | PathLike | None):
+                raise UsageError(f"the {name} {each!r} is not text", "give each as one argument")
 
 
 def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:
