@@ -29,17 +29,21 @@ BAR = 16 * VOICES  # tokens of a 4/4 bar
 class Chorales(Crops):
     """A split. Training windows begin at a bar of 16 frames and may be transposed.
 
-    Only the notes are predicted, as in the literature: not the end of a piece.
+    `reorder` is the share of them that have the voices in another order, the same in every frame: a
+    task from which a network learns more than from the same windows again. Only the notes are
+    predicted, as in the literature: not the end of a piece.
     """
 
-    def __init__(self, pieces: list[NDArray[np.int64]], transpose: int = 0) -> None:
+    def __init__(
+        self, pieces: list[NDArray[np.int64]], transpose: int = 0, reorder: float = 0.0
+    ) -> None:
         tokens = [encode(piece) for piece in pieces]
         offsets = np.cumsum([0, *map(len, tokens)])
         sequence = np.concatenate(tokens).astype(np.uint16)
         count = len(pieces)
         shard = Shard(Path("jsb"), "jsb", SPACE, sequence, offsets, np.arange(count))
         super().__init__(shard, np.zeros((count, 0), np.int64), np.ones(count))
-        self._pieces, self._transpose = pieces, transpose
+        self._pieces, self._transpose, self._reorder = pieces, transpose, reorder
         bars = -(-shard.lengths // BAR)
         self._openings = [(piece, bar) for piece in range(count) for bar in range(bars[piece])]
 
@@ -58,11 +62,12 @@ class Chorales(Crops):
         for row, index in enumerate(chosen.tolist()):
             pieces[row], starts[row], shifts[row] = self._fill(window[row], index, rng)
         inputs, targets = window[:, :-1], window[:, 1:]
+        mask = targets >= 3
+        # The first frame of a window tells in which order the voices are, so it is not predicted.
+        mask[self._other_order(window), :VOICES] = False
         conditions = np.zeros((batch, 0), np.int64)
         controls, bars = np.zeros((batch, 1, 0), np.int64), np.zeros(inputs.shape, np.int64)
-        return Batch(
-            inputs, targets, targets >= 3, conditions, pieces, starts, shifts, controls, bars
-        )
+        return Batch(inputs, targets, mask, conditions, pieces, starts, shifts, controls, bars)
 
     def cover(self, batch: int, length: int, context: int = 0) -> Iterator[Batch]:
         """Every note once."""
@@ -79,7 +84,10 @@ class Chorales(Crops):
         low = max(-self._transpose, LOW - int(sounding.min()))
         high = min(self._transpose, HIGH - int(sounding.max()))
         shift = int(rng.integers(low, high + 1))
-        whole = np.concatenate([[SPACE.bos], encode(np.where(frames >= 0, frames + shift, -1))])
+        ids = encode(np.where(frames >= 0, frames + shift, -1))
+        if self._reorder and rng.random() < self._reorder:
+            ids = ids.reshape(-1, VOICES)[:, rng.permutation(VOICES)].reshape(-1)
+        whole = np.concatenate([[SPACE.bos], ids])
         # A window that would end past the piece begins earlier instead, still at a bar.
         latest = max(-(-(len(whole) - len(row)) // BAR), 0) * BAR
         start = min(bar * BAR, latest)
@@ -87,16 +95,24 @@ class Chorales(Crops):
         row[: len(crop)] = crop
         return piece, start, shift
 
+    @staticmethod
+    def _other_order(window: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(B,) whether the voices of each window have another order than soprano to bass."""
+        voices = (window[:, 1 : 1 + VOICES] - 3) // STRIDE
+        return np.asarray((voices != np.arange(VOICES)).any(axis=1))
 
-def load(path: Path, transpose: int) -> dict[str, Chorales]:
-    """The three splits; only training is transposed."""
+
+def load(path: Path, transpose: int, reorder: float = 0.0) -> dict[str, Chorales]:
+    """The three splits; only training is transposed, and has voices in other orders."""
     value = read_json(path)
-    return {
-        split: Chorales(
-            [np.array(piece, np.int64) for piece in value[split]],
-            transpose if split == "train" else 0,
-        )
+    splits = {
+        split: [np.array(piece, np.int64) for piece in value[split]]
         for split in ("train", "valid", "test")
+    }
+    return {
+        "train": Chorales(splits["train"], transpose, reorder),
+        "valid": Chorales(splits["valid"]),
+        "test": Chorales(splits["test"]),
     }
 
 
