@@ -121,7 +121,7 @@ def compare(
     """
     if split not in ("valid", "test"):
         raise UsageError(f"runs are compared on valid or test, not {split!r}")
-    names = list(runs) or [run.name for run in catalog.runs("finished")]
+    names = list(dict.fromkeys(runs)) or [run.name for run in catalog.runs("finished")]
     if not names:
         raise MusictkError("there is no finished run yet", "train one with: musictk train")
     corpus = Corpus(catalog, workspace)

@@ -17,10 +17,9 @@ from musictk.errors import MusictkError
 from musictk.files import atomic, require_regular
 from musictk.model.conditions import Conditions
 from musictk.model.contract import Architecture
-from musictk.model.manifest import WEIGHTS, Manifest, Slot
+from musictk.model.manifest import WEIGHTS, Manifest, Slot, load_needed
 from musictk.model.network import Network, NetworkConfig
 from musictk.offers import make_component
-from musictk.plugin import registry
 from musictk.tokens import Tokenizer
 
 
@@ -73,7 +72,7 @@ def _check_forward(body: Architecture) -> None:
 
 def build_network(manifest: Manifest) -> Network:
     """The network a manifest describes, with newly initialised weights."""
-    kind = registry().load("architecture", manifest.architecture)
+    kind = load_needed("architecture", manifest.architecture)
     body: Architecture = make_component(kind, manifest.architecture_config)
     config = build(NetworkConfig, manifest.network_config, "network")
     return Network(body, manifest.space, manifest.conditions.sizes, config, manifest.controls)

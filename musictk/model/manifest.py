@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from musictk.controls import Controls
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, UnknownNameError
 from musictk.files import read_json, write_json
 from musictk.model.conditions import Conditions
 from musictk.offers import make_component
@@ -22,6 +22,17 @@ from musictk.tokens import Space, Tokenizer, space_from, space_to
 FORMAT = 1
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 CONDITION_WEIGHTS = ("tables.", "controls.")  # how the names of weights begin that make conditions
+
+
+def load_needed(kind: str, name: str) -> Any:
+    """The component that a model needs; raises MusictkError if no plugin offers it."""
+    try:
+        return registry().load(kind, name)
+    except UnknownNameError as error:
+        raise MusictkError(
+            f"this model needs the {kind} {name!r}, which no plugin offers",
+            f"install its plugin ({error.hint})",
+        ) from error
 
 
 @dataclass(frozen=True)
@@ -71,10 +82,9 @@ class Manifest:
     def make_tokenizer(self) -> Tokenizer:
         """The tokenizer the model was trained with.
 
-        Raises MusictkError if it
-        decodes ids differently now.
+        Raises MusictkError if its plugin is missing, or decodes ids differently now.
         """
-        kind = registry().load("tokenizer", self.tokenizer)
+        kind = load_needed("tokenizer", self.tokenizer)
         tokenizer: Tokenizer = make_component(kind, self.tokenizer_config, self.tokenizer_learned)
         if not tokenizer.decodes(self.tokenizer_fingerprint):
             raise MusictkError(

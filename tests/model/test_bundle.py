@@ -43,6 +43,17 @@ def test_slots_describe_every_state(name: str, tmp_path: Path) -> None:
     assert manifest.slots[0] == Slot(("batch",), "int64")
 
 
+def test_a_plugin_that_is_missing_is_named(tmp_path: Path) -> None:
+    write_untrained(tmp_path, "gpt", Blank(Tokens(20)), **SMALL)
+    value = json.loads((tmp_path / MANIFEST).read_text())
+    value |= {"architecture": "lstm", "tokenizer": "melody"}
+    (tmp_path / MANIFEST).write_text(json.dumps(value))
+    with pytest.raises(MusictkError, match="needs the architecture 'lstm', which no plugin"):
+        bundle.read(tmp_path)
+    with pytest.raises(MusictkError, match="needs the tokenizer 'melody', which no plugin"):
+        Manifest.read(tmp_path).make_tokenizer()
+
+
 def test_a_digest_changes_with_one_bit(tmp_path: Path) -> None:
     write_untrained(tmp_path, "gpt", Blank(Tokens(20)), **SMALL)
     network, _ = bundle.read(tmp_path)
