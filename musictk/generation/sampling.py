@@ -58,7 +58,10 @@ class Sampling:
         "Instruments to write: names, families or numbers, such as piano,violin,drums.",
         words="text with names, such as piano,violin",
     )
-    strict: bool = setting(False, "Write only notes of the scale where a control gives the key.")
+    strict: bool = setting(
+        False,
+        "Where a control gives the key, write only its scale (in minor harmonic or melodic).",
+    )
     cadence: bool = setting(True, "End with the tonic in the bass of the last bar.")
     blend: float = setting(
         0.5, "Influence of the original section where it returns and varies.", high=1
