@@ -101,8 +101,9 @@ class Added:
 
     def write(self, path: Path) -> list[str]:
         """Write the file; returns notices of what it cannot represent."""
-        data, notices = add_tracks(self.melody.given.data, self.new)
-        write_bytes(path, data)
+        added = add_tracks(self.melody.given.data, self.new)
+        write_bytes(path, added.data)
+        notices = added.notices
         if count := sum(int(each.sum()) for each in self._doubled):
             word = "note" if count == 1 else "notes"
             notices.append(f"{path.name}: without {count:,} {word} that the given part plays, too")
@@ -111,6 +112,12 @@ class Added:
             notices.append(
                 f"{path.name}: without {left_out:,} {word} with another,"
                 " as the instrument plays one note at a time"
+            )
+        if added.left_out:
+            word = "note" if added.left_out == 1 else "notes"
+            notices.append(
+                f"{path.name}: without {added.left_out:,} {word} that another track"
+                " of the same channel plays, too"
             )
         return notices
 

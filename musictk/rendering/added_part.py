@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from symusic.core import ScoreTick
@@ -13,18 +13,29 @@ from musictk.reading.limits import Limits
 from musictk.reading.read import read_drum_channels
 from musictk.rendering import smf
 from musictk.rendering.channels import without_overlaps
+from musictk.rendering.kept_notes import add_notes, clear_of, sounding_notes
 from musictk.rendering.midi import channel_notes, in_order, note_events, opening_events
 from musictk.rendering.parts import drum_channel, free_channels, parts_of
 from musictk.rendering.ticks import TickScale
 
 
-def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
+@dataclass(frozen=True)
+class WithTracks:
+    """A file with new tracks, and what differs from the new music."""
+
+    data: bytes
+    notices: list[str]
+    left_out: int  # new notes whose pitch another track plays on their channel
+
+
+def add_tracks(data: bytes, new: ScoreTick) -> WithTracks:
     """The file with a track for each track of `new`, which is in ticks of the file.
 
     A track is named after its instrument and has a channel of its own; drums are on the drum
     channel of the file. With no channel left it is played by the most similar instrument of the
-    file, as the notices say. Raises UsageError for a file of format 2, whose tracks are separate
-    songs.
+    file, as the notices say. On a channel that it shares, a new note ends before a note of its
+    pitch begins, and is left out while one sounds. Raises UsageError for a file of format 2, whose
+    tracks are separate songs.
     """
     file = smf.read(data)
     if file.format == 2:
@@ -35,6 +46,7 @@ def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
     drums = read_drum_channels(data, Limits())
     free, known = iter(free_channels(file, drums)), parts_of(file, 0, drums)
     tracks, ends, notices = list(file.tracks), list(file.ends), []
+    sounding, left_out = sounding_notes(file), 0
     for index, track in enumerate(new.tracks):
         name = instrument_name(track.program, track.is_drum)
         channel = drum_channel(drums) if track.is_drum else next(free, None)
@@ -43,14 +55,19 @@ def add_tracks(data: bytes, new: ScoreTick) -> tuple[bytes, list[str]]:
             pitched = [part for part in known if not part.is_drum]
             near = min(pitched, key=lambda part: distance(part.program, track.program))
             channel = near.channel
-            notices.append(
-                f"all channels are used: {name} is played as {instrument_name(near.program)}"
-            )
+            if near.program != track.program:
+                instead = instrument_name(near.program)
+                notices.append(f"all channels are used: {name} is played as {instead}")
         found = channel_notes(new, [channel] * len(new.tracks), TickScale(1, 1))
         own = without_overlaps(found.where(np.flatnonzero(found.track == index)))
+        # The new track is the last: of one tick, its note-offs come after all note-ons.
+        played = clear_of(own, sounding, rest=1)
+        left_out += len(own.start) - len(played.start)
         opening = opening_events(name, channel, track.program)
-        played = [*(opening[:1] if shared else opening), *note_events(own)]
-        tracks.append(tuple(in_order(played)))
-        ends.append(int(max([0, *own.end.tolist()])))
+        events = in_order([*(opening[:1] if shared else opening), *note_events(played)])
+        tracks.append(tuple(events))
+        ends.append(int(played.end.max(initial=0)))
+        add_notes(sounding, tracks[-1], ends[-1])
     kind = 1 if len(tracks) > 1 else file.format
-    return smf.dump(replace(file, format=kind, tracks=tuple(tracks), ends=tuple(ends))), notices
+    made = replace(file, format=kind, tracks=tuple(tracks), ends=tuple(ends))
+    return WithTracks(smf.dump(made), notices, left_out)

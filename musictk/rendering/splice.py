@@ -6,8 +6,6 @@ never sounds together with a kept note of its pitch and channel.
 
 from __future__ import annotations
 
-from bisect import bisect_right
-from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -18,6 +16,7 @@ from musictk.reading.limits import Limits
 from musictk.reading.read import read_drum_channels
 from musictk.rendering import smf
 from musictk.rendering.channels import ChannelNotes
+from musictk.rendering.kept_notes import clear_of, sounding_notes
 from musictk.rendering.parts import Parts
 from musictk.rendering.raw_notes import (
     NoteKey,
@@ -95,7 +94,7 @@ def insert(
     notes = parts.assign(new, scale, by_program, chords, replaced)
     notes = notes.where((notes.start >= place[0]) & (notes.start < place[1]))
     last = place[1] if chords and not rhythm else max(place[1], *before.ends)
-    added = _free(notes, _sounding(file), last)
+    added = _new_notes(clear_of(notes, sounding_notes(file)), last)
     joined, ends = [list(track) for track in file.tracks], list(file.ends)
     for index, opening in sorted(parts.opened.items()):
         if any(parts.known[note.part].track == index for note in added):
@@ -155,36 +154,15 @@ class _NewNote:
     part: int  # index of `Parts.known`
 
 
-def _sounding(file: smf.MidiFile) -> dict[NoteKey, list[Range]]:
-    """When each pitch of a channel sounds, on any track: (start, end) in order."""
-    found: dict[NoteKey, list[Range]] = defaultdict(list)
-    for events, end in zip(file.tracks, file.ends, strict=True):
-        for note in paired_notes(events, end):
-            found[note.key].append((note.start, max(note.end, note.start + 1)))
-    for spans in found.values():
-        spans.sort()
-    return found
-
-
-def _free(notes: ChannelNotes, sounding: dict[NoteKey, list[Range]], last: int) -> list[_NewNote]:
-    """The new notes, shortened or left out so that they do not meet a kept note.
-
-    None sounds after the tick `last`.
-    """
+def _new_notes(notes: ChannelNotes, last: int) -> list[_NewNote]:
+    """The notes, none of which sounds after the tick `last`."""
     columns = (notes.start, notes.end, notes.pitch, notes.velocity, notes.channel, notes.track)
-    found = []
-    for start, end, pitch, velocity, channel, part in zip(
-        *(column.tolist() for column in columns), strict=True
-    ):
-        key = NoteKey(channel, pitch)
-        kept = sounding.get(key, [])
-        at = bisect_right(kept, (start, 1 << 62))
-        if any(stop > start for _, stop in kept[:at]):
-            continue
-        if at < len(kept):
-            end = min(end, kept[at][0])
-        found.append(_NewNote(start, min(end, last), key, velocity, part))
-    return found
+    return [
+        _NewNote(start, min(end, last), NoteKey(channel, pitch), velocity, part)
+        for start, end, pitch, velocity, channel, part in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
+    ]
 
 
 def _merged(events: Iterable[smf.Event], new: Iterable[_NewNote]) -> list[smf.Event]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -129,10 +130,11 @@ def test_without_a_free_channel_the_nearest_instrument_plays(
 ) -> None:
     file = mido.MidiFile(type=1)
     for number in range(16):
+        pitch = 0 if number == 5 else 60  # a pitch that no model writes
         track = file.add_track()
         track.append(mido.Message("program_change", channel=number, program=number * 8))
-        track.append(mido.Message("note_on", channel=number, note=60, velocity=80))
-        track.append(mido.Message("note_off", channel=number, note=60, time=1920))
+        track.append(mido.Message("note_on", channel=number, note=pitch, velocity=80))
+        track.append(mido.Message("note_off", channel=number, note=pitch, time=1920))
     file.save(tmp_path / "full.mid")
     out, batch = studio.sample(
         "remi",
@@ -144,6 +146,32 @@ def test_without_a_free_channel_the_nearest_instrument_plays(
     (track,) = added(tmp_path / "full.mid", out)
     assert channels(track) == {5}
     assert batch.notices == ("all channels are used: Contrabass is played as Violin",)
+
+
+def test_no_note_meets_one_of_the_shared_channel(studio: Studio, tmp_path: Path) -> None:
+    file, held = mido.MidiFile(type=1, ticks_per_beat=QUARTER), range(30, 100)
+    for number in range(16):
+        track = file.add_track()
+        track.append(mido.Message("program_change", channel=number, program=number * 8))
+        for bar in range(2):
+            pitches = held if number == 5 else (60,)
+            for kind, time in (("note_on", QUARTER * bar), ("note_off", 2 * QUARTER)):
+                for index, pitch in enumerate(pitches):
+                    delta = 0 if index else time
+                    track.append(mido.Message(kind, channel=number, note=pitch, time=delta))
+    file.save(tmp_path / "full.mid")
+    out, batch = studio.sample(
+        "remi", accompany=tmp_path / "full.mid", track="1", program="Violin", controls=TWO_VOICES
+    )
+    (track,) = added(tmp_path / "full.mid", out)
+    sounding = [(0, 2 * QUARTER), (3 * QUARTER, 5 * QUARTER)]
+    ticks = [tick for tick, message in track if message[0] >> 4 in (8, 9)]
+    assert channels(track) <= {5}
+    assert not any(start <= tick < end for start, end in sounding for tick in ticks)
+    (text,) = batch.notices  # the instrument is the same
+    assert re.fullmatch(
+        r"remi.mid: without \d+ notes? that another track of the same channel plays, too", text
+    )
 
 
 def test_a_channel_without_notes_is_free(studio: Studio, tmp_path: Path) -> None:
