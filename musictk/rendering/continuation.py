@@ -77,7 +77,8 @@ class _Continuation:
 
     def __init__(self, file: smf.MidiFile, join: JoinPoint, drums: Collection[int]) -> None:
         self._given, self._join = file, join
-        self._parts = Parts(file, join.tick, drums)
+        self._late = _late_changes(file)
+        self._parts = Parts(_without(file, self._late), join.tick, drums)
         self._new: dict[int, list[TimedEvent]] = {}  # track -> events
 
     def file(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> smf.MidiFile:
@@ -98,7 +99,8 @@ class _Continuation:
         return replace(file, format=kind, tracks=tuple(tracks), ends=tuple(ends))
 
     def rest(self) -> None:
-        """End sounding notes, and reset controllers and pitch bends that would affect new bars."""
+        """End sounding notes, and reset what would affect new bars: controllers, pitch bends, and
+        instruments that are chosen after the last note."""
         held: set[tuple[int, int, int]] = set()  # (track, channel, pitch)
         state: dict[tuple[int, int], tuple[int, int]] = {}  # (channel, controller) -> track, value
         bends: dict[int, tuple[int, tuple[int, int]]] = {}
@@ -128,6 +130,9 @@ class _Continuation:
         for channel, (index, bend) in bends.items():
             if bend != _CENTRE:
                 self._put(index, bytes((0xE0 | channel, *_CENTRE)))
+        for late in self._late:
+            played = bytes((0xC0 | late.channel, late.played))
+            self._put(late.track, played, max(late.tick, self._join.tick))
 
     def play(self, new: ScoreTick, by_program: bool) -> None:
         """Assign the notes of `new` to parts."""
@@ -160,3 +165,50 @@ class _Continuation:
 
     def _at(self, tick: int, new: ScoreTick) -> int:
         return int(self._join.scale(new.ticks_per_quarter)(tick))
+
+
+@dataclass(frozen=True)
+class _LateChange:
+    """A program change after the last note of its channel."""
+
+    track: int
+    index: int  # of the event in its track
+    tick: int
+    channel: int
+    played: int  # the program of the last note
+
+
+def _late_changes(file: smf.MidiFile) -> list[_LateChange]:
+    """The changes to another program after the last note of a channel with notes."""
+    rows = [
+        (tick, track, index, message)
+        for track, events in enumerate(file.tracks)
+        for index, (tick, message) in enumerate(events)
+    ]
+    program: dict[int, int] = {}  # of each channel
+    played: dict[int, int] = {}  # that of its last note
+    later: dict[int, list[tuple[int, int, int]]] = {}  # the changes after this note
+    for tick, track, index, message in sorted(rows, key=lambda row: row[0]):
+        kind, channel = message[0] >> 4, message[0] & 15
+        if kind == 0xC:
+            program[channel] = message[1]
+            if message[1] != played.get(channel, message[1]):
+                later[channel].append((track, index, tick))
+        elif kind == 0x9 and message[2]:
+            played[channel] = program.get(channel, 0)
+            later[channel] = []
+    return [
+        _LateChange(*place, channel, number)
+        for channel, number in played.items()
+        for place in later[channel]
+    ]
+
+
+def _without(file: smf.MidiFile, late: Collection[_LateChange]) -> smf.MidiFile:
+    """The file without these program changes."""
+    left_out = {(each.track, each.index) for each in late}
+    tracks = tuple(
+        tuple(event for index, event in enumerate(events) if (track, index) not in left_out)
+        for track, events in enumerate(file.tracks)
+    )
+    return replace(file, tracks=tracks)

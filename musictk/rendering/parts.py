@@ -153,20 +153,40 @@ def free_channels(file: smf.MidiFile, drums: Collection[int]) -> list[int]:
 
 
 def parts_of(file: smf.MidiFile, tick: int, drums: Collection[int]) -> list[Part]:
-    """The parts of a file that have notes, in the order of their first notes by track."""
-    programs: dict[int, int] = {}
-    found: dict[tuple[int, int], list[tuple[int, int]]] = {}
+    """The parts of a file that have notes, in the order of their first notes by track.
+
+    Each has its program at `tick`, or, if it begins later, that of its first notes.
+    """
+    own: dict[TrackChannel, list[tuple[int, int]]] = {}
+    shared: dict[int, list[tuple[int, int]]] = {}  # channel -> the changes of all tracks
+    found: dict[TrackChannel, list[tuple[int, int]]] = {}
     for index, track in enumerate(file.tracks):
         for time, message in track:
-            kind, channel = message[0] >> 4, message[0] & 15
-            if kind == 0xC and (time <= tick or channel not in programs):
-                programs[channel] = message[1]
+            kind, place = message[0] >> 4, TrackChannel(index, message[0] & 15)
+            if kind == 0xC:
+                own.setdefault(place, []).append((time, message[1]))
+                shared.setdefault(place.channel, []).append((time, message[1]))
             elif kind == 0x9 and message[2]:
-                found.setdefault((index, channel), []).append((time, message[1]))
-    return [
-        Part(track, channel, programs.get(channel, 0), channel in drums, _register(played, tick))
-        for (track, channel), played in found.items()
-    ]
+                found.setdefault(place, []).append((time, message[1]))
+    parts = []
+    for place, played in found.items():
+        # As read: a track without changes has those of its channel on other tracks.
+        changes = own.get(place, shared.get(place.channel, []))
+        program = _program(changes, [time for time, _ in played], tick)
+        is_drum = place.channel in drums
+        parts.append(Part(*place, program, is_drum, _register(played, tick)))
+    return parts
+
+
+def _program(changes: list[tuple[int, int]], onsets: list[int], tick: int) -> int:
+    """The program at a tick after some changes (tick, program); 0 before the first of them."""
+    first = onsets[0]
+    ordered = sorted(changes, key=lambda change: change[0])
+    known = [program for time, program in ordered if time <= max(tick, first)]
+    if not known and tick <= first:  # a first change that comes a little late
+        second = next((onset for onset in onsets if onset > first), first)
+        known = [program for time, program in ordered if time < second][:1]
+    return known[-1] if known else 0
 
 
 def _register(played: list[tuple[int, int]], tick: int) -> float:

@@ -229,6 +229,42 @@ def test_an_instrument_that_the_file_lacks_gets_a_track() -> None:
     assert file.tracks[:2] == smf.read(data).tracks
 
 
+@pytest.mark.parametrize(
+    ("changes", "program", "tick"),
+    [
+        ([(16, 56)], 0, 4),  # after the last note
+        ([(16, 56)], 0, 0),
+        ([(0, 0), (8, 56)], 0, 4),
+        ([(0, 0), (8, 56)], 56, 8),  # at the first new note
+        ([(2, 56)], 56, 0),  # before the first note
+        ([(4, 56)], 56, 4),
+        ([(3, 56)], 56, 0),  # while the first note sounds
+    ],
+)
+def test_a_program_change_counts_from_where_it_is(
+    changes: list[tuple[int, int]], program: int, tick: int
+) -> None:
+    first = 4 if changes[0][0] in (2, 4) else 0
+    events = [(at, bytes((0xC0, number))) for at, number in changes]
+    events += played(*((start, 60) for start in range(first, 16, 4)))
+    data = file_of([sorted(events, key=lambda event: event[0]), []])
+    made = insert(data, data, music([(0, 2, 72)], program), (tick, 16), 4, by_program=True)
+    assert hands(made.data, 0)[0].count((tick, 72)) == 1
+    assert len(smf.read(made.data).tracks) == 2
+
+
+def test_tracks_of_one_channel_keep_their_programs() -> None:
+    """As they are read: a track without changes has those of the others."""
+    piano, trumpet = played((0, 48)), played((0, 76))
+    alone: Events = [(0, bytes((0xC0, 0))), *piano]
+    data = file_of([alone, [(0, bytes((0xC0, 56))), *trumpet]])
+    made = insert(data, data, music([(0, 2, 72)]), (4, 8), 4, by_program=True)
+    assert hands(made.data, 4) == [[(4, 72)], []]
+    data = file_of([[(0, bytes((0xC0, 56)))], trumpet])
+    made = insert(data, data, music([(0, 2, 72)], 56), (4, 8), 4, by_program=True)
+    assert hands(made.data, 4) == [[], [(4, 72)]]
+
+
 def hands(data: bytes, start: int) -> list[list[tuple[int, int]]]:
     """(tick, pitch) of each track from a tick on."""
     return [
