@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.music import Notes, notes
+from musictk.tokens import PITCH, Tokenizer
 
 Floats = NDArray[np.float64]
 
@@ -17,34 +18,46 @@ _SAME = 1 / 500  # of a quarter note; inaudible
 _SAME_TEMPO = 5e-4  # a relative difference too small to report
 
 
-def dropped_prompt(given: ScoreTick, encoded: ScoreTick) -> list[str]:
+def dropped_prompt(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -> list[str]:
     """One phrase for each kind of thing in `given` that `encoded` lacks or has changed.
 
-    `encoded` may begin later than `given`, where a pickup became a whole bar.
+    `encoded` is what the tokenizer makes of it. It may begin later than `given`, where a pickup
+    became a whole bar.
     """
     return [
-        *_missing_notes(given, encoded),
+        *_missing_notes(tokenizer, given, encoded),
         *_changed_notes(given, encoded),
         *_of_time(given, encoded),
         *_of_events(given, encoded),
     ]
 
 
-def _missing_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
+def _missing_notes(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     drums = sum(len(track.notes) for track in given.tracks if track.is_drum)
     if drums and not any(track.is_drum for track in encoded.tracks):
         yield f"drums ({_count(drums, 'note')})"
     mine, theirs = notes(given, drums=False), notes(encoded, drums=False)
     counts, left = Counter(mine.pitch.tolist()), Counter(theirs.pitch.tolist())
-    outside = sum(count for pitch, count in counts.items() if pitch not in left)
-    if outside:
-        low, high = (int(f(theirs.pitch)) for f in (np.min, np.max)) if len(theirs) else (0, 0)
-        beyond = [pitch for pitch in counts if pitch not in left]
+    low, high = _range(tokenizer)
+    beyond = {pitch: count for pitch, count in counts.items() if not low <= pitch <= high}
+    if beyond:
         where = [f"below {low}"] * (min(beyond) < low) + [f"above {high}"] * (max(beyond) > high)
-        yield f"{_count(outside, 'note')} out of its range ({' or '.join(where) or 'left out'})"
-    doubled = sum(max(count - left[pitch], 0) for pitch, count in counts.items()) - outside
+        yield f"{_count(sum(beyond.values()), 'note')} out of its range ({' or '.join(where)})"
+    others = [pitch for pitch in counts if pitch not in left and pitch not in beyond]
+    if others:
+        yield f"{_count(sum(counts[pitch] for pitch in others), 'note')} within its range"
+    doubled = sum(max(count - left[pitch], 0) for pitch, count in counts.items() if left[pitch])
     if doubled:
         yield f"{_count(doubled, 'note')} struck together with the same note"
+
+
+def _range(tokenizer: Tokenizer) -> tuple[int, int]:
+    """The lowest and the highest pitch that tokens have; all pitches where they state none."""
+    attribute = tokenizer.attributes().get(PITCH)
+    if attribute is None:
+        return 0, 127
+    known = np.flatnonzero(attribute.states.any(axis=0))
+    return int(known.min()), int(known.max())
 
 
 def _changed_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:

@@ -152,7 +152,7 @@ def _announce(
         listener.notice(f"the part is written beside the first {count} of {melody.count} bars")
     for text in said:
         listener.notice(text)
-    if dropped := dropped_prompt(melody.given.part, melody.music):
+    if dropped := dropped_prompt(melody.tokenizer, melody.given.part, melody.music):
         listener.notice(
             f"the model cannot represent {', '.join(dropped)} of the given part;"
             " the part itself is written unchanged"

@@ -78,7 +78,7 @@ class Infill:
         score = self.given.score
         if self.given.drums_stay:
             score = with_tracks(score, [track for track in score.tracks if not track.is_drum])
-        return dropped_prompt(score, self.music)
+        return dropped_prompt(self.tokenizer, score, self.music)
 
     def check_controls(self) -> None:
         """Raise UsageError for controls that leave nothing to write in a bar of any range."""

@@ -144,7 +144,7 @@ def read_prompt(tokenizer: Tokenizer, given: NamedMusic, most: int = 0) -> Promp
         left_out=len(encoded.sequence) - len(sequence),
         metre="{}/{}".format(*music.place.metre),
         ratio=_ratio(tokenizer, music.place.metre, encoded),
-        dropped=tuple(dropped_prompt(piece, encoded.music)),
+        dropped=tuple(dropped_prompt(tokenizer, piece, encoded.music)),
         bars=len(bars(piece, least=encoded.start)) - 1,
         ends_in=key_of_given(piece, whole=False),
     )

@@ -82,7 +82,8 @@ def test_the_latest_begin_at_a_bar_line(name: str) -> None:
 
 
 def dropped(name: str, given: ScoreTick) -> str:
-    return "; ".join(dropped_prompt(given, encode_prompt(tokenizer(name), given).music))
+    made = tokenizer(name)
+    return "; ".join(dropped_prompt(made, given, encode_prompt(made, given).music))
 
 
 def test_triplets_are_counted() -> None:
@@ -105,15 +106,29 @@ def test_each_kind_is_reported_once() -> None:
     assert "3/4 (encoded as 4/4)" in decoded
     assert "instruments" in decoded
     assert "which of 2 tracks a note is on" in decoded
-    assert "1 note out of its range (below 50)" in dropped("remi", given)
+    assert "1 note out of its range (below 21)" in dropped("remi", given)
     assert "drums" not in dropped("remi with programs", given)
 
 
 def test_complete_encodings_give_no_notice() -> None:
     given = line((4, 4))
-    decoded = tokenizer("events").decode(tokenizer("events").encode(given))
+    made = tokenizer("events")
+    decoded = made.decode(made.encode(given))
     assert isinstance(decoded, ScoreTick)
-    assert dropped_prompt(decoded, decoded) == []
+    assert dropped_prompt(made, decoded, decoded) == []
+
+
+@pytest.mark.parametrize("name", ["remi", "remi with bpe", "remi with programs", "events"])
+def test_the_range_is_that_of_the_tokenizer(name: str) -> None:
+    given = ScoreTick(480)
+    track = TrackTick("tune", 0, False)
+    for number, pitch in enumerate((10, 60, 64, 67, 120, 120)):
+        track.notes.append(NoteTick(480 * number, 480, pitch, 80))
+    given.tracks.append(track)
+    assert "3 notes out of its range (below 21 or above 108)" in dropped(name, given)
+    given.tracks[0].notes[0].pitch = 21
+    assert "2 notes out of its range (above 108)" in dropped(name, given)
+    assert "range" not in dropped("pianoroll", given)
 
 
 def test_metres_are_known_by_name() -> None:
