@@ -17,8 +17,9 @@ from musictk.controls.parts import with_tracks
 from musictk.errors import UsageError
 from musictk.files import write_bytes
 from musictk.generation.compose import Composition
+from musictk.generation.constraints import writes_drums
 from musictk.instruments import DRUM_KIT, FAMILY
-from musictk.jobs.given_music import GivenMusic, as_read
+from musictk.jobs.given_music import GivenMusic, as_read, without_drums_hint
 from musictk.music import bars, notes
 from musictk.rendering.added_part import add_tracks
 from musictk.tokens import Tokenizer
@@ -89,7 +90,10 @@ class Melody:
         return marks, lines
 
     def _decoded(self, score: ScoreTick) -> ScoreTick:
-        return as_read(self.tokenizer, score, "the given part", "choose other music or a run")
+        hint = "choose other music or a run"
+        if all(track.is_drum for track in score.tracks) and not writes_drums(self.tokenizer):
+            hint = without_drums_hint(self.given.score)
+        return as_read(self.tokenizer, score, "the given part", hint)
 
 
 @dataclass(frozen=True)

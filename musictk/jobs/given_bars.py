@@ -16,7 +16,7 @@ from musictk.errors import UsageError
 from musictk.generation.chosen_controls import ChosenControl, bar_numbers, bars_are, check_order
 from musictk.generation.gaps import BarRange, choose_notes
 from musictk.generation.keep import KEEPS
-from musictk.jobs.given_music import find_tracks
+from musictk.jobs.given_music import find_tracks, without_drums_hint
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.music import bars, notes
 from musictk.reading.limits import Limits
@@ -130,7 +130,7 @@ class GivenBars:
         if not found[True]:
             return self
         if not found[False]:
-            raise UsageError("this model writes no drums", "choose another track with --track")
+            raise UsageError("this model writes no drums", without_drums_hint(self.score))
         return replace(self, channels=tuple(sorted(found[False])), drums_stay=self.channels is None)
 
     def controls_of(self, number: int, count: int) -> tuple[ChosenControl, ...]:

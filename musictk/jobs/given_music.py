@@ -13,6 +13,7 @@ from musictk.controls import Controls
 from musictk.controls.parts import with_tracks
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.chosen_controls import ChosenControl, check_no_section
+from musictk.generation.constraints import TRAIN_PROGRAMS
 from musictk.instruments import find_programs, instrument_name
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.reading.limits import Limits
@@ -105,6 +106,13 @@ def as_read(tokenizer: Tokenizer, score: ScoreTick, what: str, hint: str) -> Sco
         raise UsageError(f"the model cannot read {what}: {error}", hint) from error
     assert isinstance(music, ScoreTick)
     return music
+
+
+def without_drums_hint(score: ScoreTick) -> str:
+    """What to do with music, of which only drums were chosen, and a model without drums."""
+    if any(not track.is_drum for track in tracks_with_notes(score)):
+        return "choose another track with --track"
+    return f"choose a file with other notes, or {TRAIN_PROGRAMS}"
 
 
 def check_controls_of_file(

@@ -182,6 +182,8 @@ class Events(Tokenizer):
     def _on_grid(self, score: ScoreTick) -> tuple[Grid, list[NDArray[np.int64]]]:
         """(N,) onset, end, pitch, velocity index: on the grid, none overlapping its own pitch."""
         found = notes(score, drums=False, ordered=False)
+        if not len(found) and score.note_num():
+            raise ValueError("it has no pitched note, only drums")
         low, high = self.config.pitch_range
         kept = (found.pitch >= low) & (found.pitch <= high)
         if not kept.any():

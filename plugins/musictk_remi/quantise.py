@@ -61,7 +61,6 @@ def quantise(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays
 
     Raises ValueError where there are none.
     """
-    config = vocabulary.config
     tracks, ranks = _tracks(score, vocabulary)
     if tracks:
         time, pitch, velocity, duration = (
@@ -75,12 +74,20 @@ def quantise(score: ScoreTick, vocabulary: Vocabulary) -> tuple[Grid, NoteArrays
             time, pitch, velocity, duration = (column[kept] for column in columns)
             rank = rank[kept] if rank is not None else None
     if not tracks or not len(time):
-        raise ValueError("no note of a pitch from {} to {}".format(*config.pitch_range))
+        raise nothing_to_encode(score, vocabulary)
     grid = grid_of(vocabulary.metrics, score, int(time.max()))
     tick = grid.snap(time)
     length = _lengths(duration, tick, grid, vocabulary)
     level = vocabulary.level_of.take(velocity, mode="clip")
     return grid, _ordered(tick, rank, pitch, length, level)
+
+
+def nothing_to_encode(score: ScoreTick, vocabulary: Vocabulary) -> ValueError:
+    """The error for music without a note that the vocabulary can represent."""
+    if score.note_num() and not _tracks(score, vocabulary)[0]:
+        return ValueError("it has no pitched note, only drums")
+    low, high = vocabulary.config.pitch_range
+    return ValueError(f"no note of a pitch from {low} to {high}")
 
 
 def _tracks(

@@ -17,7 +17,7 @@ from musictk_remi.config import RemiConfig, miditok_of
 from musictk_remi.decode import decode
 from musictk_remi.encode import encode
 from musictk_remi.grammar import RemiGrammar
-from musictk_remi.quantise import closest, prepared
+from musictk_remi.quantise import closest, nothing_to_encode, prepared
 from musictk_remi.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Remi(Tokenizer):
         found = tokens if self.config.programs else tokens[:1]
         ids = np.array(found.ids if self.config.programs else found[0].ids, np.int64)
         if not np.isin(ids, self.vocabulary.pitches).any():
-            raise ValueError("no note of a pitch from {} to {}".format(*self.config.pitch_range))
+            raise nothing_to_encode(piece, self.vocabulary)
         return ids
 
     @cached_property
