@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right, insort
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -43,5 +44,4 @@ def clear_of(notes: ChannelNotes, sounding: Sounding, rest: int = 0) -> ChannelN
         if at < len(spans) and stop > spans[at][0] - rest:
             end[index] = spans[at][0] - rest
         kept[index] = end[index] > start and not any(last > start for _, last in spans[:at])
-    columns = (notes.start, end, notes.pitch, notes.velocity, notes.channel, notes.track)
-    return ChannelNotes(*(column[kept] for column in columns))
+    return replace(notes, end=end).where(kept)
