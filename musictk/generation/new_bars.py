@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 import numpy as np
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
@@ -14,8 +15,16 @@ from musictk.tokens import METRE, TEMPO, Frames, Tokenizer
 Sections = list[tuple[str, int, int]]
 
 
-def new_bars(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick, Sections]:
-    """The new bars, moved to tick 0, and their sections (label, first tick, tick after the last).
+class NewBars(NamedTuple):
+    """New bars, the first of which begins at tick 0."""
+
+    music: ScoreTick
+    sections: Sections  # label, first tick, tick after the last
+    lines: list[int]  # ticks of the bar lines
+
+
+def new_bars(tokenizer: Tokenizer, composition: Composition) -> NewBars:
+    """The new bars, and their sections.
 
     Keys are left out: that of the prompt stays in force. So does its tempo if none was chosen for
     the new bars, and its metre if the model's tokens encode none. The prompt is not a section;
@@ -49,7 +58,7 @@ def new_bars(tokenizer: Tokenizer, composition: Composition) -> tuple[ScoreTick,
         here, there = (lines[count] - start for count in np.searchsorted(starts, edges).tolist())
         if there > here:
             sections.append((span.label, here, there))
-    return new, sections
+    return NewBars(new, sections, [line - start for line in lines if line >= start])
 
 
 def cut_short(new: ScoreTick, sections: Sections, end: int) -> tuple[ScoreTick, Sections]:

@@ -12,6 +12,7 @@ from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
 from musictk.generation.new_bars import cut_short, new_bars
 from musictk.generation.request import PieceRequest
+from musictk.generation.theme_tempo import returning_tempos
 from musictk.jobs.prompt import PromptMusic
 from musictk.rendering import midi
 from musictk.rendering.abc import abc_to_score
@@ -102,20 +103,25 @@ def _write_continuation(
 
     A tempo or a metre that was chosen for the new bars goes before that of the prompt.
     """
-    new, ticks = new_bars(tokenizer, composition)
+    found = new_bars(tokenizer, composition)
+    new, ticks = found.music, found.sections
     if prompt.limit:
         new, ticks = cut_short(
             new, ticks, prompt.limit * new.ticks_per_quarter // prompt.place.quarter
         )
     sections = [midi.SectionSpan(*each) for each in ticks]
     chosen = any(tempo.time == 0 for tempo in new.tempos)
+    if composition.request.theme:
+        tempos = returning_tempos(tokenizer, composition, found, prompt.as_theme)
+        new.tempos.clear()
+        new.tempos.extend(tempos)
+    elif not chosen:  # as after a ritardando
+        new.tempos.insert(0, TempoTick(0, mspq=prompt.tempo))
     if not new_only:
-        if not chosen and prompt.tempo_before != prompt.tempo:  # as after a ritardando
-            new.tempos.append(TempoTick(0, mspq=prompt.tempo))
+        if not chosen and prompt.tempo_before == new.tempos[0].mspq:  # in force already
+            del new.tempos[0]
         write_bytes(path, append(prompt.data, prompt.place, new, sections, prompt.instruments))
         return []
-    if not chosen:
-        new.tempos.append(TempoTick(0, mspq=prompt.tempo))
     over, under = prompt.place.metre
     first = next((sign for sign in new.time_signatures if sign.time == 0), None)
     if first is None:

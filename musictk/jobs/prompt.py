@@ -18,6 +18,7 @@ from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
 from musictk.generation.prompts import EncodedPrompt, encode_prompt, last_positions
 from musictk.generation.request import PieceRequest
+from musictk.generation.theme_tempo import GivenTheme
 from musictk.jobs.named_music import NamedMusic
 from musictk.jobs.samples import SampleListener
 from musictk.music import bars, in_effect, steady_tempo, tempo_at
@@ -43,7 +44,12 @@ class PromptMusic:
     @cached_property
     def tempo_before(self) -> int:
         """The tempo of the file at `place`, in microseconds per quarter note."""
-        return tempo_at(read_midi(self.data, Limits()).score, self.place.tick)
+        return tempo_at(self.as_theme.score, self.place.tick)
+
+    @cached_property
+    def as_theme(self) -> GivenTheme:
+        """The music, where it is the theme of a form."""
+        return GivenTheme(read_midi(self.data, Limits()).score, self.place.tick, self.tempo)
 
     def store(self, workspace: Workspace) -> dict[str, Any]:
         """Copy the file into the workspace, once; the values for a sample's row."""
