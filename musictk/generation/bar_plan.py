@@ -40,6 +40,7 @@ class BarPlan:
     final_key: int | None = None  # in which it ends, an index in KEYS; None: that of its music
     # By name and bar, what is allowed by choices that ids do not tell apart: see `choose_exactly`.
     exact: Mapping[tuple[str, int], Bools] = field(default_factory=dict)
+    repeats: Mapping[int, int] = field(default_factory=dict)  # see `Form.repeats`
 
     def value(self, name: str, bar: int) -> str | None:
         """What the user chose for a bar of a control; None for nothing."""
@@ -242,7 +243,8 @@ def plan_bars(
     ends = known and total == end and not request.following and bool(controls)
     part = ids[:0] if beside is None else _described(controls, beside)
     strict, last, key = request.sampling.strict, end if ends else None, find_key(request.ends_in)
-    plan = BarPlan(controls, tokenizer, ids, limits, names, part, strict, last, key, exact)
+    facts = controls, tokenizer, ids, limits, names, part
+    plan = BarPlan(*facts, strict, last, key, exact, form.repeats(before))
     plan.check(len(prompt), len(prompt) - before + given.first)
     return plan
 

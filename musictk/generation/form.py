@@ -71,6 +71,18 @@ class Form:
         label = self.sections[index].label
         return labels.index(label) if label in labels else None
 
+    def repeats(self, before: int) -> dict[int, int]:
+        """The bar that each bar of a return repeats, counted with `before` others."""
+        starts, found = list[int](), dict[int, int]()
+        for index, section in enumerate(self.sections):
+            starts.append(before)
+            theme = self.returns(index)
+            if theme is not None:
+                first, bars = starts[theme], self.sections[theme].bars
+                found |= {before + bar: first + bar % bars for bar in range(section.bars)}
+            before += section.bars
+        return found
+
     def fit(self, total: int) -> Form:
         """The same form in `total` bars, each section in proportion; none gets less than one.
 

@@ -179,7 +179,7 @@ class PieceLimits:
         """A bar begins after `sequence`; the token that begins it is not written yet."""
         self.ending.begin_bar(bar, sequence)
         if self._tempo is not None:
-            self._tempo.begin_bar(bar)
+            self._tempo.begin_bar(bar, sequence)
 
     def advance(self, token: int) -> None:
         """Update the limits with the token that was written."""

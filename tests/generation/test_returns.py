@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
+from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.controls import Bars
 from musictk.generation.compose import Composition, compose
 from musictk.generation.note_floor import NoteCounts
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.spans import Span
+from musictk.music import bar_lines, tempo_at
 
 from .pieces import controlled, tokenizer, untrained
 
@@ -134,3 +135,40 @@ def test_tokens_may_have_any_names(name: str) -> None:
     kinds = [each.partition("_")[0] for each in made.names()]
     moving = {kind for kind, moves in zip(kinds, named.moves, strict=True) if moves}
     assert moving == {"remi": {"Bar", "Position", "Rest"}, "events": {"Bar", "TimeShift"}}[name]
+
+
+@pytest.mark.parametrize("name", ["remi", "remi with bpe"])
+@pytest.mark.parametrize("controls", [[["B", "tempo", "160"]], [["B", "tempo", "60"]], []])
+def test_a_return_has_the_tempos_of_its_theme_after_a_chosen_one(
+    name: str, controls: list[list[str]]
+) -> None:
+    """And not the one from before the section with the chosen tempo."""
+    made, given = tokenizer(name), eighths()
+    given.tempos.append(TempoTick(0, 120))
+    given.tempos.append(TempoTick(1920 * 2, 60))
+    whole = made.encode(given)
+    theme = to_prompt(whole[: made.bar_starts(whole)[BARS]])
+    for seed in range(3):
+        asked = {"prompt": theme, "seed": seed, "sampling": {"variation": 0.0}}
+        (piece,) = write(name, controlled, controls=controls, **asked)
+        score = made.decode(piece.sequence)
+        assert isinstance(score, ScoreTick)
+        lines = bar_lines(score, 3 * BARS)
+        found = [round(6e7 / tempo_at(score, line)) for line in lines[: 3 * BARS]]
+        assert found[:BARS] == found[-BARS:] == [120, 120, 60, 60]
+        if controls:
+            assert set(found[BARS:-BARS]) == {int(controls[0][2])}
+
+
+def test_a_bar_after_a_chosen_one_in_a_return_has_the_tempo_of_its_theme() -> None:
+    chosen = [["3-4", "tempo", "60"], ["9", "tempo", "200"]]
+    asked = {"form": f"A{BARS}BA", "bars": BARS, "sampling": {"variation": 0.0}, "seed": 3}
+    request = PieceRequest.read({**asked, "controls": chosen})
+    (piece,) = compose(controlled("remi"), tokenizer("remi"), request)
+    score = tokenizer("remi").decode(piece.sequence)
+    assert isinstance(score, ScoreTick)
+    lines = bar_lines(score, 3 * BARS)
+    found = [round(6e7 / tempo_at(score, line)) for line in lines[: 3 * BARS]]
+    assert found[2:4] == found[10:12] == [60, 60]
+    assert found[8] == 200
+    assert found[9] == found[1]
