@@ -233,7 +233,7 @@ def plan_bars(
         limits[len(prompt) : end, column_of(controls, name)] = facts[: end - len(prompt)]
     places = places_of(form, before)
     chosen = [one for one in request.controls if one.name != PROGRAMS]
-    choose(controls, limits[:end], chosen, places, before)
+    choose(controls, tokenizer, limits[:end], chosen, places, before)
     exact = choose_exactly(controls, tokenizer, end, request.controls, places, before)
     _complete(controls, ids, limits, len(prompt))
     np.copyto(ids, limits, where=limits > 0)

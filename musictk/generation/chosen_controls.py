@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from musictk.controls import Control, Controls
 from musictk.errors import UsageError
 from musictk.generation.constraints import PROGRAMS, program_values
+from musictk.generation.control_values import parse_value
 from musictk.generation.form import Form
 from musictk.tokens import Tokenizer
 
@@ -64,6 +65,7 @@ class ChosenControl(NamedTuple):
 
 def choose(
     controls: Controls,
+    tokenizer: Tokenizer,
     limits: Ids,
     chosen: Sequence[ChosenControl],
     places: Places,
@@ -72,8 +74,8 @@ def choose(
     """Write what the user chose into the ids (N, S) of a piece, in place."""
     for one in chosen:
         columns = column_of(controls, one.name)
-        control = controls.named(one.name)
-        for bar, value in _by_bar(one, control.parse, places, before, len(limits)):
+        read = partial(parse_value, controls.named(one.name), tokenizer)
+        for bar, value in _by_bar(one, read, places, before, len(limits)):
             limits[bar, columns] = value
 
 

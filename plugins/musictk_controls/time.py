@@ -38,7 +38,7 @@ class Metre(Control):
     def allowed(self, tokenizer: Tokenizer, ids: Ids) -> NDArray[np.bool_] | None:
         attribute, value = tokenizer.attributes()[METRE], self.values[int(ids[0]) - 1]
         if value not in attribute.values:
-            raise UnknownNameError(self.name, value, attribute.values)
+            raise UnknownNameError(self.name, value, set(self.values) & set(attribute.values))
         return attribute.within([attribute.values.index(value)])
 
     def complete(self, ids: Ids, given: int) -> Ids:

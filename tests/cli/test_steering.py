@@ -150,6 +150,7 @@ def test_a_piece_that_repeats_its_theme_to_the_end_is_named(shell: Shell) -> Non
         (["--chords", "Am | Csus4"], "no chord 'Csus4'"),
         (["--control", "metre=7/16"], "no metre '7/16'"),
         (["--control", "metre=4/2"], "metre '4/2'"),
+        (["--control", "metre=7/8"], "for the whole piece: --metre 7/8"),
         (["--control", "tempo=1000"], "tempo=1000 is not a tempo; write 30 to 240 quarter notes"),
         (["--control", "colour=red"], "no control 'colour'; it has: chord"),
         (["--control", "B: key=E minor"], "--section 'B: key=E minor'"),
@@ -172,3 +173,16 @@ def test_what_cannot_be_followed_is_one_line(
     assert ended == 2
     assert named in said
     assert said.count("error: ") == 1
+
+
+def test_the_metres_that_an_error_offers_are_accepted(
+    trained: Shell, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked = ("sample", "--bars", "1", "--seed", "1", "-o", "metre.mid", "--control")
+    ended, _, said = trained.here(capsys, *asked, "metre=zzz")
+    assert ended == 2
+    offered = said.rpartition("choose from: ")[2].strip().split(", ")
+    assert {"2/4", "3/4", "4/4"} <= set(offered)
+    for metre in offered:
+        ended, _, said = trained.here(capsys, *asked, f"metre={metre}")
+        assert ended == 0, said
