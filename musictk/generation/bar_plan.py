@@ -243,8 +243,8 @@ def plan_bars(
     ends = known and total == end and not request.following and bool(controls)
     part = ids[:0] if beside is None else _described(controls, beside)
     strict, last, key = request.sampling.strict, end if ends else None, find_key(request.ends_in)
-    facts = controls, tokenizer, ids, limits, names, part
-    plan = BarPlan(*facts, strict, last, key, exact, form.repeats(before))
+    again = form.repeats(before)
+    plan = BarPlan(controls, tokenizer, ids, limits, names, part, strict, last, key, exact, again)
     plan.check(len(prompt), len(prompt) - before + given.first)
     return plan
 

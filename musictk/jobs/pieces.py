@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TimeSignatureTick
+from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TempoTickList, TimeSignatureTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.files import require_writable, write_bytes
@@ -113,8 +113,7 @@ def _write_continuation(
     chosen = any(tempo.time == 0 for tempo in new.tempos)
     if composition.request.theme:
         tempos = returning_tempos(tokenizer, composition, found, prompt.as_theme)
-        new.tempos.clear()
-        new.tempos.extend(tempos)
+        new.tempos = TempoTickList(tempos)
     elif not chosen:  # as after a ritardando
         new.tempos.insert(0, TempoTick(0, mspq=prompt.tempo))
     if not new_only:
