@@ -110,7 +110,8 @@ class Prompt:
     music: PromptMusic | None = None  # None: text, which is written as `sequence` decodes
     whole: bool = True  # it ends at a bar line
     left_out: int = 0  # positions before that part
-    metre: str = ""  # of its last bar
+    metre: str = ""  # in force at its end
+    late: bool = False  # whether that metre begins there, after its last bar
     ratio: Fraction = Fraction(1)  # bars of the model that last as long as one of the music
     dropped: tuple[str, ...] = ()  # what the model cannot represent of the music
     bars: int = 0  # of the music
@@ -149,6 +150,7 @@ def read_prompt(tokenizer: Tokenizer, given: NamedMusic, most: int = 0) -> Promp
         music,
         left_out=len(encoded.sequence) - len(sequence),
         metre="{}/{}".format(*music.place.metre),
+        late=_changes_metre(piece, music.place),
         ratio=_ratio(tokenizer, music.place.metre, encoded),
         dropped=tuple(dropped_prompt(tokenizer, piece, encoded.music)),
         bars=len(bars(piece, least=encoded.start)) - 1,
@@ -180,6 +182,13 @@ def _music(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> PromptMusic
         None if key is None else (int(key.key), int(key.tonality)),
         same_instruments(score, encoded.music),
     )
+
+
+def _changes_metre(score: ScoreTick, place: JoinPoint) -> bool:
+    """Whether bars have another length from the join on than before it."""
+    before = in_effect(score.time_signatures, place.tick - 1)
+    metre = (4, 4) if before is None else (int(before.numerator), int(before.denominator))
+    return Fraction(*metre) != Fraction(*place.metre)
 
 
 def _ratio(tokenizer: Tokenizer, metre: tuple[int, int], encoded: EncodedPrompt) -> Fraction:

@@ -23,6 +23,7 @@ from musictk.jobs.accompany import accompany, check_accompany, repeat_accompanim
 from musictk.jobs.bundles import LoadedModel, open_source
 from musictk.jobs.control_notices import announce_controls, announce_plan
 from musictk.jobs.delivery import deliver
+from musictk.jobs.join_metre import in_late_metre
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import NamedMusic, find_music
 from musictk.jobs.original import OriginalPiece, check_original, draw_original, open_reference
@@ -85,8 +86,11 @@ def _sample(
     sampling = _sampling(runtime.manifest, asked)
     music = _given_music(catalog, workspace, asked)
     prompt = None if music is None else _prompt(tokenizer, music, asked, sampling)
-    if prompt is not None and asked.theme is not None:
-        sampling = _for_theme(tokenizer, prompt, asked, sampling, listener)
+    if prompt is not None:
+        if asked.theme is not None:
+            sampling = _for_theme(tokenizer, prompt, asked, sampling, listener)
+        known = runtime.manifest.controls
+        sampling, asked = in_late_metre(tokenizer, known, prompt, asked, sampling, listener)
     request = _request(catalog, runtime.manifest, asked, sampling, prompt)
     find_metre(tokenizer, sampling.metre)
     source = None if music is None else music.path

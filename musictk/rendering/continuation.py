@@ -31,6 +31,7 @@ _AT_REST = {1: 0, 64: 0, 66: 0, 67: 0}
 _FADED = {7: 100, 11: 127}  # volume and expression, reset only after a fade-out
 _SILENT = 16  # highest volume that counts as faded out
 _CENTRE = (0, 64)  # a pitch bend of 0
+_OF_TIME = (b"\xff\x51", b"\xff\x58")  # tempo, metre
 
 
 @dataclass(frozen=True)
@@ -56,8 +57,9 @@ def append(
     """The MIDI file `data` with the music of `new` added at its bar line `join`.
 
     `new` begins at tick 0. `sections`, in ticks of `new`, become markers; one that begins before
-    tick 0 is marked at the beginning of the file. All given events are kept. Raises UsageError for
-    a file of format 2, whose tracks are separate songs.
+    tick 0 is marked at the beginning of the file. All given events are kept, but for a tempo or a
+    metre at the join in place of which the new bars have another. Raises UsageError for a file of
+    format 2, whose tracks are separate songs.
     """
     file = smf.read(data)
     if file.format == 2:
@@ -87,9 +89,12 @@ class _Continuation:
         end = self._at(last, new)
         count = max([len(file.tracks), *(index + 1 for index in self._new)])
         tracks, ends = [], []
+        stated = {kind for each in self._new.values() for kind in map(self._stated, each) if kind}
         for index in range(count):
             known = index < len(file.tracks)
-            given = file.tracks[index] if known else ()
+            kept = file.tracks[index] if known else ()
+            # Two tempos or metres at one tick would contradict each other.
+            given = [each for each in kept if self._stated(each) not in stated]
             events = [*given, *in_order(self._new.get(index, []))]
             events.sort(key=lambda event: event[0])
             tracks.append(tuple(events))
@@ -157,6 +162,11 @@ class _Continuation:
         for section in sections:
             tick = 0 if section.start < 0 else self._at(section.start, new)
             self._put(0, marker_event(section.label), tick)
+
+    def _stated(self, event: smf.Event | TimedEvent) -> bytes:
+        """The kind of an event at the join that states a tempo or a metre; else none."""
+        kind = bytes(event[-1][:2])
+        return kind if event[0] == self._join.tick and kind in _OF_TIME else b""
 
     def _put(self, track: int, message: bytes, tick: int | None = None) -> None:
         self._new.setdefault(track, []).append(
