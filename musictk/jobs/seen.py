@@ -28,8 +28,9 @@ def seen_pieces(catalog: Catalog, run: str, pieces: Mapping[int, PieceInfo]) -> 
             spans = catalog.spans_at(config.shards.get("train", ""))
             files |= {span.file_id for span in spans if not span.skipped}
         name = config.start
-    gone = [each for each in catalog.sketches("missing") if each.file_id in files]
-    files |= _near_duplicates(catalog, gone)  # they are in no cluster
+    if files - pieces.keys():  # some may be missing, and so in no cluster
+        gone = [each for each in catalog.sketches("missing") if each.file_id in files]
+        files |= _near_duplicates(catalog, gone)
     clusters = {piece.cluster for piece in pieces.values() if piece.id in files} - {None}
     return files | {piece.id for piece in pieces.values() if piece.cluster in clusters}
 
