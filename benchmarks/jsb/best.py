@@ -44,8 +44,9 @@ SETTINGS: dict[str, Any] = {
     **{"log_every": 100, "tensorboard": False},
 }
 NOTE = (
-    "Music Transformer: 0.335 on valid. TonicNet's 0.220 is given the true chord of each step, so "
-    "it is not comparable"
+    f"training is transposed by up to {TRANSPOSE} semitones, and {REORDER:.0%} of its windows have "
+    "the voices in another order; Music Transformer: 0.335 on valid. TonicNet's 0.220 is given the "
+    "true chord of each step, so it is not comparable"
 )
 
 
