@@ -17,7 +17,7 @@ from musictk.errors import MusictkError, UsageError
 from musictk.export import Excerpt, ExportReport, export_onnx, export_torchscript
 from musictk.export import onnx as onnx_export
 from musictk.export.writing import Written
-from musictk.model import bundle
+from musictk.model import bundle, manifest
 from musictk.model.manifest import WEIGHTS, Manifest
 from musictk.plugin import Registry
 from musictk.runtime import Runtime, load
@@ -101,9 +101,9 @@ def test_int8_stores_weights_that_half_precision_represents_in_it(
     source: Path, tmp_path: Path
 ) -> None:
     """The embeddings of a bundle in half precision, as those of the built-in models."""
-    network, manifest = bundle.read(source)
+    network, about = bundle.read(source)
     (tmp_path / "halved").mkdir()
-    bundle.write(tmp_path / "halved", network.half(), manifest)
+    bundle.write(tmp_path / "halved", network.half(), about)
     export_onnx(tmp_path / "halved", tmp_path / "int8", "int8")
     tables = {}
     for each in onnx.load(tmp_path / "int8" / "model.onnx").graph.initializer:
@@ -235,7 +235,7 @@ def odd(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(Path(__file__).parent))
     found = Registry([EntryPoint("odd", "odd_plugin", "musictk")])
     assert not found.failures
-    for module in (bundle, exports):
+    for module in (manifest, exports):
         monkeypatch.setattr(module, "registry", lambda: found)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from symusic import Score
+from symusic.core import ScoreTick
 
 from musictk.catalog import Fractions
 from musictk.ingest import IngestOptions, ingest
@@ -41,7 +41,7 @@ def test_copies_of_training_pieces_that_have_left_the_catalog_are_known(room: Ro
     (room.workspace.root / "edition").mkdir()
     for number, path in old.items():
         copies[path.name] = number
-        moved = Score(room.workspace.root / path).shift_pitch(1)
+        moved = ScoreTick(room.workspace.root / path).shift_pitch(1)
         moved.dump_midi(room.workspace.root / "edition" / path.name)
         (room.workspace.root / path).unlink()
     for folder in ("more", "midis", "edition"):  # missing before their copies are found
