@@ -171,9 +171,8 @@ def _text(tokenizer: Tokenizer, text: str, most: int) -> Prompt:
 
 def _music(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> PromptMusic:
     start = encoded.start
-    sign = in_effect(score.time_signatures, start)
     key = in_effect(score.key_signatures, start)
-    metre = (4, 4) if sign is None else (int(sign.numerator), int(sign.denominator))
+    metre = _metre_at(score, start)
     two_bars = 8 * score.ticks_per_quarter * metre[0] // metre[1]
     return PromptMusic(
         data,
@@ -186,9 +185,13 @@ def _music(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> PromptMusic
 
 def _changes_metre(score: ScoreTick, place: JoinPoint) -> bool:
     """Whether bars have another length from the join on than before it."""
-    before = in_effect(score.time_signatures, place.tick - 1)
-    metre = (4, 4) if before is None else (int(before.numerator), int(before.denominator))
-    return Fraction(*metre) != Fraction(*place.metre)
+    return Fraction(*_metre_at(score, place.tick - 1)) != Fraction(*place.metre)
+
+
+def _metre_at(score: ScoreTick, tick: int) -> tuple[int, int]:
+    """The metre in force at a tick."""
+    sign = in_effect(score.time_signatures, tick)
+    return (4, 4) if sign is None else (int(sign.numerator), int(sign.denominator))
 
 
 def _ratio(tokenizer: Tokenizer, metre: tuple[int, int], encoded: EncodedPrompt) -> Fraction:
