@@ -12,7 +12,8 @@ import typer
 
 from musictk.cli.catalog_changes import alias, label, line, pair, split, unalias
 from musictk.cli.context import rank, session
-from musictk.cli.output import Output, counted
+from musictk.cli.output import Output
+from musictk.wording import counted
 
 # What search engines read as operators.
 _OPERATORS = re.compile(r"(?<!\S)(?:AND|OR|NOT|NEAR)(?!\S)|[*^()+]|(?<!\S)-(?=\w)|\w:(?=\w)")

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from musictk.cli.context import session
-from musictk.cli.output import counted, no_file
+from musictk.cli.output import no_file
 from musictk.errors import UsageError
+from musictk.wording import counted
 
 
 def label(

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from musictk.cli.context import session
-from musictk.cli.output import Output, counted, safe, short
+from musictk.cli.output import Output, safe, short
 from musictk.errors import UsageError
 from musictk.files import write_bytes
 from musictk.training import bands
+from musictk.wording import counted
 
 if TYPE_CHECKING:
     from musictk.jobs.compare import RunComparison

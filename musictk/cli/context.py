@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 import typer
 
 from musictk.cli.location import CatalogLocation, Settings
-from musictk.cli.output import Output, counted
+from musictk.cli.output import Output
 from musictk.errors import UsageError
+from musictk.wording import counted
 from musictk.workspace import Workspace
 
 if TYPE_CHECKING:

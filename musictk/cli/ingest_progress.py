@@ -7,9 +7,10 @@ from contextlib import ExitStack
 from typing import Self
 
 from musictk.catalog import SPLITS
-from musictk.cli.output import Output, counted
+from musictk.cli.output import Output
 from musictk.ingest import IngestReport, Preview
 from musictk.ingest.name_report import NameReport
+from musictk.wording import counted
 
 
 class IngestBar:

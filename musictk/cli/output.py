@@ -16,6 +16,7 @@ from rich.text import Text
 from musictk.cli import tables
 from musictk.errors import MusictkError
 from musictk.files import cause
+from musictk.wording import counted
 
 CONTROL = {"Cc", "Cf", "Zl", "Zp"}  # Unicode categories that move the cursor or hide text
 
@@ -25,11 +26,6 @@ def safe(value: Any) -> str:
     text = "" if value is None else str(value)
     text = text.encode("utf-8", "replace").decode("utf-8")
     return "".join(" " if unicodedata.category(char) in CONTROL else char for char in text)
-
-
-def counted(number: int, noun: str) -> str:
-    """`1 file`, `2,000 files`."""
-    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 @contextmanager

@@ -12,9 +12,10 @@ import typer
 
 from musictk.cli.compare import compare
 from musictk.cli.context import session
-from musictk.cli.output import counted, short
+from musictk.cli.output import short
 from musictk.errors import UsageError
 from musictk.training import bands
+from musictk.wording import counted
 
 if TYPE_CHECKING:
     from musictk.jobs.manage import Removal

@@ -8,7 +8,7 @@ from typing import Self
 
 from musictk import builtin
 from musictk.cli.export import describe
-from musictk.cli.output import Output, counted
+from musictk.cli.output import Output
 from musictk.errors import MusictkError
 from musictk.jobs.export import plain
 from musictk.jobs.run_facts import RunFacts
@@ -16,6 +16,7 @@ from musictk.jobs.train import RunResult
 from musictk.training import bands
 from musictk.training.outcome import Evaluation, Report
 from musictk.training.progress import lower_rate
+from musictk.wording import counted
 
 _NAMED = 12  # labels that a note lists before "…"
 

@@ -130,7 +130,7 @@ class BarPlan:
                 continue
             checked.add(id(mask))
             if not (mask & attribute.stated).any():
-                pitches = np.flatnonzero(attribute.states.any(axis=0))
+                pitches = attribute.written
                 raise UsageError(
                     f"the controls of bar {bar - start + number} leave no pitch to write",
                     f"this model writes pitches {pitches[0]} to {pitches[-1]}:"

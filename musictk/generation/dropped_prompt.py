@@ -11,6 +11,7 @@ from symusic.core import ScoreTick
 
 from musictk.music import Notes, notes
 from musictk.tokens import PITCH, Tokenizer
+from musictk.wording import counted
 
 Floats = NDArray[np.float64]
 
@@ -35,20 +36,20 @@ def dropped_prompt(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -
 def _missing_notes(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     drums = sum(len(track.notes) for track in given.tracks if track.is_drum)
     if drums and not any(track.is_drum for track in encoded.tracks):
-        yield f"drums ({_count(drums, 'note')})"
+        yield f"drums ({counted(drums, 'note')})"
     mine, theirs = notes(given, drums=False), notes(encoded, drums=False)
     counts, left = Counter(mine.pitch.tolist()), Counter(theirs.pitch.tolist())
     low, high = _range(tokenizer)
     beyond = {pitch: count for pitch, count in counts.items() if not low <= pitch <= high}
     if beyond:
         where = [f"below {low}"] * (min(beyond) < low) + [f"above {high}"] * (max(beyond) > high)
-        yield f"{_count(sum(beyond.values()), 'note')} out of its range ({' or '.join(where)})"
+        yield f"{counted(sum(beyond.values()), 'note')} out of its range ({' or '.join(where)})"
     others = [pitch for pitch in counts if pitch not in left and pitch not in beyond]
     if others:
-        yield f"{_count(sum(counts[pitch] for pitch in others), 'note')} within its range"
+        yield f"{counted(sum(counts[pitch] for pitch in others), 'note')} within its range"
     doubled = sum(max(count - left[pitch], 0) for pitch, count in counts.items() if left[pitch])
     if doubled:
-        yield f"{_count(doubled, 'note')} struck together with the same note"
+        yield f"{counted(doubled, 'note')} struck together with the same note"
 
 
 def _range(tokenizer: Tokenizer) -> tuple[int, int]:
@@ -56,8 +57,7 @@ def _range(tokenizer: Tokenizer) -> tuple[int, int]:
     attribute = tokenizer.attributes().get(PITCH)
     if attribute is None:
         return 0, 127
-    known = np.flatnonzero(attribute.states.any(axis=0))
-    return int(known.min()), int(known.max())
+    return int(attribute.written[0]), int(attribute.written[-1])
 
 
 def _changed_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
@@ -69,11 +69,11 @@ def _changed_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     onset = np.abs(onset - np.median(onset))
     moved = int((onset > _SAME).sum())
     if moved:
-        yield f"timing finer than its grid ({_count(moved, 'note')} by up to {_part(onset.max())})"
+        yield f"timing finer than its grid ({counted(moved, 'note')} by up to {_part(onset.max())})"
     stretched = int((np.abs(length) > _SAME).sum())
     if stretched:
         most = _part(np.abs(length).max())
-        yield f"lengths finer than its grid ({_count(stretched, 'note')} by up to {most})"
+        yield f"lengths finer than its grid ({counted(stretched, 'note')} by up to {most})"
     if (loud != 0).any():
         if len(set(theirs.velocity.tolist())) == 1 and len(set(mine.velocity.tolist())) > 1:
             yield "velocities"
@@ -117,7 +117,7 @@ def _of_time(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     theirs = [tempo.qpm for tempo in encoded.tempos] or [120.0]
     changes = len(set(np.round(tempos, 2).tolist())) - 1
     if changes and len(set(theirs)) == 1:
-        yield f"{_count(changes, 'change')} of tempo"
+        yield f"{counted(changes, 'change')} of tempo"
     elif abs(theirs[0] / tempos[0] - 1) > _SAME_TEMPO:
         yield f"a tempo of {tempos[0]:.4g} (encoded as {theirs[0]:.4g})"
 
@@ -147,10 +147,6 @@ def _of_events(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
 
 def _any(score: ScoreTick, kind: str) -> bool:
     return any(len(getattr(track, kind)) for track in score.tracks)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" + "s" * (number != 1)
 
 
 def _part(beats: float) -> str:

@@ -23,6 +23,7 @@ from musictk.jobs.given_music import GivenMusic, as_read, without_drums_hint
 from musictk.music import bars, notes
 from musictk.rendering.added_part import add_tracks
 from musictk.tokens import Tokenizer
+from musictk.wording import counted
 
 _BASSES = 4  # the family of basses: programs 32 to 39
 
@@ -109,8 +110,9 @@ class Added:
         write_bytes(path, added.data)
         notices = added.notices
         if count := sum(int(each.sum()) for each in self._doubled):
-            word = "note" if count == 1 else "notes"
-            notices.append(f"{path.name}: without {count:,} {word} that the given part plays, too")
+            notices.append(
+                f"{path.name}: without {counted(count, 'note')} that the given part plays, too"
+            )
         if left_out := self._built[1]:
             word = "note that begins" if left_out == 1 else "notes that begin"
             notices.append(
@@ -118,9 +120,8 @@ class Added:
                 " as the instrument plays one note at a time"
             )
         if added.left_out:
-            word = "note" if added.left_out == 1 else "notes"
             notices.append(
-                f"{path.name}: without {added.left_out:,} {word} that another track"
+                f"{path.name}: without {counted(added.left_out, 'note')} that another track"
                 " of the same channel plays, too"
             )
         return notices

@@ -17,6 +17,7 @@ from musictk.generation.sampling import Links
 from musictk.jobs.bundles import ModelSource
 from musictk.model.conditions import OTHER
 from musictk.runtime import Runtime
+from musictk.wording import counted
 
 
 class SampleListener(composing.ComposeListener, Protocol):
@@ -63,11 +64,8 @@ class Rewritten:
 
     def __str__(self) -> str:
         """`bars 9-12, 20 rewritten, 31 notes removed, 28 written`."""
-        notes = "note" if self.removed == 1 else "notes"
-        return (
-            f"{name_bars(self.bars)} rewritten,"
-            f" {self.removed:,} {notes} removed, {self.written:,} written"
-        )
+        removed = counted(self.removed, "note")
+        return f"{name_bars(self.bars)} rewritten, {removed} removed, {self.written:,} written"
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,11 @@ class Attribute:
         """(V,) True where a token has a value."""
         return np.asarray(self.states.any(axis=1))
 
+    @property
+    def written(self) -> NDArray[np.int64]:
+        """Ascending indices of the values that some token has."""
+        return np.flatnonzero(self.states.any(axis=0))
+
     def within(self, values: Sequence[int]) -> NDArray[np.bool_]:
         """(V,) True where a token has no other values than these, which are given by index."""
         others = np.ones(len(self.values), bool)
