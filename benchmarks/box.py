@@ -133,9 +133,8 @@ def held_out(folder: Path, length: int, most: int) -> Iterator[Piece]:
     with Catalog.open(workspace.catalog_url, workspace.root) as catalog:
         corpus = Corpus(catalog, workspace)
         for split in HELD_OUT:
-            for info in corpus.select({"midi"}, split):
-                score = corpus.load(info)
-                if isinstance(score, str) or not len(notes(score, drums=False)):
+            for info, score in corpus.scores(corpus.select({"midi"}, split)):
+                if not len(notes(score, drums=False)):
                     continue
                 whole = ends(score)
                 for part in excerpts(score, length, most):

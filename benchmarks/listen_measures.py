@@ -145,9 +145,8 @@ class Judge:
     def _values(
         self, corpus: Corpus, pieces: list[PieceInfo], labels: Mapping[str, str], length: int
     ) -> Iterator[Values]:
-        for info in pieces:
-            score = corpus.load(info)
-            if not isinstance(score, str) and len(notes(score, drums=False)):
+        for _, score in corpus.scores(pieces):
+            if len(notes(score, drums=False)):
                 for part in excerpts(score, length, EXCERPTS):
                     yield self.values(part, labels)
 

@@ -2,7 +2,7 @@
 
 from musictk.ingest.collect import IngestListener, IngestOptions, ingest
 from musictk.ingest.encode import learn, tokenize
-from musictk.ingest.load import load_piece, read_piece
+from musictk.ingest.load import PieceLoader
 from musictk.ingest.preview import Preview, preview_names
 from musictk.ingest.report import IngestReport
 
@@ -10,11 +10,10 @@ __all__ = [
     "IngestListener",
     "IngestOptions",
     "IngestReport",
+    "PieceLoader",
     "Preview",
     "ingest",
     "learn",
-    "load_piece",
     "preview_names",
-    "read_piece",
     "tokenize",
 ]

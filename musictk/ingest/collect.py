@@ -195,6 +195,8 @@ class _Ingest:
         try:
             for entry in read_members(file.path, self._options.limits):
                 stored = store_path(entry.name)
+                if stored in names:  # of several members of one name the first counts
+                    continue
                 names.add(stored)
                 known = (self._stored(file.place), stored) in self._known_locations
                 if entry.kind != "text" or self._options.text or known:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -13,8 +14,8 @@ from musictk.catalog import Catalog, PieceInfo, SpanInfo
 from musictk.config import plain
 from musictk.errors import MusictkError
 from musictk.files import digest
-from musictk.ingest.load import find_location, load_piece
-from musictk.reading.archives import read_member
+from musictk.ingest.load import PieceLoader, find_location
+from musictk.reading.archives import MemberReader
 from musictk.reading.limits import Limits
 from musictk.reading.pool import Pool, WorkerTask, cpus
 from musictk.reading.reasons import RejectedError
@@ -82,8 +83,9 @@ def tokenize(
     path = workspace.shards / f"{name}.safetensors"
     skipped: list[SpanInfo] = []
     varied: list[str] = []  # of each piece that is kept
-    tasks = [_task(workspace, piece, each) for piece in pieces for each in (UNCHANGED, *variations)]
-    encoded = _encoded(tokenizer, tasks, skipped, varied, listener, workers)
+    tasks = _tasks(workspace, pieces, (UNCHANGED, *variations))
+    total = len(pieces) * (1 + len(variations))
+    encoded = _encoded(tokenizer, tasks, total, skipped, varied, listener, workers)
     write_shard(path, tokenizer, encoded)
     shard = open_shard(path)
     if not len(shard.files):
@@ -128,7 +130,7 @@ def learn(
     source = _digest(pieces)
     learned = catalog.learned(tokenizer.name, plain(tokenizer.config), source)
     if learned is None:
-        learned = tokenizer.learn(load_piece(workspace, piece) for piece in pieces)
+        learned = tokenizer.learn(map(PieceLoader(workspace).load, pieces))
     ready = type(tokenizer)(tokenizer.config, learned)
     _keep(catalog, ready, source)
     return ready
@@ -145,7 +147,8 @@ def _digest(pieces: Sequence[PieceInfo]) -> str:
 
 def _encoded(
     tokenizer: Tokenizer,
-    tasks: Sequence[WorkerTask],
+    tasks: Iterator[WorkerTask],
+    total: int,
     skipped: list[SpanInfo],
     varied: list[str],
     listener: EncodeListener | None,
@@ -157,9 +160,9 @@ def _encoded(
         "config": plain(tokenizer.config),
         "learned": tokenizer.learned,
     }
-    count = workers or min(cpus(), 1 + len(tasks) // _PER_WORKER)
-    with Pool(replace(_LIMITS), count, setup) as pool:
-        for done, (task, (answer, blob)) in enumerate(pool.run(iter(tasks)), 1):
+    count = workers or min(cpus(), 1 + total // _PER_WORKER)
+    with Pool(_LIMITS, count, setup) as pool:
+        for done, (task, (answer, blob)) in enumerate(pool.run(tasks), 1):
             file, variation = task.tag
             if (code := answer.get("code")) is not None:
                 reason = f"{code}: {answer['detail']}" if answer["detail"] else str(code)
@@ -168,17 +171,38 @@ def _encoded(
                 varied.append(str(variation))
                 yield file, np.frombuffer(blob, answer["dtype"]).reshape(answer["shape"])
             if listener is not None:
-                listener.tokenized(done, len(tasks))
+                listener.tokenized(done, total)
 
 
-def _task(workspace: Workspace, piece: PieceInfo, variation: Variation) -> WorkerTask:
-    path, member = find_location(workspace, piece)
-    message = {"do": "encode", "kind": piece.kind, "path": str(path), **asdict(variation)}
-    tag = (piece.id, variation)
-    if member is None:
-        return WorkerTask(message, tag=tag)
-    try:
-        return WorkerTask(message, read_member(path, member, _LIMITS), tag=tag)
-    except RejectedError as refused:
-        answer = {"code": refused.reason, "detail": refused.detail}
-        return WorkerTask(message, tag=tag, answer=(answer, b""))
+def _tasks(
+    workspace: Workspace, pieces: Sequence[PieceInfo], variations: Sequence[Variation]
+) -> Iterator[WorkerTask]:
+    """The tasks of every piece. Raises MusictkError before the first if a file is missing.
+
+    The bytes of an archive's members are read when they are needed: all may not fit in memory.
+    """
+    places = [find_location(workspace, piece) for piece in pieces]
+    members = MemberReader(_LIMITS)
+    return (
+        task
+        for piece, (path, member) in zip(pieces, places, strict=True)
+        for task in _of_piece(piece, path, member, members, variations)
+    )
+
+
+def _of_piece(
+    piece: PieceInfo,
+    path: Path,
+    member: str | None,
+    members: MemberReader,
+    variations: Sequence[Variation],
+) -> Iterator[WorkerTask]:
+    data = answer = None
+    if member is not None:
+        try:
+            data = members.read(path, member)
+        except RejectedError as refused:
+            answer = {"code": refused.reason, "detail": refused.detail}, b""
+    for each in variations:
+        message = {"do": "encode", "kind": piece.kind, "path": str(path), **asdict(each)}
+        yield WorkerTask(message, data, tag=(piece.id, each), answer=answer)

@@ -9,7 +9,7 @@ from musictk.catalog import PieceInfo, load_path
 from musictk.errors import MusictkError, UsageError, nearest
 from musictk.files import cause, open_regular
 from musictk.ingest.locations import is_gone
-from musictk.reading.archives import read_member
+from musictk.reading.archives import MemberReader
 from musictk.reading.kinds import kind_of
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi, read_text
@@ -30,16 +30,23 @@ _REASONS = {
 }
 
 
-def load_piece(workspace: Workspace, info: PieceInfo) -> Piece:
-    """Read a piece of the catalog, with the same checks and repairs as in ingest.
+class PieceLoader:
+    """Loads pieces of the catalog, with the same checks and repairs as in ingest.
 
-    Raises MusictkError where the file is missing or unreadable.
+    An archive is read once for all pieces that are loaded in its order.
     """
-    path, member = find_location(workspace, info)
-    try:
-        return _read(path, member, info.kind)[1]
-    except OSError as error:
-        raise MusictkError(f"cannot read {path}: {cause(error)}", _MOVED) from error
+
+    def __init__(self, workspace: Workspace) -> None:
+        self._workspace = workspace
+        self._members = MemberReader(Limits())
+
+    def load(self, info: PieceInfo) -> Piece:
+        """Read one piece. Raises MusictkError where its file is missing or unreadable."""
+        path, member = find_location(self._workspace, info)
+        try:
+            return _read(path, member, info.kind, self._members)[1]
+        except OSError as error:
+            raise MusictkError(f"cannot read {path}: {cause(error)}", _MOVED) from error
 
 
 def find_location(workspace: Workspace, info: PieceInfo) -> tuple[Path, str | None]:
@@ -59,14 +66,6 @@ def find_location(workspace: Workspace, info: PieceInfo) -> tuple[Path, str | No
     )
 
 
-def read_piece(path: Path) -> Piece:
-    """Read any file with the same checks: text or ABC by its extension, else MIDI.
-
-    Raises MusictkError where it is missing or not accepted.
-    """
-    return read_music(path)[1]
-
-
 def read_music(path: Path, member: str | None = None) -> tuple[bytes, Piece]:
     """The bytes and the music of a file that the user named, or of a member of an archive.
 
@@ -74,7 +73,8 @@ def read_music(path: Path, member: str | None = None) -> tuple[bytes, Piece]:
     """
     kind = kind_of(member or path.name)
     try:
-        return _read(path, member, kind if kind in ("text", "abc") else "midi")
+        known = kind if kind in ("text", "abc") else "midi"
+        return _read(path, member, known, MemberReader(Limits()))
     except FileNotFoundError as error:
         raise missing_file(path) from error
     except IsADirectoryError as error:
@@ -100,10 +100,10 @@ def missing_file(path: Path, known: Iterable[str] = ()) -> UsageError:
     return UsageError(message, "check the path" if near is None else f"did you mean {near!r}?")
 
 
-def _read(path: Path, member: str | None, kind: str) -> tuple[bytes, Piece]:
+def _read(path: Path, member: str | None, kind: str, members: MemberReader) -> tuple[bytes, Piece]:
     limits = Limits()
     try:
-        data = read_member(path, member, limits) if member else _bytes(path, limits)
+        data = members.read(path, member) if member else _bytes(path, limits)
         music = read_midi(data, limits).score if kind == "midi" else read_text(data, limits)
     except RejectedError as error:
         where = path if member is None else path / member

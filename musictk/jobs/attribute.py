@@ -148,17 +148,6 @@ def _limit(counts: Sequence[int]) -> int:
     return limit
 
 
-def _parts(corpus: Corpus, piece: PieceInfo, length: int) -> list[ScoreTick]:
-    """The music of a piece, or excerpts of it; none if it cannot be read."""
-    try:
-        music = corpus.load(piece)
-    except MusictkError:
-        return []
-    if isinstance(music, str):
-        return []
-    return [*excerpts(music, length, EXCERPTS)] if length else [music]
-
-
 def _work(piece: PieceInfo) -> str:
     return piece.cluster or piece.sha256
 
@@ -170,13 +159,14 @@ def _examples(
 
     Raises MusictkError where fewer than two composers are left.
     """
-    found = []
-    for done, piece in enumerate(pieces, 1):
-        for part in _parts(corpus, piece, length):
+    counted: dict[int, list[Example]] = {}
+    by_place = sorted(pieces, key=lambda piece: piece.id)  # an archive is read in its order
+    for piece, music in corpus.scores(by_place, progress):
+        for part in excerpts(music, length, EXCERPTS) if length else [music]:
             with suppress(MusictkError):  # too few notes
-                found.append(Example(str(piece.composer), _work(piece), count_figures(part)))
-        if progress is not None:
-            progress(done, len(pieces))
+                example = Example(str(piece.composer), _work(piece), count_figures(part))
+                counted.setdefault(piece.id, []).append(example)
+    found = [example for piece in pieces for example in counted.get(piece.id, [])]
     works = Counter(composer for composer, _ in {(each.composer, each.work) for each in found})
     kept = [each for each in found if works[each.composer] >= FOLDS]
     if len({each.composer for each in kept}) < 2:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.controls import NO_CONTROLS, Controls, bar_table
 from musictk.controls.arrangement import ROLE
 from musictk.controls.part_table import part_index, part_shard
 from musictk.errors import MusictkError, UnknownNameError
-from musictk.ingest import learn, load_piece, tokenize
+from musictk.ingest import PieceLoader, learn, tokenize
 from musictk.ingest.encode import EncodeListener
 from musictk.jobs.data import DataSettings
 from musictk.model.conditions import Conditions
@@ -30,6 +31,8 @@ from musictk.tokens.beside import TwoParts
 from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard, open_shard
 from musictk.workspace import Workspace
+
+Progress = Callable[[float, float], None]
 
 # Of training rows: some bars are to be written between given ones; one part beside another.
 _INFILLED, _BESIDE = 0.3, 0.15
@@ -68,7 +71,30 @@ class Corpus:
 
     def load(self, piece: PieceInfo) -> Piece:
         """The music or text of a piece; raises MusictkError if its file cannot be read."""
-        return load_piece(self._workspace, piece)
+        return PieceLoader(self._workspace).load(piece)
+
+    def music(
+        self, pieces: Sequence[PieceInfo], progress: Progress | None = None
+    ) -> Iterator[tuple[PieceInfo, Piece]]:
+        """Each piece with its music or text, in order; those that cannot be read are left out."""
+        loader = PieceLoader(self._workspace)
+        for done, info in enumerate(pieces, 1):
+            try:
+                piece = loader.load(info)
+            except MusictkError:
+                continue
+            finally:
+                if progress is not None:
+                    progress(done, len(pieces))
+            yield info, piece
+
+    def scores(
+        self, pieces: Sequence[PieceInfo], progress: Progress | None = None
+    ) -> Iterator[tuple[PieceInfo, ScoreTick]]:
+        """Each piece that is no text with its music; those that cannot be read are left out."""
+        for info, piece in self.music(pieces, progress):
+            if not isinstance(piece, str):
+                yield info, piece
 
     def tokenizer(self, name: str, config: Mapping[str, Any]) -> Tokenizer:
         """The tokenizer called `name`, trained on the training pieces if it has to learn."""

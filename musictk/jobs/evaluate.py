@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 from symusic.core import ScoreTick
@@ -34,8 +34,10 @@ def music(
     """
     if split not in (None, *SPLITS):
         raise UnknownNameError("split", str(split), SPLITS)
-    corpus = (score for _, score in _scores(catalog, workspace, composer, progress, split))
-    return compare_features([score], corpus)
+    name = catalog.composer(composer).name if composer else None
+    corpus = Corpus(catalog, workspace)
+    pieces = [piece for piece in corpus.select({"midi"}, split) if name in (None, piece.composer)]
+    return compare_features([score], (other for _, other in corpus.scores(pieces, progress)))
 
 
 def form(score: ScoreTick, assumed: str = "") -> FormReport:
@@ -49,24 +51,6 @@ def originality(
     catalog: Catalog, workspace: Workspace, score: ScoreTick, progress: Progress | None = None
 ) -> Originality:
     """The most similar training piece, and the longest passage that a piece shares with one."""
-    pieces = _scores(catalog, workspace, None, progress, "train")
-    return measure_originality(score, pieces)
-
-
-def _scores(
-    catalog: Catalog,
-    workspace: Workspace,
-    composer: str | None,
-    progress: Progress | None,
-    split: str | None = None,
-) -> Iterator[tuple[str, ScoreTick]]:
-    """(path, score) of the MIDI files in the catalog (of one composer, of a split)."""
     corpus = Corpus(catalog, workspace)
-    name = catalog.composer(composer).name if composer else None
-    pieces = [piece for piece in corpus.select({"midi"}, split) if name in (None, piece.composer)]
-    for done, info in enumerate(pieces, 1):
-        piece = corpus.load(info)
-        if not isinstance(piece, str):
-            yield info.path, piece
-        if progress is not None:
-            progress(done, len(pieces))
+    scores = corpus.scores(corpus.select({"midi"}, "train"), progress)
+    return measure_originality(score, ((info.path, other) for info, other in scores))

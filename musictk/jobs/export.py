@@ -81,9 +81,10 @@ def excerpts(corpus: Corpus, source: Path) -> list[Excerpt]:
         return []
     pieces = corpus.select(tokenizer.reads, "valid")
     found: list[Excerpt] = []
-    for piece in pieces[:: max(len(pieces) // _EXCERPTS, 1)][:_EXCERPTS]:
-        with suppress(MusictkError, ValueError):  # a missing file, or no note in range
-            sequence = tokenizer.encode(corpus.load(piece))
+    chosen = pieces[:: max(len(pieces) // _EXCERPTS, 1)][:_EXCERPTS]
+    for piece, music in corpus.music(chosen):
+        with suppress(ValueError):  # no note in range
+            sequence = tokenizer.encode(music)
             length = min(POSITIONS, manifest.max_length, len(sequence))
             labels = known_labels(piece, manifest.conditions)
             weights = {category: [(label, 1.0)] for category, label in labels.items()}

@@ -49,10 +49,17 @@ def training_reference(
             return read_reference(path)
         except MusictkError:
             pass  # damaged: it is made again
-    steps = _Steps(progress, len(pieces))
     training = [piece for piece in pieces if piece.split == "train"]
     others = [piece for piece in pieces if piece.split in ("valid", "test")]
-    made = build_reference(_scores(corpus, training, steps), _scores(corpus, others, steps), every)
+
+    def scores(chosen: Sequence[PieceInfo], before: int) -> Iterator[ScoreTick]:
+        def read(done: float, _: float) -> None:
+            if progress is not None:
+                progress(before + done, len(pieces))
+
+        return (score for _, score in corpus.scores(chosen, read))
+
+    made = build_reference(scores(training, 0), scores(others, len(training)), every)
     store(path, f"{_NAME}-{every}", partial(write_reference, reference=made))
     return made
 
@@ -88,27 +95,3 @@ def write_training_reference(
     made = training_reference(catalog, workspace, every=every)
     write_reference(path, made)
     return made
-
-
-class _Steps:
-    """Counts the pieces that are read, for a progress bar."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self._progress, self._total, self._done = progress, total, 0
-
-    def step(self) -> None:
-        self._done += 1
-        if self._progress is not None:
-            self._progress(self._done, self._total)
-
-
-def _scores(corpus: Corpus, pieces: Sequence[PieceInfo], steps: _Steps) -> Iterator[ScoreTick]:
-    for info in pieces:
-        try:
-            piece = corpus.load(info)
-        except MusictkError:
-            continue
-        finally:
-            steps.step()
-        if not isinstance(piece, str):
-            yield piece

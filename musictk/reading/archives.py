@@ -60,14 +60,40 @@ def read_members(path: Path, limits: Limits) -> Iterator[ArchiveMember]:
             raise RejectedError(Reason.BAD_ARCHIVE, cause(error)[:200]) from error
 
 
-def read_member(path: Path, name: str, limits: Limits) -> bytes:
-    """The bytes of one member. Raises RejectedError where it is missing or unreadable."""
-    for entry in read_members(path, limits):
-        if entry.name == name:
-            if entry.refused is not None:
-                raise entry.refused
-            return entry.data
-    raise RejectedError(Reason.UNREADABLE, f"no member {name!r}")
+class MemberReader:
+    """Reads members of archives by name.
+
+    An archive is read once for all members that are asked for in its order, and again from its
+    beginning for one that was passed. Of several members of one name the first counts.
+    """
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._path: Path | None = None  # of the archive that is being read
+        self._members: Iterator[ArchiveMember] = iter(())
+        self._passed: set[str] = set()
+
+    def read(self, path: Path, name: str) -> bytes:
+        """The bytes of one member. Raises RejectedError where it is missing or unreadable."""
+        if path != self._path or name in self._passed:
+            self._path, self._passed = path, set()
+            self._members = read_members(path, self._limits)
+        try:
+            member = self._find(name)
+        except RejectedError:
+            self._path = None
+            raise
+        if member.refused is not None:
+            raise member.refused
+        return member.data
+
+    def _find(self, name: str) -> ArchiveMember:
+        for member in self._members:
+            if member.name not in self._passed:
+                self._passed.add(member.name)
+                if member.name == name:
+                    return member
+        raise RejectedError(Reason.UNREADABLE, f"no member {name!r}")
 
 
 def _zip(source: IO[bytes], limits: Limits, meter: ArchiveBudget) -> Iterator[ArchiveMember]:

@@ -1,4 +1,4 @@
-"""Bytes to music, with all checks; used by ingest, `load_piece` and `read_piece`."""
+"""Bytes to music, with all checks; used by ingest and `PieceLoader`."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ def test_an_interrupted_ingest_keeps_what_was_read_and_is_completed(tmp_path: Pa
     ("place", "command", "said"),
     [
         (
-            "musictk.ingest.encode:_task",
+            "musictk.ingest.encode:_of_piece",
             ["tokenize", "events"],
             "interrupted; complete shards are kept; run the command again to continue\n",
         ),
@@ -85,9 +85,17 @@ def test_an_interrupted_ingest_keeps_what_was_read_and_is_completed(tmp_path: Pa
             ["catalog", "label", "Bach", "period=Baroque"],
             "interrupted; the catalog is unchanged\n",
         ),
-        ("musictk.jobs.corpus:load_piece", ["evaluate", "midis/Satie/gymnopedie_3.mid"], None),
-        ("musictk.jobs.corpus:load_piece", ["originality", "midis/Satie/gymnopedie_3.mid"], None),
-        ("musictk.ingest.encode:_task", ["train", "--size", "tiny"], None),
+        (
+            "musictk.ingest.load:PieceLoader.load",
+            ["evaluate", "midis/Satie/gymnopedie_3.mid"],
+            None,
+        ),
+        (
+            "musictk.ingest.load:PieceLoader.load",
+            ["originality", "midis/Satie/gymnopedie_3.mid"],
+            None,
+        ),
+        ("musictk.ingest.encode:_of_piece", ["train", "--size", "tiny"], None),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

@@ -16,7 +16,7 @@ from symusic.core import ScoreTick
 from musictk.catalog import Catalog
 from musictk.config import build
 from musictk.errors import MusictkError
-from musictk.ingest import IngestReport, learn, load_piece, tokenize
+from musictk.ingest import IngestReport, PieceLoader, learn, tokenize
 from musictk.ingest.encode import Variation
 from musictk.plugin import registry
 from musictk.tokens import Tokenizer
@@ -50,7 +50,7 @@ def test_a_shard_holds_each_piece_as_the_tokenizer_encodes_it(
     pieces = {piece.id: piece for piece in catalog.pieces("train")}
     assert sorted(shard.files.tolist()) == sorted(pieces)
     for index in (0, len(shard.files) - 1):
-        score = load_piece(workspace, pieces[int(shard.files[index])])
+        score = PieceLoader(workspace).load(pieces[int(shard.files[index])])
         assert np.array_equal(shard.piece(index), ours.encode(score))
     assert listener.calls[-1] == (len(pieces), len(pieces))
     row = catalog.shard(ours.fingerprint, "train")
@@ -128,7 +128,7 @@ def test_variations_stand_beside_each_piece_and_say_what_they_are(
     for index, span in enumerate(span for span in spans if span.augment == "transpose=-2"):
         if span.skipped is None and index < 3:
             info = next(piece for piece in catalog.pieces() if piece.id == span.file_id)
-            score = load_piece(workspace, info)
+            score = PieceLoader(workspace).load(info)
             assert isinstance(score, ScoreTick)
             expected = transposed(score, -2)
             assert expected is not None

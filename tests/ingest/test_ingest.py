@@ -20,11 +20,11 @@ from musictk.errors import MusictkError, UsageError
 from musictk.ingest import (
     IngestOptions,
     IngestReport,
+    PieceLoader,
     Preview,
-    load_piece,
     preview_names,
-    read_piece,
 )
+from musictk.ingest.load import read_music
 from musictk.reading import Limits
 from musictk.workspace import Workspace
 
@@ -51,13 +51,13 @@ def test_pieces_are_read_again_as_they_were(
 ) -> None:
     run(midis / "Bach")
     for piece in catalog.pieces()[:3]:
-        score = load_piece(workspace, piece)
+        score = PieceLoader(workspace).load(piece)
         assert not isinstance(score, str)
         assert score.note_num() == piece.notes
     with pytest.raises(MusictkError, match="not_midi"):
-        read_piece(Path(__file__))
+        read_music(Path(__file__))
     with pytest.raises(MusictkError, match=r"nowhere\.mid"):
-        read_piece(Path("nowhere.mid"))
+        read_music(Path("nowhere.mid"))
 
 
 def test_files_that_change_move_or_go_are_followed(
@@ -254,9 +254,11 @@ def test_archives_are_streamed(
     assert not list(tmp_path.rglob("*.mid"))  # nothing was written anywhere
     piece = catalog.pieces()[0]
     assert (piece.member, piece.path.endswith(name)) == (f"set/Bach/{piece.member[9:]}", True)  # type: ignore[index]
-    score = load_piece(workspace, piece)
-    assert not isinstance(score, str)
-    assert score.note_num() == piece.notes
+    loader, pieces = PieceLoader(workspace), catalog.pieces()
+    for each in [*pieces, *pieces[::-1], pieces[-1]]:  # in the order of the archive, and not
+        score = loader.load(each)
+        assert not isinstance(score, str)
+        assert score.note_num() == each.notes
     again = run(folder)
     assert (again.accepted, again.unchanged) == (0, 1)
 
@@ -413,6 +415,21 @@ def test_a_file_outside_the_given_folder_is_not_missing(
     run(tmp_path / "other")
     assert run(workspace.root).missing == 0
     assert len(list(catalog.pieces())) == len(list((midis / "Bach").iterdir())) + 1
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name")
+def test_of_members_of_one_name_the_first_counts(
+    run: Run, catalog: Catalog, workspace: Workspace, midis: Path, tmp_path: Path
+) -> None:
+    first, second, third = sorted((midis / "Bach").iterdir())[:3]
+    with zipfile.ZipFile(tmp_path / "twice.zip", "w") as archive:
+        for path, name in ((first, "one.mid"), (second, "two.mid"), (third, "one.mid")):
+            archive.write(path, name)
+    run(tmp_path / "twice.zip")
+    loader, pieces = PieceLoader(workspace), {str(each.member): each for each in catalog.pieces()}
+    assert sorted(pieces) == ["one.mid", "two.mid"]
+    for name, path in (("one.mid", first), ("two.mid", second)):
+        assert loader.load(pieces[name]) == read_music(path)[1]
 
 
 def test_a_member_removed_from_an_archive_is_missing(

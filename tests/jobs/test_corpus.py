@@ -14,6 +14,7 @@ from musictk.config import build
 from musictk.ingest import IngestOptions, ingest
 from musictk.jobs.corpus import Corpus, piece_weights
 from musictk.jobs.data import DataSettings
+from musictk.jobs.evaluate import music
 from tests.jobs.conftest import Room
 
 
@@ -78,3 +79,18 @@ def test_a_run_reads_the_pieces_once(room: Room, tokenizer: str) -> None:
     finally:
         event.remove(Engine, "before_cursor_execute", count)
     assert len([each for each in statements if "FROM files" in each]) == 1
+
+
+def test_pieces_that_cannot_be_read_are_left_out(room: Room) -> None:
+    """Music is compared with the pieces that are there; a missing file is no reason to stop."""
+    corpus = Corpus(room.catalog, room.workspace)
+    pieces = corpus.select({"midi"})
+    (_, score), *_ = corpus.scores(pieces)
+    whole = music(room.catalog, room.workspace, score)
+    (room.workspace.root / str(pieces[1].path)).unlink()
+    steps: list[float] = []
+    found = list(corpus.scores(pieces, lambda done, _: steps.append(done)))
+    assert [info for info, _ in found] == [pieces[0], *pieces[2:]]
+    assert steps == list(range(1, len(pieces) + 1))
+    left = music(room.catalog, room.workspace, score)
+    assert left["corpus"] == whole["corpus"] - 1

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from musictk.ingest import read_piece
+from musictk.ingest.load import read_music
 from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.testing.tokenizers import check_bar_starts
@@ -65,4 +65,4 @@ class Odd(Remi):  # type: ignore[misc]
 )
 def test_bars_that_are_not_those_of_the_music_are_named(kind: Any, message: str) -> None:
     with pytest.raises(AssertionError, match=message):
-        check_bar_starts(make_component(kind, {}), [read_piece(PIECE)])
+        check_bar_starts(make_component(kind, {}), [read_music(PIECE)[1]])
