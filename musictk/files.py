@@ -23,6 +23,7 @@ from musictk.errors import MusictkError, WriteError
 
 _LIMIT = 64 << 20  # bytes of a settings file; a wrong path could name a far larger file
 AGAIN = ", then run the command again"  # ends a hint; `train` names the command instead
+_SQLITE = b"SQLite format 3\0"  # how its files begin
 _SPACE = f"free disk space or choose another path{AGAIN}"
 _PLACE = f"choose a writable path{AGAIN}"
 _HANDLES = f"raise the limit on open files (ulimit -n){AGAIN}"
@@ -30,6 +31,7 @@ _HINTS = {
     **dict.fromkeys((errno.EACCES, errno.EPERM, errno.EROFS), _PLACE),
     **dict.fromkeys((errno.EINVAL, errno.ENOENT, errno.ENOTDIR, errno.ELOOP), _PLACE),
     errno.EISDIR: f"name a file in it{AGAIN}",
+    errno.EEXIST: f"name another file{AGAIN}",
     errno.ENAMETOOLONG: f"choose a shorter name{AGAIN}",
     **dict.fromkeys((errno.EMFILE, errno.ENFILE), _HANDLES),
     errno.EIO: f"check the disk{AGAIN}",
@@ -53,8 +55,7 @@ def writing(path: Path, *native: type[Exception]) -> Iterator[None]:
 def require_writable(path: Path) -> None:
     """Raise WriteError if no file can be written at `path`; creates and changes nothing there."""
     with writing(path):
-        _require_file(path)
-        _probe(path.parent)
+        _probe(_target(path).parent)
 
 
 def require_writable_folder(folder: Path) -> None:
@@ -73,10 +74,11 @@ def cause(error: BaseException) -> str:
 def atomic(path: Path, *native: type[Exception]) -> Iterator[Path]:
     """Yield a temporary path; it replaces `path` on success and is removed on failure.
 
-    Raises MusictkError if it cannot be written; see `writing` for `native`.
+    Of a symbolic link, the file that it names is replaced. A database is never replaced. Raises
+    MusictkError if it cannot be written; see `writing` for `native`.
     """
     with writing(path, *native):
-        _require_file(path)
+        path = _target(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         prefix = _prefix(path)
         handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
@@ -142,27 +144,6 @@ def symlink(link: Path, target: Path) -> None:
             _remove(fresh)
 
 
-class Appender:
-    """Appends to a file without a buffer, so that a failing write raises at once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        with writing(path):
-            self._stream = path.open("ab", buffering=0)
-
-    def write(self, data: bytes) -> None:
-        """Write all of `data`. Raises MusictkError if it cannot be written."""
-        rest = memoryview(data)
-        with writing(self._path):
-            while rest:
-                rest = rest[self._stream.write(rest) :]
-
-    def close(self) -> None:
-        """Close the file. Raises MusictkError if the system reports a delayed failure."""
-        with writing(self._path):
-            self._stream.close()
-
-
 def write_bytes(path: Path, data: bytes) -> None:
     """Write `data` to `path` atomically."""
     with atomic(path) as temporary:
@@ -226,17 +207,36 @@ def digest(value: Any) -> str:
     return hashlib.sha256(canonical.encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 
-def _require_file(path: Path) -> None:
-    """Raise OSError if something else is there: a rename would replace a device by a file."""
+def _target(path: Path) -> Path:
+    """The file that a rename to `path` should replace: of a symbolic link, the one it names.
+
+    Raises OSError for a device or a folder, and for a database, such as the catalog.
+    """
+    if path.is_symlink():
+        path = path.resolve()
     _existing_folder(path.parent)
     try:
         mode = path.stat().st_mode
     except FileNotFoundError:
-        return
+        return path
     if stat.S_ISDIR(mode):
         raise IsADirectoryError(errno.EISDIR, "it is a directory")
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "not a regular file")
+    if _is_database(path):
+        raise FileExistsError(errno.EEXIST, "it is a database, which is not replaced")
+    return path
+
+
+def _is_database(path: Path) -> bool:
+    """Whether it is a SQLite file, or a file of one that is in use."""
+    for suffix in ("-wal", "-shm", "-journal"):
+        path = path.with_name(path.name.removesuffix(suffix))
+    try:
+        with path.open("rb") as stream:
+            return stream.read(len(_SQLITE)) == _SQLITE
+    except OSError:
+        return False
 
 
 def _existing_folder(folder: Path) -> Path:

@@ -112,6 +112,7 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
     `name` that is taken or is not valid.
     """
     require_writable_folder(job.workspace.runs)  # before minutes of encoding
+    bundle.require_utf8(job.workspace.runs)
     if name is not None:
         _require_free(job, name)
     make_trackers(config.track)  # raises if a library is missing

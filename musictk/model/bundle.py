@@ -13,7 +13,7 @@ from safetensors.torch import load_model, save_model
 
 from musictk.config import build, plain
 from musictk.controls import NO_CONTROLS, Controls
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, UsageError
 from musictk.files import atomic, require_regular
 from musictk.model.conditions import Conditions
 from musictk.model.contract import Architecture
@@ -76,6 +76,17 @@ def build_network(manifest: Manifest) -> Network:
     body: Architecture = make_component(kind, manifest.architecture_config)
     config = build(NetworkConfig, manifest.network_config, "network")
     return Network(body, manifest.space, manifest.conditions.sizes, config, manifest.controls)
+
+
+def require_utf8(folder: Path) -> None:
+    """Raise UsageError for a path from which safetensors cannot read weights again."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError as error:
+        raise UsageError(
+            f"the path {folder} is not valid UTF-8, and weights cannot be read from there",
+            "move the workspace to a folder with another name",
+        ) from error
 
 
 def write(directory: Path, network: Network, manifest: Manifest) -> None:

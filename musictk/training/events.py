@@ -13,7 +13,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Self
 
-from musictk.files import Appender, writing
+from musictk.files import writing
+from musictk.training.appender import Appender
 
 
 class TensorBoardEvents:

@@ -7,7 +7,8 @@ import math
 from pathlib import Path
 
 from musictk.errors import MusictkError
-from musictk.files import Appender, cause, open_regular, write_bytes
+from musictk.files import cause, open_regular, write_bytes
+from musictk.training.appender import Appender
 from musictk.training.events import TensorBoardEvents
 
 LOG = "log.jsonl"

@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from shutil import copytree
 
 import pytest
 
 from tests.cli.shell import Shell
 
+EXAMPLES = Path(__file__).parents[2] / "examples" / "midis"
 SATIE = "midis/Satie/gymnopedie_3.mid"
 
 
@@ -53,6 +55,46 @@ def test_sample_says_it_before_composing(
     assert err.count("error: ") == 1
     assert sorted(trained.directory.iterdir()) == before
     assert trained.json("catalog", "check") == []
+
+
+@pytest.mark.parametrize(
+    "command",
+    [("catalog", "export", "catalog.db"), ("runs", "compare", "--csv", "catalog.db")],
+    ids=lambda command: command[0],
+)
+def test_the_catalog_is_never_replaced(trained: Shell, command: tuple[str, ...]) -> None:
+    before = trained.json("catalog", "summary")
+    done = trained(*command, code=1)
+    assert done.stderr == (
+        "error: cannot write catalog.db: it is a database, which is not replaced; name another"
+        " file, then run the command again\n"
+    )
+    assert trained.json("catalog", "summary") == before
+
+
+def test_the_file_that_a_symbolic_link_names_is_written(shell: Shell) -> None:
+    target, link = shell.directory / "target.jsonl", shell.directory / "link"
+    for existing in (False, True):
+        if existing:
+            target.write_text("old")
+        else:
+            link.symlink_to(target)  # names a file that does not exist yet
+        shell("catalog", "export", "link")
+        assert link.is_symlink()
+        assert '"table": "files"' in target.read_text()
+
+
+def test_a_folder_from_which_weights_cannot_be_read_is_known_before(tmp_path: Path) -> None:
+    folder = tmp_path / b"bad\xff".decode("utf-8", "surrogateescape")
+    try:
+        copytree(EXAMPLES / "Satie", folder / "midis")
+    except OSError:
+        pytest.skip("this file system has UTF-8 names only")
+    shell = Shell(folder)
+    shell("ingest", "midis")
+    done = shell("train", "--size", "tiny", "--steps", "2", code=2)
+    assert "is not valid UTF-8, and weights cannot be read from there; move the" in done.stderr
+    assert not (folder / "runs").exists()
 
 
 def test_names_that_are_almost_too_long_are_written(shell: Shell) -> None:
