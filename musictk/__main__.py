@@ -1,5 +1,26 @@
-"""`python -m musictk`."""
+"""The program: `musictk`, and `python -m musictk`."""
 
-from musictk.cli.main import main
+import os
+import signal
+from types import FrameType
 
-main()
+
+def run() -> None:
+    """Run the program; Ctrl-C ends it with one line also while it is being loaded."""
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:  # it is ignored in the background of a shell
+        signal.signal(signal.SIGINT, _leave)
+    from musictk.cli.main import main
+
+    signal.signal(signal.SIGINT, handler)
+    main()
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End at once: an exception while a module is imported may be lost, or fail the import."""
+    os.write(2, b"interrupted\n")
+    os._exit(130)
+
+
+if __name__ == "__main__":
+    run()

@@ -1,8 +1,13 @@
-"""What Ctrl-C ends a command with: one line, and exit code 130."""
+"""What Ctrl-C, SIGTERM and SIGHUP end a command with: one line, and exit code 130, 143 or 129."""
 
 from __future__ import annotations
 
-from typing import Any
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, NoReturn
 
 from musictk.errors import MusictkError
 
@@ -21,23 +26,66 @@ REMAINS = {
 }
 
 
+# SIGTERM is what `timeout`, systemd and batch schedulers send, SIGHUP a terminal that is closed.
+_ENDING = ("SIGTERM", "SIGHUP")  # Windows lacks SIGHUP
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal that ends the process, so that temporary files are removed as after Ctrl-C."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
 class InterruptionError(MusictkError):
-    """Ctrl-C ended the command."""
+    """Ctrl-C or another signal ended the command; its exit code is 128 + the signal's number."""
 
-    exit_code = 130
-
-    def __init__(self, command: str = "") -> None:
+    def __init__(self, cause: KeyboardInterrupt, command: str = "") -> None:
         super().__init__("interrupted", REMAINS.get(command, ""))
+        self.exit_code = 128 + (cause.number if isinstance(cause, _Ended) else signal.SIGINT)
+
+
+@contextmanager
+def signals_end_commands() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP end a command as Ctrl-C does; a second one ends it at once."""
+    if threading.current_thread() is not threading.main_thread():  # Python delivers none there
+        yield
+        return
+    known = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
+    default = [each for each in known if signal.getsignal(each) == signal.SIG_DFL]  # no nohup
+    for number in default:
+        signal.signal(number, _end)
+    try:
+        yield
+    finally:
+        for number in default:
+            signal.signal(number, signal.SIG_DFL)
+
+
+def _end(number: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(number, signal.SIG_DFL)
+    raise _Ended(number)
 
 
 def add_to(program: Any) -> None:
-    """Let Ctrl-C end every command with InterruptionError."""
-    invoke = program.invoke
+    """Let Ctrl-C and these signals end every command with InterruptionError."""
+    make_context, invoke = program.make_context, program.invoke
 
     def interruptible(context: Any) -> Any:
-        try:
+        with _reported(lambda: context.invoked_subcommand or ""):
             return invoke(context)
-        except KeyboardInterrupt as error:
-            raise InterruptionError(context.invoked_subcommand or "") from error
 
-    program.invoke = interruptible
+    def made(*arguments: Any, **named: Any) -> Any:
+        with _reported(str):
+            return make_context(*arguments, **named)
+
+    program.invoke, program.make_context = interruptible, made
+
+
+@contextmanager
+def _reported(command: Callable[[], str]) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:  # Typer would exit without a word
+        raise InterruptionError(error, command()) from error

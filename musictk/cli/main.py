@@ -106,13 +106,14 @@ def main(arguments: list[str] | None = None) -> Any:
     _print_anything()
     try:
         try:
-            return build_command()(arguments)
+            with interruption.signals_end_commands():
+                return build_command()(arguments)
         finally:
             _flush()
     except interruption.InterruptionError as error:
         _fail(str(error), error.exit_code, label="")
-    except KeyboardInterrupt:  # before the command began, or a second time
-        _fail("interrupted", 130, label="")
+    except KeyboardInterrupt as error:  # before the command began, or a second time
+        _fail("interrupted", interruption.InterruptionError(error).exit_code, label="")
     except MusictkError as error:
         _print_traceback()
         _fail(str(error), error.exit_code)

@@ -17,4 +17,4 @@ def play_samples(output: Output, samples: NDArray[np.float32], rate: int) -> Non
         try:
             speaker.play(samples, rate, lambda seconds: bar.update(seconds, whole))
         except KeyboardInterrupt as error:
-            raise InterruptionError("--play") from error
+            raise InterruptionError(error, "--play") from error

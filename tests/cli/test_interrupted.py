@@ -17,10 +17,10 @@ import pytest
 from tests.cli.shell import Shell
 
 MIDIS = Path(__file__).parents[2] / "examples" / "midis"
-# A main program that presses Ctrl-C when a function is called for the second time.
+# A main program that gets a signal when a function is called for the second time.
 PRESS = """
 import importlib, os, signal, sys
-place, *sys.argv[1:] = sys.argv[1:]
+number, place, *sys.argv[1:] = sys.argv[1:]
 module, _, name = place.partition(":")
 owner = importlib.import_module(module)
 *above, name = name.split(".")
@@ -30,19 +30,21 @@ inner, calls = getattr(owner, name), []
 def press(*arguments, **named):
     calls.append(1)
     if len(calls) == 2:
-        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), int(number))
     return inner(*arguments, **named)
 setattr(owner, name, press)
 from musictk.cli.main import main
 main()
 """
 
+READY = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); print(flush=True)"
+
 
 def interrupted(
-    shell: Shell, place: str, arguments: Sequence[str]
+    shell: Shell, place: str, arguments: Sequence[str], number: int = signal.SIGINT
 ) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, "-c", PRESS, place, *arguments],
+        [sys.executable, "-c", PRESS, str(int(number)), place, *arguments],
         cwd=shell.directory,
         capture_output=True,
         text=True,
@@ -122,6 +124,33 @@ def test_ctrl_c_while_sampling_keeps_the_pieces_that_were_written(shell: Shell) 
     assert (done.returncode, done.stdout) == (130, "")
     assert done.stderr == "interrupted; the pieces that were written are kept\n"
     assert sorted(path.name for path in shell.directory.glob("made*")) == ["made-1.mid"]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGHUP, 129)])
+def test_signals_that_end_a_process_leave_no_temporary_files(
+    work: Shell, number: int, code: int
+) -> None:
+    before = sorted(work.directory.rglob("*"))
+    done = interrupted(work, "musictk.ingest.encode:_of_piece", ["tokenize", "events"], number)
+    assert (done.returncode, done.stdout) == (code, "")
+    said = "interrupted; complete shards are kept; run the command again to continue\n"
+    assert done.stderr == said
+    assert list(work.directory.rglob("*.part*")) == []
+    assert {*work.directory.rglob("*")} - {*before} <= {work.directory / "shards"}
+
+
+@pytest.mark.parametrize("after", [0.05, 0.15, 0.3])
+def test_ctrl_c_while_the_program_is_loaded_ends_it_with_one_line(after: float) -> None:
+    command = [sys.executable, "-c", f"{READY}; from musictk.__main__ import run; run()", "--help"]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as loading:
+        assert loading.stdout is not None
+        loading.stdout.readline()
+        time.sleep(after)
+        loading.send_signal(signal.SIGINT)
+        _, errors = loading.communicate(timeout=60)
+    assert (loading.returncode, errors) in {(130, "interrupted\n"), (0, "")}
 
 
 def test_a_locked_catalog_says_that_it_waits(work: Shell) -> None:
