@@ -163,11 +163,12 @@ class Pool:
 
     def _listen(self, process: _Process) -> None:
         assert process.popen.stdout is not None
-        while True:
-            message = receive(process.popen.stdout)
-            self._events.put((process, message))
-            if message is None:
-                return
+        with process.popen.stdout as stdout:
+            message = receive(stdout)
+            while message is not None:
+                self._events.put((process, message))
+                message = receive(stdout)
+        self._events.put((process, None))
 
     def _give(self, process: _Process, index: int) -> None:
         if not process.tasks and process.ready:

@@ -56,13 +56,16 @@ def lock(directory: Path) -> Iterator[None]:
 
 def is_locked(directory: Path) -> bool:
     """Whether a process has locked `directory`."""
-    if not (directory / LOCK).exists():
-        return False
     try:
-        with lock(directory):
-            return False
-    except MusictkError:  # also if it cannot be opened: it may be another user's
+        handle = os.open(directory / LOCK, os.O_RDONLY)  # it may be in a read-only workspace
+    except FileNotFoundError:
+        return False
+    except OSError:  # it may be another user's
         return True
+    try:
+        return not _locked(handle)
+    finally:
+        os.close(handle)
 
 
 def resumable(directory: Path) -> bool:
