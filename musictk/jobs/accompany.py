@@ -7,7 +7,7 @@ from contextlib import nullcontext
 from pathlib import Path
 
 from musictk.catalog import Catalog
-from musictk.errors import MusictkError, UsageError
+from musictk.errors import UsageError
 from musictk.generation.chosen_controls import check_counts
 from musictk.generation.compose import compose, remake
 from musictk.generation.constraints import TRAIN_PROGRAMS, writes_drums
@@ -20,7 +20,6 @@ from musictk.instruments import DRUM_KIT, instrument_name
 from musictk.jobs.accompaniment import Added, Melody
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.control_notices import announce_controls, announce_options
-from musictk.jobs.delivery import deliver
 from musictk.jobs.given_music import (
     GivenMusic,
     check_controls_of_file,
@@ -34,11 +33,9 @@ from musictk.jobs.pieces import require_targets, target
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import (
     SampleBatch,
-    SampleFile,
     SampleListener,
     SampleRequest,
     draw_seed,
-    folded,
 )
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.manifest import Manifest
@@ -118,18 +115,10 @@ def accompany(
     rows.store_part(given)
     with enough_memory("ask for a smaller --count or fewer --bars"):
         composed = compose(runtime, tokenizer, request, listener)
-    made: list[SampleFile] = []
-    moved: list[MusictkError] = []
-    notices: list[str] = []
     for one in composed:
         path = target(out, opened.name, request, one.row, tokenizer)
-        written = deliver(path, Added(melody, one).write)
-        notices += written.notices
-        moved += [] if written.error is None else [written.error]
-        sample_id = rows.add(written.path, one)
-        made.append(SampleFile(sample_id, written.path, one, opened.name))
-    unique = tuple(dict.fromkeys([*notices, *rows.notices]))
-    return SampleBatch(tuple(made), (), tuple(moved), folded(runtime, request), unique)
+        rows.deliver(path, Added(melody, one).write, one)
+    return rows.batch()
 
 
 def _bars_written(asked: SampleRequest, bars: int) -> int:

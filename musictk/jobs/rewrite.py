@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from musictk.catalog import Catalog
-from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.chosen_controls import bars_are
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.constraints import writes_drums
@@ -16,21 +16,18 @@ from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.control_notices import announce_controls, announce_options, announce_places
-from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
 from musictk.jobs.given_music import check_controls_of_file, within
-from musictk.jobs.infill import Candidate, Infill
+from musictk.jobs.infill import Infill
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
 from musictk.jobs.pieces import require_targets, target
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import (
     SampleBatch,
-    SampleFile,
     SampleListener,
     SampleRequest,
     draw_seed,
-    folded,
 )
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
@@ -145,16 +142,10 @@ def write_again(
     with enough_memory("ask for a smaller --count or fewer bars"):
         composed = compose(runtime, tokenizer, request, listener, scored=True)
         found = sorted(map(infill.finish, composed), key=lambda one: one.rewritten.nats)
-    made: list[SampleFile] = []
-    moved: list[MusictkError] = []
-    for rank, candidate in enumerate(found):
-        written = deliver(target(out, opened.name, request, rank, tokenizer), candidate.write)
-        moved += [] if written.error is None else [written.error]
-        sample_id = rows.add(written.path, candidate.composition)
-        made.append(_file(sample_id, written.path, candidate, opened.name))
-    return SampleBatch(
-        tuple(made), (), tuple(moved), folded(runtime, request), tuple(dict.fromkeys(rows.notices))
-    )
+    for rank, one in enumerate(found):
+        path = target(out, opened.name, request, rank, tokenizer)
+        rows.deliver(path, one.write, one.composition, one.rewritten)
+    return rows.batch()
 
 
 def repeat_rewrite(
@@ -174,10 +165,6 @@ def repeat_rewrite(
         return Remade(made, candidate.write, candidate.rewritten)
 
     return stored.repeat(catalog, workspace, out, again)
-
-
-def _file(number: int | None, path: Path, candidate: Candidate, model: str) -> SampleFile:
-    return SampleFile(number, path, candidate.composition, model, candidate.rewritten)
 
 
 def require_music(tokenizer: Tokenizer) -> None:

@@ -22,7 +22,6 @@ from musictk.generation.section_memory import repeats_exactly
 from musictk.jobs.accompany import accompany, check_accompany, repeat_accompaniment
 from musictk.jobs.bundles import LoadedModel, open_source
 from musictk.jobs.control_notices import announce_controls, announce_plan
-from musictk.jobs.delivery import deliver
 from musictk.jobs.join_metre import in_late_metre
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import NamedMusic, find_music
@@ -33,11 +32,9 @@ from musictk.jobs.rewrite import check_infill, repeat_rewrite, rewrite
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import (
     SampleBatch,
-    SampleFile,
     SampleListener,
     SampleRequest,
     draw_seed,
-    folded,
 )
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.manifest import Manifest
@@ -107,29 +104,20 @@ def _sample(
         given = prompt.for_bars(0 if asked.form.strip() else _number(asked.bars))
     rows = SampleRows(catalog, workspace, opened, request, asked.new_only)
     rows.store_prompt(given)
-    made: list[SampleFile] = []
-    notices: list[str] = []
     failed: list[MusictkError] = []
-    moved: list[MusictkError] = []
     for row, composition, notice in _drawn(catalog, workspace, opened, asked, request, listener):
         path = target(out, opened.name, request, row, tokenizer)
         write = partial(
             write_composition, tokenizer, composition, prompt=given, new_only=asked.new_only
         )
         try:
-            written = deliver(path, write)
+            rows.deliver(path, write, composition, notice=notice)
         except MusictkError as error:  # of text that is not valid ABC; other pieces may be
             failed.append(error)
-            continue
-        notices += [*written.notices, *([notice] if notice else [])]
-        moved += [] if written.error is None else [written.error]
-        sample_id = rows.add(written.path, composition, composition.request)
-        made.append(SampleFile(sample_id, written.path, composition, opened.name))
-    if failed and not made:
+    batch = rows.batch(failed)
+    if failed and not batch.made:
         raise failed[0]
-    notices += rows.notices
-    unique = tuple(dict.fromkeys(notices))
-    return SampleBatch(tuple(made), tuple(failed), tuple(moved), folded(runtime, request), unique)
+    return batch
 
 
 def _drawn(

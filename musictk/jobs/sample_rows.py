@@ -1,8 +1,9 @@
-"""The catalog rows of the pieces of one request, from which `sample --like` repeats them."""
+"""The files of one request, and their catalog rows, from which `sample --like` repeats them."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -12,14 +13,16 @@ from musictk.errors import MusictkError
 from musictk.generation.compose import Composition
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import LoadedModel, ModelSource
+from musictk.jobs.delivery import deliver
 from musictk.jobs.given_bars import GivenBars
 from musictk.jobs.given_music import GivenMusic
 from musictk.jobs.prompt import PromptMusic
+from musictk.jobs.samples import Rewritten, SampleBatch, SampleFile, folded
 from musictk.workspace import Workspace
 
 
 class SampleRows:
-    """Stores the pieces of one request in the catalog, if there is one that can be written."""
+    """Writes the pieces of one request, and stores them in the catalog if it can be written."""
 
     def __init__(
         self,
@@ -33,7 +36,10 @@ class SampleRows:
         self._request = request
         self._source = _plain(opened.source)
         self._kept: dict[str, Any] = {"new_only": True} if new_only else {}
-        self.notices: list[str] = []  # why pieces are not stored
+        self._made: list[SampleFile] = []
+        self._moved: list[MusictkError] = []
+        self._notices: list[str] = []
+        self._refusals: list[str] = []  # why pieces are not stored
 
     def store_prompt(self, given: PromptMusic | None) -> None:
         """Store the music that the pieces continue; without it, none of them is stored."""
@@ -56,16 +62,37 @@ class SampleRows:
         except MusictkError as error:  # a read-only workspace: the pieces can be written elsewhere
             self._not_stored(error)
 
-    def add(
-        self, path: Path, composition: Composition, request: PieceRequest | None = None
-    ) -> int | None:
-        """Add a row for a written piece; None if it cannot be stored.
+    def deliver(
+        self,
+        path: Path,
+        write: Callable[[Path], list[str]],
+        composition: Composition,
+        rewritten: Rewritten | None = None,
+        notice: str = "",
+    ) -> None:
+        """Write a piece and add its row. Raises MusictkError if it cannot be written anywhere."""
+        written = deliver(path, write)
+        self._notices += [*written.notices, *([notice] if notice else [])]
+        self._moved += [] if written.error is None else [written.error]
+        number = self._add(written.path, composition)
+        name = self._opened.name
+        self._made.append(SampleFile(number, written.path, composition, name, rewritten))
 
-        `request` repeats it, where that is not the request of all pieces.
-        """
-        if self._catalog is None or self.notices:
+    def batch(self, failed: Sequence[MusictkError] = ()) -> SampleBatch:
+        """What was written, beside the errors of pieces that could not be."""
+        return SampleBatch(
+            tuple(self._made),
+            tuple(failed),
+            tuple(self._moved),
+            folded(self._opened.runtime, self._request),
+            tuple(dict.fromkeys([*self._notices, *self._refusals])),
+        )
+
+    def _add(self, path: Path, composition: Composition) -> int | None:
+        """Add a row for a written piece; None if it cannot be stored."""
+        if self._catalog is None or self._refusals:
             return None
-        request = request or self._request
+        request = composition.request
         stored = {
             "source": self._source,
             "row": composition.row,
@@ -83,7 +110,7 @@ class SampleRows:
         return row.id
 
     def _not_stored(self, error: MusictkError) -> None:
-        self.notices.append(
+        self._refusals.append(
             f"not stored in the catalog, so --like cannot repeat it: {error.message}"
         )
 
