@@ -74,7 +74,8 @@ def _key(score: ScoreTick, notes: Notes) -> str | None:
 
     Many programs write the major key of a minor one: of the two keys of a major signature it is the
     one that the notes fit better (right for 121 of 122 pieces whose name has one of the two; the
-    signature alone: 105). Without a signature, an estimate. None where there are only drums.
+    signature alone: 105). Without a signature, the one whose profile fits the durations of the
+    pitch classes best. None where there are only drums, or all pitch classes are equally long.
     """
     if all(track.is_drum for track in score.tracks if len(track.notes)):
         return None
@@ -86,23 +87,10 @@ def _key(score: ScoreTick, notes: Notes) -> str | None:
             major, minor = keys_of_signature(sharps)
             fits = key_fits(weight[None])[0]
             return KEYS[minor if is_minor or fits[minor] > fits[major] else major]
-    return _nearest(weight)
-
-
-def estimate_key(pitch: Ints, duration: Ints) -> str | None:
-    """The key whose profile correlates best with the duration of each pitch class.
-
-    The Krumhansl–Schmuckler algorithm (Krumhansl 1990). `pitch` and `duration` in ticks: (N,). None
-    where all pitch classes have the same duration.
-    """
-    return _nearest(_durations(pitch, duration))
+    key = int(nearest_keys(weight[None])[0])
+    return KEYS[key] if key >= 0 else None
 
 
 def _durations(pitch: Ints, duration: Ints) -> NDArray[np.float64]:
     """(12,) the ticks that each pitch class lasts."""
     return np.asarray(np.bincount(pitch % 12, np.maximum(duration, 1), minlength=12), np.float64)
-
-
-def _nearest(weight: NDArray[np.float64]) -> str | None:
-    key = int(nearest_keys(weight[None])[0])
-    return KEYS[key] if key >= 0 else None
