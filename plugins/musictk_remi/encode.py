@@ -45,7 +45,7 @@ def encode(score: ScoreTick, vocabulary: Vocabulary) -> Ints:
     widths = counts + 1 + (groups.tempo >= 0) + per_note * groups.notes
     begins = np.cumsum(widths) - widths + wide * (groups.bar + 1)
     ids = np.empty(wide * bars + int(widths.sum()), np.int64)
-    _write_bars(ids, begins, widths, groups, grid, bars, vocabulary)
+    _write_bars(ids, widths, groups, grid, bars, vocabulary)
     for number, (where, rest) in enumerate(rests):
         ids[begins[where] + number] = vocabulary.span("Rest").start + rest
     at = begins + counts
@@ -78,13 +78,7 @@ def _groups(found: NoteArrays, score: ScoreTick, grid: Grid, vocabulary: Vocabul
 
 
 def _write_bars(
-    ids: Ints,
-    begins: Ints,
-    widths: Ints,
-    groups: Groups,
-    grid: Grid,
-    bars: int,
-    vocabulary: Vocabulary,
+    ids: Ints, widths: Ints, groups: Groups, grid: Grid, bars: int, vocabulary: Vocabulary
 ) -> None:
     """Each bar's token and metre, after all groups of the bars before."""
     wide = 1 + vocabulary.config.time_signatures
