@@ -16,16 +16,11 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-def draw(
-    maps: Sequence[NDArray[np.floating]],
-    path: Path,
-    title: str = "",
-    starts: Sequence[int] = (),
-) -> None:
+def draw(maps: Sequence[NDArray[np.floating]], path: Path, bar_lines: Sequence[int] = ()) -> None:
     """Write a picture: one row of heat maps per layer, one column per head.
 
-    `maps[layer]` is (H, T, T): row i has the attention weights of query i. Lines are drawn at the
-    positions in `starts`, such as bar lines. Each map has its own colour scale, over the square
+    `maps[layer]` is (H, T, T): row i has the attention weights of query i. `bar_lines` are the
+    positions at which bars begin. Each map has its own colour scale, over the square
     root of the weights so that faint bands are visible. Raises MusictkError if there are no maps.
     """
     from matplotlib.figure import Figure
@@ -49,26 +44,26 @@ def draw(
     for row, layer in enumerate(maps):
         for column, head in enumerate(layer):
             axes = figure.add_subplot(grid[row, column])
-            _draw_map(axes, head, starts)
+            _draw_map(axes, head, bar_lines)
             if column == 0:
                 axes.set_ylabel(f"layer {row + 1}", fontsize=9, color="#22262e")
             if row == 0:
                 axes.set_title(f"head {column + 1}", fontsize=9, color="#22262e", pad=4)
-    heading = figure.text(0.62 / size[0], 1 - 0.38 / size[1], title or "Attention")
+    heading = figure.text(0.62 / size[0], 1 - 0.38 / size[1], "Attention")
     heading.set(fontsize=14, fontweight="bold", color="#22262e", parse_math=False)
     save(figure, path)
 
 
-def _draw_map(axes: Axes, weights: NDArray[np.floating], starts: Sequence[int]) -> None:
+def _draw_map(axes: Axes, weights: NDArray[np.floating], bar_lines: Sequence[int]) -> None:
     """One (T, T) map; masked positions are blank."""
     from matplotlib.colors import PowerNorm
 
     seen = np.ma.masked_array(weights, np.triu(np.ones(weights.shape, np.bool_), 1))
     scale = PowerNorm(0.5, 0, max(float(seen.max()), 1e-9))
     axes.imshow(seen, cmap="magma", norm=scale, aspect="equal", interpolation="antialiased")
-    for start in starts:
-        axes.axhline(start - 0.5, color="white", lw=0.3, alpha=0.35)
-        axes.axvline(start - 0.5, color="white", lw=0.3, alpha=0.35)
+    for line in bar_lines:
+        axes.axhline(line - 0.5, color="white", lw=0.3, alpha=0.35)
+        axes.axvline(line - 0.5, color="white", lw=0.3, alpha=0.35)
     axes.set_facecolor("#eceae4")
     axes.set_xticks([])
     axes.set_yticks([])

@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from symusic.core import ScoreTick
 
+from musictk.jobs.attention import POSITIONS
+from musictk.model.manifest import Manifest
 from tests.cli.shell import Shell
 
 
@@ -14,6 +17,19 @@ def test_what_a_run_attends_to_is_a_picture(shell: Shell) -> None:
     picture = (shell.directory / "maps.png").read_bytes()
     assert picture.startswith(b"\x89PNG")
     assert len(picture) > 5000
+
+
+def test_the_picture_of_attention_has_the_bar_lines(shell: Shell) -> None:
+    """A horizontal and a vertical one in each map, for each bar that begins in the picture."""
+    shell("show", "midis/Satie/gymnopedie_3.mid", "--attention", "-o", "maps.svg")
+    manifest = Manifest.read(shell.directory / "runs" / shell.runs()[-1]["name"] / "best")
+    tokenizer = manifest.make_tokenizer()
+    score = ScoreTick(shell.directory / "midis/Satie/gymnopedie_3.mid")
+    starts = tokenizer.bar_starts(tokenizer.encode(score)) + 1  # after bos
+    bars = int((starts < POSITIONS).sum())
+    drawn = (shell.directory / "maps.svg").read_text("utf-8")
+    assert min(bars, drawn.count("<image")) > 1
+    assert drawn.count('id="line2d_') == 2 * bars * drawn.count("<image")
 
 
 @pytest.mark.parametrize(

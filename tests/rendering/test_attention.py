@@ -12,7 +12,7 @@ from musictk.rendering import attention
 
 def test_a_map_for_each_layer_and_head(tmp_path: Path) -> None:
     weights = np.tril(np.random.default_rng(0).random((2, 8, 8)))
-    attention.draw([weights, weights, weights], tmp_path / "three.png", "Title", starts=[0, 4])
+    attention.draw([weights, weights, weights], tmp_path / "three.png", bar_lines=[0, 4])
     attention.draw([weights], tmp_path / "one.png")
     three, one = imread(tmp_path / "three.png"), imread(tmp_path / "one.png")
     assert three.shape[1] == one.shape[1]
