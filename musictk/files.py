@@ -175,12 +175,12 @@ def open_regular(path: str | Path) -> BufferedReader:
         raise
 
 
-def read_bytes(path: Path, limit: int = _LIMIT) -> bytes:
-    """The content of a regular file. Raises OSError for other kinds and above `limit` bytes."""
+def read_bytes(path: Path) -> bytes:
+    """The content of a regular file. Raises OSError for other kinds and above 64 MiB."""
     with open_regular(path) as stream:
-        data = stream.read(limit + 1)
-    if len(data) > limit:
-        raise OSError(errno.EFBIG, f"more than {limit} bytes", str(path))
+        data = stream.read(_LIMIT + 1)
+    if len(data) > _LIMIT:
+        raise OSError(errno.EFBIG, f"more than {_LIMIT} bytes", str(path))
     return data
 
 

@@ -93,16 +93,14 @@ def train_classifier(examples: Sequence[Example]) -> Classifier:
     return Classifier(composers, rarity, weights, bias, scores)
 
 
-def cross_validate(
-    examples: Sequence[Example], folds: int = FOLDS, seed: int = 0
-) -> ClassifierScores:
-    """Attribute each piece by a classifier trained on the other folds."""
+def cross_validate(examples: Sequence[Example]) -> ClassifierScores:
+    """Attribute each piece by a classifier trained on the other folds of FOLDS."""
     composers = sorted({each.composer for each in examples})
     labels = np.array([composers.index(each.composer) for each in examples])
-    places = assign_folds(labels, [each.work for each in examples], folds, seed)
+    places = assign_folds(labels, [each.work for each in examples], FOLDS, seed=0)
     found = np.zeros_like(labels)
     single: list[float] = []
-    for fold in range(folds):
+    for fold in range(FOLDS):
         inside = places != fold
         known = [each for each, kept in zip(examples, inside, strict=True) if kept]
         gram = _gram(examples, np.stack([_rarity(known, kind) for kind in KINDS]))

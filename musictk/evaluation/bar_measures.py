@@ -62,21 +62,21 @@ def similarity_error(curve: Floats, corpus: Floats) -> float:
     return float(gaps[known].mean()) if known.any() else float("nan")
 
 
-def groove_similarity(found: Notes, edges: Ints, positions: int = POSITIONS) -> float:
+def groove_similarity(found: Notes, edges: Ints) -> float:
     """The mean similarity of rhythm of all pairs of bars, 0 … 1 (GS of Wu & Yang 2020).
 
-    The similarity of two bars is the fraction of `positions` at which notes begin in both or in
+    The similarity of two bars is the fraction of POSITIONS at which notes begin in both or in
     neither. `edges` (N + 1,) are bar lines in ticks. NaN for a piece of one bar.
     """
     count = len(edges) - 1
     if count < 2:
         return float("nan")
     bar = np.searchsorted(edges, found.start, "right") - 1
-    place = (found.start - edges[bar]) * positions // np.diff(edges)[bar]
-    used = np.unique(bar * positions + place)
-    begun = np.bincount(used % positions, minlength=positions)  # bars with an onset there
+    place = (found.start - edges[bar]) * POSITIONS // np.diff(edges)[bar]
+    used = np.unique(bar * POSITIONS + place)
+    begun = np.bincount(used % POSITIONS, minlength=POSITIONS)  # bars with an onset there
     differing = (begun * (count - begun)).sum()
-    return float(1 - differing / (positions * count * (count - 1) / 2))
+    return float(1 - differing / (POSITIONS * count * (count - 1) / 2))
 
 
 def bar_entropy(found: Notes, edges: Ints, window: int) -> float:

@@ -48,11 +48,10 @@ def difference(
     nats: NDArray[np.float64],
     other: NDArray[np.float64],
     units: NDArray[np.float64],
-    seed: int = 0,
     clusters: Sequence[Hashable] = (),
 ) -> Interval:
     """`nats - other` per unit, paired on the same pieces; see `per_unit`."""
-    return per_unit(nats - other, units, seed, clusters)
+    return per_unit(nats - other, units, clusters=clusters)
 
 
 def _by_cluster(values: NDArray[np.float64], clusters: Sequence[Hashable]) -> NDArray[np.float64]:

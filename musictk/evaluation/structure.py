@@ -30,12 +30,12 @@ _TINY = 1e-16
 Floats = NDArray[np.float64]
 
 
-def structureness(score: ScoreTick, longest: float = LONGEST) -> dict[str, float]:
-    """The structureness indicator, 0 … 1, of each of BANDS in the first `longest` seconds.
+def structureness(score: ScoreTick) -> dict[str, float]:
+    """The structureness indicator, 0 … 1, of each of BANDS in the first LONGEST seconds.
 
     0 for a band longer than the piece, and for a piece without notes. Drum tracks are left out.
     """
-    features = chroma(score)[: int(longest * RATE)]
+    features = chroma(score)[: int(LONGEST * RATE)]
     if len(features) < BANDS["short"][0] * RATE:
         return dict.fromkeys(BANDS, 0.0)
     fitness = scape_plot(self_similarity(features), BANDS["short"][0] * RATE)

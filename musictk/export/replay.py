@@ -18,6 +18,7 @@ from musictk.tokens import Frames, Space
 # (rows, chunks fed at once, single greedy steps after them): none like the export's example.
 Script = tuple[int, tuple[int, ...], int]
 SCRIPTS: tuple[Script, ...] = ((3, (281, 19), 272), (1, (1, 5), 64))
+_STEPS, _ROUNDS = 48, 5  # whose time is measured; one more round comes before
 
 
 @dataclass(frozen=True)
@@ -152,11 +153,11 @@ def _condition(runtime: Runtime, rows: int, random: np.random.Generator) -> NDAr
     return np.stack([runtime.condition(mixture) for mixture in mixtures])[:, None]
 
 
-def speeds(runtimes: list[Runtime], steps: int = 48, rounds: int = 5) -> list[float]:
+def speeds(runtimes: list[Runtime]) -> list[float]:
     """Tokens per second of single steps of one row, medians of interleaved rounds."""
     space = runtimes[0].manifest.space
-    capacity = min(runtimes[0].manifest.max_length, steps * (rounds + 1))
-    rounds = min(rounds, capacity - 1)  # of a model with room for a few positions
+    capacity = min(runtimes[0].manifest.max_length, _STEPS * (_ROUNDS + 1))
+    rounds = min(_ROUNDS, capacity - 1)  # of a model with room for a few positions
     if not rounds:
         return [0.0 for _ in runtimes]
     steps = capacity // (rounds + 1)

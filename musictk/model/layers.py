@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from musictk.model.rms_norm import RMSNormalise
 from musictk.model.split_heads import SplitHeads
 
+_STD = 0.02  # of new embeddings
+_BASE = 10000.0  # of the wavelengths of position encodings
+
 M = TypeVar("M", bound=nn.Module)
 
 if TYPE_CHECKING:
@@ -46,10 +49,10 @@ def positions(position: Tensor, length: int) -> Tensor:
 class LearnedPositions(nn.Module):
     """One learned vector per position (Radford et al. 2019)."""
 
-    def __init__(self, max_length: int, dim: int, std: float = 0.02) -> None:
+    def __init__(self, max_length: int, dim: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(max_length, dim)
-        nn.init.normal_(self.embedding.weight, std=std)
+        nn.init.normal_(self.embedding.weight, std=_STD)
 
     def forward(self, position: Tensor, length: int) -> Tensor:
         """(B,) -> (B, length, D)."""
@@ -62,11 +65,11 @@ class PeriodicPositions(nn.Module):
     For sequences on a fixed grid, in rows that begin at a multiple of the periods.
     """
 
-    def __init__(self, periods: Iterable[int], dim: int, std: float = 0.02) -> None:
+    def __init__(self, periods: Iterable[int], dim: int) -> None:
         super().__init__()
         self.embeddings: Stack[nn.Embedding] = Stack(nn.Embedding(each, dim) for each in periods)
         for embedding in self.embeddings:
-            nn.init.normal_(embedding.weight, std=std)
+            nn.init.normal_(embedding.weight, std=_STD)
 
     def forward(self, position: Tensor, length: int) -> Tensor:
         """(B,) -> (B, length, D)."""
@@ -82,7 +85,7 @@ class SinusoidalPositions(nn.Module):
 
     def __init__(self, dim: int) -> None:
         super().__init__()
-        rates = torch.exp(torch.arange(0, dim, 2) * (-math.log(10000.0) / dim))
+        rates = torch.exp(torch.arange(0, dim, 2) * (-math.log(_BASE) / dim))
         self.register_buffer("rates", rates, persistent=False)
         self.rates: Tensor
 
@@ -95,9 +98,9 @@ class SinusoidalPositions(nn.Module):
 class Rotary(nn.Module):
     """The angles of rotary position encodings (Su et al. 2021, arXiv 2104.09864)."""
 
-    def __init__(self, head_dim: int, base: float = 10000.0) -> None:
+    def __init__(self, head_dim: int) -> None:
         super().__init__()
-        rates = base ** (-torch.arange(0, head_dim, 2) / head_dim)
+        rates = _BASE ** (-torch.arange(0, head_dim, 2) / head_dim)
         self.register_buffer("rates", rates, persistent=False)
         self.rates: Tensor
 

@@ -58,7 +58,6 @@ def nll(
     *,
     context: int = 0,
     batches: int = 0,
-    precision: str = "fp32",
 ) -> Scores:
     """Score every position of every piece once, in crops of `length`.
 
@@ -69,7 +68,7 @@ def nll(
     training = network.training
     objective = NextPosition(network, crops.shard.space).to(where).eval()
     try:
-        return score(objective, crops, batch, length, where, context, batches, precision)
+        return score(objective, crops, batch, length, where, context, batches)
     finally:
         network.train(training)
 
