@@ -85,12 +85,3 @@ class Grammar(ABC):
         music.
         """
         return frozenset()
-
-    def accepts(self, sequence: NDArray[np.int64]) -> bool:
-        """Whether every token of `sequence` (without bos and eos) is allowed at its place."""
-        parser = self.parser()
-        for token in sequence.tolist():
-            if not parser.allowed()[token]:
-                return False
-            parser.advance(token)
-        return True
