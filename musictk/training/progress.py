@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from math import inf, isfinite
 from typing import Any
 
-from musictk.config import Rules, build, require_all, translate
+from musictk.config import Rules, build, renamed, require_all, translate
 from musictk.errors import MusictkError, UsageError
 from musictk.training.directory import DAMAGED, CheckpointError
 from musictk.training.settings import TrainSettings
@@ -103,7 +103,7 @@ _RULES: Rules = (
 
 def stored_settings(values: Mapping[str, Any]) -> TrainSettings:
     """The settings in `trainer.json`; keys that an older musictk lacked take their defaults."""
-    values = {"precision": "fp32"} | translate(values, TrainSettings.RENAMED)  # before `auto`
+    values = {"precision": "fp32"} | translate(values, renamed(TrainSettings))  # before `auto`
     if unknown := sorted(set(values) - set(TrainSettings().flat())):
         raise MusictkError(f"a newer musictk began this run (setting {unknown[0]})", NEWER)
     return TrainSettings().but(**values)

@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from itertools import pairwise
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
-from musictk.config import build, check_settings, plain, setting, translate
+from musictk.config import build, check_settings, plain, renamed, setting, translate
 from musictk.errors import UnknownNameError
 
 PrecisionName = Literal["fp32", "bf16", "fp16"]
@@ -186,8 +186,6 @@ class Loop:
 class TrainSettings:
     """All settings of training."""
 
-    RENAMED: ClassVar[Mapping[str, str]] = {}  # old flat name -> current one
-
     optimisation: Optimisation = field(default_factory=Optimisation)
     schedule: Schedule = field(default_factory=Schedule)
     precision: Precision = field(default_factory=Precision)
@@ -202,7 +200,7 @@ class TrainSettings:
 
         Raises UnknownNameError with the nearest key, UsageError for an invalid value.
         """
-        values = translate(values, self.RENAMED)
+        values = translate(values, renamed(TrainSettings))
         for key in values:
             if key not in GROUP_OF:
                 raise UnknownNameError("setting of training", key, GROUP_OF)
