@@ -23,6 +23,13 @@ class StepData:
         return sum(part.count for part in self.parts)
 
 
+def step_data(task: Task, settings: TrainSettings, step: int, rows: slice) -> StepData:
+    """The rows `rows` of the batches of a step."""
+    passes = settings.loop.accumulation
+    draws = range(step * passes, (step + 1) * passes)
+    return StepData([task.batch(settings, draw, rows) for draw in draws])
+
+
 class Feed:
     """A context manager. `feed[step]` is the data of a step; the next one is prepared meanwhile."""
 
@@ -45,9 +52,7 @@ class Feed:
         return data
 
     def _make(self, step: int) -> StepData:
-        passes = self._settings.loop.accumulation
-        draws = range(step * passes, (step + 1) * passes)
-        return StepData([self._task.batch(self._settings, draw, self._rows) for draw in draws])
+        return step_data(self._task, self._settings, step, self._rows)
 
 
 def torch_seed(seed: int, draw: int, rank: int) -> int:

@@ -14,7 +14,7 @@ import torch
 from musictk.garbage import frozen
 from musictk.training.devices import autocast, tensors
 from musictk.training.distributed import World
-from musictk.training.feed import StepData
+from musictk.training.feed import step_data
 from musictk.training.outcome import SilentListener
 from musictk.training.pace import Pace
 from musictk.training.precision import resolve
@@ -114,23 +114,17 @@ def _step_seconds(trainer: Trainer) -> tuple[dict[int, float], float]:
 
 def _stepper(trainer: Trainer) -> Callable[[], float]:
     """A function that takes the next step and returns its seconds, without reading its data."""
-    steps = 0
+    settings, steps = trainer.settings, 0
 
     def step() -> float:
         nonlocal steps
-        data = _data(trainer.task, trainer.settings, steps)
+        data = step_data(trainer.task, settings, steps, slice(0, settings.loop.batch))
         steps += 1
         began = time.perf_counter()
         trainer.step(data)
         return time.perf_counter() - began
 
     return step
-
-
-def _data(task: Task, settings: TrainSettings, step: int) -> StepData:
-    passes, rows = settings.loop.accumulation, slice(0, settings.loop.batch)
-    draws = range(step * passes, (step + 1) * passes)
-    return StepData([task.batch(settings, draw, rows) for draw in draws])
 
 
 @torch.no_grad()
@@ -141,7 +135,8 @@ def _evaluation(trainer: Trainer, settings: TrainSettings) -> float:
     """
     task, device = trainer.task, trainer.world.device
     trainer.objective.eval()
-    arguments = tensors(_data(task, settings, 0).parts[0].arrays, device)
+    batch = task.batch(settings, 0, slice(0, settings.loop.batch))
+    arguments = tensors(batch.arrays, device)
     with autocast(device, settings.precision.precision):
         float(trainer.objective(*arguments).sum())  # warms up
         began = time.perf_counter()
