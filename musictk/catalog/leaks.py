@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.catalog.grouping import COMPARED, SHARED
+from musictk.catalog.postings import read_sketch
 from musictk.catalog.records import FileSketch
-from musictk.sketches import Sketch, are_near_duplicates, index_keys, parse_sketch
-
-_SHARED = 2  # keys in common that make a pair worth comparing
-_COMPARED = 64  # pieces that one piece is compared with, most shared keys first
+from musictk.sketches import Sketch, are_near_duplicates, index_keys
 
 Ints = NDArray[np.int64]
 
@@ -26,7 +25,7 @@ def find_leaks(sketches: Sequence[FileSketch]) -> list[tuple[FileSketch, FileSke
             index = parent[index]
         return index
 
-    parsed = [_parsed(sketch) for sketch in sketches]
+    parsed = [read_sketch(sketch.data) for sketch in sketches]  # `Catalog.check` reports None
     found = []
     for left, right in _candidates(sketches, parsed):
         one, other = parsed[left], parsed[right]
@@ -34,13 +33,6 @@ def find_leaks(sketches: Sequence[FileSketch]) -> list[tuple[FileSketch, FileSke
             parent[root(right)] = root(left)
             found.append((sketches[left], sketches[right]))
     return found
-
-
-def _parsed(sketch: FileSketch) -> Sketch | None:
-    try:
-        return parse_sketch(sketch.data)
-    except ValueError:
-        return None  # `Catalog.check` reports it
 
 
 def _candidates(
@@ -86,8 +78,8 @@ def _codes(values: Sequence[str]) -> NDArray[np.intp]:
 
 
 def _most_shared(others: Ints) -> list[int]:
-    """The pieces that occur at least twice, the most frequent first, no more than _COMPARED."""
+    """The pieces that occur at least twice, the most frequent first, no more than COMPARED."""
     pieces, counts = np.unique(others, return_counts=True)
-    pieces, counts = pieces[counts >= _SHARED], counts[counts >= _SHARED]
-    chosen: list[int] = pieces[np.lexsort((pieces, -counts))][:_COMPARED].tolist()
+    pieces, counts = pieces[counts >= SHARED], counts[counts >= SHARED]
+    chosen: list[int] = pieces[np.lexsort((pieces, -counts))][:COMPARED].tolist()
     return chosen
