@@ -12,7 +12,7 @@ from musictk.music import Notes, bars, notes
 
 FARTHEST = 40  # bars: the largest distance of the similarity curve (Museformer: T = 40)
 POSITIONS = 64  # of onsets in a bar, as in the Jazz Transformer
-_GRID = 24  # positions in a whole note: sixteenths and triplets of eighths are on it
+GRID = 24  # positions in a whole note: sixteenths and triplets of eighths are on it
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -29,7 +29,7 @@ def similarity_curve(score: ScoreTick, farthest: int = FARTHEST) -> Floats:
     found, edges = notes(score, drums=False), bars(score)
     count = len(edges) - 1
     bar = np.searchsorted(edges, found.start, "right") - 1
-    step = 4 * max(score.ticks_per_quarter, 1) / _GRID
+    step = 4 * max(score.ticks_per_quarter, 1) / GRID
     onset = np.round((found.start - edges[bar]) / step).astype(np.int64)
     length = np.maximum(np.round((found.end - found.start) / step).astype(np.int64), 1)
     columns = np.stack([onset, length, found.pitch], 1)

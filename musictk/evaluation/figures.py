@@ -17,6 +17,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
 from musictk.music import Clock, notes
+from musictk.reading.sketching import GRID, TOGETHER, is_score
 
 VERSION = 1  # of the counts: those of another version cannot be compared
 SIZE = 1 << 14  # buckets of one kind of figure
@@ -36,7 +37,6 @@ FIGURES = (  # weighed by their frequency in the piece and their rarity in the c
 PROFILES = ("register", "top", "bottom", "span")
 KINDS = (*FIGURES, *PROFILES)
 
-_GRID, _SCORE, _TOGETHER = 24, 0.6, 0.05  # see `musictk.reading.sketching`
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 _WIDE, _NEAR = 36, 14  # semitones at which intervals are clipped
 
@@ -110,11 +110,10 @@ def _chords(music: _Groups) -> dict[str, Ints]:
 def _groups(score: ScoreTick) -> _Groups:
     found = notes(score, drums=False)
     quarter = max(score.ticks_per_quarter, 1)
-    away = np.abs((found.start * _GRID + quarter // 2) % quarter - quarter // 2)
-    if np.count_nonzero(away <= _GRID) > _SCORE * len(away):
-        onset, together = found.start / quarter, 1 / _GRID
+    if is_score(found.start, quarter):
+        onset, together = found.start / quarter, 1 / GRID
     else:
-        onset, together = Clock(score).seconds(found.start), _TOGETHER
+        onset, together = Clock(score).seconds(found.start), TOGETHER
     apart = np.ones(len(onset), bool)
     np.greater(np.diff(onset), together, out=apart[1:])
     group = np.cumsum(apart) - 1

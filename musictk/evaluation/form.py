@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
+from musictk.evaluation.bar_measures import GRID
 from musictk.generation.form import Form
 from musictk.music import bars, notes
 
-_GRID = 24  # positions in a whole note: sixteenths and triplets of eighths are on it
 _SHIFTS = (0, -1, 1)  # bars
 
 Bar = frozenset[tuple[int, int]]  # (onset on the grid, pitch)
@@ -120,7 +120,7 @@ def _bars_of(score: ScoreTick, sections: Sequence[TickSection]) -> list[list[Bar
     """The bars of each section, counted from its beginning even if that is inside a bar."""
     found = notes(score, drums=False)
     lines = bars(score, least=max(end for _, _, end in sections))
-    step = 4 * score.ticks_per_quarter / _GRID
+    step = 4 * score.ticks_per_quarter / GRID
     split = []
     for _, start, end in sections:
         first = int(np.searchsorted(lines, start + 1, "right")) - 1  # a tick early is on the line

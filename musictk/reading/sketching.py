@@ -21,15 +21,15 @@ from musictk.sketches import SIZE
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-_RUN = 7  # intervals in one run
-_GRID = 24  # positions in a quarter on which nearly all onsets of a score are
+GRID = 24  # positions in a quarter on which nearly all onsets of a score are
+TOGETHER = 0.05  # seconds within which a performer's onsets count as one chord
 _SCORE = 0.6  # share of onsets on that grid of a score (≥ .88), not of a performance (≤ .23)
+_RUN = 7  # intervals in one run
 _INTERVALS = np.uint64((1 << 56) - 1)
 _UPPER, _LOWER = np.uint64(1 << 56), np.uint64(2 << 56)  # the voice of a run
 _SHIFTS = tuple(map(np.uint64, (30, 27, 31)))  # of splitmix64
 _FACTORS = tuple(map(np.uint64, (0xBF58476D1CE4E5B9, 0x94D049BB133111EB)))
 _COUNT = struct.Struct("<I")
-_TOGETHER = 0.05  # seconds within which a performer's onsets count as one chord
 
 
 def sketch_music(ticks: Ints, pitch: Ints, quarter: int, clock: Callable[[Ints], Floats]) -> bytes:
@@ -42,11 +42,11 @@ def sketch_music(ticks: Ints, pitch: Ints, quarter: int, clock: Callable[[Ints],
     notes.sort()  # by onset, then by pitch
     ticks, height = notes >> 7, (notes & 0x7F).astype(np.int16)
     apart = np.ones(len(notes), bool)
-    if _is_score(ticks, quarter):
-        np.greater(_GRID * (ticks[1:] - ticks[:-1]), quarter, out=apart[1:])
+    if is_score(ticks, quarter):
+        np.greater(GRID * (ticks[1:] - ticks[:-1]), quarter, out=apart[1:])
     else:
         seconds = clock(ticks)
-        np.greater(seconds[1:] - seconds[:-1], _TOGETHER, out=apart[1:])
+        np.greater(seconds[1:] - seconds[:-1], TOGETHER, out=apart[1:])
     starts = apart.nonzero()[0]
     top, bottom = np.maximum.reduceat(height, starts), np.minimum.reduceat(height, starts)
     rise, fall = top[1:] - top[:-1], bottom[1:] - bottom[:-1]
@@ -72,15 +72,16 @@ def _pack(whole: bytes, hashes: NDArray[np.uint32]) -> bytes:
     return signature + _COUNT.pack(len(hashes)) + hashes[:SIZE].astype("<u4").tobytes()
 
 
-def _is_score(ticks: Ints, quarter: int) -> bool:
+def is_score(ticks: Ints, quarter: int) -> bool:
+    """Whether the onsets (N,) are those of a score, not of a performance."""
     # Half a tick of rounding is allowed; with two ticks per quarter everything is a score.
     half = quarter // 2
-    away = ticks * _GRID
+    away = ticks * GRID
     away += half
     away -= away // quarter * quarter  # `%` takes several times as long
     away -= half
-    on_grid = int(np.count_nonzero(np.abs(away, out=away) <= _GRID))
-    return on_grid / len(ticks) > _SCORE
+    on_grid = int(np.count_nonzero(np.abs(away, out=away) <= GRID))
+    return on_grid > _SCORE * len(ticks)
 
 
 def _runs(rise: NDArray[np.int16], fall: NDArray[np.int16]) -> NDArray[np.uint32]:
