@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from symusic.core import ScoreTick
 
-from musictk.errors import UsageError
 from musictk.instruments import distance, instrument_name
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_drum_channels
@@ -37,12 +36,7 @@ def add_tracks(data: bytes, new: ScoreTick) -> WithTracks:
     pitch begins, and is left out while one sounds. Raises UsageError for a file of format 2, whose
     tracks are separate songs.
     """
-    file = smf.read(data)
-    if file.format == 2:
-        raise UsageError(
-            "a file of format 2 has several songs one after the other",
-            "save the song as a separate file",
-        )
+    file = smf.read_song(data, "save the song as a separate file")
     drums = read_drum_channels(data, Limits())
     free, known = iter(free_channels(file, drums)), parts_of(file, 0, drums)
     tracks, ends, notices = list(file.tracks), list(file.ends), []

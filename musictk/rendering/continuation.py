@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 
 from symusic.core import ScoreTick
 
-from musictk.errors import UsageError
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_drum_channels
 from musictk.rendering import smf
@@ -61,12 +60,7 @@ def append(
     metre at the join in place of which the new bars have another. Raises UsageError for a file of
     format 2, whose tracks are separate songs.
     """
-    file = smf.read(data)
-    if file.format == 2:
-        raise UsageError(
-            "a file of format 2 has several songs one after the other",
-            "save the song to continue as a separate file",
-        )
+    file = smf.read_song(data, "save the song to continue as a separate file")
     continuation = _Continuation(file, join, read_drum_channels(data, Limits()))
     continuation.rest()
     continuation.play(new, by_program)

@@ -11,6 +11,7 @@ import struct
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from musictk.errors import UsageError
 from musictk.reading.events import read_events, variable_length
 from musictk.reading.limits import Limits
 
@@ -49,6 +50,17 @@ def read(data: bytes) -> MidiFile:
     tracks = tuple(tuple(events.raw(track)) for track in range(len(events.chunks.tracks)))
     ends = tuple(int(end) for end in events.ends)
     return MidiFile(min(events.chunks.format, 2), events.chunks.division, tracks, ends)
+
+
+def read_song(data: bytes, hint: str) -> MidiFile:
+    """`read` a file of one song.
+
+    Raises UsageError with `hint` for a file of format 2, whose tracks are separate songs.
+    """
+    file = read(data)
+    if file.format == 2:
+        raise UsageError("a file of format 2 has several songs one after the other", hint)
+    return file
 
 
 def dump(file: MidiFile) -> bytes:

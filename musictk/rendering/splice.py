@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 
 from symusic.core import ScoreTick
 
-from musictk.errors import UsageError
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_drum_channels
 from musictk.rendering import smf
@@ -114,13 +113,7 @@ def insert(
 
 
 def _read(data: bytes) -> smf.MidiFile:
-    file = smf.read(data)
-    if file.format == 2:
-        raise UsageError(
-            "a file of format 2 has several songs one after the other",
-            "save the song to rewrite as a separate file",
-        )
-    return file
+    return smf.read_song(data, "save the song to rewrite as a separate file")
 
 
 def _places(file: smf.MidiFile, place: Range) -> list[NotePlace]:

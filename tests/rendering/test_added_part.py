@@ -5,8 +5,10 @@ from __future__ import annotations
 from io import BytesIO
 
 import mido
+import pytest
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
+from musictk.errors import UsageError
 from musictk.rendering import smf
 from musictk.rendering.added_part import add_tracks
 from musictk.rendering.raw_notes import NoteKey, paired_notes
@@ -90,3 +92,10 @@ def test_the_same_instrument_is_no_other() -> None:
     assert played(smf.read(made.data), 16) == [(NoteKey(5, 72), 0, 480)]
     assert made.notices == []
     assert made.left_out == 0
+
+
+def test_a_file_of_several_songs_is_refused() -> None:
+    data = bytearray(full_file())
+    data[9] = 2
+    with pytest.raises(UsageError, match=r"format 2.*; save the song"):
+        add_tracks(bytes(data), music(part(0, (0, 480, 60))))

@@ -8,6 +8,7 @@ import mido
 import pytest
 from symusic.core import NoteTick, ScoreTick, TrackTick
 
+from musictk.errors import UsageError
 from musictk.rendering import smf
 from musictk.rendering.continuation import JoinPoint, append
 
@@ -83,3 +84,10 @@ def test_nothing_is_reset_where_no_change_is_late() -> None:
     data = given([(0, 0), (QUARTER, TRUMPET), (END, TRUMPET)])
     added = continued(data, TRUMPET).tracks[0][len(smf.read(data).tracks[0]) :]
     assert [message[0] for _, message in added] == [0x90, 0x80]
+
+
+def test_a_file_of_several_songs_is_refused() -> None:
+    data = bytearray(given([]))
+    data[9] = 2
+    with pytest.raises(UsageError, match=r"format 2.*; save the song to continue"):
+        continued(bytes(data), 0)
