@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import ScoreTick
+from symusic.core import NoteTickList, ScoreTick
 
 from musictk.errors import MusictkError
 
@@ -64,6 +64,16 @@ def notes(score: ScoreTick, drums: bool = True, ordered: bool = True) -> Notes:
     if not ordered:
         return made
     return made.where(np.argsort(start * 256 + pitch, kind="stable"))
+
+
+def note_list(start: Ints, duration: Ints, pitch: Ints, velocity: Ints) -> NoteTickList:
+    """The notes of a track, from (N,) columns."""
+    return NoteTickList.from_numpy(
+        start.astype(np.int32),
+        duration.astype(np.int32),
+        pitch.astype(np.int8),
+        velocity.astype(np.int8),
+    )
 
 
 @dataclass(frozen=True)

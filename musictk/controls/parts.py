@@ -11,9 +11,9 @@ import zlib
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTickList, ScoreTick, TrackTick
+from symusic.core import ScoreTick, TrackTick
 
-from musictk.music import Notes, notes
+from musictk.music import Notes, note_list, notes
 
 SPAN = 12  # semitones that a hand reaches with ease
 _FAR = 2.0  # the cost of each semitone further
@@ -149,10 +149,5 @@ def _first_minimum(values: Floats) -> Ints:
 
 def _track(track: TrackTick, found: Notes) -> TrackTick:
     made = TrackTick(track.name, track.program, track.is_drum)
-    made.notes = NoteTickList.from_numpy(
-        found.start.astype(np.int32),
-        (found.end - found.start).astype(np.int32),
-        found.pitch.astype(np.int8),
-        found.velocity.astype(np.int8),
-    )
+    made.notes = note_list(found.start, found.end - found.start, found.pitch, found.velocity)
     return made

@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.config import check_settings, setting
-from musictk.music import notes
+from musictk.music import note_list, notes
 from musictk.tokens import METRE, PITCH, RELEASE, Attribute, Grammar, Piece, Tokenizer
 from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.bars import grid_of
@@ -209,12 +209,8 @@ class Events(Tokenizer):
         score.tempos.append(TempoTick(0, float(self.config.tempo)))
         order = np.lexsort((pitch, onset))
         track = TrackTick("Piano")
-        track.notes = NoteTickList.from_numpy(
-            onset[order].astype(np.int32),
-            (end - onset)[order].astype(np.int32),
-            pitch[order].astype(np.int8),
-            velocity[order].astype(np.int8),
-        )
+        columns = (onset, end - onset, pitch, velocity)
+        track.notes = note_list(*(column[order] for column in columns))
         score.tracks.append(track)
         return score
 

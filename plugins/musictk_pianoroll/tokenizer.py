@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.config import check_settings, setting
-from musictk.music import notes
+from musictk.music import note_list, notes
 from musictk.tokens import PITCH, Attribute, Frames, Piece, Tokenizer
 from musictk.tokens.attributes import MIDI_PITCHES
 from musictk.tokens.bars import grid_of
@@ -86,12 +86,8 @@ class PianoRoll(Tokenizer):
         _, end = np.nonzero(edges.T == -1)  # in the same order: a pitch's runs do not nest
         order = np.lexsort((pitch, onset))
         track = TrackTick("Piano")
-        track.notes = NoteTickList.from_numpy(
-            onset[order].astype(np.int32),
-            (end - onset)[order].astype(np.int32),
-            pitch[order].astype(np.int8),
-            np.full(len(order), self.config.velocity, np.int8),
-        )
+        velocity = np.full(len(order), self.config.velocity)
+        track.notes = note_list(onset[order], (end - onset)[order], pitch[order], velocity)
         score.tracks.append(track)
         return score
 

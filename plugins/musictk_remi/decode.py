@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 from symusic.core import (
     ControlChangeTick,
     KeySignatureTick,
-    NoteTickList,
     PedalTick,
     PitchBendTick,
     ScoreTick,
@@ -16,6 +15,7 @@ from symusic.core import (
     TrackTick,
 )
 
+from musictk.music import note_list
 from musictk.tokens.metrics import Metre
 from musictk_remi.quantise import DRUMS
 from musictk_remi.vocabulary import PITCHES, Vocabulary
@@ -151,13 +151,7 @@ class Reader:
             track = self._track(program)
             notes = np.array(sorted(self._notes.get(program, []), key=lambda note: note[::2]))
             if len(notes):
-                time, duration, pitch, velocity = notes.T
-                track.notes = NoteTickList.from_numpy(
-                    time.astype(np.int32),
-                    duration.astype(np.int32),
-                    pitch.astype(np.int8),
-                    velocity.astype(np.int8),
-                )
+                track.notes = note_list(*notes.T)
             score.tracks.append(track)
         for tick, tempo in sorted(self._tempos.items()):
             score.tempos.append(TempoTick(tick, tempo))

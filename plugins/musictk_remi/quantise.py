@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 from symusic.core import (
     ControlChangeTick,
     KeySignatureTick,
-    NoteTickList,
     PedalTick,
     PitchBendTick,
     ScoreTick,
@@ -19,6 +18,7 @@ from symusic.core import (
     TrackTick,
 )
 
+from musictk.music import note_list
 from musictk.tokens.bars import grid_of
 from musictk.tokens.grid import Grid
 from musictk_remi.vocabulary import Vocabulary
@@ -26,8 +26,6 @@ from musictk_remi.vocabulary import Vocabulary
 Ints = NDArray[np.int64]
 DRUMS = -1
 DRUM_PITCHES = (27, 88)
-
-
 _LENGTH_TABLE = 4  # entries of a table of durations for each note; longer ones are not made
 
 
@@ -207,15 +205,11 @@ def prepared(score: ScoreTick, vocabulary: Vocabulary) -> ScoreTick:
     for each in set(under.tolist()):
         here = under == each
         duration[here] = vocabulary.ticks("Duration", each)[found.duration[here]]
+    columns = (found.tick, duration, found.pitch, vocabulary.levels[found.velocity])
     for program in sorted(set(found.program.tolist()), key=lambda item: (item < 0, item)):
         track = TrackTick("", max(program, 0), program == DRUMS)
         here = found.program == program
-        track.notes = NoteTickList.from_numpy(
-            found.tick[here].astype(np.int32),
-            duration[here].astype(np.int32),
-            found.pitch[here].astype(np.int8),
-            vocabulary.levels[found.velocity[here]].astype(np.int8),
-        )
+        track.notes = note_list(*(column[here] for column in columns))
         for other in score.tracks:
             own = DRUMS if other.is_drum else other.program & 127 if config.programs else 0
             if own == program:
