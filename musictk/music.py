@@ -15,7 +15,7 @@ from symusic.core import NoteTickList, ScoreTick
 
 from musictk.errors import MusictkError
 
-MOST_BARS = 20_000  # a crafted file can have billions
+_MOST_BARS = 20_000  # of a piece; a crafted file can have billions
 LONGEST_DENOMINATOR = 128  # of a metre: a power of two up to this, as in MIDI files
 DEFAULT_TEMPO = 500_000  # microseconds per quarter note, until the first tempo
 
@@ -140,14 +140,14 @@ def metres(score: ScoreTick) -> Metres:
 def bars(score: ScoreTick, least: int = 0) -> Ints:
     """(N + 1,) ticks: the beginning of each of N bars, and the end of the last.
 
-    Covers every note and at least the tick `least`. Raises MusictkError for more than MOST_BARS.
+    Covers every note and at least the tick `least`. Raises MusictkError for more than 20,000 bars.
     """
     end = max(last_tick(score), least, 1)
     found = metres(score).before(end)
     counts = found.counts(end)
     total = int(counts.sum())
-    if total > MOST_BARS:
-        raise MusictkError(f"the piece has more than {MOST_BARS:,} bars", "cut it into parts")
+    if total > _MOST_BARS:
+        raise MusictkError(f"the piece has more than {_MOST_BARS:,} bars", "cut it into parts")
     section = np.repeat(np.arange(len(found)), counts)
     number = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
     lines = found.line(section, number)

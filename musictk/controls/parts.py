@@ -15,7 +15,7 @@ from symusic.core import ScoreTick, TrackTick
 
 from musictk.music import Notes, note_list, notes
 
-SPAN = 12  # semitones that a hand reaches with ease
+_EASY_SPAN = 12  # semitones that a hand reaches with ease
 _FAR = 2.0  # the cost of each semitone further
 _GAP = 0.25  # what each semitone of the gap between the hands saves, up to an octave
 _MIDDLE, _OUT = 60, 0.02  # a hand is cheaper on its own side of the middle of the keyboard
@@ -104,8 +104,8 @@ def _costs(found: Notes, onsets: Ints, slot: Ints) -> Floats:
     below, above = np.append(none, below, axis=1), np.append(above, over, axis=1)  # by split
     lowest, highest = above[:, :1], below[:, -1:]
     left, right = below >= 0, above < 128  # whether a hand has a note
-    reach = np.where(left, below - lowest - SPAN, 0).clip(0)
-    reach += np.where(right, highest - above - SPAN, 0).clip(0)
+    reach = np.where(left, below - lowest - _EASY_SPAN, 0).clip(0)
+    reach += np.where(right, highest - above - _EASY_SPAN, 0).clip(0)
     gap = np.where(left & right, np.minimum(above - below, 12), 0)
     aside = np.where(right, (_MIDDLE - above).clip(0), 0)
     aside += np.where(left, (below - _MIDDLE).clip(0), 0)

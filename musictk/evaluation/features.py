@@ -18,7 +18,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError
 from musictk.evaluation.bar_measures import bar_entropy, groove_similarity
-from musictk.evaluation.harmony import dissonant_pairs, distinct
+from musictk.evaluation.harmony import dissonant_pairs, merge_unisons
 from musictk.music import Notes, bars, notes
 
 Feature = float | NDArray[np.float64]
@@ -119,7 +119,7 @@ def polyphony(found: Notes) -> float:
 
     Two notes of one pitch count once, as in MusPy (Dong et al. 2020).
     """
-    merged = distinct(found)
+    merged = merge_unisons(found)
     start, end = merged.start, merged.end
     covered = np.maximum.accumulate(np.concatenate([start[:1], end]))
     sounding = np.maximum(end - np.maximum(start, covered[:-1]), 0).sum()

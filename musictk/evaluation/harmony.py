@@ -12,7 +12,7 @@ from musictk.music import Notes, bars, last_bass, notes
 DISSONANT = (1, 2, 6, 10, 11)  # semitones modulo 12: seconds, sevenths and the tritone
 
 
-def distinct(found: Notes) -> Notes:
+def merge_unisons(found: Notes) -> Notes:
     """Notes of one pitch that overlap in time, as in two voices in unison, as one note each."""
     order = np.lexsort((found.start, found.pitch))
     start, end, pitch = found.start[order], found.end[order], found.pitch[order]
@@ -34,7 +34,7 @@ def dissonant_pairs(found: Notes) -> float:
     Dissonant are seconds, sevenths and the tritone and their compounds: 5 of 12 interval classes,
     so that random pitches have 42 %. NaN where no two pitches sound together.
     """
-    found = distinct(found)
+    found = merge_unisons(found)
     ticks, place = np.unique(np.concatenate([found.start, found.end]), return_inverse=True)
     first, last = np.split(place.reshape(-1), 2)
     changes = np.zeros((len(ticks), 12))

@@ -18,13 +18,13 @@ from musictk.music import Metres, metres
 from musictk.tokens.grid import Grid
 from musictk.tokens.metrics import Metrics
 
-MOST_BARS = 100_000
+_MOST_BARS = 100_000  # of a grid
 
 
 def grid_of(metrics: Metrics, score: ScoreTick, last: int) -> Grid:
     """The bars of a score up to its tick `last`, and two more.
 
-    Raises ValueError past MOST_BARS.
+    Raises ValueError past 100,000 bars.
     """
     end = max(last, 0) + 1
     found = metres(score).before(end)
@@ -141,5 +141,5 @@ class _Walk:
 
 
 def _check(bars: int) -> None:
-    if bars > MOST_BARS:
-        raise ValueError(f"{bars} bars are more than {MOST_BARS}")
+    if bars > _MOST_BARS:
+        raise ValueError(f"{bars} bars are more than {_MOST_BARS}")

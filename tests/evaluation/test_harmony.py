@@ -9,10 +9,10 @@ from symusic.core import ScoreTick
 from musictk.evaluation.harmony import (
     begins_on_tonic,
     dissonant_pairs,
-    distinct,
     ends_on_tonic,
     key_of,
     last_bar_complete,
+    merge_unisons,
 )
 from musictk.keys import KEYS
 from musictk.music import bars, notes
@@ -56,7 +56,7 @@ def test_human_pieces_are_far_from_chance() -> None:
 
 def test_a_doubled_pitch_is_one() -> None:
     score = score_of((0, 2, 60), (1, 2, 60), (3, 1, 60), (0, 1, 64))
-    found = distinct(notes(score))
+    found = merge_unisons(notes(score))
     assert found.start.tolist() == [0, 0, 1440]
     assert found.end.tolist() == [1440, 480, 1920]
     assert found.pitch.tolist() == [60, 64, 60]
