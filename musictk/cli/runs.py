@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from math import isfinite
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +14,7 @@ from musictk.cli.context import session
 from musictk.cli.output import short
 from musictk.errors import UsageError
 from musictk.training import bands
+from musictk.training.log import finite
 from musictk.wording import counted
 
 if TYPE_CHECKING:
@@ -225,11 +225,6 @@ def _removal(removal: Removal) -> str:
     if removal.samples:
         line += f"; keeps {counted(removal.samples, 'generated file')}, which cannot be repeated"
     return line
-
-
-def finite(value: Any) -> Any:
-    """The value, or None for a number that is not finite, which JSON cannot express."""
-    return None if isinstance(value, float) and not isfinite(value) else value
 
 
 def _described(found: Mapping[str, Any]) -> Iterator[str]:

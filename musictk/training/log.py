@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from musictk.errors import MusictkError
 from musictk.files import cause, open_regular, write_bytes
@@ -36,8 +37,8 @@ class Log:
 
     def write(self, kind: str, step: int, **values: float | int | bool | str | None) -> None:
         """One line: {"kind": kind, "step": step, …}; numbers also become TensorBoard scalars."""
-        finite = {key: _finite(value) for key, value in values.items()}
-        self._lines.write((json.dumps({"kind": kind, "step": step, **finite}) + "\n").encode())
+        row = {key: finite(value) for key, value in values.items()}
+        self._lines.write((json.dumps({"kind": kind, "step": step, **row}) + "\n").encode())
         if self._events is not None:
             numbers = {
                 f"{kind}/{key}": float(value)
@@ -73,6 +74,6 @@ def _step(line: bytes) -> int | None:
         return None
 
 
-def _finite(value: float | int | bool | str | None) -> float | int | bool | str | None:
-    """JSON has no NaN."""
+def finite(value: Any) -> Any:
+    """The value, or None for a number that is not finite, which JSON cannot express."""
     return None if isinstance(value, float) and not math.isfinite(value) else value
