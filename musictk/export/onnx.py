@@ -25,10 +25,10 @@ from musictk.export.rounding import Excerpt
 from musictk.export.writing import ROUNDED, Written, write_export
 from musictk.model.bundle import slots
 from musictk.model.contract import Architecture
-from musictk.model.manifest import Manifest
+from musictk.model.manifest import ONNX, Manifest
 from musictk.model.network import Network
 from musictk.model.windowed import MIN_EXPORTED_WINDOW, WindowedAttention
-from musictk.runtime.onnx import CONDITION, LOGITS, MODEL, SEQUENCE, past, present
+from musictk.runtime.onnx import CONDITION, LOGITS, SEQUENCE, past, present
 from musictk.tokens import Frames, Space
 
 OPSET = 23
@@ -57,9 +57,9 @@ def export_onnx(
     shrink = PRECISIONS[precision]
 
     def write(network: Network, manifest: Manifest, directory: Path) -> Written:
-        written = write_graph(network, manifest, directory / MODEL)
+        written = write_graph(network, manifest, directory / ONNX)
         if shrink is not None:
-            shrink(directory / MODEL)
+            shrink(directory / ONNX)
         return written
 
     kind = "onnx" if shrink is None else f"onnx-{precision}"

@@ -10,9 +10,8 @@ import torch
 from musictk.export.report import ExportListener, ExportReport, SilentListener
 from musictk.export.writing import Written, write_export
 from musictk.files import writing
-from musictk.model.manifest import Manifest
+from musictk.model.manifest import TORCHSCRIPT, Manifest
 from musictk.model.network import Network
-from musictk.runtime.torchscript import MODEL
 
 
 def export_torchscript(
@@ -31,6 +30,6 @@ def _write(network: Network, manifest: Manifest, directory: Path) -> Written:
     with warnings.catch_warnings():  # deprecated but present in torch 2.11 to 2.13
         warnings.simplefilter("ignore", DeprecationWarning)
         scripted = torch.jit.script(network)
-        with writing(directory / MODEL, RuntimeError):  # the error of its C++ writer
-            scripted.save(str(directory / MODEL))  # type: ignore[no-untyped-call]
+        with writing(directory / TORCHSCRIPT, RuntimeError):  # the error of its C++ writer
+            scripted.save(str(directory / TORCHSCRIPT))  # type: ignore[no-untyped-call]
     return Written(manifest, network.begin(1, 1))

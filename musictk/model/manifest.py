@@ -21,6 +21,7 @@ from musictk.tokens import Space, Tokenizer, space_from, space_to
 
 FORMAT = 1
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
+ONNX, TORCHSCRIPT = "model.onnx", "model.ts"  # the step of an exported bundle
 CONDITION_WEIGHTS = ("tables.", "controls.")  # how the names of weights begin that make conditions
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from musictk.model.manifest import CONDITION_WEIGHTS, WEIGHTS, Manifest
+from musictk.model.manifest import CONDITION_WEIGHTS, ONNX, TORCHSCRIPT, WEIGHTS, Manifest
 from musictk.runtime.contract import Loader, Runtime
 
 
@@ -14,7 +14,7 @@ class OnnxLoader(Loader):
     """`model.onnx`, with ONNX Runtime."""
 
     name = "onnx"
-    file = "model.onnx"
+    file = ONNX
 
     def hint(self, run: str = "") -> str:
         return _export("--onnx", run)
@@ -29,7 +29,7 @@ class TorchScriptLoader(Loader):
     """`model.ts`, with PyTorch but without musictk's model code."""
 
     name = "torchscript"
-    file = "model.ts"
+    file = TORCHSCRIPT
     program = "TorchScript"
 
     def hint(self, run: str = "") -> str:

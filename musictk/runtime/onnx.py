@@ -18,12 +18,11 @@ import onnxruntime as ort
 from numpy.typing import NDArray
 
 from musictk.errors import MusictkError
-from musictk.model.manifest import Manifest
+from musictk.model.manifest import ONNX, Manifest
 from musictk.runtime.engine import Engine, Rows, read_tensors
 
 ort.disable_telemetry_events()  # on Windows; elsewhere the package's `__init__` has done more
 
-MODEL = "model.onnx"
 CHUNK = 256  # the most positions one run of the graph takes
 SEQUENCE, CONDITION, LOGITS = "sequence", "condition", "logits"
 
@@ -47,7 +46,7 @@ class Onnx(Engine["Buffers"]):
         self, directory: Path, manifest: Manifest, threads: int, device: str | None = None
     ) -> None:
         super().__init__(directory, manifest)
-        self.session, self.device = _open(directory / MODEL, threads, device)
+        self.session, self.device = _open(directory / ONNX, threads, device)
         self._in_place = [slot.in_place for slot in manifest.slots]
         self._initial = read_tensors(directory, "state.")
 

@@ -13,10 +13,9 @@ import torch
 from torch import Tensor
 
 from musictk.errors import MusictkError
-from musictk.model.manifest import Manifest
+from musictk.model.manifest import TORCHSCRIPT, Manifest
 from musictk.runtime.torch import TorchEngine
 
-MODEL = "model.ts"
 _MESSAGE = 300  # characters of an error of torch, which may print whole tensors
 
 
@@ -29,7 +28,7 @@ class TorchScript(TorchEngine):
         self, directory: Path, manifest: Manifest, threads: int, device: str | None = None
     ) -> None:
         super().__init__(directory, manifest, threads, device)
-        path = directory / MODEL
+        path = directory / TORCHSCRIPT
         try:
             with warnings.catch_warnings():  # deprecated but present in torch 2.11 to 2.13
                 warnings.simplefilter("ignore", DeprecationWarning)
