@@ -52,7 +52,7 @@ def two_parts(score: ScoreTick, drums: bool = True) -> tuple[ScoreTick, ScoreTic
 
 
 def with_tracks(score: ScoreTick, tracks: list[TrackTick]) -> ScoreTick:
-    """The score with these tracks in place of its own."""
+    """The score with these tracks in place of its own, and without its markers."""
     found = ScoreTick(score.ticks_per_quarter)
     found.time_signatures, found.key_signatures = score.time_signatures, score.key_signatures
     found.tempos = score.tempos

@@ -173,7 +173,7 @@ def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, floa
 
 
 def _compare(ours: Sequence[Feature], theirs: Sequence[Feature]) -> FeatureComparison:
-    a = np.atleast_2d(np.array(ours, np.float64).T).T.reshape(len(ours), -1)
+    a = np.array(ours, np.float64).reshape(len(ours), -1)
     b = np.array(theirs, np.float64).reshape(len(theirs), -1)
     picked = b[np.unique(np.linspace(0, len(b) - 1, MOST).astype(int))]
     within = _distances(picked, picked)[np.triu_indices(len(picked), 1)]

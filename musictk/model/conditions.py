@@ -31,10 +31,10 @@ class Conditions:
     usual: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @staticmethod
-    def count(category: Mapping[str, Mapping[str, int]], threshold: int) -> Conditions:
+    def count(categories: Mapping[str, Mapping[str, int]], threshold: int) -> Conditions:
         """From {category: {label: pieces}}; labels with under `threshold` pieces are folded."""
         labels, folded = {}, {}
-        for name, counts in category.items():
+        for name, counts in categories.items():
             own = sorted(label for label, pieces in counts.items() if pieces >= threshold)
             labels[name] = (NONE, OTHER, *own)
             folded[name] = tuple(sorted(set(counts) - set(own)))

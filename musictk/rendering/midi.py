@@ -73,7 +73,7 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
                 *note_events(notes),
             ]
         )
-    # Tracks with no notes are left out.
+    # Of a track without notes and controllers there is only the opening: it is left out.
     tracks = [tracks[0], *(track for track in tracks[1:] if len(track) > 2)]
     ordered = tuple(tuple(in_order(track)) for track in tracks)
     ends = (end, *(max(end, track[-1][0]) for track in ordered[1:]))

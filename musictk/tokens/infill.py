@@ -4,8 +4,8 @@ A row of a piece is `past | bars | after`. Arranged, it is `past | after | befor
 `before` is the last bar of the past: the music after the bars is given before they are written, as
 in "fill in the middle" (Bavarian et al. 2022, arXiv 2207.14255). The bar before them keeps its
 place, since what is written first depends on it: which notes still sound, how loud the last one
-was, where a phrase is. Every position is in the row once. As there, all of them are predicted, also
-what is given: without it, arranged rows teach less, and continuation loses 1 % at equal steps.
+was, where a phrase is. As there, every position is predicted, also what is given: without it,
+arranged rows teach less, and continuation loses 1 % at equal steps.
 """
 
 from __future__ import annotations
