@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import NoteTickList, ScoreTick
 
+from musictk.arrays import ranges
 from musictk.errors import MusictkError
 
 _MOST_BARS = 20_000  # of a piece; a crafted file can have billions
@@ -149,7 +150,7 @@ def bars(score: ScoreTick, least: int = 0) -> Ints:
     if total > _MOST_BARS:
         raise MusictkError(f"the piece has more than {_MOST_BARS:,} bars", "cut it into parts")
     section = np.repeat(np.arange(len(found)), counts)
-    number = np.arange(total) - np.repeat(np.cumsum(counts) - counts, counts)
+    number = ranges(counts)
     lines = found.line(section, number)
     final = found.line(section[-1:], number[-1:] + 1)
     return np.append(lines, np.maximum(final, end))

@@ -41,6 +41,7 @@ IMPORTED_BY = {
 }
 TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sketches", "spelling"}
 TORCH_FREE |= {
+    "arrays",
     "wording",
     "threads",
     "garbage",

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from musictk.arrays import ranges
 from musictk.music import Metres, Notes, bar_lines, metres, notes
 
 Ints = NDArray[np.int64]
@@ -69,7 +70,7 @@ class Bars:
         last = np.minimum(np.maximum(last, first), len(edges) - 2)
         counts = last - first + 1
         note = np.repeat(np.arange(len(found)), counts)
-        part = np.arange(len(note)) - np.repeat(np.cumsum(counts) - counts, counts) + first[note]
+        part = ranges(counts) + first[note]
         starts = np.maximum(found.start[note], edges[part])
         ends = np.minimum(found.end[note], edges[part + 1])
         return note, part, np.maximum(ends - starts, 0)

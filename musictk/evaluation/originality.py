@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
+from musictk.arrays import ranges
 from musictk.errors import MusictkError
 from musictk.music import bars, notes
 
@@ -126,8 +127,7 @@ def _matches(
     left = np.searchsorted(ordered, grams, side="left")
     many = np.searchsorted(ordered, grams, side="right") - left
     there = np.repeat(np.arange(len(grams)), many)
-    within = np.arange(len(there)) - np.repeat(np.cumsum(many) - many, many)
-    return order[np.repeat(left, many) + within], there
+    return order[np.repeat(left, many) + ranges(many)], there
 
 
 def _runs(

@@ -24,6 +24,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load_file, save_file
 from symusic.core import ScoreTick
 
+from musictk.arrays import ranges
 from musictk.errors import MusictkError
 from musictk.evaluation.originality import GRAM, LONG, gram_hashes
 from musictk.files import atomic, cause
@@ -93,8 +94,7 @@ class Reference:
         left = np.searchsorted(self.hashes, short, "left")
         many = np.searchsorted(self.hashes, short, "right") - left
         rank = np.repeat(np.arange(len(kept)), many)
-        within = np.arange(len(rank)) - np.repeat(np.cumsum(many) - many, many)
-        owner = self.owners[np.repeat(left, many) + within].astype(np.int64)
+        owner = self.owners[np.repeat(left, many) + ranges(many)].astype(np.int64)
         if not len(rank):
             return Shared(notes, 0.0, 0, 0.0)
         share = int(np.bincount(owner).max()) / len(kept)

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.arrays import ranges
 from musictk.errors import MusictkError
 from musictk.tokens.augment import Augment
 from musictk.tokens.bar_table import BarTable
@@ -136,8 +137,7 @@ class Crops:
         later = -(-np.maximum(self._predicted - length, 0) // step)
         counts = np.where(self._predicted > 0, 1 + later, 0)
         pieces = np.repeat(np.arange(len(counts)), counts)
-        before = np.repeat(np.cumsum(counts) - counts, counts)
-        return pieces, (np.arange(len(pieces)) - before) * step
+        return pieces, ranges(counts) * step
 
     def _cuts(self, length: int) -> tuple[Cuts, NDArray[np.float64]]:
         """The cuts of the pieces, and the (P,) cumulative probabilities of the pieces."""
