@@ -107,9 +107,8 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     if len(begun) == 1:
         return begun[0]
     near = process.extractOne(name, choices, scorer=fuzz.ratio, processor=fold, score_cutoff=60)
-    near = near or process.extractOne(
-        name, choices, processor=fold, score_cutoff=80
-    )  # as part of a longer name
+    # As part of a longer name.
+    near = near or process.extractOne(name, choices, processor=fold, score_cutoff=80)
     return None if near is None else str(near[0])
 
 

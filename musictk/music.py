@@ -82,10 +82,9 @@ class Metres:
     """The metres of a score, (S,) int64 each, ascending in time; the first is at tick 0.
 
     The metre is 4/4 until the first time signature. A time signature inside a bar ends that bar,
-    even if it repeats the current metre: that is how
-    scores notate partial bars. Of several at one tick the
-    last counts. One that MIDI files cannot
-    store, or whose bars are shorter than a tick, is ignored.
+    even if it repeats the current metre: that is how scores notate partial bars. Of several at one
+    tick the last counts. One that MIDI files cannot store, or whose bars are shorter than a tick,
+    is ignored.
     """
 
     start: Ints  # ticks

@@ -2,8 +2,8 @@
 
 A new file is compared with the files that share two keys of its sketch, see
 `musictk.sketches.index_keys`. They are found through the inverted index `postings`, so that the
-cost does not grow with the catalog. Files are grouped one by one: the result depends on
-their order, not on the size of a batch.
+cost does not grow with the catalog. Files are grouped one by one: the result depends on their
+order, not on the size of a batch.
 """
 
 from __future__ import annotations
@@ -99,9 +99,8 @@ class _Grouping:
         self._kinds = {file.id: file.kind for file in files}
         self._cluster: dict[int, str] = {}  # of each file, before merging
         self._merged: dict[str, str] = {}  # a cluster -> the one it was merged into
-        self._votes: dict[str, Counter[str | None]] = defaultdict(
-            Counter
-        )  # files per split, by cluster
+        # Files per split, by cluster.
+        self._votes: dict[str, Counter[str | None]] = defaultdict(Counter)
         self._lists: dict[int, list[int]] = {}  # the part of the index in use
         self._posted: list[tuple[int, int]] = []
         self._grown: set[str] = set()  # existing clusters that got a new member

@@ -22,9 +22,9 @@ def guide(logits: Logits, rows: ContextRows, scale: float, weight: NDArray[np.fl
     """(L, V) logits of all contexts -> (R, V), one row per piece: `u + s (c - u) + w (m - c)`.
 
     c, u and m are the logits under the conditions, without them, and from memory. A term without
-    its context is left out. `scale` is s (Ho & Salimans 2022; in logits, Sanchez
-    et al. 2023); `weight` (R,) is w: a blend for a theme's context, a contrast for one that begins
-    with its section.
+    its context is left out. `scale` is s (Ho & Salimans 2022; in logits, Sanchez et al. 2023);
+    `weight` (R,) is w: a blend for a theme's context, a contrast for one that begins with its
+    section.
     """
     conditional, unconditional, memory = rows
     c = logits[conditional]

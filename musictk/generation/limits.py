@@ -52,9 +52,8 @@ class PieceLimits:
         self._mixed: dict[tuple[int, int], Bools] = {}  # by the ids of the masks it is made of
         # What is asked for with every token, by bar.
         self._chosen: dict[tuple[int, int], Bools | None] = {}
-        self._bounds: dict[
-            tuple[int, tuple[int, ...] | None], BoundsOfBar
-        ] = {}  # and by the bass of the end
+        # By bar and the bass of the end.
+        self._bounds: dict[tuple[int, tuple[int, ...] | None], BoundsOfBar] = {}
         self._chosen_quarters: dict[int, float | None] = {}
 
     def of_pitches(self, bar: int) -> Bools | None:

@@ -26,6 +26,8 @@ _LOOK_AHEAD = 24  # maximum number of theme tokens left out at once
 _DETOUR = 16  # maximum number of theme tokens skipped because the grammar rejects them
 _FILLERS = 3  # maximum number of rests inserted before a position
 _CERTAIN = 0.05  # minimum probability of an alignment to follow it
+# The probability that so many theme tokens are left out.
+_PASSING = np.array([1.0, *(_LEFT_OUT * 0.9**k for k in range(_LOOK_AHEAD))])
 
 
 class TokenAlignment:
@@ -37,9 +39,8 @@ class TokenAlignment:
 
     def __init__(self, window: NDArray[np.int64], grammar: Grammar | None = None) -> None:
         self._fillers: frozenset[int] = grammar.fillers if grammar else frozenset()
-        self.window = window[
-            ~np.isin(window, list(self._fillers))
-        ]  # `_fill` adds them where needed
+        # Without fillers: `_fill` adds them where needed.
+        self.window = window[~np.isin(window, list(self._fillers))]
         self._at: int | None = 0  # the next token of the window; None where that is uncertain
         self._belief = np.zeros(0)
 
@@ -258,6 +259,3 @@ def variation_of(sampling: Sampling, primes: int) -> float:
 def blend_weight(sampling: Sampling, variation: float, bar: int) -> float:
     """The weight of the theme's context in bar `bar` of its return: it rises, then stays."""
     return sampling.blend * (1 - variation) * min((bar + 1) / (sampling.ramp + 1), 1.0)
-
-
-_PASSING = np.array([1.0, *(_LEFT_OUT * 0.9**k for k in range(_LOOK_AHEAD))])

@@ -29,9 +29,8 @@ def encode_prompt(tokenizer: Tokenizer, given: ScoreTick) -> EncodedPrompt:
     """Encode music up to the bar line after its end.
 
     A note is added after that bar line and removed from the encoding, so that bars of rest before
-    it are encoded with any tokenizer. Where the
-    tokenizer's bars differ from the music's, silence is added before the music so that the bar line
-    falls on one of the tokenizer's.
+    it are encoded with any tokenizer. Where the tokenizer's bars differ from the music's, silence
+    is added before the music so that the bar line falls on one of the tokenizer's.
 
     Raises ValueError for music without a note that the tokenizer can represent.
     """

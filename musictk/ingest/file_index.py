@@ -35,8 +35,7 @@ class FileIndex:
         """The files that `key` names; several for a bare name that several files have.
 
         `key` is a path from one of the folders `bases`, absolute, or the end of a path; a name; or
-        a name without extension, of a file or of a folder. Only files below `within`
-        count.
+        a name without extension, of a file or of a folder. Only files below `within` count.
         """
         key = key.replace("\\", "/")
         if not key.strip(" ./"):

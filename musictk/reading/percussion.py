@@ -45,8 +45,7 @@ def drum_channels(specials: Sequence[NonChannelEvent], messages: ChannelMessages
 def _meant(channel: int, messages: ChannelMessages) -> int:
     """The channel that a rhythm part message refers to: some programs count the upper ones from 1.
 
-    This
-    is assumed if the given channel has no notes, and the one below has notes and no program
+    This is assumed if the given channel has no notes, and the one below has notes and no program
     other than 0, the standard kit.
     """
     notes = messages.command == 0x9

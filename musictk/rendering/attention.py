@@ -20,8 +20,8 @@ def draw(maps: Sequence[NDArray[np.floating]], path: Path, bar_lines: Sequence[i
     """Write a picture: one row of heat maps per layer, one column per head.
 
     `maps[layer]` is (H, T, T): row i has the attention weights of query i. `bar_lines` are the
-    positions at which bars begin. Each map has its own colour scale, over the square
-    root of the weights so that faint bands are visible. Raises MusictkError if there are no maps.
+    positions at which bars begin. Each map has its own colour scale, over the square root of the
+    weights so that faint bands are visible. Raises MusictkError if there are no maps.
     """
     from matplotlib.figure import Figure
 

@@ -33,10 +33,10 @@ def load(
     """Load the bundle in `directory`, by default with the runtime it was exported for.
 
     It runs on a GPU if there is one, unless `device` is "cpu". A runtime that executes programs
-    (TorchScript) is used only if `runtime` names it. `threads` defaults to 1, which is
-    the fastest for one session on a shared CPU. Of the built-in runtimes only "torch" and
-    "torchscript" import torch. Raises MusictkError if the directory has no model for the runtime,
-    UnknownNameError if there is no such runtime.
+    (TorchScript) is used only if `runtime` names it. `threads` defaults to 1, which is the fastest
+    for one session on a shared CPU. Of the built-in runtimes only "torch" and "torchscript" import
+    torch. Raises MusictkError if the directory has no model for the runtime, UnknownNameError if
+    there is no such runtime.
     """
     return find_loader(choose(directory, runtime)).load(directory, threads or 1, device)
 

@@ -44,10 +44,10 @@ class InfillRows:
 class Crops:
     """Crops of a shard's pieces, with the condition ids of each.
 
-    `conditions` is (P, K). `weights` (P,): the relative probability that a position of each
-    piece is drawn; if `draw` is "pieces", that the piece is drawn.
-    Within a piece every position is drawn equally often. `cache` is the number of
-    unpacked pieces of frames to keep in memory. Some rows of `batch` are made of `parts` instead.
+    `conditions` is (P, K). `weights` (P,): the relative probability that a position of each piece
+    is drawn; if `draw` is "pieces", that the piece is drawn. Within a piece every position is drawn
+    equally often. `cache` is the number of unpacked pieces of frames to keep in memory. Some rows
+    of `batch` are made of `parts` instead.
     """
 
     def __init__(

@@ -87,9 +87,9 @@ def measure(task: Task, settings: TrainSettings, world: World) -> Measured:
 def _step_seconds(trainer: Trainer) -> tuple[dict[int, float], float]:
     """Seconds of a step with each number of threads, and the share of a core that one thread got.
 
-    Each step has the data of a real one. A round is the mean of some steps, because a
-    process that shares its cores is interrupted for longer than a short step takes. The median of
-    the rounds counts.
+    Each step has the data of a real one. A round is the mean of some steps, because a process that
+    shares its cores is interrupted for longer than a short step takes. The median of the rounds
+    counts.
     """
     rounds: dict[int, list[float]] = {
         count: [] for count in candidates(trainer.settings.precision.threads)

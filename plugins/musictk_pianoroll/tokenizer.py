@@ -41,12 +41,12 @@ class PianoRollConfig:
 class PianoRoll(Tokenizer):
     """All pitched tracks in one roll; drums, velocities, tempos and metres are left out.
 
-    A frame is on where a pitch sounds. A note that is struck again while it sounds, or right
-    after, is separated by silencing the frame before the new onset; a note of one frame merges with
-    the next. A pickup is the end of a whole bar, as long as the bars after it,
-    so that bars of `beats_per_bar` begin where the score has them. Onsets and ends go to the
-    nearest frame, and a note lasts at least one. A piece fills whole bars. `encode(decode(s)) == s`
-    for every s of whole bars whose last is not empty.
+    A frame is on where a pitch sounds. A note that is struck again while it sounds, or right after,
+    is separated by silencing the frame before the new onset; a note of one frame merges with the
+    next. A pickup is the end of a whole bar, as long as the bars after it, so that bars of
+    `beats_per_bar` begin where the score has them. Onsets and ends go to the nearest frame, and a
+    note lasts at least one. A piece fills whole bars. `encode(decode(s)) == s` for every s of whole
+    bars whose last is not empty.
     """
 
     Config = PianoRollConfig
