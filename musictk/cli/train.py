@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 # Options of `train` whose setting has another name; "": the option has several settings.
 KEYS = {"condition": "conditions", "settings": "", "steps": "train.steps", "seed": "train.seed"}
+_FINE_TUNE = "to fine-tune with other settings: musictk train --from RUN"
+LENGTHS = ("steps", "epochs", "minutes")  # options for the length of a run: one of them counts
 
 # The options that `train` and `sweep` share.
 ConfigOption = Annotated[
@@ -238,10 +240,6 @@ def option_sources(
         group, _, key = KEYS.get(name, name).rpartition(".")
         nested = {group: {key: value}} if group else {key: value} if key else value
         yield Source(place, nested)
-
-
-_FINE_TUNE = "to fine-tune with other settings: musictk train --from RUN"
-LENGTHS = ("steps", "epochs", "minutes")  # options for the length of a run: one of them counts
 
 
 def _ignored(context: typer.Context) -> set[str]:

@@ -35,6 +35,8 @@ PERCENTILE = 95
 LENGTHS = (64, 128, 256, 512, 1024, 2048)  # notes
 LEAST = 20  # held-out pieces of a length: with fewer, its 95th percentile is a guess
 VERSION = 1
+_COLUMNS = ("notes", "pieces", "share", "longest", "copied")
+_FACTOR = np.uint64(0x94D049BB133111EB)  # of splitmix64 (Steele, Lea & Flood 2014)
 
 Hashes = NDArray[np.uint32]
 
@@ -195,9 +197,6 @@ def read_reference(path: Path) -> Reference:
     return Reference(hashes.astype(np.uint32), owners.astype(np.uint32), pieces, every, baselines)
 
 
-_COLUMNS = ("notes", "pieces", "share", "longest", "copied")
-
-
 def _kept(grams: NDArray[np.uint64], every: int) -> tuple[Hashes, NDArray[np.int64]]:
     """(M,) the hashes that are kept, 32 bits each, and (M,) their indices.
 
@@ -207,9 +206,6 @@ def _kept(grams: NDArray[np.uint64], every: int) -> tuple[Hashes, NDArray[np.int
     short = (mixed >> np.uint64(32)).astype(np.uint32)
     index = np.flatnonzero(short % np.uint32(every) == 0)
     return short[index], index
-
-
-_FACTOR = np.uint64(0x94D049BB133111EB)  # of splitmix64 (Steele, Lea & Flood 2014)
 
 
 def _baseline(reference: Reference, pieces: list[NDArray[np.uint64]], length: int) -> Baseline:

@@ -23,6 +23,10 @@ FORMAT = 1
 MANIFEST, WEIGHTS = "manifest.json", "weights.safetensors"
 ONNX, TORCHSCRIPT = "model.onnx", "model.ts"  # the step of an exported bundle
 CONDITION_WEIGHTS = ("tables.", "controls.")  # how the names of weights begin that make conditions
+_TABLES = (
+    *("architecture_config", "network_config", "tokenizer_config", "sampling", "trained"),
+    "versions",
+)
 
 
 def load_needed(kind: str, name: str) -> Any:
@@ -137,9 +141,3 @@ class Manifest:
 def _in_place(slot: Mapping[str, Any], shape: Iterable[Any]) -> bool:
     """Earlier exports do not state it: they write what has room for every position in place."""
     return bool(slot.get("in_place", "capacity" in shape))
-
-
-_TABLES = (
-    *("architecture_config", "network_config", "tokenizer_config", "sampling", "trained"),
-    "versions",
-)

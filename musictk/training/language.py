@@ -21,6 +21,10 @@ from musictk.training.objective import NextPosition
 from musictk.training.settings import TrainSettings
 from musictk.training.task import Costs, Task, TaskBatch, Validation
 
+_SUBSETS = 3  # times as many rows have some labels dropped as have all
+_DROPPED = 0.35  # of rows: no control is given
+_KEPT = 0.5  # of controls, in the other rows
+
 
 class LanguageModeling(Task):
     """Minimise the nats per position of crops, conditioned on the labels of their pieces."""
@@ -110,11 +114,6 @@ def drop_conditions(
         subset = random.random((rows, 1)) < _SUBSETS * rate
         dropped = dropped | (subset & (chance[:, 1:] < 0.5))
     return np.where(dropped, 0, conditions)
-
-
-_SUBSETS = 3
-_DROPPED = 0.35  # of rows: no control is given
-_KEPT = 0.5  # of controls, in the other rows
 
 
 def drop_controls(

@@ -12,6 +12,7 @@ from musictk.training.settings import TrainSettings
 ROUNDS = 10  # evaluations of a run whose steps are chosen, if they take little of its time
 EVALUATING = 0.2  # the most that evaluations and their checkpoints may take of a given time
 FEWEST = 10  # steps of a run with a given time
+TOLERANCE = 0.01  # of the whole time: smaller deviations change nothing
 
 
 @dataclass(frozen=True)
@@ -120,9 +121,6 @@ class Pacer:
             return settings
         replanned = (*schedule.replanned, (step, end))
         return replace(settings, schedule=replace(schedule, replanned=replanned))
-
-
-TOLERANCE = 0.01  # of the whole time: smaller deviations change nothing
 
 
 def _check_every(settings: TrainSettings) -> int:

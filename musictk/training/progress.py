@@ -14,6 +14,13 @@ from musictk.training.settings import TrainSettings
 
 MOST_SKIPPED = 20  # updates in a row without a finite gradient, before a run counts as diverged
 NEWER = "upgrade musictk"
+_RULES: Rules = (
+    (
+        "step evaluated best_step stale skipped skipped_in_row positions seconds",
+        lambda value: 0 <= value < inf,
+        "at least 0",
+    ),
+)
 
 
 @dataclass
@@ -90,15 +97,6 @@ class Progress:
         if finished and self.skipped and 2 * self.skipped >= self.step:
             return f"{self.skipped} of {self.step} gradients were not finite"
         return ""
-
-
-_RULES: Rules = (
-    (
-        "step evaluated best_step stale skipped skipped_in_row positions seconds",
-        lambda value: 0 <= value < inf,
-        "at least 0",
-    ),
-)
 
 
 def stored_settings(values: Mapping[str, Any]) -> TrainSettings:
