@@ -83,8 +83,8 @@ class RunComparison:
                 row |= {key: mean(means), f"{key}_sd": deviation(means)}
             row["parameters"] = runs[0].parameters
             row["positions_per_second"] = mean([run.positions_per_second for run in runs])
-            bands = [self.by_position[name] for name in names]
-            row["by_position"] = {key: mean([each[key] for each in bands]) for key in bands[0]}
+            by_band = [self.by_position[name] for name in names]
+            row["by_position"] = {key: mean([each[key] for each in by_band]) for key in by_band[0]}
             row |= self._settings(names[0])
             found.append(row | {"seeds": [self.settings[name].seed for name in names]})
         return sorted(found, key=lambda row: row["per_second"] or row["per_token"] or 0.0)

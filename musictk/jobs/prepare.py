@@ -48,7 +48,7 @@ from musictk.training.progress import Progress, lower_rate, stored_settings
 from musictk.training.settings import TrainSettings
 from musictk.workspace import Workspace
 
-SPLITS = ("train", "valid")  # the splits that a run uses
+TRAINING_SPLITS = ("train", "valid")  # the splits that a run uses
 Claim = Callable[[str], None]  # locks the directory of a run
 
 
@@ -123,7 +123,7 @@ def start(job: Job, config: RunConfig, claim: Claim, name: str | None = None) ->
     tokenizer = job.corpus.tokenizer(config.tokenizer, config.tokens)
     # Raises where a metre or instruments to sample with are not in the vocabulary.
     constraints(tokenizer, build(Sampling, config.sample, "sample"), np.zeros(0, np.int64))
-    shards = job.corpus.shards(tokenizer, config.data_settings, SPLITS, job.listener)
+    shards = job.corpus.shards(tokenizer, config.data_settings, TRAINING_SPLITS, job.listener)
     config = _fill(job, replace(config, shards=shards, crops_version=VERSION), tokenizer)
     _network(job, config, tokenizer)  # fails before there is a run if it cannot be built
     row = job.catalog.start_run(config.arch, tokenizer.fingerprint, plain(config), name, claim)
@@ -238,7 +238,7 @@ def _crops(
     conditions, controls, data = manifest.conditions, manifest.controls, config.data_settings
     train, valid = (
         job.corpus.crops(tokenizer, split, conditions, data, config.shards, controls)
-        for split in SPLITS
+        for split in TRAINING_SPLITS
     )
     return train, valid
 
