@@ -193,9 +193,21 @@ def tempo_at(score: ScoreTick, tick: int) -> int:
 
 
 def in_effect(changes: Any, tick: int) -> Any:
-    """Of tempos, metres or keys of a score the one in effect at a tick; None before the first."""
+    """Of tempos, metres or keys of a score the one in effect at a tick; None before the first.
+
+    Of several at one tick the last counts.
+    """
     before = [change for change in changes if change.time <= tick]
-    return max(before, key=lambda change: change.time) if before else None
+    return max(reversed(before), key=lambda change: change.time, default=None)
+
+
+def in_effect_from(changes: Any, tick: int) -> list[Any]:
+    """The one in effect at a tick, if there is one, and all later ones in the order of time."""
+    later = sorted(
+        (change for change in changes if change.time > tick), key=lambda change: change.time
+    )
+    now = in_effect(changes, tick)
+    return later if now is None else [now, *later]
 
 
 def steady_tempo(score: ScoreTick, end: int, least: int) -> int:

@@ -17,7 +17,17 @@ from symusic.core import (
 )
 
 from musictk.errors import MusictkError
-from musictk.music import Clock, bars, duration, metres, notes
+from musictk.evaluation.excerpts import excerpt
+from musictk.music import (
+    DEFAULT_TEMPO,
+    Clock,
+    bars,
+    duration,
+    in_effect_from,
+    metres,
+    notes,
+    tempo_at,
+)
 from musictk.reading import Limits
 from musictk.reading.facts import piece_facts
 from musictk.reading.reasons import RejectedError
@@ -76,6 +86,16 @@ def test_of_two_tempos_at_one_tick_the_last_counts() -> None:
     for tempo in (TempoTick(0, 60.0), TempoTick(0, 120.0), TempoTick(1920, 240.0)):
         score.tempos.append(tempo)
     assert duration(score) == 3.0
+    assert [tempo_at(score, tick) for tick in (0, 1919, 1920)] == [500_000, 500_000, 250_000]
+    assert [tempo.qpm for tempo in in_effect_from(score.tempos, 1)] == [120.0, 240.0]
+    score.tempos.append(TempoTick(1920, 30.0))
+    score.tempos.append(TempoTick(2400, 240.0))
+    part = excerpt(score, 1, 1)
+    assert [(tempo.time, tempo.qpm) for tempo in part.tempos][-2:] == [(0, 30.0), (480, 240.0)]
+    late = music()
+    late.tempos.append(TempoTick(960, 60.0))
+    assert tempo_at(late, 959) == DEFAULT_TEMPO
+    assert [tempo.time for tempo in in_effect_from(late.tempos, 0)] == [960]
 
 
 def test_bars_without_end_are_refused() -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from symusic.core import ScoreTick, TimeSignatureTick
+from symusic.core import ScoreTick, TempoTick, TimeSignatureTick
 
-from musictk.music import bars, metres, notes
+from musictk.music import bars, in_effect_from, metres, notes
 
 
 def excerpts(score: ScoreTick, length: int, most: int) -> Iterator[ScoreTick]:
@@ -25,14 +25,12 @@ def excerpt(score: ScoreTick, start: int, length: int) -> ScoreTick:
     lines, found = bars(score), metres(score)
     begin, end = int(lines[start]), int(lines[min(start + length, len(lines) - 1)])
     index = int(np.searchsorted(found.start, begin, "right")) - 1
-    tempos = [tempo.mspq for tempo in score.tempos if tempo.time <= begin]
     part = score.clip(begin, end, clip_end=True).shift_time(-begin)
     metre = int(found.numerator[index]), int(found.denominator[index])
     part.time_signatures.append(TimeSignatureTick(0, *metre))
     part.time_signatures.sort()
-    if tempos and not any(tempo.time == 0 for tempo in part.tempos):
-        tempo = score.tempos[len(tempos) - 1].copy()
-        tempo.time = 0
-        part.tempos.append(tempo)
-        part.tempos.sort()
+    part.tempos.clear()  # of several at one tick `clip` keeps the first, and the last counts
+    for tempo in in_effect_from(score.tempos, begin):
+        if tempo.time < end:
+            part.tempos.append(TempoTick(max(tempo.time - begin, 0), mspq=tempo.mspq))
     return part

@@ -13,7 +13,7 @@ from symusic.core import NoteTickList, ScoreTick, TrackTick
 from musictk.generation.prompts import encode_before
 from musictk.generation.request import from_prompt
 from musictk.generation.silence import frames_per_bar
-from musictk.music import bar_lines, bars, metres
+from musictk.music import bar_lines, bars, in_effect_from, metres
 from musictk.tokens import METRE, Frames, Tokenizer
 from musictk.tokens.infill import GIVEN
 
@@ -198,11 +198,10 @@ def from_tick(given: ScoreTick, start: int) -> ScoreTick:
         choose_notes(track, track.notes.numpy()["time"] >= start)
     found: list[Any] = [kept.tempos, kept.time_signatures, kept.key_signatures]
     for changes in found:
-        ordered = sorted(changes, key=lambda change: change.time)
-        before = [change for change in ordered if change.time <= start]
-        for change in before[-1:]:
-            change.time = start
-        _replace(changes, [*before[-1:], *ordered[len(before) :]])
+        chosen = in_effect_from(changes, start)
+        for change in chosen:
+            change.time = max(change.time, start)
+        _replace(changes, chosen)
     return kept.shift_time(-start)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.generation.compose import Composition
-from musictk.music import bar_lines
+from musictk.music import bar_lines, in_effect_from
 from musictk.tokens import METRE, TEMPO, Frames, Tokenizer
 
 Sections = list[tuple[str, int, int]]
@@ -98,9 +98,6 @@ def _after(music: ScoreTick, before: ScoreTick, start: int) -> ScoreTick:
 
 def _put_metres(new: ScoreTick, music: ScoreTick, start: int) -> None:
     """The metres of `music` from the tick `start` on."""
-    signs = sorted(music.time_signatures, key=lambda sign: sign.time)
-    for sign in signs:
-        if sign.time <= start:
-            new.time_signatures.clear()
+    for sign in in_effect_from(music.time_signatures, start):
         time = max(sign.time - start, 0)
         new.time_signatures.append(TimeSignatureTick(time, sign.numerator, sign.denominator))

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick
 
 from musictk.generation.spans import Span
-from musictk.music import bar_lines
+from musictk.music import bar_lines, in_effect_from
 from musictk.tokens import Tokenizer
 
 
@@ -74,19 +74,15 @@ def _continued(music: ScoreTick, start: int, stop: int, here: int) -> ScoreTick 
             sentinel = 0
         rest = (notes[name][taken] for name in ("duration", "pitch", "velocity"))
         track.notes.extend(NoteTickList.from_numpy(moved, *rest))
-    for tempo in _holding(music.tempos, start, stop):
-        music.tempos.append(TempoTick(max(tempo.time, start) + shift, tempo.qpm))
-    for sign in _holding(music.time_signatures, start, stop):
-        time = max(sign.time, start) + shift
-        music.time_signatures.append(TimeSignatureTick(time, sign.numerator, sign.denominator))
+    for tempo in in_effect_from(music.tempos, start):
+        if tempo.time < stop:
+            music.tempos.append(TempoTick(max(tempo.time, start) + shift, tempo.qpm))
+    for sign in in_effect_from(music.time_signatures, start):
+        if sign.time < stop:
+            time = max(sign.time, start) + shift
+            music.time_signatures.append(TimeSignatureTick(time, sign.numerator, sign.denominator))
     music.sort()
     return None if sentinel else music
-
-
-def _holding(events: Any, start: int, stop: int) -> list[Any]:
-    """The event in force at `start`, then those up to `stop`."""
-    before = [event for event in events if event.time <= start]
-    return before[-1:] + [event for event in events if start < event.time < stop]
 
 
 def _cut(sequence: NDArray[Any], starts: NDArray[np.int64]) -> list[NDArray[Any]]:
