@@ -24,9 +24,8 @@ def attribute(
 
     here = session(context)
     music = named_music(here, file)
-    score = music.score
     with here.catalog() as catalog, here.output.progress("counting figures") as bar:
-        found = job(catalog, here.workspace, score, bar.update, music.data)
+        found = job(catalog, here.workspace, music, bar.update)
     scores, shares = found.scores, found.probabilities
     if found.known:
         here.output.note("this file is in the catalog: the classifier was trained on it")

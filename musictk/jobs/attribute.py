@@ -27,6 +27,7 @@ from musictk.evaluation.figures import VERSION, count_figures
 from musictk.files import digest
 from musictk.jobs.cached import store
 from musictk.jobs.corpus import Corpus
+from musictk.jobs.named_music import NamedMusic
 from musictk.workspace import Workspace
 
 MOST_PIECES = 3000  # of training: its time grows with the square of their number
@@ -62,19 +63,17 @@ class Attribution:
 def attribute(
     catalog: Catalog,
     workspace: Workspace,
-    score: ScoreTick,
+    music: NamedMusic,
     progress: Progress | None = None,
-    data: bytes = b"",
 ) -> Attribution:
-    """The probability of each composer of the catalog to have written `score`.
+    """The probability of each composer of the catalog to have written the music.
 
-    `data` is the file of the score, to recognise one that the classifier was trained on.
     Only composers with at least FOLDS works are known. Raises MusictkError where fewer than two
-    have them, or where `score` is too short.
+    have them, or where the music is too short.
     """
-    counts = count_figures(score)
+    counts = count_figures(music.score)
     found = open_classifier(catalog, workspace, progress)
-    sha256 = hashlib.sha256(data).hexdigest()
+    sha256 = hashlib.sha256(music.data).hexdigest()
     known = any(
         piece.sha256 == sha256 and piece.composer in found.composers for piece in catalog.pieces()
     )

@@ -88,12 +88,17 @@ def find_music(name: str, workspace: Workspace, open_catalog: OpenCatalog) -> Na
     return _read(*place)
 
 
-def read_score(file: str | Path) -> ScoreTick:
-    """The music of a MIDI or ABC file, with the checks and repairs of ingest.
+def read_named(file: str | Path) -> NamedMusic:
+    """A MIDI or ABC file, with the checks and repairs of ingest.
 
     Raises MusictkError where it is missing or not accepted.
     """
-    return _read(Path(file), None).score
+    return _read(Path(file), None)
+
+
+def read_score(file: str | Path) -> ScoreTick:
+    """The music of a MIDI or ABC file; see `read_named`."""
+    return read_named(file).score
 
 
 def _on_disk(path: Path) -> Place | None:

@@ -35,7 +35,7 @@ from musictk.jobs.compare import RunComparison
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.evaluate import Progress
 from musictk.jobs.merge import NAMES
-from musictk.jobs.named_music import read_score
+from musictk.jobs.named_music import read_named, read_score
 from musictk.jobs.prepare import RunListener
 from musictk.jobs.samples import SampleBatch, SampleListener, SampleRequest
 from musictk.jobs.sources import Source, base_sources
@@ -260,7 +260,7 @@ class Project:
     def attribute(self, file: str | Path, *, progress: Progress | None = None) -> Attribution:
         """The composers that a MIDI file sounds like, and how well they are recognised."""
         _require_text(file=file)
-        return attribute.attribute(self.catalog, self.workspace, read_score(file), progress)
+        return attribute.attribute(self.catalog, self.workspace, read_named(file), progress)
 
     def close(self) -> None:
         """Close the catalog; the next method opens it again."""

@@ -60,6 +60,8 @@ def test_a_project_attributes_a_file(project: Project, tmp_path: Path) -> None:
     write(tmp_path / "new.mid", 100, leaps=True)
     found = project.attribute(tmp_path / "new.mid")
     assert found.composer == "Leaps"
+    assert not found.known
+    assert project.attribute(project.workspace.root / "midis/Leaps/1.mid").known
     assert found.scores.f1 > 0.8
     assert found.plain()["cross_validation"]["pieces"] == 12
     assert project.human_baseline(100) is None  # 12 pieces
