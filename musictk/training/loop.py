@@ -44,7 +44,7 @@ def train(
     step, writes a checkpoint and returns an interrupted Outcome. A run that diverges ends early and
     keeps the checkpoints it has. Fine-tuning (`manifest.trained["from"]`) first scores the weights
     it starts from; they are the best until others are better. Under torchrun every process calls
-    this with equal arguments.
+    this with equal arguments, and only the first reports to its `listener`.
 
     With a `deadline`, a value of `time.monotonic()`, the number of steps changes with the speed so
     that the run ends then; `settings` then gives the first plan. A resumed run keeps the plan of
@@ -72,7 +72,9 @@ def train(
         stack.enter_context(use_threads(settings.precision.threads))
         stop = stack.enter_context(Stop())
         pacer = Pacer(None if resume else deadline, pace)
-        trainer = Trainer(task, settings, world, directory, listener or SilentListener(), pacer)
+        if listener is None or not world.is_main:
+            listener = SilentListener()
+        trainer = Trainer(task, settings, world, directory, listener, pacer)
         if resume:
             trainer.load()
         trainer.prepare()

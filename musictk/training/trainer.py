@@ -221,8 +221,7 @@ class Trainer:
         report = Report(done, end, loss, lr, norm, speed, skipped, progress.seconds, left)
         if self.log:
             self.log.write("step", progress.step, **report.metrics)
-        if self.world.is_main:
-            self.listener.stepped(report)
+        self.listener.stepped(report)
 
     def score_start(self) -> None:
         """Score the weights that fine-tuning starts from: the best, until others are better.

@@ -20,13 +20,14 @@ from musictk.tokens import Frames
 from musictk.training.adapters import adapt
 from musictk.training.language import LanguageModeling
 from musictk.training.loop import train
-from musictk.training.outcome import Outcome
+from musictk.training.outcome import Evaluation, Outcome, Report, SilentListener
 
 SMALL_RUN = Path(__file__).with_name("small_run.py")
 REGRESSION = runpy.run_path(str(Path(__file__).with_name("other_tasks.py")))["Regression"]
 ARCHITECTURES = ("gpt", "conformer", "relative", "roll")
 STEPS = {"steps": 4, "accumulation": 2, "evaluate_every": 2, "checkpoint_every": 2, "log_every": 1}
 Case = tuple[str, int, dict[str, Any]]  # architecture, rank of the adapters, settings
+HEARD = "heard"  # a line of each process: the events that its listeners received
 PLAIN: dict[str, Case] = {
     f"{name}-{kind}": (name, 0, {"parallel": kind})
     for name in ARCHITECTURES
@@ -46,6 +47,22 @@ CASES: dict[str, Case] = PLAIN | {
 }
 
 
+class Recorder(SilentListener):
+    """Keeps the kinds of the events that it received."""
+
+    def __init__(self) -> None:
+        self.kinds: set[str] = set()
+
+    def stepped(self, report: Report) -> None:
+        self.kinds.add("stepped")
+
+    def evaluated(self, evaluation: Evaluation) -> None:
+        self.kinds.add("evaluated")
+
+    def saved(self, path: Path) -> None:
+        self.kinds.add("saved")
+
+
 def trained(
     small: SimpleNamespace,
     case: str,
@@ -53,6 +70,7 @@ def trained(
     *,
     stop: int = 0,
     resume: bool = False,
+    listener: SilentListener | None = None,
 ) -> Outcome:
     """One run of a case, on as many processes as there are."""
     architecture, rank, values = CASES[case]
@@ -67,8 +85,8 @@ def trained(
     make = REGRESSION if case.endswith("regression") else LanguageModeling
     task = make(network, manifest, *small.splits(space))
     settings = small.SMALL.but(**STEPS, **values)
-    listener = small.Stopper(stop) if stop else None
-    return train(task, settings, directory, listener, resume, "cpu")
+    heard = small.Stopper(stop) if stop else listener
+    return train(task, settings, directory, heard, resume, "cpu")
 
 
 def main(directory: Path) -> None:
@@ -76,10 +94,11 @@ def main(directory: Path) -> None:
     torch.set_num_threads(1)
     small = SimpleNamespace(**runpy.run_path(str(SMALL_RUN)))
     dist.init_process_group("gloo")
+    recorder = Recorder()
     for case in CASES:
         said: dict[str, Any] = {"case": case}
         try:
-            whole = trained(small, case, directory / case / "whole")
+            whole = trained(small, case, directory / case / "whole", listener=recorder)
             cut = trained(small, case, directory / case / "cut", stop=3)
             end = trained(small, case, directory / case / "cut", resume=True)
             said |= {"ended": [whole.ended, cut.ended, end.ended], "step": cut.step}
@@ -88,6 +107,8 @@ def main(directory: Path) -> None:
             said["error"] = f"{type(error).__name__}: {error}"[:300]
         os.write(1, (json.dumps(said) + "\n").encode())  # one write: lines do not mix
         dist.barrier()
+    kinds = {"case": HEARD, "rank": dist.get_rank(), "kinds": sorted(recorder.kinds)}
+    os.write(1, (json.dumps(kinds) + "\n").encode())
     dist.destroy_process_group()
 
 

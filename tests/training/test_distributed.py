@@ -20,7 +20,8 @@ from musictk.model import bundle
 from musictk.training.distributed import World, choose_device
 
 SCRIPT = Path(__file__).with_name("every_architecture.py")
-CASES: dict[str, Any] = runpy.run_path(str(SCRIPT))["CASES"]
+SCRIPTED = runpy.run_path(str(SCRIPT))
+CASES: dict[str, Any] = SCRIPTED["CASES"]
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +57,19 @@ def test_two_processes_train_the_network_that_one_does(
     assert one["skipped"] == 0
     network, _ = bundle.read(directory / case / "cut/last")
     assert bundle.weights_digest(network) == one["whole"]
-    alone = runpy.run_path(str(SCRIPT))["trained"](small, case, tmp_path / "alone")
+    alone = SCRIPTED["trained"](small, case, tmp_path / "alone")
     single, _ = bundle.read(alone.last)
     # Half precision turns a different order of sums into different signs of small gradients.
     atol = 1e-2 if case.endswith("fp16") else 2e-3
     for mine, theirs in zip(single.parameters(), network.parameters(), strict=True):
         assert torch.allclose(mine, theirs, atol=atol)
+
+
+def test_only_the_first_process_reports_to_its_listener(
+    launched: tuple[Path, dict[str, list[Any]]],
+) -> None:
+    heard = {each["rank"]: each["kinds"] for each in launched[1][SCRIPTED["HEARD"]]}
+    assert heard == {0: ["evaluated", "saved", "stepped"], 1: []}
 
 
 def test_a_missing_device_is_an_error() -> None:
