@@ -1,7 +1,6 @@
 """Atomic writes of files and directories, and bounded reads of regular files.
 
-An OSError while writing (a full disk, a read-only file system, too many open files) becomes a
-MusictkError that names the path and the cause.
+An OSError while writing, such as a full disk, becomes a MusictkError with the path and the cause.
 """
 
 from __future__ import annotations
@@ -44,10 +43,9 @@ def writing(path: Path, *native: type[Exception]) -> Iterator[None]:
 
     `native`: exceptions that a library with its own file access raises instead of OSError.
     """
-    refusals: tuple[type[Exception], ...] = (OSError, *native)
     try:
         yield
-    except refusals as error:
+    except (OSError, *native) as error:
         hint = _HINTS.get(getattr(error, "errno", None) or 0, _SPACE)
         raise WriteError(f"cannot write {path}: {cause(error)}", hint) from error
 
@@ -287,6 +285,8 @@ def _remove(path: Path) -> None:
 
 
 def _sync(path: Path) -> None:
+    if os.name == "nt":  # where no directory can be opened, and no file be synced that is only read
+        return
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

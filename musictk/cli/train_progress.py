@@ -167,10 +167,10 @@ def report(output: Output, result: RunResult) -> None:
         )
     if outcome.by_position:
         lines.append(f"nats per {unit} by position: {bands.describe(outcome.by_position)}")
-    lines.append(
-        f"{outcome.positions_per_second:,.0f} {unit}s/s, "
-        f"peak memory {outcome.peak_bytes / 2**20:,.0f} MiB"
-    )
+    memory = ""
+    if outcome.peak_bytes is not None:
+        memory = f", peak memory {outcome.peak_bytes / 2**20:,.0f} MiB"
+    lines.append(f"{outcome.positions_per_second:,.0f} {unit}s/s{memory}")
     if outcome.skipped:
         were = "was" if outcome.skipped == 1 else "were"
         skipped = counted(outcome.skipped, "step")

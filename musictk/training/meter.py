@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import resource
 import sys
 
 import torch
@@ -34,9 +33,13 @@ class Meter:
         return loss, speed
 
 
-def peak_bytes(device: torch.device) -> int:
-    """Peak memory: of the device on CUDA, of this process on a CPU."""
+def peak_bytes(device: torch.device) -> int | None:
+    """Peak memory: of the device on CUDA, of this process on a CPU; None where it is not known."""
     if device.type == "cuda":
         return int(torch.cuda.max_memory_allocated(device))
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

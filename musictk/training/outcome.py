@@ -84,7 +84,7 @@ class Outcome:
     skipped: int
     seconds: float  # of training, without evaluations
     positions_per_second: float
-    peak_bytes: int  # of the device on CUDA, of the process on CPU
+    peak_bytes: int | None  # of the device on CUDA, of the process on CPU; None if not known
     digest: str  # of the last weights
     last: Path
     best: Path
