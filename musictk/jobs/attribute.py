@@ -103,11 +103,13 @@ def open_classifier(
     facts: list[Any] = sorted([piece.sha256, piece.composer, _work(piece)] for piece in chosen)
     if length:
         facts.append([length, EXCERPTS])
-    path = workspace.cache / f"{_NAME}-{digest([VERSION, facts])}.safetensors"
+    # Kept: the newest for each number of composers that were named (0: all) and of bars.
+    kind = f"{_NAME}-{len(set(composers))}-{length}"
+    path = workspace.cache / f"{kind}-{digest([VERSION, facts])}.safetensors"
     found = read_classifier(path)
     if found is None:
         found = train_classifier(_examples(corpus, chosen, length, progress))
-        store(path, _NAME, partial(write_classifier, classifier=found))
+        store(path, kind, partial(write_classifier, classifier=found))
     return found
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from musictk.errors import UnknownNameError
+from musictk.jobs.attribute import open_classifier
 from musictk.jobs.composer_control import composer_control
 from musictk.jobs.project import Project
 from musictk.jobs.samples import SampleRequest
@@ -40,6 +42,23 @@ def test_the_pieces_of_each_composer_are_attributed_and_not_stored(project: Proj
     assert found.share_of_composers in (0, 0.5, 1)
     with pytest.raises(UnknownNameError):
         project.catalog.sample(1)
+
+
+def test_classifiers_of_other_lengths_and_of_all_composers_are_kept(project: Project) -> None:
+    catalog, workspace = project.catalog, project.workspace
+
+    def kept() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in workspace.cache.glob("attrib*")}
+
+    asked: list[dict[str, Any]] = [{}, {"length": 4}, {"length": 6}, {"length": 6}]
+    asked[-1]["composers"] = ["Leaps", "Steps"]
+    for each in asked:
+        open_classifier(catalog, workspace, **each)
+    first = kept()
+    assert len(first) == 4
+    for each in asked:
+        open_classifier(catalog, workspace, **each)
+    assert kept() == first
 
 
 def test_a_composer_with_too_few_works_is_an_error(project: Project) -> None:
