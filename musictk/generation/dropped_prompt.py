@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from itertools import groupby
 
 import numpy as np
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from musictk.music import Notes, notes
+from musictk.music import DEFAULT_TEMPO, Notes, notes
 from musictk.tokens import PITCH, Tokenizer
 from musictk.wording import counted
 
@@ -113,13 +114,18 @@ def _of_time(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
         instead = ", ".join(f"{over}/{under}" for over, under in sorted(known))
         metres = ", ".join(f"{over}/{under}" for over, under in strange)
         yield f"{metres} (encoded as {instead})"
-    tempos = [tempo.qpm for tempo in sorted(given.tempos, key=lambda tempo: tempo.time)] or [120.0]
-    theirs = [tempo.qpm for tempo in encoded.tempos] or [120.0]
-    changes = len(set(np.round(tempos, 2).tolist())) - 1
-    if changes and len(set(theirs)) == 1:
-        yield f"{counted(changes, 'change')} of tempo"
+    tempos, theirs = _tempos(given), _tempos(encoded)
+    if len(tempos) > 1 and len(theirs) == 1:
+        yield f"{counted(len(tempos) - 1, 'change')} of tempo"
     elif abs(theirs[0] / tempos[0] - 1) > _SAME_TEMPO:
         yield f"a tempo of {tempos[0]:.4g} (encoded as {theirs[0]:.4g})"
+
+
+def _tempos(score: ScoreTick) -> list[float]:
+    """The tempos in their order, in quarter notes per minute, each unlike the one before."""
+    ordered = sorted(score.tempos, key=lambda tempo: tempo.time)
+    by_tick = {tempo.time: tempo.qpm for tempo in ordered} or {0: 6e7 / DEFAULT_TEMPO}
+    return [next(same) for _, same in groupby(by_tick.values(), lambda qpm: round(qpm, 2))]
 
 
 def _of_events(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:

@@ -110,6 +110,15 @@ def test_each_kind_is_reported_once() -> None:
     assert "drums" not in dropped("remi with programs", given)
 
 
+def test_every_change_of_tempo_is_counted() -> None:
+    given = line((4, 4))
+    for number, qpm in enumerate((120, 60, 60, 120, 60)):
+        given.tempos.append(TempoTick(1920 * number, qpm))
+    assert "3 changes of tempo" in dropped("pianoroll", given)
+    given.tempos = given.tempos[:3]
+    assert "1 change of tempo" in dropped("pianoroll", given)
+
+
 def test_complete_encodings_give_no_notice() -> None:
     given = line((4, 4))
     made = tokenizer("events")
