@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from musictk.errors import UnknownNameError
+from musictk.errors import UnknownNameError, UsageError
 
 DRUMS = "Drums"
 DRUM_KIT = -1  # stands for the drums among programs
@@ -84,8 +84,9 @@ def instrument_name(program: int, is_drum: bool = False) -> str:
 def find_programs(text: str) -> frozenset[int]:
     """The programs of "piano, violin, 40, drums": names, families, or numbers from 0 to 127.
 
-    Part of a name is enough where it means instruments of one family: "bass" is all basses, but
-    "Acoustic Bass" one. DRUM_KIT stands for the drums. Raises UnknownNameError.
+    Words of a name are enough where they mean instruments of one family: "sax" is all saxophones,
+    "electric guitar" the electric guitars. DRUM_KIT stands for the drums. Raises UnknownNameError,
+    and UsageError for words such as "electric", which instruments of several families have.
     """
     found: set[int] = set()
     for part in filter(None, (part.strip() for part in text.split(","))):
@@ -105,9 +106,15 @@ def _programs(text: str) -> set[int]:
     for index, family in enumerate(FAMILIES):
         if name in (family, f"{family}s", f"{family}es"):
             return set(range(index * FAMILY, (index + 1) * FAMILY))
-    named = {index for index, each in enumerate(known) if name in each.split()}
+    words = set(name.split())
+    named = {index for index, each in enumerate(known) if words <= set(each.split())}
     if not named:
         raise UnknownNameError("instrument", text, (*NAMES, *FAMILIES, "drums"))
+    if len({index // FAMILY for index in named}) > 1:
+        raise UsageError(
+            f"{text!r} means instruments of several families",
+            f"choose from: {', '.join(NAMES[index] for index in sorted(named))}",
+        )
     return named
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from musictk.errors import UsageError
 from musictk.instruments import DRUM_KIT, find_programs
 from musictk.testing.tokenizers import check_attributes
 from musictk.tokens import PITCH, PROGRAM, RELEASE, TEMPO, Tokenizer
@@ -45,6 +46,28 @@ def test_instruments_have_names_families_and_numbers() -> None:
     assert find_programs("brass") == set(range(56, 64))
     assert find_programs("sax") == {64, 65, 66, 67}
     assert find_programs("") == set()
+    assert find_programs("electric guitar, Synth Bass") == {26, 27, 28, 38, 39}
+    assert find_programs("bass") == set(range(32, 40))  # a family, and not "Lead 8 (bass + lead)"
+
+
+@pytest.mark.parametrize(
+    ("text", "choices"),
+    [
+        ("horn", "French Horn, English Horn"),
+        (
+            "Acoustic",
+            "Acoustic Grand Piano, Bright Acoustic Piano, Acoustic Guitar (nylon), Acoustic Guitar"
+            " (steel), Acoustic Bass",
+        ),
+    ],
+)
+def test_words_of_several_families_are_an_error_that_lists_their_instruments(
+    text: str, choices: str
+) -> None:
+    with pytest.raises(UsageError) as caught:
+        find_programs(f"violin, {text}")
+    assert caught.value.message == f"{text!r} means instruments of several families"
+    assert caught.value.hint == f"choose from: {choices}"
 
 
 @pytest.mark.parametrize(
