@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
-
-from symusic.core import ScoreTick
 
 from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UnknownNameError
@@ -26,6 +24,7 @@ from musictk.evaluation.excerpts import excerpts
 from musictk.evaluation.figures import VERSION, count_figures
 from musictk.files import digest
 from musictk.jobs.cached import store
+from musictk.jobs.callbacks import OnProgress
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.named_music import NamedMusic
 from musictk.workspace import Workspace
@@ -33,8 +32,6 @@ from musictk.workspace import Workspace
 MOST_PIECES = 3000  # of training: its time grows with the square of their number
 EXCERPTS = 3  # of a piece at most
 _NAME = "attribution"
-
-Progress = Callable[[float, float], None]
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ def attribute(
     catalog: Catalog,
     workspace: Workspace,
     music: NamedMusic,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
 ) -> Attribution:
     """The probability of each composer of the catalog to have written the music.
 
@@ -83,7 +80,7 @@ def attribute(
 def open_classifier(
     catalog: Catalog,
     workspace: Workspace,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     composers: Sequence[str] = (),
     length: int = 0,
 ) -> Classifier:
@@ -154,7 +151,7 @@ def _work(piece: PieceInfo) -> str:
 
 
 def _examples(
-    corpus: Corpus, pieces: Sequence[PieceInfo], length: int, progress: Progress | None
+    corpus: Corpus, pieces: Sequence[PieceInfo], length: int, progress: OnProgress | None
 ) -> list[Example]:
     """The counted pieces, or excerpts of `length` bars; unreadable and short ones are left out.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,7 @@ from musictk.evaluation.compare import (
     mean,
 )
 from musictk.jobs.bundles import best_of
+from musictk.jobs.callbacks import OnRunProgress
 from musictk.jobs.corpus import Corpus
 from musictk.jobs.data import DataSettings
 from musictk.jobs.run_settings import RunSettings, differing, same_but_seed
@@ -32,8 +33,6 @@ from musictk.training import bands
 from musictk.training.distributed import choose_device
 from musictk.training.evaluate import Scores, nll
 from musictk.workspace import Workspace
-
-Progress = Callable[[float, float, str], None]
 
 
 @dataclass(frozen=True)
@@ -110,7 +109,7 @@ def compare(
     workspace: Workspace,
     runs: Sequence[str],
     split: str = "valid",
-    progress: Progress | None = None,
+    progress: OnRunProgress | None = None,
 ) -> RunComparison:
     """Compare the best checkpoints of `runs` on the pieces of a split.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,7 @@ from musictk.controls.part_table import part_index, part_shard
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.ingest import PieceLoader, learn, tokenize
 from musictk.ingest.encode import EncodeListener
+from musictk.jobs.callbacks import OnProgress
 from musictk.jobs.data import DataSettings
 from musictk.model.conditions import Conditions
 from musictk.offers import make_component
@@ -31,8 +32,6 @@ from musictk.tokens.beside import TwoParts
 from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard, open_shard
 from musictk.workspace import Workspace
-
-Progress = Callable[[float, float], None]
 
 # Of training rows: some bars are to be written between given ones; one part beside another.
 _INFILLED, _BESIDE = 0.3, 0.15
@@ -74,7 +73,7 @@ class Corpus:
         return PieceLoader(self._workspace).load(piece)
 
     def music(
-        self, pieces: Sequence[PieceInfo], progress: Progress | None = None
+        self, pieces: Sequence[PieceInfo], progress: OnProgress | None = None
     ) -> Iterator[tuple[PieceInfo, Piece]]:
         """Each piece with its music or text, in order; those that cannot be read are left out."""
         loader = PieceLoader(self._workspace)
@@ -89,7 +88,7 @@ class Corpus:
             yield info, piece
 
     def scores(
-        self, pieces: Sequence[PieceInfo], progress: Progress | None = None
+        self, pieces: Sequence[PieceInfo], progress: OnProgress | None = None
     ) -> Iterator[tuple[PieceInfo, ScoreTick]]:
         """Each piece that is no text with its music; those that cannot be read are left out."""
         for info, piece in self.music(pieces, progress):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 from symusic.core import ScoreTick
@@ -13,11 +12,10 @@ from musictk.evaluation.features import compare_features
 from musictk.evaluation.form import FormReport, form_report, sections_from_form
 from musictk.evaluation.originality import Originality, measure_originality
 from musictk.generation.form import parse
+from musictk.jobs.callbacks import OnProgress
 from musictk.jobs.corpus import Corpus
 from musictk.rendering.midi import sections
 from musictk.workspace import Workspace
-
-Progress = Callable[[float, float], None]
 
 
 def music(
@@ -25,7 +23,7 @@ def music(
     workspace: Workspace,
     score: ScoreTick,
     composer: str | None = None,
-    progress: Progress | None = None,
+    progress: OnProgress | None = None,
     split: str | None = None,
 ) -> dict[str, Any]:
     """The music statistics of a piece and of the corpus (of one composer's pieces, of a split).
@@ -48,7 +46,7 @@ def form(score: ScoreTick, assumed: str = "") -> FormReport:
 
 
 def originality(
-    catalog: Catalog, workspace: Workspace, score: ScoreTick, progress: Progress | None = None
+    catalog: Catalog, workspace: Workspace, score: ScoreTick, progress: OnProgress | None = None
 ) -> Originality:
     """The most similar training piece, and the longest passage that a piece shares with one."""
     corpus = Corpus(catalog, workspace)

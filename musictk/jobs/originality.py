@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,16 +24,15 @@ from musictk.evaluation.reference import (
 )
 from musictk.files import digest
 from musictk.jobs.cached import store
+from musictk.jobs.callbacks import OnProgress
 from musictk.jobs.corpus import Corpus
 from musictk.workspace import Workspace
 
 _NAME = "reference"
 
-Progress = Callable[[float, float], None]
-
 
 def training_reference(
-    catalog: Catalog, workspace: Workspace, progress: Progress | None = None, every: int = 1
+    catalog: Catalog, workspace: Workspace, progress: OnProgress | None = None, every: int = 1
 ) -> Reference:
     """The reference of the train split, with the baseline of valid and test.
 
@@ -65,7 +64,7 @@ def training_reference(
 
 
 def human_baseline(
-    catalog: Catalog, workspace: Workspace, notes: int, progress: Progress | None = None
+    catalog: Catalog, workspace: Workspace, notes: int, progress: OnProgress | None = None
 ) -> Baseline | None:
     """What human pieces of this length share with the training pieces: the 95th percentile.
 

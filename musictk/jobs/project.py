@@ -31,9 +31,9 @@ from musictk.jobs import (
 )
 from musictk.jobs.attribute import Attribution
 from musictk.jobs.bundles import ModelSource
+from musictk.jobs.callbacks import OnProgress, OnRunProgress
 from musictk.jobs.compare import RunComparison
 from musictk.jobs.corpus import Corpus
-from musictk.jobs.evaluate import Progress
 from musictk.jobs.merge import NAMES
 from musictk.jobs.named_music import read_named, read_score
 from musictk.jobs.prepare import RunListener
@@ -231,33 +231,29 @@ class Project:
         return list(export.export(self.catalog_if_any, self.workspace, chosen, run, listener))
 
     def compare(
-        self, *runs: str, split: str = "valid", progress: compare.Progress | None = None
+        self, *runs: str, split: str = "valid", progress: OnRunProgress | None = None
     ) -> RunComparison:
         """Score runs, by default all finished ones, on the pieces that none was trained on."""
         _require_text(run=runs, split=split)
         return compare.compare(self.catalog, self.workspace, runs, split, progress)
 
     def evaluate(
-        self,
-        file: str | Path,
-        composer: str | None = None,
-        *,
-        progress: Progress | None = None,
+        self, file: str | Path, composer: str | None = None, *, progress: OnProgress | None = None
     ) -> dict[str, Any]:
         """The statistics of a MIDI file beside those of the corpus (or of one composer)."""
         _require_text(file=file, composer=composer)
         return evaluate.music(self.catalog, self.workspace, read_score(file), composer, progress)
 
-    def originality(self, file: str | Path, *, progress: Progress | None = None) -> Originality:
+    def originality(self, file: str | Path, *, progress: OnProgress | None = None) -> Originality:
         """The nearest training piece, and the longest passage that a MIDI file shares with any."""
         _require_text(file=file)
         return evaluate.originality(self.catalog, self.workspace, read_score(file), progress)
 
-    def human_baseline(self, notes: int, *, progress: Progress | None = None) -> Baseline | None:
+    def human_baseline(self, notes: int, *, progress: OnProgress | None = None) -> Baseline | None:
         """What human pieces of this length share with the training pieces: the 95th percentile."""
         return originality.human_baseline(self.catalog, self.workspace, notes, progress)
 
-    def attribute(self, file: str | Path, *, progress: Progress | None = None) -> Attribution:
+    def attribute(self, file: str | Path, *, progress: OnProgress | None = None) -> Attribution:
         """The composers that a MIDI file sounds like, and how well they are recognised."""
         _require_text(file=file)
         return attribute.attribute(self.catalog, self.workspace, read_named(file), progress)
