@@ -15,15 +15,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.reading import meta
 from musictk.reading.chunks import FileChunks, read_chunks
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.tables import KIND, TEMPO, Bytes, Ints
-from musictk.reading.walk import END_OF_TRACK, SLACK, Walk
+from musictk.reading.walk import SLACK, Walk
 
 __all__ = ["SLACK", "Bytes", "Events", "Ints", "NonChannelEvent", "TempoEvents", "read_events"]
-
-_TEMPO = 0x51  # type of a meta event
 
 
 class NonChannelEvent(NamedTuple):
@@ -73,10 +72,10 @@ class Events:
             rows.append((int(self.order[index]), int(self.tick[index]), message))
         tempos = self.tempos
         for index in np.flatnonzero(tempos.track == track).tolist():
-            message = bytes((0xFF, _TEMPO, 3)) + int(tempos.micros[index]).to_bytes(3)
+            message = bytes((0xFF, meta.TEMPO, 3)) + int(tempos.micros[index]).to_bytes(3)
             rows.append((int(tempos.order[index]), int(tempos.tick[index]), message))
         for special in self.specials:
-            if special.track == track and special.kind != END_OF_TRACK:
+            if special.track == track and special.kind != meta.END_OF_TRACK:
                 head = (special.status,) if special.kind < 0 else (special.status, special.kind)
                 message = bytes(head) + variable_length(len(special.data)) + special.data
                 rows.append((special.order, special.tick, message))
@@ -143,7 +142,7 @@ def _events(walk: Walk, chunks: FileChunks, limits: Limits) -> Events:
 
 
 def _is_tempo(special: NonChannelEvent) -> bool:
-    return special.kind == _TEMPO and len(special.data) == 3
+    return special.kind == meta.TEMPO and len(special.data) == 3
 
 
 def _split(

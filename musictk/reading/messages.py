@@ -7,9 +7,8 @@ from functools import cached_property
 
 import numpy as np
 
+from musictk.reading import meta
 from musictk.reading.events import Bytes, Events, Ints
-
-_PORT = 0x21  # type of a meta event
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def channel_messages(events: Events, offsets: Ints) -> ChannelMessages:
     """The channel messages of a file; `offsets` (tracks,) are the ticks at which tracks begin."""
     ports = np.zeros(len(offsets), np.int64)
     for special in events.specials:
-        if special.kind == _PORT and len(special.data) == 1:
+        if special.kind == meta.PORT and len(special.data) == 1:
             ports[special.track] = special.data[0]
     width = 16 * (int(ports.max(initial=0)) + 1)
     part = events.track * width

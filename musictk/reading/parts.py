@@ -14,14 +14,14 @@ from symusic.core import (
     TrackTick,
 )
 
+from musictk.reading import meta
 from musictk.reading.events import Events, Ints
 from musictk.reading.messages import ChannelMessages, channel_messages
 from musictk.reading.pairing import pair_notes
 from musictk.reading.percussion import drum_channels
 from musictk.reading.text import text_decoder
 
-_NAME, _LYRIC, _MARKER = 0x03, 0x05, 0x06  # types of meta events
-TEXTS = frozenset({_NAME, _LYRIC, _MARKER})
+TEXTS = frozenset({meta.NAME, meta.LYRIC, meta.MARKER})
 _PEDAL = 64  # controller number
 _FEW = 64  # program changes that are set one by one
 
@@ -196,9 +196,9 @@ class _Texts:
         self._names: dict[int, str] = {}
         self._lyrics: dict[int, list[TextMetaTick]] = {}
         for special in events.specials:
-            if special.kind == _NAME:
+            if special.kind == meta.NAME:
                 self._names[special.track] = text(special.data)
-            elif special.kind == _LYRIC:
+            elif special.kind == meta.LYRIC:
                 lyric = TextMetaTick(special.tick + int(offsets[special.track]), text(special.data))
                 self._lyrics.setdefault(special.track, []).append(lyric)
 

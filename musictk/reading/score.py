@@ -23,14 +23,14 @@ from symusic.core import (
     TimeSignatureTick,
 )
 
+from musictk.music import DEFAULT_TEMPO
+from musictk.reading import meta
 from musictk.reading.events import Events, Ints
 from musictk.reading.parts import TEXTS, build_tracks
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.text import text_decoder
 
-_MARKER, _TEMPO, _METRE, _KEY = 0x06, 0x51, 0x58, 0x59  # types of meta events
 _HIGHEST_DENOMINATOR = 6  # as a power of two: 1/64
-_DEFAULT = 500_000  # microseconds per quarter without a tempo event
 _LAST = 2**31 - 1  # a Score counts ticks in 32 bits
 
 
@@ -88,12 +88,16 @@ def _marks(score: ScoreTick, events: Events, offsets: Ints, repairs: list[str]) 
     starts = offsets.tolist()
     if events.chunks.format == 2:
         metres = dict.fromkeys(starts[1:], (4, 4))  # what held in one sequence ends with it
-    kept = [special for special in events.specials if special.kind in (_MARKER, _METRE, _KEY)]
+    kept = [
+        special
+        for special in events.specials
+        if special.kind in (meta.MARKER, meta.METRE, meta.KEY)
+    ]
     for special in sorted(kept, key=lambda one: (one.tick + starts[one.track], one.order)):
         tick, data = special.tick + starts[special.track], special.data
-        if special.kind == _MARKER:
+        if special.kind == meta.MARKER:
             score.markers.append(TextMetaTick(tick, text(data)))
-        elif special.kind == _METRE:
+        elif special.kind == meta.METRE:
             _put(metres, tick, _metre(data), ignored.setdefault("time signature", []), data)
         else:
             _put(keys, tick, _key(data), ignored.setdefault("key signature", []), data)
@@ -129,7 +133,7 @@ def _tempos(events: Events, offsets: Ints, repairs: list[str]) -> TempoTickList:
     """The tempos; of several at one tick the last in the file."""
     known = events.tempos
     order, tick, micros = known.order, known.tick + offsets[known.track], known.micros
-    odd = [special for special in events.specials if special.kind == _TEMPO]
+    odd = [special for special in events.specials if special.kind == meta.TEMPO]
     rows = [
         (
             special.order,
@@ -140,7 +144,7 @@ def _tempos(events: Events, offsets: Ints, repairs: list[str]) -> TempoTickList:
         if len(special.data) > 3
     ]
     if events.chunks.format == 2:  # what held in one sequence ends with it
-        rows += [(-1, offset, _DEFAULT) for offset in offsets[1:].tolist()]
+        rows += [(-1, offset, DEFAULT_TEMPO) for offset in offsets[1:].tolist()]
     if rows:
         more = np.array(rows, np.int64).T
         order, tick, micros = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.reading import meta
 from musictk.reading.reasons import Reason, RejectedError
 
 Ints = NDArray[np.int64]
@@ -69,11 +70,11 @@ class EventTables:
 
     def _mark_tempos(self, size: Bytes) -> None:
         """Tempos are among the events of known length where there are many."""
-        meta = (self._bytes[:-2] == 0xFF).nonzero()[0]
-        of_tempo = (self._bytes.take(meta + 1) == 0x51) & (self._bytes.take(meta + 2) == 3)
-        meta = meta[of_tempo]
+        found = (self._bytes[:-2] == 0xFF).nonzero()[0]
+        kind, size_byte = self._bytes.take(found + 1), self._bytes.take(found + 2)
+        found = found[(kind == meta.TEMPO) & (size_byte == 3)]
         for back in range(1, 5):
-            begin = meta[np.searchsorted(meta, back) :] - back
+            begin = found[np.searchsorted(found, back) :] - back
             begin = begin[self._after.take(begin) == back]
             self._own[begin] = TEMPO
             size[begin] = back + _TEMPO_SIZE

@@ -6,12 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from musictk.reading import meta
 from musictk.reading.limits import Limits
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.tables import DATA, OTHER, TEMPO, Bytes, EventTables, Ints
 
 SLACK = 16  # bytes that may be missing at the end of a track before it counts as truncated
-END_OF_TRACK = 0x2F
 _SYSTEM = {0xF1: 1, 0xF2: 2, 0xF3: 1}  # data bytes of system messages, which are invalid in files
 _AFTER_SPECIAL = "running status after a system exclusive or meta event"
 
@@ -155,7 +155,7 @@ class Walk:
             self.repair(f"system message {status:02x}")
             place = min(stop, place + _SYSTEM.get(status, 0))
         self._take(begin, delta, FoundEvent(index, status, kind, content))
-        return place, kind == END_OF_TRACK
+        return place, kind == meta.END_OF_TRACK
 
     def _take(self, place: int, delta: int, found: FoundEvent) -> None:
         self.places.append(place)

@@ -17,7 +17,7 @@ from symusic.core import NoteTick, ScoreTick, TempoTickList
 
 from musictk.errors import MusictkError, UsageError, install_command
 from musictk.files import atomic, cause, write_bytes
-from musictk.music import duration, last_tick
+from musictk.music import duration, last_tick, tempo_at
 from musictk.rendering.loudness import decibels, integrated_loudness, true_peak
 from musictk.rendering.soundfonts import check_soundfont, find_soundfont
 
@@ -121,8 +121,7 @@ def _let_ring(score: ScoreTick, settings: AudioSettings) -> ScoreTick:
     longer, end = score.copy(), last_tick(score)
     tempos = [tempo for tempo in score.tempos if tempo.time <= end]
     longer.tempos = TempoTickList(sorted(tempos, key=lambda tempo: tempo.time))
-    qpm = longer.tempos[-1].qpm if tempos else 120.0
-    quarters = (settings.tail + _MARGIN) * qpm / 60
+    quarters = (settings.tail + _MARGIN) * 1e6 / tempo_at(score, end)
     time = end + math.ceil(quarters * longer.ticks_per_quarter)
     longer.tracks[0].notes.append(NoteTick(time, 0, 0, 1))
     return longer

@@ -17,6 +17,8 @@ from symusic.core import ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.files import write_bytes
 from musictk.instruments import instrument_name
+from musictk.music import DEFAULT_TEMPO
+from musictk.reading import meta
 from musictk.rendering import smf
 from musictk.rendering.channels import (
     ChannelAssignment,
@@ -62,7 +64,7 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
     sounds = without_overlaps(
         channel_notes(score, [assignment.channel for assignment in chosen], scale)
     )
-    end = max(int(sounds.end.max(initial=0)), *(scale(section.end) for section in sections), 0, 0)
+    end = max(int(sounds.end.max(initial=0)), *(scale(section.end) for section in sections), 0)
     tracks = [conductor_events(score, sections, scale)]
     for index, (track, assignment) in enumerate(zip(score.tracks, chosen, strict=True)):
         notes = sounds.where(sounds.track == index)
@@ -161,7 +163,7 @@ def conductor_events(
     """The events of the conductor track: tempo and metre from tick 0, keys and markers."""
     tempos, metres = list(score.tempos), list(score.time_signatures)
     if not any(tempo.time <= 0 for tempo in tempos):
-        tempos.insert(0, TempoTick(0, 120.0))
+        tempos.insert(0, TempoTick(0, mspq=DEFAULT_TEMPO))
     if not any(sign.time <= 0 for sign in metres):
         metres.insert(0, TimeSignatureTick(0, 4, 4))
     marks = [(section.start, section.label) for section in sections]
@@ -176,28 +178,28 @@ def conductor_events(
 def metre_event(numerator: int, denominator: int) -> bytes:
     """A time signature event, with a metronome click each quarter note."""
     power = max(denominator.bit_length() - 1, 0)
-    return smf.meta_event(0x58, bytes((min(max(numerator, 1), 255), power, 24, 8)))
+    return smf.meta_event(meta.METRE, bytes((min(max(numerator, 1), 255), power, 24, 8)))
 
 
 def tempo_event(micros: int) -> bytes:
     """A tempo event; `micros` per quarter note."""
-    return smf.meta_event(0x51, min(max(int(micros), 1), 0xFFFFFF).to_bytes(3))
+    return smf.meta_event(meta.TEMPO, min(max(int(micros), 1), 0xFFFFFF).to_bytes(3))
 
 
 def key_event(sharps: int, minor: int) -> bytes:
     """A key signature event."""
-    return smf.meta_event(0x59, bytes((sharps & 0xFF, int(minor == 1))))
+    return smf.meta_event(meta.KEY, bytes((sharps & 0xFF, int(minor == 1))))
 
 
 def marker_event(label: str) -> bytes:
     """A marker event with the name of a section."""
-    return smf.text_event(6, printable(label))
+    return smf.text_event(meta.MARKER, printable(label))
 
 
 def opening_events(name: str, channel: int, program: int) -> list[TimedEvent]:
     """The events at the beginning of a new track: its name and its program."""
     return [
-        (0, _SETUP, smf.text_event(3, name)),
+        (0, _SETUP, smf.text_event(meta.NAME, name)),
         (0, _SETUP, bytes((0xC0 | channel, program & 0x7F))),
     ]
 
@@ -227,5 +229,8 @@ def _control_events(
     for bend in track.pitch_bends:
         value = min(max(bend.value + 8192, 0), 16383)
         found.append((bend.time, _CONTROL, bytes((0xE0 | channel, value & 0x7F, value >> 7))))
-    found += [(each.time, _SETUP, smf.text_event(5, printable(each.text))) for each in track.lyrics]
+    found += [
+        (each.time, _SETUP, smf.text_event(meta.LYRIC, printable(each.text)))
+        for each in track.lyrics
+    ]
     return [(int(scale(tick)), kind, message) for tick, kind, message in found]

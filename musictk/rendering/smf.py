@@ -12,12 +12,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from musictk.errors import UsageError
+from musictk.reading import meta
 from musictk.reading.events import read_events, variable_length
 from musictk.reading.limits import Limits
 
 Event = tuple[int, bytes]  # tick, and message with status byte
 
-END_OF_TRACK = b"\xff\x2f\x00"
 _MAX_DELTA = 0x0FFFFFFF  # ticks
 
 
@@ -37,7 +37,7 @@ def meta_event(kind: int, data: bytes) -> bytes:
 
 
 def text_event(kind: int, words: str) -> bytes:
-    """A text meta event, such as a marker (6) or a track name (3)."""
+    """A text meta event, such as a marker or the name of a track."""
     return meta_event(kind, words.encode("utf-8", "replace"))
 
 
@@ -76,6 +76,9 @@ def _chunk(events: Iterable[Event], end: int) -> bytes:
     for tick, message in sorted(events, key=lambda event: event[0]):
         parts += [variable_length(min(tick - now, _MAX_DELTA)), message]
         now = tick
-    parts += [variable_length(min(max(end - now, 0), _MAX_DELTA)), END_OF_TRACK]
+    parts += [
+        variable_length(min(max(end - now, 0), _MAX_DELTA)),
+        meta_event(meta.END_OF_TRACK, b""),
+    ]
     body = b"".join(parts)
     return b"MTrk" + len(body).to_bytes(4) + body

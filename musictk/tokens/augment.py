@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick, TempoTick
 
 from musictk.errors import UsageError
+from musictk.music import DEFAULT_TEMPO
 from musictk.tokens.contract import Tokenizer
 
 
@@ -79,7 +80,7 @@ def stretched(score: ScoreTick, factor: float) -> ScoreTick:
         raise ValueError(f"a stretch by {factor} is outside 0.25 to 4")
     slower = score.copy()
     if not len(slower.tempos) or slower.tempos[0].time > 0:
-        slower.tempos.insert(0, TempoTick(0, 120.0))
+        slower.tempos.insert(0, TempoTick(0, mspq=DEFAULT_TEMPO))
     for tempo in slower.tempos:
         tempo.qpm = tempo.qpm / factor
     return slower

@@ -11,6 +11,7 @@ from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
 from musictk.controls.features import scale_features
 from musictk.errors import UnknownNameError, UsageError
+from musictk.music import DEFAULT_TEMPO
 from musictk.tokens import METRE, TEMPO, Attribute, Tokenizer
 
 _METRES = ("2/4", "3/4", "4/4", "5/4", "6/4", "3/8", "6/8", "9/8", "12/8", "2/2", "3/2", "4/2")
@@ -69,13 +70,10 @@ class Tempo(Control):
 
     def measure(self, bars: Bars) -> Ids:
         tempos = bars.score.tempos.numpy()
-        if not len(tempos["time"]):
-            return np.full((len(bars), 1), _tempo_id(np.array([120.0]))[0], np.uint8)
         order = np.argsort(tempos["time"], kind="stable")
-        start, mspq = tempos["time"][order].astype(np.int64), tempos["mspq"][order]
-        index = np.searchsorted(start, bars.lines[:-1], "right") - 1
-        qpm = np.where(index >= 0, 6e7 / np.maximum(mspq[np.maximum(index, 0)], 1), 120.0)
-        return _tempo_id(qpm)[:, None]
+        start = tempos["time"][order].astype(np.int64)
+        mspq = np.append(DEFAULT_TEMPO, np.maximum(tempos["mspq"][order], 1))
+        return _tempo_id(6e7 / mspq[np.searchsorted(start, bars.lines[:-1], "right")])[:, None]
 
     def features(self) -> NDArray[np.float32]:
         return scale_features(len(self.values), 4)
