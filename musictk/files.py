@@ -43,9 +43,10 @@ def writing(path: Path, *native: type[Exception]) -> Iterator[None]:
 
     `native`: exceptions that a library with its own file access raises instead of OSError.
     """
+    refusals: tuple[type[Exception], ...] = (OSError, *native)
     try:
         yield
-    except (OSError, *native) as error:
+    except refusals as error:
         hint = _HINTS.get(getattr(error, "errno", None) or 0, _SPACE)
         raise WriteError(f"cannot write {path}: {cause(error)}", hint) from error
 
@@ -78,8 +79,7 @@ def atomic(path: Path, *native: type[Exception]) -> Iterator[Path]:
     with writing(path, *native):
         path = _target(path)
         path.parent.mkdir(parents=True, exist_ok=True)
-        prefix = _prefix(path)
-        handle, name = tempfile.mkstemp(prefix=prefix, suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=_prefix(path), suffix=".part", dir=path.parent)
         temporary = Path(name)
         try:
             os.close(handle)
