@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from posixpath import normpath
@@ -18,7 +16,8 @@ from musictk.catalog.distinct import distinct_values
 from musictk.catalog.models import File, Label
 from musictk.catalog.selection import select_files, select_labelled
 from musictk.errors import MusictkError, UnknownNameError, UsageError
-from musictk.files import cause, read_bytes
+from musictk.files import open_regular
+from musictk.tables import TableError, read_rows
 
 _KEYS = ("file", "path", "sha256", "composer")  # columns that select files
 
@@ -49,7 +48,7 @@ class Labels(Database):
             }
 
     def label_csv(self, path: Path) -> dict[str, Any]:
-        """Label by a CSV file with a header: one column (file, path, sha256 or composer) selects
+        """Label by a table with a header: one column (file, path, sha256 or composer) selects
         files, each other column is a category.
 
         Returns {"labels": labels set, "rows": rows, "unknown": keys that matched no file, or
@@ -70,34 +69,32 @@ class Labels(Database):
         by = "composer" if key == "composer" else "file"
         with self.writing() as session:
             for row in rows:
-                files = _meant(session, row[key] or "", by)
+                named = row.get(key, "")
+                files = _meant(session, named, by)
                 if not files:
-                    unknown.append(row[key] or "")
+                    unknown.append(named)
                 for file in files:
                     for category, value in row.items():
-                        if category != key and category and value is not None:
+                        if category != key and category:
                             _set(session, file, category, value.strip())
                             count += 1
         return {"labels": count, "rows": len(rows), "unknown": unknown}
 
 
 def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The column names and the rows of a CSV file with a header.
+    """The column names and the rows of a table, in any format of `musictk.tables`.
 
-    Raises UsageError for a missing file, MusictkError for one that is not CSV in UTF-8.
+    A row may be shorter. Raises UsageError for a missing file, MusictkError for one that is no
+    table.
     """
     try:
-        text = read_bytes(path).decode("utf-8-sig")
-        reader = csv.DictReader(io.StringIO(text, newline=""))
-        rows = list(reader)
-    except FileNotFoundError as error:
-        raise UsageError(f"{path} does not exist", "check the path") from error
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise MusictkError(
-            f"{path} is not a CSV file in UTF-8: {cause(error)}", "give a CSV file"
-        ) from error
-    columns = [name.strip() for name in reader.fieldnames or ()]
-    return columns, [{(key or "").strip(): value for key, value in row.items()} for row in rows]
+        names, *rows = [*read_rows(path.name, lambda: open_regular(path))] or [[]]
+    except TableError as error:
+        if isinstance(error.__cause__, FileNotFoundError):
+            raise UsageError(f"{path} does not exist", "check the path") from error
+        raise MusictkError(f"{path} is not a table: {error}", "give a CSV file") from error
+    columns = [name.strip() for name in names]
+    return columns, [dict(zip(columns, row, strict=False)) for row in rows]
 
 
 def _meant(session: Session, key: str, by: str) -> list[File]:

@@ -22,9 +22,9 @@ from musictk.ingest.find import FoundFile, title_of
 from musictk.ingest.folder_names import is_generic, known_composer
 from musictk.ingest.folders import FolderTree
 from musictk.ingest.metadata import FileMetadata, described_files, recognise
-from musictk.ingest.metadata_read import TableError, is_table, read_rows
 from musictk.reading.limits import Limits
 from musictk.reading.listing import list_members
+from musictk.tables import TableError, is_table, may_be_about_music, read_rows
 
 _LIMITS = Limits()
 _DEEPEST = 32  # folders above a file that count
@@ -184,6 +184,8 @@ class Attributions:
 
     def _apply(self, table: _Table, bases: Sequence[str], within: str, given: bool = False) -> None:
         """Attribute the files that the rows of a table name. Raises TableError."""
+        if not given and not may_be_about_music(table.name, table.opened):
+            return
         rows = read_rows(table.name, table.opened)
         columns = recognise(next(rows, []))
         if given and (columns is None or columns.composer is None):

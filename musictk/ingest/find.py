@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from musictk.errors import MusictkError, UsageError
 from musictk.files import cause, open_regular
 from musictk.ingest.folder_names import known_composer
-from musictk.ingest.metadata_read import is_table
 from musictk.reading.kinds import RESOURCE_FOLDER, kind_of
+from musictk.tables import is_table
 
 _TABLES = 8  # in one folder; more of them describe one piece each
 

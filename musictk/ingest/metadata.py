@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from musictk.ingest.folder_names import SPLIT_WORDS
-from musictk.ingest.metadata_read import Rows
+from musictk.tables import Rows
 
 _COMPOSERS = (  # names of the column, best first
     "canonical composer",

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from musictk.catalog import Catalog, ExaminedFile, Fractions
-from musictk.errors import UnknownNameError, UsageError
+from musictk.errors import MusictkError, UnknownNameError, UsageError
 from tests.catalog.conftest import sketch
 
 Find = Callable[..., ExaminedFile]
@@ -167,6 +167,39 @@ def test_labels_by_table(filled: Catalog, tmp_path: Path) -> None:
         filled.label_csv(table)
     with pytest.raises(UsageError, match="split"):
         filled.label("1", "split", "train")
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "encoding"),
+    [
+        ("labels.csv", "composer;period\nBach;Frühbarock, spät\n", "latin-1"),
+        ("labels.csv", "composer;period\nBach;Frühbarock, spät\n", "utf-16"),
+        ("labels.tsv", "composer\tperiod\nBach\tFrühbarock, spät\n", "utf-8-sig"),
+        ("labels.csv", "file|period\nBach/1.mid|Frühbarock, spät\nBach/1.mid\n", "utf-8"),
+        ("labels.json", '[{"composer": "Bach", "period": "Frühbarock, spät"}]', "utf-8"),
+    ],
+    ids=["semicolons", "utf-16", "tabs", "bars", "json"],
+)
+def test_labels_by_tables_of_other_formats(
+    filled: Catalog, tmp_path: Path, name: str, text: str, encoding: str
+) -> None:
+    table = tmp_path / name
+    table.write_bytes(text.encode(encoding))
+    assert filled.label_csv(table)["unknown"] == []
+    assert filled.show("1")["labels"] == {"period": "Frühbarock, spät"}
+
+
+def test_what_is_no_table_is_an_error(filled: Catalog, tmp_path: Path) -> None:
+    table = tmp_path / "labels.json"
+    table.write_text('[{"composer": ', "utf-8")
+    with pytest.raises(MusictkError, match=r"labels\.json is not a table"):
+        filled.label_csv(table)
+    with pytest.raises(UsageError, match=r"missing\.csv does not exist"):
+        filled.label_csv(tmp_path / "missing.csv")
+    other = tmp_path / "labels.csv"
+    other.write_bytes(bytes(range(256)))
+    with pytest.raises(UsageError, match="no column that names files"):
+        filled.label_csv(other)
 
 
 def test_everything_is_jsonable(filled: Catalog, tmp_path: Path) -> None:

@@ -55,8 +55,6 @@ def read_rows(name: str, opened: Open) -> Rows:
     be a list of objects, an object of columns, or an object of rows.
     """
     suffix = PurePosixPath(name).suffix.lower()
-    if suffix != ".xlsx" and not _may_be_about_music(opened):
-        return
     readers: dict[str, Callable[[Open], Rows]] = {
         ".json": _json,
         ".jsonl": _json_lines,
@@ -71,8 +69,13 @@ def read_rows(name: str, opened: Open) -> Rows:
         raise TableError(str(error)[:200]) from error
 
 
-def _may_be_about_music(opened: Open) -> bool:
-    """A cheap test of the first bytes, so that other large files are not read."""
+def may_be_about_music(name: str, opened: Open) -> bool:
+    """A cheap test of the first bytes, so that other large files are not read.
+
+    True for all xlsx files, which are compressed. Raises TableError.
+    """
+    if PurePosixPath(name).suffix.lower() == ".xlsx":
+        return True
     try:
         with opened() as stream:
             head = stream.read(_HEAD).lower()
