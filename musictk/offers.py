@@ -5,8 +5,9 @@ from __future__ import annotations
 import importlib
 import inspect
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from reprlib import repr as brief
 from typing import Any
 
 from musictk.config import build
@@ -14,6 +15,7 @@ from musictk.errors import MusictkError
 
 KINDS = ("tokenizer", "architecture", "control", "sampler", "runtime", "tracker")
 SEPARATORS = "=:,|"  # of names and values on the command line
+MOST_VALUES = 255  # of a control: ids are bytes, and 0 is "not given"
 
 # What musictk creates a component with; one of the first three has a Config.
 ARGUMENTS = {
@@ -131,6 +133,28 @@ def _fault(kind: str, name: str, component: Any) -> str:
         inspect.signature(component).bind(*arguments)
     except TypeError:
         return f"must be created with ({', '.join(arguments)})"
+    return control_fault(component) if kind == "control" else ""
+
+
+def control_fault(control: Any) -> str:
+    """What is wrong with the values and the parts of a control or its class, if anything is."""
+    values, parts = getattr(control, "values", None), control.parts
+    if values is None:
+        return "lacks values"
+    if isinstance(values, str) or not isinstance(values, Sequence):
+        return f"has wrong values: {brief(values)} is not a sequence of strings"
+    if not 0 < len(values) <= MOST_VALUES:
+        return f"has {len(values)} values where 1 to {MOST_VALUES} are needed"
+    for value in values:
+        if not isinstance(value, str):
+            return f"has wrong values: {value!r} is not a string"
+        if not value:
+            return "has wrong values: a value is empty"
+    if len(set(values)) < len(values):
+        twice = next(value for value in values if values.count(value) > 1)
+        return f"has wrong values: {twice!r} occurs twice"
+    if type(parts) is not int or parts < 1:
+        return f"has parts={brief(parts)}, which must be an integer of at least 1"
     return ""
 
 

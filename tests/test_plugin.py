@@ -411,6 +411,35 @@ def test_commands_in_a_group_without_a_name_are_listed(folder: Path) -> None:
     assert found.commands == [("one", "alpha"), ("two", "alpha")]
 
 
+@pytest.mark.parametrize(
+    ("body", "fault"),
+    [
+        ("pass", "lacks values"),
+        ("values = 'lohi'", "has wrong values: 'lohi' is not a sequence of strings"),
+        ("values = property(lambda self: ('lo',))", "is not a sequence of strings"),
+        ("values = (1, 2)", "has wrong values: 1 is not a string"),
+        ("values = ('lo', '')", "has wrong values: a value is empty"),
+        ("values = ('lo', 'hi', 'lo')", "has wrong values: 'lo' occurs twice"),
+        ("values = ()", "has 0 values where 1 to 255 are needed"),
+        ("values = tuple(map(str, range(256)))", "has 256 values where 1 to 255 are needed"),
+        ("values, parts = ('lo',), 0", "has parts=0, which must be an integer of at least 1"),
+        ("values, parts = ('lo',), 1.0", "has parts=1.0, which must be an integer"),
+    ],
+)
+def test_a_fault_in_the_values_of_a_control_is_named(folder: Path, body: str, fault: str) -> None:
+    (folder / "plugin_mine.py").write_text(
+        "from musictk.controls import Control\n\nclass Mine(Control):\n    name = 'mine'\n"
+        f"    {body}\n    def measure(self, bars): ...\n"
+    )
+    source = GOOD.replace("architectures", "controls").replace(
+        "json:JSONDecoder", "plugin_mine:Mine"
+    )
+    found = Registry([point(folder, "odd", source.format(name="mine"))])
+    with pytest.raises(MusictkError, match="control 'mine' of plugin odd ") as caught:
+        found.load("control", "mine")
+    assert fault in str(caught.value)
+
+
 LACKING = {
     "runtime": (
         "musictk.runtime import Loader",
