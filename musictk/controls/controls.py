@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.controls import returned
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE
 from musictk.controls.contract import Control, Ids
 from musictk.controls.missing import Layout, MissingControl, stand_in
@@ -44,7 +45,7 @@ class Controls:
         """
         names = [offer.name for offer in registry().offers("control")] if wanted is None else wanted
         made = [registry().load("control", name)() for name in names]
-        return Controls.of([each for each in made if each.applies(tokenizer)])
+        return Controls.of([each for each in made if returned.applies(each, tokenizer)])
 
     @staticmethod
     def of(made: Sequence[Control]) -> Controls:
@@ -85,7 +86,7 @@ class Controls:
             if layout is None:
                 raise
             return stand_in(name, sizes, layout)
-        width = control.features().shape[1]
+        width = returned.features(control).shape[1]
         if Controls.of([control]).sizes != (sizes,) or (layout and layout.features != width):
             raise MusictkError(
                 f"control {name!r} has other values than when the model was trained",
@@ -160,7 +161,7 @@ class Controls:
             return ids
         moved = ids.copy()
         for control, columns in self.items():
-            moved[..., columns] = control.transpose(ids[..., columns], semitones)
+            moved[..., columns] = returned.transposed(control, ids[..., columns], semitones)
         return moved
 
     def infill(self, rate: float) -> InfillRows | None:
@@ -193,7 +194,7 @@ class Controls:
         if isinstance(control, MissingControl):
             return self.layouts[control.name]
         (offer,) = (each for each in registry().offers("control") if each.name == control.name)
-        return Layout(control.features().shape[1], offer.origin)
+        return Layout(returned.features(control).shape[1], offer.origin)
 
     @staticmethod
     def read(value: Sequence[Mapping[str, Any]]) -> Controls:
@@ -211,7 +212,7 @@ class Controls:
 
 def _features(control: Control) -> NDArray[np.float32]:
     """(values + 1, F) the features of a control's ids."""
-    found = control.features()
+    found = returned.features(control)
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     return np.pad(found / np.maximum(lengths, 1e-9), ((1, 0), (0, 0))).astype(np.float32)
 

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls import Bounds, Control, Controls
+from musictk.controls import Bounds, Control, Controls, returned
 from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE, remaining
 from musictk.errors import UsageError
 from musictk.generation.chosen_controls import choose, choose_exactly, column_of, places_of
@@ -51,7 +51,9 @@ class BarPlan:
 
     def roots(self, bar: int) -> tuple[int, ...] | None:
         """The roots of the chords that the user chose for a bar; None if none were chosen."""
-        found = (control.roots(own) for control, own in self._chosen_in(self._limits(bar)))
+        found = (
+            returned.roots(control, own) for control, own in self._chosen_in(self._limits(bar))
+        )
         return next((roots for roots in found if roots is not None), None)
 
     def sets(self, name: str, bar: int) -> bool:
@@ -93,7 +95,7 @@ class BarPlan:
     def _counts(self, name: str, bar: int) -> bool:
         """Whether a control that was chosen for a bar bounds the number of its notes."""
         ids = self._limits(bar)[self.controls.columns[name]]
-        return self.controls.named(name).bounds(ids) != Bounds()
+        return returned.bounds(self.controls.named(name), ids) != Bounds()
 
     def _allowed_by(self, name: str, bar: int) -> Bools | None:
         if not self.sets(name, bar) or (name, bar) in self.exact:
@@ -110,7 +112,7 @@ class BarPlan:
         assert self.end is not None
         ids = self.ids[self.end - 1].copy()
         for control, columns in self.controls.items():
-            closing = control.closing(key)
+            closing = returned.closing(control, key)
             if closing is not None and not ids[columns].any():
                 ids[columns] = closing
         return ids
@@ -159,7 +161,7 @@ class BarPlan:
         return [made[row.tobytes()] for row in self.limits]
 
     def _bounds_of(self, ids: Ids) -> Bounds:
-        own = [control.bounds(each) for control, each in self._chosen_in(ids)]
+        own = [returned.bounds(control, each) for control, each in self._chosen_in(ids)]
         notes = _within([(0.0, inf), *(each.notes for each in own)])
         return Bounds(notes, _within([(0.0, inf), *(each.voices for each in own)]))
 
@@ -190,8 +192,7 @@ class BarPlan:
                 yield control, ids[columns]
 
     def _mask(self, control: Control, ids: Ids) -> Bools | None:
-        allowed = control.allowed_strictly if self.strict else control.allowed
-        return allowed(self.tokenizer, ids)
+        return returned.allowed(control, self.tokenizer, ids, self.strict)
 
 
 class GivenFacts(NamedTuple):
@@ -223,7 +224,7 @@ def plan_bars(
     if after is not None:
         ids[end:] = after
     for control, columns in controls.items():
-        planned = control.planned(total + request.following, known)
+        planned = returned.planned(control, total + request.following, known)
         if planned is not None:
             ids[:, columns] = planned[: len(ids)]
     kept = {} if beside is None else _metres(controls, beside[before:], form.bars)
@@ -255,7 +256,7 @@ def _complete(controls: Controls, ids: Ids, limits: Ids, given: int) -> None:
     for control, columns in controls.items():
         if limits[:, columns].any():
             rows = np.concatenate([ids[:given, columns], limits[given:, columns]])
-            limits[given:, columns] = control.complete(rows, given)[given:]
+            limits[given:, columns] = returned.completed(control, rows, given)[given:]
 
 
 def _within(pairs: Sequence[tuple[float, float]]) -> tuple[float, float]:

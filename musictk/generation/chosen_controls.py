@@ -10,7 +10,7 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls import Control, Controls
+from musictk.controls import Control, Controls, returned
 from musictk.errors import UsageError
 from musictk.generation.constraints import PROGRAMS, program_values
 from musictk.generation.control_values import parse_value
@@ -96,7 +96,7 @@ def choose_exactly(
         if name == PROGRAMS:
             attribute, values = program_values(tokenizer, text)
             return attribute.within(values)
-        value = controls.named(name).nearest(tokenizer, text)
+        value = returned.nearest(controls.named(name), tokenizer, text)
         if value is None:
             return None
         attribute = tokenizer.attributes()[name]
@@ -165,7 +165,7 @@ def approximations(
     """What is written instead of values that the vocabulary lacks, such as "tempo=110 as 108"."""
 
     def nearest(control: Control, text: str) -> str:
-        value = control.nearest(tokenizer, text)
+        value = returned.nearest(control, tokenizer, text)
         return "" if value is None or _short(value) == _short(text) else _short(value)
 
     return _instead(controls, chosen, nearest)

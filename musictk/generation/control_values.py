@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls import Control
+from musictk.controls import Control, returned
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.generation.metres import known_metres
 from musictk.tokens import METRE, Tokenizer
@@ -18,8 +18,8 @@ def parse_value(control: Control, tokenizer: Tokenizer, text: str) -> NDArray[np
     only values that it can.
     """
     try:
-        ids = control.parse(text)
-        control.allowed(tokenizer, ids)
+        ids = returned.parsed(control, text)
+        returned.allowed(control, tokenizer, ids)
     except UnknownNameError as error:
         if control.name == METRE and error.name in known_metres(tokenizer):
             raise UsageError(
@@ -37,7 +37,7 @@ def parse_value(control: Control, tokenizer: Tokenizer, text: str) -> NDArray[np
 def _can_write(control: Control, tokenizer: Tokenizer, value: str) -> bool:
     """Whether a tokenizer can write music with one of a control's values."""
     try:
-        control.allowed(tokenizer, control.parse(value))
+        returned.allowed(control, tokenizer, returned.parsed(control, value))
     except MusictkError:
         return False
     return True

@@ -14,55 +14,68 @@ from collections.abc import Iterable
 import numpy as np
 from symusic.core import ScoreTick
 
-from musictk.controls import Bars, Control
+from musictk.controls import Bars, Control, returned
 from musictk.controls.contract import Bounds, Ids
-from musictk.errors import MusictkError
-from musictk.offers import SEPARATORS
+from musictk.errors import MusictkError, located
+from musictk.keys import KEYS
+from musictk.offers import SEPARATORS, control_fault
 from musictk.tokens import Frames, Tokenizer
 from musictk.tokens.augment import transposed
 
-_MOST = 255  # values: ids are bytes, and 0 is "not given"
 _SIZES = (1, 2, 7, 64)  # bars
 
 
 def check(control: Control, tokenizer: Tokenizer, scores: Iterable[ScoreTick]) -> None:
     """Check all laws."""
-    check_names(control)
-    check_values(control)
-    check_plans(control)
-    check_features(control)
-    check_masks(control, tokenizer)
-    for score in scores:
-        check_measure(control, tokenizer, score)
+    try:
+        check_names(control)
+        check_applies(control, tokenizer)
+        check_values(control)
+        check_plans(control)
+        check_features(control)
+        check_masks(control, tokenizer)
+        for score in scores:
+            check_measure(control, tokenizer, score)
+    except AssertionError:
+        raise
+    except MusictkError as error:
+        raise AssertionError(error.message) from error
+    except Exception as error:
+        raise AssertionError(f"a law ends with {located(error)}") from error
 
 
 def check_names(control: Control) -> None:
     """The name and the values can be written on the command line: `NAME=VALUE, NAME=VALUE`."""
-    name = control.name
+    name = getattr(control, "name", "")
     assert name, "the control has no name"
-    assert not isinstance(control.values, str), "values is a string and not a sequence of strings"
+    fault = control_fault(control)
+    assert not fault, f"the control {fault}"
     assert not any(char in SEPARATORS or char.isspace() for char in name), (
         f"the name {name!r} is not a word without {SEPARATORS}"
     )
     for value in control.values:
-        assert isinstance(value, str), f"the value {value!r} is not a string"
-        assert value, "a value is empty"
         assert not set(value) & set(SEPARATORS), f"the value {value!r} has one of {SEPARATORS}"
         assert value == value.strip(), f"the value {value!r} has blanks around it"
 
 
+def check_applies(control: Control, tokenizer: Tokenizer) -> None:
+    """Whether the control applies to a tokenizer is True or False."""
+    try:
+        returned.applies(control, tokenizer)
+    except Exception as error:  # it would end every training
+        raise AssertionError(f"applies fails: {located(error)}") from error
+
+
 def check_values(control: Control) -> None:
     """Every value is parsed as itself, and what is no value is a typed error."""
-    values = list(control.values)
-    assert 0 < len(values) <= _MOST, f"{len(values)} values do not fit into a byte"
-    assert len(set(values)) == len(values), "two values have the same name"
-    for index, value in enumerate(values, 1):
+    for index, value in enumerate(control.values, 1):
         ids = control.parse(value)
         assert isinstance(ids, np.ndarray), "parse does not give an array"
         assert ids.dtype == np.uint8, "parse does not give bytes"
         assert ids.shape == (control.parts,), "parse does not give an id for each part"
         assert (ids == index).all(), f"{value!r} is not parsed as the value of this name"
         assert isinstance(control.bounds(ids), Bounds), f"the bounds of {value!r} are no Bounds"
+        returned.bounds(control, ids)
     try:
         control.parse("no such value")
     except MusictkError:
@@ -80,6 +93,8 @@ def check_plans(control: Control) -> None:
         for given in {0, bars // 2}:
             chosen = np.zeros((bars, control.parts), np.uint8)
             _check_ids(control, control.complete(chosen, given), bars, "complete")
+    for key in range(len(KEYS)):
+        returned.closing(control, key)
 
 
 def _check_ids(control: Control, ids: Ids, bars: int, what: str) -> None:
@@ -93,8 +108,7 @@ def _check_ids(control: Control, ids: Ids, bars: int, what: str) -> None:
 
 def check_features(control: Control) -> None:
     """Each value has features, and no two values have the same."""
-    found = control.features()
-    assert len(found) == len(control.values), "a value without features, or features without one"
+    found = returned.features(control)
     assert found.any(axis=1).all(), "a value whose features are all 0 would have no vector"
     assert len(np.unique(found, axis=0)) == len(found), "two values have the same features"
 
@@ -104,14 +118,16 @@ def check_masks(control: Control, tokenizer: Tokenizer) -> None:
     space = tokenizer.space
     size = space.width if isinstance(space, Frames) else space.size
     for value in control.values:
-        try:
-            allowed = control.allowed(tokenizer, control.parse(value))
-        except MusictkError:  # a value that this tokenizer cannot write
-            continue
-        if allowed is not None:
-            shape, kind = allowed.shape, allowed.dtype
-            assert shape == (size,), f"allowed of {value!r} has the shape {shape}, not {(size,)}"
-            assert kind == np.bool_, f"allowed of {value!r} is an array of {kind}, not of bool"
+        for name in ("allowed", "allowed_strictly"):
+            try:
+                allowed = getattr(control, name)(tokenizer, control.parse(value))
+            except MusictkError:  # a value that this tokenizer cannot write
+                continue
+            if allowed is not None:
+                shape, kind = np.shape(allowed), np.asarray(allowed).dtype
+                which = f"{name} of {value!r}"
+                assert shape == (size,), f"{which} has the shape {shape}, not {(size,)}"
+                assert kind == np.bool_, f"{which} is an array of {kind}, not of bool"
 
 
 def check_measure(control: Control, tokenizer: Tokenizer, score: ScoreTick) -> None:
@@ -121,7 +137,8 @@ def check_measure(control: Control, tokenizer: Tokenizer, score: ScoreTick) -> N
         moved = transposed(score, semitones)
         if moved is not None and _in_range(tokenizer, score, moved):
             found = _measured(control, tokenizer, moved)
-            assert np.array_equal(found, control.transpose(ids, semitones)), (
+            expected = returned.transposed(control, ids, semitones)
+            assert np.array_equal(found, expected), (
                 f"transposed by {semitones}, the music has other facts than its own, transposed"
             )
 

@@ -11,8 +11,11 @@ import numpy as np
 import pytest
 from symusic.core import ScoreTick
 
-from musictk.controls import Bars, Control, Controls, bar_table, measure
+from musictk.controls import Bars, Bounds, Control, Controls, bar_table, measure
 from musictk.errors import MusictkError, UnknownNameError, UsageError
+from musictk.generation.bar_plan import BarPlan, GivenFacts, plan_bars
+from musictk.generation.chosen_controls import ChosenControl
+from musictk.generation.request import PieceRequest
 from musictk.plugin import registry
 from musictk.testing import controls as laws
 from musictk.tokens import Tokenizer
@@ -67,6 +70,20 @@ BREACHES: list[tuple[dict[str, Any], str]] = [
     ({"values": ("low", "a=b")}, "the value 'a=b' has one of =:,|"),
     ({"values": ("low", " high")}, "the value ' high' has blanks around it"),
     ({"values": ("low", "")}, "a value is empty"),
+    ({"values": None}, "the control lacks values"),
+    ({"values": (1, 2)}, "the control has wrong values: 1 is not a string"),
+    ({"applies": lambda self, tokenizer: tokenizer.missing}, "applies fails: AttributeError"),
+    ({"applies": lambda self, tokenizer: None}, "gives None in applies, not True or False"),
+    ({"measure": lambda self, bars: bars.missing}, "a law ends with AttributeError"),
+    ({"features": lambda self: np.ones((5, 2))}, "has features of shape (5, 2) where (2, F)"),
+    ({"features": lambda self: np.full((2, 1), np.nan)}, "features that are not all finite"),
+    (
+        {"bounds": lambda self, ids: Bounds._make([1, 2, None])},
+        "which are no Bounds of two numbers",
+    ),
+    ({"closing": lambda self, key: np.full(1, 3)}, "closed with the id 3 where it has 2 values"),
+    ({"allowed_strictly": lambda self, *_: np.ones(3, bool)}, "allowed_strictly of 'low' has the"),
+    ({"transpose": lambda self, ids, semitones: ids[1:]}, "transposed shape"),
 ]
 
 
@@ -96,6 +113,73 @@ def test_what_a_control_measures_is_checked(measured: Any, message: str) -> None
     sequence = remi.encode(score(*chord(0, 60), *chord(12, 60, length=4)))
     with pytest.raises(MusictkError, match=re.escape(f"control 'plain' {message}")):
         measure(remi, sequence, controls)
+
+
+def of(**changes: Any) -> Controls:
+    """The layout of a control with other methods."""
+    odd = type("Odd", (Plain,), changes)()
+    layout = Controls.of([odd])
+    return type("Own", (Controls,), {"made": (odd,)})(layout.names, layout.sizes)
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "fault"),
+    [
+        ("parse", 1, "parsed 'low' as shape () where (1,) is needed"),
+        ("parse", np.array([9], np.uint8), "parsed 'low' as the id 9 where it has 2 values"),
+        ("parse", np.array([258]), "parsed 'low' as the id 258 where it has 2 values"),
+        ("parse", [[1], [1, 2]], "parsed 'low' as [[1], [1, 2]] where an array is needed"),
+        ("allowed", np.ones(3, bool), "allowed shape (3,) where (444,) is needed, (tokens,)"),
+        ("allowed", np.ones(444), "allowed float64 where bool is needed"),
+        ("bounds", (0, 1), "has bounds (0, 1), which are no Bounds of two numbers"),
+        ("complete", None, "completed None where an array is needed"),
+        ("complete", np.ones((9, 1), np.uint8), "completed shape (9, 1) where (2, 1) is needed"),
+        ("planned", np.ones((4, 1), np.uint8), "planned shape (4, 1) where (2, 1) is needed"),
+        ("planned", np.full((2, 1), 3), "planned the id 3 where it has 2 values"),
+        ("roots", (60,), "has roots (60,), which are no tuple of pitch classes"),
+        ("nearest", "middle", "has the nearest value 'middle', which tokenizer remi lacks"),
+    ],
+)
+def test_what_a_control_returns_in_sampling_is_checked(method: str, given: Any, fault: str) -> None:
+    controls = of(**{method: lambda self, *_: given})
+    request = PieceRequest(form="A2", controls=(ChosenControl("", "plain", "low"),))
+    none = GivenFacts(np.zeros((0, 1), np.uint8))
+    message = re.escape(f"control 'plain' {fault}") + ".*; check its plugin with musictk.testing"
+    with pytest.raises(MusictkError, match=message):
+        ask_all(plan_bars(controls, TOKENIZERS["remi"], request, none))
+
+
+def ask_all(plan: BarPlan) -> None:
+    """What is asked for of a plan when a bar is written."""
+    plan.bounds(0)
+    plan.roots(0)
+
+
+@pytest.mark.parametrize(
+    ("method", "given", "fault"),
+    [
+        ("features", np.ones((5, 2)), "has features of shape (5, 2) where (2, F) is needed"),
+        ("features", None, "has features that are None where an array is needed"),
+    ],
+)
+def test_the_features_of_a_control_are_checked(method: str, given: Any, fault: str) -> None:
+    with pytest.raises(MusictkError, match=re.escape(f"control 'plain' {fault}")):
+        assert len(of(**{method: lambda self: given}).features)
+
+
+@pytest.mark.parametrize(
+    ("given", "fault"),
+    [
+        (None, "transposed None where an array is needed"),
+        (np.ones((2, 1), np.uint8), "transposed shape (2, 1) where (3, 1) is needed"),
+        (np.full((3, 1), 260), "transposed the id 260 where it has 2 values"),
+        (np.full((3, 1), -1), "transposed the id -1 where it has 2 values"),
+    ],
+)
+def test_transposed_ids_are_checked(given: Any, fault: str) -> None:
+    controls = of(transpose=lambda self, ids, semitones: given)
+    with pytest.raises(MusictkError, match=re.escape(f"control 'plain' {fault}")):
+        controls.transpose(np.ones((3, 1), np.uint8), 2)
 
 
 def values(name: str, music: ScoreTick, bars: int) -> list[Any]:
