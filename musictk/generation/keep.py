@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
+from musictk.generation.pitch_kinds import pitch_kinds
 from musictk.music import notes
 from musictk.tokens import PITCH, RELEASE, Frames, Tokenizer
 
@@ -23,6 +24,7 @@ HARMONIC = ("key", "chord")  # the controls that describe harmony
 class KeptTokens:
     """Writes the tokens of the original again, each pitch replaced by another or the same.
 
+    A token with a pitch is replaced by one that states the same but for its pitch (`pitch_kinds`).
     A pitch is replaced by one that does not sound yet, and that leaves as many above it as the
     chord has notes above: chords are written in ascending order. Merged tokens are written as the
     tokens they consist of.
@@ -32,16 +34,15 @@ class KeptTokens:
         attributes = tokenizer.attributes()
         if PITCH not in attributes:
             raise UsageError("this model's tokens have no pitches, so it cannot keep a rhythm")
-        self._stated = attributes[PITCH].stated.copy()
-        self._stated[list(tokenizer.parts())] = False
         self._pitch = attributes[PITCH].single()
         ends = attributes.get(RELEASE)
-        self._release = np.full(len(self._stated), -1) if ends is None else ends.single()
-        self._token_of = {} if ends is None else _by_value(self._release, tokenizer)
+        self._release = np.full(len(self._pitch), -1) if ends is None else ends.single()
+        self._token_of = _by_value(self._release, tokenizer)
         before, self._tokens = _base(tokenizer, prompt), _base(tokenizer, original)
         whole = np.concatenate([before, self._tokens])
         onset, end = _times(tokenizer, whole, self._pitch[whole])
         self._onset, self._end = onset[len(before) :], end[len(before) :]
+        self._kind = pitch_kinds(tokenizer, whole, onset)
         self._above = self._notes_above()
         self._sounding = np.full(128, -1, np.int64)  # until when each new pitch sounds
         starts = before[self._pitch[before] >= 0]
@@ -58,7 +59,9 @@ class KeptTokens:
         token, self.limit_ignored = int(self._tokens[self._at]), False
         if self._pitch[token] < 0:
             return np.arange(len(grammar)) == self._without_pitch(token)
-        free = grammar & self._stated & (self._sounding[self._pitch] <= self._onset[self._at])
+        # Of other kinds a note would have another length, velocity or instrument.
+        alike = (self._kind == self._kind[token]) & (self._kind > 0)
+        free = grammar & alike & (self._sounding[self._pitch] <= self._onset[self._at])
         found = None if limit is None else self._below_others(free & limit)
         self.limit_ignored = limit is not None and found is None
         found = self._below_others(free) if found is None else found
@@ -161,9 +164,15 @@ def keep_rhythm(
 ) -> KeptTokens | KeptFrames:
     """What writes the original again with new pitches, after a prompt.
 
-    Raises UsageError where tokens have no pitches.
+    Raises UsageError where tokens have no pitches, or where what else they state is not known.
     """
     if isinstance(tokenizer.space, Frames):
+        pitch = tokenizer.attributes().get(PITCH)
+        columns = np.zeros((0, 0)) if pitch is None else pitch.states
+        if not columns.size or (columns.sum(axis=1) != 1).any() or (columns.sum(axis=0) > 1).any():
+            raise UsageError(
+                "this model's frames have more than a bit of each pitch, so it cannot keep a rhythm"
+            )
         return KeptFrames(original, prompt)
     return KeptTokens(tokenizer, original, prompt)
 
@@ -177,10 +186,15 @@ def _base(tokenizer: Tokenizer, sequence: NDArray[Any]) -> Ints:
 
 
 def _by_value(values: Ints, tokenizer: Tokenizer) -> dict[int, int]:
-    """The token of each value; of several, one that is not merged."""
+    """The token of each value that is not merged. Raises UsageError where there are several."""
     merged = tokenizer.parts()
-    found = np.flatnonzero(values >= 0).tolist()
-    return {int(values[token]): token for token in found if token not in merged}
+    found = [token for token in np.flatnonzero(values >= 0).tolist() if token not in merged]
+    token_of = {int(values[token]): token for token in found}
+    if len(token_of) < len(found):
+        raise UsageError(
+            "this model's tokens that end notes state more than pitches, so it cannot keep a rhythm"
+        )
+    return token_of
 
 
 def _times(tokenizer: Tokenizer, sequence: Ints, pitches: Ints) -> tuple[Ints, Ints]:

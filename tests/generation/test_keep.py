@@ -6,17 +6,18 @@ from typing import Any
 
 import numpy as np
 import pytest
-from symusic.core import ScoreTick
+from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.controls import Controls, measure
 from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.compose import compose
-from musictk.generation.keep import KeptFrames, KeptTokens
+from musictk.generation.keep import KeptFrames, KeptTokens, keep_rhythm
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.music import notes
-from musictk.tokens import PITCH
+from musictk.tokens import PITCH, Tokenizer
 
-from .pieces import MIDIS, controlled, tokenizer, untrained
+from .compound import Compound, CompoundConfig, Releases, Silent, TwoColumns
+from .pieces import MIDIS, controlled, load_untrained, tokenizer, untrained
 
 NAMES = ("remi", "events", "pianoroll", "remi with bpe", "remi with programs")
 FILES = (
@@ -156,3 +157,61 @@ def test_a_limit_is_ignored_at_a_pitch_and_not_after_it() -> None:
     for _ in range(2):
         frame = frames.frame(np.zeros(4), np.full(4, 0.5), np.zeros(4, bool))
         assert frames.limit_ignored == (frame is not None)
+
+
+# Onset and length in sixteenths, pitch, velocity. The first bar has no note on its first beat.
+WRITTEN = (
+    *((4, 4, 60, 90), (8, 8, 62, 50), (12, 4, 64, 90)),
+    *((16, 16, 48, 50), (16, 4, 60, 90), (16, 4, 64, 90), (20, 2, 65, 50), (28, 4, 67, 50)),
+)
+
+
+def compound_music(written: Any = WRITTEN) -> ScoreTick:
+    music = ScoreTick(4)
+    music.tracks.append(TrackTick("Piano"))
+    for onset, length, pitch, velocity in written:
+        music.tracks[0].notes.append(NoteTick(onset, length, pitch, velocity))
+    return music
+
+
+def full_rhythm(made: Tokenizer, sequence: Any) -> list[tuple[int, ...]]:
+    """(onset, end, velocity) of every note."""
+    music = made.decode(sequence)
+    assert isinstance(music, ScoreTick)
+    found = notes(music)
+    return sorted(
+        zip(found.start.tolist(), found.end.tolist(), found.velocity.tolist(), strict=True)
+    )
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("clipped", [False, True])
+def test_tokens_that_state_lengths_and_velocities_keep_them(clipped: bool, start: int) -> None:
+    made = Compound(CompoundConfig(clipped))
+    whole = made.encode(compound_music())
+    cut = int(made.bar_starts(whole)[start])
+    asked = {"prompt": to_prompt(whole[:cut]), "original": to_prompt(whole[cut:])}
+    values = {"keep": "rhythm", "whole": start > 0, "bars": 2 - start, **asked}
+    music = load_untrained(made)
+    found = [
+        compose(music, made, PieceRequest.read({"seed": seed, **values}))[0].sequence
+        for seed in range(5)
+    ]
+    assert all(full_rhythm(made, each) == full_rhythm(made, whole) for each in found)
+    pitches = [tuple(made.decode(each).tracks[0].notes.numpy()["pitch"]) for each in found]
+    assert len(set(pitches)) == len(found), "and the pitches are new"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        (Silent, "tokens state more than pitches, which single notes do not show"),
+        (Releases, "tokens that end notes state more than pitches"),
+        (TwoColumns, "frames have more than a bit of each pitch"),
+    ],
+)
+def test_what_else_tokens_state_has_to_be_known(kind: type[Compound], message: str) -> None:
+    made = kind(CompoundConfig())
+    whole = Compound(CompoundConfig()).encode(compound_music())
+    with pytest.raises(UsageError, match=f"{message}.*cannot keep a rhythm"):
+        keep_rhythm(made, whole, whole[:0])
