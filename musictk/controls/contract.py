@@ -51,7 +51,10 @@ class Control(ABC):
         return True
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
-        """The ids (…, parts) of the same music, transposed."""
+        """The ids (…, parts) of the same music, transposed; 0 where they do not follow from `ids`.
+
+        Such as bands of pitch: of music in one band, a semitone higher may be in the next.
+        """
         return ids
 
     def planned(self, bars: int, known: bool) -> Ids | None:

@@ -156,7 +156,7 @@ class Controls:
         )
 
     def transpose(self, ids: Ids, semitones: int) -> Ids:
-        """The ids (…, S) of the same music, transposed."""
+        """The ids (…, S) of the same music, transposed; 0 where they are unknown."""
         if not semitones or not self:
             return ids
         moved = ids.copy()

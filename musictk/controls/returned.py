@@ -50,7 +50,7 @@ def completed(control: Control, ids: Ids, given: int) -> Ids:
 
 
 def transposed(control: Control, ids: Ids, semitones: int) -> Ids:
-    """The ids (…, parts) of the same music, transposed."""
+    """The ids (…, parts) of the same music, transposed; 0 where they are unknown."""
     found = control.transpose(ids, semitones)
     return ids if found is ids else _ids(control, found, ids.shape, "transposed")
 

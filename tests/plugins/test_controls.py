@@ -182,6 +182,40 @@ def test_transposed_ids_are_checked(given: Any, fault: str) -> None:
         controls.transpose(np.ones((3, 1), np.uint8), 2)
 
 
+class Band(Plain):
+    """Bands of pitch: which of them transposed music is in does not follow from its own."""
+
+    name = "band"
+
+    def measure(self, bars: Bars) -> Any:
+        lowest = np.full(len(bars), 128)
+        np.minimum.at(lowest, bars.bar_of(bars.pitched.start), bars.pitched.pitch)
+        return np.where(lowest < 128, 1 + (lowest >= 50), 0).astype(np.uint8)[:, None]
+
+
+class OpenBand(Band):
+    """The same, with ids of transposed music that are not known."""
+
+    def transpose(self, ids: Any, semitones: int) -> Any:
+        return np.zeros_like(ids)
+
+
+def test_transposed_ids_may_be_unknown() -> None:
+    """But not wrong, and training gives none for them."""
+    remi = TOKENIZERS["remi"]
+    laws.check(OpenBand(), remi, pieces()[:4])
+    with pytest.raises(AssertionError, match="the music has other facts than its own, transposed"):
+        laws.check(Band(), remi, pieces()[:4])
+    wrong = type("Odd", (OpenBand,), {"transpose": lambda self, ids, _: np.full_like(ids, 2)})
+    with pytest.raises(AssertionError, match="the music has other facts than its own, transposed"):
+        laws.check(wrong(), remi, pieces()[:4])
+    ids = np.array([[1], [2], [0]], np.uint8)
+    controls = of(transpose=OpenBand.transpose)
+    assert controls.transpose(ids, 1).tolist() == [[0], [0], [0]]
+    assert controls.transpose(ids, 0).tolist() == ids.tolist()
+    assert not controls.features[controls.offsets].any(), "id 0 adds nothing to a condition"
+
+
 def values(name: str, music: ScoreTick, bars: int) -> list[Any]:
     """The words of each bar; of one with several parts, a tuple."""
     made = control(name)
