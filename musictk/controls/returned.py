@@ -110,8 +110,11 @@ def allowed(control: Control, tokenizer: Tokenizer, ids: Ids, strict: bool = Fal
 def bounds(control: Control, ids: Ids) -> Bounds:
     """What is enforced of a bar with these ids (parts,): see `Control.bounds`."""
     found: object = control.bounds(ids)
-    if not isinstance(found, Bounds) or not all(map(_is_pair, (found.notes, found.voices))):
-        raise _wrong(control, f"has bounds {brief(found)}, which are no Bounds of two numbers")
+    if not isinstance(found, Bounds):
+        raise _wrong(control, f"has bounds {brief(found)}, which are no Bounds")
+    for what, limits in (("notes", found.notes), ("voices", found.voices)):
+        if not _is_range(limits):
+            raise _wrong(control, f"has bounds of {what} {brief(limits)}: not from low to high")
     return found
 
 
@@ -147,9 +150,11 @@ def _array(control: Control, found: object, verb: str) -> NDArray[Any]:
     return array
 
 
-def _is_pair(found: object) -> bool:
+def _is_range(found: object) -> bool:
     kinds = int, float, np.integer, np.floating
-    return isinstance(found, tuple) and len(found) == 2 and all(isinstance(x, kinds) for x in found)
+    if not isinstance(found, tuple) or not all(isinstance(each, kinds) for each in found):
+        return False
+    return len(found) == 2 and bool(found[0] <= found[1])
 
 
 def _wrong(control: Control, fault: str) -> MusictkError:

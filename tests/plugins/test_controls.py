@@ -79,7 +79,7 @@ BREACHES: list[tuple[dict[str, Any], str]] = [
     ({"features": lambda self: np.full((2, 1), np.nan)}, "features that are not all finite"),
     (
         {"bounds": lambda self, ids: Bounds._make([1, 2, None])},
-        "which are no Bounds of two numbers",
+        "has bounds of notes 1: not from low to high",
     ),
     ({"closing": lambda self, key: np.full(1, 3)}, "closed with the id 3 where it has 2 values"),
     ({"allowed_strictly": lambda self, *_: np.ones(3, bool)}, "allowed_strictly of 'low' has the"),
@@ -131,7 +131,13 @@ def of(**changes: Any) -> Controls:
         ("parse", [[1], [1, 2]], "parsed 'low' as [[1], [1, 2]] where an array is needed"),
         ("allowed", np.ones(3, bool), "allowed shape (3,) where (444,) is needed, (tokens,)"),
         ("allowed", np.ones(444), "allowed float64 where bool is needed"),
-        ("bounds", (0, 1), "has bounds (0, 1), which are no Bounds of two numbers"),
+        ("bounds", (0, 1), "has bounds (0, 1), which are no Bounds"),
+        ("bounds", Bounds(notes=(2, 1)), "has bounds of notes (2, 1): not from low to high"),
+        (
+            "bounds",
+            Bounds(voices=(0, np.nan)),
+            "has bounds of voices (0, nan): not from low to high",
+        ),
         ("complete", None, "completed None where an array is needed"),
         ("complete", np.ones((9, 1), np.uint8), "completed shape (9, 1) where (2, 1) is needed"),
         ("planned", np.ones((4, 1), np.uint8), "planned shape (4, 1) where (2, 1) is needed"),
