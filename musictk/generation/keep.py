@@ -171,7 +171,7 @@ def keep_rhythm(
         columns = np.zeros((0, 0)) if pitch is None else pitch.states
         if not columns.size or (columns.sum(axis=1) != 1).any() or (columns.sum(axis=0) > 1).any():
             raise UsageError(
-                "this model's frames have more than a bit of each pitch, so it cannot keep a rhythm"
+                "this model's frames are not one bit for each pitch, so it cannot keep a rhythm"
             )
         return KeptFrames(original, prompt)
     return KeptTokens(tokenizer, original, prompt)

@@ -207,7 +207,7 @@ def test_tokens_that_state_lengths_and_velocities_keep_them(clipped: bool, start
     [
         (Silent, "tokens state more than pitches, which single notes do not show"),
         (Releases, "tokens that end notes state more than pitches"),
-        (TwoColumns, "frames have more than a bit of each pitch"),
+        (TwoColumns, "frames are not one bit for each pitch"),
     ],
 )
 def test_what_else_tokens_state_has_to_be_known(kind: type[Compound], message: str) -> None:
