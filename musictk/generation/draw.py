@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from math import nextafter
+from math import inf, nextafter
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from musictk.tokens import Frames, Space, Tokenizer
 
 Logits = NDArray[np.float32]
 _BLOCK = 1024
+_FORBIDDEN = np.float32(-np.inf)  # faster in comparisons than a number of Python
 
 
 class Noise:
@@ -45,22 +46,33 @@ def make_chain(
 ) -> list[Sampler]:
     """The samplers of a request, in its order; raises UsageError for an unknown name or setting."""
     kinds = [(registry().load("sampler", name), values) for name, values in links]
-    return [make_component(kind, values, tokenizer) for kind, values in kinds]
+    chain: list[Sampler] = [make_component(kind, values, tokenizer) for kind, values in kinds]
+    for sampler in chain:
+        length: Any = sampler.history
+        if not isinstance(length, int) or length < 0:
+            raise _wrong(sampler, f"has the history {length!r}, which is no number of positions")
+    return chain
 
 
 def apply(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> Logits:
     """`logits` after every link.
 
-    Raises MusictkError naming a sampler that fails, or whose logits cannot be sampled from.
+    Raises MusictkError naming a sampler that fails, whose logits cannot be sampled from, or that
+    allows again what is forbidden.
     """
-    steps = [logits]
-    for sampler in chain:
-        logits = _after(sampler, logits, history)
-        steps.append(logits)
-    # It runs for every token, so only the result is checked; the steps are where it is wrong.
-    if chain and not _valid(logits, chain[0].space).all():
-        _blame(chain, steps)
-    return logits
+    if not chain:
+        return logits
+    after, writeable = logits, logits.flags.writeable
+    logits.setflags(write=False)  # the caller uses them again where it draws another token
+    try:
+        for sampler in chain:
+            after = _after(sampler, after, history)
+        # It runs for every token, so only the result is checked; then each link is, once more.
+        if _allows_more(after, logits) or not _valid(after, chain[0].space):
+            _blame(chain, logits, history)
+    finally:
+        logits.setflags(write=writeable)
+    return after
 
 
 def _after(sampler: Sampler, logits: Logits, history: NDArray[Any]) -> Logits:
@@ -69,32 +81,44 @@ def _after(sampler: Sampler, logits: Logits, history: NDArray[Any]) -> Logits:
     except (MusictkError, MemoryError):
         raise
     except Exception as error:
-        raise MusictkError(f"sampler {sampler.name!r} failed: {located(error)}") from error
+        raise _wrong(sampler, f"failed: {located(error)}") from error
     if isinstance(after, np.ndarray) and after.shape == logits.shape:
+        if after.dtype.kind != "f":
+            raise _wrong(sampler, f"returned {after.dtype} instead of float32")
         return after
     shape = getattr(after, "shape", None)
     found = type(after).__name__ if shape is None else f"shape {tuple(shape)}"
     raise _wrong(sampler, f"returned {found} instead of an array of shape {logits.shape}")
 
 
-def _valid(logits: Logits, space: Space) -> NDArray[np.bool_]:
-    """(B,) True for rows that can be sampled from. A frame may be silent."""
-    top = logits.max(1)
-    return top < np.inf if isinstance(space, Frames) else np.isfinite(top)
+def _allows_more(after: Logits, before: Logits) -> bool:
+    """Whether something has a probability that was forbidden."""
+    return np.count_nonzero((after > _FORBIDDEN) > (before > _FORBIDDEN)) > 0
 
 
-def _blame(chain: Sequence[Sampler], steps: Sequence[Logits]) -> None:
+def _valid(logits: Logits, space: Space) -> bool:
+    """Whether every row (B, V) can be sampled from. A frame may be silent."""
+    low = -inf if isinstance(space, Frames) else nextafter(-inf, 0)
+    return all(low <= top < inf for top in logits.max(1).tolist())
+
+
+def _blame(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> None:
     """Raise MusictkError for the first sampler that makes a valid row invalid.
 
     There is none where the model's own logits are invalid.
     """
-    for sampler, before, after in zip(chain, steps[:-1], steps[1:], strict=True):
-        rows = _valid(before, sampler.space) & ~_valid(after, sampler.space)
-        if rows.any():
-            found = after[rows]
+    valid = [_valid(row[None], chain[0].space) for row in logits]
+    after = logits
+    for sampler in chain:
+        after = _after(sampler, after.copy(), history)
+        found = after[valid]
+        if not all(_valid(row[None], sampler.space) for row in found):
             nan, high = np.isnan(found).any(), (found == np.inf).any()
             what = "returned NaN" if nan else "returned +inf" if high else "forbids every token"
             raise _wrong(sampler, what)
+        if _allows_more(after, logits):
+            what = "pitch" if isinstance(sampler.space, Frames) else "token"
+            raise _wrong(sampler, f"allows a {what} that is forbidden")
 
 
 def _wrong(sampler: Sampler, what: str) -> MusictkError:

@@ -38,5 +38,5 @@ class Sampler(ABC):
     def __call__(self, logits: NDArray[np.float32], history: NDArray[Any]) -> NDArray[np.float32]:
         """New logits: no NaN, no +inf; of tokens, not all -inf where some were finite.
 
-        Must not write into `logits`.
+        What is -inf stays so. `logits` is read-only.
         """

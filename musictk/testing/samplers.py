@@ -114,4 +114,9 @@ def _apply(
     history: NDArray[Any] = rng.integers(3, size, (_BATCH, length))
     if isinstance(space, Frames):
         history = (rng.random((_BATCH, length, size)) < 0.05).astype(np.uint8)
-    return sampler(logits, history[first : first + len(logits)])
+    looks_back: Any = sampler.history
+    assert isinstance(looks_back, int), f"history is {looks_back!r} and not a number of positions"
+    after: Any = sampler(logits, history[first : first + len(logits)])
+    kind = type(after).__name__
+    assert isinstance(after, np.ndarray), f"{kind} is returned and not an array"
+    return after

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +23,7 @@ from musictk.generation.draw import (
     sample_token,
     sample_tokens,
 )
+from musictk.plugin import registry
 from musictk.testing.exports import Blank
 from musictk.testing.samplers import LAWS, Law, tokenizer
 from musictk.tokens import Frames, Space, Tokens
@@ -113,6 +116,7 @@ def _filled(value: float) -> Callable[[Any], Any]:
         (_filled(-np.inf), "sampler 'odd' forbids every token"),
         (lambda logits: None, r"'odd' returned NoneType instead of an array of shape \(2, 9\)"),
         (lambda logits: logits[:, 1:], r"returned shape \(2, 8\) instead of an array of shape"),
+        (lambda logits: logits.astype(int), "sampler 'odd' returned int64 instead of float32"),
         (lambda logits: 1 / 0, r"'odd' failed: ZeroDivisionError: .* \(test_draw\.py, line \d+\)"),
     ],
 )
@@ -139,6 +143,83 @@ def test_a_sampler_may_make_a_frame_silent() -> None:
     assert (silent == -np.inf).all()
     with pytest.raises(MusictkError, match="sampler 'odd' returned NaN"):
         apply([Odd(Frames(4), _filled(np.nan))], logits, history)
+
+
+def _in_place(logits: Any) -> Any:
+    logits[:] = 0
+    return logits
+
+
+@pytest.mark.parametrize(("space", "what"), [(Tokens(9), "token"), (Frames(9), "pitch")])
+@pytest.mark.parametrize("result", [np.zeros_like, _in_place])
+def test_no_sampler_may_allow_what_is_forbidden(
+    space: Space, what: str, result: Callable[[Any], Any]
+) -> None:
+    """Also one that writes into the result of the sampler before it, which is not blamed."""
+    logits, history = np.zeros((2, 9), np.float32), np.zeros((2, 0), np.int64)
+    logits[1, 3] = -np.inf
+    colder = Odd(space, lambda logits: logits * 2)
+    colder.name = "colder"  # type: ignore[misc]
+    message = f"sampler 'odd' allows a {what} that is forbidden; .* musictk.testing.samplers"
+    with pytest.raises(MusictkError, match=message):
+        apply([colder, Odd(space, result)], logits, history)
+    assert apply([colder], logits, history)[1, 3] == -np.inf
+
+
+def test_the_logits_that_the_first_sampler_gets_are_read_only() -> None:
+    """They are used again where the token that was drawn leads to a dead end."""
+    logits, history = np.zeros((2, 9), np.float32), np.zeros((2, 0), np.int64)
+    with pytest.raises(MusictkError, match=r"'odd' failed: ValueError: .* read-only .*testing"):
+        apply([Odd(Tokens(9), _in_place)], logits, history)
+    logits[0, 0] = 1  # the caller's are as before
+
+
+LONG_AGO = """
+from dataclasses import dataclass
+from musictk.generation import Sampler
+from musictk.plugin import hookimpl
+
+@hookimpl
+def register_samplers(register):
+    register("long-ago", "plugin_long_ago:LongAgo", "a history that is no number")
+
+class LongAgo(Sampler):
+    name, history, Config = "long-ago", "many", dataclass(frozen=True)(type("Plain", (), {}))
+    def __call__(self, logits, history):
+        return logits
+"""
+
+
+@pytest.fixture
+def long_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """An installed plugin with that sampler."""
+    info = tmp_path / "long_ago-1.dist-info"
+    info.mkdir()
+    (tmp_path / "plugin_long_ago.py").write_text(LONG_AGO)
+    (info / "METADATA").write_text("Name: long-ago\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[musictk]\nlong-ago = plugin_long_ago\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    registry.cache_clear()
+    yield
+    registry.cache_clear()
+    sys.modules.pop("plugin_long_ago", None)
+
+
+@pytest.mark.usefixtures("long_ago")
+def test_a_history_that_is_no_number_is_named() -> None:
+    message = r"sampler 'long-ago' has the history 'many'.*; .*musictk\.testing\.samplers"
+    with pytest.raises(MusictkError, match=message):
+        make_chain([("long-ago", {})], tokenizer("remi"))
+    kind = registry().load("sampler", "long-ago")
+    for law in LAWS:
+        with pytest.raises(AssertionError, match="history is 'many' and not a number of positions"):
+            law(kind(kind.Config(), tokenizer("remi")))
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_laws_of_samplers_name_what_is_no_array(law: Law) -> None:
+    with pytest.raises(AssertionError, match="list is returned and not an array"):
+        law(WithHistory(lambda logits, history: logits.tolist()))
 
 
 @pytest.mark.parametrize("law", LAWS)
