@@ -66,7 +66,7 @@ def shapes(network: Network, space: Space) -> None:
     expected = (batch, length, body.dim)
     for capacity in (0, LENGTH):
         state = body.begin(batch, capacity)
-        _assert_state(state, "begin()")
+        _assert_state(state, "begin()", batch)
         with torch.no_grad():
             found = body(torch.randn(expected), state)
         assert isinstance(found, tuple), f"forward() returns {_kind(found)} and not a pair"
@@ -75,7 +75,7 @@ def shapes(network: Network, space: Space) -> None:
         assert isinstance(output, Tensor), f"the output is {_kind(output)} and not a tensor"
         shape = tuple(output.shape)
         assert shape == expected, f"the output is {shape} and not (B, T, D) = {expected}"
-        _assert_state(after, "forward()")
+        _assert_state(after, "forward()", batch)
         assert len(after) == len(state), (
             f"begin() returns {len(state)} tensors of state, and forward() {len(after)}"
         )
@@ -83,10 +83,15 @@ def shapes(network: Network, space: Space) -> None:
     assert logits.isfinite().all(), "logits are not finite"
 
 
-def _assert_state(state: Any, what: str) -> None:
+def _assert_state(state: Any, what: str, batch: int) -> None:
     assert isinstance(state, list), f"the state of {what} is {_kind(state)} and not a list"
     for each in state:
         assert isinstance(each, Tensor), f"the state of {what} has {_kind(each)}, not only tensors"
+        shape = tuple(each.shape)
+        assert shape[:1] == (batch,), (
+            f"the state of {what} has a tensor of shape {shape}: the first dimension is not the"
+            f" {batch} rows of the batch"
+        )
 
 
 def _kind(value: Any) -> str:

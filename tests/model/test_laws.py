@@ -51,7 +51,8 @@ class Sum(Architecture):
         state = self.first.expand(batch, -1)
         if self.config.fault != "shares":
             state = state.clone()
-        return {"tuple": (state,), "none": [None]}.get(self.config.fault, [state])
+        wrong = {"tuple": (state,), "none": [None], "batchless": [state[0]]}
+        return wrong.get(self.config.fault, [state])
 
     def forward(self, x: Tensor, state: list[Tensor]) -> Any:
         fault = self.config.fault
@@ -85,6 +86,7 @@ def test_an_architecture_without_a_fault_passes(space: Any) -> None:
         ("no length", r"Sum\.__init__ does not set self\.max_length"),
         ("tuple", r"the state of begin\(\) is a value of type tuple and not a list"),
         ("none", r"the state of begin\(\) has a value of type NoneType, not only tensors"),
+        ("batchless", r"begin\(\) has a tensor of shape \(32,\): .* not the 2 rows of the batch"),
         ("one", r"forward\(\) returns a value of type Tensor and not a pair"),
         ("last", r"the output is \(2, 32\) and not \(B, T, D\) = \(2, 5, 32\)"),
         ("more", r"begin\(\) returns 1 tensors of state, and forward\(\) 2"),
