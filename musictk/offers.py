@@ -83,7 +83,8 @@ class Offer:
 def make_component(kind: Any, config: Mapping[str, Any], *rest: Any) -> Any:
     """An instance of a tokenizer, architecture or sampler class from its plain config.
 
-    Raises MusictkError where its `__init__` does not set what the contract asks for.
+    Raises MusictkError where its `__init__` does not set what the contract asks for, or sets it
+    wrongly.
     """
     made = kind(build(kind.Config, config, kind.name), *rest)
     needed = getattr(kind, "set_by_init", ())
@@ -93,6 +94,8 @@ def make_component(kind: Any, config: Mapping[str, Any], *rest: Any) -> Any:
             f"{kind.__module__}.{kind.__qualname__}.__init__ does not set {', '.join(missing)}",
             "call super().__init__ first; docs/plugins.md shows a complete plugin",
         )
+    if hasattr(made, "check_made"):
+        made.check_made()
     return made
 
 

@@ -21,6 +21,7 @@ from musictk.generation.sequence import GrowingSequence
 from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
 from musictk.generation.texture import FrameTexture
 from musictk.tokens import Frames, Parser, Tokenizer
+from musictk.tokens.checked import allowed_by, bar_starts
 
 _ENDLESS = 1 << 40
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
@@ -44,7 +45,7 @@ class Draft:
         noise: Noise,
     ) -> None:
         prompt, grammar = opening.prompt, tokenizer.grammar()
-        bars = tokenizer.bar_starts(prompt)
+        bars = bar_starts(tokenizer, prompt)
         self.tokenizer, self.noise = tokenizer, noise
         self._notices: list[Notice] = []
         self.progress = FormProgress(plan, len(bars), len(prompt) > 0 and not opening.theme)
@@ -141,7 +142,7 @@ class Draft:
     def grammar_allows(self) -> NDArray[np.bool_] | None:
         """(V,) what the grammar allows next; None where everything may follow."""
         if self._allows is None and self.parser is not None:
-            self._allows = self.parser.allowed()
+            self._allows = allowed_by(self.parser, self.tokenizer)
         return self._allows
 
     def parser_after(self, token: int) -> Parser | None:
@@ -158,7 +159,7 @@ class Draft:
         parser = self.parser_after(token)
         assert parser is not None
         if self._allows_ahead is None:
-            self._allows_ahead = parser.allowed()
+            self._allows_ahead = allowed_by(parser, self.tokenizer)
         return self._allows_ahead
 
     def limit_ignored(self, allowed: NDArray[np.bool_] | None = None) -> None:

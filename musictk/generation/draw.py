@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.errors import MusictkError, located
-from musictk.generation.sampler import Sampler
+from musictk.generation.sampler import Sampler, sampler_error
 from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.tokens import Frames, Space, Tokenizer
@@ -46,12 +46,7 @@ def make_chain(
 ) -> list[Sampler]:
     """The samplers of a request, in its order; raises UsageError for an unknown name or setting."""
     kinds = [(registry().load("sampler", name), values) for name, values in links]
-    chain: list[Sampler] = [make_component(kind, values, tokenizer) for kind, values in kinds]
-    for sampler in chain:
-        length: Any = sampler.history
-        if not isinstance(length, int) or length < 0:
-            raise _wrong(sampler, f"has the history {length!r}, which is no number of positions")
-    return chain
+    return [make_component(kind, values, tokenizer) for kind, values in kinds]
 
 
 def apply(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> Logits:
@@ -81,19 +76,19 @@ def _after(sampler: Sampler, logits: Logits, history: NDArray[Any]) -> Logits:
     except (MusictkError, MemoryError):
         raise
     except Exception as error:
-        raise _wrong(sampler, f"failed: {located(error)}") from error
+        raise sampler_error(sampler, f"failed: {located(error)}") from error
     if isinstance(after, np.ndarray) and after.shape == logits.shape:
         if after.dtype.kind != "f":
-            raise _wrong(sampler, f"returned {after.dtype} instead of float32")
+            raise sampler_error(sampler, f"returned {after.dtype} instead of float32")
         return after
     shape = getattr(after, "shape", None)
     found = type(after).__name__ if shape is None else f"shape {tuple(shape)}"
-    raise _wrong(sampler, f"returned {found} instead of an array of shape {logits.shape}")
+    raise sampler_error(sampler, f"returned {found} instead of an array of shape {logits.shape}")
 
 
 def _allows_more(after: Logits, before: Logits) -> bool:
     """Whether something has a probability that was forbidden."""
-    return np.count_nonzero((after > _FORBIDDEN) > (before > _FORBIDDEN)) > 0
+    return bool(np.count_nonzero((after > _FORBIDDEN) > (before > _FORBIDDEN)))
 
 
 def _valid(logits: Logits, space: Space) -> bool:
@@ -115,15 +110,10 @@ def _blame(chain: Sequence[Sampler], logits: Logits, history: NDArray[Any]) -> N
         if not all(_valid(row[None], sampler.space) for row in found):
             nan, high = np.isnan(found).any(), (found == np.inf).any()
             what = "returned NaN" if nan else "returned +inf" if high else "forbids every token"
-            raise _wrong(sampler, what)
+            raise sampler_error(sampler, what)
         if _allows_more(after, logits):
             what = "pitch" if isinstance(sampler.space, Frames) else "token"
-            raise _wrong(sampler, f"allows a {what} that is forbidden")
-
-
-def _wrong(sampler: Sampler, what: str) -> MusictkError:
-    hint = "check its plugin with musictk.testing.samplers"
-    return MusictkError(f"sampler {sampler.name!r} {what}", hint)
+            raise sampler_error(sampler, f"allows a {what} that is forbidden")
 
 
 def sample_tokens(logits: Logits, uniform: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -12,6 +12,8 @@ from musictk.generation.draft import Draft
 from musictk.generation.keep import KeptTokens
 from musictk.generation.texture import breaks, thinned
 from musictk.tokens import PROGRAM, Frames, Tokenizer, Tokens
+from musictk.tokens.checked import allowed_by
+from musictk.tokens.faults import tokenizer_error
 
 _PROBE = 8  # repetitions of a token; the more bars begin in them, the sooner a bar line comes
 
@@ -29,18 +31,24 @@ class Mask:
             # The form defines where a piece ends, so the model may not write eos.
             self._ordinary = np.ones(space.size, bool)
             self._ordinary[space.special] = False
+            if (grammar := tokenizer.grammar()) is not None:
+                allowed_by(grammar.parser(), tokenizer)
 
     def allowed(self, draft: Draft) -> NDArray[np.bool_] | None:
         """(V,) True where a token (of frames: a pitch) may follow; None where everything may.
 
-        Never all False: a limit that would leave no token is ignored.
+        Never all False: a limit that would leave no token is ignored. Raises MusictkError where the
+        grammar leaves none.
         """
         if self.frames:
             return draft.allowed_pitches()
         allowed: NDArray[np.bool_] = self._ordinary
         grammar = draft.grammar_allows()
         if grammar is not None:
-            allowed = _within(allowed, grammar)
+            if not _overlap(allowed, grammar):
+                what = f"has a grammar that allows no token at position {draft.length}"
+                raise tokenizer_error(self._tokenizer.name, what)
+            allowed = allowed & grammar
         if isinstance(draft.kept, KeptTokens):
             return self._kept(draft, draft.kept, allowed)
         if draft.must_begin_bar:

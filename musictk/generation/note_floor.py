@@ -34,24 +34,24 @@ class NoteCounts:
         if pitch is None or isinstance(tokenizer.space, Frames):
             return None
         begun = pitch.states.sum(axis=1).astype(np.int64)
-        return NoteCounts(begun, _moves(tokenizer) & (begun == 0))
+        return NoteCounts(begun, _moves(tokenizer, len(begun)) & (begun == 0))
 
 
-def _moves(tokenizer: Tokenizer) -> NDArray[np.bool_]:
+def _moves(tokenizer: Tokenizer, size: int) -> NDArray[np.bool_]:
     """(V,) the tokens after which the next note begins at another time than before them.
 
     Tried at the beginning of a bar, and at a later time: a token may lead to the beginning.
     """
     grammar = tokenizer.grammar()
-    found: NDArray[np.bool_] = np.zeros(len(tokenizer.names()), bool)
+    found: NDArray[np.bool_] = np.zeros(size, bool)
     if grammar is None:
         return found
     parser = grammar.parser()
     parser.advance(int(parser.allowed().argmax()))
-    found |= _moves_from(parser, len(found))
+    found |= _moves_from(parser, size)
     if found.any():
         parser.advance(int(found.argmax()))
-        found |= _moves_from(parser, len(found))
+        found |= _moves_from(parser, size)
     return found
 
 

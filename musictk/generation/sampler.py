@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.errors import MusictkError
+
 if TYPE_CHECKING:
     from musictk.tokens import Tokenizer
 
@@ -34,9 +36,21 @@ class Sampler(ABC):
         self.tokenizer = tokenizer
         self.space = tokenizer.space
 
+    def check_made(self) -> None:
+        """Raise MusictkError where `history` breaks the contract; called once."""
+        length: Any = self.history
+        if not isinstance(length, int) or length < 0:
+            raise sampler_error(self, f"has the history {length!r}, no number of positions")
+
     @abstractmethod
     def __call__(self, logits: NDArray[np.float32], history: NDArray[Any]) -> NDArray[np.float32]:
         """New logits: no NaN, no +inf; of tokens, not all -inf where some were finite.
 
         What is -inf stays so. `logits` is read-only.
         """
+
+
+def sampler_error(sampler: Sampler, what: str) -> MusictkError:
+    """The error for a sampler that breaks its contract, such as "returned NaN"."""
+    hint = "check its plugin with musictk.testing.samplers"
+    return MusictkError(f"sampler {sampler.name!r} {what}", hint)

@@ -15,6 +15,7 @@ from symusic.core import NoteTickList, ScoreTick, TempoTick, TimeSignatureTick
 from musictk.generation.spans import Span
 from musictk.music import bar_lines, in_effect_from
 from musictk.tokens import Tokenizer
+from musictk.tokens.checked import bar_starts
 
 
 class Theme:
@@ -23,7 +24,7 @@ class Theme:
     def __init__(self, tokenizer: Tokenizer, sequence: NDArray[Any], span: Span) -> None:
         self._tokenizer, self._span = tokenizer, span
         self._section = sequence[span.start : span.end].copy()
-        starts = tokenizer.bar_starts(self._section)
+        starts = bar_starts(tokenizer, self._section)
         self.bars = _cut(self._section, starts if len(starts) else np.zeros(1, np.int64))
         self._planned: dict[int, NDArray[Any]] = {}  # bar of the theme -> encoded at the return
 

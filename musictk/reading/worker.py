@@ -28,8 +28,9 @@ from musictk.reading.read import check_abc, read_midi, read_text
 from musictk.reading.reasons import Reason, RejectedError
 from musictk.reading.sketching import sketch_music, sketch_text
 from musictk.reading.wire import WorkerMessage, receive, send
-from musictk.tokens import Frames, Space, Tokens
+from musictk.tokens import Tokenizer
 from musictk.tokens.augment import stretched, transposed
+from musictk.tokens.faults import HINT, encoding_fault, id_fault, starts_fault
 
 
 class Worker:
@@ -75,7 +76,7 @@ class Worker:
             if task["kind"] == "midi":
                 piece = _varied(piece, task["semitones"], task["stretch"])
             encoded = self._tokenizer.encode(piece)
-            _check_encoded(encoded, self._tokenizer.space)
+            _check_encoded(encoded, self._tokenizer)
             sequence = np.ascontiguousarray(encoded)
         except ValueError as error:
             return found | {"code": "refused", "detail": str(error)[:200]}, b""
@@ -108,20 +109,14 @@ def _varied(score: ScoreTick, semitones: int, stretch: float) -> ScoreTick:
     return moved
 
 
-def _check_encoded(sequence: Any, space: Space) -> None:
-    """Raise TypeError for no array of ids or frames, ValueError for an id that does not exist."""
-    width = space.width if isinstance(space, Frames) else None
-    wanted = "an array of (T,) ids" if width is None else f"an array of (T, {width}) frames"
-    if not isinstance(sequence, np.ndarray):
-        raise TypeError(f"encode returned {type(sequence).__name__} instead of {wanted}")
-    fits = sequence.ndim == 1 if width is None else sequence.shape[1:] == (width,)
-    if not fits or sequence.dtype.kind not in "iub":
-        what = f"{sequence.dtype} of shape {sequence.shape}"
-        raise TypeError(f"encode returned {what} instead of {wanted}")
-    if isinstance(space, Tokens) and len(sequence):
-        for found in (int(sequence.min()), int(sequence.max())):
-            if not 0 <= found < space.size:
-                raise ValueError(f"id {found} is outside a vocabulary of {space.size}")
+def _check_encoded(sequence: Any, tokenizer: Tokenizer) -> None:
+    """Raise TypeError for no array of ids or frames, ValueError for ids and bars that are wrong."""
+    if fault := encoding_fault(sequence, tokenizer.space):
+        raise TypeError(f"{fault}; {HINT}")
+    fault = id_fault(sequence, tokenizer.space)
+    fault = fault or starts_fault(tokenizer.bar_starts(sequence), len(sequence))
+    if fault:
+        raise ValueError(f"{fault}; {HINT}")
 
 
 def _read(path: str, limits: Limits) -> bytes:

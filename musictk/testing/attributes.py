@@ -9,15 +9,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.music import notes
+from musictk.testing.comparing import encoded, space_of
 from musictk.tokens import Frames, Piece, Tokenizer
 from musictk.tokens.attributes import (
     METRE,
-    MIDI_PITCHES,
     PITCH,
     PROGRAM,
     RELEASE,
     TEMPO,
     Attribute,
+    attributes_fault,
 )
 
 KNOWN = (METRE, PITCH, PROGRAM, RELEASE, TEMPO)
@@ -25,29 +26,15 @@ KNOWN = (METRE, PITCH, PROGRAM, RELEASE, TEMPO)
 
 def check_attributes(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
     """Attributes are known ones of every token, and pitches are those of the decoded notes."""
-    attributes, space = tokenizer.attributes(), tokenizer.space
-    assert isinstance(attributes, Mapping), "attributes() does not return a mapping"
-    count = space.width if isinstance(space, Frames) else space.size
-    for name, attribute in attributes.items():
+    space = space_of(tokenizer)
+    attributes: Any = tokenizer.attributes()
+    for name in attributes if isinstance(attributes, Mapping) else ():
         assert name in KNOWN, f"the attribute {name!r} is none of {', '.join(KNOWN)}"
-        _check_attribute(name, attribute, count)
+    fault = attributes_fault(attributes, space.width if isinstance(space, Frames) else space.size)
+    assert not fault, fault
     if PITCH in attributes:
         for piece in pieces:
-            _check_pitches(tokenizer, attributes[PITCH], tokenizer.encode(piece))
-
-
-def _check_attribute(name: str, attribute: Attribute, count: int) -> None:
-    what = f"the attribute {name!r}"
-    assert isinstance(attribute, Attribute), f"{what} is not an Attribute"
-    values, states = attribute.values, attribute.states
-    assert isinstance(states, np.ndarray), f"the states of {what} are not an array"
-    assert states.dtype == np.bool_, f"the states of {what} are {states.dtype} and not bool"
-    shape = (count, len(values))
-    assert states.shape == shape, f"the states of {what} are {states.shape} and not {shape}"
-    assert all(isinstance(each, str) for each in values), f"a value of {what} is not a string"
-    assert len(set(values)) == len(values), f"two values of {what} have the same name"
-    if name in (PITCH, RELEASE):
-        assert tuple(values) == MIDI_PITCHES, f"the values of {what} are not MIDI_PITCHES"
+            _check_pitches(tokenizer, attributes[PITCH], encoded(tokenizer, piece))
 
 
 def _check_pitches(tokenizer: Tokenizer, pitch: Attribute, sequence: NDArray[Any]) -> None:

@@ -7,7 +7,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.tokens import Piece
+from musictk.tokens import Frames, Piece, Space, Tokenizer, Tokens
+from musictk.tokens.faults import encoding_fault, id_fault
+
+
+def space_of(tokenizer: Tokenizer) -> Space:
+    """Its space; raises AssertionError where `__init__` does not set one."""
+    space: Any = getattr(tokenizer, "space", None)
+    assert isinstance(space, Tokens | Frames), f"space is {space!r}, neither Tokens nor Frames"
+    return space
+
+
+def encoded(tokenizer: Tokenizer, piece: Piece) -> NDArray[Any]:
+    """The encoding of a piece; raises AssertionError where it is none of the space."""
+    space, sequence = space_of(tokenizer), tokenizer.encode(piece)
+    fault = encoding_fault(sequence, space) or id_fault(sequence, space)
+    assert not fault, fault
+    return sequence
 
 
 def facts(piece: Piece) -> tuple[list[tuple[Any, ...]] | str, ...]:

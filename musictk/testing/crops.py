@@ -16,6 +16,7 @@ from typing import Any, get_args
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.testing.comparing import encoded
 from musictk.tokens import Piece, Tokenizer, Tokens
 from musictk.tokens.crops import Crops, Draw
 from musictk.tokens.shards import Shard, open_shard, write_shard
@@ -33,10 +34,10 @@ def check_crops(
     `lengths` of crops are tried with pieces shorter and longer than a crop. The first and last
     positions are included: bos (an empty frame) is before position 0, eos is the last position.
     """
-    encoded = [tokenizer.encode(piece) for piece in pieces]
+    sequences = [encoded(tokenizer, piece) for piece in pieces]
     for length in lengths:
         sizes = [1, length - 1, length, length + 1, 2 * length, 3 * length + length // 2]
-        crops = [each[: size or 1] for each, size in zip(cycle(encoded), sizes, strict=False)]
+        crops = [each[: size or 1] for each, size in zip(cycle(sequences), sizes, strict=False)]
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "shard"
             write_shard(path, tokenizer, enumerate(crops))

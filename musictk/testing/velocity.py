@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from musictk.testing.comparing import facts
+from musictk.testing.comparing import encoded, facts
 from musictk.tokens import Piece, Tokenizer
 
 
 def check_velocity(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
     """Shifting velocities keeps the length, and changes nothing else of the decoded music."""
     for piece in pieces:
-        sequence = tokenizer.encode(piece)
+        sequence = encoded(tokenizer, piece)
         before = sequence.copy()
         expected = _without_velocity(tokenizer.decode(sequence))
         for steps in (-20, 9):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,3 +46,32 @@ class Attribute:
         tokens, values = np.nonzero(self.states & (self.states.sum(axis=1) == 1)[:, None])
         found[tokens] = values
         return found
+
+
+def attributes_fault(attributes: Any, count: int) -> str:
+    """What is wrong with the attributes of `count` tokens (of frames: columns); "" if nothing."""
+    if not isinstance(attributes, Mapping):
+        return "attributes() does not return a mapping"
+    faults = (_fault(name, attribute, count) for name, attribute in attributes.items())
+    return next(filter(None, faults), "")
+
+
+def _fault(name: str, attribute: Any, count: int) -> str:
+    what = f"the attribute {name!r}"
+    if not isinstance(attribute, Attribute):
+        return f"{what} is not an Attribute"
+    values, states = attribute.values, attribute.states
+    shape = (count, len(values))
+    if not isinstance(states, np.ndarray):
+        return f"the states of {what} are not an array"
+    if states.dtype != np.bool_:
+        return f"the states of {what} are {states.dtype} and not bool"
+    if states.shape != shape:
+        return f"the states of {what} are {states.shape} and not {shape}"
+    if not all(isinstance(each, str) for each in values):
+        return f"a value of {what} is not a string"
+    if len(set(values)) < len(values):
+        return f"two values of {what} have the same name"
+    if name in (PITCH, RELEASE) and tuple(values) != MIDI_PITCHES:
+        return f"the values of {what} are not MIDI_PITCHES"
+    return ""

@@ -12,9 +12,10 @@ from symusic.core import ScoreTick
 
 from musictk.config import plain
 from musictk.files import digest
-from musictk.tokens.attributes import Attribute
+from musictk.tokens.attributes import Attribute, attributes_fault
+from musictk.tokens.faults import tokenizer_error
 from musictk.tokens.grammar import Grammar
-from musictk.tokens.space import Frames, Space
+from musictk.tokens.space import Frames, Space, Tokens
 
 # Music in memory is a symusic Score in ticks; `.txt` and `.abc` files are text.
 Piece: TypeAlias = ScoreTick | str
@@ -39,6 +40,17 @@ class Tokenizer(ABC):
     def __init__(self, config: Any, learned: str | None = None) -> None:
         self.config = config
         self.learned = learned  # text (JSON) that `learn` returned, such as BPE merges
+
+    def check_made(self) -> None:
+        """Raise MusictkError where `space` or `attributes` break the contract; called once."""
+        if self.learns and self.learned is None:
+            return  # neither is known yet
+        space: Any = self.space
+        if not isinstance(space, Tokens | Frames):
+            raise tokenizer_error(self.name, f"has the space {space!r}, neither Tokens nor Frames")
+        count = space.size if isinstance(space, Tokens) else space.width
+        if fault := attributes_fault(self.attributes(), count):
+            raise tokenizer_error(self.name, f"breaks its contract: {fault}")
 
     @abstractmethod
     def encode(self, piece: Piece) -> NDArray[Any]:

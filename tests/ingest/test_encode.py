@@ -152,6 +152,15 @@ def test_variations_stand_beside_each_piece_and_say_what_they_are(
             "return super().encode(piece) * 1.0",
             r"failed: TypeError: encode returned float64 of shape \(\d+,\) instead of",
         ),
+        (
+            "import numpy; return numpy.append(super().encode(piece), self.space.eos)",
+            r"refused: eos \(id 2\) is inside an encoding; .* musictk\.testing\.tokenizers",
+        ),
+        (
+            "return super().encode(piece)\n"
+            "    def bar_starts(self, sequence): return super().bar_starts(sequence)[::-1]",
+            r"refused: bar_starts are not ascending; .* musictk\.testing\.tokenizers",
+        ),
         ("return super().encode(piece) + 5000", r"refused: id \d+ is outside a vocabulary of \d+"),
     ],
 )
