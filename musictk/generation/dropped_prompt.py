@@ -74,7 +74,8 @@ def _changed_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     stretched = int((np.abs(length) > _SAME).sum())
     if stretched:
         most = _part(np.abs(length).max())
-        yield f"lengths finer than its grid ({counted(stretched, 'note')} by up to {most})"
+        what = "lengths longer than, or between, those that it has"
+        yield f"{what} ({counted(stretched, 'note')} by up to {most})"
     if (loud != 0).any():
         if len(set(theirs.velocity.tolist())) == 1 and len(set(mine.velocity.tolist())) > 1:
             yield "velocities"

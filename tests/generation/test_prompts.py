@@ -92,6 +92,14 @@ def test_triplets_are_counted() -> None:
     assert "timing" not in dropped("events", line((4, 4), step=1 / 3, bars=2))
 
 
+def test_lengths_that_are_too_long_are_not_called_fine() -> None:
+    given = line((4, 4), bars=8)
+    given.tracks[0].notes.append(NoteTick(0, 24 * given.ticks_per_quarter, 90, 80))
+    what = "lengths longer than, or between, those that it has (1 note by up to 12 beats)"
+    assert what in dropped("remi", given)
+    assert "lengths" not in dropped("pianoroll", given)
+
+
 def test_each_kind_is_reported_once() -> None:
     given = line((3, 4))
     given.tracks[0].notes.append(NoteTick(0, 240, 10, 80))
