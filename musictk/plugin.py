@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
-from musictk import __version__
+from musictk import __version__, versions
 from musictk.errors import MusictkError, UnknownNameError, located, raised_in
 from musictk.offers import KINDS as KINDS
 from musictk.offers import Offer as Offer
@@ -170,6 +170,7 @@ class Registry:
         manager.add_hookspecs(Hooks)
 
         def collect() -> None:
+            _require_version(point)
             plugin = point.load()
             manager.register(plugin, name=point.name)
             manager.check_pending()
@@ -269,6 +270,18 @@ def _precedence(point: EntryPoint) -> tuple[int, str]:
 
 def _is_own(point: EntryPoint) -> bool:
     return point == CORE or (point.dist is not None and point.dist.name == __package__)
+
+
+def _require_version(point: EntryPoint) -> None:
+    """Raise MusictkError for a plugin whose package requires another version of musictk."""
+    if point.dist is None or _is_own(point):
+        return
+    wanted = versions.required(str(__package__), point.dist.requires or ())
+    if not versions.within(__version__, wanted):
+        raise MusictkError(
+            f"it requires {__package__}{wanted}, and this is {__package__} {__version__}",
+            f"install versions of {point.dist.name} and {__package__} that fit each other",
+        )
 
 
 def _origin(point: EntryPoint) -> str:

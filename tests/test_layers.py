@@ -43,6 +43,7 @@ TORCH_FREE = {"errors", "files", "config", "plugin", "workspace", "music", "sket
 TORCH_FREE |= {
     "arrays",
     "wording",
+    "versions",
     "threads",
     "garbage",
     "offers",

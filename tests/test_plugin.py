@@ -13,6 +13,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from musictk import __version__
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.plugin import CORE, GROUP, KINDS, Hooks, Registry, registry
 
@@ -122,6 +123,43 @@ def test_a_broken_plugin_is_reported_and_the_others_work(folder: Path, source: s
     assert [failure.origin for failure in found.failures] == ["broken"]
     assert found.failures[0].reason
     assert [offer.name for offer in found.offers("architecture")] == ["lstm"]
+
+
+@pytest.mark.parametrize(
+    ("requirement", "loaded"),
+    [
+        ("musictk", True),
+        ("musictk>=9", False),
+        ("musictk (>=0.1,<9)", True),
+        ("MusicTK[audio] >= 0.1", True),
+        ("musictk<0.1", False),
+        (f"musictk<={__version__}", True),
+        (f"musictk=={__version__}.0", True),
+        (f"musictk!={__version__}", False),
+        ("musictk==9.*", False),
+        (f"musictk=={__version__.partition('.')[0]}.*", True),
+        ("musictk~=9.1", False),
+        ("musictk~=0.1", True),
+        ("musictk>=9; extra == 'new'", True),
+        ("musictk-other>=9", True),
+    ],
+)
+def test_a_plugin_for_another_version_is_not_loaded(
+    folder: Path, requirement: str, loaded: bool
+) -> None:
+    point(folder, "ahead", GOOD.format(name="lstm"))
+    info = folder / "ahead-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Name: ahead\nVersion: 1\nRequires-Dist: {requirement}\n")
+    (info / "entry_points.txt").write_text("[musictk]\nahead = plugin_ahead\n")
+    found = Registry(each for each in entry_points(group=GROUP) if each.name == "ahead")
+    assert [offer.name for offer in found.offers()] == ["lstm"] * loaded
+    assert len(found.failures) == (not loaded)
+    for failure in found.failures:
+        assert failure.origin == "ahead (ahead 1)"
+        wanted = requirement.replace(" ", "")
+        said = f"it requires {wanted}, and this is musictk {__version__}; install versions of ahead"
+        assert said in failure.reason
 
 
 def test_a_plugin_offers_all_or_nothing(folder: Path) -> None:

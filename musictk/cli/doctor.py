@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shutil
 import sqlite3
 import sys
@@ -18,6 +17,7 @@ from typing import Any
 
 import typer
 
+from musictk import versions
 from musictk.cli.context import session
 from musictk.errors import MusictkError, install_command
 from musictk.files import cause, require_writable_folder
@@ -92,7 +92,7 @@ def _package(name: str) -> Iterator[Row]:
         if not name.startswith("onnxruntime"):  # of these, one is enough: see `_providers`
             yield _row(name, "not installed", FIX, f"pip install '{name}{wanted}'")
         return
-    if _within(found, wanted):
+    if versions.within(found, wanted):
         yield _row(name, found)
     else:
         yield _row(name, f"{found}, not {wanted}", FIX, f"pip install '{name}{wanted}'")
@@ -104,26 +104,7 @@ def _required(name: str) -> str:
         lines = requires("musictk") or []
     except PackageNotFoundError:  # it runs from a folder without being installed
         return ""
-    found = (re.fullmatch(rf"{name}\s*([<>=!~][^;]*)?(;.*)?", line) for line in lines)
-    return next(((match[1] or "").strip() for match in found if match), "")
-
-
-def _within(found: str, wanted: str) -> bool:
-    """Whether a version fulfils conditions such as ">=2.11,<2.14"; others are ignored."""
-    ours = _numbers(found)
-    for condition in wanted.split(","):
-        bound = _numbers(condition.lstrip("<>= "))
-        if condition.startswith(">=") and ours < bound:
-            return False
-        if condition.startswith("<") and not condition.startswith("<=") and ours >= bound:
-            return False
-    return True
-
-
-def _numbers(text: str) -> tuple[int, ...]:
-    """The numbers at the start of a version: "2.13.0+cpu" is (2, 13, 0)."""
-    found = re.match(r"\d+(\.\d+)*", text)
-    return tuple(map(int, found[0].split("."))) if found else ()
+    return versions.required(name, lines)
 
 
 def _sqlite() -> Iterator[Row]:
