@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
+from functools import cache
 from math import inf
 from types import UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
@@ -160,6 +161,22 @@ def build(config: type[T], values: Mapping[str, Any], owner: str = "") -> T:
         _require_same_kind(value, getattr(made, key), owner, key)
     check_settings(made, owner)
     return made
+
+
+@cache
+def default_fault(config: type) -> str:
+    """The first default that is not valid, such as "a='x' and not integer, above 0"; else ""."""
+    from pydantic import TypeAdapter, ValidationError
+
+    hints = get_type_hints(config)
+    for each in fields(config):
+        made = each.default if each.default_factory is MISSING else each.default_factory()
+        try:
+            if made is not MISSING:
+                TypeAdapter(hints[each.name]).validate_python(made)
+        except ValidationError:
+            return f"{each.name}={made!r} and not {valid_values(config, each.name)}"
+    return ""
 
 
 def check_value(config: type, key: str, value: Any, owner: str, info: SettingInfo | None) -> None:

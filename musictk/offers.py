@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass
 from reprlib import repr as brief
 from typing import Any
 
-from musictk.config import build
+from musictk.config import build, default_fault
 from musictk.errors import MusictkError
 
 KINDS = ("tokenizer", "architecture", "control", "sampler", "runtime", "tracker")
@@ -86,12 +86,16 @@ def make_component(kind: Any, config: Mapping[str, Any], *rest: Any) -> Any:
     Raises MusictkError where its `__init__` does not set what the contract asks for, or sets it
     wrongly.
     """
+    where = f"{kind.__module__}.{kind.__qualname__}"
+    if fault := default_fault(kind.Config):
+        hint = "docs/plugins.md shows a complete plugin"
+        raise MusictkError(f"{where}.Config has the default {fault}", hint)
     made = kind(build(kind.Config, config, kind.name), *rest)
     needed = getattr(kind, "set_by_init", ())
     missing = [f"self.{each}" for each in needed if not hasattr(made, each)]
     if missing:
         raise MusictkError(
-            f"{kind.__module__}.{kind.__qualname__}.__init__ does not set {', '.join(missing)}",
+            f"{where}.__init__ does not set {', '.join(missing)}",
             "call super().__init__ first; docs/plugins.md shows a complete plugin",
         )
     if hasattr(made, "check_made"):

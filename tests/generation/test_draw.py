@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from musictk.generation.draw import (
     sample_token,
     sample_tokens,
 )
+from musictk.offers import make_component
 from musictk.plugin import registry
 from musictk.testing.exports import Blank
 from musictk.testing.samplers import LAWS, Law, tokenizer
@@ -203,6 +205,21 @@ def long_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     yield
     registry.cache_clear()
     sys.modules.pop("plugin_long_ago", None)
+
+
+@dataclass(frozen=True)
+class WrongDefault:
+    """A whole number that is text."""
+
+    count: int = "many"  # type: ignore[assignment]
+
+
+def test_a_default_of_another_type_is_named() -> None:
+    kind = type("Wrong", (Odd,), {"Config": WrongDefault, "__module__": "mine"})
+    with pytest.raises(
+        MusictkError, match=r"^mine\.Wrong\.Config has the default count='many' and"
+    ):
+        make_component(kind, {}, tokenizer("remi"))
 
 
 @pytest.mark.usefixtures("long_ago")
