@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from musictk.cli.context import session
-from musictk.errors import MusictkError, UnknownNameError
+from musictk.errors import MusictkError, UnknownNameError, UsageError
 
 if TYPE_CHECKING:
     from musictk.jobs.settings import Setting
@@ -33,13 +33,19 @@ def settings(
         str | None, typer.Option(metavar="NAME", help="Show the values of this preset too.")
     ] = None,
 ) -> None:
-    """List the settings that `train --set KEY=VALUE` accepts.
+    """List the settings that `train --set KEY=VALUE` accepts, and those of samplers.
 
     Without an architecture: those of every run. With one: also those of the architecture and of the
-    tokenizer. With words only: all settings that match. An automatic default is chosen for the
-    machine and the music. The group may be left out where the name is unique: lr is train.lr.
+    tokenizer. With words only, such as the name of a sampler: all settings that match. An automatic
+    default is chosen for the machine and the music. The group may be left out where the name is
+    unique: lr is train.lr. A sampler's are for `sample --sampler`: top-k:k=40.
     """
-    from musictk.jobs.settings import component_settings, preset_settings, search_settings
+    from musictk.jobs.settings import (
+        CONFIGURED,
+        component_settings,
+        preset_settings,
+        search_settings,
+    )
 
     output, given = session(context).output, list(words or [])
     arch = given.pop(0) if given and given[0] in _architectures() else None
@@ -51,12 +57,15 @@ def settings(
     def failed(error: MusictkError) -> None:
         output.warn(str(error))
 
-    parts = {kind: component_settings(kind, failed) for kind in ("architecture", "tokenizer")}
+    parts = {kind: component_settings(kind, failed) for kind in CONFIGURED}
     everywhere = bool(given) and not (arch or tokenizer)
     found = _everything(parts) if everywhere else _chosen(arch, tokenizer)
     matching = search_settings(found, given)
     if not matching:
-        names = {*_architectures(), *(each.key for each in found), *(each.name for each in found)}
+        if len(given) == 1 and (kinds := _kinds_of(given[0])):
+            raise UsageError(f"{kinds[0]} {given[0]!r} has no settings")
+        names = {*_architectures(), *parts["sampler"]}
+        names |= {name for each in found for name in (each.key, each.name)}
         raise UnknownNameError("setting", " ".join(given), names)
     counts = {kind: {name: len(own) for name, own in part.items()} for kind, part in parts.items()}
     if output.json:
@@ -70,7 +79,7 @@ def settings(
         for kind, part in counts.items():
             added = ", ".join(f"{name} {count}" for name, count in part.items())
             output.note(f"more settings by {kind}: {added}")
-        output.note("list them with: musictk settings ARCH --tokenizer NAME")
+        output.note("list them with: musictk settings ARCH --tokenizer NAME, or settings SAMPLER")
 
 
 def _architectures() -> list[str]:
@@ -79,8 +88,15 @@ def _architectures() -> list[str]:
     return [offer.name for offer in registry().offers("architecture")]
 
 
+def _kinds_of(name: str) -> list[str]:
+    """The kinds of component that one of this name is of."""
+    from musictk.plugin import registry
+
+    return [offer.kind for offer in registry().offers() if offer.name == name]
+
+
 def _everything(parts: Mapping[str, Mapping[str, list[Setting]]]) -> list[Setting]:
-    """The settings of every run, architecture and tokenizer."""
+    """The settings of every run, architecture, tokenizer and sampler."""
     from musictk.jobs.settings import list_settings
 
     own = [each for part in parts.values() for settings in part.values() for each in settings]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,9 +23,9 @@ from musictk.training.settings import GROUPS, TrainSettings
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting: `--set KEY=VALUE`."""
+    """One setting: `--set KEY=VALUE`, or of a sampler `--sampler KEY=VALUE`."""
 
-    key: str  # such as "train.lr"
+    key: str  # such as "train.lr", or "top-k:k" of a sampler
     default: Any  # ready for JSON
     values: str  # its type and valid values, in words
     help: str  # one sentence
@@ -35,7 +36,7 @@ class Setting:
     @property
     def name(self) -> str:
         """The key without its group."""
-        return self.key.partition(".")[2]
+        return re.split("[.:]", self.key, maxsplit=1)[1]
 
     @property
     def shown_default(self) -> str:
@@ -102,15 +103,28 @@ def tokenizer_settings(name: str) -> list[Setting]:
     return list(_settings("tokens", kind, f"tokenizer {name}"))
 
 
+def sampler_settings(name: str) -> list[Setting]:
+    """The settings of a sampler."""
+    kind = registry().load("sampler", name).Config
+    return list(_settings(name, kind, f"sampler {name}", ":"))
+
+
+_LISTS = {
+    "architecture": architecture_settings,
+    "tokenizer": tokenizer_settings,
+    "sampler": sampler_settings,
+}
+CONFIGURED = tuple(_LISTS)  # the kinds of component that have settings
+
+
 def component_settings(
     kind: str, failed: Callable[[MusictkError], None] = lambda error: None
 ) -> Mapping[str, list[Setting]]:
-    """The settings of all architectures or tokenizers, by name, without those that do not load."""
-    settings = architecture_settings if kind == "architecture" else tokenizer_settings
+    """The settings of all components of a kind, by name, without those that do not load."""
     found = {}
     for offer in registry().offers(kind):
         try:
-            found[offer.name] = settings(offer.name)
+            found[offer.name] = _LISTS[kind](offer.name)
         except MusictkError as error:
             failed(error)
     return found
@@ -129,12 +143,12 @@ def preset_settings(name: str) -> tuple[str, str, Mapping[str, Any]]:
     return preset.get("arch", RunConfig.arch), preset.get("tokenizer", RunConfig.tokenizer), values
 
 
-def _settings(group: str, kind: type, section: str) -> Iterator[Setting]:
+def _settings(group: str, kind: type, section: str, sign: str = ".") -> Iterator[Setting]:
     shared = BACKBONE if group == "model" else {}
     for name, own in settings_of(kind).items():
         info = own or shared.get(name)
         yield Setting(
-            f"{group}.{name}",
+            f"{group}{sign}{name}",
             default_of(kind, name),
             valid_values(kind, name, info),
             info.help if info else "",

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.config import check_settings, setting
 from musictk.errors import UsageError
 from musictk.generation.sampler import Sampler
 from musictk.tokens import Frames
@@ -19,23 +20,21 @@ from musictk.tokens import Frames
 Logits = NDArray[np.float32]
 NEVER = np.float32(-np.inf)
 SURELY = np.float32(1000)  # a logit whose logistic is 1
+_HIGHEST, _TEMPERATURES = 1e6, "from 0 to less than 1,000,000"
 _LOWEST = 1e-3  # a temperature below it would be the same, but for logits that are no number
-
-
-def _require(holds: bool, message: str) -> None:
-    if not holds:
-        raise UsageError(message)
 
 
 @dataclass(frozen=True)
 class TemperatureConfig:
     """`temperature` 1 changes nothing; higher is more random; 0 is greedy."""
 
-    temperature: float = 1.0
+    temperature: float = setting(
+        1.0, "Divide the logits by this (0: greedy).", below=_HIGHEST, words=_TEMPERATURES
+    )
 
     def __post_init__(self) -> None:
-        allowed = "from 0 to less than 1,000,000"
-        _require(0 <= self.temperature < 1e6, f"temperature={self.temperature} must be {allowed}")
+        if not 0 <= self.temperature < _HIGHEST:  # as --temperature is called
+            raise UsageError(f"temperature={self.temperature} must be {_TEMPERATURES}")
 
 
 class Temperature(Sampler):
@@ -57,10 +56,10 @@ class Temperature(Sampler):
 class TopKConfig:
     """`k` tokens, or in a frame at most `k` voices."""
 
-    k: int = 40
+    k: int = setting(40, "Keep the k most likely tokens; of a frame, pitches.", low=1)
 
     def __post_init__(self) -> None:
-        _require(self.k >= 1, f"top-k must be at least 1, not {self.k}")
+        check_settings(self, "top-k")
 
 
 class TopK(Sampler):
@@ -81,10 +80,10 @@ class TopK(Sampler):
 class TopPConfig:
     """`p` of the probability; 1 keeps everything."""
 
-    p: float = 0.95
+    p: float = setting(0.95, "Keep the most likely that make up p (1: all).", above=0, high=1)
 
     def __post_init__(self) -> None:
-        _require(0 < self.p <= 1, f"top-p must be above 0 and at most 1, not {self.p}")
+        check_settings(self, "top-p")
 
 
 class TopP(Sampler):
@@ -113,10 +112,10 @@ class TopP(Sampler):
 class MinPConfig:
     """`p` is a share of the highest probability; 0 keeps everything."""
 
-    p: float = 0.05
+    p: float = setting(0.05, "Keep those p times as likely as the most likely (0: all).", high=1)
 
     def __post_init__(self) -> None:
-        _require(0 <= self.p <= 1, f"min-p must be from 0 to 1, not {self.p}")
+        check_settings(self, "min-p")
 
 
 class MinP(Sampler):

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.errors import UsageError
+from musictk.config import check_settings, setting
 from musictk.generation.sampler import Sampler
 from musictk.tokens import PITCH, Frames, Tokenizer
 
@@ -19,14 +19,11 @@ Logits = NDArray[np.float32]
 class RepetitionConfig:
     """`penalty` 1 changes nothing; `window` is how many positions back a repeat counts."""
 
-    penalty: float = 1.1
-    window: int = 64
+    penalty: float = setting(1.1, "Penalty on notes that repeat (1: none).", low=1, high=100)
+    window: int = setting(64, "Positions back in which a repeat counts.", low=1)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.penalty <= 100:
-            raise UsageError(f"the penalty must be from 1 to 100, not {self.penalty}")
-        if self.window < 1:
-            raise UsageError(f"the window must be at least 1 position, not {self.window}")
+        check_settings(self, "repetition")
 
 
 class Repetition(Sampler):

@@ -14,12 +14,14 @@ import pytest
 from musictk.catalog import Catalog
 from musictk.cli.settings import assignments
 from musictk.errors import UnknownNameError, UsageError
+from musictk.generation.draw import make_chain
 from musictk.jobs.config import RunConfig
 from musictk.jobs.merge import merge
 from musictk.jobs.settings import Setting, component_settings, list_settings
 from musictk.jobs.sources import Source
 from musictk.model.sizes import SIZES
 from musictk.plugin import registry
+from musictk.testing.samplers import tokenizer
 from musictk.training.auto import Machine, choose
 from tests.cli.shell import Shell
 
@@ -205,6 +207,33 @@ def test_words_narrow_the_list(tmp_path: Path, capsys: Capture) -> None:
     assert "architecture gpt" in out
     code, _, error = shell.here(capsys, "settings", "confromer")
     assert (code, error) == (2, "error: no setting 'confromer'; did you mean 'conformer'?\n")
+
+
+def test_the_settings_of_samplers_are_those_that_sample_accepts(
+    tmp_path: Path, capsys: Capture
+) -> None:
+    shell = Shell(tmp_path)
+    rows = listed(shell, capsys, "repetition")["settings"]
+    assert [row["key"] for row in rows] == ["repetition:penalty", "repetition:window"]
+    assert rows[0]["values"] == "number, from 1 to 100"
+    assert rows[0]["help"] == "Penalty on notes that repeat (1: none)."
+    assert listed(shell, capsys)["samplers"]["repetition"] == 2
+    out = str(tmp_path / "x.mid")
+    for pair in ("penalty=101", "window=0"):
+        code, _, error = shell.here(
+            capsys, "sample", "--bars", "1", "-o", out, "--sampler", f"repetition:{pair}"
+        )
+        assert (code, "must be" in error) == (2, True)
+    for samplers in component_settings("sampler").values():
+        for row in samplers:
+            name, _, key = row.key.partition(":")
+            make_chain([(name, {key: row.default})], tokenizer("remi"))
+            assert row.help.endswith("."), row.key
+
+
+def test_a_component_without_settings_is_named(tmp_path: Path, capsys: Capture) -> None:
+    code, _, error = Shell(tmp_path).here(capsys, "settings", "torchscript")
+    assert (code, error) == (2, "error: runtime 'torchscript' has no settings\n")
 
 
 def test_a_preset_shows_its_values(tmp_path: Path, capsys: Capture) -> None:
