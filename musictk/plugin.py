@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pluggy
 
-from musictk import __version__, versions
+from musictk import __version__
 from musictk.errors import MusictkError, UnknownNameError, located, raised_in
 from musictk.offers import KINDS as KINDS
 from musictk.offers import Offer as Offer
@@ -276,6 +276,8 @@ def _require_version(point: EntryPoint) -> None:
     """Raise MusictkError for a plugin whose package requires another version of musictk."""
     if point.dist is None or _is_own(point):
         return
+    from musictk import versions  # not needed without such plugins
+
     wanted = versions.required(str(__package__), point.dist.requires or ())
     if not versions.within(__version__, wanted):
         raise MusictkError(

@@ -25,6 +25,7 @@ IMPORTED_BY = {
     "onnxruntime": {"runtime", "export"},
     "onnxscript": {"export"},
     "peft": {"training"},
+    "packaging": {"versions"},
     "pluggy": {"plugin"},
     "pydantic": {"config"},
     "rapidfuzz": {"errors", "catalog"},
