@@ -75,4 +75,4 @@ def test_ingest_survives_a_folder_of_them(run: Run, archives: Path, tmp_path: Pa
     reasons = Counter(kind.reason for kind in kinds)
     for reason in ("bad_archive", "archive_limit"):
         assert report.rejected[reason] == reasons[reason]
-    assert report.accepted == sum(kind.read for kind in kinds)
+    assert report.accepted == sum(kind.read - kind.repeated for kind in kinds)
