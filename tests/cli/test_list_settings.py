@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
@@ -20,10 +19,10 @@ from musictk.jobs.merge import merge
 from musictk.jobs.settings import Setting, component_settings, list_settings
 from musictk.jobs.sources import Source
 from musictk.model.sizes import SIZES
-from musictk.plugin import registry
 from musictk.testing.samplers import tokenizer
 from musictk.training.auto import Machine, choose
 from tests.cli.shell import Shell
+from tests.installed import available, write_plugin
 
 PLUGIN = """
 from dataclasses import dataclass
@@ -253,19 +252,12 @@ def test_what_a_setting_needs_is_said(tmp_path: Path, capsys: Capture) -> None:
 
 
 @pytest.fixture
-def toy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def toy(tmp_path: Path) -> Iterator[None]:
     """An installed plugin with an architecture; only one of its own settings has a description."""
     folder = tmp_path / "site"
-    info = folder / "toy-1.0.dist-info"
-    info.mkdir(parents=True)
-    (folder / "plugin_toy.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: toy\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[musictk]\ntoy = plugin_toy\n")
-    monkeypatch.syspath_prepend(folder)
-    registry.cache_clear()
-    yield
-    registry.cache_clear()
-    sys.modules.pop("plugin_toy", None)
+    write_plugin(folder, "toy", PLUGIN)
+    with available(folder, "toy"):
+        yield
 
 
 @pytest.mark.usefixtures("toy")

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
-from musictk.plugin import registry
 from tests.cli.shell import Shell
+from tests.installed import available, write_plugin
 
 PLUGIN = '''"""An architecture whose setting `layers` was renamed to `depth`."""
 
@@ -44,30 +43,23 @@ TRAIN = ("train", "--arch", "renamed", "--tokenizer", "events", "--steps", "1", 
 def plugin(tmp_path: Path) -> Path:
     """A folder for PYTHONPATH, with the plugin as an installed distribution."""
     folder = tmp_path / "site"
-    info = folder / "renamed-1.0.dist-info"
-    info.mkdir(parents=True)
-    (folder / "plugin_renamed.py").write_text(PLUGIN)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: renamed\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[musictk]\nrenamed = plugin_renamed\n")
+    write_plugin(folder, "renamed", PLUGIN)
     return folder
 
 
 @pytest.fixture
 def musictk(
-    shell: Shell, plugin: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    shell: Shell, plugin: Path, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., list[str]]]:
     """The program, with the plugin installed; returns its notices about renamed settings."""
-    monkeypatch.syspath_prepend(plugin)
-    registry.cache_clear()
 
     def run(*words: str) -> list[str]:
         code, _, errors = shell.here(capsys, *words)
         assert code == 0, errors
         return [line for line in errors.splitlines() if "is now" in line]
 
-    yield run
-    registry.cache_clear()
-    sys.modules.pop("plugin_renamed", None)
+    with available(plugin, "renamed"):
+        yield run
 
 
 def test_an_old_name_is_translated_and_noticed(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +28,7 @@ from musictk.plugin import registry
 from musictk.testing.exports import Blank
 from musictk.testing.samplers import LAWS, Law, tokenizer
 from musictk.tokens import Frames, Space, Tokens
+from tests.installed import available, write_plugin
 
 
 def test_picks_as_often_as_is_likely() -> None:
@@ -193,18 +193,11 @@ class LongAgo(Sampler):
 
 
 @pytest.fixture
-def long_ago(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def long_ago(tmp_path: Path) -> Iterator[None]:
     """An installed plugin with that sampler."""
-    info = tmp_path / "long_ago-1.dist-info"
-    info.mkdir()
-    (tmp_path / "plugin_long_ago.py").write_text(LONG_AGO)
-    (info / "METADATA").write_text("Name: long-ago\nVersion: 1\n")
-    (info / "entry_points.txt").write_text("[musictk]\nlong-ago = plugin_long_ago\n")
-    monkeypatch.syspath_prepend(tmp_path)
-    registry.cache_clear()
-    yield
-    registry.cache_clear()
-    sys.modules.pop("plugin_long_ago", None)
+    write_plugin(tmp_path, "long_ago", LONG_AGO)
+    with available(tmp_path, "long_ago"):
+        yield
 
 
 @dataclass(frozen=True)

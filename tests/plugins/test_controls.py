@@ -24,6 +24,7 @@ from musictk_events.tokenizer import Events, EventsConfig
 from musictk_pianoroll.tokenizer import PianoRoll, PianoRollConfig
 from musictk_remi.config import RemiConfig
 from musictk_remi.tokenizer import Remi
+from tests.installed import available, write_plugin
 
 from .scores import pieces, score
 
@@ -391,15 +392,11 @@ def register_controls(register):
 def test_bars_are_measured_again_after_a_plugin_was_edited(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    info = tmp_path / "mine-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: mine\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[musictk]\nmine = plugin_mine\n")
-    monkeypatch.syspath_prepend(tmp_path)
+    write_plugin(tmp_path, "mine", PLUGIN)
     monkeypatch.setattr(sys, "dont_write_bytecode", True)  # an edit within the same second
     events = TOKENIZERS["events"]
     write_shard(tmp_path / "shard.safetensors", events, [(1, events.encode(pieces()[0]))])
-    try:
+    with available(tmp_path, "mine"):
         for value in (1, 2, 1):
             (tmp_path / "plugin_mine.py").write_text(PLUGIN.replace("VALUE", str(value)))
             sys.modules.pop("plugin_mine", None)
@@ -407,6 +404,3 @@ def test_bars_are_measured_again_after_a_plugin_was_edited(
             controls = Controls.available(events, ["mine"])
             table = bar_table(events, open_shard(tmp_path / "shard.safetensors"), controls)
             assert set(table.ids.ravel().tolist()) == {value}
-    finally:
-        sys.modules.pop("plugin_mine", None)
-        registry.cache_clear()
