@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from musictk.controls.bars import Bars
 from musictk.controls.contract import Bounds, Control, Ids
 from musictk.errors import MusictkError
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import Tokenizer
 
 Bools = NDArray[np.bool_]
 Shape = tuple[int, ...]
@@ -98,8 +98,7 @@ def allowed(control: Control, tokenizer: Tokenizer, ids: Ids, strict: bool = Fal
     found = (control.allowed_strictly if strict else control.allowed)(tokenizer, ids)
     if found is None:
         return None
-    space, mask = tokenizer.space, _array(control, found, "allowed")
-    size = space.width if isinstance(space, Frames) else space.size
+    mask, size = _array(control, found, "allowed"), tokenizer.space.classes
     if mask.shape != (size,):
         raise _wrong(control, f"allowed shape {mask.shape} where ({size},) is needed, (tokens,)")
     if mask.dtype != np.bool_:

@@ -25,7 +25,7 @@ class Mask:
         self._tokenizer = tokenizer
         space = tokenizer.space
         self.frames = isinstance(space, Frames)
-        self.size = space.width if isinstance(space, Frames) else space.size
+        self.size = space.classes
         self.width = space.width if isinstance(space, Frames) else 1  # random numbers per draw
         if isinstance(space, Tokens):
             # The form defines where a piece ends, so the model may not write eos.

@@ -118,7 +118,7 @@ class Network(nn.Module):
     ) -> None:
         super().__init__()
         frames = isinstance(space, Frames)
-        size = space.width if isinstance(space, Frames) else space.size
+        size = space.classes
         tied = config.tied and not frames
         self.stem = (
             FrameStem(size, body.dim) if frames else TokenStem(size, body.dim, body.input_std)

@@ -30,7 +30,7 @@ class Engine(ABC, Generic[State]):
         self.manifest = manifest
         space = manifest.space
         self.sequence_type = np.dtype(np.uint8 if isinstance(space, Frames) else np.int64)
-        self.classes = space.width if isinstance(space, Frames) else space.size
+        self.classes = space.classes
         self.dim = int(manifest.architecture_config["dim"])
         tables = read_tensors(directory, "tables.")
         self._tables = [

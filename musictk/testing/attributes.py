@@ -30,7 +30,7 @@ def check_attributes(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
     attributes: Any = tokenizer.attributes()
     for name in attributes if isinstance(attributes, Mapping) else ():
         assert name in KNOWN, f"the attribute {name!r} is none of {', '.join(KNOWN)}"
-    fault = attributes_fault(attributes, space.width if isinstance(space, Frames) else space.size)
+    fault = attributes_fault(attributes, space.classes)
     assert not fault, fault
     if PITCH in attributes:
         for piece in pieces:

@@ -19,7 +19,7 @@ from musictk.controls.contract import Bounds, Ids
 from musictk.errors import MusictkError, located
 from musictk.keys import KEYS
 from musictk.offers import SEPARATORS, control_fault
-from musictk.tokens import Frames, Tokenizer
+from musictk.tokens import Tokenizer
 from musictk.tokens.augment import transposed
 
 _SIZES = (1, 2, 7, 64)  # bars
@@ -115,8 +115,7 @@ def check_features(control: Control) -> None:
 
 def check_masks(control: Control, tokenizer: Tokenizer) -> None:
     """What a value allows is a mask over the vocabulary; where nothing is allowed, an error."""
-    space = tokenizer.space
-    size = space.width if isinstance(space, Frames) else space.size
+    size = tokenizer.space.classes
     for value in control.values:
         for name in ("allowed", "allowed_strictly"):
             try:

@@ -96,7 +96,7 @@ def _cases(space: Space) -> Iterator[tuple[NDArray[np.float32], int]]:
 def _rows(space: Space) -> list[NDArray[np.float32]]:
     """(B, V) logits: random, far apart, all equal, and with most or all but one masked."""
     rng = np.random.default_rng(7)
-    size = space.width if isinstance(space, Frames) else space.size
+    size = space.classes
     plain = rng.normal(0, 2, (_BATCH, size)).astype(np.float32)
     masked = np.where(rng.random(plain.shape) < 0.9, np.float32(-np.inf), plain)
     masked[:, 3] = plain[:, 3]
@@ -110,7 +110,7 @@ def _apply(
 ) -> NDArray[np.float32]:
     """Apply the sampler with a random history for each row; `first` is the index of row 0."""
     rng, space = np.random.default_rng(8), sampler.space
-    size = space.width if isinstance(space, Frames) else space.size
+    size = space.classes
     history: NDArray[Any] = rng.integers(3, size, (_BATCH, length))
     if isinstance(space, Frames):
         history = (rng.random((_BATCH, length, size)) < 0.05).astype(np.uint8)

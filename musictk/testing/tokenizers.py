@@ -70,7 +70,7 @@ def check_encoding(tokenizer: Tokenizer, pieces: Iterable[Piece]) -> None:
 def check_names(tokenizer: Tokenizer) -> None:
     """Every token (of frames: every column) has a name of its own; merged ones have base parts."""
     space, names, parts = space_of(tokenizer), tokenizer.names(), tokenizer.parts()
-    count = space.width if isinstance(space, Frames) else space.size
+    count = space.classes
     assert len(names) == count, f"{len(names)} names for {count} tokens"
     assert all(names), "a name is empty"
     assert len(set(names)) == count, "two tokens have one name"

@@ -48,8 +48,7 @@ class Tokenizer(ABC):
         space: Any = self.space
         if not isinstance(space, Tokens | Frames):
             raise tokenizer_error(self.name, f"has the space {space!r}, neither Tokens nor Frames")
-        count = space.size if isinstance(space, Tokens) else space.width
-        if fault := attributes_fault(self.attributes(), count):
+        if fault := attributes_fault(self.attributes(), space.classes):
             raise tokenizer_error(self.name, f"breaks its contract: {fault}")
 
     @abstractmethod

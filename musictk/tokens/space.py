@@ -28,6 +28,11 @@ class Tokens:
     eos: int = 2
 
     @property
+    def classes(self) -> int:
+        """Logits of a position: one for each id."""
+        return self.size
+
+    @property
     def special(self) -> list[int]:
         """The ids that are not music: pad, bos and eos."""
         return [self.pad, self.bos, self.eos]
@@ -47,6 +52,11 @@ class Frames:
     unit: ClassVar[str] = "frame"
 
     width: int = 128
+
+    @property
+    def classes(self) -> int:
+        """Logits of a position: one for each pitch."""
+        return self.width
 
     def start(self, batch: int) -> NDArray[np.uint8]:
         """(batch, 1, width): what a sequence begins with."""
