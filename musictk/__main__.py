@@ -7,12 +7,13 @@ from types import FrameType
 
 def run() -> None:
     """Run the program; Ctrl-C ends it with one line also while it is being loaded."""
-    handler = signal.getsignal(signal.SIGINT)
-    if handler is signal.default_int_handler:  # it is ignored in the background of a shell
+    heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not in the background
+    if heeded:
         signal.signal(signal.SIGINT, _leave)
     from musictk.cli.main import main
 
-    signal.signal(signal.SIGINT, handler)
+    if heeded:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     main()
 
 

@@ -10,6 +10,7 @@ from types import FrameType
 from typing import Any, NoReturn
 
 from musictk.errors import MusictkError
+from musictk.training.stop import SIGNALS
 
 _AGAIN = "run the command again to continue"
 # What remains after an interruption. Files are written completely or not at all.
@@ -24,10 +25,6 @@ REMAINS = {
     "render": "nothing was written",
     "--play": "the files are written",
 }
-
-
-# SIGTERM is what `timeout`, systemd and batch schedulers send, SIGHUP a terminal that is closed.
-_ENDING = ("SIGTERM", "SIGHUP")  # Windows lacks SIGHUP
 
 
 class _Ended(KeyboardInterrupt):
@@ -52,8 +49,7 @@ def signals_end_commands() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():  # Python delivers none there
         yield
         return
-    known = [getattr(signal, name) for name in _ENDING if hasattr(signal, name)]
-    default = [each for each in known if signal.getsignal(each) == signal.SIG_DFL]  # no nohup
+    default = [each for each in SIGNALS if signal.getsignal(each) == signal.SIG_DFL]  # no nohup
     for number in default:
         signal.signal(number, _end)
     try:
