@@ -7,6 +7,7 @@ rendering.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -201,11 +202,10 @@ def in_effect(changes: Any, tick: int) -> Any:
     return max(reversed(before), key=lambda change: change.time, default=None)
 
 
-def in_effect_from(changes: Any, tick: int) -> list[Any]:
-    """The one in effect at a tick, if there is one, and all later ones in the order of time."""
-    later = sorted(
-        (change for change in changes if change.time > tick), key=lambda change: change.time
-    )
+def in_effect_from(changes: Any, tick: int, stop: float = inf) -> list[Any]:
+    """The one in effect at a tick, if there is one, and those after it and before `stop`."""
+    later = [change for change in changes if tick < change.time < stop]
+    later.sort(key=lambda change: change.time)
     now = in_effect(changes, tick)
     return later if now is None else [now, *later]
 

@@ -30,7 +30,6 @@ def excerpt(score: ScoreTick, start: int, length: int) -> ScoreTick:
     part.time_signatures.append(TimeSignatureTick(0, *metre))
     part.time_signatures.sort()
     part.tempos.clear()  # of several at one tick `clip` keeps the first, and the last counts
-    for tempo in in_effect_from(score.tempos, begin):
-        if tempo.time < end:
-            part.tempos.append(TempoTick(max(tempo.time - begin, 0), mspq=tempo.mspq))
+    for tempo in in_effect_from(score.tempos, begin, end):
+        part.tempos.append(TempoTick(max(tempo.time - begin, 0), mspq=tempo.mspq))
     return part

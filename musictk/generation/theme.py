@@ -75,13 +75,11 @@ def _continued(music: ScoreTick, start: int, stop: int, here: int) -> ScoreTick 
             sentinel = 0
         rest = (notes[name][taken] for name in ("duration", "pitch", "velocity"))
         track.notes.extend(NoteTickList.from_numpy(moved, *rest))
-    for tempo in in_effect_from(music.tempos, start):
-        if tempo.time < stop:
-            music.tempos.append(TempoTick(max(tempo.time, start) + shift, tempo.qpm))
-    for sign in in_effect_from(music.time_signatures, start):
-        if sign.time < stop:
-            time = max(sign.time, start) + shift
-            music.time_signatures.append(TimeSignatureTick(time, sign.numerator, sign.denominator))
+    for tempo in in_effect_from(music.tempos, start, stop):
+        music.tempos.append(TempoTick(max(tempo.time, start) + shift, tempo.qpm))
+    for sign in in_effect_from(music.time_signatures, start, stop):
+        time = max(sign.time, start) + shift
+        music.time_signatures.append(TimeSignatureTick(time, sign.numerator, sign.denominator))
     music.sort()
     return None if sentinel else music
 
