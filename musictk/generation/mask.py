@@ -12,7 +12,6 @@ from musictk.generation.draft import Draft
 from musictk.generation.keep import KeptTokens
 from musictk.generation.texture import breaks, thinned
 from musictk.tokens import PROGRAM, Frames, Tokenizer, Tokens
-from musictk.tokens.checked import allowed_by
 from musictk.tokens.faults import tokenizer_error
 
 _PROBE = 8  # repetitions of a token; the more bars begin in them, the sooner a bar line comes
@@ -31,8 +30,6 @@ class Mask:
             # The form defines where a piece ends, so the model may not write eos.
             self._ordinary = np.ones(space.size, bool)
             self._ordinary[space.special] = False
-            if (grammar := tokenizer.grammar()) is not None:
-                allowed_by(grammar.parser(), tokenizer)
 
     def allowed(self, draft: Draft) -> NDArray[np.bool_] | None:
         """(V,) True where a token (of frames: a pitch) may follow; None where everything may.

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens import PITCH, Frames, Parser, Tokenizer
+from musictk.tokens.checked import allowed_by
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +48,7 @@ def _moves(tokenizer: Tokenizer, size: int) -> NDArray[np.bool_]:
     if grammar is None:
         return found
     parser = grammar.parser()
-    parser.advance(int(parser.allowed().argmax()))
+    parser.advance(int(allowed_by(parser, tokenizer).argmax()))
     found |= _moves_from(parser, size)
     if found.any():
         parser.advance(int(found.argmax()))
