@@ -25,6 +25,7 @@ from musictk.jobs.given_music import (
     check_controls_of_file,
     find_program,
     find_tracks,
+    require_music,
 )
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
@@ -82,11 +83,7 @@ def accompany(
     """Write a part beside the music `asked.accompany`, `asked.count` times."""
     runtime = opened.runtime
     tokenizer = runtime.manifest.make_tokenizer()
-    if "midi" not in tokenizer.reads:
-        raise UsageError(
-            f"the model writes text with the tokenizer {tokenizer.name}, which has no parts",
-            "choose a model of music with --run",
-        )
+    require_music(tokenizer, "parts")
     music = find_music(str(asked.accompany), workspace, lambda: nullcontext(catalog))
     tracks, program = find_tracks(music.score, asked.track), find_program(asked.program)
     one_note = has_one_note(program, asked.controls)

@@ -98,6 +98,15 @@ def _named(names: Sequence[str], text: str) -> list[int]:
     return [index for index, name in enumerate(names) if name.casefold() == wanted]
 
 
+def require_music(tokenizer: Tokenizer, lacking: str) -> None:
+    """Raise UsageError for a tokenizer of text, which has no `lacking`, such as "parts"."""
+    if "midi" not in tokenizer.reads:
+        raise UsageError(
+            f"the model writes text with the tokenizer {tokenizer.name}, which has no {lacking}",
+            "choose a model of music with --run",
+        )
+
+
 def as_read(tokenizer: Tokenizer, score: ScoreTick, what: str, hint: str) -> ScoreTick:
     """Music encoded and decoded. Raises UsageError, with `what` it is, where it cannot be."""
     try:

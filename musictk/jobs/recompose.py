@@ -18,8 +18,9 @@ from musictk.generation.chosen_controls import moved_back, numbered
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import open_source
 from musictk.jobs.given_bars import GivenBars, section_bars
+from musictk.jobs.given_music import require_music
 from musictk.jobs.pieces import check_name
-from musictk.jobs.rewrite import require_music, write_again
+from musictk.jobs.rewrite import write_again
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch, SampleListener, draw_seed
 from musictk.jobs.stored import StoredSample, read_file
@@ -56,7 +57,7 @@ def recompose(
     opened = open_source(catalog, workspace, stored.source, notice=notice)
     tokenizer = opened.runtime.manifest.make_tokenizer()
     check_name(out, tokenizer)
-    require_music(tokenizer)
+    require_music(tokenizer, "bars to fill")
     if stored.music.get("accompany") is not None:
         raise UsageError(
             f"sample {sample_id} is a part beside your music, without sections",

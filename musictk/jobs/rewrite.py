@@ -17,7 +17,7 @@ from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.control_notices import announce_controls, announce_options, announce_places
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
-from musictk.jobs.given_music import check_controls_of_file, within
+from musictk.jobs.given_music import check_controls_of_file, require_music, within
 from musictk.jobs.infill import Infill
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
@@ -32,7 +32,6 @@ from musictk.jobs.samples import (
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
 from musictk.runtime import Runtime
-from musictk.tokens import Tokenizer
 from musictk.workspace import Workspace
 
 # Uses of music that exclude each other.
@@ -86,7 +85,7 @@ def rewrite(
     """Write `asked.bars` of the music `asked.infill` again; the candidates are ranked."""
     manifest = opened.runtime.manifest
     tokenizer = manifest.make_tokenizer()
-    require_music(tokenizer)
+    require_music(tokenizer, "bars to fill")
     music = find_music(str(asked.infill), workspace, lambda: nullcontext(catalog))
     controlled = asked.keep == HARMONY or manifest.controls.need_guidance(
         one.name for one in asked.controls
@@ -165,14 +164,6 @@ def repeat_rewrite(
         return Remade(made, candidate.write, candidate.rewritten)
 
     return stored.repeat(catalog, workspace, out, again)
-
-
-def require_music(tokenizer: Tokenizer) -> None:
-    if "midi" not in tokenizer.reads:
-        raise UsageError(
-            f"the model writes text with the tokenizer {tokenizer.name}, which has no bars to fill",
-            "choose a model of music with --run",
-        )
 
 
 def _announce(infill: Infill, request: PieceRequest, listener: SampleListener | None) -> None:
