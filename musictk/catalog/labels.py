@@ -17,7 +17,7 @@ from musictk.catalog.models import File, Label
 from musictk.catalog.selection import select_files, select_labelled
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.files import open_regular
-from musictk.tables import TableError, read_rows
+from musictk.table_files import TableError, read_rows
 
 _KEYS = ("file", "path", "sha256", "composer")  # columns that select files
 
@@ -82,7 +82,7 @@ class Labels(Database):
 
 
 def read_table(path: Path) -> tuple[list[str], list[dict[str, str]]]:
-    """The column names and the rows of a table, in any format of `musictk.tables`.
+    """The column names and the rows of a table, in any format of `musictk.table_files`.
 
     A row may be shorter. Raises UsageError for a missing file, MusictkError for one that is no
     table.

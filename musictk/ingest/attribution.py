@@ -24,7 +24,7 @@ from musictk.ingest.folders import FolderTree
 from musictk.ingest.metadata import FileMetadata, described_files, recognise
 from musictk.reading.limits import Limits
 from musictk.reading.listing import list_members
-from musictk.tables import TableError, is_table, may_be_about_music, read_rows
+from musictk.table_files import TableError, is_table, may_be_about_music, read_rows
 
 _LIMITS = Limits()
 _DEEPEST = 32  # folders above a file that count

@@ -11,7 +11,7 @@ from musictk.errors import MusictkError, UsageError
 from musictk.files import cause, open_regular
 from musictk.ingest.folder_names import known_composer
 from musictk.reading.kinds import RESOURCE_FOLDER, kind_of
-from musictk.tables import is_table
+from musictk.table_files import is_table
 
 _TABLES = 8  # in one folder; more of them describe one piece each
 

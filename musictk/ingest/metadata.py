@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from musictk.ingest.folder_names import SPLIT_WORDS
-from musictk.tables import Rows
+from musictk.table_files import Rows
 
 _COMPOSERS = (  # names of the column, best first
     "canonical composer",
