@@ -130,8 +130,8 @@ def sample(
         str | None,
         typer.Option(
             metavar="RUNTIME",
-            help="Runtime: torch, or torchscript or onnx (the run's newest export).",
-            show_default="torch; with --bundle, its own; built-in: onnx",
+            help="Runtime: torch (a run's weights), or torchscript or onnx (its newest export).",
+            show_default="on a CPU onnx if exported, else torch; with --bundle, its own",
         ),
     ] = None,
     run: Annotated[

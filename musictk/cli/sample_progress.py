@@ -12,6 +12,8 @@ from musictk.cli.output import Output
 from musictk.generation.opening import described
 from musictk.jobs.samples import SampleBatch, SampleFile
 
+_LONG = 10.0  # seconds of composing, after which a way to compose faster is named
+
 
 class CompositionBar:
     """A progress bar of the bars written."""
@@ -52,6 +54,9 @@ def report(output: Output, batch: SampleBatch, audio: Mapping[Path, Path]) -> No
         output.warn(str(error))
     rows = [_row(piece, audio.get(piece.path)) for piece in batch.made]
     output.result(rows, *map(_line, rows))
+    if batch.slow and any(piece.composition.seconds > _LONG for piece in batch.made):
+        run = batch.made[0].source
+        output.note(f"for faster sampling: musictk export --onnx --run {run}")
 
 
 def _row(piece: SampleFile, audio: Path | None) -> dict[str, Any]:
@@ -65,6 +70,7 @@ def _row(piece: SampleFile, audio: Path | None) -> dict[str, Any]:
             "id": piece.id,
             "path": str(piece.path),
             "model": piece.source,
+            "runtime": piece.runtime,
             "sections": [section.label for section in made.sections] if new is None else [],
             "positions": len(made.sequence),
             "unit": made.unit,
@@ -82,7 +88,7 @@ def _line(row: dict[str, Any]) -> str:
         what = f"{row['description']}, {nats:.3f} nats per {row['unit']}"
     path = f"{row['audio']} and {row['path']}" if "audio" in row else row["path"]
     line = (
-        f"{path}  by {row['model']}, seed {row['seed']},"
+        f"{path}  by {row['model']} ({row['runtime']}), seed {row['seed']},"
         f" {what} at {row['tokens_per_second']:,.0f}/s"
     )
     return line if row["id"] is None else f"{line}; repeat: musictk sample --like {row['id']}"

@@ -10,13 +10,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from musictk import builtin
-from musictk.catalog import Catalog
+from musictk.catalog import Catalog, Export
 from musictk.controls.missing import missing_notice
 from musictk.errors import MusictkError, UsageError
 from musictk.files import open_regular
 from musictk.jobs.runs import status_of
 from musictk.model.manifest import MANIFEST, Manifest
 from musictk.runtime import Runtime, available, choose, find_loader, load
+from musictk.runtime.gpu import has_gpu
 from musictk.workspace import Workspace
 
 
@@ -29,8 +30,8 @@ class ModelSource:
 
     run: str | None = None  # its name, or that of a built-in model
     bundle: Path | None = None
-    # For a run: use its newest export for this runtime, by default its weights. For a bundle: run
-    # it with this runtime, by default the one it was exported for.
+    # For a run: use its newest export for this runtime; by default, see `_model_of`. For a bundle:
+    # run it with this runtime, by default the one it was exported for.
     runtime: str | None = None
 
 
@@ -44,6 +45,7 @@ class LoadedModel:
     directory: Path
     digest: str  # of its model files: models with equal digests compose the same
     runtime: Runtime
+    slow: bool = False  # weights in PyTorch on a CPU, where an ONNX export would be used instead
 
     @property
     def reference_folder(self) -> Path:
@@ -105,12 +107,13 @@ def open_source(
         run, name, directory = None, source.bundle.name, source.bundle
         engine = source.runtime
     else:
-        run, directory = best_of(catalog, workspace, source.run)
-        name, engine = run, source.runtime or ("onnx" if run in builtin.MODELS else "torch")
+        run, weights = best_of(catalog, workspace, source.run)
+        name = run
         if source.run is None and run in builtin.MODELS and notice is not None:
             notice(f"uses the built-in model: {'no run has finished' if catalog else 'no catalog'}")
-        if engine != "torch" and engine not in available(directory):
-            directory = _export(catalog, workspace, name, engine, notice)
+        directory, engine = _model_of(
+            catalog, workspace, run, weights, source.runtime, digest, notice
+        )
     built_in = run in builtin.MODELS
     with _reinstalling(built_in):
         chosen = choose(directory, engine)
@@ -127,7 +130,8 @@ def open_source(
     if missing and notice is not None:
         notice(missing)
     named = replace(source, run=run, runtime=runtime.name)
-    return LoadedModel(name, None if built_in else run, named, directory, found, runtime)
+    slow = run is not None and source.runtime is None and runtime.name == "torch" and not has_gpu()
+    return LoadedModel(name, None if built_in else run, named, directory, found, runtime, slow)
 
 
 @contextmanager
@@ -151,14 +155,48 @@ def known_source(source: ModelSource) -> ModelSource:
     return replace(source, runtime=None)
 
 
+def _model_of(
+    catalog: Catalog | None,
+    workspace: Workspace,
+    run: str,
+    weights: Path,
+    runtime: str | None,
+    digest: str | None,
+    notice: Callable[[str], None] | None,
+) -> tuple[Path, str]:
+    """(directory, runtime) of the model of a run.
+
+    By default a run is sampled from an ONNX export of its best checkpoint, which composes the same
+    several times as fast; without one, or on a GPU, from its weights. See `open_source`.
+    """
+    if runtime is None and run in builtin.MODELS:
+        runtime = "onnx"
+    elif runtime is None:
+        exact = None if has_gpu() else _exact_export(catalog, workspace, run)
+        return (weights, "torch") if exact is None else (exact, "onnx")
+    if runtime == "torch" or runtime in available(weights):
+        return weights, runtime
+    return _export(catalog, workspace, run, runtime, digest, notice), runtime
+
+
+def _exact_export(catalog: Catalog | None, workspace: Workspace, run: str) -> Path | None:
+    """The ONNX export, not rounded, of the run's best checkpoint as it is now."""
+    assert catalog is not None, "best_of finds runs in a catalog"
+    row = _exports(catalog, workspace, run).get("onnx")
+    if row is None or row.report.get("checkpoint") != catalog.checkpoint(run).digest:
+        return None
+    return workspace.resolve(row.path)
+
+
 def _export(
     catalog: Catalog | None,
     workspace: Workspace,
     run: str,
     runtime: str,
+    digest: str | None,
     notice: Callable[[str], None] | None,
 ) -> Path:
-    """The newest export of the run for that runtime whose files still exist."""
+    """The newest export of the run for that runtime, or the one with that digest."""
     if run in builtin.MODELS:
         if runtime in available(builtin.MODELS[run].onnx):
             return builtin.MODELS[run].onnx
@@ -168,22 +206,30 @@ def _export(
         )
     assert catalog is not None, "best_of finds runs in a catalog"
     loader = find_loader(runtime)
-    kinds: dict[str, Path] = {}  # the newest first
-    for row in reversed(catalog.exports(run)):
-        path = workspace.resolve(row.path)
-        if (path / MANIFEST).is_file():
-            kinds.setdefault(row.kind, path)
-    usable = [kind for kind in kinds if kind.partition("-")[0] == runtime]
+    rows = _exports(catalog, workspace, run)
+    usable = [row for kind, row in rows.items() if kind.partition("-")[0] == runtime]
+    if not usable:
+        others = f", only for {' and '.join(sorted(rows))}" if rows else ""
+        raise MusictkError(f"run {run} has no export for {runtime}{others}", loader.hint(run))
+    paths = [workspace.resolve(row.path) for row in usable]
+    if digest is not None:
+        return next((path for path in paths if _digest(path) == digest), paths[0])
     if len(usable) > 1 and notice is not None:
-        others = " or ".join(f"--bundle {_short(kinds[kind])}" for kind in usable[1:])
-        notice(f"uses the newest export, {usable[0]}; for another: {others}")
-    if usable:
-        return kinds[usable[0]]
-    others = f", only for {' and '.join(sorted(kinds))}" if kinds else ""
-    raise MusictkError(
-        f"run {run} has no export for {runtime}{others}",
-        loader.hint(run),
-    )
+        others = " or ".join(f"--bundle {_short(path)}" for path in paths[1:])
+        notice(f"uses the newest export, {usable[0].kind}; for another: {others}")
+    made_from = usable[0].report.get("checkpoint")
+    if made_from not in (None, catalog.checkpoint(run).digest) and notice is not None:
+        notice(f"{_short(paths[0])} is older than the best checkpoint of {run}: export it again")
+    return paths[0]
+
+
+def _exports(catalog: Catalog, workspace: Workspace, run: str) -> dict[str, Export]:
+    """Kind -> the newest export of the run whose files still exist; the newest kind first."""
+    found: dict[str, Export] = {}
+    for row in reversed(catalog.exports(run)):
+        if (workspace.resolve(row.path) / MANIFEST).is_file():
+            found.setdefault(row.kind, row)
+    return found
 
 
 def _short(path: Path) -> str:

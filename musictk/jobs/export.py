@@ -53,6 +53,8 @@ def export(
     Exports of runs are stored in the catalog; those of built-in models are named by their paths.
     """
     name, source = best_of(catalog, workspace, run)
+    recorded = None if name in builtin.MODELS else catalog
+    checkpoint = "" if recorded is None else recorded.checkpoint(name).digest
     require_writable_folder(workspace.exports)
     for kind in kinds:
         target = workspace.exports / f"{name}-{kind}"
@@ -64,8 +66,9 @@ def export(
             if precision != "fp32" and catalog is not None:
                 music = excerpts(Corpus(catalog, workspace), source)
             report = export_onnx(source, target, precision, listener, music)
-        if catalog is not None and name not in builtin.MODELS:
-            catalog.add_export(name, kind, workspace.relative(report.path), plain(report))
+        if recorded is not None:
+            stored = plain(report) | {"checkpoint": checkpoint}
+            recorded.add_export(name, kind, workspace.relative(report.path), stored)
         yield report
 
 

@@ -75,8 +75,8 @@ class SampleRows:
         self._notices += [*written.notices, *([notice] if notice else [])]
         self._moved += [] if written.error is None else [written.error]
         number = self._add(written.path, composition)
-        name = self._opened.name
-        self._made.append(SampleFile(number, written.path, composition, name, rewritten))
+        name, runtime = self._opened.name, self._opened.runtime.name
+        self._made.append(SampleFile(number, written.path, composition, name, runtime, rewritten))
 
     def batch(self, failed: Sequence[MusictkError] = ()) -> SampleBatch:
         """What was written, beside the errors of pieces that could not be."""
@@ -86,6 +86,7 @@ class SampleRows:
             tuple(self._moved),
             folded(self._opened.runtime, self._request),
             tuple(dict.fromkeys([*self._notices, *self._refusals])),
+            self._opened.slow,
         )
 
     def _add(self, path: Path, composition: Composition) -> int | None:

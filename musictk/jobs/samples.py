@@ -76,6 +76,7 @@ class SampleFile:
     path: Path
     composition: Composition  # of several ranges that were rewritten, the first
     source: str  # the name of the model
+    runtime: str  # the name of the runtime that ran it
     rewritten: Rewritten | None = None  # None: the piece is new
 
 
@@ -88,6 +89,7 @@ class SampleBatch:
     moved: tuple[MusictkError, ...] = ()  # of pieces that were written to another path
     folded: tuple[str, ...] = ()  # labels that share OTHER's vector
     notices: tuple[str, ...] = ()  # what the files could not represent
+    slow: bool = False  # see `LoadedModel`
 
 
 def draw_seed(seed: int | None) -> int:

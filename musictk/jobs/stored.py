@@ -82,7 +82,9 @@ class StoredSample:
                 raise UsageError(differs, f"to keep {path}, write beside it: -o FILE")
             notices.append(differs)
         written = deliver(path, made.write)
-        file = SampleFile(row.id, written.path, made.composition, opened.name, made.rewritten)
+        name, runtime = opened.name, opened.runtime.name
+        composed, rewritten = made.composition, made.rewritten
+        file = SampleFile(row.id, written.path, composed, name, runtime, rewritten)
         return SampleBatch(
             (file,),
             moved=() if written.error is None else (written.error,),

@@ -7,8 +7,6 @@ nothing is copied per token; every other slot has two buffers that are swapped a
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from musictk.errors import MusictkError
 from musictk.model.manifest import ONNX, Manifest
 from musictk.runtime.engine import Engine, Rows, read_tensors
+from musictk.runtime.gpu import has_gpu
 
 ort.disable_telemetry_events()  # on Windows; elsewhere the package's `__init__` has done more
 
@@ -180,7 +179,8 @@ def _open(path: Path, threads: int, device: str | None) -> tuple[ort.InferenceSe
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 3
     providers: list[Any] = ["CPUExecutionProvider"]
-    if device != "cpu" and "CUDAExecutionProvider" in ort.get_available_providers() and _has_gpu():
+    # Without a GPU, asking for CUDA makes ONNX Runtime print errors.
+    if device != "cpu" and "CUDAExecutionProvider" in ort.get_available_providers() and has_gpu():
         # TF32 would keep 10 bits of each product: less than parity with eager needs.
         providers.insert(0, ("CUDAExecutionProvider", {"use_tf32": "0"}))
     try:
@@ -190,8 +190,3 @@ def _open(path: Path, threads: int, device: str | None) -> tuple[ort.InferenceSe
             f"{path} cannot be loaded: {error}", "run `musictk export --onnx` again"
         ) from error
     return session, "cuda" if "CUDAExecutionProvider" in session.get_providers() else "cpu"
-
-
-def _has_gpu() -> bool:
-    """Checked first, because ONNX Runtime prints errors if CUDA is requested but missing."""
-    return Path("/dev/nvidia0").exists() or (os.name == "nt" and bool(shutil.which("nvidia-smi")))

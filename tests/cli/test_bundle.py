@@ -86,6 +86,38 @@ def test_samples_of_bundles_are_made_again(
     assert "sample 1 was composed with other weights" in said
 
 
+def test_a_run_is_sampled_from_its_export(
+    shell: Shell, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no GPU is, from the one that is not rounded, as long as it has the best weights."""
+    monkeypatch.setattr("musictk.jobs.bundles.has_gpu", lambda: False)
+
+    def sampled(*words: str) -> tuple[str, bytes, str]:
+        code, said, errors = shell.here(capsys, "--json", *ONE_BAR, *words, "-o", "new.mid")
+        assert code == 0
+        return json.loads(said)[0]["runtime"], (shell.directory / "new.mid").read_bytes(), errors
+
+    runtime, weights, _ = sampled()
+    assert runtime == "torch"
+    assert shell.here(capsys, "export", "--onnx")[0] == 0
+    runtime, exported, _ = sampled()
+    assert (runtime, exported == weights) == ("onnx", True)
+    assert sampled("--runtime", "torch")[0] == "torch"
+    monkeypatch.setattr("musictk.jobs.bundles.has_gpu", lambda: True)
+    assert sampled()[0] == "torch"
+    monkeypatch.setattr("musictk.jobs.bundles.has_gpu", lambda: False)
+    assert shell.here(capsys, "export", "--int8")[0] == 0
+    assert sampled()[0] == "onnx"
+    assert shell.here(capsys, "sample", "--like", "2", "-o", "again.mid")[0] == 0
+    assert (shell.directory / "again.mid").read_bytes() == exported
+    with sqlite3.connect(shell.directory / "catalog.db") as catalog:
+        catalog.execute("UPDATE checkpoints SET digest = 'of a better checkpoint'")
+    assert sampled()[0] == "torch"
+    runtime, _, errors = sampled("--runtime", "onnx")
+    assert runtime == "onnx"
+    assert "exports/conformer-1-onnx-int8 is older than the best checkpoint" in errors
+
+
 def test_a_rounded_export_is_measured_on_validation_music(
     shell: Shell, capsys: pytest.CaptureFixture[str]
 ) -> None:
