@@ -1,6 +1,6 @@
 """Tokens per CPU second of one stream, beside CTranslate2 on a GPT-2 of the same shape.
 
-    python -m benchmarks.decode [--size base] [--tokens 512] [--rounds 5] [--save]
+    python -m benchmarks.decode [--size base] [--tokens 512] [--rounds 5] [--save [NAME]]
 
 Ours is what `musictk sample --runtime onnx` runs for each token: grammar, metre, temperature,
 top-k and top-p, without and with guidance. CTranslate2 (`pip install ctranslate2`) samples with
@@ -26,7 +26,7 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.generate import MOVED, copy_memory, read_per_step, state_bytes
-from benchmarks.keep import keep
+from benchmarks.keep import keep, processor
 from musictk.config import plain
 from musictk.export import export_onnx
 from musictk.export.onnx import Precision
@@ -57,7 +57,7 @@ def main() -> None:
     parser.add_argument("--size", default="base", choices=SIZES)
     parser.add_argument("--tokens", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--save", action="store_true", help="keep it in benchmarks/results")
+    parser.add_argument("--save", nargs="?", const="", metavar="NAME")
     chosen = parser.parse_args()
     torch.set_num_threads(1)
     with tempfile.TemporaryDirectory() as place:
@@ -73,14 +73,15 @@ def main() -> None:
     rows = table(seconds, chosen.tokens, limits)
     for row in rows:
         print("  ".join(f"{key} {value}" for key, value in row.items()))
-    if chosen.save:
+    if chosen.save is not None:
         flags = f"--arch {chosen.arch} --size {chosen.size} --tokens {chosen.tokens}"
         note = (
             f"one stream of {chosen.tokens} tokens, one thread; medians of {chosen.rounds} rounds"
         )
-        title = f"Decoding, {chosen.arch} {chosen.size}"
-        file = f"decode.{chosen.arch}.{chosen.size}"
-        keep("decode", title, flags, rows, note, file, named=False)
+        other = f", {processor()}" if chosen.save else ""  # beside the table of another machine
+        title = f"Decoding, {chosen.arch} {chosen.size}{other}"
+        file = chosen.save or f"decode.{chosen.arch}.{chosen.size}"
+        keep("decode", title, flags, rows, note, file, named=bool(chosen.save))
 
 
 def prepare(
