@@ -72,7 +72,7 @@ def _row(piece: SampleFile, audio: Path | None) -> dict[str, Any]:
             "model": piece.source,
             "runtime": piece.runtime,
             "sections": [section.label for section in made.sections] if new is None else [],
-            "positions": len(made.sequence),
+            "positions": made.written,
             "unit": made.unit,
             "tokens_per_second": round(made.speed, 1),
             "seed": made.request.seed,

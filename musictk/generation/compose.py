@@ -59,6 +59,11 @@ class Composition:
         return Tokens.unit if self.sequence.ndim == 1 else Frames.unit
 
     @property
+    def written(self) -> int:
+        """Positions that were written: all but those of the prompt or theme."""
+        return len(self.sequence) - len(self.request.used_prompt)
+
+    @property
     def speed(self) -> float:
         """Positions per second, over all rows of the batch."""
         return self.positions / max(self.seconds, 1e-9)

@@ -219,15 +219,16 @@ def announce_prompt(
     """Notices before composing, about what the model cannot represent or see of the prompt."""
     if prompt is None or listener is None:
         return
+    given = "theme" if request.theme else "prompt"
     if prompt.dropped:
         listener.notice(
-            f"the model cannot represent {', '.join(prompt.dropped)} of the prompt;"
-            " the prompt itself is written unchanged"
+            f"the model cannot represent {', '.join(prompt.dropped)} of the {given};"
+            f" the {given} itself is written unchanged"
         )
     used = len(prompt.sequence)
     if used >= most:
         listener.notice(
-            f"the prompt has {used:,} positions and the model's context {most:,}:"
+            f"the {given} has {used:,} positions and the model's context {most:,}:"
             " it uses the last bars"
         )
     if prompt.left_out:
@@ -237,4 +238,4 @@ def announce_prompt(
         )
     metre = request.sampling.metre
     if prompt.metre and "/" in metre and metre != prompt.metre:
-        listener.notice(f"the prompt is in {prompt.metre}, the new bars are in {metre}")
+        listener.notice(f"the {given} is in {prompt.metre}, the new bars are in {metre}")

@@ -200,7 +200,7 @@ def test_new_bars_alone(studio: Studio, tmp_path: Path, name: str) -> None:
 def test_the_theme_is_the_first_section(studio: Studio, name: str) -> None:
     given = BACH / "petzold_menuet_anh114.mid"
     options = {"variation": 0.0}
-    out, _ = studio.sample(name, theme=given, form="ABA", bars=4, options=options)
+    out, batch = studio.sample(name, theme=given, form="ABA", bars=4, options=options)
     score, written = ScoreTick(given), ScoreTick(out)
     start = int(bars(score)[-1])
     first, second, third = midi.sections(written)[:3]
@@ -213,6 +213,16 @@ def test_the_theme_is_the_first_section(studio: Studio, name: str) -> None:
     theme = [pitch for t, pitch in new_notes(given, 0)]
     back = [pitch for t, pitch in new_notes(out, third.start)]
     assert len(back) == pytest.approx(len(theme), abs=3)
+    composed = batch.made[0].composition
+    assert composed.written == composed.positions  # without the theme
+
+
+def test_a_theme_is_not_called_a_prompt(studio: Studio) -> None:
+    ear = Ear()
+    asked = {"form": "AB", "bars": 1, "options": {"memory": 64, "metre": "3/8"}}
+    studio.sample("remi", ear, theme=BACH / "invention_08_f_major.mid", **asked)
+    assert "the theme is in 3/4, the new bars are in 3/8" in ear.said
+    assert not any("prompt" in said for said in ear.said)
 
 
 def stored(batch: SampleBatch) -> int:
