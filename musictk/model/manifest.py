@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from musictk.controls import Controls
 from musictk.errors import MusictkError, UnknownNameError
 from musictk.files import read_json, write_json
@@ -79,6 +81,11 @@ class Manifest:
     versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def dim(self) -> int:
+        """The width of the network's input, and of the vectors of labels and controls."""
+        return int(self.architecture_config["dim"])
+
+    @property
     def trained_length(self) -> int | None:
         """The length of the training crops, in positions; None if not recorded."""
         length = self.trained.get("settings", {}).get("length")
@@ -130,8 +137,14 @@ class Manifest:
             for name in _TABLES:
                 if not isinstance(getattr(manifest, name), Mapping):
                     raise TypeError(f"{name} is not a table")
+            dim = value["architecture_config"]["dim"]
+            for name, size in (("max_length", value["max_length"]), ("dim", dim)):
+                if not isinstance(size, int) or size < 1:
+                    raise TypeError(f"{name} is {size!r}, not a number above 0")
+            for slot in manifest.slots:
+                np.dtype(slot.dtype)  # raises TypeError for an unknown one
             return manifest
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise MusictkError(
                 f"{directory / MANIFEST} is not a bundle's manifest: {error}",
                 "export or train it again",

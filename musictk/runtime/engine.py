@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from musictk.errors import MusictkError
 from musictk.files import require_regular
 from musictk.model.conditions import Mixture, vector
-from musictk.model.manifest import WEIGHTS, Manifest
+from musictk.model.manifest import CONDITION_WEIGHTS, WEIGHTS, Manifest
 from musictk.runtime.contract import CapacityError, Session
 from musictk.tokens import Frames
 
@@ -31,16 +31,14 @@ class Engine(ABC, Generic[State]):
         space = manifest.space
         self.sequence_type = np.dtype(np.uint8 if isinstance(space, Frames) else np.int64)
         self.classes = space.classes
-        self.dim = int(manifest.architecture_config["dim"])
-        tables = read_tensors(directory, "tables.")
-        self._tables = [
-            tables[f"{k}.weight"].astype(np.float32, copy=False)
-            for k in range(len(manifest.conditions.labels))
-        ]
+        self.dim = manifest.dim
+        learned = _Learned(directory, self.dim)
+        sizes = manifest.conditions.sizes.values()
+        self._tables = [learned.take(f"tables.{k}.weight", size) for k, size in enumerate(sizes)]
         self._controls = np.zeros((0, self.dim), np.float32)  # the vector of each id
         if manifest.controls:
-            learned = read_tensors(directory, "controls.")["weight"].astype(np.float32, copy=False)
-            self._controls = manifest.controls.features @ learned
+            features = manifest.controls.features
+            self._controls = features @ learned.take("controls.weight", features.shape[1])
 
     def begin(self, batch: int, capacity: int | None = None) -> Rows[State]:
         """See `Runtime.begin`."""
@@ -149,6 +147,29 @@ class Rows(Generic[State]):
         """See `Session.select`."""
         state = self._engine.take(self.state, rows)
         return Rows(self._engine, state, self._lengths[list(rows)], self._capacity)
+
+
+class _Learned:
+    """The vectors of labels and controls, as the weights of a bundle have them."""
+
+    def __init__(self, directory: Path, dim: int) -> None:
+        self._directory, self._dim = directory, dim
+        self._found = {
+            prefix + name: value
+            for prefix in CONDITION_WEIGHTS
+            for name, value in read_tensors(directory, prefix).items()
+        }
+
+    def take(self, name: str, rows: int) -> NDArray[np.float32]:
+        """(rows, D) of that name; raises MusictkError if there is no such array."""
+        found, shape = self._found.get(name), (rows, self._dim)
+        if found is None or found.shape != shape:
+            what = "no" if found is None else f"the shape {found.shape} of"
+            raise MusictkError(
+                f"{self._directory / WEIGHTS} has {what} {name}; its manifest needs {shape}",
+                "export or train it again",
+            )
+        return found.astype(np.float32, copy=False)
 
 
 def read_tensors(directory: Path, prefix: str) -> dict[str, NDArray[Any]]:

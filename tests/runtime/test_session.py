@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +166,31 @@ def test_a_damaged_file_is_an_error(engine: str, file: str, bundles: Path, tmp_p
         (tmp_path / part.name).write_bytes(data[: len(data) // 2] if part.name == file else data)
     with pytest.raises(MusictkError, match=file):
         load(tmp_path, engine)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda manifest: manifest.update(max_length="x"), "max_length is 'x'"),
+        (lambda manifest: manifest["architecture_config"].pop("dim"), "not a bundle's manifest"),
+        (lambda manifest: manifest["architecture_config"].update(dim=48), r"needs \(3, 48\)"),
+        (lambda manifest: manifest["space"].update(size="x"), "not a bundle's manifest"),
+        (lambda manifest: manifest["slots"][0].update(dtype="x"), "not a bundle's manifest"),
+        (lambda manifest: manifest["conditions"]["labels"]["composer"].append("X"), "needs"),
+        (lambda manifest: manifest["conditions"]["labels"].update(period=["", "OTHER"]), "has no"),
+    ],
+)
+def test_a_manifest_that_does_not_fit_is_an_error(
+    change: Callable[[dict[str, Any]], object], says: str, bundles: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(bundles / "onnx", tmp_path / "changed")
+    path = tmp_path / "changed" / "manifest.json"
+    manifest = json.loads(path.read_text("utf-8"))
+    change(manifest)
+    path.write_text(json.dumps(manifest), "utf-8")
+    with pytest.raises(MusictkError, match=says) as caught:
+        load(tmp_path / "changed")
+    assert "\n" not in str(caught.value)
 
 
 def test_an_onnx_bundle_runs_without_torch(bundles: Path) -> None:
