@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from torch.distributed.fsdp import FSDPModule, fully_shard
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.training.objective import Objective, blocks
 from musictk.training.settings import TrainSettings
+from musictk.training.torchrun import variable
 
 _DEVICES = "choose from: cpu, cuda (cuda:1, …), auto"
 
@@ -172,12 +172,12 @@ def choose_device(device: str | torch.device | None = None) -> torch.device:
 @contextmanager
 def join(device: str | torch.device | None, parallel: str) -> Iterator[World]:
     """The processes that torchrun describes in the environment, or this one alone."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
+    size = variable("WORLD_SIZE", 1)
     chosen = choose_device(device)
     if size == 1:
         yield World(0, 1, chosen, parallel)
         return
-    rank, local = int(os.environ["RANK"]), int(os.environ.get("LOCAL_RANK", "0"))
+    rank, local = variable("RANK"), variable("LOCAL_RANK", 0)
     if chosen.type == "cuda":
         chosen = torch.device("cuda", local)
         torch.cuda.set_device(chosen)

@@ -8,6 +8,8 @@ from contextlib import contextmanager
 
 import torch
 
+from musictk.training.torchrun import variable
+
 GAIN = 1.1  # the least gain of all threads over one for which they are used
 SHARED_GAIN = 1.5  # the same on a machine whose cores other processes use
 WHOLE = 0.8  # CPU seconds of one thread per second, below which other processes use the cores
@@ -26,7 +28,7 @@ def given_threads(device: str, cores: int, environment: Mapping[str, str] = os.e
     share its cores: torchrun sets `OMP_NUM_THREADS` to 1 unless the user sets it, so 1 is not taken
     as the user's choice there. With CUDA the number hardly matters.
     """
-    processes = int(environment.get("LOCAL_WORLD_SIZE", "1"))
+    processes = variable("LOCAL_WORLD_SIZE", 1, environment)
     if processes > 1 and environment.get("OMP_NUM_THREADS", "1") == "1":
         return max(cores // processes, 1)
     if device != "cpu" or any(name in environment for name in _VARIABLES):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from musictk.errors import UsageError
 from musictk.training.threads import candidates, faster, given_threads, use_threads
+from musictk.training.torchrun import variable
 
 
 @pytest.mark.parametrize(
@@ -25,6 +27,13 @@ def test_the_environment_and_torchrun_give_the_number(
 ) -> None:
     """On eight cores; torch itself has one thread here."""
     assert given_threads("cpu", 8, environment) == threads
+
+
+def test_a_variable_of_torchrun_that_is_no_number_is_named() -> None:
+    with pytest.raises(UsageError, match="LOCAL_WORLD_SIZE=many is no number; start several"):
+        given_threads("cpu", 8, {"LOCAL_WORLD_SIZE": "many"})
+    with pytest.raises(UsageError, match="WORLD_SIZE is set, but not RANK; start several"):
+        variable("RANK", environment={"WORLD_SIZE": "2"})
 
 
 def test_a_number_that_the_user_sets_counts_under_torchrun() -> None:
