@@ -113,14 +113,15 @@ def open_classifier(
 def choose_pieces(pieces: Iterable[PieceInfo]) -> list[PieceInfo]:
     """The pieces to train on: of composers with at least FOLDS works, at most MOST_PIECES.
 
-    Where there are more, each composer has the same limit; the pieces are chosen by their hash.
+    Where there are more, each composer has the same limit, of at least FOLDS. One piece of each
+    work comes before further versions of it; otherwise pieces are chosen by their hash.
     """
     named: dict[str, list[PieceInfo]] = defaultdict(list)
     for piece in pieces:
         if piece.composer:
             named[piece.composer].append(piece)
     known = {
-        name: sorted(own, key=lambda piece: piece.sha256)
+        name: _each_work_first(own)
         for name, own in named.items()
         if len({_work(piece) for piece in own}) >= FOLDS
     }
@@ -134,12 +135,22 @@ def choose_pieces(pieces: Iterable[PieceInfo]) -> list[PieceInfo]:
     return [piece for name in sorted(known) for piece in known[name][:limit]]
 
 
+def _each_work_first(pieces: Iterable[PieceInfo]) -> list[PieceInfo]:
+    """Sorted by their hash, but the first piece of each work before the second of any."""
+    versions: Counter[str] = Counter()
+    ranked = []
+    for piece in sorted(pieces, key=lambda piece: piece.sha256):
+        ranked.append((versions[_work(piece)], piece.sha256, piece))
+        versions[_work(piece)] += 1
+    return [piece for _, _, piece in sorted(ranked, key=lambda each: each[:2])]
+
+
 def _composers(count: int) -> str:
     return "no composer" if count == 0 else "only one composer"
 
 
 def _limit(counts: Sequence[int]) -> int:
-    """The most pieces of a composer with which all are at most MOST_PIECES together."""
+    """The most pieces of a composer with which all are at most MOST_PIECES together, or FOLDS."""
     limit = max(counts)
     while limit > FOLDS and sum(min(limit, count) for count in counts) > MOST_PIECES:
         limit -= 1

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
+from musictk.catalog.records import PieceInfo
 from musictk.errors import UnknownNameError
-from musictk.jobs.attribute import open_classifier
+from musictk.jobs.attribute import MOST_PIECES, choose_pieces, open_classifier
 from musictk.jobs.composer_control import composer_control
 from musictk.jobs.project import Project
 from musictk.jobs.samples import SampleRequest
@@ -73,6 +74,28 @@ def test_a_composer_with_short_works_is_an_error(project: Project, tmp_path: Pat
     request, names = SampleRequest(bars=6), ["Leaps", "Short", "Steps"]
     with pytest.raises(UnknownNameError, match="enough works of 6 bars 'Short'"):
         composer_control(project.catalog, project.workspace, names, request)
+
+
+def test_versions_of_a_work_do_not_crowd_out_other_works() -> None:
+    """Where composers have too many pieces, each keeps a piece of as many works as it can."""
+
+    def piece(number: int, composer: str, work: str) -> PieceInfo:
+        return PieceInfo(
+            *(number, f"{number}.mid", None, "midi", f"{number:064}", "train", composer, {}),
+            *(1.0, 9, work),
+        )
+
+    versions = [piece(number, "Rare", "one") for number in range(400)]
+    works = [piece(1000 + number, "Rare", f"rare {number}") for number in range(4)]
+    others = [
+        piece(10_000 + 100 * composer + number, f"Composer {composer}", f"{composer} {number}")
+        for composer in range(40)
+        for number in range(100)
+    ]
+    chosen = choose_pieces([*versions, *works, *others])
+    assert len(chosen) <= MOST_PIECES
+    rare = [piece for piece in chosen if piece.composer == "Rare"]
+    assert {piece.cluster for piece in rare} == {"one", *(f"rare {number}" for number in range(4))}
 
 
 def test_a_project_attributes_a_file(project: Project, tmp_path: Path) -> None:
