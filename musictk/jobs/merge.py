@@ -225,9 +225,9 @@ def _keep_fixed(base: Source, source: Source) -> Source:
         has, wanted = getattr(base.weights, name), source.values[name]
         same = has == wanted
         if name == "size":
-            if wanted not in SIZES:
+            if not isinstance(wanted, str) or wanted not in SIZES:
                 with _naming(source.name):
-                    raise UnknownNameError("size", wanted, SIZES)
+                    raise UnknownNameError("size", str(wanted), SIZES)
             same = same or SIZES[wanted].items() <= base.weights.model.items()
         if not same:
             fixed = f"{name}, which is {has!r}" if has else "own dimensions"

@@ -29,6 +29,7 @@ from musictk.jobs import (
     sample,
     train,
 )
+from musictk.jobs.arguments import require_number, require_text
 from musictk.jobs.attribute import Attribution
 from musictk.jobs.bundles import ModelSource
 from musictk.jobs.callbacks import OnProgress, OnRunProgress
@@ -54,7 +55,7 @@ class Project:
     """
 
     def __init__(self, root: str | Path = ".") -> None:
-        _require_text(root=root)
+        require_text(root=root)
         self.workspace = Workspace(Path(root).absolute())
         self._catalog: Catalog | None = None
 
@@ -84,7 +85,7 @@ class Project:
 
         Creates the folder of the project and its catalog if there is none.
         """
-        _require_text(path=paths)
+        require_text(path=paths)
         try:
             self.workspace.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -119,7 +120,7 @@ class Project:
         `tokenizer`, `size`, `epochs`, `conditions`, …, any key of `--set`, and whole tables such as
         `model={"dim": 64}`. Settings that are not given are chosen as `musictk train` does.
         """
-        _require_text(name=name, preset=preset, config=config, start=start, device=device)
+        require_text(name=name, preset=preset, config=config, start=start, device=device)
         lengths = [each for each in ("steps", "epochs", "minutes") if settings.get(each)]
         if len(lengths) > 1:
             raise UsageError(f"{' and '.join(lengths)} cannot be combined", "give one of them")
@@ -143,7 +144,7 @@ class Project:
 
         `threads` replaces the stored number, which may change the last bits of the weights.
         """
-        _require_text(run=run, device=device)
+        require_text(run=run, device=device)
         return train.resume(self.catalog, self.workspace, run, listener, device, threads)
 
     def sample(
@@ -172,7 +173,7 @@ class Project:
         if not isinstance(labels, Mapping | None):
             example = 'such as {"period": "Baroque"}'
             raise UsageError(f"labels={labels!r} is not a mapping of categories", example)
-        _require_text(out=out, run=run, bundle=bundle, runtime=runtime)
+        require_text(out=out, run=run, bundle=bundle, runtime=runtime)
         given = {**(labels or {}), **({"composer": composer} if composer is not None else {})}
         known = {each.name for each in fields(SampleRequest)} - {"source", "labels", "options"}
         asked = {key: value for key, value in request.items() if key in known}
@@ -197,6 +198,8 @@ class Project:
         listener: SampleListener | None = None,
     ) -> SampleBatch:
         """Repeat a stored sample, bit for bit on the same machine."""
+        require_text(out=out)
+        require_number(sample_id=sample_id)
         path = None if out is None else Path(out)
         return sample.repeat_sample(self.catalog, self.workspace, sample_id, path, listener)
 
@@ -214,6 +217,8 @@ class Project:
 
         The settings are those of the sample, with a new seed by default.
         """
+        require_text(section=section, out=out)
+        require_number(sample_id=sample_id, count=count)
         path = None if out is None else Path(out)
         return recompose.recompose(
             self.catalog, self.workspace, sample_id, section, path, seed, count, listener
@@ -226,7 +231,7 @@ class Project:
 
         Without any run, and without a catalog, the built-in model.
         """
-        _require_text(**{"kind of export": kinds}, run=run)
+        require_text(**{"kind of export": kinds}, run=run)
         chosen = export.known_kinds(kinds or ("onnx",))
         return list(export.export(self.catalog_if_any, self.workspace, chosen, run, listener))
 
@@ -234,28 +239,29 @@ class Project:
         self, *runs: str, split: str = "valid", progress: OnRunProgress | None = None
     ) -> RunComparison:
         """Score runs, by default all finished ones, on the pieces that none was trained on."""
-        _require_text(run=runs, split=split)
+        require_text(run=runs, split=split)
         return compare.compare(self.catalog, self.workspace, runs, split, progress)
 
     def evaluate(
         self, file: str | Path, composer: str | None = None, *, progress: OnProgress | None = None
     ) -> dict[str, Any]:
         """The statistics of a MIDI file beside those of the corpus (or of one composer)."""
-        _require_text(file=file, composer=composer)
+        require_text(file=file, composer=composer)
         return evaluate.music(self.catalog, self.workspace, read_score(file), composer, progress)
 
     def originality(self, file: str | Path, *, progress: OnProgress | None = None) -> Originality:
         """The nearest training piece, and the longest passage that a MIDI file shares with any."""
-        _require_text(file=file)
+        require_text(file=file)
         return evaluate.originality(self.catalog, self.workspace, read_score(file), progress)
 
     def human_baseline(self, notes: int, *, progress: OnProgress | None = None) -> Baseline | None:
         """What human pieces of this length share with the training pieces: the 95th percentile."""
+        require_number(notes=notes)
         return originality.human_baseline(self.catalog, self.workspace, notes, progress)
 
     def attribute(self, file: str | Path, *, progress: OnProgress | None = None) -> Attribution:
         """The composers that a MIDI file sounds like, and how well they are recognised."""
-        _require_text(file=file)
+        require_text(file=file)
         return attribute.attribute(self.catalog, self.workspace, read_named(file), progress)
 
     def close(self) -> None:
@@ -279,14 +285,6 @@ class Project:
         if self._catalog is None:
             self._catalog = Catalog.open(self.workspace.catalog_url, self.workspace.root)
         return self._catalog
-
-
-def _require_text(**given: Any) -> None:
-    """Raise UsageError for an argument that is neither text, a path nor None; a tuple has many."""
-    for name, value in given.items():
-        for each in value if isinstance(value, tuple) else (value,):
-            if not isinstance(each, str | PathLike | None):
-                raise UsageError(f"the {name} {each!r} is not text", "give each as one argument")
 
 
 def _nest(settings: Mapping[str, Any]) -> dict[str, Any]:

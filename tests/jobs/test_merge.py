@@ -26,6 +26,7 @@ COMMANDS = Path(__file__).parents[2] / "docs" / "commands.md"
         ({"arch": "roll"}, "keeps its arch, which is 'gpt'; leave out arch=roll (flags)"),
         ({"tokenizer": "remi"}, "keeps its tokenizer, which is 'events'"),
         ({"size": "tiny"}, "leave out size=tiny (--size)"),
+        ({"size": ["tiny"]}, "size \"['tiny']\""),
         (
             {"preset": "seed-002"},
             "keeps its arch, which is 'gpt'; leave out arch=conformer",
