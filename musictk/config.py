@@ -224,6 +224,8 @@ def require(valid: bool, owner: str, key: str, value: object, allowed: str) -> N
     """Raise UsageError unless `valid`: "setting of gpt depth=0 must be above 0"."""
     if not valid:
         label = f"setting of {owner}" if owner else "setting"
+        if isinstance(value, float) and abs(value) == inf:
+            allowed = f"{allowed} and finite"
         raise UsageError(f"{label} {key}={value!r} must be {allowed}")
 
 

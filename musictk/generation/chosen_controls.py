@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 Places = Mapping[str, list[range]]  # label -> the bars of each of its sections
 Value = TypeVar("Value")
 
-_NUMBERS = re.compile(r"(\d+)(?:\s*[-–]\s*(\d+))?")
+_NUMBERS = re.compile(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?")
 
 
 class ChosenControl(NamedTuple):
@@ -281,8 +281,9 @@ def _bars(where: str, places: Places, before: int, count: int) -> list[range]:
     """
     if not where:
         return [range(before, before + count)]
-    if where in places:
-        return places[where]
+    alike = [label for label in places if label.casefold() == where.casefold()]
+    if alike:  # a form has no two labels that differ in case only
+        return places[alike[0]]
     numbers = bar_numbers(where)
     if numbers is None:
         raise UsageError(f"the form has no section {where!r}", f"it has: {', '.join(places)}")

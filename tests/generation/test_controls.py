@@ -67,6 +67,10 @@ def test_each_section_of_a_label_begins_with_the_first_value() -> None:
     assert words(found, "chord") == [*section * 2, *[""] * 2, *section]
 
 
+def test_a_section_is_named_in_any_case() -> None:
+    assert words(plan([("b", "key", "C major")], form="AB"), "key")[2:] == ["C major"] * 2
+
+
 def test_a_prompt_keeps_its_own_facts() -> None:
     found = plan([("", "key", "C major")], prompt=3)
     assert words(found, "key") == [found.controls.made[3].values[0]] * 3 + ["C major"] * 8

@@ -100,6 +100,7 @@ def test_fit_gives_each_section_its_share(sections: list[Section], spare: int) -
         ("rondo-verse", "'rondo' cannot be part"),
         ("12-bar-blues 4", "cannot read the form"),
         ("A" * 65, "65 sections"),
+        ("A" + "1" * 5000, "cannot read the form"),
     ],
 )
 def test_an_invalid_form_lists_the_valid_ones(text: str, says: str) -> None:
