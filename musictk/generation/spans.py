@@ -1,4 +1,4 @@
-"""Sections in a sequence, and the bar lines of its music."""
+"""Sections in a sequence."""
 
 from __future__ import annotations
 

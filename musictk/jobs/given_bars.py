@@ -97,9 +97,9 @@ class GivenBars:
         return written, beside
 
     def with_track(self, text: str) -> GivenBars:
-        """The same with only one track written: see `find_tracks`.
+        """The same with only the tracks of this text written: see `find_tracks`.
 
-        Where it is the only one, the bars are written as a whole.
+        Where these are all tracks, the bars are written as a whole.
         """
         places = track_channels(self.score, self.data)
         chosen = {places[index] for index in find_tracks(self.score, text)}

@@ -88,7 +88,7 @@ class SampleBatch:
     failed: tuple[MusictkError, ...] = ()  # of pieces that could not be written
     moved: tuple[MusictkError, ...] = ()  # of pieces that were written to another path
     folded: tuple[str, ...] = ()  # labels that share OTHER's vector
-    notices: tuple[str, ...] = ()  # what the files could not represent
+    notices: tuple[str, ...] = ()  # what the files do not represent, or why they are not stored
     slow: bool = False  # see `LoadedModel`
 
 
