@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import Enum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +25,15 @@ class Drawn(NamedTuple):
     position: Any  # a token or a frame
     logits: Logits  # (V,) -inf where the limits of the piece forbid it
     weighed: Logits  # (V,) the same after the samplers
+
+
+class _Kind(Enum):
+    """How good a token is that was drawn."""
+
+    GOOD = "good"
+    SILENT = "it ends a bar that has no note"
+    FULL = "it begins more notes than hands can play"
+    DEAD = "the limits leave no token after it"
 
 
 class ChosenPosition(NamedTuple):
@@ -185,34 +196,45 @@ class Writer:
         drawn if every one is a dead end.
         """
         token, logits, weighed = drawn
-        silent = full = -1
+        found: dict[_Kind, int] = {}  # tokens that are written only if there is no better one
         while True:
-            dead = self._mask.dead_end(draft, token)
-            if not dead and self._mask.too_full(draft, token):
-                full, dead = int(token) if full < 0 else full, True
-            elif not dead:
-                if full >= 0 and draft.lacks_notes and draft.begins_bar(token):
-                    return full
-                if not (draft.begins_bar(token) and draft.bar_is_silent() and draft.must_sound):
-                    return int(token)
-                silent = int(token)
+            kind = self._kind(draft, token)
+            whole = kind in (_Kind.GOOD, _Kind.SILENT)
+            if whole and _Kind.FULL in found and draft.lacks_notes and draft.begins_bar(token):
+                return found[_Kind.FULL]
+            if kind is _Kind.GOOD:
+                return int(token)
+            if kind is not _Kind.FULL or kind not in found:
+                found[kind] = int(token)
             if token == drawn.position:
                 logits, weighed = logits.copy(), weighed.copy()
             logits[token] = weighed[token] = -np.inf
             if not np.isfinite(logits).any():
-                if full >= 0:
-                    return full
-                if draft.limits.ending.bass is not None:
-                    draft.limits.ending.leave_out()
-                    return self._redraw(draft, drawn)
-                if silent >= 0:
-                    return silent
-                draft.limit_ignored()
-                return int(drawn.position)
-            if dead and np.isfinite(weighed).any():  # much faster than the samplers once more
+                return self._best_left(draft, drawn, found)
+            if not whole and np.isfinite(weighed).any():  # much faster than the samplers once more
                 token = sample_token(weighed, float(draft.noise.take(1)[0]))
             else:
                 (token,), (weighed,) = self._draw([draft], logits[None])
+
+    def _kind(self, draft: Draft, token: int) -> _Kind:
+        if self._mask.dead_end(draft, token):
+            return _Kind.DEAD
+        if self._mask.too_full(draft, token):
+            return _Kind.FULL
+        silent = draft.must_sound and draft.begins_bar(token) and draft.bar_is_silent()
+        return _Kind.SILENT if silent else _Kind.GOOD
+
+    def _best_left(self, draft: Draft, drawn: Drawn, found: Mapping[_Kind, int]) -> int:
+        """The token to write where none is good; one may be without the bass of the ending."""
+        if _Kind.FULL in found:
+            return found[_Kind.FULL]
+        if draft.limits.ending.bass is not None:
+            draft.limits.ending.leave_out()
+            return self._redraw(draft, drawn)
+        if _Kind.SILENT in found:
+            return found[_Kind.SILENT]
+        draft.limit_ignored()
+        return int(drawn.position)
 
     def _draw(self, drafts: list[Draft], logits: Logits) -> tuple[NDArray[Any], Logits]:
         """(R,) tokens or (R, W) frames, sampled, and the logits after the samplers."""
