@@ -54,7 +54,7 @@ def _table(arrays: dict[str, NDArray[np.generic]], controls: Controls) -> BarTab
     offsets = np.asarray(arrays["offsets"], np.int64)
     starts = np.asarray(arrays["starts"], np.int64)
     ids = np.asarray(arrays["ids"], np.uint8)
-    if ids.shape != (len(starts), controls.width) or offsets[-1] != len(starts):
+    if ids.shape != (len(starts), controls.width) or offsets[-1:].tolist() != [len(starts)]:
         raise ValueError("the tables do not match")
     return BarTable(offsets, starts, ids, controls.transpose)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from musictk.generation.draw import nats, sample_frames, sample_tokens
 from musictk.model.conditions import Mixture
 from musictk.runtime import Runtime
 from musictk.tokens import Frames, Space
@@ -48,15 +49,15 @@ def rounding(candidate: Runtime, reference: Runtime, music: Sequence[Excerpt]) -
     condition = np.stack([reference.condition(row.labels) for row in rows])[:, None]
     pair = [model.begin(len(rows), targets.shape[1]) for model in (candidate, reference)]
     kept = chosen = 0
-    nats = 0.0
+    difference = 0.0
     for at in range(targets.shape[1]):
         live, target = at < lengths, targets[:, at]
         ours, theirs = (each.step(inputs[:, at : at + 1], condition)[:, 0][live] for each in pair)
         same, of = _agreement(space, ours, theirs)
         kept, chosen = kept + same, chosen + of
-        nats += float((_nats(space, ours, target[live]) - _nats(space, theirs, target[live])).sum())
+        difference += _nats(ours, target[live]) - _nats(theirs, target[live])
     positions = int(lengths.sum())
-    return Rounding(positions, kept / chosen if chosen else 1.0, nats / positions)
+    return Rounding(positions, kept / chosen if chosen else 1.0, difference / positions)
 
 
 def generated(model: Runtime) -> list[Excerpt]:
@@ -82,22 +83,15 @@ def _agreement(space: Space, ours: Logits, theirs: Logits) -> tuple[int, int]:
     return int((ours.argmax(1) == theirs.argmax(1)).sum()), len(ours)
 
 
-def _nats(space: Space, logits: Logits, target: NDArray[Any]) -> NDArray[np.float64]:
-    """(R,) nats of each position."""
-    wide = logits.astype(np.float64)
-    if isinstance(space, Frames):
-        cost: NDArray[np.float64] = (np.logaddexp(0, wide) - wide * target).sum(1)
-        return cost
-    top = wide.max(1)
-    total = top + np.log(np.exp(wide - top[:, None]).sum(1))
-    return np.asarray(total - wide[np.arange(len(wide)), target], np.float64)
+def _nats(logits: Logits, targets: NDArray[Any]) -> float:
+    """The sum over rows."""
+    return sum(nats(row, target) for row, target in zip(logits, targets, strict=True))
 
 
 def _drawn(space: Space, logits: Logits, random: np.random.Generator) -> NDArray[Any]:
     if isinstance(space, Frames):
-        likely = 0.5 * (1 + np.tanh(0.5 * logits))
-        return (random.random(logits.shape) < likely).astype(np.uint8)
-    return np.asarray((logits + random.gumbel(size=logits.shape)).argmax(1), np.int64)
+        return sample_frames(logits, random.random(logits.shape))
+    return sample_tokens(logits, random.random(len(logits)))
 
 
 def _padded(sequence: NDArray[Any], length: int) -> NDArray[Any]:

@@ -47,8 +47,8 @@ def encode_gap(
 ) -> Gap:
     """Encode what is around some bars; notes that begin in these bars are ignored.
 
-    `music` is some that the tokenizer has decoded. At most `most` positions of the music after the
-    bars are given, and as many bars as in training.
+    `music` is what the tokenizer decodes of the piece. At most `most` positions of the music after
+    the bars are given, and as many bars as in training.
     """
     around = _Around(tokenizer, music, without(given, place.start, place.stop))
     gap = around.aligned(place) or around.unaligned(place)
@@ -63,7 +63,7 @@ def encode_up_to(
 ) -> tuple[NDArray[Any], bool]:
     """Whole bars up to a bar line (tick) of some music, and whether they end there.
 
-    `music` is some that the tokenizer has decoded.
+    `music` is what the tokenizer decodes of the piece.
     """
     if not line:
         return from_prompt((), tokenizer.space), True
@@ -75,7 +75,7 @@ def encode_range(
 ) -> NDArray[Any] | None:
     """The bars themselves as `count` bars of the tokenizer; None where it has other bar lines.
 
-    `music` is some that the tokenizer has decoded.
+    `music` is what the tokenizer decodes of the piece.
     """
     whole, exact = encode_up_to(tokenizer, given, music, place.stop)
     past, also = encode_up_to(tokenizer, given, music, place.start)
@@ -91,7 +91,7 @@ class _Around:
     """The music around some bars."""
 
     tokenizer: Tokenizer
-    music: ScoreTick  # some that the tokenizer has decoded
+    music: ScoreTick  # what the tokenizer decodes of the piece
     given: ScoreTick  # without the notes of the bars
 
     def aligned(self, place: BarRange) -> Gap | None:

@@ -14,7 +14,7 @@ from musictk.generation.constraints import Constraint, constraints
 from musictk.generation.ending import Ending
 from musictk.generation.sampling import Sampling
 from musictk.generation.tempo import BarTempo
-from musictk.generation.texture import FREE
+from musictk.generation.texture import NO_BOUNDS
 from musictk.tokens import METRE, TEMPO, Attribute, Parser, Tokenizer
 
 Bools = NDArray[np.bool_]
@@ -133,7 +133,7 @@ class PieceLimits:
 
         Bar -1, before the first, has no bounds.
         """
-        found = self.plan.bounds(bar) if bar >= 0 else FREE
+        found = self.plan.bounds(bar) if bar >= 0 else NO_BOUNDS
         if bar != self.ending.bar or self.ending.bass is None:
             return found
         fewest, most = found.voices
@@ -157,7 +157,7 @@ class PieceLimits:
             here, later = self.bounds(bar), self.bounds(bar + 1)
             # A note may last for several bars, and has to fit into each of them.
             most = min(self.bounds(bar + ahead).voices[1] for ahead in range(1, _LONGEST))
-            free = here == later == FREE and self.ending.bar not in (bar, bar + 1)
+            free = here == later == NO_BOUNDS and self.ending.bar not in (bar, bar + 1)
             self._bounds[key] = BoundsOfBar(here, later, most, free)
         return self._bounds[key]
 

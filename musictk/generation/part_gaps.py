@@ -35,12 +35,12 @@ class PartGap:
 
 
 @dataclass(frozen=True)
-class TwoParts:
+class PartsAround:
     """The part that is written and the other part of some music."""
 
     written: ScoreTick
     beside: ScoreTick
-    music: ScoreTick  # some that the tokenizer has decoded
+    music: ScoreTick  # what the tokenizer decodes of the piece
 
     def gap(self, tokenizer: Tokenizer, gap: Gap, place: BarRange, ahead: int) -> PartGap:
         """The two parts around some bars, whose music as a whole has the gap `gap`.

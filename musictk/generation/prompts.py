@@ -46,9 +46,9 @@ def encode_before(
 ) -> tuple[NDArray[Any], bool]:
     """Encode music that ends before its bar line at the tick `line`.
 
-    `music` is some that the tokenizer has decoded; a note that it can represent is needed. Returns
-    whole bars up to `line`, and whether they begin where those of the music do: False where silence
-    was added before it.
+    `music` is what the tokenizer decodes of the piece: one of its notes is needed, to mark the bar
+    line. Returns whole bars up to `line`, and whether they begin where those of the music do: False
+    where silence was added before it.
     """
     marked = with_note(given, line, music)
     sequence, late, short = _cut(tokenizer, marked)

@@ -18,7 +18,7 @@ from musictk.generation.note_floor import count_onsets
 from musictk.generation.silence import frames_per_bar
 from musictk.tokens import Parser, Texture, Tokenizer
 
-FREE = Bounds()
+NO_BOUNDS = Bounds()
 _SLACK = 0.5  # of a bar: how much of its notes may come late or early
 _ROUNDING = 1e-6
 _RELEASE = 0.25  # of a quarter note: so long before the end of its bar a bass may end
@@ -137,7 +137,7 @@ class FrameTexture:
 
         The least likely notes are left out and the most likely ones added, by `logits` (W,).
         """
-        if bounds == FREE:
+        if bounds == NO_BOUNDS:
             return frame
         tick = len(sequence) % self._period
         padded = np.concatenate([np.zeros_like(frame)[None], sequence[-tick - 1 :]])

@@ -17,7 +17,7 @@ from musictk.generation.keep import HARMONY
 from musictk.generation.memory import variation_of
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import Sampling
-from musictk.jobs.given_bars import Bars, outside
+from musictk.jobs.given_bars import BarNumbers, outside
 from musictk.jobs.samples import SampleListener, SampleRequest
 from musictk.model.manifest import Manifest
 from musictk.tokens import Frames, Tokenizer
@@ -80,7 +80,7 @@ def announce_options(
 
 def announce_places(
     chosen: Sequence[ChosenControl],
-    written: Sequence[Bars],
+    written: Sequence[BarNumbers],
     why: str,
     listener: SampleListener | None,
 ) -> None:

@@ -25,7 +25,7 @@ from musictk.rendering.note_places import note_places, track_channels
 from musictk.rendering.raw_notes import NotePlace, TrackChannel
 from musictk.workspace import Workspace
 
-Bars = tuple[int, int]  # the first and the last, counted from 1
+BarNumbers = tuple[int, int]  # the first and the last, counted from 1
 
 MELODY = "melody"
 KEPT = (*KEEPS, MELODY)  # what `--keep` offers: of the melody the notes themselves stay
@@ -36,7 +36,7 @@ class GivenBars:
     """A MIDI file, and its bars that are to be written again."""
 
     data: bytes
-    ranges: tuple[Bars, ...]  # ascending, with other bars between them
+    ranges: tuple[BarNumbers, ...]  # ascending, with other bars between them
     controls: tuple[ChosenControl, ...] = ()  # as the user chose them; bars are those of the file
     channels: tuple[TrackChannel, ...] | None = None  # those that are written; None: all
     keep: str = ""  # what the new bars keep of these: one of `KEPT`
@@ -186,7 +186,7 @@ class GivenBars:
         )
 
 
-def parse_bars(text: str, count: int) -> tuple[Bars, ...]:
+def parse_bars(text: str, count: int) -> tuple[BarNumbers, ...]:
     """`"9-12,20"` -> ((9, 12), (20, 20)): ranges of a piece of `count` bars.
 
     Ranges that touch become one. Raises UsageError for bars that do not exist.
@@ -195,9 +195,9 @@ def parse_bars(text: str, count: int) -> tuple[Bars, ...]:
     return joined(found)
 
 
-def joined(ranges: Sequence[Bars]) -> tuple[Bars, ...]:
+def joined(ranges: Sequence[BarNumbers]) -> tuple[BarNumbers, ...]:
     """The ranges in order; those that touch or overlap become one."""
-    found: list[Bars] = []
+    found: list[BarNumbers] = []
     for first, last in sorted(ranges):
         if found and first <= found[-1][1] + 1:
             found[-1] = found[-1][0], max(last, found[-1][1])
@@ -206,10 +206,10 @@ def joined(ranges: Sequence[Bars]) -> tuple[Bars, ...]:
     return tuple(found)
 
 
-def outside(bars: Bars, ranges: Sequence[Bars]) -> list[Bars]:
+def outside(bars: BarNumbers, ranges: Sequence[BarNumbers]) -> list[BarNumbers]:
     """What of some bars is in none of the ranges, which are in order."""
     at, last = bars
-    found: list[Bars] = []
+    found: list[BarNumbers] = []
     for low, high in (*ranges, (last + 1, last + 1)):
         if at < low and at <= last:
             found.append((at, min(low - 1, last)))
@@ -230,7 +230,7 @@ def check_controls(given: GivenBars) -> None:
         one.check_values(high - low + 1)
 
 
-def _count(ranges: Sequence[Bars]) -> int:
+def _count(ranges: Sequence[BarNumbers]) -> int:
     """The number of bars."""
     return sum(last - first + 1 for first, last in ranges)
 
@@ -245,7 +245,7 @@ def check_written(given: GivenBars) -> None:
         )
 
 
-def _one(text: str, count: int) -> Bars:
+def _one(text: str, count: int) -> BarNumbers:
     numbers = bar_numbers(text)
     if numbers is None:
         raise UsageError(
@@ -263,7 +263,9 @@ def _one(text: str, count: int) -> Bars:
     return first, last
 
 
-def section_bars(given: ScoreTick, sections: Sequence[tuple[str, int, int]]) -> tuple[Bars, ...]:
+def section_bars(
+    given: ScoreTick, sections: Sequence[tuple[str, int, int]]
+) -> tuple[BarNumbers, ...]:
     """The bars of sections (label, first tick, tick after the last)."""
     lines = [int(line) for line in bars(given)]
     inside = [

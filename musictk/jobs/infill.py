@@ -25,7 +25,7 @@ from musictk.generation.keep import RHYTHM
 from musictk.generation.metres import STEADY, known_metres
 from musictk.generation.new_bars import new_bars
 from musictk.generation.opening import Notice
-from musictk.generation.part_gaps import TwoParts
+from musictk.generation.part_gaps import PartsAround
 from musictk.generation.prompts import last_positions
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling
@@ -206,7 +206,7 @@ class Infill:
         place, lines = self.given.places[number], self.given.lines
         ahead = next((line for line in lines if line > place.stop), place.stop)
         written, beside = self.given.parts(data, self._score(data))
-        parts = TwoParts(written, beside, self.music).gap(self.tokenizer, gap, place, ahead)
+        parts = PartsAround(written, beside, self.music).gap(self.tokenizer, gap, place, ahead)
         parts = parts.cut(self.tokenizer, most)
         return {
             "prompt": to_prompt(parts.past),

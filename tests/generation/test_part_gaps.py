@@ -10,7 +10,7 @@ from symusic.core import ScoreTick
 
 from musictk.controls.parts import with_tracks
 from musictk.generation.gaps import BarRange, encode_gap
-from musictk.generation.part_gaps import PartGap, TwoParts
+from musictk.generation.part_gaps import PartGap, PartsAround
 from musictk.music import bars, notes
 
 from .pieces import MIDIS, tokenizer
@@ -19,7 +19,9 @@ NAMES = ("remi", "events", "pianoroll")
 PIECES = [path for path in sorted(MIDIS.rglob("*.mid")) if len(ScoreTick(path).tracks) > 1][::9]
 
 
-def split(name: str, path: Path, first: int, last: int) -> tuple[PartGap, int, TwoParts, BarRange]:
+def split(
+    name: str, path: Path, first: int, last: int
+) -> tuple[PartGap, int, PartsAround, BarRange]:
     """Bars `first` to `last` of the second track with notes, and their number for the model."""
     score = ScoreTick(path)
     tracks = [track for track in score.tracks if len(track.notes)]
@@ -30,7 +32,7 @@ def split(name: str, path: Path, first: int, last: int) -> tuple[PartGap, int, T
     assert isinstance(music, ScoreTick)
     gap = encode_gap(own, score, music, place, 400)
     others = [track for track in tracks if track is not tracks[1]]
-    parts = TwoParts(with_tracks(score, tracks[1:2]), with_tracks(score, others), music)
+    parts = PartsAround(with_tracks(score, tracks[1:2]), with_tracks(score, others), music)
     ahead = lines[min(last + 1, len(lines) - 1)]
     return parts.gap(own, gap, place, ahead), gap.bars, parts, place
 
