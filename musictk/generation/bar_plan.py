@@ -233,7 +233,8 @@ def plan_bars(
     for name, facts in kept.items():
         limits[len(prompt) : end, column_of(controls, name)] = facts[: end - len(prompt)]
     places = places_of(form, before)
-    chosen = [one for one in request.controls if one.name != PROGRAMS]
+    first = () if before else request.first_metre
+    chosen = [*first, *(one for one in request.controls if one.name != PROGRAMS)]
     choose(controls, tokenizer, limits[:end], chosen, places, before)
     exact = choose_exactly(controls, tokenizer, end, request.controls, places, before)
     _complete(controls, ids, limits, len(prompt))

@@ -17,7 +17,7 @@ from musictk.generation.form import BARS, MOST_BARS, Form, Section, parse
 from musictk.generation.keep import KEEPS
 from musictk.generation.sampling import Links, Sampling
 from musictk.keys import KEYS, find_key
-from musictk.tokens import Frames, Space
+from musictk.tokens import METRE, Frames, Space
 
 Weighted = tuple[tuple[str, float], ...]  # labels of one category, mixed
 
@@ -82,6 +82,15 @@ class PieceRequest:
         """The part of the prompt that the model gets; a prompt of whole bars is already cut."""
         most = 0 if self.whole else self.sampling.prompt_tokens
         return self.prompt[-most:] if most else self.prompt
+
+    @property
+    def first_metre(self) -> tuple[ChosenControl, ...]:
+        """`metre` of the sampling options for the first bar, where others have one of their own.
+
+        Without one the first bar would have that of the second: see the control `metre`.
+        """
+        named = "/" in self.sampling.metre and any(one.name == METRE for one in self.controls)
+        return (ChosenControl("1", METRE, self.sampling.metre),) if named else ()
 
     @property
     def planned(self) -> bool:

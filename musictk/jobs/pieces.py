@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from symusic.core import KeySignatureTick, ScoreTick, TempoTick, TempoTickList, TimeSignatureTick
@@ -10,6 +11,7 @@ from musictk.errors import MusictkError, UsageError
 from musictk.files import require_writable, write_bytes
 from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
+from musictk.generation.metres import known_metres
 from musictk.generation.new_bars import cut_short, new_bars
 from musictk.generation.request import PieceRequest
 from musictk.generation.theme_tempo import returning_tempos
@@ -116,20 +118,31 @@ def _write_continuation(
         new.tempos = TempoTickList(tempos)
     elif not chosen:  # as after a ritardando
         new.tempos.insert(0, TempoTick(0, mspq=prompt.tempo))
+    _put_metre(new, prompt.place.metre, known_metres(tokenizer), new_only)
     if not new_only:
         if not chosen and prompt.tempo_before == new.tempos[0].mspq:  # in force already
             del new.tempos[0]
         write_bytes(path, append(prompt.data, prompt.place, new, sections, prompt.instruments))
         return []
-    over, under = prompt.place.metre
-    first = next((sign for sign in new.time_signatures if sign.time == 0), None)
-    if first is None:
-        new.time_signatures.append(TimeSignatureTick(0, over, under))
-    elif first.numerator * under == over * first.denominator:
-        first.numerator, first.denominator = over, under
     if prompt.key is not None:
         new.key_signatures.append(KeySignatureTick(0, *prompt.key))
     return midi.write(new, [section for section in sections if section.start >= 0], path)
+
+
+def _put_metre(
+    new: ScoreTick, metre: tuple[int, int], known: Collection[str], always: bool
+) -> None:
+    """Let new bars begin in the metre of the prompt, if they are as long and `known` lacks it.
+
+    `always`: also where the tokens of the new bars state no metre.
+    """
+    over, under = metre
+    first = next((sign for sign in new.time_signatures if sign.time == 0), None)
+    if first is None:
+        if always:
+            new.time_signatures.append(TimeSignatureTick(0, over, under))
+    elif f"{over}/{under}" not in known and first.numerator * under == over * first.denominator:
+        first.numerator, first.denominator = over, under
 
 
 def _abc_score(text: str, path: Path) -> ScoreTick:

@@ -184,8 +184,8 @@ def _music(data: bytes, score: ScoreTick, encoded: EncodedPrompt) -> PromptMusic
 
 
 def _changes_metre(score: ScoreTick, place: JoinPoint) -> bool:
-    """Whether bars have another length from the join on than before it."""
-    return Fraction(*_metre_at(score, place.tick - 1)) != Fraction(*place.metre)
+    """Whether another metre is in force from the join on than before it."""
+    return _metre_at(score, place.tick - 1) != place.metre
 
 
 def _metre_at(score: ScoreTick, tick: int) -> tuple[int, int]:

@@ -146,13 +146,12 @@ class _Continuation:
         """Add markers, tempos, and time signatures where the metre changes."""
         for tempo in new.tempos:
             self._put(0, tempo_event(tempo.mspq), self._at(tempo.time, new))
-        numerator, denominator = self._join.metre
+        before = self._join.metre
         for sign in sorted(new.time_signatures, key=lambda sign: sign.time):
-            if sign.numerator * denominator != numerator * sign.denominator:
-                self._put(
-                    0, metre_event(sign.numerator, sign.denominator), self._at(sign.time, new)
-                )
-            numerator, denominator = sign.numerator, sign.denominator
+            metre = sign.numerator, sign.denominator
+            if metre != before:
+                self._put(0, metre_event(*metre), self._at(sign.time, new))
+            before = metre
         for section in sections:
             tick = 0 if section.start < 0 else self._at(section.start, new)
             self._put(0, marker_event(section.label), tick)

@@ -117,6 +117,17 @@ def test_a_range_holds_in_every_bar(name: str) -> None:
     assert pitch[(bar > 4) & (bar < 8)].min() >= 60  # a note may be held over the bar line
 
 
+def test_the_first_bar_has_the_metre_of_the_piece() -> None:
+    """Though the second has another."""
+    for form in ({"bars": 4}, {"form": "ABA", "bars": 1}):
+        where = "B" if "form" in form else "2"
+        piece = write("remi", [[where, "metre", "3/4"]], sampling={"metre": "4/4"}, **form)
+        signs = bars_of("remi", piece).score.time_signatures
+        assert [(sign.numerator, sign.denominator) for sign in signs] == [(4, 4), (3, 4), (4, 4)]
+    with pytest.raises(UsageError, match="the first bar, in 3/4, cannot be shorter"):
+        write("remi", [["2", "metre", "4/4"]], sampling={"metre": "3/4"}, bars=3)
+
+
 @pytest.mark.parametrize("name", ["remi", "events"])
 def test_metres_are_those_chosen(name: str) -> None:
     controls = [["", "metre", "3/4"], ["3-4", "metre", "6/8"], ["5", "metre", "4/4"]]

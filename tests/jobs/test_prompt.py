@@ -286,6 +286,24 @@ def test_a_metre_is_chosen(studio: Studio, tmp_path: Path) -> None:
     assert "the prompt is in 4/4, the new bars are in 3/4" in ear.said
 
 
+@pytest.mark.parametrize("new_only", [False, True])
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_a_metre_of_the_same_length_is_written(
+    studio: Studio, tmp_path: Path, name: str, new_only: bool
+) -> None:
+    given = two_hands(tmp_path / "mine.mid", (6, 8))
+    asked: dict[str, Any] = {"bars": 2, "new_only": new_only, "options": {"metre": "3/4"}}
+    found = ScoreTick(studio.sample(name, prompt=given, **asked)[0]).time_signatures
+    signs = [(sign.time, sign.numerator, sign.denominator) for sign in found]
+    assert signs == ([(0, 3, 4)] if new_only else [(0, 6, 8), (12 * QUARTER, 3, 4)])
+
+
+def test_a_metre_that_the_model_spells_otherwise_is_kept(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid", (12, 16))
+    found = ScoreTick(studio.sample("remi", prompt=given, bars=2)[0]).time_signatures
+    assert [(sign.numerator, sign.denominator) for sign in found] == [(12, 16)]
+
+
 def rhythm_part(path: Path, channel: int, system: str, played: bool = True) -> Path:
     """Four bars of a piano, and of drums on another channel than 10, as GS and XG files say."""
     file = mido.MidiFile(type=1, ticks_per_beat=QUARTER)
