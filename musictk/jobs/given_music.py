@@ -71,6 +71,8 @@ def tracks_with_notes(score: ScoreTick) -> list[TrackTick]:
 def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
     """The tracks, from 0, that numbers or names mean, such as "2" or "Bass, Drums"; all for "".
 
+    A name may be that of an instrument, where no track has it: in a file of format 0 the tracks,
+    which are its channels, all have the name of the song.
     Raises UsageError, which lists the tracks, where there is none.
     """
     known = tracks_with_notes(score)
@@ -78,16 +80,25 @@ def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
         raise MusictkError("the given music has no notes", "choose a file with notes")
     if not text.strip():
         return tuple(range(len(known)))
-    names = [track.name.strip() or instrument_name(track.program, track.is_drum) for track in known]
+    played = [instrument_name(track.program, track.is_drum) for track in known]
+    names = [track.name.strip() or name for track, name in zip(known, played, strict=True)]
     parts = [text] if _named(names, text) else text.split(",")  # a name may have a comma
     chosen: set[int] = set()
     for part in parts:
-        here = _named(names, part)
+        here = _named(names, part) or _named(played, part)
         if not here:
-            listed = ", ".join(f"{number} {name!r}" for number, name in enumerate(names, 1))
+            listed = ", ".join(_described(names, played))
             raise UsageError(f"the given music has no track {part.strip()!r}", f"it has: {listed}")
         chosen.update(here)
     return tuple(sorted(chosen))
+
+
+def _described(names: Sequence[str], played: Sequence[str]) -> list[str]:
+    """Each track's number and name, and its instrument where others have the same name."""
+    return [
+        f"{number} {name!r}" + (f" ({instrument})" if names.count(name) > 1 else "")
+        for number, (name, instrument) in enumerate(zip(names, played, strict=True), 1)
+    ]
 
 
 def _named(names: Sequence[str], text: str) -> list[int]:

@@ -97,22 +97,24 @@ class Infill:
     def finish(self, made: Composition) -> Candidate:
         """Add the composition of the first range to the piece, then write the other ranges."""
         given, removed = self.given, self._removed
-        data, count = self._spliced(removed.data, 0, made, self._first_gap)
+        spliced = self._spliced(removed.data, 0, made, self._first_gap)
+        count, left_out = spliced.count, spliced.left_out
         positions = max(len(made.sequence) - len(made.request.prompt), 1)
         nats = (made.nats or 0.0) * positions
         notices = self._of_file(made, 0)
         for number in range(1, len(given.ranges)):
+            data = spliced.data
             gap = self._gap(number, self._score(data))
             base = replace(made.request, seed=_seed(made, number), count=1)
             request = self._request(base, number, gap, data)
             (later,) = compose(self.runtime, self.tokenizer, request, scored=True)
-            data, more = self._spliced(data, number, later, gap)
-            count += more
+            spliced = self._spliced(data, number, later, gap)
+            count, left_out = count + spliced.count, left_out + spliced.left_out
             notices += self._of_file(later, number)
             size = len(later.sequence) - len(request.prompt)
             nats, positions = nats + (later.nats or 0.0) * size, positions + size
-        done = Rewritten(given.ranges, removed.count, count, nats / positions)
-        return Candidate(data, replace(made, notices=tuple(notices)), done)
+        done = Rewritten(given.ranges, removed.count, count, nats / positions, left_out)
+        return Candidate(spliced.data, replace(made, notices=tuple(notices)), done)
 
     def _of_file(self, made: Composition, number: int) -> list[Notice]:
         """The notices of a range, for bars of the file."""
@@ -131,13 +133,13 @@ class Infill:
         ranges = [place[:2] for place in given.places]
         return splice.remove(given.data, ranges, given.channels, given.melody)
 
-    def _spliced(self, data: bytes, number: int, made: Composition, gap: Gap) -> tuple[bytes, int]:
-        """The file with the new notes of a range, and their number."""
+    def _spliced(self, data: bytes, number: int, made: Composition, gap: Gap) -> splice.Spliced:
+        """The file with the new notes of a range."""
         new = self._playable(new_bars(self.tokenizer, made)[0])
         place, given = self.given.places[number], self.given
         by_program = same_instruments(given.score, self.music)
         quarter = given.score.ticks_per_quarter
-        spliced = splice.insert(
+        return splice.insert(
             data,
             given.data,
             new,
@@ -149,7 +151,6 @@ class Infill:
             chords=given.chords,
             rhythm=given.chords and given.keep == RHYTHM,
         )
-        return spliced.data, spliced.count
 
     def _playable(self, new: ScoreTick) -> ScoreTick:
         """The new notes that the chosen tracks can play: drums have no pitch."""

@@ -61,11 +61,15 @@ class Rewritten:
     removed: int  # notes
     written: int  # notes
     nats: float  # per position that was written: lower is likelier
+    left_out: int = 0  # notes for which a kept note of their pitch and channel left no room
 
     def __str__(self) -> str:
         """`bars 9-12, 20 rewritten, 31 notes removed, 28 written`."""
         removed = counted(self.removed, "note")
-        return f"{name_bars(self.bars)} rewritten, {removed} removed, {self.written:,} written"
+        text = f"{name_bars(self.bars)} rewritten, {removed} removed, {self.written:,} written"
+        if self.left_out:
+            text += f" ({self.left_out:,} left out: a kept note sounds there)"
+        return text
 
 
 @dataclass(frozen=True)

@@ -8,15 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
+import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_drum_channels
-from musictk.rendering import smf
-from musictk.rendering.channels import ChannelNotes
+from musictk.rendering import hands, smf
+from musictk.rendering.channels import ChannelNotes, without_overlaps
 from musictk.rendering.kept_notes import clear_of, sounding_notes
-from musictk.rendering.parts import Parts
+from musictk.rendering.parts import Part, Parts
 from musictk.rendering.raw_notes import (
     NoteKey,
     NotePlace,
@@ -36,6 +38,7 @@ class Spliced:
 
     data: bytes
     count: int
+    left_out: int = 0  # new notes that a kept one of their pitch and channel leaves no room for
 
 
 def remove(
@@ -84,14 +87,16 @@ def insert(
     tick `begins`, by default the first of the range. A new note ends where a kept note of its pitch
     and channel begins; one that begins while such a note sounds is left out. The notes are assigned
     to the parts one by one, or with `chords` chord by chord, and then end with the range; with
-    `rhythm`, which is that of the removed notes, each to the part of the note that it replaces.
+    `rhythm`, which is that of the removed notes, each gets the part, onset, length and velocity of
+    the note that it replaces.
     """
     file, before = _read(data), _read(given)
     parts = Parts(before, place[0], read_drum_channels(given, Limits()), channels)
     scale = TickScale(new.ticks_per_quarter, quarter, place[0] if begins is None else begins)
-    replaced = _places(before, place) if rhythm else []
-    notes = parts.assign(new, scale, by_program, chords, replaced)
+    replaced = _played(before, place) if rhythm else []
+    notes = parts.assign(new, scale, by_program, chords, [note.place for note in replaced])
     notes = notes.where((notes.start >= place[0]) & (notes.start < place[1]))
+    notes = _in_rhythm(notes, parts.known, replaced)
     last = place[1] if chords and not rhythm else max(place[1], *before.ends)
     added = _new_notes(clear_of(notes, sounding_notes(file)), last)
     joined, ends = [list(track) for track in file.tracks], list(file.ends)
@@ -109,21 +114,59 @@ def insert(
         ends[index] = max(ends[index], last)
     kind = 1 if len(joined) > 1 else file.format
     written = replace(file, format=kind, tracks=tuple(map(tuple, joined)), ends=tuple(ends))
-    return Spliced(smf.dump(written), len(added))
+    return Spliced(smf.dump(written), len(added), len(notes.start) - len(added))
 
 
 def _read(data: bytes) -> smf.MidiFile:
     return smf.read_song(data, "save the song to rewrite as a separate file")
 
 
-def _places(file: smf.MidiFile, place: Range) -> list[NotePlace]:
+class _PlayedNote(NamedTuple):
+    """A note of the file."""
+
+    place: NotePlace
+    end: int  # ticks
+    velocity: int
+
+
+def _played(file: smf.MidiFile, place: Range) -> list[_PlayedNote]:
     """The notes that begin in a range."""
     return [
-        NotePlace(index, note.key.channel, note.start, note.key.pitch)
+        _PlayedNote(
+            NotePlace(index, note.key.channel, note.start, note.key.pitch),
+            note.end,
+            events[note.on][1][2],
+        )
         for index, events in enumerate(file.tracks)
         for note in paired_notes(events, file.ends[index])
         if place[0] <= note.start < place[1]
     ]
+
+
+def _in_rhythm(
+    notes: ChannelNotes, parts: Sequence[Part], replaced: Sequence[_PlayedNote]
+) -> ChannelNotes:
+    """The notes with the onset, length and velocity of the one of their part that each replaces.
+
+    The grid and the velocities of a model are coarser than those of a file.
+    """
+    if not replaced:
+        return notes
+    start, end, velocity = notes.start.copy(), notes.end.copy(), notes.velocity.copy()
+    for number, part in enumerate(parts):
+        own = TrackChannel(part.track, part.channel)
+        old = [note for note in replaced if note.place[:2] == own]
+        mine = np.flatnonzero(notes.track == number)
+        if not (len(mine) and old):
+            continue
+        onset, pitch = np.array([note.place[2:] for note in old]).T
+        source = hands.replace(
+            notes.start[mine], notes.pitch[mine], onset, pitch, np.arange(len(old))
+        )
+        start[mine] = onset[source]
+        end[mine] = np.array([note.end for note in old])[source]
+        velocity[mine] = np.array([note.velocity for note in old])[source]
+    return without_overlaps(replace(notes, start=start, end=end, velocity=velocity))
 
 
 def _without(

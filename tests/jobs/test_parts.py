@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from mido import Message, MidiFile
+from mido import Message, MetaMessage, MidiFile
 from symusic.core import ScoreTick
 
-from musictk.errors import MusictkError
+from musictk.errors import MusictkError, UsageError
 from musictk.jobs.sample import repeat_sample
 from musictk.music import bars
 from musictk.rendering import smf
@@ -173,6 +173,20 @@ def test_a_channel_of_a_file_with_one_track(studio: Studio, tmp_path: Path) -> N
         assert before == after
 
 
+def test_tracks_of_one_name_are_told_apart_by_instrument(studio: Studio, tmp_path: Path) -> None:
+    """As in files of format 0, all tracks of which have the name of the song."""
+    file = MidiFile(band(tmp_path / "mine.mid"))
+    file.tracks[0].insert(0, MetaMessage("track_name", name="Song"))
+    file.save(tmp_path / "song.mid")
+    asked: dict[str, Any] = {"infill": tmp_path / "song.mid", "bars": "2", "seed": 1}
+    by_name, by_number = (
+        studio.sample("programs", **asked, track=track)[0].read_bytes() for track in ("cello", "2")
+    )
+    assert by_name == by_number
+    with pytest.raises(UsageError, match=r"1 'Song' \(Violin\), 2 'Song' \(Cello\), 3 'Song' \(D"):
+        studio.sample("programs", **asked, track="viola")
+
+
 def test_the_rhythm_of_one_track_is_kept(studio: Studio) -> None:
     out, _ = studio.sample("remi", infill=MUSETTE, bars="5-6", track="2", keep="rhythm")
     before, after = notes_of(MUSETTE), notes_of(out)
@@ -183,9 +197,9 @@ def test_the_rhythm_of_one_track_is_kept(studio: Studio) -> None:
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_each_hand_keeps_its_rhythm(studio: Studio, tmp_path: Path, name: str) -> None:
     _, batch = studio.sample(name, infill=MUSETTE, bars="5-12", keep="rhythm", count=3)
-    before = [[each[0] for each in track] for track in notes_of(MUSETTE)]
+    before = [[each[:2] + each[3:] for each in track] for track in notes_of(MUSETTE)]
     for made in batch.made:
-        after = [[each[0] for each in track] for track in notes_of(made.path)]
+        after = [[each[:2] + each[3:] for each in track] for track in notes_of(made.path)]
         if name == "remi":  # the others measure in seconds or frames, on a grid of their own
             assert before == after
         assert [len(track) for track in before] == [len(track) for track in after]

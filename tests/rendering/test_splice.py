@@ -322,7 +322,30 @@ def test_notes_off_the_grid_keep_their_part() -> None:
     removed = remove(off, [(0, 12)])
     new = music([(0, 4, 40), (0, 4, 41), (8, 4, 81), (8, 4, 79)])
     made = insert(removed.data, off, new, (0, 12), 4, by_program=False, rhythm=True)
-    assert hands(made.data, 0) == [[(0, 41), (8, 81)], [(0, 40), (8, 79)]]
+    assert hands(made.data, 0) == [[(1, 41), (9, 81)], [(0, 40), (7, 79)]]
+
+
+def test_a_kept_rhythm_is_that_of_the_file_to_the_tick() -> None:
+    """A model's grid is coarser: it has these notes at 0, 4 and 8, of other lengths."""
+    events = [(1, 76, 91), (3, 76, 0), (5, 77, 64), (9, 77, 0), (9, 79, 33), (20, 79, 0)]
+    part = [(tick, bytes((0x90, pitch, velocity))) for tick, pitch, velocity in events]
+    file = file_of([part])
+    new = music([(0, 4, 60), (4, 4, 62), (8, 4, 64)])
+    made = insert(remove(file, [(0, 12)]).data, file, new, (0, 12), 4, False, rhythm=True)
+    found = read_midi(made.data, Limits()).score.tracks[0].notes
+    notes = [(note.start, note.end, note.pitch, note.velocity) for note in found]
+    assert notes == [(1, 3, 60, 91), (5, 9, 62, 64), (9, 20, 64, 33)]
+
+
+def test_new_notes_without_room_are_counted() -> None:
+    held = [(0, bytes((0x90, 48, 70))), (16, bytes((0x80, 48, 0)))]
+    shared = file_of([played((0, 60), (4, 62)), held])
+    removed = remove(shared, [(0, 8)], {TrackChannel(0, 0)})
+    new = music([(0, 4, 48), (4, 4, 62)])
+    made = insert(
+        removed.data, shared, new, (0, 8), 4, by_program=False, channels={TrackChannel(0, 0)}
+    )
+    assert (made.count, made.left_out) == (1, 1)
 
 
 def test_a_file_of_several_songs_is_refused() -> None:
