@@ -39,7 +39,7 @@ def most_begun(bounds: Bounds, length: float, time: float) -> float:
         return inf
     early = time + _SLACK * max(length - time, 0.0)
     whole = max(floor(most * length + _ROUNDING), least_begun(bounds, length, length))
-    return max(floor(most * early + _ROUNDING), min(1, whole))
+    return min(whole, max(ceil(most * early - _ROUNDING), 1))  # with room for a note at the end
 
 
 def breaks(

@@ -132,6 +132,17 @@ def test_densities(name: str, asked: dict[str, Any], values: list[str], prompt: 
         assert near or limit_ignored(piece, asked["form"], bar)
 
 
+@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("name", TOKENS)
+def test_a_density_that_one_number_of_notes_has(name: str, seed: int) -> None:
+    """In a bar of two quarter notes only three are more than 1 and at most 1.5 for each."""
+    controls = [["", "density", "low"], ["", "metre", "2/4"]]
+    piece = write(name, controls, seed=seed, bars=4)
+    bars = bars_of(name, piece)
+    assert np.bincount(bars.bar_of(bars.notes.start), minlength=4).tolist() == [3] * 4
+    assert not piece.notices
+
+
 @settings(max_examples=6, deadline=None)
 @given(
     asked=pieces,
