@@ -6,9 +6,11 @@ from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from musictk.catalog import Catalog
 from musictk.errors import UnknownNameError, UsageError
-from musictk.generation.chosen_controls import bars_are
+from musictk.generation.chosen_controls import bars_are, name_bars
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.constraints import writes_drums
 from musictk.generation.keep import HARMONY, RHYTHM
@@ -31,6 +33,7 @@ from musictk.jobs.samples import (
 )
 from musictk.jobs.stored import Remade, StoredSample
 from musictk.model.memory import enough_memory
+from musictk.music import notes
 from musictk.runtime import Runtime
 from musictk.workspace import Workspace
 
@@ -172,6 +175,11 @@ def _announce(infill: Infill, request: PieceRequest, listener: SampleListener | 
         return
     if infill.given.drums_stay:
         listener.notice("the model writes no drums: those of the bars stay unchanged")
+    if infill.given.keep != RHYTHM and (later := _held_into(infill.given)):
+        listener.notice(
+            f"notes that are written again last into {name_bars(later)}, and end before them now:"
+            " --keep rhythm keeps their lengths"
+        )
     if infill.dropped:
         dropped = ", ".join(infill.dropped)
         listener.notice(
@@ -185,3 +193,15 @@ def _announce(infill: Infill, request: PieceRequest, listener: SampleListener | 
             f"the music around the bars has {used:,} positions and the model's context {most:,}:"
             " it uses the nearest bars"
         )
+
+
+def _held_into(given: GivenBars) -> list[tuple[int, int]]:
+    """The bars after each range into which its notes last: by more than a quarter of a beat."""
+    found, lines = notes(given.two_parts[0], drums=False), np.array(given.lines)
+    later = []
+    for (_, last), place in zip(given.ranges, given.places, strict=True):
+        mine = (found.start >= place.start) & (found.start < place.stop)
+        end = int(found.end[mine].max(initial=0)) - given.score.ticks_per_quarter // 4
+        if end > place.stop:
+            later.append((last + 1, int(np.searchsorted(lines, min(end, int(lines[-1]))))))
+    return later

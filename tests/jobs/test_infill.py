@@ -293,6 +293,24 @@ def test_a_track_stays_near_its_own_pitches(studio: Studio, tmp_path: Path, name
     assert max(note.pitch for note in ScoreTick(out).tracks[-1].notes) >= 84
 
 
+def test_notes_that_last_beyond_the_bars_are_announced(studio: Studio, tmp_path: Path) -> None:
+    file = MidiFile(type=1, ticks_per_beat=QUARTER)
+    add(file.add_track(), *note(4, 10, 48), *(each for at in range(24) for each in note(at, 1, 72)))
+    file.save(tmp_path / "pedal.mid")
+    asked: dict[str, Any] = {"infill": tmp_path / "pedal.mid", "bars": "2"}
+    said = Notices()
+    studio.sample("remi", said, **asked)
+    assert any(
+        "written again last into bars 3-4, and end before them" in each for each in said.texts
+    )
+    said = Notices()
+    out, _ = studio.sample("remi", said, **asked, keep="rhythm")
+    assert not any("last into" in each for each in said.texts)
+    assert 10 * QUARTER in {
+        each.duration for track in ScoreTick(out).tracks for each in track.notes
+    }
+
+
 def test_controls_are_for_bars_of_the_file(studio: Studio) -> None:
     asked = {"infill": MUSETTE, "bars": "5-8"}
     low = (ChosenControl("7-8", "highest", "C3"), ChosenControl("", "lowest", "C2"))
