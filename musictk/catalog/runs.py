@@ -205,6 +205,14 @@ class Runs(Database):
                 )
             return found
 
+    def sample_of(self, sha256: str, before: int | None = None) -> Sample | None:
+        """The newest sample whose file has this digest, of those with an id below `before`."""
+        query = select(Sample).where(Sample.sha256 == sha256).order_by(Sample.id.desc())
+        if before is not None:
+            query = query.where(Sample.id < before)
+        with self.reading() as session:
+            return session.scalars(query.limit(1)).first()
+
     def samples(self, run: str | None = None) -> list[Sample]:
         """All samples, or those of one run, oldest first."""
         query = select(Sample).order_by(Sample.id)

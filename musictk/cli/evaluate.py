@@ -44,11 +44,14 @@ def evaluate(
     With --form, measure how similar its sections are to each other instead.
     """
     from musictk.jobs import evaluate as job
+    from musictk.jobs.form_sections import sections_of
 
     here = session(context)
-    score = named_music(here, file).score
+    music = named_music(here, file)
+    score = music.score
     if form or as_form:
-        found = job.form(score, as_form)
+        marked = None if as_form else sections_of(music, here.catalog_if_any)
+        found = job.form(score, as_form, marked)
         here.output.block(_form_data(found), _form_text(found))
         return
     with here.catalog() as catalog, here.output.progress("reading") as bar:

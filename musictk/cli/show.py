@@ -40,6 +40,7 @@ def show(
 
     Of a sample whose bars were rewritten, named by its id: by what was given and what was written.
     """
+    from musictk.jobs.form_sections import spans_of
     from musictk.rendering import pianoroll
     from musictk.rendering.pictures import require_format
 
@@ -49,7 +50,7 @@ def show(
     music = named_music(here, file)
     target = out or (music.path.with_suffix(".attention.png") if attention else None)
     if target is None:
-        stdout, found = here.output.stdout, music.spans
+        stdout, found = here.output.stdout, spans_of(music, here.catalog_if_any)
         drawn = pianoroll.text(
             music.score,
             found,
@@ -68,6 +69,6 @@ def show(
             draw_attention(catalog, here.workspace, music.score, run, target)
         here.output.result({"path": str(target)}, str(target))
         return
-    found = music.spans
+    found = spans_of(music, here.catalog_if_any)
     pianoroll.draw(music.score, found, target, title=music.path.stem)
     here.output.result({"path": str(target), "sections": found}, str(target))

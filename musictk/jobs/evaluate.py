@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from symusic.core import ScoreTick
@@ -14,7 +15,7 @@ from musictk.evaluation.originality import Originality, measure_originality
 from musictk.generation.form import parse
 from musictk.jobs.callbacks import OnProgress
 from musictk.jobs.corpus import Corpus
-from musictk.rendering.midi import sections
+from musictk.rendering.midi import SectionSpan, sections
 from musictk.workspace import Workspace
 
 
@@ -38,11 +39,13 @@ def music(
     return compare_features([score], (other for _, other in corpus.scores(pieces, progress)))
 
 
-def form(score: ScoreTick, assumed: str = "") -> FormReport:
-    """The similarity of its sections: of the form `assumed`, by default of its markers."""
-    return form_report(
-        score, sections_from_form(score, parse(assumed)) if assumed else sections(score)
-    )
+def form(
+    score: ScoreTick, assumed: str = "", marked: Sequence[SectionSpan] | None = None
+) -> FormReport:
+    """The similarity of its sections: of the form `assumed`, else `marked`, else by its markers."""
+    if assumed:
+        return form_report(score, sections_from_form(score, parse(assumed)))
+    return form_report(score, sections(score) if marked is None else marked)
 
 
 def originality(

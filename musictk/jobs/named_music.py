@@ -13,11 +13,9 @@ from symusic.core import ScoreTick
 from musictk.catalog import Catalog, load_path
 from musictk.errors import MusictkError, UnknownNameError, UsageError
 from musictk.ingest.load import missing_file, read_music
-from musictk.music import bars
 from musictk.reading.kinds import kind_of
 from musictk.reading.read import split_tunes
 from musictk.rendering.abc import abc_to_midi, abc_to_score
-from musictk.rendering.midi import SectionSpan, sections
 from musictk.tokens import Piece
 from musictk.workspace import Workspace
 
@@ -52,25 +50,6 @@ class NamedMusic:
     def tunes(self) -> int:
         """How many pieces the file has; of several ABC tunes `score` is the first."""
         return len(split_tunes(self.piece)) if isinstance(self.piece, str) else 1
-
-    @property
-    def spans(self) -> list[SectionSpan]:
-        """What a picture tells apart: the sections, or what was given and what was written."""
-        if not self.rewritten:
-            return sections(self.score)
-        lines = [int(line) for line in bars(self.score)]
-        inside = [
-            any(first <= number <= last for first, last in self.rewritten)
-            for number in range(1, len(lines))
-        ]
-        found: list[SectionSpan] = []
-        for written, start, stop in zip(inside, lines, lines[1:], strict=False):
-            label = "written" if written else "given"
-            if found and found[-1].label == label:
-                found[-1] = found[-1]._replace(end=stop)
-            else:
-                found.append(SectionSpan(label, start, stop))
-        return found
 
 
 def find_music(name: str, workspace: Workspace, open_catalog: OpenCatalog) -> NamedMusic:

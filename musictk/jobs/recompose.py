@@ -17,6 +17,7 @@ from musictk.files import scratch
 from musictk.generation.chosen_controls import moved_back, numbered
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import open_source
+from musictk.jobs.form_sections import form_sections, new_from
 from musictk.jobs.given_bars import GivenBars, section_bars
 from musictk.jobs.given_music import require_music
 from musictk.jobs.pieces import check_name
@@ -27,7 +28,7 @@ from musictk.jobs.stored import StoredSample, read_file
 from musictk.music import bars, notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
-from musictk.rendering.midi import SectionSpan, sections
+from musictk.rendering.midi import SectionSpan
 from musictk.tokens import METRE
 from musictk.workspace import Workspace
 
@@ -65,7 +66,7 @@ def recompose(
         )
     data = _file_of(catalog, workspace, row, listener)
     score = read_midi(data, Limits()).score
-    known = _sections(score, stored)
+    known = _sections(catalog, stored, score)
     chosen = _written(_chosen(section, known, sample_id), section, stored)
     found = section_bars(score, chosen)
     if not found:
@@ -108,20 +109,9 @@ def _file_of(
         return path.read_bytes()
 
 
-def _new_from(stored: StoredSample) -> int:
-    """The tick where the music that the user gave ends: a prompt or a theme; 0 without it."""
-    given = stored.music.get("given")
-    return int(given["tick"]) if given and not stored.music.get("new_only") else 0
-
-
-def _sections(score: ScoreTick, stored: StoredSample) -> list[SectionSpan]:
-    """The sections of a sample; its last notes may sound longer than the last section.
-
-    Markers of music that the user gave are none: a theme is one section, and a prompt is before
-    the first.
-    """
-    new, theme = _new_from(stored), stored.request.theme
-    found = [each for each in sections(score) if each.start >= new or (theme and not each.start)]
+def _sections(catalog: Catalog, stored: StoredSample, score: ScoreTick) -> list[SectionSpan]:
+    """The sections of a sample; its last notes may sound longer than the last section."""
+    found = form_sections(catalog, stored, score)
     if not found:
         return found
     lines = bars(score)
@@ -139,7 +129,7 @@ def _written(
     chosen: Sequence[SectionSpan], section: str, stored: StoredSample
 ) -> list[SectionSpan]:
     """Those that the model wrote; a theme is the user's. Raises UsageError where there is none."""
-    new = _new_from(stored)
+    new = new_from(stored)
     found = [each for each in chosen if each.start >= new]
     if not found:
         raise UsageError(

@@ -37,6 +37,9 @@ _LAST = 1 << 27  # ticks; a delta time holds 28 bits
 _SETUP, _OFF, _CONTROL, _ON = range(4)
 
 
+Mark = tuple[int, str]  # the tick of a marker, and its text
+
+
 class SectionSpan(NamedTuple):
     """A section of a piece, in ticks."""
 
@@ -82,16 +85,25 @@ def dump(score: ScoreTick, sections: Iterable[SectionSpan] = ()) -> tuple[bytes,
     return smf.dump(smf.MidiFile(1, scale.target, ordered, ends)), notices
 
 
-def sections(score: ScoreTick) -> list[SectionSpan]:
-    """The sections of a score by its markers, each up to the next marker or the end."""
-    markers = sorted((int(marker.time), marker.text) for marker in score.markers)
-    if not markers:
+def markers(score: ScoreTick) -> list[Mark]:
+    """The markers of a score by tick; those of one tick in the order of the file."""
+    found = [(int(marker.time), printable(marker.text)) for marker in score.markers]
+    return sorted(found, key=lambda mark: mark[0])
+
+
+def sections(score: ScoreTick, marks: Sequence[Mark] | None = None) -> list[SectionSpan]:
+    """The sections of a score by markers, its own by default: each up to the next or the end.
+
+    Of several at one tick the last: musictk writes its own after those of a given file.
+    """
+    marks = markers(score) if marks is None else marks
+    if not marks:
         return []
-    end = max(int(score.end()), markers[-1][0] + 1)
-    stops = [time for time, _ in markers[1:]] + [end]
+    end = max(int(score.end()), marks[-1][0] + 1)
+    stops = [time for time, _ in marks[1:]] + [end]
     return [
-        SectionSpan(printable(text), start, stop)
-        for (start, text), stop in zip(markers, stops, strict=True)
+        SectionSpan(text, start, stop)
+        for (start, text), stop in zip(marks, stops, strict=True)
         if stop > start
     ]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from mido import MetaMessage, MidiFile
 from symusic.core import ScoreTick
 
 from musictk.jobs.attention import POSITIONS
@@ -60,6 +61,19 @@ def test_another_suffix_is_refused(
     assert code == 2
     assert "choose from: .png, .svg, .pdf" in errors
     assert not (shell.directory / name).exists()
+
+
+def test_the_sections_of_a_sample_are_those_of_its_form(shell: Shell) -> None:
+    file = MidiFile(shell.directory / "midis/Satie/gymnopedie_3.mid")
+    file.tracks[0].insert(0, MetaMessage("marker", text="Verse"))
+    file.save(shell.directory / "mine.mid")
+    shell("sample", "--theme", "mine.mid", "--form", "A B1 A", "-o", "out.mid")
+    for name in ("out.mid", "sample:1"):
+        sections = shell.json("show", name)["sections"]
+        assert [label for label, _, _ in sections] == ["A", "B", "A"]
+        assert shell.json("evaluate", name, "--form")["labels"] == ["A", "B", "A"]
+    sections = shell.json("show", "mine.mid")["sections"]
+    assert [label for label, _, _ in sections] == ["Verse"]
 
 
 def test_a_terminal_without_colours_gets_none(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import shutil
 import sqlite3
 from collections.abc import Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
-from mido import MidiFile
+from mido import MetaMessage, MidiFile, MidiTrack
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
 from musictk.generation.chosen_controls import ChosenControl
+from musictk.jobs.form_sections import sections_of
+from musictk.jobs.named_music import read_named
 from musictk.jobs.recompose import recompose
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch
@@ -44,6 +47,23 @@ def ranges(batch: SampleBatch) -> Sequence[tuple[int, int]]:
     return rewritten.bars
 
 
+def marked(path: Path, texts: dict[int, str]) -> Path:
+    """Two hands of four bars, with markers at these quarter notes."""
+    file = MidiFile(two_hands(path))
+    file.tracks[0] = MidiTrack(each for each in file.tracks[0] if each.type != "marker")
+    events = [(float(at), MetaMessage("marker", text=text)) for at, text in texts.items()]
+    add(file.add_track("markers"), *events)
+    file.tracks.insert(0, file.tracks.pop())
+    file.save(path)
+    return path
+
+
+def labelled(studio: Studio, path: Path) -> list[str]:
+    """The labels of the sections that are found in a file."""
+    found = sections_of(read_named(path), lambda: nullcontext(studio.catalog))
+    return [section.label for section in found]
+
+
 def lowest(path: Path, first: int, last: int) -> int:
     score = ScoreTick(path)
     lines, found = bars(score), notes(score)
@@ -67,6 +87,32 @@ def test_a_theme_stays(studio: Studio, sections: Path, tmp_path: Path) -> None:
     assert ranges(again(studio, batch, "A", out)) == ((9, 12),)
     with pytest.raises(UsageError, match=r"section A1 .* is the theme that you gave"):
         again(studio, batch, "A1", out)
+
+
+def test_markers_of_the_user_are_no_sections(studio: Studio, tmp_path: Path) -> None:
+    given = marked(tmp_path / "marked.mid", {0: "Verse", 8: "B", 16: "Zenith"})
+    path, batch = studio.sample("remi", theme=given, form="ABA", bars=4)
+    assert labelled(studio, path) == ["A", "B", "A"]
+    out, later = tmp_path / "out.mid", tmp_path / "later.mid"
+    assert ranges(again(studio, batch, "B", out)) == ((5, 8),)
+    made = again(studio, batch, "A2", out)
+    assert ranges(made) == ((9, 12),)
+    with pytest.raises(UsageError, match="its sections are A B A"):
+        again(studio, batch, "Verse", out)
+    assert labelled(studio, out) == ["A", "B", "A"]
+    assert ranges(again(studio, made, "B", later)) == ((5, 8),)
+    path, batch = studio.sample("remi", prompt=given, form="BA", bars=2)
+    assert labelled(studio, path) == ["B", "A"]
+    assert ranges(again(studio, batch, "B", out)) == ((5, 6),)
+
+
+def test_a_file_without_a_row_has_all_its_markers(studio: Studio, tmp_path: Path) -> None:
+    given = marked(tmp_path / "marked.mid", {0: "Verse", 8: "B"})
+    path, _ = studio.sample("remi", theme=given, form="AB", bars=4)
+    file = MidiFile(path)
+    file.add_track("mine")
+    file.save(path)
+    assert labelled(studio, path) == ["A", "B", "B"]  # "A" was written after "Verse"
 
 
 def test_controls_without_the_theme(studio: Studio, sections: Path, tmp_path: Path) -> None:
