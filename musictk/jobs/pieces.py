@@ -12,13 +12,14 @@ from musictk.files import require_writable, write_bytes
 from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
 from musictk.generation.metres import known_metres
-from musictk.generation.new_bars import cut_short, new_bars
+from musictk.generation.new_bars import NewBars, cut_short, new_bars
 from musictk.generation.request import PieceRequest
+from musictk.generation.returning_bars import bars_of_form
 from musictk.generation.theme_tempo import returning_tempos
 from musictk.jobs.prompt import PromptMusic
 from musictk.rendering import midi
 from musictk.rendering.abc import abc_to_score
-from musictk.rendering.continuation import append
+from musictk.rendering.continuation import Repeat, append
 from musictk.tokens import Tokenizer
 
 _MIDI = (".mid", ".midi")
@@ -122,7 +123,9 @@ def _write_continuation(
     if not new_only:
         if not chosen and prompt.tempo_before == new.tempos[0].mspq:  # in force already
             del new.tempos[0]
-        write_bytes(path, append(prompt.data, prompt.place, new, sections, prompt.instruments))
+        repeats = _repeats(tokenizer, composition, found, prompt)
+        made = append(prompt.data, prompt.place, new, sections, prompt.instruments, repeats)
+        write_bytes(path, made)
         return []
     if prompt.key is not None:
         new.key_signatures.append(KeySignatureTick(0, *prompt.key))
@@ -143,6 +146,19 @@ def _put_metre(
             new.time_signatures.append(TimeSignatureTick(0, over, under))
     elif f"{over}/{under}" not in known and first.numerator * under == over * first.denominator:
         first.numerator, first.denominator = over, under
+
+
+def _repeats(
+    tokenizer: Tokenizer, composition: Composition, new: NewBars, prompt: PromptMusic
+) -> list[Repeat]:
+    """The new bars that return to the prompt, which is the theme of a form."""
+    if not composition.request.theme:
+        return []
+    return [
+        Repeat(bar.start, bar.stop, bar.repeats)
+        for bar in bars_of_form(tokenizer, composition, new, prompt.as_theme)
+        if bar.repeats is not None
+    ]
 
 
 def _abc_score(text: str, path: Path) -> ScoreTick:

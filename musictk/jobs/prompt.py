@@ -18,7 +18,7 @@ from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
 from musictk.generation.prompts import EncodedPrompt, encode_prompt, last_positions
 from musictk.generation.request import PieceRequest
-from musictk.generation.theme_tempo import GivenTheme
+from musictk.generation.returning_bars import GivenTheme
 from musictk.jobs.named_music import NamedMusic
 from musictk.jobs.samples import SampleListener
 from musictk.music import bars, in_effect, steady_tempo, tempo_at

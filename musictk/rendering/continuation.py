@@ -5,8 +5,10 @@ New notes are assigned to the existing parts of the file: see `musictk.rendering
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from symusic.core import ScoreTick
 
@@ -22,7 +24,9 @@ from musictk.rendering.midi import (
     note_events,
     tempo_event,
 )
+from musictk.rendering.note_places import notes_within
 from musictk.rendering.parts import Parts
+from musictk.rendering.raw_notes import NotePlace
 from musictk.rendering.ticks import TickScale
 
 # Controllers that are reset where new bars begin -> their default values.
@@ -46,24 +50,34 @@ class JoinPoint:
         return TickScale(quarter, self.quarter, self.tick)
 
 
+class Repeat(NamedTuple):
+    """Some ticks of the new music, and the tick of the file from which on they repeat it."""
+
+    start: int
+    stop: int
+    source: int
+
+
 def append(
     data: bytes,
     join: JoinPoint,
     new: ScoreTick,
     sections: Sequence[SectionSpan],
     by_program: bool,
+    repeats: Sequence[Repeat] = (),
 ) -> bytes:
     """The MIDI file `data` with the music of `new` added at its bar line `join`.
 
     `new` begins at tick 0. `sections`, in ticks of `new`, become markers; one that begins before
-    tick 0 is marked at the beginning of the file. All given events are kept, but for a tempo or a
+    tick 0 is marked at the beginning of the file. Notes of `repeats` are played by the parts that
+    played them before. All given events are kept, but for a tempo or a
     metre at the join in place of which the new bars have another. Raises UsageError for a file of
     format 2, whose tracks are separate songs.
     """
     file = smf.read_song(data, "save the song to continue as a separate file")
     continuation = _Continuation(file, join, read_drum_channels(data, Limits()))
     continuation.rest()
-    continuation.play(new, by_program)
+    continuation.play(new, by_program, repeats)
     continuation.mark(new, sections)
     return smf.dump(continuation.file(new, sections))
 
@@ -133,14 +147,27 @@ class _Continuation:
             played = bytes((0xC0 | late.channel, late.played))
             self._put(late.track, played, max(late.tick, self._join.tick))
 
-    def play(self, new: ScoreTick, by_program: bool) -> None:
+    def play(self, new: ScoreTick, by_program: bool, repeats: Sequence[Repeat]) -> None:
         """Assign the notes of `new` to parts."""
-        notes = self._parts.assign(new, self._join.scale(new.ticks_per_quarter), by_program)
+        scale, repeated = self._join.scale(new.ticks_per_quarter), self._repeated(new, repeats)
+        notes = self._parts.assign(new, scale, by_program, repeated=repeated)
         for track, events in self._parts.opened.items():
             self._new.setdefault(track, []).extend(events)
         for number, part in enumerate(self._parts.known):
             mine = notes.where(notes.track == number)
             self._new.setdefault(part.track, []).extend(note_events(mine))
+
+    def _repeated(self, new: ScoreTick, repeats: Sequence[Repeat]) -> list[NotePlace]:
+        """The notes of the file that are repeated, where the new music repeats them."""
+        played = (note.place for note in notes_within(self._given, 0, self._join.tick))
+        given = sorted(played, key=lambda note: note.start)
+        onsets, found = [note.start for note in given], list[NotePlace]()
+        for repeat in repeats:
+            start, stop = self._at(repeat.start, new), self._at(repeat.stop, new)
+            moved = start - repeat.source
+            first, last = (bisect_left(onsets, tick - moved) for tick in (start, stop))
+            found += [note._replace(start=note.start + moved) for note in given[first:last]]
+        return found
 
     def mark(self, new: ScoreTick, sections: Sequence[SectionSpan]) -> None:
         """Add markers, tempos, and time signatures where the metre changes."""

@@ -57,6 +57,25 @@ def replace(start: Ints, pitch: Ints, old_start: Ints, old_pitch: Ints, old_part
     return found
 
 
+def repeat(
+    start: Ints, pitch: Ints, old_start: Ints, old_pitch: Ints, old_part: Ints, *, reach: int
+) -> Ints:
+    """(N,) the part of the old note, of (M,), that each new one repeats; -1 where there is none.
+
+    It is the nearest of its pitch that begins at most `reach` away.
+    """
+    found = np.full(len(pitch), -1, np.int64)
+    for one in np.unique(pitch):
+        new, old = np.flatnonzero(pitch == one), np.flatnonzero(old_pitch == one)
+        if not len(old):
+            continue
+        away = np.abs(old_start[old] - start[new, None])
+        nearest = away.argmin(axis=1)
+        near = away.min(axis=1) <= reach
+        found[new[near]] = old_part[old[nearest[near]]]
+    return found
+
+
 def _divided(chord: Ints, registers: NDArray[np.float64]) -> tuple[int, ...]:
     """The register of each note of a chord; both ascend, and so do the registers of the notes.
 

@@ -1,14 +1,23 @@
-"""Where the tracks and notes of a Score are in its MIDI file."""
+"""Where notes are in a MIDI file, and the tracks and notes of its Score."""
 
 from __future__ import annotations
 
 from collections import Counter
+from typing import NamedTuple
 
 from symusic.core import ScoreTick
 
 from musictk.music import Notes
 from musictk.rendering import smf
 from musictk.rendering.raw_notes import NotePlace, TrackChannel, paired_notes
+
+
+class PlayedNote(NamedTuple):
+    """A note of a file."""
+
+    place: NotePlace
+    end: int  # ticks
+    velocity: int
 
 
 def track_channels(score: ScoreTick, data: bytes) -> list[TrackChannel]:
@@ -37,4 +46,18 @@ def note_places(score: ScoreTick, data: bytes, found: Notes) -> list[NotePlace]:
     return [
         NotePlace(places[track].track, places[track].channel, start, pitch)
         for track, start, pitch in zip(*columns, strict=True)
+    ]
+
+
+def notes_within(file: smf.MidiFile, start: int, stop: int) -> list[PlayedNote]:
+    """The notes that begin between two ticks, by track."""
+    return [
+        PlayedNote(
+            NotePlace(index, note.key.channel, note.start, note.key.pitch),
+            note.end,
+            events[note.on][1][2],
+        )
+        for index, events in enumerate(file.tracks)
+        for note in paired_notes(events, file.ends[index])
+        if start <= note.start < stop
     ]

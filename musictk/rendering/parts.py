@@ -1,8 +1,9 @@
 """Assign new notes to the parts of a MIDI file.
 
-By instrument, if the model represents instruments, and then by register: to the part whose nearest
-notes in time are nearest in pitch, or chord by chord (`musictk.rendering.hands`). So right and left
-hand keep their own tracks. A part is added only for an instrument that the file does not have.
+By instrument, if the model represents instruments; then a note that repeats one of the file goes to
+its part, and any other by register: to the part whose nearest notes in time are nearest in pitch,
+or chord by chord (`musictk.rendering.hands`). So right and left hand keep their own tracks. A part
+is added only for an instrument that the file does not have.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from musictk.rendering.ticks import TickScale
 Ints = NDArray[np.int64]
 
 _NEAREST = 32  # notes of a part, which define its register
+_REACH = 8  # of a quarter note: how far a model's grid may move a note from where it was
 
 
 @dataclass(frozen=True)
@@ -68,11 +70,13 @@ class Parts:
         by_program: bool,
         chords: bool = False,
         replaced: Collection[NotePlace] = (),
+        repeated: Collection[NotePlace] = (),
     ) -> ChannelNotes:
         """The notes of `new` in ticks of the file, none overlapping its own pitch on its channel.
 
         Their `track` is an index of `known`. With `chords` they are assigned chord by chord, else
-        each by itself. Those of the rhythm of `replaced` are assigned as these are.
+        each by itself. Those of the rhythm of `replaced` are assigned as these are, and each that
+        repeats one of `repeated`, at its new tick, as this is.
         """
         found = channel_notes(new, [0] * len(new.tracks), scale)
         chosen = np.zeros(len(found.pitch), np.int64)
@@ -84,6 +88,9 @@ class Parts:
                 tracks.setdefault(places, []).append(index)
         for places, indices in tracks.items():
             mine = np.flatnonzero(np.isin(found.track, indices))
+            same = self._repeated(found.where(mine), places, repeated, scale.target // _REACH)
+            chosen[mine[same >= 0]] = same[same >= 0]
+            mine = mine[same < 0]
             chosen[mine] = self._divided(found.where(mine), places, chords, replaced)
         channel = np.array([part.channel for part in self.known], np.int64)[chosen]
         return without_overlaps(replace(found, channel=channel, track=chosen))
@@ -96,21 +103,37 @@ class Parts:
         replaced: Collection[NotePlace],
     ) -> Ints:
         """(N,) the part of each note: one of `places`, indices of `known`."""
+        old = self._columns(replaced, places)
+        if old.size:
+            return hands.replace(new.start, new.pitch, *old)
         able = [self.known[place] for place in places]
-        index = {TrackChannel(part.track, part.channel): at for at, part in enumerate(able)}
-        old = [
-            (note.start, note.pitch, index[TrackChannel(note.track, note.channel)])
-            for note in replaced
-            if TrackChannel(note.track, note.channel) in index
-        ]
         registers = [part.register for part in able]
-        if old:
-            found = hands.replace(new.start, new.pitch, *np.array(old, np.int64).T)
-        elif chords and not able[0].is_drum:  # the notes of drums are no chords
+        if chords and not able[0].is_drum:  # the notes of drums are no chords
             found = hands.divide(new.start, new.pitch, registers)
         else:
             found = np.argmin(np.abs(new.pitch - np.array(registers)[:, None]), axis=0)
         return np.array(places, np.int64)[found]
+
+    def _repeated(
+        self,
+        new: ChannelNotes,
+        places: tuple[int, ...],
+        repeated: Collection[NotePlace],
+        reach: int,
+    ) -> Ints:
+        """(N,) the part of the note that each repeats, if it is one of `places`; else -1."""
+        old = self._columns(repeated, places)
+        return hands.repeat(new.start, new.pitch, *old, reach=reach)
+
+    def _columns(self, notes: Collection[NotePlace], places: tuple[int, ...]) -> Ints:
+        """(3, M) the onset, the pitch and the part of the notes of some parts."""
+        parts = {TrackChannel(self.known[at].track, self.known[at].channel): at for at in places}
+        rows = [
+            (note.start, note.pitch, parts[place])
+            for note in notes
+            if (place := TrackChannel(note.track, note.channel)) in parts
+        ]
+        return np.array(rows, np.int64).reshape(-1, 3).T
 
     def _able(self, program: int, is_drum: bool, by_program: bool) -> list[Part]:
         """The parts that can play this instrument; a new one if there is none."""

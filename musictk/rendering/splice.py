@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 from symusic.core import ScoreTick
@@ -18,6 +17,7 @@ from musictk.reading.read import read_drum_channels
 from musictk.rendering import hands, smf
 from musictk.rendering.channels import ChannelNotes, without_overlaps
 from musictk.rendering.kept_notes import clear_of, sounding_notes
+from musictk.rendering.note_places import PlayedNote, notes_within
 from musictk.rendering.parts import Part, Parts
 from musictk.rendering.raw_notes import (
     NoteKey,
@@ -93,7 +93,7 @@ def insert(
     file, before = _read(data), _read(given)
     parts = Parts(before, place[0], read_drum_channels(given, Limits()), channels)
     scale = TickScale(new.ticks_per_quarter, quarter, place[0] if begins is None else begins)
-    replaced = _played(before, place) if rhythm else []
+    replaced = notes_within(before, *place) if rhythm else []
     notes = parts.assign(new, scale, by_program, chords, [note.place for note in replaced])
     notes = notes.where((notes.start >= place[0]) & (notes.start < place[1]))
     notes = _in_rhythm(notes, parts.known, replaced)
@@ -121,30 +121,8 @@ def _read(data: bytes) -> smf.MidiFile:
     return smf.read_song(data, "save the song to rewrite as a separate file")
 
 
-class _PlayedNote(NamedTuple):
-    """A note of the file."""
-
-    place: NotePlace
-    end: int  # ticks
-    velocity: int
-
-
-def _played(file: smf.MidiFile, place: Range) -> list[_PlayedNote]:
-    """The notes that begin in a range."""
-    return [
-        _PlayedNote(
-            NotePlace(index, note.key.channel, note.start, note.key.pitch),
-            note.end,
-            events[note.on][1][2],
-        )
-        for index, events in enumerate(file.tracks)
-        for note in paired_notes(events, file.ends[index])
-        if place[0] <= note.start < place[1]
-    ]
-
-
 def _in_rhythm(
-    notes: ChannelNotes, parts: Sequence[Part], replaced: Sequence[_PlayedNote]
+    notes: ChannelNotes, parts: Sequence[Part], replaced: Sequence[PlayedNote]
 ) -> ChannelNotes:
     """The notes with the onset, length and velocity of the one of their part that each replaces.
 
