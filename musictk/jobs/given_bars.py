@@ -40,7 +40,7 @@ class GivenBars:
     controls: tuple[ChosenControl, ...] = ()  # as the user chose them; bars are those of the file
     channels: tuple[TrackChannel, ...] | None = None  # those that are written; None: all
     keep: str = ""  # what the new bars keep of these: one of `KEPT`
-    drums_stay: bool = False  # `channels` lacks only the drums, which the model cannot write
+    drums_stay: bool = False  # `channels` lacks drums only because the model cannot write them
     # New notes are divided among the tracks by chords, and end with their range; not so in earlier
     # rows of the catalog.
     chords: bool = False
@@ -106,10 +106,26 @@ class GivenBars:
         every = chosen == set(places)
         return self if every else replace(self, channels=tuple(sorted(chosen)))
 
+    def beside_melody(self) -> GivenBars:
+        """Where the melody is kept, the same with only the tracks written that lose notes.
+
+        Those with other notes elsewhere, if none does in these bars.
+        """
+        if self.keep != MELODY:
+            return self
+        written = self.two_parts[0]
+        found = notes(written, drums=False)
+        inside = [(found.start >= at.start) & (found.start < at.stop) for at in self.places]
+        lost = np.logical_or.reduce(inside)
+        chosen = set(found.track[lost if lost.any() else ~lost].tolist())
+        chosen |= {at for at, each in enumerate(written.tracks) if each.is_drum and each.notes}
+        places = track_channels(self.score, self.data)
+        return replace(self, channels=tuple(sorted({places[index] for index in chosen})))
+
     @property
     def part_range(self) -> tuple[int, int] | None:
-        """The pitches of the tracks that were chosen, and a fourth beyond; None if none were."""
-        if self.channels is None or self.drums_stay:
+        """The pitches of the part that is written, and a fourth beyond; None if that is all."""
+        if not self.split:
             return None
         found = notes(self.two_parts[0], drums=False)
         if not len(found):
@@ -131,7 +147,8 @@ class GivenBars:
             return self
         if not found[False]:
             raise UsageError("this model writes no drums", without_drums_hint(self.score))
-        return replace(self, channels=tuple(sorted(found[False])), drums_stay=self.channels is None)
+        stay = self.channels is None or self.keep == MELODY
+        return replace(self, channels=tuple(sorted(found[False])), drums_stay=stay)
 
     def controls_of(self, number: int, count: int) -> tuple[ChosenControl, ...]:
         """Those of the `count` bars that a model writes for a range, counted from its first bar."""

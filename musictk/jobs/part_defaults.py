@@ -1,14 +1,18 @@
-"""What is chosen for a new part where the user chose nothing: its range, and how many voices."""
+"""What is chosen for a new part, beside a given one or a kept melody, where the user chose nothing:
+its range, and how many voices."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 
 from musictk.controls import Controls
+from musictk.controls.parts import skyline
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.instruments import DRUM_KIT, FAMILY, instrument_name, pitch_range, plays_one_note
+from musictk.jobs.given_bars import MELODY, GivenBars
 from musictk.jobs.given_music import GivenMusic, for_all_bars, tracks_with_notes, within
 from musictk.music import notes
 from musictk.rendering.roll import pitch_name
@@ -51,6 +55,21 @@ def part_controls(
     return tuple(controls), notices
 
 
+def rewrite_controls(
+    given: GivenBars, chosen: Sequence[ChosenControl], known: Controls
+) -> tuple[tuple[ChosenControl, ...], list[str]]:
+    """The controls of bars that are written again: those that were chosen, after the defaults.
+
+    `known` are those of the model, which may lack them. Also returns notices of the defaults.
+    """
+    tops: list[ChosenControl] = []
+    offered = set(known.names) - set(known.missing) - for_all_bars(chosen)
+    if given.keep == MELODY and "highest" in offered:
+        tops = _below_melody(given)
+    said = "the new notes stay below the melody; to choose otherwise: --control highest=C6"
+    return within(given.part_range, (*tops, *chosen), known), [said] if tops else []
+
+
 def has_one_note(program: int | None, chosen: Sequence[ChosenControl]) -> bool:
     """Whether the instrument plays one note at a time, and nothing else was chosen."""
     one_note = program is not None and plays_one_note(program)
@@ -64,6 +83,32 @@ def other_tracks_notice(given: GivenMusic) -> list[str]:
     numbers = ", ".join(str(index + 1) for index in given.tracks)
     word = "track" if len(given.tracks) == 1 else "tracks"
     return [f"the model was given {word} {numbers} only; the others stay in the file"]
+
+
+def _below_melody(given: GivenBars) -> list[ChosenControl]:
+    """The highest pitch of each bar that is written: below the melody from there on.
+
+    Notes of the melody that are as low as the others, as where a bass plays alone, do not count.
+    """
+    limits = given.part_range
+    if limits is None:
+        return []
+    found, others = notes(given.score, drums=False), notes(given.two_parts[0], drums=False)
+    melody = found.where(skyline(found))
+    tops: list[ChosenControl] = []
+    for (first, last), place in zip(given.ranges, given.places, strict=True):
+        inside = (others.start >= place.start) & (others.start < place.stop)
+        middle = np.median(others.pitch[inside if inside.any() else ~inside])
+        upper = melody.where(melody.pitch > middle)
+        lowest = [
+            int(upper.pitch[(upper.start < stop) & (upper.end > start)].min(initial=128))
+            for start, stop in pairwise(given.lines[first - 1 : last + 1])
+        ]
+        # A note may last into later bars.
+        rest = np.minimum.accumulate(lowest[::-1])[::-1].tolist()
+        values = [min(limits[1], (each if each < 128 else min(lowest)) - 1) for each in rest]
+        tops.append(ChosenControl(f"{first}-{last}", "highest", " | ".join(map(str, values))))
+    return tops
 
 
 def _bottom_of_melody(given: GivenMusic) -> int | None:

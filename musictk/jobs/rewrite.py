@@ -19,10 +19,11 @@ from musictk.generation.sampling import resolve_sampling
 from musictk.jobs.bundles import LoadedModel
 from musictk.jobs.control_notices import announce_controls, announce_options, announce_places
 from musictk.jobs.given_bars import KEPT, GivenBars, check_controls, check_written, parse_bars
-from musictk.jobs.given_music import check_controls_of_file, require_music, within
+from musictk.jobs.given_music import check_controls_of_file, require_music
 from musictk.jobs.infill import Infill
 from musictk.jobs.mixture import mixtures
 from musictk.jobs.named_music import find_music
+from musictk.jobs.part_defaults import rewrite_controls
 from musictk.jobs.pieces import require_targets, target
 from musictk.jobs.sample_rows import SampleRows
 from musictk.jobs.samples import (
@@ -105,11 +106,15 @@ def rewrite(
     whole = GivenBars(music.midi, (), asked.controls, keep=asked.keep, chords=True)
     ranges = parse_bars(str(asked.bars), len(whole.lines) - 1)
     given = replace(whole, ranges=ranges).with_track(asked.track)
-    controls = within(given.part_range, asked.controls, manifest.controls)
+    given = given.beside_melody()
+    controls, said = rewrite_controls(given, asked.controls, manifest.controls)
     given = replace(given, controls=controls)
     check_controls(given)
     announce_controls(manifest.controls, tokenizer, asked.controls, listener)
     announce_options(base, asked, manifest, listener)
+    if listener is not None:
+        for text in said:
+            listener.notice(text)
     written = f"only {bars_are(ranges)} written"
     announce_places(given.numbered_controls, ranges, written, listener)
     return write_again(catalog, workspace, opened, given, base, out, listener, music.path)

@@ -11,15 +11,17 @@ from mido import Message, MetaMessage, MidiFile
 from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
+from musictk.generation.control_text import parse_controls
 from musictk.jobs.sample import repeat_sample
 from musictk.music import bars
 from musictk.rendering import smf
 
-from .conftest import BACH, Studio
+from .conftest import BACH, Notices, Studio
 from .given_music import QUARTER, add, band, note, two_hands
 
 TOKENIZERS = ("remi", "events", "pianoroll")
 MUSETTE = BACH / "musette_anh126.mid"
+FUGUE = BACH / "art_of_fugue_contrapunctus_1.mid"
 PIECES = sorted(BACH.parent.rglob("*.mid"))[::12]
 
 
@@ -107,6 +109,53 @@ def test_the_melody_stays(studio: Studio, name: str, path: Path) -> None:
             assert not any(
                 each[2] == pitch and each[0] < end and start < each[1] for each in struck
             )
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+@pytest.mark.parametrize("path", [FUGUE, MUSETTE], ids=lambda path: path.stem)
+def test_new_notes_stay_below_the_melody(studio: Studio, name: str, path: Path) -> None:
+    """Of the upper track; and on the tracks that lost notes for them."""
+    ear = Notices()
+    _, batch = studio.sample(name, ear, infill=path, bars="5-8", keep="melody", count=2)
+    assert any("stay below the melody" in text for text in ear.texts)
+    (place,) = inside(path, (5, 8))
+    melody, before = melody_of(path), notes_of(path)
+    lost = [
+        any(each[0] in place and each[::2][:2] not in melody for each in track) for track in before
+    ]
+    sung = [each for each in before[0] if each[::2][:2] in melody]
+    written = 0
+    for made in batch.made:
+        for loses, track, after in zip(lost, before, notes_of(made.path), strict=True):
+            new = [each for each in after if each not in track]
+            assert loses or not new
+            written += len(new)
+            for start, end, pitch, _ in new:
+                heard = [each[2] for each in sung if each[0] < end and start < each[1]]
+                assert not heard or pitch < max(heard)
+    assert written
+
+
+def test_a_highest_pitch_that_is_chosen_may_be_above_the_melody(studio: Studio) -> None:
+    ear, chosen = Notices(), parse_controls(["highest=C8", "lowest=C6"])
+    out, _ = studio.sample("remi", ear, infill=FUGUE, bars="5-8", keep="melody", controls=chosen)
+    assert not any("melody" in text for text in ear.texts)
+    given = {each for track in notes_of(FUGUE) for each in track}
+    new = {each for track in notes_of(out) for each in track} - given
+    assert min(pitch for _, _, pitch, _ in new) >= 84
+
+
+def test_drums_beside_a_melody_stay_or_are_written(studio: Studio, tmp_path: Path) -> None:
+    given = band(tmp_path / "mine.mid")
+    before = smf.read(given.read_bytes()).tracks[0]
+    for name, stays in (("remi", {2, 9}), ("programs", {2})):
+        ear = Notices()
+        out, _ = studio.sample(name, ear, infill=given, bars="2", keep="melody")
+        after = smf.read(out.read_bytes()).tracks[0]
+        for channel in range(16):
+            old, new = ([e for e in at if e[1][0] & 15 == channel] for at in (before, after))
+            assert old == new if channel in stays else channel in (5, 9) or not new
+        assert any("writes no drums" in text for text in ear.texts) == (name == "remi")
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)
