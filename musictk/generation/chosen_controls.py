@@ -22,7 +22,7 @@ Bools = NDArray[np.bool_]
 Places = Mapping[str, list[range]]  # label -> the bars of each of its sections
 Value = TypeVar("Value")
 
-_NUMBERS = re.compile(r"(\d{1,6})(?:\s*[-–]\s*(\d{1,6}))?")
+_NUMBERS = re.compile(r"(\d{1,18})(?:\s*[-–]\s*(\d{1,18}))?")
 
 
 class ChosenControl(NamedTuple):

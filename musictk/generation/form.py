@@ -33,11 +33,11 @@ WORDS = (
 BARS = 8  # of a section whose bars are not given
 MOST_SECTIONS, MOST_BARS = 64, 1024
 
-_LETTERS = re.compile(r"(?:[A-Z]'*(?:\d{1,6})?)+")
-_SMALL = re.compile(r"(?:[a-f]'*(?:\d{1,6})?)+")  # as in `aaba`: no word is of these letters alone
-_NAME = re.compile(r"(.+?)(?:-form)?-?(\d{1,6})?")
-_LETTER = re.compile(r"([A-Z])('*)(\d{1,6})?")
-_WORD = re.compile(r"([a-z]+)('*)(\d{1,6})?")
+_LETTERS = re.compile(r"(?:[A-Z]'*(?:\d{1,18})?)+")
+_SMALL = re.compile(r"(?:[a-f]'*(?:\d{1,18})?)+")  # as in `aaba`: no word is of these letters alone
+_NAME = re.compile(r"(.+?)(?:-form)?-?(\d{1,18})?")
+_LETTER = re.compile(r"([A-Z])('*)(\d{1,18})?")
+_WORD = re.compile(r"([a-z]+)('*)(\d{1,18})?")
 
 
 @dataclass(frozen=True)

@@ -34,12 +34,21 @@ class Gap:
 
     past: NDArray[Any]  # whole bars before them; may be empty
     after: NDArray[Any]  # whole bars after them; may be empty
-    bars: int  # of the model
+    edges: tuple[int, ...]  # ticks of the music: where each bar of the model begins, the last ends
     positions: int  # how long they last, where that is no whole number of bars; else 0
     metres: tuple[str, ...]  # of each bar, where the tokenizer encodes them
     following: int  # bars of the piece after those of `after`
-    begins: int  # the tick of the music at which the first of these bars begins
     aligned: bool  # whether the tokenizer has the bar lines of the music
+
+    @property
+    def bars(self) -> int:
+        """The number of the model's bars."""
+        return len(self.edges) - 1
+
+    @property
+    def begins(self) -> int:
+        """The tick of the music at which the first of them begins."""
+        return self.edges[0]
 
 
 def encode_gap(
@@ -109,11 +118,14 @@ class _Around:
         if lines[first : last + 1] != others[first : last + 1]:
             return None
         ends = [*starts.tolist(), len(whole)]
-        begins = place.start
-        if not len(past):  # an opening bar may be shorter in the music
-            begins = place.stop - round((lines[last] - lines[first]) * self._quarter)
+        edges = [
+            place.stop - round((lines[last] - line) * self._quarter)
+            for line in lines[first : last + 1]
+        ]
+        if len(past):  # an opening bar may be shorter in the music
+            edges[0] = place.start
         named = self._metres(gap)[first:last]
-        return Gap(past, whole[ends[last] :], last - first, 0, named, 0, begins, True)
+        return Gap(past, whole[ends[last] :], tuple(edges), 0, named, 0, True)
 
     def unaligned(self, place: BarRange) -> Gap:
         """The music before the bars and after them, encoded separately."""
@@ -123,12 +135,14 @@ class _Around:
         sign = (signs[-1].numerator, signs[-1].denominator) if signs else (4, 4)
         length = 4 * Fraction(*sign)  # quarter notes of a bar
         count, positions = Fraction(place.stop - place.start, self._quarter) / length, 0
+        whole = range(max(-int(-count // 1), 1) + 1)
+        edges = [place.start + round(number * length * self._quarter) for number in whole]
         if METRE in self.tokenizer.attributes():  # a bar may have any length, or nearly
             own = bars(self.given, least=place.stop)
-            count = Fraction(int(((own >= place.start) & (own < place.stop)).sum()))
-        if isinstance(self.tokenizer.space, Frames) and count.denominator > 1:
+            edges = own[(own >= place.start) & (own <= place.stop)].tolist()
+        elif isinstance(self.tokenizer.space, Frames) and count.denominator > 1:
             positions = round(count * frames_per_bar(self.tokenizer))
-        return Gap(past, after, max(-int(-count // 1), 1), positions, (), 0, place.start, False)
+        return Gap(past, after, tuple(edges), positions, (), 0, False)
 
     @property
     def _quarter(self) -> int:

@@ -30,11 +30,22 @@ def known_metres(tokenizer: Tokenizer) -> tuple[str, ...]:
 
 def changes_metre(tokenizer: Tokenizer, sequence: NDArray[np.int64]) -> bool:
     """Whether tokens state more than one metre."""
+    return len(set(_stated(tokenizer, sequence))) > 1
+
+
+def last_metre(tokenizer: Tokenizer, sequence: NDArray[np.int64]) -> str:
+    """The last metre that tokens state; "" where they state none."""
+    found = _stated(tokenizer, sequence)
+    return known_metres(tokenizer)[found[-1]] if found else ""
+
+
+def _stated(tokenizer: Tokenizer, sequence: NDArray[np.int64]) -> list[int]:
+    """The indices of the metres that tokens state, in their order."""
     attribute = tokenizer.attributes().get("metre")
     if attribute is None:
-        return False
+        return []
     stated = attribute.single()[sequence]
-    return len(np.unique(stated[stated >= 0])) > 1
+    return [int(index) for index in stated[stated >= 0]]
 
 
 def find_metre(tokenizer: Tokenizer, metre: str) -> int | None:

@@ -23,6 +23,7 @@ _MEANINGS = {
     "bar-cut": "the bar was as long as a bar may be, and was ended without a bar line",
     "cadence-left-out": "the bass could not be written, so the piece ends on another note",
     "limit-ignored": "the controls{} left nothing to write, so a note does not follow them",
+    "no-bar": "the model writes no bar for this one alone, so the controls{} are not followed",
     "stopped": "--max-tokens ended the piece{}",
 }
 

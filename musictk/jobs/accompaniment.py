@@ -18,6 +18,7 @@ from musictk.errors import UsageError
 from musictk.files import write_bytes
 from musictk.generation.compose import Composition
 from musictk.generation.constraints import writes_drums
+from musictk.generation.file_bars import find_owners
 from musictk.instruments import DRUM_KIT, FAMILY
 from musictk.jobs.given_music import GivenMusic, as_read, without_drums_hint
 from musictk.music import bars, notes
@@ -46,12 +47,33 @@ class Melody:
         return [int(line) for line in bars(self.given.score)]
 
     @cached_property
-    def count(self) -> int:
-        """The bars of the model up to the last note."""
+    def bars(self) -> int:
+        """The bars of the file up to the last note."""
+        return int(np.searchsorted(self.lines, notes(self.given.part).start.max(), "right"))
+
+    @cached_property
+    def edges(self) -> NDArray[np.int64]:
+        """Ticks of the file: where the model's bars up to the last note begin, the last ends."""
         music = self.music
         whole = self.tokenizer.encode(self.given.part)
         found = Bars.of(music, len(self.tokenizer.bar_starts(whole)))
-        return int(found.bar_of(found.notes.start[-1:])[0]) + 1
+        last = int(found.bar_of(found.notes.start[-1:])[0])
+        return self.file_ticks(found.lines[: last + 2])
+
+    @property
+    def count(self) -> int:
+        """The bars of the model up to the last note."""
+        return len(self.edges) - 1
+
+    def count_beside(self, bars: int) -> int:
+        """The bars of the model that begin before the end of the first `bars` of the file."""
+        moved = self.given.score.ticks_per_quarter // 8  # so far can a line of the model be off
+        begun = np.searchsorted(self.edges[:-1], self.lines[bars] - moved)
+        return max(int(begun), 1)
+
+    def owners(self, count: int) -> list[int]:
+        """The bar of the file for each of the first `count` bars of the model."""
+        return find_owners(self.edges[: count + 1].tolist(), self.lines)
 
     def doubled(self, track: TrackTick, held: bool) -> NDArray[np.bool_]:
         """(N,) the notes of a new track that begin together with a given one of their pitch.
@@ -89,6 +111,13 @@ class Melody:
         if len(marks) != len(lines):  # bars shorter than the model's grid
             return marks[[0, -1]], lines[[0, -1]]
         return marks, lines
+
+    def file_ticks(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ticks of the model's music, as those of the file; straight on outside of the bars."""
+        marks, lines = self.ticks
+        place = np.clip(np.searchsorted(marks, ticks, "right") - 1, 0, len(marks) - 2)
+        slope = (lines[place + 1] - lines[place]) / (marks[place + 1] - marks[place])
+        return np.rint(lines[place] + (ticks - marks[place]) * slope).astype(np.int64)
 
     def _decoded(self, score: ScoreTick) -> ScoreTick:
         hint = "choose other music or a run"
@@ -175,20 +204,14 @@ class Added:
     def _move(self, track: TrackTick, part: TrackTick, kept: NDArray[np.bool_]) -> None:
         """Add the `kept` notes of a track, (N,), to a part, in ticks of the file."""
         new = {name: each[kept].astype(np.int64) for name, each in track.notes.numpy().items()}
-        start = self._file_ticks(new["time"])
-        end = self._file_ticks(new["time"] + new["duration"])
+        start = self.melody.file_ticks(new["time"])
+        end = self.melody.file_ticks(new["time"] + new["duration"])
+        last = self.melody.lines[self.melody.given.bars or -1]
         for row in zip(start, end, new["pitch"], new["velocity"], strict=True):
             begin, stop, pitch, velocity = map(int, row)
             # An opening bar can begin before the file, and the model's last bar end after it.
-            if 0 <= begin < self.melody.lines[-1]:
+            if 0 <= begin < last:
                 part.notes.append(NoteTick(begin, max(stop - begin, 1), pitch, velocity))
-
-    def _file_ticks(self, ticks: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Ticks of the model's music, as those of the file; straight on outside of the bars."""
-        marks, lines = self.melody.ticks
-        place = np.clip(np.searchsorted(marks, ticks, "right") - 1, 0, len(marks) - 2)
-        slope = (lines[place + 1] - lines[place]) / (marks[place + 1] - marks[place])
-        return np.rint(lines[place] + (ticks - marks[place]) * slope).astype(np.int64)
 
 
 def _leave_one_voice(part: TrackTick) -> int:

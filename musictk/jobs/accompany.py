@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 from musictk.catalog import Catalog
@@ -13,6 +14,7 @@ from musictk.generation.compose import compose, remake
 from musictk.generation.constraints import TRAIN_PROGRAMS, writes_drums
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
+from musictk.generation.file_bars import for_file, for_model
 from musictk.generation.form import MOST_BARS
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
@@ -87,55 +89,61 @@ def accompany(
     music = find_music(str(asked.accompany), workspace, lambda: nullcontext(catalog))
     tracks, program = find_tracks(music.score, asked.track), find_program(asked.program)
     one_note = has_one_note(program, asked.controls)
-    given = GivenMusic(music.midi, tracks, program, doubles=False, one_note=one_note)
+    given = GivenMusic(music.midi, tracks, program, False, one_note, int(asked.bars))
     melody = Melody(tokenizer, given)
-    bars, count = melody.count, _bars_written(asked, melody.count)
+    bars, count = _bars_written(melody)
+    owners = melody.owners(count)
     controls, said = part_controls(given, asked.controls, runtime.manifest.controls)
+    check_counts(PieceRequest(bars=bars).plan(), controls)
     request = PieceRequest(
         conditions=mixtures(catalog, runtime.manifest.conditions, asked.labels),
         bars=count,
-        controls=controls,
+        controls=tuple(for_model(controls, owners)),
         seed=draw_seed(asked.seed),
         count=asked.count,
         sampling=_sampling(runtime.manifest, asked, tokenizer, given.program),
         samplers=asked.samplers,
         beside=to_prompt(melody.sequence(count)),
-        following=bars - count,
+        following=melody.count - count,
         ends_in=key_of_given(given.part, whole=False),  # its last bass may be a note of a melody
     )
-    check_counts(request.plan(), controls)
     require_targets(out, opened.name, request, tokenizer, music.path)
     announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
     announce_options(request, asked, runtime.manifest, listener)
-    _announce([*said, *other_tracks_notice(given)], melody, count, listener)
+    _announce([*said, *other_tracks_notice(given)], melody, bars, listener)
     rows = SampleRows(catalog, workspace, opened, request, new_only=False)
     rows.store_part(given)
     with enough_memory("ask for a smaller --count or fewer --bars"):
         composed = compose(runtime, tokenizer, request, listener)
     for one in composed:
         path = target(out, opened.name, request, one.row, tokenizer)
-        rows.deliver(path, Added(melody, one).write, one)
+        notices = tuple(for_file(one.notices, controls, owners, (1, bars)))
+        rows.deliver(path, Added(melody, one).write, replace(one, notices=notices))
     return rows.batch()
 
 
-def _bars_written(asked: SampleRequest, bars: int) -> int:
-    """The bars of the part, beside `bars` given ones. Raises UsageError for too many."""
-    wanted = int(asked.bars)
-    if wanted > bars:
-        raise UsageError(f"the given part has {bars} bars, not {wanted}", "give fewer --bars")
-    if wanted > MOST_BARS:
-        raise UsageError(f"{wanted} bars are more than {MOST_BARS}", "give fewer --bars")
-    return min(wanted or bars, MOST_BARS)
+def _bars_written(melody: Melody) -> tuple[int, int]:
+    """How many bars are written: of the file, and of the model. Raises UsageError for too many."""
+    wanted, most = melody.given.bars, melody.bars
+    if not wanted:
+        count = min(melody.count, MOST_BARS)
+        return most if count == melody.count else melody.owners(count)[-1], count
+    if wanted > most:
+        raise UsageError(f"the given part has {most} bars, not {wanted}", "give fewer --bars")
+    count = melody.count_beside(wanted)
+    if count > MOST_BARS:
+        raise UsageError(f"{count} bars are more than {MOST_BARS}", "give fewer --bars")
+    return wanted, count
 
 
 def _announce(
-    said: Sequence[str], melody: Melody, count: int, listener: SampleListener | None
+    said: Sequence[str], melody: Melody, bars: int, listener: SampleListener | None
 ) -> None:
     """Notices before composing: those given, and what the model cannot represent."""
     if listener is None:
         return
-    if count == MOST_BARS < melody.count:
-        listener.notice(f"the part is written beside the first {count} of {melody.count} bars")
+    if bars < melody.bars and not melody.given.bars:
+        listener.notice(f"the part is written beside the first {bars} of {melody.bars} bars")
     for text in said:
         listener.notice(text)
     if dropped := dropped_prompt(melody.tokenizer, melody.given.part, melody.music):

@@ -14,6 +14,7 @@ from symusic.core import ScoreTick
 from musictk.controls.parts import skyline
 from musictk.errors import UsageError
 from musictk.generation.chosen_controls import ChosenControl, bar_numbers, bars_are, check_order
+from musictk.generation.file_bars import find_owners
 from musictk.generation.gaps import BarRange, choose_notes
 from musictk.generation.keep import KEEPS
 from musictk.jobs.given_music import find_tracks, without_drums_hint
@@ -150,18 +151,11 @@ class GivenBars:
         stay = self.channels is None or self.keep == MELODY
         return replace(self, channels=tuple(sorted(found[False])), drums_stay=stay)
 
-    def controls_of(self, number: int, count: int) -> tuple[ChosenControl, ...]:
-        """Those of the `count` bars that a model writes for a range, counted from its first bar."""
+    def owners_of(self, number: int, edges: Sequence[int]) -> list[int]:
+        """The bar of the file for each bar that a model writes for a range."""
         first, last = self.ranges[number]
-        same = count == last - first + 1  # else the model has bars of another length
-        found = []
-        for one in self.numbered_controls:
-            begin, end = bar_numbers(one.where) or (first, last)
-            low, high = max(begin, first), min(end, last)
-            if low <= high:
-                where = f"{low - first + 1}-{high - first + 1}" if same else ""
-                found.append(one.from_bar(low - begin, where))
-        return tuple(found)
+        found = find_owners(edges, self.lines[first - 1 : last + 1])
+        return [bar + first - 1 for bar in found]
 
     @property
     def numbered_controls(self) -> list[ChosenControl]:

@@ -33,6 +33,7 @@ class GivenMusic:
     program: int | None  # DRUM_KIT for drums; None: as the model writes it
     doubles: bool = True  # new notes may double given ones, as in earlier rows
     one_note: bool = False  # the new part plays one note at a time; not so in earlier rows
+    bars: int = 0  # of the file, from the first, beside which the part is written; 0: all
 
     @cached_property
     def score(self) -> ScoreTick:
@@ -53,6 +54,7 @@ class GivenMusic:
             "program": self.program,
             "doubles": self.doubles,
             "one_note": self.one_note,
+            "bars": self.bars,
         }
 
     @staticmethod
@@ -60,7 +62,8 @@ class GivenMusic:
         """The inverse of `store`. Raises MusictkError if the copy is missing or has changed."""
         data = read_copy(workspace, stored, "accompanies", "--accompany")
         tracks, doubles = tuple(map(int, stored["tracks"])), bool(stored.get("doubles", True))
-        return GivenMusic(data, tracks, stored["program"], doubles, bool(stored.get("one_note")))
+        one_note, bars = bool(stored.get("one_note")), int(stored.get("bars", 0))
+        return GivenMusic(data, tracks, stored["program"], doubles, one_note, bars)
 
 
 def tracks_with_notes(score: ScoreTick) -> list[TrackTick]:

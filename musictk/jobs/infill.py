@@ -20,6 +20,7 @@ from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
+from musictk.generation.file_bars import for_file, for_model
 from musictk.generation.gaps import Gap, encode_gap, encode_range
 from musictk.generation.keep import RHYTHM
 from musictk.generation.metres import STEADY, known_metres
@@ -84,10 +85,10 @@ class Infill:
         """Raise UsageError for controls that leave nothing to write in a bar of any range."""
         known = self.runtime.manifest.controls
         none = np.zeros((0, known.width), np.uint8)
-        for number, (first, last) in enumerate(self.given.ranges):
-            count = last - first + 1
-            controls = self.given.controls_of(number, count)
-            request = PieceRequest(bars=count, controls=controls, sampling=self.sampling)
+        for first, last in self.given.ranges:
+            bars = range(first, last + 1)
+            controls = tuple(for_model(self.given.numbered_controls, bars))
+            request = PieceRequest(bars=len(bars), controls=controls, sampling=self.sampling)
             plan_bars(known, self.tokenizer, request, GivenFacts(none, first=first))
 
     def first(self, base: PieceRequest) -> PieceRequest:
@@ -101,7 +102,7 @@ class Infill:
         count, left_out = spliced.count, spliced.left_out
         positions = max(len(made.sequence) - len(made.request.prompt), 1)
         nats = (made.nats or 0.0) * positions
-        notices = self._of_file(made, 0)
+        notices = self._of_file(made, 0, self._first_gap)
         for number in range(1, len(given.ranges)):
             data = spliced.data
             gap = self._gap(number, self._score(data))
@@ -110,16 +111,17 @@ class Infill:
             (later,) = compose(self.runtime, self.tokenizer, request, scored=True)
             spliced = self._spliced(data, number, later, gap)
             count, left_out = count + spliced.count, left_out + spliced.left_out
-            notices += self._of_file(later, number)
+            notices += self._of_file(later, number, gap)
             size = len(later.sequence) - len(request.prompt)
             nats, positions = nats + (later.nats or 0.0) * size, positions + size
         done = Rewritten(given.ranges, removed.count, count, nats / positions, left_out)
         return Candidate(spliced.data, replace(made, notices=tuple(notices)), done)
 
-    def _of_file(self, made: Composition, number: int) -> list[Notice]:
+    def _of_file(self, made: Composition, number: int, gap: Gap) -> list[Notice]:
         """The notices of a range, for bars of the file."""
-        before = self.given.ranges[number][0] - 1
-        return [replace(one, section="", bar=one.bar + before) for one in made.notices]
+        owners = self.given.owners_of(number, gap.edges)
+        controls, bars = self.given.numbered_controls, self.given.ranges[number]
+        return for_file(made.notices, controls, owners, bars)
 
     @cached_property
     def _first_gap(self) -> Gap:
@@ -182,11 +184,12 @@ class Infill:
         most = base.sampling.prompt_tokens
         split = self.given.split
         around = self._beside(number, gap, data, most) if split else self._around(gap, most)
+        owners = self.given.owners_of(number, gap.edges)
         return replace(
             base,
             form="",
             bars=gap.bars,
-            controls=(*self.given.controls_of(number, gap.bars), *controls),
+            controls=(*for_model(self.given.numbered_controls, owners), *controls),
             sampling=replace(base.sampling, metre=metre),
             whole=True,
             keep=self._keep,
@@ -243,6 +246,13 @@ class Infill:
                 "leave --keep out, or use a model with the tokenizer remi or events",
             )
         return to_prompt(bars)
+
+    @property
+    def free_metres(self) -> list[str]:
+        """The metres of the first range, where they differ and the model chooses among them."""
+        found = list(dict.fromkeys(self._first_gap.metres))
+        free = len(found) > 1 and self._metres(self._first_gap.metres) == (STEADY, ())
+        return found if free else []
 
     def _metres(self, metres: Sequence[str]) -> tuple[str, tuple[ChosenControl, ...]]:
         """The metres of the file: as the metre of all bars, or as controls of each bar."""

@@ -16,6 +16,7 @@ from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
+from musictk.generation.metres import STEADY, last_metre
 from musictk.generation.prompts import EncodedPrompt, encode_prompt, last_positions
 from musictk.generation.request import PieceRequest
 from musictk.generation.returning_bars import GivenTheme
@@ -111,6 +112,7 @@ class Prompt:
     whole: bool = True  # it ends at a bar line
     left_out: int = 0  # positions before that part
     metre: str = ""  # in force at its end
+    written: str = ""  # the metre of the model's last bar of it; "" where tokens state none
     late: bool = False  # whether that metre begins there, after its last bar
     ratio: Fraction = Fraction(1)  # bars of the model that last as long as one of the music
     dropped: tuple[str, ...] = ()  # what the model cannot represent of the music
@@ -150,6 +152,7 @@ def read_prompt(tokenizer: Tokenizer, given: NamedMusic, most: int = 0) -> Promp
         music,
         left_out=len(encoded.sequence) - len(sequence),
         metre="{}/{}".format(*music.place.metre),
+        written=last_metre(tokenizer, sequence),
         late=_changes_metre(piece, music.place),
         ratio=_ratio(tokenizer, music.place.metre, encoded),
         dropped=tuple(dropped_prompt(tokenizer, piece, encoded.music)),
@@ -236,6 +239,16 @@ def announce_prompt(
             f"uses the last {used:,} of the prompt's {used + prompt.left_out:,} positions;"
             " --prompt-tokens 0 uses all"
         )
+    if other := _other_metre(prompt, request):
+        listener.notice(f"the {given} is in {prompt.metre}, the new bars are in {other}")
+
+
+def _other_metre(prompt: Prompt, request: PieceRequest) -> str:
+    """The metre of the new bars, where it is known and not that of the prompt; else ""."""
     metre = request.sampling.metre
-    if prompt.metre and "/" in metre and metre != prompt.metre:
-        listener.notice(f"the {given} is in {prompt.metre}, the new bars are in {metre}")
+    if "/" in metre:
+        return metre if prompt.metre and metre != prompt.metre else ""
+    chosen = prompt.late or any(one.name == METRE for one in request.controls)
+    if chosen or metre != STEADY or not prompt.written:
+        return ""
+    return prompt.written if Fraction(prompt.written) != Fraction(prompt.metre) else ""

@@ -191,6 +191,11 @@ def _announce(infill: Infill, request: PieceRequest, listener: SampleListener | 
             f"the model cannot represent {dropped} of the piece;"
             " the bars that are kept are written unchanged"
         )
+    if metres := infill.free_metres:
+        listener.notice(
+            f"the model does not write {' and '.join(metres)} in turn: the new bars and their"
+            " controls can begin before or after the bar lines of the file"
+        )
     most = context_length(infill.runtime.manifest, request.sampling)
     used = len(request.prompt) + len(request.after) + len(request.beside)
     if used >= most:

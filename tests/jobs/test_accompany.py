@@ -200,6 +200,48 @@ def test_bars_limit_what_is_written(studio: Studio, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("name", "metre"),
+    [("remi", (7, 4)), ("events", (11, 8)), ("pianoroll", (7, 4)), ("pianoroll", (3, 4))],
+)
+def test_bars_are_those_of_the_file(
+    studio: Studio, tmp_path: Path, name: str, metre: tuple[int, int]
+) -> None:
+    """The model has none of these metres."""
+    given, bar = two_hands(tmp_path / "mine.mid", metre), 4 * QUARTER * metre[0] // metre[1]
+    asked = {"accompany": given, "program": "organ", "controls": TWO_VOICES}
+    out, batch = studio.sample(name, bars=3, **asked)
+    (track,) = added(given, out)
+    begun = [tick for tick, message in track if message[0] >> 4 == 9]
+    assert 2 * bar <= max(begun) < 3 * bar
+    number = batch.made[0].id
+    assert number is not None
+    repeat_sample(studio.catalog, studio.workspace, number, tmp_path / "again.mid")
+    assert (tmp_path / "again.mid").read_bytes() == out.read_bytes()
+    with pytest.raises(UsageError, match="the given part has 4 bars, not 5"):
+        studio.sample(name, bars=5, **asked)
+    beyond = (ChosenControl("5", "highest", "C4"),)
+    with pytest.raises(UsageError, match="there is no bar 5; the piece has bars 1 to 4"):
+        studio.sample(name, accompany=given, program="organ", controls=beyond)
+
+
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_controls_are_for_bars_of_the_file(studio: Studio, tmp_path: Path, name: str) -> None:
+    given = two_hands(tmp_path / "mine.mid", (7, 4))
+    low, high = ChosenControl("1", "highest", "C3"), ChosenControl("2", "lowest", "C6")
+    others = ChosenControl("3-4", "highest", "C3 | C4"), ChosenControl("3-4", "lowest", "C2 | C4")
+    out, _ = studio.sample(name, accompany=given, program="organ", controls=(low, high, *others))
+    (track,) = added(given, out)
+    pitches: dict[int, set[int]] = {0: set(), 1: set(), 2: set(), 3: set()}
+    for tick, message in track:
+        if message[0] >> 4 == 9:
+            pitches[tick // (7 * QUARTER)].add(message[1])
+    assert max(pitches[0]) <= 48
+    assert min(pitches[1]) >= 84
+    assert pitches[2] <= set(range(36, 49))
+    assert pitches[3] <= {60}
+
+
+@pytest.mark.parametrize(
     ("asked", "message", "hint"),
     [
         ({"track": "viola"}, "no track 'viola'", "1 'right hand', 2 'left hand'"),

@@ -325,6 +325,35 @@ def test_controls_are_for_bars_of_the_file(studio: Studio) -> None:
         studio.sample("remi", controls=(ChosenControl("9", "highest", "C3"),), **asked)
 
 
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_controls_in_a_metre_that_the_model_lacks(
+    studio: Studio, tmp_path: Path, name: str
+) -> None:
+    given, ear = two_hands(tmp_path / "mine.mid", (7, 4)), Notices()
+    lines, low = bars(ScoreTick(given)), ChosenControl("2", "highest", "C3")
+    others = ChosenControl("3-4", "lowest", "C6 | C2"), ChosenControl("3-4", "highest", "C8 | C3")
+    out, _ = studio.sample(name, ear, infill=given, bars="2-4", controls=(low, *others))
+    assert not any("in turn" in text for text in ear.texts)
+    found = notes(ScoreTick(out))
+    for first, pitches in ((2, range(49)), (3, range(84, 128)), (4, range(36, 49))):
+        here = found.where((found.start >= lines[first - 1]) & (found.start < lines[first]))
+        assert set(here.pitch.tolist()) <= set(pitches)
+    studio.sample(name, ear, infill=two_hands(given, (11, 8)), bars="2-4")
+    assert any("does not write 6/8 and 5/8 in turn" in text for text in ear.texts)
+
+
+def test_a_bar_that_the_model_lacks_follows_no_control(studio: Studio, tmp_path: Path) -> None:
+    """Four bars of 3/4 are three of 4/4, the second of which is for the most part in bar 3."""
+    given = two_hands(tmp_path / "mine.mid", (3, 4))
+    asked: dict[str, Any] = {"infill": given, "bars": "1-4"}
+    for where, lost in (("2", True), ("1-2", True), ("1-3", False), ("", False)):
+        low = (ChosenControl(where, "highest", "C3"),)
+        _, batch = studio.sample("pianoroll", controls=low, **asked)
+        said = described(batch.made[0].composition.notices)
+        text = "bar 2: the model writes no bar for this one alone, so the controls (highest)"
+        assert any(one.startswith(text) for one in said) == lost
+
+
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_errors_are_of_bars_of_the_file(studio: Studio, name: str) -> None:
     """Before any range is written: no model is needed to see them."""

@@ -304,6 +304,16 @@ def test_a_metre_that_the_model_spells_otherwise_is_kept(studio: Studio, tmp_pat
     assert [(sign.numerator, sign.denominator) for sign in found] == [(12, 16)]
 
 
+@pytest.mark.parametrize("name", ["remi", "events"])
+def test_a_metre_that_the_model_lacks_is_noticed(studio: Studio, tmp_path: Path, name: str) -> None:
+    odd, ear = two_hands(tmp_path / "mine.mid", (7, 4)), Ear()
+    studio.sample(name, ear, prompt=odd, bars=2)
+    assert "the prompt is in 7/4, the new bars are in 3/4" in ear.said
+    known, quiet = two_hands(tmp_path / "other.mid", (10, 8)), Ear()  # as long as 5/4
+    studio.sample(name, quiet, prompt=known, bars=2)
+    assert not any("the new bars are in" in text for text in quiet.said)
+
+
 def rhythm_part(path: Path, channel: int, system: str, played: bool = True) -> Path:
     """Four bars of a piano, and of drums on another channel than 10, as GS and XG files say."""
     file = mido.MidiFile(type=1, ticks_per_beat=QUARTER)
