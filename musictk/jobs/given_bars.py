@@ -26,6 +26,7 @@ from musictk.rendering.note_places import note_places, track_channels
 from musictk.rendering.raw_notes import NotePlace, TrackChannel
 from musictk.workspace import Workspace
 
+_THIRD = 4  # semitones
 BarNumbers = tuple[int, int]  # the first and the last, counted from 1
 
 MELODY = "melody"
@@ -125,13 +126,19 @@ class GivenBars:
 
     @property
     def part_range(self) -> tuple[int, int] | None:
-        """The pitches of the part that is written, and a fourth beyond; None if that is all."""
+        """The pitches that the part to write has in these bars, and a third beyond.
+
+        Where it rests, those that it has elsewhere. None if the part is all of the music.
+        """
         if not self.split:
             return None
         found = notes(self.two_parts[0], drums=False)
-        if not len(found):
+        inside = [(found.start >= at.start) & (found.start < at.stop) for at in self.places]
+        here = np.logical_or.reduce(inside)
+        pitch = found.pitch[here] if here.any() else found.pitch
+        if not len(pitch):
             return None
-        return max(int(found.pitch.min()) - 5, 0), min(int(found.pitch.max()) + 5, 127)
+        return max(int(pitch.min()) - _THIRD, 0), min(int(pitch.max()) + _THIRD, 127)
 
     def without_drums(self) -> GivenBars:
         """The same with drums kept as they are, for a model that writes none.
