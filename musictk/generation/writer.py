@@ -70,7 +70,7 @@ class Writer:
         if theme is None or self._rejects(draft, theme):
             position, begins_bar = self._from_model(draft, self._full(draft, drawn, allowed))
         else:
-            position, begins_bar = self._from_theme(draft, drawn.position, theme)
+            position, begins_bar = self._from_theme(draft, drawn, theme)
         inserted = not begins_bar and self._is_inserted(draft, position)
         section_ends = begins_bar and draft.begin_bar(position)
         if draft.done:
@@ -158,14 +158,14 @@ class Writer:
         fits = allowed is None or (allowed[first] and self._mask.begins_bar[first])
         return first if fits and not self._mask.dead_end(draft, first, begun=True) else position
 
-    def _from_theme(self, draft: Draft, drawn: Any, theme: Any) -> ChosenPosition:
+    def _from_theme(self, draft: Draft, drawn: Drawn, theme: Any) -> ChosenPosition:
         if not draft.begins_bar(theme):
             return ChosenPosition(theme, False)
-        # The theme only leads up to the bar line; it does not choose the token after it.
-        fits = draft.begins_bar(drawn) and (
-            self._mask.frames or not self._mask.dead_end(draft, drawn)
-        )
-        return ChosenPosition(drawn if fits else theme, True)
+        # The theme only leads up to the bar line; it does not choose what comes after it.
+        if self._mask.frames:
+            return self._from_model(draft, drawn)
+        fits = draft.begins_bar(drawn.position) and not self._mask.dead_end(draft, drawn.position)
+        return ChosenPosition(drawn.position if fits else theme, True)
 
     def _from_model(self, draft: Draft, drawn: Drawn) -> ChosenPosition:
         position = drawn.position

@@ -162,6 +162,7 @@ def test_polyphonies(name: str, asked: dict[str, Any], values: list[str], prompt
 
 
 @settings(max_examples=6, deadline=None)
+@example({"form": "A A", "seed": 32, "bars": BARS}, "1", 0, True)  # frames: a bar after a theme's
 @given(
     asked=pieces,
     values=st.sampled_from(["1", "1 | 3", "4 | 1"]),
