@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -73,7 +74,7 @@ def tokens_per_note(path: Path) -> float:
 def trained(workspace: Path, model: str, minutes: float, per_note: float) -> dict[str, Any]:
     """The row of one model."""
     architecture, size = model.split("-")
-    name = f"sizes-{model}"
+    name = f"sizes-{model}-{os.getpid()}"  # a run of a command that was killed may be left
     chosen = ["--arch", architecture, "--size", size, "--scratch", "--minutes", f"{minutes:g}"]
     began = seconds()
     call(workspace, "train", "--name", name, *chosen, *GIVEN)
