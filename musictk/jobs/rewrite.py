@@ -149,9 +149,12 @@ def write_again(
     with enough_memory("ask for a smaller --count or fewer bars"):
         composed = compose(runtime, tokenizer, request, listener, scored=True)
         found = sorted(map(infill.finish, composed), key=lambda one: one.rewritten.nats)
+    first: dict[bytes, str] = {}  # the name of the first file with this content
     for rank, one in enumerate(found):
         path = target(out, opened.name, request, rank, tokenizer)
-        rows.deliver(path, one.write, one.composition, one.rewritten)
+        same = first.setdefault(one.data, path.name)
+        notice = "" if same == path.name else f"{path.name} is equal to {same}"
+        rows.deliver(path, one.write, one.composition, one.rewritten, notice)
     return rows.batch()
 
 

@@ -319,6 +319,15 @@ def test_notes_that_last_beyond_the_bars_are_announced(studio: Studio, tmp_path:
     }
 
 
+def test_equal_candidates_are_named(studio: Studio) -> None:
+    asked: dict[str, Any] = {"infill": MUSETTE, "bars": "3", "count": 2}
+    _, batch = studio.sample("remi", **asked, options={"temperature": 0.0})
+    first, second = (made.path for made in batch.made)
+    assert first.read_bytes() == second.read_bytes()
+    assert f"{second.name} is equal to {first.name}" in batch.notices
+    assert not any("is equal" in text for text in studio.sample("remi", **asked)[1].notices)
+
+
 def test_controls_are_for_bars_of_the_file(studio: Studio) -> None:
     asked = {"infill": MUSETTE, "bars": "5-8"}
     low = (ChosenControl("7-8", "highest", "C3"), ChosenControl("", "lowest", "C2"))
