@@ -228,8 +228,9 @@ def save(flags: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
 
 
 def kept(name: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The kept rows with `rows` in place of those of the same runs, and after them."""
-    old = read_json(RESULTS / f"{name or 'speedrun'}.json")["rows"]
+    """The kept rows, if there are any, with `rows` for those of the same runs, and after them."""
+    path = RESULTS / f"{name or 'speedrun'}.json"
+    old = read_json(path)["rows"] if path.exists() else []
     new = {each["run"]: each for each in rows}
     return [new.pop(each["run"], each) for each in old] + list(new.values())
 
