@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from symusic.core import ScoreTick, TempoTick
 
 from musictk.generation.chosen_controls import bar_numbers, numbered
-from musictk.generation.compose import Composition
 from musictk.generation.new_bars import NewBars
 from musictk.generation.request import PieceRequest
-from musictk.generation.returning_bars import GivenTheme, NewBar, bars_of_form
+from musictk.generation.returning_bars import GivenTheme, NewBar
 from musictk.music import in_effect, tempo_at
-from musictk.tokens import TEMPO, Tokenizer
+from musictk.tokens import TEMPO
 
 
 def returning_tempos(
-    tokenizer: Tokenizer, composition: Composition, new: NewBars, theme: GivenTheme
+    request: PieceRequest, new: NewBars, bars: Iterable[NewBar], theme: GivenTheme
 ) -> list[TempoTick]:
     """The tempos of the new bars: a return has those of its theme, but where one is chosen.
 
@@ -22,8 +23,8 @@ def returning_tempos(
     one is at tick 0.
     """
     found: list[TempoTick] = []
-    chosen = _chosen(composition.request)
-    for bar in bars_of_form(tokenizer, composition, new, theme):
+    chosen = _chosen(request)
+    for bar in bars:
         if bar.repeats is not None and bar.number not in chosen:
             opening = tempo_at(theme.score, max(bar.repeats, 0))
             inside = _moved(bar, bar.repeats, theme.score, new.music.ticks_per_quarter)

@@ -12,7 +12,7 @@ from musictk.files import require_writable, write_bytes
 from musictk.generation.compose import Composition
 from musictk.generation.markers import section_ticks
 from musictk.generation.metres import known_metres
-from musictk.generation.new_bars import NewBars, cut_short, new_bars
+from musictk.generation.new_bars import cut_short, new_bars
 from musictk.generation.request import PieceRequest
 from musictk.generation.returning_bars import bars_of_form
 from musictk.generation.theme_tempo import returning_tempos
@@ -114,16 +114,21 @@ def _write_continuation(
         )
     sections = [midi.SectionSpan(*each) for each in ticks]
     chosen = any(tempo.time == 0 for tempo in new.tempos)
+    repeats: list[Repeat] = []
     if composition.request.theme:
-        tempos = returning_tempos(tokenizer, composition, found, prompt.as_theme)
+        theme = prompt.as_theme
+        of_form = list(bars_of_form(tokenizer, composition, found, theme))
+        tempos = returning_tempos(composition.request, found, of_form, theme)
         new.tempos = TempoTickList(tempos)
+        repeats = [
+            Repeat(bar.start, bar.stop, bar.repeats) for bar in of_form if bar.repeats is not None
+        ]
     elif not chosen:  # as after a ritardando
         new.tempos.insert(0, TempoTick(0, mspq=prompt.tempo))
     _put_metre(new, prompt.place.metre, known_metres(tokenizer), new_only)
     if not new_only:
         if not chosen and prompt.tempo_before == new.tempos[0].mspq:  # in force already
             del new.tempos[0]
-        repeats = _repeats(tokenizer, composition, found, prompt)
         made = append(prompt.data, prompt.place, new, sections, prompt.instruments, repeats)
         write_bytes(path, made)
         return []
@@ -146,19 +151,6 @@ def _put_metre(
             new.time_signatures.append(TimeSignatureTick(0, over, under))
     elif f"{over}/{under}" not in known and first.numerator * under == over * first.denominator:
         first.numerator, first.denominator = over, under
-
-
-def _repeats(
-    tokenizer: Tokenizer, composition: Composition, new: NewBars, prompt: PromptMusic
-) -> list[Repeat]:
-    """The new bars that return to the prompt, which is the theme of a form."""
-    if not composition.request.theme:
-        return []
-    return [
-        Repeat(bar.start, bar.stop, bar.repeats)
-        for bar in bars_of_form(tokenizer, composition, new, prompt.as_theme)
-        if bar.repeats is not None
-    ]
 
 
 def _abc_score(text: str, path: Path) -> ScoreTick:

@@ -70,9 +70,9 @@ def append(
 
     `new` begins at tick 0. `sections`, in ticks of `new`, become markers; one that begins before
     tick 0 is marked at the beginning of the file. Notes of `repeats` are played by the parts that
-    played them before. All given events are kept, but for a tempo or a
-    metre at the join in place of which the new bars have another. Raises UsageError for a file of
-    format 2, whose tracks are separate songs.
+    played them before. All given events are kept, but for a tempo or a metre at the join in place
+    of which the new bars have another. Raises UsageError for a file of format 2, whose tracks are
+    separate songs.
     """
     file = smf.read_song(data, "save the song to continue as a separate file")
     continuation = _Continuation(file, join, read_drum_channels(data, Limits()))
@@ -159,6 +159,8 @@ class _Continuation:
 
     def _repeated(self, new: ScoreTick, repeats: Sequence[Repeat]) -> list[NotePlace]:
         """The notes of the file that are repeated, where the new music repeats them."""
+        if not repeats:
+            return []
         played = (note.place for note in notes_within(self._given, 0, self._join.tick))
         given = sorted(played, key=lambda note: note.start)
         onsets, found = [note.start for note in given], list[NotePlace]()
