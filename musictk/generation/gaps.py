@@ -13,7 +13,7 @@ from symusic.core import NoteTickList, ScoreTick, TrackTick
 from musictk.generation.prompts import encode_before
 from musictk.generation.request import from_prompt
 from musictk.generation.silence import frames_per_bar
-from musictk.music import bar_lines, bars, in_effect_from, metres
+from musictk.music import Notes, bar_lines, bars, in_effect_from, metres
 from musictk.tokens import METRE, Frames, Tokenizer
 from musictk.tokens.infill import GIVEN
 
@@ -26,6 +26,10 @@ class BarRange(NamedTuple):
     start: int  # the bar line before the first
     stop: int  # the bar line after the last
     until: int  # the bar line up to which the music after them is given
+
+    def begins(self, found: Notes) -> NDArray[np.bool_]:
+        """(N,) which notes begin in these bars."""
+        return (found.start >= self.start) & (found.start < self.stop)
 
 
 @dataclass(frozen=True)

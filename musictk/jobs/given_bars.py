@@ -19,7 +19,7 @@ from musictk.generation.gaps import BarRange, choose_notes
 from musictk.generation.keep import KEEPS
 from musictk.jobs.given_music import find_tracks, without_drums_hint
 from musictk.jobs.prompt import read_copy, store_copy
-from musictk.music import bars, notes
+from musictk.music import Notes, bars, notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
 from musictk.rendering.note_places import note_places, track_channels
@@ -84,6 +84,15 @@ class GivenBars:
         """The part of the file that is written, and the rest."""
         return self.parts(self.data, self.score)
 
+    def own_notes(self, places: Sequence[BarRange]) -> Notes:
+        """The pitched notes of the part that is written that begin in these bars.
+
+        Where none does, all that it has elsewhere.
+        """
+        found = notes(self.two_parts[0], drums=False)
+        here = np.logical_or.reduce([place.begins(found) for place in places])
+        return found.where(here) if here.any() else found
+
     def parts(self, data: bytes, score: ScoreTick) -> tuple[ScoreTick, ScoreTick]:
         """Of the file with some notes removed or added: the part that is written, and the rest."""
         places = track_channels(score, data)
@@ -115,12 +124,8 @@ class GivenBars:
         """
         if self.keep != MELODY:
             return self
-        written = self.two_parts[0]
-        found = notes(written, drums=False)
-        inside = [(found.start >= at.start) & (found.start < at.stop) for at in self.places]
-        lost = np.logical_or.reduce(inside)
-        chosen = set(found.track[lost if lost.any() else ~lost].tolist())
-        chosen |= {at for at, each in enumerate(written.tracks) if each.is_drum and each.notes}
+        tracks, chosen = self.two_parts[0].tracks, set(self.own_notes(self.places).track.tolist())
+        chosen |= {at for at, each in enumerate(tracks) if each.is_drum and each.notes}
         places = track_channels(self.score, self.data)
         return replace(self, channels=tuple(sorted({places[index] for index in chosen})))
 
@@ -132,10 +137,7 @@ class GivenBars:
         """
         if not self.split:
             return None
-        found = notes(self.two_parts[0], drums=False)
-        inside = [(found.start >= at.start) & (found.start < at.stop) for at in self.places]
-        here = np.logical_or.reduce(inside)
-        pitch = found.pitch[here] if here.any() else found.pitch
+        pitch = self.own_notes(self.places).pitch
         if not len(pitch):
             return None
         return max(int(pitch.min()) - _THIRD, 0), min(int(pitch.max()) + _THIRD, 127)

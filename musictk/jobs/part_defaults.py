@@ -93,12 +93,11 @@ def _below_melody(given: GivenBars) -> list[ChosenControl]:
     limits = given.part_range
     if limits is None:
         return []
-    found, others = notes(given.score, drums=False), notes(given.two_parts[0], drums=False)
+    found = notes(given.score, drums=False)
     melody = found.where(skyline(found))
     tops: list[ChosenControl] = []
     for (first, last), place in zip(given.ranges, given.places, strict=True):
-        inside = (others.start >= place.start) & (others.start < place.stop)
-        middle = np.median(others.pitch[inside if inside.any() else ~inside])
+        middle = np.median(given.own_notes([place]).pitch)
         upper = melody.where(melody.pitch > middle)
         lowest = [
             int(upper.pitch[(upper.start < stop) & (upper.end > start)].min(initial=128))

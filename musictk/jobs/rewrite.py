@@ -213,8 +213,9 @@ def _held_into(given: GivenBars) -> list[tuple[int, int]]:
     found, lines = notes(given.two_parts[0], drums=False), np.array(given.lines)
     later = []
     for (_, last), place in zip(given.ranges, given.places, strict=True):
-        mine = (found.start >= place.start) & (found.start < place.stop)
-        end = int(found.end[mine].max(initial=0)) - given.score.ticks_per_quarter // 4
+        end = (
+            int(found.end[place.begins(found)].max(initial=0)) - given.score.ticks_per_quarter // 4
+        )
         if end > place.stop:
             later.append((last + 1, int(np.searchsorted(lines, min(end, int(lines[-1]))))))
     return later
