@@ -212,7 +212,7 @@ def _export(
         others = f", only for {' and '.join(sorted(rows))}" if rows else ""
         raise MusictkError(f"run {run} has no export for {runtime}{others}", loader.hint(run))
     paths = [workspace.resolve(row.path) for row in usable]
-    if digest is not None:
+    if digest is not None and len(paths) > 1:
         return next((path for path in paths if _digest(path) == digest), paths[0])
     if len(usable) > 1 and notice is not None:
         others = " or ".join(f"--bundle {_short(path)}" for path in paths[1:])
