@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import platform
 import tempfile
 import time
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import numpy as np
 import torch
 
 from benchmarks.jsb.chorales import BAR, SPACE, Chorales, load
+from benchmarks.keep import processor
 from musictk.config import plain
 from musictk.files import read_json, write_json
 from musictk.model import bundle
@@ -157,7 +157,7 @@ def run(
     result = {"arch": arch, "set": values, **took}
     for split in SPLITS:
         result[split] = means(nll(network, splits[split], 16, length, context=length - BAR))
-    result["machine"] = f"{platform.machine()}, {torch.get_num_threads()} thread(s)"
+    result["machine"] = f"{processor()}, {torch.get_num_threads()} thread(s)"
     return result
 
 
