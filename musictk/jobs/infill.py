@@ -100,7 +100,7 @@ class Infill:
         given, removed = self.given, self._removed
         spliced = self._spliced(removed.data, 0, made, self._first_gap)
         count, left_out = spliced.count, spliced.left_out
-        positions = max(len(made.sequence) - len(made.request.prompt), 1)
+        positions = max(made.written, 1)
         nats = (made.nats or 0.0) * positions
         notices = self._of_file(made, 0, self._first_gap)
         for number in range(1, len(given.ranges)):
@@ -112,8 +112,8 @@ class Infill:
             spliced = self._spliced(data, number, later, gap)
             count, left_out = count + spliced.count, left_out + spliced.left_out
             notices += self._of_file(later, number, gap)
-            size = len(later.sequence) - len(request.prompt)
-            nats, positions = nats + (later.nats or 0.0) * size, positions + size
+            nats += (later.nats or 0.0) * later.written
+            positions += later.written
         done = Rewritten(given.ranges, removed.count, count, nats / positions, left_out)
         return Candidate(spliced.data, replace(made, notices=tuple(notices)), done)
 
