@@ -33,7 +33,7 @@ from musictk.evaluation.nll import Interval, difference, per_unit
 from musictk.jobs.corpus import Corpus
 from musictk.runtime import Runtime
 from musictk.tokens import Tokenizer
-from musictk.tokens.beside import interleave
+from musictk.tokens.beside import GIVEN_PART, interleave
 from musictk.workspace import here
 
 LATER = 5  # bars
@@ -87,10 +87,11 @@ def _row(edges: list[NDArray[np.int64]], first: int, bars: int, shift: int, leng
     """A row from the bar `first` on; the last bar, with nothing after it, is left out."""
     places, partner = [], []
     for block in interleave(first, bars - 1, bars):
-        bar = (block.bar + shift) % bars if block.given else block.bar
-        own = edges[0 if block.given else 1]
+        given = block.kind == GIVEN_PART
+        bar = (block.bar + shift) % bars if given else block.bar
+        own = edges[0 if given else 1]
         places.append(np.arange(own[bar], own[bar + 1]))
-        partner.append(np.full(len(places[-1]), block.given))
+        partner.append(np.full(len(places[-1]), given))
     return Row(np.concatenate(places)[:length], np.concatenate(partner)[:length])
 
 

@@ -19,7 +19,7 @@ from musictk.plugin import registry
 from musictk.tokens import Tokenizer
 from musictk.tokens.bar_table import BarTable
 from musictk.tokens.beside import TwoParts
-from musictk.tokens.crops import InfillRows
+from musictk.tokens.infill import InfillRows
 from musictk.tokens.shards import Shard
 
 Ints = NDArray[np.int64]
@@ -171,12 +171,15 @@ class Controls:
         role, left = (self.columns[name].start for name in (ROLE, REMAINING))
         return InfillRows(rate, role, left, AFTER)
 
-    def beside(self, shard: Shard, bars: BarTable, pieces: Ints, rate: float) -> TwoParts | None:
-        """How rows are made of the parts of pieces (see `TwoParts`); None for a model without the
-        control it needs."""
+    def beside(
+        self, shard: Shard, bars: BarTable, pieces: Ints, rate: float, between: float
+    ) -> TwoParts | None:
+        """How rows are made of the parts of pieces (see `TwoParts`), and of them the share
+        `between` given bars; None for a model without the control it needs."""
         if ROLE not in self.names:
             return None
-        return TwoParts(shard, bars, pieces, rate, self.columns[ROLE].start, BESIDE)
+        role = self.columns[ROLE].start
+        return TwoParts(shard, bars, pieces, rate, role, BESIDE, self.infill(between))
 
     def plain(self) -> list[dict[str, Any]]:
         """JSON-able; `Controls.read` reads it back."""

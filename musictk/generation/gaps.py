@@ -66,7 +66,7 @@ def encode_gap(
     around = _Around(tokenizer, music, without(given, place.start, place.stop))
     gap = around.aligned(place) or around.unaligned(place)
     later = int((bars(given) >= place.stop).sum()) - 1  # of the music
-    kept = _cut(tokenizer, gap.after, most)
+    kept = cut_after(tokenizer, gap.after, most)
     following = max(later - len(tokenizer.bar_starts(kept)), 0)
     return replace(gap, after=kept, following=following)
 
@@ -185,7 +185,7 @@ class _Around:
         return tuple(f"{over}/{under}" for over, under in pairs)
 
 
-def _cut(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any]:
+def cut_after(tokenizer: Tokenizer, sequence: NDArray[Any], most: int) -> NDArray[Any]:
     """The first bars of a sequence: at most `GIVEN`, in at most `most` positions."""
     ends = np.append(tokenizer.bar_starts(sequence), len(sequence))
     fit = ends[: GIVEN + 1]

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musictk.tokens import Tokenizer
-from musictk.tokens.beside import interleave
+from musictk.tokens.beside import GIVEN_PART, LATER, Later, interleave
 
 Ints = NDArray[np.int64]
+
+
+class GivenAfter(NamedTuple):
+    """The music after the bars to write, of the part that is written."""
+
+    sequence: NDArray[Any]  # may be empty
+    before: int  # the bar that is read after it
 
 
 class GivenPart:
@@ -38,29 +45,34 @@ class GivenPart:
         )
 
     def interleaved(
-        self, written: NDArray[Any], bars: Ints, capacity: int
+        self, written: NDArray[Any], bars: Ints, capacity: int, after: GivenAfter
     ) -> tuple[NDArray[Any], Ints, Ints]:
         """What a context of at most `capacity` positions begins with: both parts, as in training.
 
         `written` is the other part so far, and `bars` (T,) the bar of each of its positions.
-        Returns the positions, and two indices of each: of the position of `written`, and of the bar
-        of this part; -1 for those of the other. It begins with the piece, or, if that is too long,
-        at a bar with some room left, so that cutting is rare.
+        Returns the positions, and two indices of each, of which one is -1: of the position among
+        those of `written` and `after`, and of the bar of this part. It begins with the piece, or,
+        if that is too long, at a bar with some room left, so that cutting is rare.
         """
         now = int(bars[-1]) if len(bars) else 0
         own = np.searchsorted(bars, np.arange(now + 2))
         given = self._edges[np.minimum(np.arange(now + 2), len(self))]
         length = len(written) - own + self._edges[self.needed(now)] - given  # from each bar on
+        length += len(after.sequence)
         first, keep = 0, capacity
         if length[0] >= capacity:
-            keep = capacity * 5 // 8
+            keep = len(after.sequence) + (capacity - len(after.sequence)) * 5 // 8
             first = min(int((length > keep).sum()), now)
         start = self._start if first == 0 and keep == capacity else self._start[:0]
         parts, places, mine = [start], [np.full(len(start), -1)], [np.zeros(len(start), np.int64)]
-        for block in interleave(first, now + 1, len(self)):
-            if block.given:
+        later = Later(range(int(len(after.sequence) > 0)), min(after.before, now))
+        for block in interleave(first, now + 1, len(self), later):
+            if block.kind == GIVEN_PART:
                 music, bar = self.bars(block.bar, block.bar + 1)
                 place = np.full(len(music), -1)
+            elif block.kind == LATER:
+                music, bar = after.sequence, np.full(len(after.sequence), -1)
+                place = len(written) + np.arange(len(music))
             else:
                 place = np.arange(own[block.bar], own[block.bar + 1])
                 music, bar = written[place], np.full(len(place), -1)

@@ -62,11 +62,8 @@ class PieceRequest:
             if value < low or (high is not None and value > high):
                 allowed = f"at least {low}" if high is None else f"from {low} to {high}"
                 raise UsageError(f"{name}={value} must be {allowed}")
-        if self.beside and (self.form.strip() or self.after or self.theme):
-            raise UsageError(
-                "a part beside a given one has no form and no music after it",
-                "leave them out",
-            )
+        if self.beside and (self.form.strip() or self.theme):
+            raise UsageError("a part beside a given one has no form and no theme", "leave them out")
         if self.beside and self.prompt and not self.whole:
             raise UsageError("a prompt beside a given part has whole bars", "set whole=True")
         if self.ends_in and find_key(self.ends_in) is None:

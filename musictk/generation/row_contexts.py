@@ -21,7 +21,7 @@ from musictk.generation.context import (
     NewContext,
 )
 from musictk.generation.draft import Draft
-from musictk.generation.given_part import GivenPart
+from musictk.generation.given_part import GivenAfter, GivenPart
 from musictk.generation.guidance import ContextRows, guide
 from musictk.generation.request import PieceRequest
 from musictk.runtime.contract import Runtime
@@ -140,8 +140,8 @@ class RowContexts:
     def _running(self, row: int) -> list[NewContext]:
         """The piece so far, under its conditions and (where guided) without."""
         draft = self._drafts[row]
+        self._far[row] &= not _is_near(draft)
         if self._given is None:
-            self._far[row] &= not _is_near(draft)
             sequence, bars = self._so_far(draft)
         else:
             sequence, bars = self._both(draft, self._given)
@@ -184,9 +184,13 @@ class RowContexts:
 
     def _both(self, draft: Draft, given: GivenPart) -> tuple[NDArray[Any], NDArray[np.int64]]:
         """The positions of a context of both parts, and the row of its conditions of each."""
-        bars = draft.bars_of(np.arange(draft.length))
-        sequence, place, own = given.interleaved(draft.sequence, bars, self._capacity)
-        read = self._read(draft, bars) if len(bars) else np.zeros(1, np.int64)
+        bars, now = draft.bars_of(np.arange(draft.length)), draft.next_bar
+        kept = slice(None if _is_near(draft) else 0)
+        after = GivenAfter(draft.after[kept], now - 1)
+        sequence, place, own = given.interleaved(draft.sequence, bars, self._capacity, after)
+        read = self._read(draft, bars) if len(bars) else bars
+        read = np.where(read < now, self._past + read, read)
+        read = np.concatenate([read, draft.bars_after[kept], [0]])  # the last: of no position
         return sequence, np.where(place < 0, self._planned + own, read[place])
 
     def _bar(self, draft: Draft) -> int:

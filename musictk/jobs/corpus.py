@@ -33,8 +33,9 @@ from musictk.tokens.crops import Crops
 from musictk.tokens.shards import Shard, open_shard
 from musictk.workspace import Workspace
 
-# Of training rows: some bars are to be written between given ones; one part beside another.
-_INFILLED, _BESIDE = 0.3, 0.15
+# Of training rows: some bars are to be written between given ones; one part beside another. Of the
+# latter: between given bars of this part too.
+_INFILLED, _BESIDE, _BETWEEN = 0.3, 0.15, 0.5
 
 
 class Corpus:
@@ -192,7 +193,7 @@ class Corpus:
             return None
         parts = part_shard(tokenizer, shard, self._music)
         table, pieces = bar_table(tokenizer, parts, controls), part_index(shard, parts)
-        return controls.beside(parts, table, pieces, _BESIDE)
+        return controls.beside(parts, table, pieces, _BESIDE, _BETWEEN)
 
     def _music(self, file: int) -> Piece | None:
         """The music of a piece; None where its file is gone, which a shard outlives."""

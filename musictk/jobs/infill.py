@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from symusic.core import ScoreTick
 
+from musictk.controls.arrangement import REMAINING
 from musictk.controls.parts import with_tracks
 from musictk.errors import UsageError
 from musictk.files import write_bytes
@@ -174,9 +175,13 @@ class Infill:
             return empty
 
     def _gap(self, number: int, score: ScoreTick) -> Gap:
-        capacity = context_length(self.runtime.manifest, self.sampling)
         place = self.given.places[number]
-        return encode_gap(self.tokenizer, score, self.music, place, capacity * 3 // 8)
+        return encode_gap(self.tokenizer, score, self.music, place, self._most_after)
+
+    @property
+    def _most_after(self) -> int:
+        """The most positions of the music after the bars that the model is given."""
+        return context_length(self.runtime.manifest, self.sampling) * 3 // 8
 
     def _request(self, base: PieceRequest, number: int, gap: Gap, data: bytes) -> PieceRequest:
         """The request for the bars of one range of the file so far."""
@@ -210,13 +215,15 @@ class Infill:
         place, lines = self.given.places[number], self.given.lines
         ahead = next((line for line in lines if line > place.stop), place.stop)
         written, beside = self.given.parts(data, self._score(data))
-        parts = PartsAround(written, beside, self.music).gap(self.tokenizer, gap, place, ahead)
-        parts = parts.cut(self.tokenizer, most)
+        around = PartsAround(written, beside, self.music)
+        later = self._most_after if REMAINING in self.runtime.manifest.controls.names else 0
+        parts = around.gap(self.tokenizer, gap, place, ahead, later).cut(self.tokenizer, most)
+        given, known = (len(self.tokenizer.bar_starts(each)) for each in (parts.after, gap.after))
         return {
             "prompt": to_prompt(parts.past),
             "beside": to_prompt(parts.beside),
-            "after": (),  # rows to learn from have no music after them beside a given part
-            "following": gap.following + len(self.tokenizer.bar_starts(gap.after)),
+            "after": to_prompt(parts.after),
+            "following": gap.following + known - given,
         }
 
     @cached_property

@@ -5,6 +5,9 @@ write (W). So each bar is written after the other part of the same bar and of th
 are near: a body that sees only the last positions sees them too. Only W is predicted. The last
 position of a bar of W predicts the first one of the next bar of W, before the G between them.
 
+In some rows W is written between bars of its own part, as in `musictk.tokens.infill`: the bars
+after those to write are given too, before the last bar of the past.
+
 The interleaving of control and music follows Thickstun et al. 2023, "Anticipatory Music
 Transformer", arXiv 2306.08620, here in whole bars.
 """
@@ -13,7 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,26 +24,46 @@ from numpy.typing import NDArray
 from musictk.tokens.augment import Augment
 from musictk.tokens.bar_table import BarTable, Ids
 from musictk.tokens.batch import Row
+from musictk.tokens.infill import InfillRows, draw_gap
 from musictk.tokens.shards import Shard
 from musictk.tokens.space import Tokens
+
+# The kinds of bars in a row: of the part that is given, of the part to write, and those of the
+# part to write that are given although they come later.
+Kind = Literal["given", "written", "later"]
+GIVEN_PART: Kind = "given"
+WRITTEN: Kind = "written"
+LATER: Kind = "later"
 
 
 class Block(NamedTuple):
     """A bar of one of the two parts."""
 
-    given: bool
+    kind: Kind
     bar: int
 
 
-def interleave(first: int, stop: int, given: int) -> Iterator[Block]:
+class Later(NamedTuple):
+    """Bars of the part to write that are given although they come later."""
+
+    bars: range = range(0)
+    before: int = 0  # the bar of the part to write that is read after them
+
+
+NONE_LATER = Later()
+
+
+def interleave(first: int, stop: int, given: int, later: Later = NONE_LATER) -> Iterator[Block]:
     """The blocks of a row in order: the bars from `first` to `stop` of the part to write, each
     after its own bar and the next of the other part, of which there are `given`."""
     fed = first
     for bar in range(first, stop):
+        if bar == max(later.before, first):
+            yield from (Block(LATER, each) for each in later.bars)
         for ahead in range(fed, min(bar + 2, given)):
-            yield Block(True, ahead)
+            yield Block(GIVEN_PART, ahead)
         fed = max(fed, min(bar + 2, given))
-        yield Block(False, bar)
+        yield Block(WRITTEN, bar)
 
 
 @dataclass(frozen=True)
@@ -53,6 +76,27 @@ class TwoParts:
     rate: float  # of the rows of pieces that have them
     role: int  # the column of the ids that says which bars are given
     given: int  # its id for those
+    infill: InfillRows | None = None  # of these rows, those with later bars of the part to write
+
+
+@dataclass(frozen=True)
+class RowBars:
+    """The bars of a row."""
+
+    first: int
+    stop: int  # of the part to write
+    later: range = range(0)
+    gap: range = range(0)  # those that are written before given ones
+
+    @property
+    def until(self) -> int:
+        """The end of all bars of the part to write."""
+        return self.later.stop or self.stop
+
+    def blocks(self, given: int) -> Iterator[Block]:
+        """The blocks of the row in order; the other part has `given` bars."""
+        near = max(self.gap.start - 1, self.first)
+        return interleave(self.first, self.stop, given, Later(self.later, near))
 
 
 class Beside:
@@ -72,47 +116,60 @@ class Beside:
         if which < 0 or rng.random() >= self._parts.rate:
             return None
         given = 2 * which + int(rng.integers(2))
-        parts = given, given ^ 1
-        edges = self._edges(parts[0]), self._edges(parts[1])
+        edges = self.edges(given), self.edges(given ^ 1)
         left = edges[0][-1] - edges[0] + edges[1][-1] - edges[1]  # positions from each bar on
         latest = max(int((left >= length).sum()) - 1, 0)  # later rows would be shorter
         first = min(int(rng.integers(len(left) - 1)), latest)
         stop = min(int((left > left[first] - length).sum()), len(left) - 1)
         if edges[0][min(first + 2, len(left) - 1)] - edges[0][first] > length // 2:
             return None  # it would be of the given part only
-        return self._row(parts, edges, first, stop, length, rng)
+        bars = self._between(left[first] - left, first, length, rng) or RowBars(first, stop)
+        return self.row(given, bars, length, rng)
 
-    def _edges(self, part: int) -> NDArray[np.int64]:
+    def _between(
+        self, size: NDArray[np.int64], first: int, length: int, rng: np.random.Generator
+    ) -> RowBars | None:
+        """Bars from `first` on of which the last are given and those before them written; None
+        without the chance of `InfillRows.rate`.
+
+        `size` (N + 1,) is that of a row up to each bar line: this one is whole.
+        """
+        infill = self._parts.infill
+        if infill is None or rng.random() >= infill.rate:
+            return None
+        until = int((size < length).sum()) - 1  # with room for the start of a piece
+        drawn = draw_gap(until - first, rng)
+        if drawn is None:
+            return None
+        start, stop = (first + each for each in drawn)
+        return RowBars(first, stop, range(stop, until), range(start, stop))
+
+    def edges(self, part: int) -> NDArray[np.int64]:
         """(N + 1,) where the N bars of a part begin, and where the last one ends."""
         table, offsets = self._parts.bars, self._parts.shard.offsets
         starts = table.starts[int(table.offsets[part]) : int(table.offsets[part + 1])]
         return np.concatenate([[0], starts[1:], offsets[part + 1 : part + 2] - offsets[part]])
 
-    def _row(
-        self,
-        parts: tuple[int, int],
-        edges: tuple[NDArray[np.int64], NDArray[np.int64]],
-        first: int,
-        stop: int,
-        length: int,
-        rng: np.random.Generator,
-    ) -> Row:
-        """The row that writes the bars `first` to `stop`, or as many of them as it holds."""
-        given, written = edges
-        last = min(stop + 1, len(given) - 1)  # of the bars that are given
+    def row(self, part: int, bars: RowBars, length: int, rng: np.random.Generator) -> Row:
+        """The row with these bars, or what `length` positions hold of them; `part` is given."""
+        parts = part, part ^ 1
+        edges = self.edges(part), self.edges(part ^ 1)
+        first, (given, written) = bars.first, edges
+        last = min(bars.stop + 1, len(given) - 1)  # of the bars that are given
         begin = int(given[last] - given[first])  # of the part to write, in the music of both
-        music, semitones = self._music(parts, edges, first, (last, stop), rng)
-        order, mine, bars = [], [], []
-        for block in interleave(first, stop, last):
-            at = given - given[first] if block.given else written - written[first] + begin
-            order.append(np.arange(at[block.bar], at[block.bar + 1]))
+        music, semitones = self._music(parts, edges, first, (last, bars.until), rng)
+        order, written_here, found = [], [], []
+        for kind, number in bars.blocks(last):
+            at = given - given[first] if kind == GIVEN_PART else written - written[first] + begin
+            order.append(np.arange(at[number], at[number + 1]))
             size = len(order[-1])
-            mine.append(np.full(size, not block.given))
-            bars.append(np.full(size, 2 * (block.bar - first) + (not block.given)))
-            if not (self._tokens or block.given):  # a frame belongs to the bar of the next one
-                bars[-1][-1] += 2
-        place, predicts = np.concatenate(order), np.concatenate(mine)
-        bar = np.concatenate(bars)
+            written_here.append(np.full(size, kind == WRITTEN))
+            found.append(np.full(size, 2 * (number - first) + (kind != GIVEN_PART)))
+            if kind == WRITTEN and not self._tokens and number + 1 not in bars.later:
+                found[-1][-1] += 2  # a frame belongs to the bar of the next one
+        place, predicts, bar = map(np.concatenate, (order, written_here, found))
+        if bars.gap and not self._tokens:
+            predicts[-1] = False  # the frame after the bars does not depend on them alone
         before = int(np.flatnonzero(predicts)[0]) - 1  # predicts the first position of the part
         predicts[before] = True
         target = np.where(predicts, place + 1, 0)
@@ -121,7 +178,7 @@ class Beside:
         start = self._parts.shard.space.start(1)[0] if first == 0 else music[:0]
         lead = len(start)
         kept = slice(length)
-        ids = self._ids(parts, first, int(bar.max()) // 2 + 1, semitones)
+        ids = self._ids(parts, bars, int(bar.max()) // 2 + 1, semitones)
         return Row(
             np.concatenate([start, music[place]])[kept],
             np.concatenate([start, music[np.minimum(target, len(music) - 1)]])[kept],
@@ -154,13 +211,19 @@ class Beside:
             music = np.append(music, shard.space.eos)
         return music, semitones
 
-    def _ids(self, parts: tuple[int, int], first: int, count: int, semitones: int) -> Ids:
-        """(2 · count, S) ids of the bars of both parts in turn, the given part's marked."""
+    def _ids(self, parts: tuple[int, int], bars: RowBars, count: int, semitones: int) -> Ids:
+        """(2 · count, S) ids of the bars of both parts in turn, those that are given marked."""
         table = self._parts.bars
         ids = np.zeros((2 * count, table.ids.shape[1]), np.uint8)
         for row, part in enumerate(parts):
-            low = int(table.offsets[part]) + first
+            low = int(table.offsets[part]) + bars.first
             own = table.ids[low : min(low + count, int(table.offsets[part + 1]))]
             ids[row : row + 2 * len(own) : 2] = table.transpose(own, semitones)
         ids[::2, self._parts.role] = self._parts.given
+        infill = self._parts.infill
+        if infill is not None and bars.gap:
+            own = ids[1::2]
+            own[bars.later.start - bars.first :, infill.role] = infill.after
+            left = np.arange(len(bars.gap), 0, -1)
+            own[bars.gap.start - bars.first : bars.gap.stop - bars.first, infill.remaining] = left
         return ids

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
@@ -23,22 +22,14 @@ from musictk.tokens.bar_table import BarTable
 from musictk.tokens.batch import Batch, replaced
 from musictk.tokens.beside import Beside, TwoParts
 from musictk.tokens.cuts import Cuts, cut
-from musictk.tokens.infill import Arrangement, arrange
+from musictk.tokens.infill import Arrangement, InfillRows, arrange
 from musictk.tokens.shards import Shard
 from musictk.tokens.space import Tokens
 
-VERSION = 2  # of the drawing of crops; in version 1 crops missed the ends of pieces
+# Of the drawing of crops. In version 1 crops missed the ends of pieces; in version 2 no bars after
+# those to write were given beside another part.
+VERSION = 3
 Draw = Literal["positions", "pieces"]
-
-
-@dataclass(frozen=True)
-class InfillRows:
-    """How often rows are arranged for infilling, and the columns of the ids that describe it."""
-
-    rate: float  # of rows
-    role: int
-    remaining: int
-    after: int  # the id of the role of what is given
 
 
 class Crops:

@@ -20,6 +20,16 @@ GIVEN = 4  # bars after them
 
 
 @dataclass(frozen=True)
+class InfillRows:
+    """How often rows are arranged for infilling, and the columns of the ids that describe it."""
+
+    rate: float  # of rows
+    role: int
+    remaining: int
+    after: int  # the id of the role of what is given
+
+
+@dataclass(frozen=True)
 class Arrangement:
     """A row of `count` + 1 positions, of which the first is only an input."""
 
@@ -36,13 +46,22 @@ def arrange(
     With `tokens` the last place is the first token after the bars again, which ends the last bar;
     the last position of the row makes room for it.
     """
-    if len(lines) < 2:
+    drawn = draw_gap(len(lines), rng)
+    if drawn is None:
         return None
-    last = len(lines) - int(rng.integers(1, min(GIVEN, len(lines) - 1) + 1))
-    first = last - int(rng.integers(1, min(LONGEST, last) + 1))
+    first, last = drawn
     near = int(lines[first - 1]) if first else 1  # of a bar that begins before the row, the rest
     stop = int(lines[last])
     after = np.arange(stop, count + 1)
     ends = [after[:-1], after[:1]] if tokens else [after, after[:0]]
     order = np.concatenate([np.arange(near), ends[0], np.arange(near, stop), ends[1]])
     return Arrangement(order, (first, last))
+
+
+def draw_gap(count: int, rng: np.random.Generator) -> tuple[int, int] | None:
+    """The first of `count` bars that are moved, and the first of those that are given after them;
+    None where there are too few."""
+    if count < 2:
+        return None
+    last = count - int(rng.integers(1, min(GIVEN, count - 1) + 1))
+    return last - int(rng.integers(1, min(LONGEST, last) + 1)), last

@@ -31,6 +31,7 @@ from musictk.runtime import Runtime, load
 from musictk.tokens import Tokens
 from musictk.tokens.batch import Batch
 from musictk.tokens.crops import Crops
+from musictk.tokens.infill import LONGEST
 from musictk.tokens.shards import open_shard, write_shard
 
 from .pieces import MIDIS, controlled, load_untrained, tokenizer, untrained, write_bundle
@@ -110,29 +111,35 @@ def test_metres_are_those_of_the_given_part(name: str) -> None:
     assert {(sign.numerator, sign.denominator) for sign in music.time_signatures} == {(3, 4)}
 
 
-@pytest.mark.parametrize("bars", [0, 1, 2])
+@pytest.mark.parametrize("later", [0, 1, 2])
+@pytest.mark.parametrize("place", [(0, 3), (1, 3), (2, 3)])
 @pytest.mark.parametrize("name", NAMES)
-def test_sampling_predicts_what_training_does(name: str, bars: int, tmp_path: Path) -> None:
-    """The logits of a part that is written are those of its training row, also after `bars` of it
-    that are the prompt."""
-    own, controls = tokenizer(name), Controls.available(tokenizer(name), ["role"])
+def test_sampling_predicts_what_training_does(
+    name: str, place: tuple[int, int], later: int, tmp_path: Path
+) -> None:
+    """The logits of bars that are written are those of their training row, also where earlier bars
+    are the prompt and where later ones are given."""
+    own, controls = tokenizer(name), Controls.available(tokenizer(name), ["role", "remaining"])
     model = load_untrained(own, controls=controls)
-    given, part = melody(name, bars=3), melody(name, 1, bars=3)
-    row = training_row(tmp_path, name, given, part)
+    first, stop = place
+    given, part = (melody(name, path, stop + later) for path in (0, 1))
+    row = training_row(tmp_path, name, given, part, range(first, stop) if later else None)
     ids = model.control(row.controls[0])[row.bars[0]] + model.condition([[]])
-    inputs = row.inputs[0][: len(given) + len(part) + 1]
-    trained = model.begin(1).step(inputs[None], ids[None, : len(inputs)])[0]
-    trained = trained[row.mask[0][: len(inputs)]][: len(part)]
+    trained = model.begin(1).step(row.inputs, ids[None])[0][row.mask[0]]
     starts = [*own.bar_starts(part).tolist(), len(part)]
-    sampled = np.array(list(logits_of(model, name, given, part, starts[bars])))
-    trained = trained[starts[bars] :]
+    low, high = starts[first], starts[stop]
+    trained = trained[low:high]
+    sampled = np.array(list(logits_of(model, name, given, part, place)))
     assert sampled.shape == trained.shape
     assert sampled == pytest.approx(trained, abs=2e-4)
 
 
-def training_row(folder: Path, name: str, given: NDArray[Any], part: NDArray[Any]) -> Batch:
-    """The row of both parts, from the first bar on."""
-    own, controls = tokenizer(name), Controls.available(tokenizer(name), ["role"])
+def training_row(
+    folder: Path, name: str, given: NDArray[Any], part: NDArray[Any], gap: range | None
+) -> Batch:
+    """The row of both parts, from the first bar on, which writes the bars of `gap` at its end."""
+    own = tokenizer(name)
+    controls = Controls.available(own, ["role", "remaining"])
     write_shard(folder / "parts", own, [(0, given), (0, part)])
     write_shard(folder / "shard", own, [(0, given)])
     shard, parts = open_shard(folder / "shard"), open_shard(folder / "parts")
@@ -142,34 +149,75 @@ def training_row(folder: Path, name: str, given: NDArray[Any], part: NDArray[Any
         np.zeros((1, 0), np.int64),
         np.ones(1),
         bars=bar_table(own, shard, controls),
-        parts=controls.beside(parts, table, which, 1.0),
+        parts=controls.beside(parts, table, which, 1.0, 0.0 if gap is None else 1.0),
     )
     length = len(given) + len(part) + 2
-    rows = (crops.batch(0, step, 1, length) for step in range(99))
-    return next(row for row in rows if np.array_equal(row.targets[row.mask][: len(part)], part))
+    stop = len(own.bar_starts(part)) if gap is None else gap.stop
+    expected = part[: [*own.bar_starts(part).tolist(), len(part)][stop]]
+    columns = [controls.columns[each].start for each in ("role", "remaining")]
+    for step in range(999):
+        row = crops.batch(0, step, 1, length)
+        roles, left = row.controls[0][1::2, columns].T
+        marked = [] if gap is None else np.flatnonzero(left).tolist()
+        if marked != list(gap or ()) or (gap is not None and not roles[gap.stop :].all()):
+            continue
+        if np.array_equal(row.targets[row.mask][: len(expected)], expected):
+            return row
+    raise AssertionError("training has no such row")
 
 
 def logits_of(
-    model: Runtime, name: str, given: NDArray[Any], part: NDArray[Any], begin: int
+    model: Runtime, name: str, given: NDArray[Any], part: NDArray[Any], place: tuple[int, int]
 ) -> Iterator[NDArray[np.float32]]:
-    """What is predicted before each position of a part, from `begin` on, beside another."""
-    own, prompt = tokenizer(name), part[:begin]
-    controls = model.manifest.controls
-    facts, before = (measure(own, each, controls).ids for each in (given, prompt))
-    sampling = Sampling(guidance=1.0)
-    request = PieceRequest(bars=3 - len(before), sampling=sampling)
-    plan = plan_bars(controls, own, request, GivenFacts(before, beside=facts))
-    draft = Draft(
-        own, request.plan(), plan, Opening(prompt, whole=True), sampling, 10_000, Noise(0, 0)
+    """What is predicted before each position of some bars of a part, beside another."""
+    own, controls, sampling = tokenizer(name), model.manifest.controls, Sampling(guidance=1.0)
+    ends = [*own.bar_starts(part).tolist(), len(part)]
+    prompt, written, after = np.split(part, [ends[place[0]], ends[place[1]]])
+    facts, before, later = (measure(own, each, controls).ids for each in (given, prompt, after))
+    request = PieceRequest(
+        bars=place[1] - place[0],
+        sampling=sampling,
+        after=to_prompt(after),
+        beside=to_prompt(given),
+        prompt=to_prompt(prompt),
+        whole=True,
     )
+    plan = plan_bars(controls, own, request, GivenFacts(before, later, facts))
+    opening = Opening(prompt, whole=True, after=after)
+    draft = Draft(own, request.plan(), plan, opening, sampling, 10_000, Noise(0, 0))
     contexts = RowContexts(model, own, request, 512, [draft], plan, given)
     contexts.begin()
-    for position in part[begin:]:
+    for position in written:
         yield contexts.predict()[0]
         if draft.begins_bar(position):
             draft.begin_bar(position)
         draft.write(position, None)
-        contexts.advance([0], set())
+        if not draft.done:
+            contexts.advance([0], set())
+
+
+@pytest.mark.parametrize("memory", [0, 96])
+@pytest.mark.parametrize("name", NAMES)
+def test_later_bars_of_a_part_are_given_where_they_are_near(name: str, memory: int) -> None:
+    """Bars further away than in training are written without them."""
+    own, far = tokenizer(name), 2
+    count = LONGEST + far
+    given = melody(name, bars=count + 1)
+    ends = own.bar_starts(melody(name, 1))
+    later = [melody(name, path)[: ends[1]] for path in (1, 2)]
+    # Without the facts of bars, such as the key, which are measured over several bars.
+    model = load_untrained(own, controls=Controls.available(own, ["role", "remaining"]))
+    asked: dict[str, Any] = {"bars": count, "whole": True}
+    made = []
+    for each in later:
+        values = {"seed": 4, "after": to_prompt(each), "beside": to_prompt(given), **asked}
+        request = PieceRequest.read({**values, "sampling": {"memory": memory}})
+        made += compose(model, own, request, scored=True)
+    starts = [own.bar_starts(each.sequence) for each in made]
+    assert [len(each) for each in starts] == [count] * 2
+    stop = int(starts[0][far])
+    assert np.array_equal(made[0].sequence[:stop], made[1].sequence[:stop])
+    assert made[0].nats != made[1].nats
 
 
 @pytest.mark.parametrize("name", ["remi", "pianoroll"])
@@ -228,9 +276,9 @@ def test_a_model_without_the_control_says_so() -> None:
         write("remi", melody("remi"), untrained("remi"))
 
 
-def test_a_given_part_has_no_form_beside_it_and_no_music_after_it() -> None:
-    for other in ({"form": "AB"}, {"after": (5,)}, {"prompt": (5,), "theme": 1}):
-        with pytest.raises(UsageError, match="no form and no music after it"):
+def test_a_given_part_has_no_form_and_no_theme_beside_it() -> None:
+    for other in ({"form": "AB"}, {"prompt": (5,), "theme": 1}):
+        with pytest.raises(UsageError, match="no form and no theme"):
             PieceRequest.read({"beside": (4,), **other})
     with pytest.raises(UsageError, match="a prompt beside a given part has whole bars"):
         PieceRequest.read({"beside": (4,), "prompt": (5,)})

@@ -12,6 +12,7 @@ from musictk.controls.parts import with_tracks
 from musictk.generation.gaps import BarRange, encode_gap
 from musictk.generation.part_gaps import PartGap, PartsAround
 from musictk.music import bars, notes
+from musictk.tokens.infill import GIVEN
 
 from .pieces import MIDIS, tokenizer
 
@@ -34,7 +35,7 @@ def split(
     others = [track for track in tracks if track is not tracks[1]]
     parts = PartsAround(with_tracks(score, tracks[1:2]), with_tracks(score, others), music)
     ahead = lines[min(last + 1, len(lines) - 1)]
-    return parts.gap(own, gap, place, ahead), gap.bars, parts, place
+    return parts.gap(own, gap, place, ahead, 400), gap.bars, parts, place
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,3 +71,27 @@ def test_the_given_bars_are_those_beside_the_bars_to_write(name: str, path: Path
     ahead = int(lines[lines > place.stop][0])
     expected = expected.where((expected.start >= place.start) & (expected.start < ahead))
     assert sorted(set(given.pitch.tolist())) == sorted(set(expected.pitch.tolist()))
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("path", PIECES, ids=lambda path: path.stem)
+@pytest.mark.parametrize("place", [(1, 2), (4, 5)])
+def test_the_bars_after_them_are_those_of_the_part(
+    name: str, path: Path, place: tuple[int, int]
+) -> None:
+    own = tokenizer(name)
+    found, _, parts, where = split(name, path, *place)
+    count = len(own.bar_starts(found.after))
+    assert 1 <= count <= GIVEN
+    lines = bars(parts.written, least=where.stop + 1)
+    stop = int(lines[np.searchsorted(lines, where.stop) + count])
+    if name == "pianoroll":  # four frames a quarter note, and bars of four of them
+        stop = where.stop + len(found.after) * parts.written.ticks_per_quarter // 4
+    expected = notes(parts.written, drums=False)
+    expected = expected.where((expected.start >= where.stop) & (expected.start < stop))
+    before = notes(parts.written, drums=False)
+    before = before.where(before.start < where.start)
+    music = own.decode(np.concatenate([found.past, found.after]))
+    assert isinstance(music, ScoreTick)
+    pitches = np.concatenate([before.pitch, expected.pitch])
+    assert set(notes(music).pitch.tolist()) == set(pitches.tolist())

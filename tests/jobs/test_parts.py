@@ -12,9 +12,12 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.generation.control_text import parse_controls
+from musictk.generation.request import from_prompt
 from musictk.jobs.sample import repeat_sample
 from musictk.music import bars
+from musictk.plugin import registry
 from musictk.rendering import smf
+from musictk.tokens.infill import GIVEN
 
 from .conftest import BACH, Notices, Studio
 from .given_music import QUARTER, add, band, note, two_hands
@@ -62,6 +65,17 @@ def melody_of(path: Path) -> set[tuple[int, int]]:
 def _end(found: list[Found], start: int) -> int:
     """The end of the highest note of an onset."""
     return max((pitch, end) for at, end, pitch, _ in found if at == start)[1]
+
+
+@pytest.mark.parametrize("name", TOKENIZERS)
+def test_the_later_bars_of_the_track_are_given_too(studio: Studio, name: str) -> None:
+    _, batch = studio.sample(name, infill=MUSETTE, bars="2-3", track="2")
+    request = batch.made[0].composition.request
+    assert request.beside
+    kind = registry().load("tokenizer", name)
+    own = kind(kind.Config())
+    later = from_prompt(request.after, own.space)
+    assert 1 <= len(own.bar_starts(later)) <= GIVEN
 
 
 @pytest.mark.parametrize("name", TOKENIZERS)

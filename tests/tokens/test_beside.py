@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from symusic.core import NoteTick, ScoreTick, TimeSignatureTick, TrackTick
 
 from musictk.controls import Bars, Controls, bar_table
-from musictk.controls.arrangement import BESIDE, ROLE
+from musictk.controls.arrangement import AFTER, BESIDE, REMAINING, ROLE
 from musictk.controls.part_table import part_index, part_shard
 from musictk.controls.parts import right_hand, two_parts
 from musictk.music import notes
@@ -22,8 +22,9 @@ from musictk.plugin import registry
 from musictk.tokens import Frames, Tokenizer, Tokens
 from musictk.tokens.augment import Augment, AugmentSettings
 from musictk.tokens.batch import Batch
-from musictk.tokens.beside import Block, interleave
+from musictk.tokens.beside import Later, interleave
 from musictk.tokens.crops import Crops
+from musictk.tokens.infill import GIVEN, LONGEST
 from musictk.tokens.shards import Shard, open_shard, write_shard
 
 MIDIS = sorted((Path(__file__).parents[2] / "examples/midis").rglob("*.mid"))[::9]
@@ -43,7 +44,7 @@ class Made:
 
 
 @cache
-def made(name: str, transpose: int = 0) -> Made:
+def made(name: str, transpose: int = 0, between: float = 0.0) -> Made:
     kind = registry().load("tokenizer", name)
     tokenizer: Tokenizer = kind(kind.Config())
     scores = [ScoreTick.from_file(path) for path in MIDIS]
@@ -52,7 +53,7 @@ def made(name: str, transpose: int = 0) -> Made:
     shard, controls = open_shard(path), Controls.available(tokenizer)
     parts = part_shard(tokenizer, shard, lambda file: scores[file])
     table = bar_table(tokenizer, parts, controls)
-    arranged = controls.beside(parts, table, part_index(shard, parts), 1.0)
+    arranged = controls.beside(parts, table, part_index(shard, parts), 1.0, between)
     augment = Augment(tokenizer, AugmentSettings(transpose)) if transpose else None
     count = len(shard.files)
     crops = Crops(
@@ -86,12 +87,19 @@ def within(run: NDArray[Any], whole: NDArray[Any]) -> bool:
 
 
 def test_a_bar_is_written_after_its_own_and_the_next_of_the_given_part() -> None:
-    given, written = True, False
-    order = [(given, 0), (given, 1), (written, 0), (given, 2), (written, 1), (written, 2)]
-    assert list(interleave(0, 3, 3)) == [Block(*each) for each in order]
-    assert list(interleave(2, 3, 3)) == [Block(given, 2), Block(written, 2)]
-    order = [(given, 1), (given, 2), (written, 1)]
-    assert list(interleave(1, 2, 9)) == [Block(*each) for each in order]
+    assert order(0, 3, 3) == "g0 g1 w0 g2 w1 w2"
+    assert order(2, 3, 3) == "g2 w2"
+    assert order(1, 2, 9) == "g1 g2 w1"
+
+
+def test_later_bars_come_before_the_last_bar_of_the_past() -> None:
+    assert order(0, 3, 9, Later(range(3, 5), 1)) == "g0 g1 w0 l3 l4 g2 w1 g3 w2"
+    assert order(1, 3, 9, Later(range(3, 4), 0)) == "l3 g1 g2 w1 g3 w2"
+
+
+def order(*asked: Any) -> str:
+    """The blocks of a row."""
+    return " ".join(f"{kind[0]}{bar}" for kind, bar in interleave(*asked))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -180,12 +188,43 @@ def test_a_bar_is_predicted_after_the_given_bars_up_to_the_next(name: str) -> No
                 assert ahead == here  # the frame belongs to the bar that it predicts
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_bars_between_given_ones_are_written_last(name: str) -> None:
+    """In half of the rows later bars of the part are given, before the last bar of its past."""
+    own = made(name, between=0.5)
+    batch = own.crops.batch(3, 0, 48, LENGTH)
+    role, left = (own.controls.columns[each].start for each in (ROLE, REMAINING))
+    found = 0
+    for row in range(48):
+        ids, bars, mask = batch.controls[row], batch.bars[row], batch.mask[row]
+        after = ids[bars, role] == AFTER
+        if not (ids[:, role] == BESIDE).any() or not after[:-1].any():
+            continue
+        found += 1
+        places = np.flatnonzero(after & ~mask)
+        first, last = int(bars[places[0]]) // 2, int(bars[places[-1]]) // 2
+        assert 1 <= last - first + 1 <= GIVEN
+        count = int(ids[:, left].max())
+        assert 1 <= count <= LONGEST
+        # The bars to write are those before the given ones, counted down, and end the row.
+        gap = [2 * bar + 1 for bar in range(first - count, first)]
+        assert ids[gap, left].tolist() == list(range(count, 0, -1))
+        assert set(bars[: places[0]][mask[: places[0]]].tolist()).isdisjoint(gap)
+        later = bars[places[-1] + 1 :][mask[places[-1] + 1 :]]
+        assert set(gap) <= set(later.tolist())
+        assert (later.min() + 1) // 2 >= first - count - 1  # one bar of the past is among them
+        if isinstance(own.shard.space, Tokens):  # the last target is the first position after them
+            end = int(np.flatnonzero(mask)[-1])
+            assert batch.targets[row][end] == batch.inputs[row][places[0]]
+    assert 8 <= found <= 40
+
+
 def test_a_model_without_the_role_has_no_such_rows() -> None:
     own = made("remi")
     others = [name for name in own.controls.names if name != ROLE]
     controls = Controls.available(own.tokenizer, others)
     table = bar_table(own.tokenizer, own.parts, controls)
-    assert controls.beside(own.parts, table, part_index(own.shard, own.parts), 1.0) is None
+    assert controls.beside(own.parts, table, part_index(own.shard, own.parts), 1.0, 0.5) is None
 
 
 def test_parts_are_kept_beside_the_shard() -> None:

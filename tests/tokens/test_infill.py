@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from musictk.tokens.bar_table import BarTable
-from musictk.tokens.crops import Crops, InfillRows
+from musictk.tokens.crops import Crops
+from musictk.tokens.infill import InfillRows
 
 from .examples import tokens_shard
 
