@@ -36,6 +36,12 @@ class FormProgress:
         """The name of the section, and its bar, from 1."""
         return self.name, self.bar + 1
 
+    def place_of(self, begun: bool) -> tuple[str, int]:
+        """The place of this bar where it has `begun`, else of the one that begins next."""
+        if begun or self.bar + 1 < self._bars:
+            return self.name, self.bar + 2 - begun
+        return self.plan.sections[self.section + 1].name, 1
+
     @property
     def bar_lines(self) -> int:
         """Bars of this section that began at a bar line of the tokenizer."""
@@ -49,9 +55,7 @@ class FormProgress:
 
     def begin_bar(self, position: int) -> bool:
         """A bar begins at `position`; True where the section before ends there."""
-        prompt = self.section == PROMPT
-        bars = self._prompt_bars if prompt else self.plan.sections[self.section].bars
-        if self.bar + 1 < bars:
+        if self.bar + 1 < self._bars:
             self.bar += 1
             return False
         self._close(position)
@@ -72,6 +76,12 @@ class FormProgress:
             return None
         prompts = len(self.spans) - self.section  # the span of a prompt comes first
         return self.spans[prompts + back]
+
+    @property
+    def _bars(self) -> int:
+        """The bars of this section."""
+        prompt = self.section == PROMPT
+        return self._prompt_bars if prompt else self.plan.sections[self.section].bars
 
     def _close(self, position: int) -> None:
         self.spans.append(Span(self.name, self.start, position))

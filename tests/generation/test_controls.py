@@ -8,13 +8,18 @@ import numpy as np
 import pytest
 from symusic.core import ScoreTick
 
-from musictk.controls import Bars, Controls
+from musictk.controls import Bars, Controls, measure
 from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.bar_plan import BarPlan, GivenFacts, plan_bars
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose
+from musictk.generation.draft import Draft
+from musictk.generation.draw import Noise
+from musictk.generation.opening import Opening
 from musictk.generation.request import PieceRequest, to_prompt
+from musictk.generation.row_contexts import RowContexts
 from musictk.generation.sampling import Sampling, options
+from musictk.tokens import Frames
 
 from .pieces import MIDIS, controlled, load_untrained, tokenizer, untrained
 
@@ -204,3 +209,46 @@ def test_a_model_without_the_controls_cannot_write_between_bars() -> None:
     request = PieceRequest.read({"bars": 2, "after": bar, "prompt": bar, "whole": True})
     with pytest.raises(UsageError, match="between given bars"):
         compose(untrained("remi"), tokenizer("remi"), request)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("first", [0, 2])
+def test_the_last_bar_is_predicted_in_the_key_of_the_end(name: str, first: int) -> None:
+    """From its first position on: what two keys differ in begins with the last bar."""
+    bars = 2
+    one, two = (predictions(name, key, first, bars) for key in ("C major", "F# major"))
+    made = tokenizer(name)
+    starts = made.bar_starts(music_of(name, first + bars))
+    last = int(starts[-1] - starts[first])
+    # The token that begins a bar is in the bar before; a frame is predicted in its own.
+    last += not isinstance(made.space, Frames)
+    same = [np.array_equal(*each) for each in zip(one, two, strict=True)]
+    assert same == [index < last for index in range(len(same))]
+
+
+def music_of(name: str, bars: int) -> Any:
+    made = tokenizer(name)
+    whole = made.encode(ScoreTick.from_file(MIDIS / "Bach/petzold_menuet_anh114.mid"))
+    return whole[: made.bar_starts(whole)[bars]]
+
+
+def predictions(name: str, key: str, first: int, bars: int) -> list[Any]:
+    """The logits of each position of some bars of a piece that ends in a key."""
+    made, model, sampling = tokenizer(name), controlled(name), Sampling(guidance=1.0)
+    music, prompt = music_of(name, first + bars), music_of(name, first)
+    request = PieceRequest(bars=bars, sampling=sampling, ends_in=key, whole=True)
+    known = model.manifest.controls
+    planned = plan_bars(known, made, request, GivenFacts(measure(made, prompt, known).ids))
+    opening = Opening(prompt, whole=first > 0)
+    draft = Draft(made, request.plan(), planned, opening, sampling, 10_000, Noise(0, 0))
+    contexts = RowContexts(model, made, request, 512, [draft], planned)
+    contexts.begin()
+    found = []
+    for position in music[len(prompt) :]:
+        found.append(contexts.predict()[0])
+        if draft.begins_bar(position):
+            draft.begin_bar(position)
+        draft.write(position, None)
+        if not draft.done:
+            contexts.advance([0], set())
+    return found

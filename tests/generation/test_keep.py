@@ -215,3 +215,42 @@ def test_what_else_tokens_state_has_to_be_known(kind: type[Compound], message: s
     whole = Compound(CompoundConfig()).encode(compound_music())
     with pytest.raises(UsageError, match=f"{message}.*cannot keep a rhythm"):
         keep_rhythm(made, whole, whole[:0])
+
+
+def chords(bars: int) -> ScoreTick:
+    """A chord in every bar."""
+    music = ScoreTick(4)
+    music.tracks.append(TrackTick("Piano"))
+    for bar in range(bars):
+        for pitch in (60, 64, 67):
+            music.tracks[0].notes.append(NoteTick(16 * bar, 8, pitch, 80))
+    return music
+
+
+@pytest.mark.parametrize("start", [0, 1])
+@pytest.mark.parametrize("bar", [1, 2])
+@pytest.mark.parametrize("name", ["remi", "events", "pianoroll"])
+def test_a_limit_that_is_ignored_is_that_of_its_bar(name: str, bar: int, start: int) -> None:
+    """No chord of three notes has the two highest pitches."""
+    made = tokenizer(name)
+    whole = made.encode(chords(start + 3))
+    lines = made.bar_starts(whole)
+    before, original = np.split(whole[: lines[start + 2]], [lines[start]])
+    control = [str(bar), "lowest", "F#9" if name == "pianoroll" else "B7"]
+    piece = rewrite(name, before, original, controls=[control], seed=1)
+    assert {(one.kind, one.bar) for one in piece.notices} == {("limit-ignored", bar)}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_bar_without_an_onset_ends_a_rhythm(name: str) -> None:
+    """There is no bass to write in it, and none is reported as left out."""
+    music = ScoreTick(4)
+    music.tracks.append(TrackTick("Piano"))
+    for onset, length in (*((4 * beat, 4) for beat in range(8)), (32, 32), (64, 4)):
+        music.tracks[0].notes.append(NoteTick(onset, length, 60, 80))
+    made = tokenizer(name)
+    whole = made.encode(music)
+    starts = made.bar_starts(whole)
+    before, original, _ = np.split(whole, starts[[2, 4]])
+    piece = rewrite(name, before, original)
+    assert piece.notices == ()
