@@ -31,7 +31,7 @@ class Draft:
     """A piece that grows by one position at a time.
 
     It is done when the bar after its last one would begin, or when it has `max_tokens` or the
-    opening's `positions`. Only `begin_bar` and `write` change its state.
+    opening's `positions`. Only `write` changes its sequence, and only `begin_bar` its bars.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class Draft:
         self._whole = len(prompt) if opening.whole else 0  # the length of a prompt of whole bars
         limits = [most for most in (sampling.max_tokens, opening.positions) if most]
         self._most = len(prompt) + min(limits) if limits else 0
+        self._begin_ending()
 
     @property
     def sequence(self) -> NDArray[Any]:
@@ -166,7 +167,8 @@ class Draft:
         """Note that the limits of this bar left no token to write, of those `allowed` before."""
         names = ", ".join(self.limits.plan.enforced(self.next_bar, allowed))
         detail = f"({names})" if names else ""
-        self._notices.append(Notice("limit-ignored", *self.progress.place, detail))
+        begun = self.next_bar < len(self._bars)
+        self._notices.append(Notice("limit-ignored", *self.progress.place_of(begun), detail))
 
     @property
     def overdue(self) -> bool:
@@ -178,6 +180,8 @@ class Draft:
         """Whether the next frame must have a note; of tokens, whether this bar must have one."""
         if self._frame_silence:
             return self._frame_silence.too_long(self.progress, self.length) or self._late_ending
+        if self.kept is not None:  # a rhythm may have bars of rest
+            return False
         return self.silence.too_long(self.progress) or self.in_last_bar
 
     @property
@@ -197,22 +201,13 @@ class Draft:
     def _late_ending(self) -> bool:
         """Whether half of the last bar has passed without a note."""
         passed = self.length % self._period
-        return (
-            self.in_last_bar
-            and passed >= self._period // 2
-            and not self.sequence[self.length - passed :].any()
-        )
-
-    def allowed_pitches(self) -> NDArray[np.bool_] | None:
-        """(W,) of frames: the pitches that the limits of this bar allow; None if all."""
-        self.limits.ending.begin_bar(self.bar, self.sequence)  # before its first frame
-        return self.limits.of_pitches(self.bar)
+        late = self.in_last_bar and passed >= self._period // 2
+        return late and not self.sequence[self.length - passed :].any()
 
     def fit_frame(self, frame: NDArray[Any], logits: NDArray[np.float32]) -> NDArray[Any]:
         """The frame (W,), changed where the bounds on the notes of its bar need it."""
         assert self._frame_texture is not None
-        bounds = self.limits.bounds(self.bar)
-        return self._frame_texture.fit(frame, logits, bounds, self.sequence)
+        return self._frame_texture.fit(frame, logits, self.limits.bounds(self.bar), self.sequence)
 
     def bar_is_silent(self) -> bool:
         """Whether the bar of tokens being written has no note so far."""
@@ -277,14 +272,19 @@ class Draft:
             self._ahead, self._allows, self._allows_ahead = None, self._allows_ahead, None
             self.limits.advance(position)
         self._sequence.append(position)
+        self._begin_ending()
         if self.length == self._most:
             self.progress.stop(self.length)
+
+    def _begin_ending(self) -> None:
+        """Begin the ending of frames before the first of the last bar is predicted."""
+        if self._period and self.length % self._period == 0:
+            self.limits.ending.begin_bar(self.bar, self.sequence)
 
     @property
     def _overtime(self) -> bool:
         """Whether this bar of tokens is so far past its limit that it ends without a bar line."""
-        longest = self._limit + _OVERTIME
-        return self._frame_silence is None and self.length - self._bar_start >= longest
+        return self.overdue and self.length - self._bar_start >= self._limit + _OVERTIME
 
     def _is_bar_line(self, position: Any) -> bool:
         if self._frame_silence:

@@ -38,7 +38,7 @@ class Mask:
         grammar leaves none.
         """
         if self.frames:
-            return draft.allowed_pitches()
+            return draft.limits.of_pitches(draft.bar)
         allowed: NDArray[np.bool_] = self._ordinary
         grammar = draft.grammar_allows()
         if grammar is not None:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.controls.arrangement import REMAINING
+from musictk.generation.bar_conditions import BarConditions
 from musictk.generation.bar_plan import BarPlan
 from musictk.generation.context import (
     CONDITIONAL,
@@ -51,23 +51,7 @@ class RowContexts:
         """`beside`: the part that is given, bar by bar, ahead of the one to be written."""
         self._tokenizer, self._capacity, self._drafts = tokenizer, capacity, drafts
         self._scale = request.sampling.guidance
-        mixture = runtime.manifest.conditions.mixture(request.conditions)
-        # (N + G + N, D): the conditions of each bar, and without what guidance strengthens: of the
-        # bars of the plan, then of those of a given part, then of those of the plan as the past.
-        past = _written(bar_plan) if request.after else bar_plan.ids[:0]
-        ids = np.concatenate([bar_plan.ids, bar_plan.beside, past])
-        self._planned = len(bar_plan.ids)
-        self._past = len(ids) - len(past) if request.after else 0
-        fixed = ids * bar_plan.controls.structural
-        controlled = bar_plan.controls.need_guidance(bar_plan.chosen)
-        # At the scale that controls need, labels would distort the music: both contexts have them.
-        labels = mixture if controlled else [[] for _ in mixture]
-        self._runtime, self._plan = runtime, bar_plan
-        self._conditions = runtime.condition(mixture)
-        self._conditional = self._conditions + runtime.control(ids)
-        self._unconditional = runtime.condition(labels) + runtime.control(fixed)
-        self._closing: dict[int, NDArray[np.float32]] = {}  # by key: conditions of the last bar
-        self._guided = self._scale != 1 and (any(mixture) or controlled)
+        self._conditions = BarConditions(runtime, request, bar_plan)
         self._given = None if beside is None else GivenPart(tokenizer, beside)
         self._taken = [0] * len(drafts)  # bars of the given part in the contexts of each piece
         # Whether the contexts of each piece lack the music after it, which is far away.
@@ -146,11 +130,10 @@ class RowContexts:
         else:
             sequence, bars = self._both(draft, self._given)
             self._taken[row] = self._given.needed(self._bar(draft))
-        new = [
-            NewContext(ContextKey(row, CONDITIONAL), sequence, self._conditional_of(draft, bars))
-        ]
-        if self._guided:
-            free = self._unconditional[bars]
+        given = self._conditions.conditional(bars, draft.limits.ending)
+        new = [NewContext(ContextKey(row, CONDITIONAL), sequence, given)]
+        if self._conditions.guided:
+            free = self._conditions.unconditional(bars)
             new.append(NewContext(ContextKey(row, UNCONDITIONAL), sequence, free))
         return new
 
@@ -163,23 +146,26 @@ class RowContexts:
             places = np.concatenate([np.arange(theme.start, theme.end), places])
         begins = theme is not None and theme.start == 0
         sequence, bars = self._recent(draft, places, self._capacity, begins)
-        condition = self._conditional_of(draft, self._read(draft, bars))
+        read = self._read(draft, bars)
+        condition = self._conditions.conditional(read, draft.limits.ending)
         return NewContext(ContextKey(row, MEMORY), sequence, condition)
 
     def _ahead(self) -> dict[ContextKey, Ahead]:
         """The bars of the given part that come before the position just written."""
         ahead: dict[ContextKey, Ahead] = {}
         assert self._given is not None
+        conditions = self._conditions
         for row, draft in enumerate(self._drafts):
             needed = self._given.needed(self._bar(draft))
             if draft.done or needed <= self._taken[row]:
                 continue
             sequence, bars = self._given.bars(self._taken[row], needed)
-            bars = bars + self._planned
+            read = conditions.of_given(bars)
             self._taken[row] = needed
-            ahead[ContextKey(row, CONDITIONAL)] = Ahead(sequence, self._conditional[bars])
-            if self._guided:
-                ahead[ContextKey(row, UNCONDITIONAL)] = Ahead(sequence, self._unconditional[bars])
+            ahead[ContextKey(row, CONDITIONAL)] = Ahead(sequence, conditions.conditional(read))
+            if conditions.guided:
+                free = conditions.unconditional(read)
+                ahead[ContextKey(row, UNCONDITIONAL)] = Ahead(sequence, free)
         return ahead
 
     def _both(self, draft: Draft, given: GivenPart) -> tuple[NDArray[Any], NDArray[np.int64]]:
@@ -189,9 +175,9 @@ class RowContexts:
         after = GivenAfter(draft.after[kept], now - 1)
         sequence, place, own = given.interleaved(draft.sequence, bars, self._capacity, after)
         read = self._read(draft, bars) if len(bars) else bars
-        read = np.where(read < now, self._past + read, read)
+        read = self._conditions.of_past(read, now)
         read = np.concatenate([read, draft.bars_after[kept], [0]])  # the last: of no position
-        return sequence, np.where(place < 0, self._planned + own, read[place])
+        return sequence, np.where(place < 0, self._conditions.of_given(own), read[place])
 
     def _bar(self, draft: Draft) -> int:
         """The bar of the last position."""
@@ -211,7 +197,7 @@ class RowContexts:
         near = max(int(np.searchsorted(bars, now - 1)), 1)  # the start of a piece stays first
         sequence = np.concatenate([sequence[:near], after, sequence[near:]])
         read = self._read(draft, np.concatenate([bars[:near], bars_after, bars[near:]]))
-        return sequence, np.where(read < now, self._past + read, read)
+        return sequence, self._conditions.of_past(read, now)
 
     def _recent(
         self, draft: Draft, places: NDArray[np.int64], room: int, begins: bool
@@ -240,19 +226,7 @@ class RowContexts:
         """
         if isinstance(self._tokenizer.space, Frames):
             bars = np.append(bars[1:], draft.bar)
-        return np.minimum(bars, self._planned - 1)
-
-    def _conditional_of(self, draft: Draft, bars: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(T, D) the conditions of bars; of the last one, in the key in which a piece ends."""
-        found = self._conditional[bars]
-        ending = draft.limits.ending
-        if ending.key is None or ending.bar not in bars:
-            return found
-        if ending.key not in self._closing:
-            ids = self._plan.closing(ending.key)
-            self._closing[ending.key] = self._conditions + self._runtime.control(ids[None])[0]
-        found[bars == ending.bar] = self._closing[ending.key]
-        return found
+        return self._conditions.of_plan(bars)
 
     def _changed(self) -> dict[ContextKey, NDArray[np.float32]]:
         """The conditions of contexts whose piece has begun another bar."""
@@ -260,22 +234,15 @@ class RowContexts:
         for row, draft in enumerate(self._drafts):
             if draft.done:
                 continue
-            bar = min(draft.bar, self._planned - 1)  # in which the last position is read
-            if bar != self._bars[row]:
-                self._bars[row] = bar
-                given = self._conditional_of(draft, np.array([bar]))[0]
+            if draft.bar != self._bars[row]:
+                self._bars[row] = draft.bar
+                read = self._conditions.of_plan(np.array([draft.bar]))  # of the last position
+                given = self._conditions.conditional(read, draft.limits.ending)[0]
                 changed |= {ContextKey(row, kind): given for kind in (CONDITIONAL, MEMORY)}
-                changed[ContextKey(row, UNCONDITIONAL)] = self._unconditional[bar]
+                changed[ContextKey(row, UNCONDITIONAL)] = self._conditions.unconditional(read)[0]
         return changed
 
 
 def _is_near(draft: Draft) -> bool:
     """Whether the next position is as near to the music after the piece as in training."""
     return not len(draft.after) or draft.next_bar >= int(draft.bars_after[0]) - LONGEST
-
-
-def _written(plan: BarPlan) -> NDArray[np.uint8]:
-    """(N, S) the ids of the bars of a plan once they are part of the past."""
-    ids = plan.ids.copy()
-    ids[:, plan.controls.columns[REMAINING]] = 0
-    return ids
