@@ -246,7 +246,7 @@ class _Batch:
         complete, asked = max(draft.bar - before, 0), progress.plan.bars
         if not (request.planned and request.sampling.max_tokens) or complete >= asked:
             return []
-        return [Notice("stopped", *progress.place, f"in bar {complete + 1} of {asked}")]
+        return [Notice("stopped", *progress.place, of_piece=(complete + 1, asked))]
 
     @property
     def _written(self) -> int:

@@ -53,12 +53,25 @@ def for_file(
     `bars` are the first and the last of the file that are written.
     """
     last = len(owners)
-    found = [replace(one, section="", bar=owners[min(one.bar, last) - 1]) for one in notices]
+    found = [
+        replace(
+            one,
+            section="",
+            bar=owners[min(one.bar, last) - 1],
+            of_piece=place_of(one, owners, bars[1]),
+        )
+        for one in notices
+    ]
     for one in chosen:
         found += [
             Notice("no-bar", "", bar, f"({one.name})") for bar in _left_out(one, owners, bars)
         ]
     return found
+
+
+def place_of(one: Notice, owners: Sequence[int], bars: int) -> tuple[int, int] | None:
+    """What a notice counts in the piece, in bars of the file, of which there are `bars`."""
+    return None if one.of_piece is None else (owners[one.of_piece[0] - 1], bars)
 
 
 def _left_out(one: ChosenControl, owners: Sequence[int], bars: tuple[int, int]) -> list[int]:

@@ -16,7 +16,15 @@ class Notice:
     kind: str  # one of `_MEANINGS`
     section: str  # "" where the piece has none
     bar: int  # of the section, else of the piece, from 1
-    detail: str = ""  # such as "(density, highest)" or "in bar 3 of 8"
+    detail: str = ""  # such as "(density, highest)"
+    of_piece: tuple[int, int] | None = None  # the bar, counted in the piece, and the bars of that
+
+    @property
+    def text(self) -> str:
+        """What it says beside its place."""
+        place = "" if self.of_piece is None else "in bar {} of {}".format(*self.of_piece)
+        more = self.detail or place
+        return _MEANINGS[self.kind].format(f" {more}" if more else "")
 
 
 _MEANINGS = {
@@ -30,15 +38,15 @@ _MEANINGS = {
 
 def described(notices: Sequence[Notice]) -> list[str]:
     """One line for each kind and section, with all of its bars."""
-    found: dict[tuple[str, str, str], set[int]] = {}
+    found: dict[tuple[str, str], set[int]] = {}
     for one in notices:
-        found.setdefault((one.kind, one.section, one.detail), set()).add(one.bar)
+        found.setdefault((one.section, one.text), set()).add(one.bar)
     lines = []
-    for (kind, section, detail), bars in found.items():
+    for (section, text), bars in found.items():
         numbers = ", ".join(map(str, sorted(bars)))
         place = f"section {section}, " if section else ""
         place += f"{'bar' if len(bars) == 1 else 'bars'} {numbers}"
-        lines.append(f"{place}: {_MEANINGS[kind].format(f' {detail}' if detail else '')}")
+        lines.append(f"{place}: {text}")
     return lines
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -132,23 +131,6 @@ class PieceRequest:
                 section = replace(section, bars=self.theme)
             sections.append(section)
         return Form(tuple(sections))
-
-    def scaled(self, ratio: Fraction) -> PieceRequest:
-        """The same in bars of another length: `ratio` of them last as long as one bar of these.
-
-        For models whose bars all have one length; a section is not shortened.
-        """
-        if ratio == 1 or (not self.planned and self.sampling.max_tokens):
-            return self
-
-        def bars(number: int) -> int:
-            return min(max(-int(-number * ratio // 1), 1), MOST_BARS)
-
-        if not self.form.strip():
-            return replace(self, bars=bars(self.plan().bars))
-        theme = bars(self.theme) if self.theme else 0
-        sections = (replace(each, bars=bars(each.bars)) for each in self.plan().sections)
-        return replace(self, form=str(Form(tuple(sections))), bars=0, theme=theme)
 
     def plain(self) -> dict[str, Any]:
         """JSON-able; `PieceRequest.read` reads it back."""

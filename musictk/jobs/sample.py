@@ -18,6 +18,7 @@ from musictk.generation.metres import FREE, STEADY, changes_metre, find_metre
 from musictk.generation.prompts import count_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
+from musictk.generation.scaled_request import ScaledRequest
 from musictk.generation.section_memory import repeats_exactly
 from musictk.jobs.accompany import accompany, check_accompany, repeat_accompaniment
 from musictk.jobs.bundles import LoadedModel, open_source
@@ -88,14 +89,15 @@ def _sample(
             sampling = _for_theme(tokenizer, prompt, asked, sampling, listener)
         known = runtime.manifest.controls
         sampling, asked = in_late_metre(tokenizer, known, prompt, asked, sampling, listener)
-    request = _request(catalog, runtime.manifest, asked, sampling, prompt)
+    scaled = _request(catalog, runtime.manifest, asked, sampling, prompt)
+    of_file, request = scaled.asked, scaled.request
     find_metre(tokenizer, sampling.metre)
     source = None if music is None else music.path
     require_targets(out, opened.name, request, tokenizer, source)
     before = 0 if prompt is None or asked.theme is not None else prompt.bars
-    check_counts(request.plan(), asked.controls, before, request.theme)
+    check_counts(of_file.plan(), asked.controls, before, of_file.theme)
     announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
-    announce_plan(request, asked, runtime.manifest, listener)
+    announce_plan(of_file, asked, runtime.manifest, listener)
     if listener is not None and sampling.cadence and repeats_exactly(request.plan(), sampling):
         listener.notice("the piece ends as its theme does, without a cadence: --variation 0")
     announce_prompt(prompt, request, context_length(runtime.manifest, sampling), listener)
@@ -107,6 +109,7 @@ def _sample(
     failed: list[MusictkError] = []
     for row, composition, notice in _drawn(catalog, workspace, opened, asked, request, listener):
         path = target(out, opened.name, request, row, tokenizer)
+        composition = replace(composition, notices=tuple(scaled.notices(composition.notices)))
         write = partial(
             write_composition, tokenizer, composition, prompt=given, new_only=asked.new_only
         )
@@ -231,7 +234,7 @@ def _request(
     asked: SampleRequest,
     sampling: Sampling,
     prompt: Prompt | None,
-) -> PieceRequest:
+) -> ScaledRequest:
     """The complete request: with the model's label names, its saved defaults and a seed."""
     theme, ratio = 0, Fraction(1) if prompt is None else prompt.ratio
     if prompt is not None and asked.theme is not None:
@@ -251,9 +254,9 @@ def _request(
         theme=theme,
     )
     if not theme or prompt is None:
-        return request.scaled(ratio)
-    scaled = replace(request, theme=prompt.bars).scaled(ratio)
-    return scaled if scaled.theme == theme else request
+        return ScaledRequest(request, ratio)
+    scaled = ScaledRequest(replace(request, theme=prompt.bars), ratio)
+    return scaled if scaled.request.theme == theme else ScaledRequest(request, Fraction(1))
 
 
 def repeat_sample(
