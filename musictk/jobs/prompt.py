@@ -14,6 +14,7 @@ from symusic.core import ScoreTick
 
 from musictk.errors import MusictkError, UsageError
 from musictk.files import write_bytes
+from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
 from musictk.generation.metres import STEADY, last_metre
@@ -30,6 +31,8 @@ from musictk.rendering.continuation import JoinPoint
 from musictk.tokens import METRE, Tokenizer
 from musictk.workspace import Workspace
 
+Controls = tuple[ChosenControl, ...]
+
 
 @dataclass(frozen=True)
 class PromptMusic:
@@ -41,6 +44,14 @@ class PromptMusic:
     key: tuple[int, int] | None  # sharps and mode, at `place`
     instruments: bool  # whether the model distinguishes the file's instruments
     limit: int = 0  # duration of the new bars in ticks of the file; 0: as the model wrote them
+    # As the user chose them, for bars of the file; None: those of the request, which has the same
+    # bars.
+    controls: Controls | None = None
+
+    @property
+    def bars(self) -> int:
+        """The bars of the music, up to `place`."""
+        return len(bars(self.as_theme.score, least=self.place.tick)) - 1
 
     @cached_property
     def tempo_before(self) -> int:
@@ -63,6 +74,7 @@ class PromptMusic:
             "key": None if self.key is None else list(self.key),
             "instruments": self.instruments,
             "most": self.limit,
+            "controls": None if self.controls is None else [list(each) for each in self.controls],
         }
 
     @staticmethod
@@ -73,7 +85,14 @@ class PromptMusic:
         place = JoinPoint(int(stored["tick"]), int(stored["quarter"]), (int(over), int(under)))
         key = None if stored["key"] is None else (int(stored["key"][0]), int(stored["key"][1]))
         instruments, limit = bool(stored["instruments"]), int(stored["most"])
-        return PromptMusic(data, place, int(stored["tempo"]), key, instruments, limit)
+        tempo, controls = int(stored["tempo"]), stored_controls(stored)
+        return PromptMusic(data, place, tempo, key, instruments, limit, controls)
+
+
+def stored_controls(stored: Mapping[str, Any]) -> Controls | None:
+    """The `controls` of stored music; earlier rows of the catalog have none."""
+    chosen = stored.get("controls")
+    return None if chosen is None else tuple(ChosenControl(*each) for each in chosen)
 
 
 def store_copy(workspace: Workspace, data: bytes) -> dict[str, Any]:
@@ -119,12 +138,15 @@ class Prompt:
     bars: int = 0  # of the music
     ends_in: str = ""  # the key in which new bars should end; "": that of all the music
 
-    def for_bars(self, bars: int) -> PromptMusic | None:
-        """The music, with `bars` new bars (0: any number) limited to the length of its bars."""
-        if self.music is None or self.ratio == 1 or not bars:
+    def for_bars(self, bars: int, controls: Controls) -> PromptMusic | None:
+        """The music, with `bars` new bars (0: any number) limited to the length of its bars.
+
+        `controls` are those that were chosen for them.
+        """
+        if self.music is None or self.ratio == 1:
             return self.music
         (over, under), quarter = self.music.place.metre, self.music.place.quarter
-        return replace(self.music, limit=bars * 4 * quarter * over // under)
+        return replace(self.music, limit=bars * 4 * quarter * over // under, controls=controls)
 
 
 def read_prompt(tokenizer: Tokenizer, given: NamedMusic, most: int = 0) -> Prompt:

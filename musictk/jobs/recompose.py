@@ -14,13 +14,14 @@ from musictk.catalog import Catalog
 from musictk.catalog.models import Sample
 from musictk.errors import MusictkError, UsageError
 from musictk.files import scratch
-from musictk.generation.chosen_controls import moved_back, numbered
+from musictk.generation.chosen_controls import ChosenControl, bar_numbers, moved_back
 from musictk.generation.request import PieceRequest
 from musictk.jobs.bundles import open_source
 from musictk.jobs.form_sections import form_sections, new_from
 from musictk.jobs.given_bars import GivenBars, section_bars
 from musictk.jobs.given_music import require_music
 from musictk.jobs.pieces import check_name
+from musictk.jobs.prompt import PromptMusic, stored_controls
 from musictk.jobs.rewrite import write_again
 from musictk.jobs.sample import repeat_sample
 from musictk.jobs.samples import SampleBatch, SampleListener, draw_seed
@@ -76,7 +77,6 @@ def recompose(
             f"each of the {len(chosen)} sections {section} is written without the others;"
             f" to keep the others: --section {section}1"
         )
-    before = int(np.searchsorted(bars(score), known[0].start))
     base = PieceRequest(
         conditions=made.conditions,
         seed=draw_seed(seed),
@@ -84,7 +84,7 @@ def recompose(
         sampling=replace(made.sampling, max_tokens=0),
         samplers=made.samplers,
     )
-    given = _given(workspace, stored, data, found, before)
+    given = replace(_given(workspace, stored, data, known), ranges=found, chords=True)
     source = workspace.resolve(row.path)
     return write_again(catalog, workspace, opened, given, base, out, listener, source)
 
@@ -155,28 +155,45 @@ def _chosen(section: str, known: Sequence[SectionSpan], sample_id: int) -> list[
 
 def _labelled(label: str, known: Sequence[SectionSpan]) -> list[SectionSpan]:
     """A' is a section A too; so is the label A' itself."""
-    label = label.strip()
-    return [each for each in known if label in (each.label, each.label.rstrip("'"))]
+    label = label.strip().casefold()
+    names = [(each, each.label.casefold()) for each in known]
+    return [each for each, name in names if label in (name, name.rstrip("'"))]
 
 
 def _given(
-    workspace: Workspace,
-    stored: StoredSample,
-    data: bytes,
-    ranges: tuple[tuple[int, int], ...],
-    before: int,
+    workspace: Workspace, stored: StoredSample, data: bytes, known: Sequence[SectionSpan]
 ) -> GivenBars:
-    """What is written again, under the controls of the sample; `before` bars are of a prompt.
+    """The file of a sample, and the controls of its bars.
 
     Of a sample whose bars were written again, the same tracks are, and the same is kept.
     """
     if (rewritten := stored.music.get("infill")) is not None:
-        given = GivenBars.read(workspace, rewritten)
+        given = replace(GivenBars.read(workspace, rewritten), data=data)
         controls = given.numbered_controls
     else:
         given = GivenBars(data, ())
-        controls = numbered(stored.request.plan(), stored.request.controls, before)
-        if stored.music.get("new_only"):  # the form has the theme, which is not in the file
-            controls = moved_back(controls, stored.request.theme)
-    of_bars = tuple(one for one in controls if one.name != METRE)
-    return replace(given, data=data, ranges=ranges, controls=of_bars, chords=True)
+        controls = _numbered(workspace, stored, given, known)
+    return replace(given, controls=tuple(one for one in controls if one.name != METRE))
+
+
+def _numbered(
+    workspace: Workspace, stored: StoredSample, given: GivenBars, known: Sequence[SectionSpan]
+) -> list[ChosenControl]:
+    """The controls of a sample, each for bars of its file."""
+    made, music = stored.request, stored.music.get("given") or {}
+    of_file = stored_controls(music)
+    left_out = made.theme if stored.music.get("new_only") else 0
+    if left_out and of_file is not None:
+        left_out = PromptMusic.read(workspace, music).bars
+    before = int(np.searchsorted(given.lines, known[0].start))  # bars of a prompt
+    found: list[ChosenControl] = []
+    for one in made.controls if of_file is None else of_file:
+        if one.for_section:
+            spans = _labelled(one.where, known)
+            ranges = [place for each in spans for place in section_bars(given.score, [each])]
+            found += [one._replace(where=f"{first}-{last}") for first, last in ranges]
+            continue
+        first, last = bar_numbers(one.where) or (1, len(given.lines) + left_out)
+        placed = one._replace(where=f"{before + first}-{before + last}")
+        found += moved_back([placed], left_out)
+    return found

@@ -103,7 +103,7 @@ def _sample(
     announce_prompt(prompt, request, context_length(runtime.manifest, sampling), listener)
     given = None
     if prompt is not None:
-        given = prompt.for_bars(0 if asked.form.strip() else _number(asked.bars))
+        given = prompt.for_bars(0 if asked.form.strip() else _number(asked.bars), asked.controls)
     rows = SampleRows(catalog, workspace, opened, request, asked.new_only)
     rows.store_prompt(given)
     failed: list[MusictkError] = []

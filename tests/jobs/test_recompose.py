@@ -9,8 +9,10 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mido import MetaMessage, MidiFile, MidiTrack
+from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
 from musictk.errors import UsageError
@@ -65,10 +67,19 @@ def labelled(studio: Studio, path: Path) -> list[str]:
 
 
 def lowest(path: Path, first: int, last: int) -> int:
+    return int(pitches(path, first, last).min(initial=127))
+
+
+def highest(path: Path, first: int, last: int) -> int:
+    return int(pitches(path, first, last).max(initial=0))
+
+
+def pitches(path: Path, first: int, last: int) -> NDArray[np.int64]:
+    """Of the notes that begin in some bars."""
     score = ScoreTick(path)
     lines, found = bars(score), notes(score)
     inside = (found.start >= lines[first - 1]) & (found.start < lines[last])
-    return int(found.pitch[inside].min(initial=127))
+    return found.pitch[inside]
 
 
 def test_sections_of_a_prompt_are_none(studio: Studio, sections: Path, tmp_path: Path) -> None:
@@ -123,6 +134,28 @@ def test_controls_without_the_theme(studio: Studio, sections: Path, tmp_path: Pa
     assert lowest(out, 1, 4) >= 72
     again(studio, batch, "A", out)
     assert lowest(out, 5, 8) < 72
+
+
+@pytest.mark.parametrize("new_only", [False, True])
+def test_controls_where_the_bars_of_the_model_are_longer(
+    studio: Studio, tmp_path: Path, new_only: bool
+) -> None:
+    """The model writes three bars of 4/4 for four of 3/4."""
+    theme, first = two_hands(tmp_path / "theme.mid", (3, 4)), 1 if new_only else 5
+    low, high = ChosenControl("b", "highest", "C3"), ChosenControl("C", "lowest", "C6")
+    last = ChosenControl("12", "lowest", "C7")
+    asked = {"theme": theme, "form": "A B4 C4", "new_only": new_only}
+    path, batch = studio.sample("pianoroll", controls=(low, high, last), **asked)
+    kept, out = Path(shutil.copy(path, tmp_path / "kept.mid")), tmp_path / "out.mid"
+    assert ranges(again(studio, batch, "B", out)) == ((first, first + 3),)
+    assert all(highest(out, bar, bar) <= 48 for bar in range(first, first + 4))
+    assert ranges(again(studio, batch, "C", out)) == ((first + 4, first + 7),)
+    assert lowest(out, first + 4, first + 7) >= 84
+    assert lowest(out, first + 7, first + 7) >= 96
+    with sqlite3.connect(studio.workspace.catalog) as database:  # as rows of earlier versions
+        database.execute("UPDATE samples SET request = json_remove(request, '$.given.controls')")
+    repeat_sample(studio.catalog, studio.workspace, batch.made[0].id or 0, out)
+    assert out.read_bytes() == kept.read_bytes()
 
 
 def test_other_tracks_of_an_infill_stay(studio: Studio, sections: Path, tmp_path: Path) -> None:
