@@ -127,6 +127,12 @@ def parse(text: str, bars: int = BARS) -> Form:
     return _checked(sections, text)
 
 
+def check_bars(count: int) -> None:
+    """Raise UsageError for more bars of given music than are written at once."""
+    if count > MOST_BARS:
+        raise UsageError(f"{count} bars are more than {MOST_BARS}", "give fewer --bars")
+
+
 def _named(written: str, bars: int) -> tuple[str, int]:
     """The sections of a name, and its bars: `rondo`, `Ternary form`, `rondo 4`."""
     name = re.sub(r"[\s_-]+", "-", written.casefold())

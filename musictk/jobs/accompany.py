@@ -15,7 +15,7 @@ from musictk.generation.constraints import TRAIN_PROGRAMS, writes_drums
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
 from musictk.generation.file_bars import for_file, for_model
-from musictk.generation.form import MOST_BARS
+from musictk.generation.form import MOST_BARS, check_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
 from musictk.instruments import DRUM_KIT, instrument_name
@@ -131,8 +131,7 @@ def _bars_written(melody: Melody) -> tuple[int, int]:
     if wanted > most:
         raise UsageError(f"the given part has {most} bars, not {wanted}", "give fewer --bars")
     count = melody.count_beside(wanted)
-    if count > MOST_BARS:
-        raise UsageError(f"{count} bars are more than {MOST_BARS}", "give fewer --bars")
+    check_bars(count)
     return wanted, count
 
 

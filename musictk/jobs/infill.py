@@ -22,6 +22,7 @@ from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
 from musictk.generation.file_bars import for_file, for_model
+from musictk.generation.form import check_bars
 from musictk.generation.gaps import Gap, encode_gap, encode_range
 from musictk.generation.keep import RHYTHM
 from musictk.generation.metres import STEADY, known_metres
@@ -185,6 +186,7 @@ class Infill:
 
     def _request(self, base: PieceRequest, number: int, gap: Gap, data: bytes) -> PieceRequest:
         """The request for the bars of one range of the file so far."""
+        check_bars(gap.bars)
         metre, controls = self._metres(gap.metres)
         most = base.sampling.prompt_tokens
         split = self.given.split

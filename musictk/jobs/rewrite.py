@@ -13,6 +13,7 @@ from musictk.errors import UnknownNameError, UsageError
 from musictk.generation.chosen_controls import bars_are, name_bars
 from musictk.generation.compose import compose, context_length, remake
 from musictk.generation.constraints import writes_drums
+from musictk.generation.form import check_bars
 from musictk.generation.keep import HARMONY, RHYTHM
 from musictk.generation.request import PieceRequest
 from musictk.generation.sampling import resolve_sampling
@@ -105,6 +106,8 @@ def rewrite(
     )
     whole = GivenBars(music.midi, (), asked.controls, keep=asked.keep, chords=True)
     ranges = parse_bars(str(asked.bars), len(whole.lines) - 1)
+    for first, last in ranges:
+        check_bars(last - first + 1)
     given = replace(whole, ranges=ranges).with_track(asked.track)
     given = given.beside_melody()
     controls, said = rewrite_controls(given, asked.controls, manifest.controls)

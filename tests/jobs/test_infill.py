@@ -433,6 +433,27 @@ def test_a_model_trained_before_can_only_continue(studio: Studio) -> None:
     assert assert_rewritten(MUSETTE, out, (count - 1, count)) > 0
 
 
+def one_note_a_bar(path: Path, beats: int, bars: int) -> Path:
+    file = MidiFile(type=1, ticks_per_beat=QUARTER)
+    metre = MetaMessage("time_signature", numerator=beats, denominator=4)
+    held = [event for bar in range(bars) for event in note(bar * beats, beats, 60 + bar % 5)]
+    add(file.add_track(), (0, metre), *held)
+    file.save(path)
+    return path
+
+
+def test_more_bars_than_are_written_at_once(studio: Studio, tmp_path: Path) -> None:
+    long = one_note_a_bar(tmp_path / "long.mid", 4, 1100)
+    wide = one_note_a_bar(tmp_path / "wide.mid", 7, 700)  # as long as 1,225 bars of the model
+    asked = (long, "1-1100", 1100), (long, "3,9-1099", 1091), (wide, "1-700", 1225)
+    for given, place, count in asked:
+        with pytest.raises(UsageError) as error:
+            studio.sample("pianoroll", infill=given, bars=place)
+        assert str(error.value) == f"{count} bars are more than 1024; give fewer --bars"
+    with pytest.raises(UsageError, match="1100 bars are more than 1024; give fewer --bars"):
+        studio.sample("pianoroll", accompany=long, bars=1100)
+
+
 @pytest.mark.parametrize(
     ("asked", "says"),
     [
