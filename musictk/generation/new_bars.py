@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Collection
 from typing import NamedTuple
 
 import numpy as np
-from symusic.core import NoteTick, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
+from symusic.core import NoteTick, NoteTickList, ScoreTick, TempoTick, TimeSignatureTick, TrackTick
 
 from musictk.generation.compose import Composition
 from musictk.music import bar_lines, in_effect_from
@@ -23,17 +24,18 @@ class NewBars(NamedTuple):
     lines: list[int]  # ticks of the bar lines
 
 
-def new_bars(tokenizer: Tokenizer, composition: Composition) -> NewBars:
+def new_bars(tokenizer: Tokenizer, composition: Composition, held: Collection[int] = ()) -> NewBars:
     """The new bars, and their sections.
 
     Keys are left out: that of the prompt stays in force. So does its tempo if none was chosen for
     the new bars, and its metre if the model's tokens encode none. The prompt is not a section;
-    where it is the theme of a form, its section begins before tick 0.
+    where it is the theme of a form, its section begins before tick 0. Of frames a note held over
+    the bar line is repeated, unless its pitch is one of `held`, which sound there already.
     """
     sequence, cut = composition.sequence, len(composition.request.used_prompt)
-    if isinstance(tokenizer.space, Frames):
-        # Frames need nothing before them; a note held over the bar line is repeated.
-        sequence = sequence[cut:]
+    frames = isinstance(tokenizer.space, Frames)
+    if frames:
+        sequence = sequence[cut:]  # frames need nothing before them
     first = cut - (len(composition.sequence) - len(sequence))
     music, before = tokenizer.decode(sequence), tokenizer.decode(sequence[:first])
     assert isinstance(music, ScoreTick)
@@ -42,6 +44,8 @@ def new_bars(tokenizer: Tokenizer, composition: Composition) -> NewBars:
     lines = bar_lines(music, len(starts))
     start = lines[int(np.searchsorted(starts, first))]
     new = _after(music, before, start)
+    if frames and held:
+        _leave_out(new, held)
     if METRE in tokenizer.attributes():
         _put_metres(new, music, start)
     if any(one.name == TEMPO for one in composition.request.controls):
@@ -94,6 +98,13 @@ def _after(music: ScoreTick, before: ScoreTick, start: int) -> ScoreTick:
         if len(part.notes):
             new.tracks.append(part)
     return new
+
+
+def _leave_out(new: ScoreTick, held: Collection[int]) -> None:
+    """Leave out the notes at tick 0 of these pitches, in place."""
+    for track in new.tracks:
+        kept = [note for note in track.notes if note.time > 0 or note.pitch not in held]
+        track.notes = NoteTickList(kept)
 
 
 def _put_metres(new: ScoreTick, music: ScoreTick, start: int) -> None:

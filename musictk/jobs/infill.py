@@ -36,6 +36,7 @@ from musictk.jobs.given_bars import MELODY, GivenBars
 from musictk.jobs.given_music import as_read
 from musictk.jobs.prompt import same_instruments
 from musictk.jobs.samples import Rewritten
+from musictk.music import notes
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
 from musictk.reading.reasons import RejectedError
@@ -139,7 +140,8 @@ class Infill:
 
     def _spliced(self, data: bytes, number: int, made: Composition, gap: Gap) -> splice.Spliced:
         """The file with the new notes of a range."""
-        new = self._playable(new_bars(self.tokenizer, made)[0])
+        held = self._held(data, gap.begins)
+        new = self._playable(new_bars(self.tokenizer, made, held)[0])
         place, given = self.given.places[number], self.given
         by_program = same_instruments(given.score, self.music)
         quarter = given.score.ticks_per_quarter
@@ -155,6 +157,13 @@ class Infill:
             chords=given.chords,
             rhythm=given.chords and given.keep == RHYTHM,
         )
+
+    def _held(self, data: bytes, line: int) -> frozenset[int]:
+        """The pitches of the part that is written that sound over a bar line of the file so far."""
+        written, _ = self.given.parts(data, self._score(data))
+        found, least = notes(written, drums=False), written.ticks_per_quarter // 8  # half a frame
+        over = (found.start < line) & (found.end > line + least)
+        return frozenset(found.pitch[over].tolist())
 
     def _playable(self, new: ScoreTick) -> ScoreTick:
         """The new notes that the chosen tracks can play: drums have no pitch."""

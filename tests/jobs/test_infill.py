@@ -212,6 +212,35 @@ def test_new_bars_have_the_metres_of_the_file(studio: Studio, tmp_path: Path, na
     assert names == [(4, 4), (3, 4), (6, 8), (4, 4)]
 
 
+def tune(path: Path, held: float) -> Path:
+    """Two bars of eighths, a note of `held` quarters in the third, then the same pitch again."""
+    file = MidiFile(type=1, ticks_per_beat=QUARTER)
+    played = [each for number in range(16) for each in note(number / 2, 0.5, 60 + number % 5)]
+    played += note(8, held, 67) + note(16, 4, 67)
+    if held <= 4:
+        played += note(12, 1, 67) + note(14, 1, 67)
+    add(file.add_track(), *played)
+    file.save(path)
+    return path
+
+
+def test_a_note_held_over_the_bar_line_is_not_written_again(studio: Studio, tmp_path: Path) -> None:
+    given = tune(tmp_path / "held.mid", 8)
+    out, batch = studio.sample("pianoroll", infill=given, bars="4", keep="rhythm")
+    assert str(batch.made[0].rewritten) == "bar 4 rewritten, 0 notes removed, 0 written"
+    assert notes_of(out) == notes_of(given)
+
+
+def test_a_note_that_ends_at_the_bar_line_is_played_again(studio: Studio, tmp_path: Path) -> None:
+    given = tune(tmp_path / "again.mid", 4)
+    one = (ChosenControl("", "lowest", "G4"), ChosenControl("", "highest", "G4"))
+    asked: dict[str, Any] = {"infill": given, "bars": "4", "keep": "rhythm", "controls": one}
+    out, batch = studio.sample("pianoroll", **asked)
+    assert str(batch.made[0].rewritten) == "bar 4 rewritten, 2 notes removed, 2 written"
+    lengths = [(start, end, pitch) for _, start, end, pitch, _ in notes_of(out)]
+    assert (12 * QUARTER, 13 * QUARTER, 67) in lengths
+
+
 def test_a_band_keeps_its_instruments(studio: Studio, tmp_path: Path) -> None:
     given = band(tmp_path / "mine.mid")
     out, _ = studio.sample("programs", infill=given, bars="1")
