@@ -199,7 +199,7 @@ class GivenFacts(NamedTuple):
     """What is measured in the bars that are given: the ids (…, S) of each."""
 
     before: Ids  # (P, S) of the prompt
-    after: Ids | None = None  # (A, S) of the bars that follow the piece
+    after: Ids  # (A, S) of the bars that follow the piece
     beside: Ids | None = None  # (G, S) of another part, which is given from the prompt's first bar
     # By name, (bars, parts) of the music that is rewritten: the new bars keep these facts.
     kept: Mapping[str, Ids] = MappingProxyType({})
@@ -217,12 +217,11 @@ def plan_bars(
     form, prompt, after, beside = request.plan(), given.before, given.after, given.beside
     before = 0 if request.theme else len(prompt)
     end = before + form.bars
-    total = end + (0 if after is None else len(after))
+    total = end + len(after)
     known = request.planned or not request.sampling.max_tokens  # whether its end is
     ids = np.zeros((max(total, 1), controls.width), np.uint8)
     ids[: len(prompt)] = prompt[:total]
-    if after is not None:
-        ids[end:] = after
+    ids[end:] = after
     for control, columns in controls.items():
         planned = returned.planned(control, total + request.following, known)
         if planned is not None:
@@ -239,7 +238,7 @@ def plan_bars(
     exact = choose_exactly(controls, tokenizer, end, request.controls, places, before)
     _complete(controls, ids, limits, len(prompt))
     np.copyto(ids, limits, where=limits > 0)
-    if after is not None and len(after):
+    if len(after):
         _describe_infill(controls, ids, len(prompt), end)
     names = frozenset((*kept, *(one.name for one in chosen)))
     ends = known and total == end and not request.following and bool(controls)

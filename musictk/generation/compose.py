@@ -149,7 +149,7 @@ class _Batch:
         kept = self.original if request.keep == RHYTHM else None
         self._check_original(tokenizer)
         theme, positions = request.theme > 0, request.positions
-        opening = Opening(self.prompt, request.whole, theme, self.after, positions, kept)
+        opening = Opening(self.prompt, self.after, request.whole, theme, positions, kept)
         plan, sampling, limit = request.plan(), request.sampling, request.bar_limit
         bar_plan = self._bar_plan(runtime.manifest.controls, tokenizer)
         self.drafts = [

@@ -67,7 +67,7 @@ class Draft:
         self._allows: NDArray[np.bool_] | None = None  # what the parser allows
         self._bar_line: tuple[tuple[int, int, int], bool] | None = None
         self._forced: tuple[tuple[int, int], NDArray[np.bool_] | None] | None = None
-        self.after = prompt[:0] if opening.after is None else opening.after
+        self.after = opening.after
         # The bars of a plan: the prompt's, those to be written, those after them.
         own = tokenizer.bar_starts(self.after)
         places = np.searchsorted(own, np.arange(len(self.after)), "right") - 1

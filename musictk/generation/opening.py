@@ -55,8 +55,8 @@ class Opening:
     """The prompt of a piece, and its place in the form."""
 
     prompt: NDArray[Any]  # may be empty
+    after: NDArray[Any]  # the music that follows the piece; empty: it ends
     whole: bool = False  # it ends at a bar line: what is written next begins a bar
     theme: bool = False  # it is the first section of the form, not a section before that
-    after: NDArray[Any] | None = None  # the music that follows the piece; None: it ends
     positions: int = 0  # after which the piece ends, if it has not before; 0: any number
     kept: NDArray[Any] | None = None  # music whose rhythm the piece has; None: it is free

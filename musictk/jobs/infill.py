@@ -92,7 +92,7 @@ class Infill:
             bars = range(first, last + 1)
             controls = tuple(for_model(self.given.numbered_controls, bars))
             request = PieceRequest(bars=len(bars), controls=controls, sampling=self.sampling)
-            plan_bars(known, self.tokenizer, request, GivenFacts(none, first=first))
+            plan_bars(known, self.tokenizer, request, GivenFacts(none, none, first=first))
 
     def first(self, base: PieceRequest) -> PieceRequest:
         """The request for the first range; `base` has all that does not depend on the music."""

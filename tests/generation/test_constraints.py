@@ -75,9 +75,10 @@ def test_metre_is_a_constraint_if_tokens_have_it(name: str, metre: str, kinds: l
 
 def test_properties_of_a_draft_do_not_change_it() -> None:
     made = tokenizer("events")
-    opening = Opening(NOTHING)
+    opening = Opening(NOTHING, NOTHING)
     request = PieceRequest(form="AB", bars=2)
-    bars = plan_bars(Controls(), made, request, GivenFacts(np.zeros((0, 0), np.uint8)))
+    none = np.zeros((0, 0), np.uint8)
+    bars = plan_bars(Controls(), made, request, GivenFacts(none, none))
     draft = Draft(made, request.plan(), bars, opening, Sampling(), limit=8, noise=Noise(0, 0))
     first = next(token for token in range(64) if len(made.bar_starts(np.array([token]))))
     draft.begin_bar(first)
@@ -101,8 +102,11 @@ def test_properties_of_a_draft_do_not_change_it() -> None:
 def test_a_bar_after_a_silent_one_must_sound_whoever_wrote_it(name: str) -> None:
     made = tokenizer(name)
     request = PieceRequest(form="A", bars=8)
-    bars = plan_bars(Controls(), made, request, GivenFacts(np.zeros((0, 0), np.uint8)))
-    draft = Draft(made, request.plan(), bars, Opening(NOTHING), Sampling(), 64, Noise(0, 0))
+    none = np.zeros((0, 0), np.uint8)
+    bars = plan_bars(Controls(), made, request, GivenFacts(none, none))
+    draft = Draft(
+        made, request.plan(), bars, Opening(NOTHING, NOTHING), Sampling(), 64, Noise(0, 0)
+    )
     sounds = [False, True, True, False, True, True]
     must = []
     for sounding in sounds:

@@ -45,7 +45,7 @@ def plan(controls: list[tuple[str, str, str]], form: str = "AABA", prompt: int =
     given = np.ones((prompt, layout.width), np.uint8)
     chosen = tuple(ChosenControl(*each) for each in controls)
     request = PieceRequest(form=form, bars=2, controls=chosen)
-    return plan_bars(layout, made, request, GivenFacts(given))
+    return plan_bars(layout, made, request, GivenFacts(given, given[:0]))
 
 
 def words(bars: BarPlan, name: str) -> list[Any]:

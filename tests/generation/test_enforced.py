@@ -238,9 +238,8 @@ def test_pieces_end_on_the_chord_that_was_chosen(
 def test_the_bass_is_free_where_two_chords_were_chosen() -> None:
     layout = Controls.available(tokenizer("remi"))
     request = PieceRequest(bars=2, controls=(ChosenControl("", "chord", "Am | C G"),))
-    plan = plan_bars(
-        layout, tokenizer("remi"), request, GivenFacts(np.zeros((0, layout.width), np.uint8))
-    )
+    none = np.zeros((0, layout.width), np.uint8)
+    plan = plan_bars(layout, tokenizer("remi"), request, GivenFacts(none, none))
     ending = Ending(tokenizer("remi"), plan, True)
     piece = write("remi", [], bars=2)
     ending.begin_bar(1, piece.sequence)

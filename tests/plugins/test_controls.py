@@ -150,10 +150,10 @@ def of(**changes: Any) -> Controls:
 def test_what_a_control_returns_in_sampling_is_checked(method: str, given: Any, fault: str) -> None:
     controls = of(**{method: lambda self, *_: given})
     request = PieceRequest(form="A2", controls=(ChosenControl("", "plain", "low"),))
-    none = GivenFacts(np.zeros((0, 1), np.uint8))
+    none = np.zeros((0, 1), np.uint8)
     message = re.escape(f"control 'plain' {fault}") + ".*; check its plugin with musictk.testing"
     with pytest.raises(MusictkError, match=message):
-        ask_all(plan_bars(controls, TOKENIZERS["remi"], request, none))
+        ask_all(plan_bars(controls, TOKENIZERS["remi"], request, GivenFacts(none, none)))
 
 
 def ask_all(plan: BarPlan) -> None:
