@@ -42,7 +42,7 @@ class GivenBars:
     controls: tuple[ChosenControl, ...] = ()  # as the user chose them; bars are those of the file
     channels: tuple[TrackChannel, ...] | None = None  # those that are written; None: all
     keep: str = ""  # what the new bars keep of these: one of `KEPT`
-    drums_stay: bool = False  # `channels` lacks drums only because the model cannot write them
+    drums_stay: bool = False  # drums to write are not in `channels`: the model cannot write them
     # New notes are divided among the tracks by chords, and end with their range; not so in earlier
     # rows of the catalog.
     chords: bool = False
@@ -65,11 +65,14 @@ class GivenBars:
         untils = [*starts[1:], self.lines[-1]]
         return [BarRange(*each) for each in zip(starts, stops, untils, strict=True)]
 
-    @property
+    @cached_property
     def split(self) -> bool:
-        """Whether other notes of the bars are kept, beside which the new ones are written."""
-        some = self.channels is not None and not self.drums_stay
-        return some or self.keep == MELODY
+        """Whether notes of the bars stay that the model could write: it writes beside them."""
+        if self.channels is None or self.keep == MELODY:
+            return self.keep == MELODY
+        places = zip(track_channels(self.score, self.data), self.score.tracks, strict=True)
+        stay = [track for place, track in places if place not in self.channels]
+        return any(not (track.is_drum and self.drums_stay) for track in stay)
 
     @cached_property
     def melody(self) -> frozenset[NotePlace]:
@@ -157,8 +160,7 @@ class GivenBars:
             return self
         if not found[False]:
             raise UsageError("this model writes no drums", without_drums_hint(self.score))
-        stay = self.channels is None or self.keep == MELODY
-        return replace(self, channels=tuple(sorted(found[False])), drums_stay=stay)
+        return replace(self, channels=tuple(sorted(found[False])), drums_stay=True)
 
     def owners_of(self, number: int, edges: Sequence[int]) -> list[int]:
         """The bar of the file for each bar that a model writes for a range."""

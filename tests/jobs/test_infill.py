@@ -271,6 +271,22 @@ def test_drums_stay_where_the_model_writes_none(studio: Studio, tmp_path: Path) 
     studio.sample("programs", listener, infill=given, bars="1", track="3")
 
 
+@pytest.mark.parametrize("track", ["", "1,3", "1,2"])
+def test_drums_of_the_chosen_tracks_stay(studio: Studio, tmp_path: Path, track: str) -> None:
+    """With the cello where it was not chosen; what was not chosen is not announced."""
+    given, ear = band(tmp_path / "mine.mid"), Notices()
+    out, batch = studio.sample("remi", ear, infill=given, bars="1", track=track)
+    made, stays = batch.made[0], "the model writes no drums: those of the bars stay unchanged"
+    assert (stays in ear.texts) == (track != "1,2")
+    assert made.rewritten is not None
+    assert made.rewritten.removed == (4 if track == "1,3" else 8)
+    assert bool(made.composition.request.beside) == (track != "")
+    assert made.id is not None
+    again = repeat_sample(studio.catalog, studio.workspace, made.id, tmp_path / "again.mid")
+    assert not again.notices
+    assert (tmp_path / "again.mid").read_bytes() == out.read_bytes()
+
+
 def test_hands_keep_their_tracks(studio: Studio, tmp_path: Path) -> None:
     given = two_hands(tmp_path / "mine.mid", bars=6)
     out, _ = studio.sample("remi", infill=given, bars="3-4")
