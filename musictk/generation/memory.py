@@ -8,7 +8,6 @@ model, until it is aligned again. `variation` is the share of time away.
 from __future__ import annotations
 
 from copy import copy
-from math import inf
 from typing import Any
 
 import numpy as np
@@ -145,7 +144,7 @@ class FrameAlignment:
 
 
 class Follower:
-    """Follows a returning theme, or departs from it."""
+    """Follows a returning theme, or departs from it: `variation` is below 1."""
 
     def __init__(
         self,
@@ -161,9 +160,9 @@ class Follower:
         # Away / (away + home) = variation, where away and home are the mean lengths of a departure
         # and of the stretch between two, in positions. Neither can be shorter than one position, so
         # with much variation a short figure is made longer, to keep the share.
-        odds = variation / (1 - variation) if variation < 1 else inf
+        odds = variation / (1 - variation)
         away = max(figure * theme.bar_length, 1.0, odds)
-        self._back, self._leave = 1.0 / away, odds / away if variation < 1 else 1.0
+        self._back, self._leave = 1.0 / away, odds / away
         self._alignment: TokenAlignment | FrameAlignment
         self._floor: TokenFloor | FrameFloor | None = None  # of the notes of this bar
 
