@@ -150,10 +150,10 @@ class _Batch:
         self._check_original(tokenizer)
         theme, positions = request.theme > 0, request.positions
         opening = Opening(self.prompt, self.after, request.whole, theme, positions, kept)
-        plan, sampling, limit = request.plan(), request.sampling, request.bar_limit
+        plan, sampling = request.plan(), request.sampling
         bar_plan = self._bar_plan(runtime.manifest.controls, tokenizer)
         self.drafts = [
-            Draft(tokenizer, plan, bar_plan, opening, sampling, limit, Noise(request.seed, row))
+            Draft(tokenizer, plan, bar_plan, opening, sampling, Noise(request.seed, row))
             for row in rows
         ]
         capacity = context_length(runtime.manifest, sampling)

@@ -24,6 +24,7 @@ from musictk.tokens import Frames, Parser, Tokenizer
 from musictk.tokens.checked import allowed_by, bar_starts
 
 _ENDLESS = 1 << 40
+_BAR_LIMIT = 512  # positions after which a bar must end
 _OVERTIME = 64  # positions that a bar past its limit gets to reach a bar line by itself
 
 
@@ -41,7 +42,6 @@ class Draft:
         bar_plan: BarPlan,
         opening: Opening,
         sampling: Sampling,
-        limit: int,
         noise: Noise,
     ) -> None:
         prompt, grammar = opening.prompt, tokenizer.grammar()
@@ -75,7 +75,7 @@ class Draft:
         self._bars = bars.tolist()  # where each bar begins, those of the prompt included
         self._period = frames_per_bar(tokenizer) if frames else 0
         self.kept = None if opening.kept is None else keep_rhythm(tokenizer, opening.kept, prompt)
-        self._limit = limit if self.kept is None else _ENDLESS  # positions of a bar of tokens
+        self._limit = _BAR_LIMIT if self.kept is None else _ENDLESS  # positions of a bar of tokens
         self._whole = len(prompt) if opening.whole else 0  # the length of a prompt of whole bars
         limits = [most for most in (sampling.max_tokens, opening.positions) if most]
         self._most = len(prompt) + min(limits) if limits else 0

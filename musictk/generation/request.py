@@ -18,6 +18,7 @@ from musictk.generation.sampling import Links, Sampling
 from musictk.keys import KEYS, find_key
 from musictk.tokens import METRE, Frames, Space
 
+_BAR_LIMIT = 512  # of every piece of an earlier version
 Weighted = tuple[tuple[str, float], ...]  # labels of one category, mixed
 
 
@@ -49,11 +50,10 @@ class PieceRequest:
     prompt: tuple[Any, ...] = ()  # ids, or the sounding pitches of each frame: see `to_prompt`
     whole: bool = False  # the prompt ends at a bar line, where a new bar must begin
     theme: int = 0  # bars of the prompt where it is the first section of the form; else 0
-    bar_limit: int = 512  # positions after which a bar must end
 
     def __post_init__(self) -> None:
         limits = {"bars": (0, MOST_BARS), "count": (1, None), "seed": (0, 2**63 - 1)}
-        limits |= {"bar_limit": (8, None), "following": (0, None), "positions": (0, None)}
+        limits |= {"following": (0, None), "positions": (0, None)}
         for name, (low, high) in limits.items():
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int):
@@ -138,7 +138,14 @@ class PieceRequest:
 
     @staticmethod
     def read(value: Mapping[str, Any]) -> PieceRequest:
-        """The inverse of `plain`. Raises UsageError for unknown keys and invalid values."""
+        """The inverse of `plain`. Raises UsageError for unknown keys and invalid values.
+
+        Rows of earlier versions have the key `bar_limit`.
+        """
+        value = dict(value)
+        limit = value.pop("bar_limit", _BAR_LIMIT)
+        if limit != _BAR_LIMIT:
+            raise UsageError(f"bar_limit={limit!r} must be {_BAR_LIMIT}", "sample the piece again")
         # Level by level, so that the error names an unknown key at any depth.
         sampling = build(Sampling, value.get("sampling", {}), "sample")
         return build(PieceRequest, {**value, "sampling": sampling}, "request")

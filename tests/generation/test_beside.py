@@ -184,7 +184,7 @@ def logits_of(
     )
     plan = plan_bars(controls, own, request, GivenFacts(before, later, facts))
     opening = Opening(prompt, whole=True, after=after)
-    draft = Draft(own, request.plan(), plan, opening, sampling, 10_000, Noise(0, 0))
+    draft = Draft(own, request.plan(), plan, opening, sampling, Noise(0, 0))
     contexts = RowContexts(model, own, request, 512, [draft], plan, given)
     contexts.begin()
     for position in written:

@@ -214,11 +214,20 @@ def test_a_model_has_saved_options() -> None:
     assert resolve_sampling(own, {"max_tokens": 64}, planned=True).max_tokens == 64
 
 
-def test_a_bar_without_end_is_brought_to_its_end() -> None:
-    piece = write("events", bars=6, bar_limit=8, temperature=5.0, top_p=1)[0]
+def test_a_bar_without_end_is_brought_to_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("musictk.generation.draft._BAR_LIMIT", 8)
+    piece = write("events", bars=6, temperature=5.0, top_p=1)[0]
     longest = np.diff(tokenizer("events").bar_starts(piece.sequence)).max()
     assert longest <= 8 + 64
     assert len(piece.sequence) <= 6 * (8 + 64)
+
+
+def test_a_row_of_an_earlier_version_has_the_limit_of_a_bar() -> None:
+    asked = PieceRequest(bars=2, seed=4)
+    assert "bar_limit" not in asked.plain()
+    assert PieceRequest.read(asked.plain() | {"bar_limit": 512}) == asked
+    with pytest.raises(UsageError, match="bar_limit=24 must be 512; sample the piece again"):
+        PieceRequest.read(asked.plain() | {"bar_limit": 24})
 
 
 @pytest.mark.parametrize("name", ["remi", "events"])
@@ -318,10 +327,9 @@ def text() -> Tokenizer:
     return learned
 
 
-def test_text_has_bars_too() -> None:
-    piece = compose(load_untrained(text()), text(), PieceRequest(form="ABA", bars=3, bar_limit=24))[
-        0
-    ]
+def test_text_has_bars_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("musictk.generation.draft._BAR_LIMIT", 24)
+    piece = compose(load_untrained(text()), text(), PieceRequest(form="ABA", bars=3))[0]
     assert [span.label for span in piece.sections] == ["A", "B", "A"]
     written = text().decode(piece.sequence)
     assert isinstance(written, str)

@@ -73,13 +73,14 @@ def test_metre_is_a_constraint_if_tokens_have_it(name: str, metre: str, kinds: l
     assert [type(each) for each in made] == kinds
 
 
-def test_properties_of_a_draft_do_not_change_it() -> None:
+def test_properties_of_a_draft_do_not_change_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("musictk.generation.draft._BAR_LIMIT", 8)
     made = tokenizer("events")
     opening = Opening(NOTHING, NOTHING)
     request = PieceRequest(form="AB", bars=2)
     none = np.zeros((0, 0), np.uint8)
     bars = plan_bars(Controls(), made, request, GivenFacts(none, none))
-    draft = Draft(made, request.plan(), bars, opening, Sampling(), limit=8, noise=Noise(0, 0))
+    draft = Draft(made, request.plan(), bars, opening, Sampling(), Noise(0, 0))
     first = next(token for token in range(64) if len(made.bar_starts(np.array([token]))))
     draft.begin_bar(first)
     draft.write(first, None)
@@ -104,9 +105,7 @@ def test_a_bar_after_a_silent_one_must_sound_whoever_wrote_it(name: str) -> None
     request = PieceRequest(form="A", bars=8)
     none = np.zeros((0, 0), np.uint8)
     bars = plan_bars(Controls(), made, request, GivenFacts(none, none))
-    draft = Draft(
-        made, request.plan(), bars, Opening(NOTHING, NOTHING), Sampling(), 64, Noise(0, 0)
-    )
+    draft = Draft(made, request.plan(), bars, Opening(NOTHING, NOTHING), Sampling(), Noise(0, 0))
     sounds = [False, True, True, False, True, True]
     must = []
     for sounding in sounds:
