@@ -27,8 +27,9 @@ class PieceRequest:
     """Everything a piece depends on, except the bundle. JSON-able: `plain` and `read`.
 
     `conditions` are weighted labels per category. `form` "" is one section of `bars` bars.
-    `bars` 0 is the default: 8 for each section of a form, 16 for a piece without one (as many as
-    needed where `sampling.max_tokens` limits the piece, as the given part has where there is one).
+    `bars` 0 is the default: 8 for each section of a form, with a theme as many as the theme has;
+    16 for a piece without a form (as many as needed where `sampling.max_tokens` limits the piece,
+    as the given part has where there is one).
     """
 
     conditions: Mapping[str, Weighted] = field(default_factory=dict)
