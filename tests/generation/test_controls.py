@@ -238,9 +238,10 @@ def predictions(name: str, key: str, first: int, bars: int) -> list[Any]:
     music, prompt = music_of(name, first + bars), music_of(name, first)
     request = PieceRequest(bars=bars, sampling=sampling, ends_in=key, whole=True)
     known = model.manifest.controls
-    planned = plan_bars(known, made, request, GivenFacts(measure(made, prompt, known).ids))
-    opening = Opening(prompt, whole=first > 0)
-    draft = Draft(made, request.plan(), planned, opening, sampling, 10_000, Noise(0, 0))
+    facts, none = measure(made, prompt, known).ids, music[:0]
+    planned = plan_bars(known, made, request, GivenFacts(facts, facts[:0]))
+    opening = Opening(prompt, none, whole=first > 0)
+    draft = Draft(made, request.plan(), planned, opening, sampling, Noise(0, 0))
     contexts = RowContexts(model, made, request, 512, [draft], planned)
     contexts.begin()
     found = []
