@@ -65,7 +65,7 @@ class GivenPart:
             first = min(int((length > keep).sum()), now)
         start = self._start if first == 0 and keep == capacity else self._start[:0]
         parts, places, mine = [start], [np.full(len(start), -1)], [np.zeros(len(start), np.int64)]
-        later = Later(range(int(len(after.sequence) > 0)), min(after.before, now))
+        later = Later(range(len(after.sequence) > 0), min(after.before, now))  # as one block
         for block in interleave(first, now + 1, len(self), later):
             if block.kind == GIVEN_PART:
                 music, bar = self.bars(block.bar, block.bar + 1)

@@ -55,7 +55,11 @@ NONE_LATER = Later()
 
 def interleave(first: int, stop: int, given: int, later: Later = NONE_LATER) -> Iterator[Block]:
     """The blocks of a row in order: the bars from `first` to `stop` of the part to write, each
-    after its own bar and the next of the other part, of which there are `given`."""
+    after its own bar and the next of the other part, of which there are `given`.
+
+    Bars of the part to write that come `later` are before one of these bars, and before those of
+    the other part that it needs.
+    """
     fed = first
     for bar in range(first, stop):
         if bar == max(later.before, first):
