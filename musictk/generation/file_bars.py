@@ -10,8 +10,13 @@ from dataclasses import replace
 
 import numpy as np
 
+from musictk.controls import Controls
+from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.chosen_controls import ChosenControl, bar_numbers
 from musictk.generation.opening import Notice
+from musictk.generation.request import PieceRequest
+from musictk.generation.sampling import Sampling
+from musictk.tokens import Tokenizer
 
 
 def find_owners(edges: Sequence[float], lines: Sequence[int]) -> list[int]:
@@ -40,6 +45,20 @@ def for_model(chosen: Iterable[ChosenControl], owners: Sequence[int]) -> list[Ch
             where = f"{inside[0] + 1}-{inside[-1] + 1}"
             found.append(ChosenControl(where, one.name, text))
     return found
+
+
+def check_for_file(
+    controls: Controls,
+    tokenizer: Tokenizer,
+    sampling: Sampling,
+    chosen: Iterable[ChosenControl],
+    bars: range,
+) -> None:
+    """Raise UsageError, with a bar of the file, for controls that leave nothing to write in it."""
+    none = np.zeros((0, controls.width), np.uint8)
+    own = tuple(for_model(chosen, bars))
+    request = PieceRequest(bars=len(bars), controls=own, sampling=sampling)
+    plan_bars(controls, tokenizer, request, GivenFacts(none, none, first=bars[0]))
 
 
 def for_file(

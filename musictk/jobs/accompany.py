@@ -14,7 +14,7 @@ from musictk.generation.compose import compose, remake
 from musictk.generation.constraints import TRAIN_PROGRAMS, writes_drums
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
-from musictk.generation.file_bars import for_file, for_model
+from musictk.generation.file_bars import check_for_file, for_file, for_model
 from musictk.generation.form import MOST_BARS, check_bars
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling, resolve_sampling
@@ -93,22 +93,25 @@ def accompany(
     melody = Melody(tokenizer, given)
     bars, count = _bars_written(melody)
     owners = melody.owners(count)
-    controls, said = part_controls(given, asked.controls, runtime.manifest.controls)
+    known = runtime.manifest.controls
+    controls, said = part_controls(given, asked.controls, known)
     check_counts(PieceRequest(bars=bars).plan(), controls)
+    sampling = _sampling(runtime.manifest, asked, tokenizer, given.program)
+    check_for_file(known, tokenizer, sampling, controls, range(1, min(bars, MOST_BARS) + 1))
     request = PieceRequest(
         conditions=mixtures(catalog, runtime.manifest.conditions, asked.labels),
         bars=count,
         controls=tuple(for_model(controls, owners)),
         seed=draw_seed(asked.seed),
         count=asked.count,
-        sampling=_sampling(runtime.manifest, asked, tokenizer, given.program),
+        sampling=sampling,
         samplers=asked.samplers,
         beside=to_prompt(melody.sequence(count)),
         following=melody.count - count,
         ends_in=key_of_given(given.part, whole=False),  # its last bass may be a note of a melody
     )
     require_targets(out, opened.name, request, tokenizer, music.path)
-    announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
+    announce_controls(known, tokenizer, asked.controls, listener)
     announce_options(request, asked, runtime.manifest, listener)
     _announce([*said, *other_tracks_notice(given)], melody, bars, listener)
     rows = SampleRows(catalog, workspace, opened, request, new_only=False)

@@ -9,19 +9,17 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from symusic.core import ScoreTick
 
 from musictk.controls.arrangement import REMAINING
 from musictk.controls.parts import with_tracks
 from musictk.errors import UsageError
 from musictk.files import write_bytes
-from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.generation.compose import Composition, compose, context_length
 from musictk.generation.dropped_prompt import dropped_prompt
 from musictk.generation.ending import key_of_given
-from musictk.generation.file_bars import for_file, for_model
+from musictk.generation.file_bars import check_for_file, for_file, for_model
 from musictk.generation.form import check_bars
 from musictk.generation.gaps import Gap, encode_gap, encode_range
 from musictk.generation.keep import RHYTHM
@@ -86,13 +84,10 @@ class Infill:
 
     def check_controls(self) -> None:
         """Raise UsageError for controls that leave nothing to write in a bar of any range."""
-        known = self.runtime.manifest.controls
-        none = np.zeros((0, known.width), np.uint8)
+        known, chosen = self.runtime.manifest.controls, self.given.numbered_controls
         for first, last in self.given.ranges:
             bars = range(first, last + 1)
-            controls = tuple(for_model(self.given.numbered_controls, bars))
-            request = PieceRequest(bars=len(bars), controls=controls, sampling=self.sampling)
-            plan_bars(known, self.tokenizer, request, GivenFacts(none, none, first=first))
+            check_for_file(known, self.tokenizer, self.sampling, chosen, bars)
 
     def first(self, base: PieceRequest) -> PieceRequest:
         """The request for the first range; `base` has all that does not depend on the music."""

@@ -66,6 +66,15 @@ def channel(track: tuple[smf.Event, ...]) -> int:
     return found
 
 
+def test_controls_that_leave_nothing_name_the_bar_of_the_file(
+    studio: Studio, tmp_path: Path
+) -> None:
+    given = two_hands(tmp_path / "mine.mid", (3, 4))  # the bars of the model are longer
+    limits = tuple(ChosenControl("4", *each) for each in (("lowest", "C6"), ("highest", "C2")))
+    with pytest.raises(UsageError, match="the controls of bar 4 leave no pitch to write"):
+        studio.sample("pianoroll", accompany=given, track="right hand", controls=limits)
+
+
 @pytest.mark.parametrize("name", TOKENIZERS)
 def test_it_is_repeated_bit_for_bit(studio: Studio, tmp_path: Path, name: str) -> None:
     given = two_hands(tmp_path / "mine.mid")
