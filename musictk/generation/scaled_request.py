@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 
+import numpy as np
+
+from musictk.controls import Controls
+from musictk.generation.bar_plan import GivenFacts, plan_bars
 from musictk.generation.chosen_controls import ChosenControl, bar_numbers, numbered
 from musictk.generation.file_bars import find_owners, for_file, for_model, place_of
 from musictk.generation.form import MOST_BARS, Form
 from musictk.generation.opening import Notice
 from musictk.generation.request import PieceRequest
+from musictk.tokens import Tokenizer
 
 
 @dataclass(frozen=True)
@@ -28,6 +33,11 @@ class ScaledRequest:
             return self.asked
         controls = [each for one in self.asked.controls for each in self._control(one)]
         return replace(self._lengths, controls=tuple(controls))
+
+    def check(self, controls: Controls, tokenizer: Tokenizer) -> None:
+        """Raise UsageError, with a bar of the file, for controls that leave nothing to write."""
+        theme = np.zeros((self.asked.theme, controls.width), np.uint8)
+        plan_bars(controls, tokenizer, self.asked, GivenFacts(theme, theme[:0]))
 
     def notices(self, found: Iterable[Notice]) -> list[Notice]:
         """Notices for bars of the file, also of controls that no bar of the model follows."""

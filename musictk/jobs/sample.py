@@ -79,7 +79,7 @@ def _sample(
     listener: SampleListener | None,
 ) -> SampleBatch:
     """Compose new pieces, or continue a given one."""
-    runtime = opened.runtime
+    runtime, known = opened.runtime, opened.runtime.manifest.controls
     tokenizer = runtime.manifest.make_tokenizer()
     sampling = _sampling(runtime.manifest, asked)
     music = _given_music(catalog, workspace, asked)
@@ -87,7 +87,6 @@ def _sample(
     if prompt is not None:
         if asked.theme is not None:
             sampling = _for_theme(tokenizer, prompt, asked, sampling, listener)
-        known = runtime.manifest.controls
         sampling, asked = in_late_metre(tokenizer, known, prompt, asked, sampling, listener)
     scaled = _request(catalog, runtime.manifest, asked, sampling, prompt)
     of_file, request = scaled.asked, scaled.request
@@ -96,7 +95,8 @@ def _sample(
     require_targets(out, opened.name, request, tokenizer, source)
     before = 0 if prompt is None or asked.theme is not None else prompt.bars
     check_counts(of_file.plan(), asked.controls, before, of_file.theme)
-    announce_controls(runtime.manifest.controls, tokenizer, asked.controls, listener)
+    scaled.check(known, tokenizer)
+    announce_controls(known, tokenizer, asked.controls, listener)
     announce_plan(of_file, asked, runtime.manifest, listener)
     if listener is not None and sampling.cadence and repeats_exactly(request.plan(), sampling):
         listener.notice("the piece ends as its theme does, without a cadence: --variation 0")

@@ -58,6 +58,14 @@ def test_controls_of_bars_after_a_theme(studio: Studio, given: Path) -> None:
         studio.sample("pianoroll", theme=given, form="A B4", controls=only)
 
 
+def test_controls_that_leave_nothing_name_the_bar(studio: Studio, given: Path) -> None:
+    none = parse_controls("7: lowest=C6, highest=C2")
+    with pytest.raises(UsageError, match="the controls of bar 7 leave no pitch"):
+        studio.sample("pianoroll", prompt=given, bars=8, controls=none)
+    with pytest.raises(UsageError, match="the controls of bar 7 leave no pitch"):
+        studio.sample("pianoroll", theme=given, form="A B4 C4", controls=none)
+
+
 @pytest.mark.parametrize("where", ["5-8", "B"])
 def test_values_of_successive_bars(studio: Studio, given: Path, where: str) -> None:
     """Each of three bars of the model has more of another bar than of the second."""
