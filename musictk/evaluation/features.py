@@ -95,7 +95,7 @@ def compare_features(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]
     One generated piece is enough. Raises MusictkError for a corpus of fewer than 3 pieces.
     """
     ours = [features(score) for score in generated]
-    theirs = [features(score) for score in corpus if score.note_num()]
+    theirs = [features(score) for score in corpus if len(notes(score, drums=False))]
     if not ours or len(theirs) < 3:
         raise MusictkError(
             f"{len(ours)} pieces cannot be compared with a corpus of {len(theirs)}",

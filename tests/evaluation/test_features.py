@@ -95,6 +95,13 @@ def test_the_report_is_json() -> None:
     assert report["corpus"] == 3
 
 
+def test_pieces_of_drums_in_a_corpus_are_left_out() -> None:
+    drums = score_of((0, 1, 36), (1, 1, 38))
+    drums.tracks[0].is_drum = True
+    report = features.compare_features([C_MAJOR], [drums, C_MAJOR, C_MAJOR, CHROMATIC])
+    assert report["corpus"] == 3
+
+
 def test_a_piece_without_pitched_notes_is_an_error() -> None:
     with pytest.raises(MusictkError, match="no pitched notes"):
         features.features(ScoreTick(480))
