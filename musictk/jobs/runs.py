@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from musictk.catalog import Catalog, Run
 from musictk.errors import MusictkError
 from musictk.jobs.run_facts import RunMetrics
-from musictk.training.directory import LockedError, is_locked, lock, resumable
+from musictk.training.directory import is_locked, lock, resumable
 from musictk.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -35,9 +35,12 @@ def close_abandoned(catalog: Catalog, workspace: Workspace) -> None:
 
     for run in catalog.runs("running"):
         directory = workspace.runs / run.name
-        with suppress(LockedError), ExitStack() as stack:
+        with ExitStack() as stack:
             if directory.is_dir():
-                stack.enter_context(lock(directory))
+                try:
+                    stack.enter_context(lock(directory))
+                except MusictkError:  # it is being trained, or it is another user's
+                    continue
                 checkpoint.clean(directory)
             if catalog.run(run.name).status == "running":  # still, now that it cannot change
                 close(catalog, workspace, run.name, _abandoned_status(directory))

@@ -24,7 +24,7 @@ from musictk.jobs.export import export
 from musictk.jobs.runs import close_abandoned, status_of
 from musictk.model.manifest import Manifest
 from musictk.plugin import CORE, Registry
-from musictk.training.directory import LockedError, is_locked, lock
+from musictk.training.directory import LOCK, LockedError, is_locked, lock
 from musictk.training.outcome import Evaluation, Report
 from tests.jobs.conftest import SMALL, Listener, Room
 
@@ -146,6 +146,15 @@ def test_a_killed_run_is_closed_by_the_next(room: Room) -> None:
     assert [each.step for each in room.catalog.checkpoints(cut.run)] == [1]
     assert best_of(room.catalog, room.workspace, None)[0] == whole.run
     assert room.resume(cut.run).outcome.digest == whole.outcome.digest
+
+
+def test_a_run_whose_directory_cannot_be_locked_does_not_stop_others(room: Room) -> None:
+    """As that of another user, which was killed."""
+    row = room.catalog.run("gpt-1")
+    room.catalog.start_run("gpt", row.tokenizer, row.settings, "theirs")
+    (room.workspace.runs / "theirs" / LOCK).mkdir(parents=True)
+    assert room.train(**FOUR).outcome.ended == "finished"
+    assert statuses(room)["theirs"] == "running"
 
 
 def test_one_of_two_resumes_is_refused(room: Room) -> None:
