@@ -71,9 +71,8 @@ def attribute(
     counts = count_figures(music.score)
     found = open_classifier(catalog, workspace, progress)
     sha256 = hashlib.sha256(music.data).hexdigest()
-    known = any(
-        piece.sha256 == sha256 and piece.composer in found.composers for piece in catalog.pieces()
-    )
+    trained = choose_pieces(Corpus(catalog, workspace).select({"midi"}))
+    known = any(piece.sha256 == sha256 for piece in trained)
     return Attribution(found.probabilities(counts), found.scores, known)
 
 
@@ -106,7 +105,8 @@ def open_classifier(
     found = read_classifier(path)
     if found is None:
         found = train_classifier(_examples(corpus, chosen, length, progress))
-        store(path, kind, partial(write_classifier, classifier=found))
+        if not corpus.unreadable:  # else it is made again once the files are back
+            store(path, kind, partial(write_classifier, classifier=found))
     return found
 
 

@@ -44,6 +44,7 @@ class Corpus:
     def __init__(self, catalog: Catalog, workspace: Workspace) -> None:
         self._catalog = catalog
         self._workspace = workspace
+        self.unreadable: set[int] = set()  # ids of pieces that `music` left out
 
     @cached_property
     def pieces(self) -> Mapping[int, PieceInfo]:
@@ -82,6 +83,7 @@ class Corpus:
             try:
                 piece = loader.load(info)
             except MusictkError:
+                self.unreadable.add(info.id)
                 continue
             finally:
                 if progress is not None:

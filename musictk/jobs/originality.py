@@ -37,7 +37,7 @@ def training_reference(
     """The reference of the train split, with the baseline of valid and test.
 
     A stored one is read, unless the pieces or their splits have changed. Pieces that cannot be read
-    are left out. Raises MusictkError without training pieces.
+    are left out, and then it is not stored. Raises MusictkError without training pieces.
     """
     corpus = Corpus(catalog, workspace)
     pieces = corpus.select({"midi"})
@@ -59,7 +59,8 @@ def training_reference(
         return (score for _, score in corpus.scores(chosen, read))
 
     made = build_reference(scores(training, 0), scores(others, len(training)), every)
-    store(path, f"{_NAME}-{every}", partial(write_reference, reference=made))
+    if not corpus.unreadable:
+        store(path, f"{_NAME}-{every}", partial(write_reference, reference=made))
     return made
 
 

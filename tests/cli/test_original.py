@@ -59,6 +59,19 @@ def test_human_figures_are_printed_beside_those_of_a_piece(work: Shell) -> None:
     assert 0 < human["share"] < 0.1
 
 
+def test_figures_without_some_files_are_not_kept(work: Shell) -> None:
+    whole = work.json("originality", "midis/Random/0.mid")["human"]
+    shutil.rmtree(work.directory / "cache")
+    shutil.move(work.directory / "midis", work.directory / "away")
+    (work.directory / "midis/Random").mkdir(parents=True)
+    for seed in range(40):
+        name = f"Random/{seed}.mid"
+        shutil.copy(work.directory / "away" / name, work.directory / "midis" / name)
+    assert work.json("originality", "midis/Random/0.mid")["human"] != whole
+    shutil.copytree(work.directory / "away", work.directory / "midis", dirs_exist_ok=True)
+    assert work.json("originality", "midis/Random/0.mid")["human"] == whole
+
+
 def test_the_nearest_piece_is_one_that_was_trained_on(work: Shell) -> None:
     pieces = work.json("catalog", "search", "midis", "--limit", "100")
     held_out = next(row["path"] for row in pieces if row["split"] == "test")

@@ -9,6 +9,7 @@ import pytest
 
 from musictk.catalog.records import PieceInfo
 from musictk.errors import UnknownNameError
+from musictk.jobs import attribute
 from musictk.jobs.attribute import MOST_PIECES, choose_pieces, open_classifier
 from musictk.jobs.composer_control import composer_control
 from musictk.jobs.project import Project
@@ -60,6 +61,31 @@ def test_classifiers_of_other_lengths_and_of_all_composers_are_kept(project: Pro
     for each in asked:
         open_classifier(catalog, workspace, **each)
     assert kept() == first
+
+
+def test_a_classifier_without_some_files_is_not_kept(tmp_path: Path) -> None:
+    """Once they are back, the next one has them."""
+    for seed in range(6):
+        write(tmp_path / f"midis/Steps/{seed}.mid", seed, leaps=False)
+        write(tmp_path / f"midis/Leaps/{seed}.mid", 50 + seed, leaps=True)
+    project = Project(tmp_path)
+    project.ingest(tmp_path / "midis")
+    (tmp_path / "midis/Steps/1.mid").rename(tmp_path / "away.mid")
+    assert open_classifier(project.catalog, project.workspace).scores.pieces == 11
+    (tmp_path / "away.mid").rename(tmp_path / "midis/Steps/1.mid")
+    assert open_classifier(project.catalog, project.workspace).scores.pieces == 12
+
+
+def test_a_file_that_was_not_chosen_for_training_is_not_known(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(attribute, "MOST_PIECES", 10)
+    chosen = {piece.sha256 for piece in choose_pieces(project.catalog.pieces())}
+    found = {
+        piece.sha256 in chosen: project.attribute(project.workspace.root / piece.path).known
+        for piece in project.catalog.pieces()
+    }
+    assert found == {True: True, False: False}
 
 
 def test_a_composer_with_too_few_works_is_an_error(project: Project) -> None:
