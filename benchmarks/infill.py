@@ -108,10 +108,26 @@ def row(workspace: Path, directory: Path, flags: argparse.Namespace) -> dict[str
     if not found:
         return {"model": f"{manifest.architecture} on {manifest.tokenizer}", "places": 0}
     both, past = (nats(network, manifest, found, length, after) for after in (True, False))
-    notes = np.array([place.notes for place in found], np.float64)
-    owners = [place.piece for place in found]
+    line = compared(manifest, both, past, [(place.piece, place.notes) for place in found])
+    if flags.joins:
+        line |= joins(load(directory, "torch"), tokenizer, found, flags.joins)
+    return line
+
+
+def compared(
+    manifest: Manifest,
+    both: NDArray[np.float64],
+    past: NDArray[np.float64],
+    found: Sequence[tuple[int, int]],
+) -> dict[str, Any]:
+    """The columns of a model: nats of places with both sides given, and with the past only.
+
+    `found` has the piece and the number of notes of each place.
+    """
+    owners, counts = map(list, zip(*found, strict=True))
+    notes = np.array(counts, np.float64)
     gain = difference(both, past, notes, clusters=owners)
-    line = {
+    return {
         "model": f"{manifest.architecture} on {manifest.tokenizer}",
         "steps": f"{manifest.trained['step']:,}",
         "places": len(found),
@@ -120,9 +136,6 @@ def row(workspace: Path, directory: Path, flags: argparse.Namespace) -> dict[str
         "both - past": text(gain),
         "apart": "yes" if gain.high < 0 else "no",
     }
-    if flags.joins:
-        line |= joins(load(directory, "torch"), tokenizer, found, flags.joins)
-    return line
 
 
 def places(

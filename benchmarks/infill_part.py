@@ -24,12 +24,11 @@ import torch
 from numpy.typing import NDArray
 from symusic.core import ScoreTick
 
-from benchmarks.infill import text
+from benchmarks.infill import compared
 from benchmarks.keep import keep
 from musictk.catalog import Catalog
 from musictk.controls import bar_table
 from musictk.controls.part_table import part_index, part_shard
-from musictk.evaluation.nll import difference, per_unit
 from musictk.jobs.corpus import Corpus
 from musictk.model.bundle import read
 from musictk.model.manifest import Manifest
@@ -121,18 +120,7 @@ def line(folder: Path, directory: Path, bars: int, gaps: int) -> dict[str, Any]:
         np.array([nats(objective, manifest, getattr(each, name), each.scored) for each in found])
         for name in ("both", "past")
     )
-    notes = np.array([each.notes for each in found], np.float64)
-    owners = [each.piece for each in found]
-    gain = difference(both, past, notes, clusters=owners)
-    return {
-        "model": f"{manifest.architecture} on {manifest.tokenizer}",
-        "steps": f"{manifest.trained['step']:,}",
-        "places": len(found),
-        "past": text(per_unit(past, notes, clusters=owners)),
-        "both": text(per_unit(both, notes, clusters=owners)),
-        "both - past": text(gain),
-        "apart": "yes" if gain.high < 0 else "no",
-    }
+    return compared(manifest, both, past, [(each.piece, each.notes) for each in found])
 
 
 def main() -> None:
