@@ -33,8 +33,7 @@ def new_bars(tokenizer: Tokenizer, composition: Composition, held: Collection[in
     the bar line is repeated, unless its pitch is one of `held`, which sound there already.
     """
     sequence, cut = composition.sequence, len(composition.request.used_prompt)
-    frames = isinstance(tokenizer.space, Frames)
-    if frames:
+    if isinstance(tokenizer.space, Frames):
         sequence = sequence[cut:]  # frames need nothing before them
     first = cut - (len(composition.sequence) - len(sequence))
     music, before = tokenizer.decode(sequence), tokenizer.decode(sequence[:first])
@@ -44,7 +43,7 @@ def new_bars(tokenizer: Tokenizer, composition: Composition, held: Collection[in
     lines = bar_lines(music, len(starts))
     start = lines[int(np.searchsorted(starts, first))]
     new = _after(music, before, start)
-    if frames and held:
+    if held:
         _leave_out(new, held)
     if METRE in tokenizer.attributes():
         _put_metres(new, music, start)

@@ -40,7 +40,7 @@ from musictk.reading.read import read_midi
 from musictk.reading.reasons import RejectedError
 from musictk.rendering import splice
 from musictk.runtime import Runtime
-from musictk.tokens import METRE, Tokenizer
+from musictk.tokens import METRE, Frames, Tokenizer
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,8 @@ class Infill:
 
     def _spliced(self, data: bytes, number: int, made: Composition, gap: Gap) -> splice.Spliced:
         """The file with the new notes of a range."""
-        held = self._held(data, gap.begins)
+        frames = isinstance(self.tokenizer.space, Frames)
+        held = self._held(data, gap.begins) if frames else frozenset[int]()
         new = self._playable(new_bars(self.tokenizer, made, held)[0])
         place, given = self.given.places[number], self.given
         by_program = same_instruments(given.score, self.music)
