@@ -70,8 +70,7 @@ def places(
             if made == gaps or stop >= count or not notes or first >= start:
                 continue
             made += 1
-            gap, later = range(start, stop), range(stop, until)
-            both = beside.row(given, RowBars(first, stop, later, gap), length, rng)
+            both = beside.row(given, RowBars(first, stop, bars, until - stop), length, rng)
             past = beside.row(given, RowBars(longer, stop), length, rng)
             if not tokens:  # its last frame would predict the one after the bars
                 past.mask[np.flatnonzero(past.mask)[-1]] = False

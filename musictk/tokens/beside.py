@@ -85,22 +85,23 @@ class TwoParts:
 
 @dataclass(frozen=True)
 class RowBars:
-    """The bars of a row."""
+    """The bars of a row: from `first` to `stop` of the part to write, and those of the other."""
 
     first: int
-    stop: int  # of the part to write
-    later: range = range(0)
-    gap: range = range(0)  # those that are written before given ones
+    stop: int
+    gap: int = 0  # how many of them, the last, are to write between given ones
+    later: int = 0  # bars of this part after them that are given
 
     @property
     def until(self) -> int:
         """The end of all bars of the part to write."""
-        return self.later.stop or self.stop
+        return self.stop + self.later
 
     def blocks(self, given: int) -> Iterator[Block]:
         """The blocks of the row in order; the other part has `given` bars."""
-        near = max(self.gap.start - 1, self.first)
-        return interleave(self.first, self.stop, given, Later(self.later, near))
+        near = max(self.stop - self.gap - 1, self.first)
+        later = Later(range(self.stop, self.until), near)
+        return interleave(self.first, self.stop, given, later)
 
 
 class Beside:
@@ -146,7 +147,7 @@ class Beside:
         if drawn is None:
             return None
         start, stop = (first + each for each in drawn)
-        return RowBars(first, stop, range(stop, until), range(start, stop))
+        return RowBars(first, stop, gap=stop - start, later=until - stop)
 
     def edges(self, part: int) -> NDArray[np.int64]:
         """(N + 1,) where the N bars of a part begin, and where the last one ends."""
@@ -169,10 +170,10 @@ class Beside:
             size = len(order[-1])
             written_here.append(np.full(size, kind == WRITTEN))
             found.append(np.full(size, 2 * (number - first) + (kind != GIVEN_PART)))
-            if kind == WRITTEN and not self._tokens and number + 1 not in bars.later:
-                found[-1][-1] += 2  # a frame belongs to the bar of the next one
+            if kind == WRITTEN and not self._tokens:  # a frame belongs to the bar of the next one
+                found[-1][-1] += 0 if bars.later and number + 1 == bars.stop else 2
         place, predicts, bar = map(np.concatenate, (order, written_here, found))
-        if bars.gap and not self._tokens:
+        if bars.later and not self._tokens:
             predicts[-1] = False  # the frame after the bars does not depend on them alone
         before = int(np.flatnonzero(predicts)[0]) - 1  # predicts the first position of the part
         predicts[before] = True
@@ -225,9 +226,8 @@ class Beside:
             ids[row : row + 2 * len(own) : 2] = table.transpose(own, semitones)
         ids[::2, self._parts.role] = self._parts.given
         infill = self._parts.infill
-        if infill is not None and bars.gap:
-            own = ids[1::2]
-            own[bars.later.start - bars.first :, infill.role] = infill.after
-            left = np.arange(len(bars.gap), 0, -1)
-            own[bars.gap.start - bars.first : bars.gap.stop - bars.first, infill.remaining] = left
+        if infill is not None and bars.later:
+            own, stop = ids[1::2], bars.stop - bars.first
+            own[stop:, infill.role] = infill.after
+            own[stop - bars.gap : stop, infill.remaining] = np.arange(bars.gap, 0, -1)
         return ids
