@@ -6,7 +6,7 @@ from types import FrameType
 
 
 def run() -> None:
-    """Run the program; Ctrl-C ends it with one line also while it is being loaded."""
+    """Run the program; Ctrl-C ends it with one line, also while it is being loaded."""
     heeded = signal.getsignal(signal.SIGINT) is signal.default_int_handler  # not in the background
     if heeded:
         signal.signal(signal.SIGINT, _leave)
@@ -14,7 +14,11 @@ def run() -> None:
 
     if heeded:
         signal.signal(signal.SIGINT, signal.default_int_handler)
-    main()
+    try:
+        main()
+    finally:
+        if heeded:  # the command is done, and Python itself, while it ends, would die of it
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -153,6 +153,15 @@ def test_ctrl_c_while_the_program_is_loaded_ends_it_with_one_line(after: float) 
     assert (loading.returncode, errors) in {(130, "interrupted\n"), (0, "")}
 
 
+def test_ctrl_c_after_a_command_is_done_changes_nothing() -> None:
+    late = "import atexit, os; atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+    program = f"{READY}; {late}; from musictk.__main__ import run; run()"
+    command = [sys.executable, "-c", program, "--version"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.strip().startswith("musictk")
+
+
 def test_a_locked_catalog_says_that_it_waits(work: Shell) -> None:
     command = [sys.executable, "-m", "musictk", "catalog", "label", "Bach", "period=Baroque"]
     with closing(sqlite3.connect(work.directory / "catalog.db", isolation_level=None)) as other:
