@@ -14,13 +14,14 @@ from musictk.errors import UsageError
 from musictk.generation.bar_plan import BarPlan, GivenFacts, plan_bars
 from musictk.generation.draft import Draft
 from musictk.generation.draw import Noise, nats
+from musictk.generation.frame_writer import FrameWriter
 from musictk.generation.keep import HARMONIC, HARMONY, RHYTHM
 from musictk.generation.opening import Notice, Opening
 from musictk.generation.request import PieceRequest, from_prompt
 from musictk.generation.row_contexts import RowContexts
 from musictk.generation.sampling import LEAST, Sampling
 from musictk.generation.spans import Span
-from musictk.generation.writer import Writer
+from musictk.generation.token_writer import TokenWriter
 from musictk.model.manifest import Manifest
 from musictk.runtime.contract import Runtime
 from musictk.tokens import Frames, Tokenizer, Tokens
@@ -141,7 +142,8 @@ class _Batch:
     ) -> None:
         self.request, self.rows, self.scored = request, rows, scored
         self.nats = [0.0] * len(rows)
-        self.writer = Writer(tokenizer, request)
+        writer = FrameWriter if isinstance(tokenizer.space, Frames) else TokenWriter
+        self.writer = writer(tokenizer, request)
         self.prompt = from_prompt(request.used_prompt, tokenizer.space)
         self.after = from_prompt(request.after, tokenizer.space)
         self.beside = from_prompt(request.beside, tokenizer.space) if request.beside else None

@@ -19,7 +19,6 @@ from musictk.generation.sampling import Sampling
 from musictk.generation.section_memory import SectionMemory, repeats_exactly
 from musictk.generation.sequence import GrowingSequence
 from musictk.generation.silence import FrameSilence, Silence, frames_per_bar
-from musictk.generation.texture import FrameTexture
 from musictk.tokens import Frames, Parser, Tokenizer
 from musictk.tokens.checked import allowed_by, bar_starts
 
@@ -60,7 +59,6 @@ class Draft:
                 self.parser.advance(token)
         frames = isinstance(tokenizer.space, Frames)
         self._frame_silence = FrameSilence(tokenizer) if frames else None
-        self._frame_texture = FrameTexture(tokenizer) if frames else None
         self._sequence = GrowingSequence(prompt)
         self._ahead: tuple[int, Parser] | None = None  # a token, and the parser after it
         self._allows_ahead: NDArray[np.bool_] | None = None  # what that parser allows
@@ -203,11 +201,6 @@ class Draft:
         passed = self.length % self._period
         late = self.in_last_bar and passed >= self._period // 2
         return late and not self.sequence[self.length - passed :].any()
-
-    def fit_frame(self, frame: NDArray[Any], logits: NDArray[np.float32]) -> NDArray[Any]:
-        """The frame (W,), changed where the bounds on the notes of its bar need it."""
-        assert self._frame_texture is not None
-        return self._frame_texture.fit(frame, logits, self.limits.bounds(self.bar), self.sequence)
 
     def bar_is_silent(self) -> bool:
         """Whether the bar of tokens being written has no note so far."""

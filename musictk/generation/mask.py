@@ -3,42 +3,37 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from musictk.generation.draft import Draft
 from musictk.generation.keep import KeptTokens
-from musictk.generation.texture import breaks, thinned
-from musictk.tokens import PROGRAM, Frames, Tokenizer, Tokens
+from musictk.generation.texture import breaks, is_ensemble
+from musictk.tokens import Tokenizer, Tokens
 from musictk.tokens.faults import tokenizer_error
 
 _PROBE = 8  # repetitions of a token; the more bars begin in them, the sooner a bar line comes
 
 
 class Mask:
-    """Which tokens may be written next. Of frames, only bar controls limit the pitches."""
+    """Which tokens may be written next."""
 
     def __init__(self, tokenizer: Tokenizer) -> None:
-        self._tokenizer = tokenizer
         space = tokenizer.space
-        self.frames = isinstance(space, Frames)
-        self.size = space.classes
-        self.width = space.width if isinstance(space, Frames) else 1  # random numbers per draw
-        if isinstance(space, Tokens):
-            # The form defines where a piece ends, so the model may not write eos.
-            self._ordinary = np.ones(space.size, bool)
-            self._ordinary[space.special] = False
+        assert isinstance(space, Tokens)
+        self._tokenizer, self._ensemble = tokenizer, is_ensemble(tokenizer)
+        self.size = space.size
+        # The form defines where a piece ends, so the model may not write eos.
+        self._ordinary = np.ones(self.size, bool)
+        self._ordinary[space.special] = False
 
-    def allowed(self, draft: Draft) -> NDArray[np.bool_] | None:
-        """(V,) True where a token (of frames: a pitch) may follow; None where everything may.
+    def allowed(self, draft: Draft) -> NDArray[np.bool_]:
+        """(V,) True where a token may follow.
 
         Never all False: a limit that would leave no token is ignored. Raises MusictkError where the
         grammar leaves none.
         """
-        if self.frames:
-            return draft.limits.of_pitches(draft.bar)
         allowed: NDArray[np.bool_] = self._ordinary
         grammar = draft.grammar_allows()
         if grammar is not None:
@@ -132,19 +127,6 @@ class Mask:
         if was is None or now is None or now.begun <= was.begun:
             return False
         return now.sounding > draft.limits.most_at_once(draft.bar)
-
-    def within_hands(
-        self, draft: Draft, frame: NDArray[Any], logits: NDArray[np.float32]
-    ) -> NDArray[Any]:
-        """The frame (W,) with no more notes than that; the least likely are left out."""
-        if self._ensemble:
-            return frame
-        return thinned(frame, logits, draft.limits.most_at_once(draft.bar))
-
-    @cached_property
-    def _ensemble(self) -> bool:
-        """Whether music is written for several instruments."""
-        return PROGRAM in self._tokenizer.attributes()
 
     def _fastest(self, allowed: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """The allowed tokens after which a bar line comes soonest; all if none leads to one."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from musictk.controls import Bars, Bounds
 from musictk.generation.note_floor import count_onsets
 from musictk.generation.silence import frames_per_bar
-from musictk.tokens import Parser, Texture, Tokenizer
+from musictk.tokens import PROGRAM, Parser, Texture, Tokenizer
 
 NO_BOUNDS = Bounds()
 _SLACK = 0.5  # of a bar: how much of its notes may come late or early
@@ -113,6 +113,11 @@ def _too_few(bounds: Bounds, was: Texture, before: Parser, until: float) -> bool
 def _too_many(bounds: Bounds, now: Texture) -> bool:
     most = most_begun(bounds, now.length, now.time)
     return now.begun > most or now.sounding > bounds.voices[1]
+
+
+def is_ensemble(tokenizer: Tokenizer) -> bool:
+    """Whether music is written for several instruments, which no pair of hands has to play."""
+    return PROGRAM in tokenizer.attributes()
 
 
 class FrameTexture:
