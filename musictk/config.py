@@ -20,7 +20,7 @@ _TYPES: Mapping[Any, str] = {
     float: "number",
     str: "text",
     tuple: "list",
-    dict: "table",
+    dict: "table such as {name = 1}",
 }
 # The same where a value has no description, by the first word of the code of pydantic's error.
 _NEEDED = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,15 @@ from symusic.core import (
     TrackTick,
 )
 
+from musictk.cli.settings import assignments
 from musictk.config import build
+from musictk.jobs.merge import merge
+from musictk.jobs.sources import Source
 from musictk.plugin import registry
 from musictk.tokens import METRE, Tokenizer
 from tests.plugins.scores import score
 
+NAMES = r"`(remi|events|pianoroll)`"
 PAGE = (Path(__file__).parents[1] / "docs" / "tokenizers.md").read_text("utf-8")
 SETTINGS = {
     "remi": ("remi", {}),
@@ -242,15 +247,18 @@ def test_a_cell(row: str, column: str, cell: str) -> None:
 
 
 def test_the_settings_represent_more() -> None:
-    """The second table: its `--set` values are valid, and a finer grid has triplets."""
-    for text in re.findall(r"--set '?(\w+=[^`]*?)'?(?= --set|`)", PAGE):
-        key, _, value = text.partition("=")
-        fields = {
-            name: registry().load("tokenizer", name).Config.__dataclass_fields__
-            for name in ("remi", "events", "pianoroll")
-        }
-        assert any(key in known for known in fields.values()), text
-        assert value
+    """The second table: `train` takes its `--set` values, and a finer grid has triplets."""
+    (table,) = re.findall(r"^\| to represent(?:.*\n)+?\n", PAGE, re.M)
+    tried = 0
+    for line in table.splitlines():
+        for command, after in re.findall(r"`(--set [^`]*)`((?:(?!`--set).)*)", line):
+            for name in re.findall(NAMES, after) or re.findall(NAMES, line):
+                asked = Source("--set", assignments(shlex.split(command)[1::2]))
+                made = merge([asked, Source("flags", {"arch": "gpt", "tokenizer": name})])
+                kind = registry().load("tokenizer", name)
+                assert build(kind.Config, made.tokens, name) != kind.Config()
+                tried += 1
+    assert tried == 12
     config = {"beat_res": [[0, 4, 12], [4, 12, 12]], "rest_res": [[0, 1, 12], [1, 12, 2]]}
     kind = registry().load("tokenizer", "remi")
     finer = kind(build(kind.Config, config, "remi"))
