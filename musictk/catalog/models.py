@@ -268,7 +268,7 @@ class Checkpoint(Base):
     path: Mapped[str]
     digest: Mapped[str]  # of the weights
     metrics: Mapped[dict[str, Any]]
-    saved_at: Mapped[datetime] = mapped_column(default=now, onupdate=now)
+    saved_at: Mapped[datetime] = mapped_column(default=now)
     __table_args__ = (UniqueConstraint("run_id", "kind"),)
 
 

@@ -119,7 +119,7 @@ class Runs(Database):
             )
             checkpoint = found or Checkpoint(run_id=owner.id, kind=kind)
             checkpoint.step, checkpoint.path, checkpoint.digest = step, path, digest
-            checkpoint.metrics = dict(metrics)
+            checkpoint.metrics, checkpoint.saved_at = dict(metrics), now()
             session.add(checkpoint)
         return checkpoint
 

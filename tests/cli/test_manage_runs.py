@@ -59,6 +59,7 @@ def test_a_renamed_run_works_under_its_new_name(
     text(shell, capsys, "export", "--torchscript")
     text(shell, capsys, "sample", "--bars", "1", "--seed", "1", "-o", "a.mid")
     text(shell, capsys, "train", "--from", "conformer-1", *BRIEF)
+    saved = saved_at(shell, capsys, "conformer-1")
     assert text(shell, capsys, "runs", "rename", "conformer-1", "first") == (
         "conformer-1 is now first\n"
     )
@@ -69,6 +70,7 @@ def test_a_renamed_run_works_under_its_new_name(
     text(shell, capsys, "sample", "--like", "1", "-o", "again.mid")
     first, again = ((shell.directory / name).read_bytes() for name in ("a.mid", "again.mid"))
     assert first == again
+    assert saved_at(shell, capsys, "first") == saved
     sampled = ("sample", "--run", "first", "--bars", "1", "-o", "b.mid")
     text(shell, capsys, *sampled, "--runtime", "torchscript")
     found = json.loads(text(shell, capsys, "--json", "runs", "show", "conformer-2"))
@@ -86,6 +88,12 @@ def test_a_renamed_run_works_under_its_new_name(
     with lock(runs / "first"):
         said = text(shell, capsys, "runs", "rename", "first", "x", code=2)
         assert "run 'first' is training now; stop it first" in said
+
+
+def saved_at(shell: Shell, capsys: pytest.CaptureFixture[str], run: str) -> list[str]:
+    """When each checkpoint of a run was saved."""
+    found = json.loads(text(shell, capsys, "--json", "runs", "show", run))
+    return [each["saved_at"] for each in found["checkpoints"]]
 
 
 def test_a_note_is_listed(shell: Shell, capsys: pytest.CaptureFixture[str]) -> None:
