@@ -10,6 +10,7 @@ import typer
 
 from musictk.cli.context import session
 from musictk.cli.music import MusicFile, named_music
+from musictk.wording import counted
 
 if TYPE_CHECKING:
     from musictk.evaluation.form import FormReport
@@ -92,10 +93,10 @@ def _copied_text(found: Originality, human: Baseline | None) -> Iterator[str]:
     if human is not None:
         share, copied = f"; human {human.share:.1%}", f" (human {human.copied:.1%})"
         longest = f" (human {human.longest})"
-    yield (
-        f"nearest of {found.pieces:,} training pieces: {found.nearest}"
-        f" ({found.share:.1%} of this piece's {found.gram}-note patterns{share})"
-    )
+    nearest = f"nearest of {found.pieces:,} training pieces: {found.nearest}"
+    if not found.nearest:
+        nearest = f"nothing in common with any of {counted(found.pieces, 'training piece')}"
+    yield f"{nearest} ({found.share:.1%} of this piece's {found.gram}-note patterns{share})"
     yield f"{found.copied:.1%}{copied} of {found.notes:,} notes are in long copied passages"
     if found.longest is not None:
         passage = found.longest

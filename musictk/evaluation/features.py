@@ -26,6 +26,7 @@ MAJOR = (0, 2, 4, 5, 7, 9, 11)  # the natural minor scales have the same pitch c
 DURATIONS = 2.0 ** np.arange(-3.5, 3.5)  # quarters: edges between 1/32, 1/16, … and two bars
 BEAT = 12  # bins of onsets in a quarter: 16ths and triplets are on them
 MOST = 250  # pieces of the corpus compared with each other, evenly chosen
+LEAST = 3  # pieces of a corpus to compare with
 CENTRAL = 0.8  # of the pieces of a corpus are in its central range
 REQUIRED = (  # of a good model: pieces within the central range of human ones
     "dissonant pairs",
@@ -96,10 +97,10 @@ def compare_features(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]
     """
     ours = [features(score) for score in generated]
     theirs = [features(score) for score in corpus if len(notes(score, drums=False))]
-    if not ours or len(theirs) < 3:
+    if not ours or len(theirs) < LEAST:
         raise MusictkError(
             f"{len(ours)} pieces cannot be compared with a corpus of {len(theirs)}",
-            "ingest at least 3 pieces",
+            f"ingest at least {LEAST} pieces",
         )
     named = {
         name: asdict(_compare([one[name] for one in ours], [one[name] for one in theirs]))

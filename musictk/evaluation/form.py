@@ -82,11 +82,14 @@ def form_report(score: ScoreTick, sections: Sequence[TickSection]) -> FormReport
 
 
 def sections_from_form(score: ScoreTick, form: Form) -> list[TickSection]:
-    """The sections of a score without markers: `form`, scaled to its number of bars."""
+    """The sections of a score without markers: `form`, scaled to its number of bars.
+
+    Raises UsageError where there are fewer bars than sections.
+    """
     lines = bars(score)
-    fitted = form.fit(max(len(lines) - 1, len(form.sections)))
+    fitted = form.fit(len(lines) - 1)
     ends = np.cumsum([section.bars for section in fitted.sections])
-    ticks = [int(lines[min(end, len(lines) - 1)]) for end in (0, *ends)]
+    ticks = [int(lines[end]) for end in (0, *ends)]
     return [
         (section.name, start, stop)
         for section, start, stop in zip(fitted.sections, ticks, ticks[1:], strict=False)

@@ -43,7 +43,7 @@ class Originality:
 
     notes: int  # of the examined piece
     pieces: int  # number of compared pieces
-    nearest: str  # the piece with the largest share
+    nearest: str  # the piece with the largest share; empty if no piece shares anything
     share: float  # of the 9-note sequences that the nearest piece has too, 0 … 1
     longest: Passage | None  # None if no 9 notes are shared with any piece
     copied: float  # share of notes in passages of at least LONG notes, 0 … 1
@@ -93,7 +93,7 @@ def measure_originality(score: ScoreTick, pieces: Iterable[tuple[str, ScoreTick]
         )
     edges, order = bars(score), np.argsort(line.grams, kind="stable")
     ordered = line.grams[order]
-    nearest, share, longest, count = "", -1.0, None, 0
+    nearest, share, longest, count = "", 0.0, None, 0
     copied = np.zeros(len(line.pitch), np.bool_)
     for name, other_score in pieces:
         count += 1

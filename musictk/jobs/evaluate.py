@@ -8,14 +8,15 @@ from typing import Any
 from symusic.core import ScoreTick
 
 from musictk.catalog import SPLITS, Catalog
-from musictk.errors import UnknownNameError
-from musictk.evaluation.features import compare_features
+from musictk.errors import MusictkError, UnknownNameError
+from musictk.evaluation.features import LEAST, compare_features
 from musictk.evaluation.form import FormReport, form_report, sections_from_form
 from musictk.evaluation.originality import Originality, measure_originality
 from musictk.generation.form import parse
 from musictk.jobs.callbacks import OnProgress
 from musictk.jobs.corpus import Corpus
 from musictk.rendering.midi import SectionSpan, sections
+from musictk.wording import counted
 from musictk.workspace import Workspace
 
 
@@ -29,13 +30,18 @@ def music(
 ) -> dict[str, Any]:
     """The music statistics of a piece and of the corpus (of one composer's pieces, of a split).
 
-    Raises UnknownNameError for an unknown composer or split.
+    Raises UnknownNameError for an unknown composer or split, MusictkError for too few pieces.
     """
     if split not in (None, *SPLITS):
         raise UnknownNameError("split", str(split), SPLITS)
     name = catalog.composer(composer).name if composer else None
     corpus = Corpus(catalog, workspace)
     pieces = [piece for piece in corpus.select({"midi"}, split) if name in (None, piece.composer)]
+    if (composer or split) and len(pieces) < LEAST:
+        raise MusictkError(
+            f"{counted(len(pieces), 'piece')} cannot be compared with: at least {LEAST} are needed",
+            "choose another composer or split, or compare with the whole corpus",
+        )
     return compare_features([score], (other for _, other in corpus.scores(pieces, progress)))
 
 

@@ -35,6 +35,11 @@ def named(labels: str) -> list[TickSection]:
     return [(label, 2 * BAR * k, 2 * BAR * (k + 1)) for k, label in enumerate(labels)]
 
 
+def test_a_piece_has_at_least_a_bar_for_each_section() -> None:
+    with pytest.raises(UsageError, match="4 sections do not fit into 2 bars"):
+        sections_from_form(melody(A), parse("AABA"))
+
+
 def test_a_true_return_and_a_true_contrast() -> None:
     report = form_report(melody(A, A, B, A), named("AABA"))
     assert report.similarity[0].tolist() == [1, 1, 0, 1]

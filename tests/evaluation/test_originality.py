@@ -47,6 +47,12 @@ def test_a_copy_is_found_in_any_key_and_tempo() -> None:
     assert (found.longest.bar, found.longest.piece_bar) == (1, 1)
 
 
+def test_no_piece_is_the_nearest_of_those_that_share_nothing() -> None:
+    leaps = melody([30 + 37 * step % 61 for step in range(40)])
+    found = measure_originality(leaps, OTHERS)
+    assert (found.nearest, found.share, found.longest, found.copied) == ("", 0.0, None, 0.0)
+
+
 def test_a_copied_passage_is_found_at_its_place() -> None:
     edges = bars(QUERY).tolist()
     passage = QUERY.clip(edges[4], edges[8]).shift_time(-edges[4]).shift_pitch(-3)
