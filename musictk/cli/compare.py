@@ -27,8 +27,9 @@ HEADINGS = {
     "behind": "nats per second above best",
 }
 TOKENIZERS_DIFFER = (
-    "nats per token are not comparable across tokenizers; nats per note and per second favour "
-    "tokenizers that encode less: events leaves out tempo, pianoroll also velocity and metre"
+    "nats per token are not comparable across tokenizers or their settings; nats per note and per "
+    "second favour tokenizers that encode less: events leaves out tempo, pianoroll also velocity "
+    "and metre, and only remi with programs has drums, whose notes count for it alone"
 )
 STDOUT = Path("-")
 
@@ -64,12 +65,13 @@ def compare(
 ) -> None:
     """Compare runs by their negative log-likelihood (in nats) on the same pieces.
 
-    Nats per token are comparable between runs with the same tokenizer. Nats per note and per second
-    of music are comparable between all runs, but favour tokenizers that encode less: events leaves
-    out tempo, pianoroll also velocity and metre. Nats by position are per token, grouped by the
+    Nats per token are comparable between runs with the same tokenizer and its settings. Nats per
+    note and per second of music are comparable between all runs, but favour tokenizers that encode
+    less: events leaves out tempo, pianoroll also velocity and metre. Notes of drums count where the
+    tokenizer has drums: remi with programs. Nats by position are per token, grouped by the
     token's position in its piece. The 95 % intervals are bootstrapped over works: all versions of
     one piece count as one work. Settings are shown if they differ between the runs. With --group,
-    ± is the sample standard deviation over n seeds.
+    ± is the sample standard deviation over n seeds; a run that repeats one is in another group.
     """
     from musictk.jobs.compare import compare as job
 
@@ -113,7 +115,7 @@ def report(
 
 def notes(found: RunComparison, group: bool) -> Iterator[str]:
     """What to know when reading the table."""
-    if len({run.tokenizer for run in found.runs}) > 1:
+    if not found.equal_tokens:
         yield TOKENIZERS_DIFFER
     seeds = max(map(len, found.groups))
     if seeds > 1 and not group:

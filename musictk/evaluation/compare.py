@@ -25,7 +25,7 @@ class ScoredRun:
     pieces: tuple[int, ...]  # ids; runs are compared on common ones
     nats: NDArray[np.float64]  # (P,)
     positions: NDArray[np.int64]  # (P,) tokens or frames scored
-    notes: NDArray[np.int64]  # (P,)
+    notes: NDArray[np.int64]  # (P,) without drums where the tokenizer leaves them out
     seconds: NDArray[np.float64]  # (P,) of music
     parameters: int
     speed: float  # positions per second in training
@@ -88,8 +88,9 @@ class ComparedRun:
 def compare_scores(scored: Sequence[ScoredRun]) -> list[ComparedRun]:
     """One row per run, the best (in nats per second of music) first.
 
-    Nats per token are comparable only for one tokenizer. Nats per note and per second are
-    comparable for all, except that a tokenizer without velocity or tempo has less to predict.
+    Nats per token are comparable only for one tokenizer with equal settings. Nats per note and per
+    second are comparable for all, except that a tokenizer without velocity or tempo has less to
+    predict, and one with drums other notes.
     Confidence intervals resample works: the versions of one work (its cluster) are drawn together.
     `behind` is the paired difference per second to the best run; it is significant if its interval
     excludes 0. Text has neither notes nor seconds: those values are None. Raises MusictkError,

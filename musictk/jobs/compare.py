@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from musictk.catalog import Catalog
+from musictk.catalog import Catalog, PieceInfo
 from musictk.errors import MusictkError, UsageError
 from musictk.evaluation.compare import (
     INTERVALS,
@@ -20,6 +20,7 @@ from musictk.evaluation.compare import (
     deviation,
     mean,
 )
+from musictk.generation.constraints import writes_drums
 from musictk.jobs.bundles import best_of
 from musictk.jobs.callbacks import OnRunProgress
 from musictk.jobs.corpus import Corpus
@@ -29,6 +30,7 @@ from musictk.jobs.seen import seen_pieces
 from musictk.jobs.sources import metrics_of, settings_of
 from musictk.model import bundle
 from musictk.model.cost import parameters
+from musictk.tokens import Tokenizer
 from musictk.training import bands
 from musictk.training.distributed import choose_device
 from musictk.training.evaluate import Scores, nll
@@ -44,6 +46,7 @@ class RunComparison:
     left_out: Mapping[str, str]
     seen: Mapping[str, int]  # run -> pieces of the split that it was trained on; no run is scored
     settings: Mapping[str, RunSettings]
+    equal_tokens: bool  # whether the tokenizers are the same, with equal settings
 
     @property
     def differing(self) -> list[str]:
@@ -94,6 +97,25 @@ class RunComparison:
         return {"arch": own.arch, "size": own.size, "settings": values}
 
 
+@dataclass
+class _NoteCounts:
+    """Counts the notes of pieces that a tokenizer encodes."""
+
+    corpus: Corpus
+    drums: dict[int, int] = field(default_factory=dict)  # notes of drums, by the id of a piece
+
+    def of(self, tokenizer: Tokenizer, pieces: Sequence[PieceInfo]) -> NDArray[np.int64]:
+        """(P,) the notes of each piece, those of drums only if the tokenizer has drums."""
+        counts = np.array([piece.notes for piece in pieces])
+        if writes_drums(tokenizer):
+            return counts
+        unread = [piece for piece in pieces if piece.id not in self.drums]
+        self.drums |= {piece.id: 0 for piece in unread}
+        for piece, score in self.corpus.scores(unread):
+            self.drums[piece.id] = sum(len(each.notes) for each in score.tracks if each.is_drum)
+        return counts - np.array([self.drums[piece.id] for piece in pieces])
+
+
 @dataclass(frozen=True)
 class _RunScores:
     """A run's scores on the pieces of a split that it was not trained on."""
@@ -102,6 +124,7 @@ class _RunScores:
     files: NDArray[np.int64]  # (P,) of the whole split
     scores: Scores  # (P,) of the whole split
     seen: int  # pieces of the split that it was trained on
+    fingerprint: str  # of its tokenizer
 
 
 def compare(
@@ -124,13 +147,14 @@ def compare(
     if not names:
         raise MusictkError("there is no finished run yet", "train one with: musictk train")
     corpus = Corpus(catalog, workspace)
+    counts = _NoteCounts(corpus)
     found: list[_RunScores] = []
     left_out: dict[str, str] = {}
     for done, name in enumerate(names):
         if progress is not None:
             progress(done, len(names), f"scoring {name}")
         try:
-            found.append(_score(catalog, workspace, corpus, name, split))
+            found.append(_score(catalog, workspace, counts, name, split))
         except MusictkError as error:
             if runs:
                 raise
@@ -152,6 +176,7 @@ def compare(
         left_out=left_out,
         seen={run.scored.name: run.seen for run in found if run.seen},
         settings={name: RunSettings.of(settings_of(catalog, name)) for name in names},
+        equal_tokens=len({run.fingerprint for run in found if run.scored.name in names}) == 1,
     )
 
 
@@ -163,12 +188,12 @@ def _by_position(run: _RunScores, pieces: Collection[int]) -> dict[str, float]:
 
 
 def _score(
-    catalog: Catalog, workspace: Workspace, corpus: Corpus, run: str, split: str
+    catalog: Catalog, workspace: Workspace, counts: _NoteCounts, run: str, split: str
 ) -> _RunScores:
     name, directory = best_of(catalog, workspace, run)
     network, manifest = bundle.read(directory)
     tokenizer = manifest.make_tokenizer()
-    config = settings_of(catalog, name)
+    config, corpus = settings_of(catalog, name), counts.corpus
     crops = corpus.crops(tokenizer, split, manifest.conditions, DataSettings())
     if not crops.positions:
         kinds = " or ".join(sorted(tokenizer.reads))
@@ -192,10 +217,11 @@ def _score(
         pieces=tuple(files),
         nats=scores.nats,
         positions=scores.positions,
-        notes=np.array([pieces[file].notes for file in files]),
+        notes=counts.of(tokenizer, [pieces[file] for file in files]),
         seconds=np.array([pieces[file].seconds for file in files]),
         parameters=parameters(network),
         clusters=tuple(pieces[file].cluster or str(file) for file in files),
         speed=float(metrics_of(catalog, name).get("positions_per_second", 0.0)),
     )
-    return _RunScores(scored.on(unseen), crops.shard.files, scores, len(files) - len(unseen))
+    known = len(files) - len(unseen)
+    return _RunScores(scored.on(unseen), crops.shard.files, scores, known, tokenizer.fingerprint)

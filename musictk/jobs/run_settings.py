@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -71,9 +72,14 @@ def differing(runs: Sequence[RunSettings]) -> list[str]:
 
 
 def same_but_seed(runs: Mapping[str, RunSettings]) -> Iterator[list[str]]:
-    """The names of runs with the same settings and data, in the order of the first of each."""
-    groups: dict[str, list[str]] = {}
+    """The names of runs with the same settings and data, in the order of the first of each.
+
+    All seeds of a group are different: where one is repeated, its runs are in several groups.
+    """
+    groups: dict[tuple[str, int], list[str]] = {}
+    repeats: Counter[tuple[str, int]] = Counter()
     for name, run in runs.items():
         key = repr((run.arch, run.corpus, sorted(run.values.items())))
-        groups.setdefault(key, []).append(name)
+        groups.setdefault((key, repeats[key, run.seed]), []).append(name)
+        repeats[key, run.seed] += 1
     yield from groups.values()

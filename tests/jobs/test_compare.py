@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from symusic.core import ScoreTick
+from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.catalog import Fractions
 from musictk.ingest import IngestOptions, ingest
 from musictk.jobs.compare import compare
-from tests.jobs.conftest import Room
+from musictk.jobs.run_settings import RunSettings, same_but_seed
+from tests.jobs.conftest import BACH, Room
 
 
 def test_no_run_is_scored_on_what_it_was_trained_on(room: Room) -> None:
@@ -62,6 +63,45 @@ def test_nats_by_position_are_over_the_pieces_compared(room: Room) -> None:
     assert set(row["by_position"]) == {"0", "1-7", "8-63", "later"}
     # Almost all positions are later ones.
     assert row["by_position"]["later"] == pytest.approx(row["per_token"], rel=0.05)
+
+
+def test_a_run_that_repeats_a_seed_is_in_another_group() -> None:
+    seeds = {"first": 0, "same": 0, "other": 1}
+    runs = {name: RunSettings("gpt", "tiny", seed, {}, "corpus") for name, seed in seeds.items()}
+    assert list(same_but_seed(runs)) == [["first", "other"], ["same"]]
+
+
+def test_notes_of_drums_count_where_the_tokenizer_has_drums(room: Room) -> None:
+    folder = room.workspace.root / "band"
+    folder.mkdir()
+    for path in sorted(BACH.glob("*.mid"))[-8:]:
+        music = ScoreTick(path)
+        beat = music.ticks_per_quarter
+        drums = TrackTick("Drums", 0, True)
+        for time in range(0, music.end(), beat):
+            drums.notes.append(NoteTick(time, beat // 4, 36, 90))
+        music.tracks.append(drums)
+        music.dump_midi(folder / path.name)
+    ingest(room.catalog, room.workspace, [folder], IngestOptions(workers=1))
+    room.catalog.split(Fractions(valid=0.4, test=0.0))
+    for programs in (False, True):
+        room.train(arch="gpt", tokenizer="remi", groups={"tokens": {"programs": programs}})
+    found = compare(room.catalog, room.workspace, ["gpt-2", "gpt-3"])
+    assert not found.equal_tokens
+    rows = {run.run: run for run in found.runs}
+    held = room.catalog.pieces("valid")
+    seconds = sum(piece.seconds for piece in held)
+    counts = {"gpt-2": 0, "gpt-3": 0}
+    for piece in held:
+        tracks = ScoreTick(room.workspace.root / piece.path).tracks
+        counts["gpt-2"] += sum(len(each.notes) for each in tracks if not each.is_drum)
+        counts["gpt-3"] += sum(len(each.notes) for each in tracks)
+    assert 0 < counts["gpt-2"] < counts["gpt-3"]
+    for name, count in counts.items():
+        per_note, per_second = rows[name].per_note, rows[name].per_second
+        assert per_note is not None
+        assert per_second is not None
+        assert per_note.mean * count == pytest.approx(per_second.mean * seconds)
 
 
 def trained_on(room: Room, run: str) -> set[int]:
