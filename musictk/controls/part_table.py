@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from symusic.core import NoteTick, ScoreTick
+from symusic.core import NoteTick, ScoreTick, TrackTick
 
 from musictk.controls.parts import two_parts
 from musictk.errors import MusictkError
@@ -16,6 +16,8 @@ from musictk.tokens import Piece, Tokenizer
 from musictk.tokens.shards import Shard, open_shard, write_shard
 
 VERSION = 1  # increase it when the parts of a piece differ
+
+_MIDDLE_C = 60
 
 Load = Callable[[int], Piece | None]
 
@@ -91,10 +93,16 @@ def _encoded(
 
 
 def _with_note(part: ScoreTick, tick: int) -> ScoreTick:
-    """The part with one more note at `tick`, of a pitch that it has."""
+    """The part with one more note at `tick`, of a pitch that it has, on a pitched track if any."""
     marked = part.copy()
-    track = next(each for each in marked.tracks if len(each.notes))
-    pitches = track.notes.numpy()["pitch"].astype(np.int64)
-    pitch = int(pitches[np.abs(pitches - 60).argmin()])
-    track.notes.append(NoteTick(tick, max(marked.ticks_per_quarter // 2, 1), pitch, 64))
+    tracks = [track for track in marked.tracks if len(track.notes)]
+    track = min(tracks, key=lambda track: (track.is_drum, abs(_middle_pitch(track) - _MIDDLE_C)))
+    length = max(marked.ticks_per_quarter // 2, 1)
+    track.notes.append(NoteTick(tick, length, _middle_pitch(track), 64))
     return marked
+
+
+def _middle_pitch(track: TrackTick) -> int:
+    """The pitch of its notes that is nearest to middle C, so that a tokenizer encodes it."""
+    pitches = track.notes.numpy()["pitch"].astype(np.int64)
+    return int(pitches[np.abs(pitches - _MIDDLE_C).argmin()])

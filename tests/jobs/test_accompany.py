@@ -290,6 +290,23 @@ def test_a_file_without_notes_is_an_error(studio: Studio, tmp_path: Path) -> Non
         studio.sample("events", accompany=tmp_path / "drums.mid")
 
 
+@pytest.mark.parametrize("first", [{"channel": 9, "pitch": 38}, {"channel": 1, "pitch": 10}])
+def test_a_first_track_that_the_model_does_not_see(
+    studio: Studio, tmp_path: Path, first: dict[str, int]
+) -> None:
+    """As drums, or notes below its range, are for many models."""
+    file = mido.MidiFile(type=1, ticks_per_beat=QUARTER)
+    unseen, tune = Events(), Events()
+    for beat in range(16):
+        unseen += note(beat, 0.25, **first)
+        tune += note(beat, 1, 72 + beat % 5)
+    add(file.add_track("unseen"), *unseen)
+    add(file.add_track("tune"), *tune)
+    file.save(given := tmp_path / "mine.mid")
+    out, _ = studio.sample("remi", accompany=given, program="Acoustic Bass")
+    assert len(added(given, out)) == 1
+
+
 def test_track_and_program_need_given_music(studio: Studio) -> None:
     for asked in ({"track": "1"}, {"program": "violin"}):
         request = SampleRequest(source=ModelSource(run=studio.runs["remi"]), **asked)  # type: ignore[arg-type]
