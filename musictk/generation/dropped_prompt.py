@@ -26,18 +26,41 @@ def dropped_prompt(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -
     `encoded` is what the tokenizer makes of it. It may begin later than `given`, where a pickup
     became a whole bar.
     """
+    pitched, drums = (_matched(given, encoded, is_drum) for is_drum in (False, True))
+    onsets = np.concatenate([pitched, drums])[:, 0]
+    later = float(np.median(onsets)) if len(onsets) else 0.0  # where a pickup became a whole bar
     return [
+        *_missing_drums(given, encoded),
         *_missing_notes(tokenizer, given, encoded),
-        *_changed_notes(given, encoded),
-        *_of_time(given, encoded),
+        *_changed_notes(given, encoded, pitched, drums, later),
+        *_of_metre(given, encoded),
+        *_of_tempo(given, encoded, later),
         *_of_events(given, encoded),
     ]
 
 
+def _missing_drums(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
+    counts, left = (Counter(_notes(each, True).pitch.tolist()) for each in (given, encoded))
+    if counts and not left:
+        yield f"drums ({counted(counts.total(), 'note')})"
+        return
+    others = sorted(set(counts) - set(left))
+    if others:
+        missing = counted(sum(counts[pitch] for pitch in others), "drum note")
+        yield f"{missing} of pitches that it lacks ({', '.join(map(str, others))})"
+    doubled = sum(max(count - left[pitch], 0) for pitch, count in counts.items() if left[pitch])
+    if doubled:
+        yield f"{counted(doubled, 'drum note')} struck together with the same drum"
+
+
+def _notes(score: ScoreTick, is_drum: bool) -> Notes:
+    """The notes of drums, or all others."""
+    found = notes(score)
+    drums = np.array([track.is_drum for track in score.tracks], bool)
+    return found.where(drums[found.track] == is_drum)
+
+
 def _missing_notes(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
-    drums = sum(len(track.notes) for track in given.tracks if track.is_drum)
-    if drums and not any(track.is_drum for track in encoded.tracks):
-        yield f"drums ({counted(drums, 'note')})"
     mine, theirs = notes(given, drums=False), notes(encoded, drums=False)
     counts, left = Counter(mine.pitch.tolist()), Counter(theirs.pitch.tolist())
     low, high = _range(tokenizer)
@@ -61,13 +84,14 @@ def _range(tokenizer: Tokenizer) -> tuple[int, int]:
     return int(attribute.written[0]), int(attribute.written[-1])
 
 
-def _changed_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
-    mine, theirs = notes(given, drums=False), notes(encoded, drums=False)
-    matched = _matched(given, mine, encoded, theirs)
-    if not len(matched):
+def _changed_notes(
+    given: ScoreTick, encoded: ScoreTick, pitched: Floats, drums: Floats, later: float
+) -> Iterator[str]:
+    """What differs between matched notes; lengths of drums, which do not sound, do not count."""
+    onset, _, loud = np.concatenate([pitched, drums]).T
+    if not len(onset):
         return
-    onset, length, loud = matched.T
-    onset = np.abs(onset - np.median(onset))
+    onset, length = np.abs(onset - later), pitched[:, 1]
     moved = int((onset > _SAME).sum())
     if moved:
         yield f"timing finer than its grid ({counted(moved, 'note')} by up to {_part(onset.max())})"
@@ -77,17 +101,19 @@ def _changed_notes(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
         what = "lengths longer than, or between, those that it has"
         yield f"{what} ({counted(stretched, 'note')} by up to {most})"
     if (loud != 0).any():
-        if len(set(theirs.velocity.tolist())) == 1 and len(set(mine.velocity.tolist())) > 1:
+        mine, theirs = (notes(each, drums=False).velocity for each in (given, encoded))
+        if len(set(theirs.tolist())) == 1 and len(set(mine.tolist())) > 1:
             yield "velocities"
         else:
             yield f"velocities finer than its steps (by up to {int(np.abs(loud).max())})"
 
 
-def _matched(given: ScoreTick, mine: Notes, encoded: ScoreTick, theirs: Notes) -> Floats:
+def _matched(given: ScoreTick, encoded: ScoreTick, is_drum: bool) -> Floats:
     """(N, 3) how much later, longer (in quarter notes) and louder each encoded note is.
 
     Of the pitches that have as many notes in both, the n-th note is the same.
     """
+    mine, theirs = _notes(given, is_drum), _notes(encoded, is_drum)
     rows = []
     for pitch in np.intersect1d(mine.pitch, theirs.pitch):
         one, other = np.flatnonzero(mine.pitch == pitch), np.flatnonzero(theirs.pitch == pitch)
@@ -101,7 +127,7 @@ def _matched(given: ScoreTick, mine: Notes, encoded: ScoreTick, theirs: Notes) -
     return np.concatenate(rows) if rows else np.zeros((0, 3))
 
 
-def _of_time(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
+def _of_metre(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     end = max(int(given.end()), 1)
     marks = sorted((s for s in given.time_signatures if s.time < end), key=lambda s: s.time)
     if len(marks) > 1:  # the time signature of a pickup is not a metre of the piece
@@ -115,18 +141,39 @@ def _of_time(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
         instead = ", ".join(f"{over}/{under}" for over, under in sorted(known))
         metres = ", ".join(f"{over}/{under}" for over, under in strange)
         yield f"{metres} (encoded as {instead})"
+
+
+def _of_tempo(given: ScoreTick, encoded: ScoreTick, later: float) -> Iterator[str]:
+    """What differs in tempo; `encoded` is so many quarter notes later."""
     tempos, theirs = _tempos(given), _tempos(encoded)
     if len(tempos) > 1 and len(theirs) == 1:
         yield f"{counted(len(tempos) - 1, 'change')} of tempo"
-    elif abs(theirs[0] / tempos[0] - 1) > _SAME_TEMPO:
-        yield f"a tempo of {tempos[0]:.4g} (encoded as {theirs[0]:.4g})"
+        return
+    last = int(notes(given).start.max(initial=0)) / given.ticks_per_quarter
+    heard = [each for each in tempos if each[0] <= max(last, tempos[0][0])]
+    ends = [*(time for time, _ in heard[1:]), last]
+    changed = []
+    for (time, mine), end in zip(heard, ends, strict=True):
+        middle = (time + end) / 2 + later  # the grid may move a change
+        other = next((qpm for at, qpm in reversed(theirs) if at <= middle), theirs[0][1])
+        if abs(other / mine - 1) > _SAME_TEMPO:
+            changed.append((mine, other))
+    if len(changed) == 1:
+        yield "a tempo of {:.4g} (encoded as {:.4g})".format(*changed[0])
+    elif changed:
+        most = max(abs(other / mine - 1) for mine, other in changed)
+        yield f"{len(changed)} of {len(heard)} tempos (changed by up to {100 * most:.2g} %)"
 
 
-def _tempos(score: ScoreTick) -> list[float]:
-    """The tempos in their order, in quarter notes per minute, each unlike the one before."""
+def _tempos(score: ScoreTick) -> list[tuple[float, float]]:
+    """The tempos in their order, each unlike the one before.
+
+    When each begins, in quarter notes, and how many of these there are in a minute.
+    """
     ordered = sorted(score.tempos, key=lambda tempo: tempo.time)
     by_tick = {tempo.time: tempo.qpm for tempo in ordered} or {0: 6e7 / DEFAULT_TEMPO}
-    return [next(same) for _, same in groupby(by_tick.values(), lambda qpm: round(qpm, 2))]
+    found = ((tick / score.ticks_per_quarter, qpm) for tick, qpm in by_tick.items())
+    return [next(same) for _, same in groupby(found, lambda tempo: round(tempo[1], 2))]
 
 
 def _of_events(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:

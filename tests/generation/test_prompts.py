@@ -127,6 +127,38 @@ def test_every_change_of_tempo_is_counted() -> None:
     assert "1 change of tempo" in dropped("pianoroll", given)
 
 
+def test_drums_that_are_changed_are_reported() -> None:
+    given, drums = line((4, 4), step=1), TrackTick("kit", 0, True)
+    for number in range(12):
+        drums.notes.append(NoteTick(480 * number + 160, 60, 38, 80))
+        drums.notes.append(NoteTick(480 * number, 60, 17 if number % 2 else 36, 80))
+    for _ in range(2):
+        drums.notes.append(NoteTick(0, 60, 49, 80))
+    given.tracks.append(drums)
+    said = dropped("remi with programs", given)
+    assert "6 drum notes of pitches that it lacks (17)" in said
+    assert "1 drum note struck together with the same drum" in said
+    assert "timing finer than its grid (12 notes by up to 1/24 of a beat)" in said
+    assert "drums (26 notes)" in dropped("remi", given)
+
+
+@pytest.mark.parametrize(
+    ("tempos", "says"),
+    [
+        ((120, 60), ""),
+        ((120, 60.7), "a tempo of 60.7 (encoded as 6"),
+        ((120, 61.5, 90.5), "2 of 3 tempos (changed by up to "),
+    ],
+)
+def test_later_tempos_are_compared(tempos: tuple[float, ...], says: str) -> None:
+    given = line((4, 4), pickup=1)
+    for bar, qpm in enumerate(tempos):
+        given.tempos.append(TempoTick(1920 * bar, qpm))
+    said = dropped("remi", given)
+    assert says in said
+    assert ("tempo" in said) == bool(says)
+
+
 def test_complete_encodings_give_no_notice() -> None:
     given = line((4, 4))
     made = tokenizer("events")
