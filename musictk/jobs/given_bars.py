@@ -17,7 +17,7 @@ from musictk.generation.chosen_controls import ChosenControl, bar_numbers, bars_
 from musictk.generation.file_bars import find_owners
 from musictk.generation.gaps import BarRange, choose_notes
 from musictk.generation.keep import KEEPS
-from musictk.jobs.given_music import find_tracks, without_drums_hint
+from musictk.jobs.given_music import channels_with_notes, find_tracks, without_drums_hint
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.music import Notes, bars, notes
 from musictk.reading.limits import Limits
@@ -115,8 +115,8 @@ class GivenBars:
 
         Where these are all tracks, the bars are written as a whole.
         """
-        places = track_channels(self.score, self.data)
-        chosen = {places[index] for index in find_tracks(self.score, text)}
+        places = channels_with_notes(self.score, self.data)
+        chosen = {places[index] for index in find_tracks(self.score, self.data, text)}
         every = chosen == set(places)
         return self if every else replace(self, channels=tuple(sorted(chosen)))
 

@@ -18,6 +18,8 @@ from musictk.instruments import find_programs, instrument_name
 from musictk.jobs.prompt import read_copy, store_copy
 from musictk.reading.limits import Limits
 from musictk.reading.read import read_midi
+from musictk.rendering.note_places import track_channels
+from musictk.rendering.raw_notes import TrackChannel
 from musictk.tokens import METRE, TEMPO, Tokenizer
 from musictk.workspace import Workspace
 
@@ -29,7 +31,7 @@ class GivenMusic:
     """A MIDI file, its tracks that are given, and the instrument of the part that is added."""
 
     data: bytes
-    tracks: tuple[int, ...]  # of those with notes, from 0
+    tracks: tuple[int, ...]  # indices of `tracks_with_notes`
     program: int | None  # DRUM_KIT for drums; None: as the model writes it
     doubles: bool = True  # new notes may double given ones, as in earlier rows
     one_note: bool = False  # the new part plays one note at a time; not so in earlier rows
@@ -67,49 +69,75 @@ class GivenMusic:
 
 
 def tracks_with_notes(score: ScoreTick) -> list[TrackTick]:
-    """The tracks that `--track` numbers from 1."""
+    """The tracks of a score that are not empty: one for each program of a channel on a track."""
     return [track for track in score.tracks if len(track.notes)]
 
 
-def find_tracks(score: ScoreTick, text: str) -> tuple[int, ...]:
-    """The tracks, from 0, that numbers or names mean, such as "2" or "Bass, Drums"; all for "".
+def channels_with_notes(score: ScoreTick, data: bytes) -> list[TrackChannel]:
+    """The track and channel in the file of each of `tracks_with_notes`."""
+    places = zip(track_channels(score, data), score.tracks, strict=True)
+    return [place for place, track in places if len(track.notes)]
 
-    A name may be that of an instrument, where no track has it: in a file of format 0 the tracks,
-    which are its channels, all have the name of the song.
-    Raises UsageError, which lists the tracks, where there is none.
+
+def numbered_tracks(score: ScoreTick, data: bytes) -> list[list[int]]:
+    """For each track of the file that has notes, indices of `tracks_with_notes`.
+
+    `--track` numbers these from 1. Where all notes are on one track, as in a file of format 0, its
+    channels are numbered.
+    """
+    places = channels_with_notes(score, data)
+    one = len({place.track for place in places}) == 1
+    found: dict[int, list[int]] = {}
+    for index, place in enumerate(places):
+        found.setdefault(place.channel if one else place.track, []).append(index)
+    return list(found.values())
+
+
+def find_tracks(score: ScoreTick, data: bytes, text: str) -> tuple[int, ...]:
+    """Indices of `tracks_with_notes`, from numbers or names such as "2" or "Bass, Drums".
+
+    All for "". A name may be that of an instrument, where no track has it: in a file of format 0
+    all channels have the name of the song. Raises UsageError, which lists the tracks, where there
+    is none.
     """
     known = tracks_with_notes(score)
     if not known:
         raise MusictkError("the given music has no notes", "choose a file with notes")
     if not text.strip():
         return tuple(range(len(known)))
-    played = [instrument_name(track.program, track.is_drum) for track in known]
-    names = [track.name.strip() or name for track, name in zip(known, played, strict=True)]
-    parts = [text] if _named(names, text) else text.split(",")  # a name may have a comma
-    chosen: set[int] = set()
+    groups, played = numbered_tracks(score, data), instruments_of(known)
+    names = [known[group[0]].name.strip() for group in groups]
+
+    def named(part: str) -> list[int]:
+        wanted = part.strip().casefold()
+        if wanted.isdecimal() and 1 <= int(wanted) <= len(groups):
+            return groups[int(wanted) - 1]
+        pairs = zip(names, groups, strict=True)
+        own = [
+            index for name, group in pairs if name and name.casefold() == wanted for index in group
+        ]
+        return own or [index for index, name in enumerate(played) if name.casefold() == wanted]
+
+    parts = [text] if named(text) else text.split(",")  # a name may have a comma
     for part in parts:
-        here = _named(names, part) or _named(played, part)
-        if not here:
-            listed = ", ".join(_described(names, played))
+        if not named(part):
+            listed = ", ".join(_described(names, [[played[at] for at in each] for each in groups]))
             raise UsageError(f"the given music has no track {part.strip()!r}", f"it has: {listed}")
-        chosen.update(here)
-    return tuple(sorted(chosen))
+    return tuple(sorted({index for part in parts for index in named(part)}))
 
 
-def _described(names: Sequence[str], played: Sequence[str]) -> list[str]:
-    """Each track's number and name, and its instrument where others have the same name."""
+def instruments_of(tracks: Sequence[TrackTick]) -> list[str]:
+    """The name of each track's instrument."""
+    return [instrument_name(track.program, track.is_drum) for track in tracks]
+
+
+def _described(names: Sequence[str], played: Sequence[Sequence[str]]) -> list[str]:
+    """Each track's number and name, and its instruments where others have the same name."""
+    shown = [name or instruments[0] for name, instruments in zip(names, played, strict=True)]
     return [
-        f"{number} {name!r}" + (f" ({instrument})" if names.count(name) > 1 else "")
-        for number, (name, instrument) in enumerate(zip(names, played, strict=True), 1)
+        f"{number} {name!r}" + (f" ({', '.join(instruments)})" if shown.count(name) > 1 else "")
+        for number, (name, instruments) in enumerate(zip(shown, played, strict=True), 1)
     ]
-
-
-def _named(names: Sequence[str], text: str) -> list[int]:
-    """The tracks, from 0, of a name, or the one of a number."""
-    wanted = text.strip().casefold()
-    if wanted.isdecimal() and 1 <= int(wanted) <= len(names):
-        return [int(wanted) - 1]
-    return [index for index, name in enumerate(names) if name.casefold() == wanted]
 
 
 def require_music(tokenizer: Tokenizer, lacking: str) -> None:

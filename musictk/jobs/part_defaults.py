@@ -13,7 +13,14 @@ from musictk.controls.parts import skyline
 from musictk.generation.chosen_controls import ChosenControl
 from musictk.instruments import DRUM_KIT, FAMILY, instrument_name, pitch_range, plays_one_note
 from musictk.jobs.given_bars import MELODY, GivenBars
-from musictk.jobs.given_music import GivenMusic, for_all_bars, tracks_with_notes, within
+from musictk.jobs.given_music import (
+    GivenMusic,
+    for_all_bars,
+    instruments_of,
+    numbered_tracks,
+    tracks_with_notes,
+    within,
+)
 from musictk.music import notes
 from musictk.rendering.roll import pitch_name
 
@@ -78,11 +85,16 @@ def has_one_note(program: int | None, chosen: Sequence[ChosenControl]) -> bool:
 
 def other_tracks_notice(given: GivenMusic) -> list[str]:
     """A notice of the tracks that are in the file, but not given to the model."""
-    if len(given.tracks) == len(tracks_with_notes(given.score)):
+    known, found = instruments_of(tracks_with_notes(given.score)), []
+    if len(given.tracks) == len(known):
         return []
-    numbers = ", ".join(str(index + 1) for index in given.tracks)
-    word = "track" if len(given.tracks) == 1 else "tracks"
-    return [f"the model was given {word} {numbers} only; the others stay in the file"]
+    for number, group in enumerate(numbered_tracks(given.score, given.data), 1):
+        chosen = [index for index in group if index in given.tracks]
+        if chosen:
+            played = ", ".join(known[index] for index in chosen)
+            found.append(str(number) + (f" ({played})" if len(chosen) < len(group) else ""))
+    word = "track" if len(found) == 1 else "tracks"
+    return [f"the model was given {word} {', '.join(found)} only; the others stay in the file"]
 
 
 def _below_melody(given: GivenBars) -> list[ChosenControl]:

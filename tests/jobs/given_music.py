@@ -91,3 +91,21 @@ def band(path: Path) -> Path:
     add(file.add_track(), *events)
     file.save(path)
     return path
+
+
+def changing_guitar(path: Path) -> Path:
+    """Format 1: words, a guitar whose program changes in its second bar, and an organ."""
+    file = MidiFile(type=1, ticks_per_beat=QUARTER)
+    add(file.add_track("words"), (0.0, MetaMessage("lyrics", text="la")))
+    strings: Events = [
+        (0.0, Message("program_change", channel=1, program=27)),
+        (4.0, Message("program_change", channel=1, program=30)),
+    ]
+    keys: Events = [(0.0, Message("program_change", channel=2, program=16))]
+    for beat in range(16):
+        strings += note(beat, 1, 60 + beat % 5, 1)
+        keys += note(beat, 1, 48 + beat % 3, 2)
+    add(file.add_track("guitar"), *strings)
+    add(file.add_track("organ"), *keys)
+    file.save(path)
+    return path

@@ -21,7 +21,7 @@ from musictk.model.manifest import Manifest
 from musictk.rendering import smf
 
 from .conftest import BACH, Notices, Studio
-from .given_music import QUARTER, Events, add, band, note, two_hands
+from .given_music import QUARTER, Events, add, band, changing_guitar, note, two_hands
 
 MENUET = BACH / "petzold_menuet_anh114.mid"
 TOKENIZERS = ("remi", "events", "pianoroll", "programs")
@@ -405,6 +405,18 @@ def test_the_tracks_that_are_not_given_are_named(studio: Studio) -> None:
     said = Notices()
     studio.sample("remi", said, accompany=MENUET, bars=1)
     assert not any("was given track" in text for text in said.texts)
+
+
+@pytest.mark.parametrize(
+    ("track", "number"), [("1", "1"), ("2", "2"), ("Distortion Guitar", "1 (Distortion Guitar)")]
+)
+def test_the_numbers_of_given_tracks_are_those_of_the_file(
+    studio: Studio, tmp_path: Path, track: str, number: str
+) -> None:
+    given, said = changing_guitar(tmp_path / "mine.mid"), Notices()
+    studio.sample("remi", said, accompany=given, track=track, bars=2)
+    wanted = f"the model was given track {number} only; the others stay in the file"
+    assert wanted in said.texts
 
 
 def test_only_the_end_of_the_given_music_is_an_end(studio: Studio, tmp_path: Path) -> None:

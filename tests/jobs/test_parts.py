@@ -20,7 +20,7 @@ from musictk.rendering import smf
 from musictk.tokens.infill import GIVEN
 
 from .conftest import BACH, Notices, Studio
-from .given_music import QUARTER, add, band, note, two_hands
+from .given_music import QUARTER, add, band, changing_guitar, note, two_hands
 
 TOKENIZERS = ("remi", "events", "pianoroll")
 MUSETTE = BACH / "musette_anh126.mid"
@@ -248,6 +248,21 @@ def test_tracks_of_one_name_are_told_apart_by_instrument(studio: Studio, tmp_pat
     assert by_name == by_number
     with pytest.raises(UsageError, match=r"1 'Song' \(Violin\), 2 'Song' \(Cello\), 3 'Song' \(D"):
         studio.sample("programs", **asked, track="viola")
+
+
+def test_a_number_counts_the_tracks_of_the_file(studio: Studio, tmp_path: Path) -> None:
+    """Also where a track changes its program, and where the first has words only."""
+    given = changing_guitar(tmp_path / "mine.mid")
+    before = smf.read(given.read_bytes()).tracks
+    changed = (("1", 1), ("guitar", 1), ("Distortion Guitar", 1), ("2", 2), ("Organ", 2))
+    for track, index in changed:
+        out, batch = studio.sample("remi", infill=given, bars="3", track=track)
+        after = smf.read(out.read_bytes()).tracks
+        assert [each for each in range(3) if before[each] != after[each]] == [index]
+        assert batch.made[0].rewritten is not None
+        assert batch.made[0].rewritten.removed == 4
+    with pytest.raises(UsageError, match=r"no track '3'; it has: 1 'guitar', 2 'organ'$"):
+        studio.sample("remi", infill=given, bars="3", track="3")
 
 
 def test_the_rhythm_of_one_track_is_kept(studio: Studio) -> None:
