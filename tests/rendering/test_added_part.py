@@ -87,6 +87,17 @@ def test_drums_do_not_strike_a_drum_that_sounds() -> None:
     assert made.left_out == 1
 
 
+def test_a_part_without_notes_gets_no_track() -> None:
+    drums = part(0, (240, 300, 40), is_drum=True)
+    for new, name in ((music(drums), "Drums"), (music(), "the new part")):
+        made = add_tracks(full_file(), new)
+        assert smf.read(made.data) == smf.read(full_file())
+        assert made.notices == [f"no note of {name} is left: no track is added for it"]
+    both = add_tracks(full_file(), music(drums, part(40, (0, 480, 72))))
+    assert len(smf.read(both.data).tracks) == 17
+    assert both.notices == ["no note of Drums is left: no track is added for it"]
+
+
 def test_the_same_instrument_is_no_other() -> None:
     made = add_tracks(full_file(), music(part(40, (0, 480, 72))))
     assert played(smf.read(made.data), 16) == [(NoteKey(5, 72), 0, 480)]
