@@ -31,7 +31,7 @@ from musictk.generation.prompts import last_positions
 from musictk.generation.request import PieceRequest, to_prompt
 from musictk.generation.sampling import Sampling
 from musictk.jobs.given_bars import MELODY, GivenBars
-from musictk.jobs.given_music import as_read
+from musictk.jobs.given_music import as_read, instruments_of, tracks_with_notes
 from musictk.jobs.prompt import same_instruments
 from musictk.jobs.samples import Rewritten
 from musictk.music import notes
@@ -50,11 +50,14 @@ class Candidate:
     data: bytes  # of the MIDI file
     composition: Composition  # of the first range, with the notices of all
     rewritten: Rewritten
+    added: tuple[str, ...] = ()  # instruments that the given piece does not have
 
     def write(self, path: Path) -> list[str]:
-        """Write the file; there are no notices."""
+        """Write the file; returns a notice of the instruments that were added."""
         write_bytes(path, self.data)
-        return []
+        if not self.added:
+            return []
+        return [f"the new bars add {', '.join(self.added)}; to choose the instruments: --programs"]
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,10 @@ class Infill:
             nats += (later.nats or 0.0) * later.written
             positions += later.written
         done = Rewritten(given.ranges, removed.count, count, nats / positions, left_out)
-        return Candidate(spliced.data, replace(made, notices=tuple(notices)), done)
+        before, after = given.score, self._score(spliced.data)
+        known, found = (set(instruments_of(tracks_with_notes(each))) for each in (before, after))
+        added = tuple(sorted(found - known))
+        return Candidate(spliced.data, replace(made, notices=tuple(notices)), done, added)
 
     def _of_file(self, made: Composition, number: int, gap: Gap) -> list[Notice]:
         """The notices of a range, for bars of the file."""

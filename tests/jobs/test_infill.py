@@ -254,6 +254,14 @@ def test_a_band_keeps_its_instruments(studio: Studio, tmp_path: Path) -> None:
     assert Counter(kept) == without(notes_of(out), (0, start))
 
 
+def test_instruments_that_are_added_are_named(studio: Studio, tmp_path: Path) -> None:
+    given = two_hands(tmp_path / "mine.mid")
+    out, batch = studio.sample("programs", infill=given, bars="2", options={"programs": "flute"})
+    (notice,) = [text for text in batch.notices if "add" in text]
+    assert notice == "the new bars add Flute; to choose the instruments: --programs"
+    assert "Flute" in [track.name for track in mido.MidiFile(out).tracks]
+
+
 def test_drums_stay_where_the_model_writes_none(studio: Studio, tmp_path: Path) -> None:
     given, listener = band(tmp_path / "mine.mid"), Notices()
     out, batch = studio.sample("remi", listener, infill=given, bars="1")
