@@ -89,12 +89,12 @@ class Text(Tokenizer):
         ids = np.asarray(sequence, np.int64)
         ends = self._ends_bar[ids]
         begins = np.append(False, ends[:-1] & ~ends[1:])[: len(ends)]
-        first = self._header(ids[: int(ends.argmax()) or None] if ends.any() else ids)
-        begins[first : first + 1] = True
+        first = self._header(ids)
+        begins[:first], begins[first : first + 1] = False, True
         return np.flatnonzero(begins)
 
     def _header(self, ids: NDArray[np.int64]) -> int:
-        """How many tokens the information fields and comments before the first bar take."""
+        """How many tokens the information fields and comments before the music take."""
         if self._end == _LINE:
             return 0
         texts = [self._texts[index] for index in ids.tolist()]

@@ -38,6 +38,15 @@ def test_bars_begin_after_bar_lines() -> None:
     assert not len(TEXT.bar_starts(TEXT.encode("X:1\nT:A tit")))  # still in its header
 
 
+@pytest.mark.parametrize("line", ["%%score (1 | 2)", "T:a|b", "T:| |"])
+def test_no_bar_begins_in_the_header_of_a_tune(line: str) -> None:
+    tune = f"X:1\nT:a\n{line}\nK:C\nCDEF|GABc|"
+    ids = TEXT.encode(tune)
+    starts = TEXT.bar_starts(ids).tolist()
+    bars = [TEXT.decode(ids[a:b]) for a, b in zip(starts, [*starts[1:], None], strict=True)]
+    assert [bar.strip("\n|") for bar in bars] == ["CDEF", "GABc"]
+
+
 def test_lines_may_be_the_bars() -> None:
     config = TextConfig(size=280, bar="line")
     text = Text(config, Text(config).learn([TUNE]))
