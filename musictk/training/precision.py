@@ -31,7 +31,7 @@ def resolve(settings: TrainSettings, device: str | torch.device) -> TrainSetting
 def fastest(device: str | torch.device) -> PrecisionName:
     """bf16 where the device has instructions for it and gains by them, else fp32."""
     if torch.device(device).type == "cuda":
-        return "bf16" if torch.cuda.is_bf16_supported() else "fp32"
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
     return "bf16" if gain("bf16") >= FASTER else "fp32"
 
 

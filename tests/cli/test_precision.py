@@ -9,6 +9,7 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
 from musictk.training.precision import fastest
 from tests.cli.shell import SMALL, Shell
@@ -24,6 +25,16 @@ def test_auto_is_stored_as_what_it_stands_for(shell: Shell) -> None:
     assert "warning" not in asked.stderr
     for run in ("conformer-2", "conformer-3"):
         assert shell.json("runs", "show", run)["settings"]["train"]["precision"] == here
+
+
+def test_a_gpu_that_emulates_bf16_is_given_fp32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By default torch counts GPUs before Ampere, such as the T4, which only emulate it."""
+
+    def supported(including_emulation: bool = True) -> bool:
+        return including_emulation
+
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", supported)
+    assert fastest("cuda") == "fp32"
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
