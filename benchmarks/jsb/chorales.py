@@ -69,9 +69,9 @@ class Chorales(Crops):
         controls, bars = np.zeros((batch, 1, 0), np.int64), np.zeros(inputs.shape, np.int64)
         return Batch(inputs, targets, mask, conditions, pieces, starts, shifts, controls, bars)
 
-    def cover(self, batch: int, length: int, context: int = 0) -> Iterator[Batch]:
+    def cover(self, batch: int, length: int, context: int = 0, most: int = 0) -> Iterator[Batch]:
         """Every note once."""
-        for part in super().cover(batch, length, context):
+        for part in super().cover(batch, length, context, most):
             yield replace(part, mask=part.mask & (part.targets >= 3))
 
     def _fill(

@@ -9,7 +9,7 @@ before its piece begins the row with bos, as sampling does, and is padded at its
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -104,21 +104,25 @@ class Crops:
         rows = [self._beside.draw(piece, length, rng) for piece in chosen.tolist()]
         return replaced(crops, rows, pad=self._blank(1, 0).flat[0])
 
-    def cover(self, batch: int, length: int, context: int = 0) -> Iterator[Batch]:
+    def cover(self, batch: int, length: int, context: int = 0, most: int = 0) -> Iterator[Batch]:
         """Every position of every piece predicted exactly once, in order, never augmented.
 
         Each crop after a piece's first begins with `context` positions that were already
-        predicted; they are inputs, and masked out.
+        predicted; they are inputs, and masked out. Of more than `most` > 0 batches only so many
+        are built, evenly spread.
         """
         pieces, starts = self._covering(length, context)
-        for index in range(0, len(pieces), batch):
+        firsts: Sequence[int] = range(0, len(pieces), batch)
+        if 0 < most < len(firsts):
+            firsts = [firsts[number * len(firsts) // most] for number in range(most)]
+        for index in firsts:
             chosen, begins = pieces[index : index + batch], starts[index : index + batch]
             stops = np.minimum(begins + length, self._predicted[chosen])
             yield self._gather(chosen, begins, stops, length, None, context)
 
-    def covering(self, length: int, context: int = 0) -> int:
-        """The number of crops of `cover`."""
-        return len(self._covering(length, context)[0])
+    def covering(self, length: int) -> int:
+        """The number of crops of `cover`, without a context."""
+        return len(self._covering(length, 0)[0])
 
     def _covering(self, length: int, context: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The piece and the start of each crop of `cover`."""

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import islice
 
 import numpy as np
 import torch
@@ -88,8 +87,7 @@ def score(
     shape = len(crops.shard.files), len(bands.NAMES)
     cells = shape[0] * shape[1]  # flat: bincount adds much faster than add.at
     nats, positions = np.zeros(cells), np.zeros(cells, np.int64)
-    stride = -(-crops.covering(length, context) // (batch * batches)) if batches else 1
-    for part in islice(crops.cover(batch, length, context), 0, None, max(stride, 1)):
+    for part in crops.cover(batch, length, context, batches):
         # Without bar controls: what is scored is plain continuation.
         arrays = (part.inputs, part.targets, part.mask, part.conditions)
         with autocast(device, precision):

@@ -181,6 +181,14 @@ def test_cover_predicts_each_position_once(
     assert source.positions == sum(len(places) for places in expected.values())
 
 
+@pytest.mark.parametrize(("most", "rows"), [(0, 7), (7, 7), (9, 7), (5, 5), (1, 1)])
+def test_cover_builds_as_many_batches_as_asked_for(tmp_path: Path, most: int, rows: int) -> None:
+    """Of seven, evenly spread and the first among them."""
+    source = crops(tokens_shard(tmp_path / "a", [7 * 8 - 1]))
+    found = [item.starts[0] // 8 for item in source.cover(1, 8, most=most)]
+    assert found == [number * 7 // rows for number in range(rows)]
+
+
 def test_augmentation_moves_the_crop_and_is_recorded(tmp_path: Path) -> None:
     shard = tokens_shard(tmp_path / "a", [80])
     augment = Augment(Plain(Tokens(1000)), AugmentSettings(transpose=3))
