@@ -33,7 +33,7 @@ def draw_attention(
     tokenizer = manifest.make_tokenizer()
     # As in training and sampling: the start positions first. Without any label.
     start, music = tokenizer.space.start(1)[0], tokenizer.encode(score)
-    sequence = np.concatenate([start, music])[:POSITIONS]
+    sequence = np.concatenate([start, music])[: min(POSITIONS, manifest.max_length)]
     bar_lines = len(start) + tokenizer.bar_starts(music)
     device = choose_device()
     network = network.to(device)

@@ -20,6 +20,13 @@ def test_what_a_run_attends_to_is_a_picture(shell: Shell) -> None:
     assert len(picture) > 5000
 
 
+def test_a_model_of_a_few_positions_shows_these(shell: Shell) -> None:
+    small = ["--arch", "gpt", "--steps", "1", "--set", "length=32", "--set", "max_length=64"]
+    shell("train", *small, "--set", "dim=32", "--set", "depth=1", "--set", "rotary=false")
+    shell("show", "midis/Satie/gymnopedie_3.mid", "--attention", "-o", "few.png")
+    assert (shell.directory / "few.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_the_picture_of_attention_has_the_bar_lines(shell: Shell) -> None:
     """A horizontal and a vertical one in each map, for each bar that begins in the picture."""
     shell("show", "midis/Satie/gymnopedie_3.mid", "--attention", "-o", "maps.svg")
