@@ -44,10 +44,9 @@ def _finest(spans: Spans) -> int:
 
 
 def _complete(metres: tuple[Metre, ...]) -> bool:
-    """Whether all are metres, and 4/4, the default of a piece, is one of them."""
-    return (4, 4) in metres and all(
-        above >= 1 and below in (1, 2, 4, 8, 16, 32) for above, below in metres
-    )
+    """Whether all are different metres, and 4/4, the default of a piece, is one of them."""
+    valid = all(above >= 1 and below in (1, 2, 4, 8, 16, 32) for above, below in metres)
+    return valid and (4, 4) in metres and len(set(metres)) == len(metres)
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class RemiConfig:
     metres: tuple[Metre, ...] = setting(
         METRES,
         "Time signatures of the vocabulary; bars of other lengths are built from these.",
-        words="[numerator, denominator] pairs, [4, 4] among them; denominators are 1 to 32",
+        words="different [numerator, denominator] pairs, among them [4, 4]; denominators 1 to 32",
         check=_complete,
     )
     programs: bool = setting(
@@ -116,6 +115,9 @@ class RemiConfig:
         check_settings(self, "remi")
         allowed = "a range with a metronome mark, such as [40, 200]"
         require(bool(self.tempo_values), "remi", "tempo_range", self.tempo_range, allowed)
+        different = len(set(self.tempo_values)) == len(self.tempo_values)
+        allowed = f"a range with {self.num_tempos} different tempos, to two decimal places"
+        require(different, "remi", "tempo_range", self.tempo_range, allowed)
         divides = _finest(self.beat_res) % _finest(self.rest_res) == 0
         allowed = f"of a finest resolution that divides {_finest(self.beat_res)}, that of beat_res"
         require(divides, "remi", "rest_res", self.rest_res, allowed)

@@ -31,10 +31,6 @@ class Tables:
         self.durations = {under: vocabulary.ticks("Duration", under) for under in beats}
         self.rest_ticks = {under: vocabulary.ticks("Rest", under) for under in beats}
         self.masks = {kind: self._mask(span) for kind, span in self.spans.items()}
-        if self.programs:  # each program has a token with at least one pitch after it
-            self.masks["note"] = self.masks["Program"]
-        else:
-            self.masks["note"] = self.masks["Pitch"]
         self.bar_ticks = {metre: beats[metre[1]] * metre[0] for metre in self.metres}
         self.second = {metre: self._not_longer(metre) for metre in self.metres}
 

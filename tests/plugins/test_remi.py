@@ -153,6 +153,8 @@ def test_an_unknown_extra_names_the_nearest() -> None:
         {"rest_res": ((0, 4, 16),)},
         {"metres": ((3, 4),)},
         {"metres": ((4, 4), (4, 5))},
+        {"metres": ((4, 4), (3, 4), (3, 4))},
+        {"num_tempos": 2, "tempo_range": (120, 120)},
         {"num_velocities": 0},
         {"tempo_range": (0, 100)},
     ],
