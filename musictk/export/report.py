@@ -13,7 +13,7 @@ class ExportReport:
 
     path: Path  # the bundle's directory
     kind: str  # "onnx", "onnx-int8", "onnx-fp16" or "torchscript"
-    bytes: int  # of the whole directory
+    bytes: int  # of the whole directory, before this report is added to its manifest
     steps: int  # positions replayed
     max_logit_difference: float
     greedy_agreement: float  # share of equal greedy choices, 0 to 1; see `music`

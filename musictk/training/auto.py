@@ -141,14 +141,13 @@ def choose(
             measured, left = pace(size), budget()
             fitting = measured.steps(left) if timed else max(measured.steps(left), FEWEST_STEPS)
             if timed or fitting < steps:
-                steps, rounds, chosen_for = fitting, measured.rounds(left), left
-    patience = 0 if timed else PATIENCE
-    spaced = intervals(steps, rounds if timed else ROUNDS)
+                steps, chosen_for = fitting, left
+                rounds = measured.rounds(left) if timed else ROUNDS
     chosen = {
         "steps": steps,
         "lr": RATES[given.get("optimizer", "adamw")][size],
-        "patience": patience,
-        **spaced,
+        "patience": 0 if timed else PATIENCE,
+        **intervals(steps, rounds),
     }
     return ChosenSettings(size, shape | chosen, model, chosen_for)
 
