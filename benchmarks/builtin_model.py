@@ -35,9 +35,10 @@ from musictk.workspace import Workspace, here
 
 TEXT = Path(__file__).with_name("builtin_model.md")  # the model card, with {fields}
 SOURCES = "SOURCES.md"
-# Defaults of the models: at a lower temperature they repeat single notes, and less guidance follows
-# a composer less closely (docs/log.md).
-SAMPLING = {"temperature": 1.0, "top_p": 0.98, "guidance": 2.5}
+# Defaults of the models: at a lower temperature they repeat single notes. A guidance of 2.5 follows
+# a composer more closely than 1.5, but makes the conformer less like human music (docs/log.md).
+SAMPLING = {"temperature": 1.0, "top_p": 0.98}
+GUIDANCE = {"gpt": 2.5, "conformer": 1.5}
 
 
 def write_model(catalog: Catalog, workspace: Workspace, run: str, folder: Path) -> None:
@@ -49,12 +50,13 @@ def write_model(catalog: Catalog, workspace: Workspace, run: str, folder: Path) 
         shutil.rmtree(each, ignore_errors=True)
     model.weights.mkdir(parents=True)
     network, manifest = bundle.read(best)
-    bundle.write(model.weights, network.half(), replace(manifest, sampling=SAMPLING))
+    sampling = SAMPLING | {"guidance": GUIDANCE[row.settings["arch"]]}
+    bundle.write(model.weights, network.half(), replace(manifest, sampling=sampling))
     music = excerpts(Corpus(catalog, workspace), model.weights)
     report = export_onnx(model.weights, model.onnx, "int8", music=music)
     trained = [each.data for each in catalog.sketches() if each.split == "train"]
     # Whoever starts from it does not have the run that it was started from.
-    settings = {**row.settings, "sample": SAMPLING, "start": None}
+    settings = {**row.settings, "sample": sampling, "start": None}
     compared = {"agreement": report.greedy_agreement, "nats": report.nats_difference or 0.0}
     metrics = {**row.metrics, "pieces": len(trained), "int8": compared}
     before = earlier(row.settings["start"], model)
@@ -124,6 +126,7 @@ def described(model: BuiltinModel) -> dict[str, str]:
     runs = [*reversed(run["earlier"]), run]
     each_run = [each["metrics"] for each in runs]
     tokens = sum(each["positions_per_second"] * each["seconds"] for each in each_run)
+    hours = sum(each["seconds"] for each in each_run) / 3600
     shape = " × ".join(str(settings["model"][key]) for key in ("dim", "depth"))
     int8 = metrics["int8"]
     return {
@@ -132,7 +135,7 @@ def described(model: BuiltinModel) -> dict[str, str]:
         "tokenizer": settings["tokenizer"],
         "steps": " + ".join(f"{each['step']:,}" for each in each_run),
         "tokens, without padding": f"{tokens / 1e6:.0f} million",
-        "hours on two CPU cores": f"{sum(each['metrics']['seconds'] for each in runs) / 3600:.1f}",
+        "hours on one or two CPU cores": f"{hours:.1f}",
         "valid, nats per token": f"{metrics['best_nll']:.3f}",
         "the same, a bigram model": f"{metrics['baseline']:.3f}",
         "int8 against fp32: equal greedy choices": f"{int8['agreement']:.1%}",
