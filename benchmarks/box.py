@@ -91,7 +91,8 @@ def main() -> None:
             f" {len(made)} pieces of {flags.bars} bars for {', '.join(composers)};"
             f" {len(human)} excerpts of held-out pieces; * required to be inside"
         )
-        title = "Composed pieces in the literature's measures, beside held-out human pieces"
+        measured = "in the literature's measures, beside held-out human pieces"
+        title = f"Pieces composed by {manifest.architecture}, {measured}"
         given = f"WORKSPACE BUNDLE --composers {flags.composers} --count {flags.count}"
         keep("box", title, given, rows, note, flags.save or None)
 
