@@ -56,7 +56,7 @@ def found(trained: Shell, tmp_path_factory: pytest.TempPathFactory) -> Shell:
     with zipfile.ZipFile(folder / "music.zip", "w") as archive:
         archive.write(folder / SATIE, "in/side.mid")
     shell = Shell(folder)
-    shell("sample", "--bars", "1", "--seed", "1", "-o", "out-0.mid")
+    shell("sample", "--bars", "2", "--seed", "1", "-o", "out-0.mid")
     return shell
 
 
