@@ -40,7 +40,7 @@ def dropped_prompt(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -
 
 
 def _missing_drums(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
-    counts, left = (Counter(_notes(each, True).pitch.tolist()) for each in (given, encoded))
+    counts, left = _pitches(given, encoded, is_drum=True)
     if counts and not left:
         yield f"drums ({counted(counts.total(), 'note')})"
         return
@@ -48,8 +48,7 @@ def _missing_drums(given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
     if others:
         missing = counted(sum(counts[pitch] for pitch in others), "drum note")
         yield f"{missing} of pitches that it lacks ({', '.join(map(str, others))})"
-    doubled = sum(max(count - left[pitch], 0) for pitch, count in counts.items() if left[pitch])
-    if doubled:
+    if doubled := _doubled(counts, left):
         yield f"{counted(doubled, 'drum note')} struck together with the same drum"
 
 
@@ -60,9 +59,18 @@ def _notes(score: ScoreTick, is_drum: bool) -> Notes:
     return found.where(drums[found.track] == is_drum)
 
 
+def _pitches(given: ScoreTick, encoded: ScoreTick, is_drum: bool) -> list[Counter[int]]:
+    """How many notes of each pitch there are in both."""
+    return [Counter(_notes(each, is_drum).pitch.tolist()) for each in (given, encoded)]
+
+
+def _doubled(counts: Counter[int], left: Counter[int]) -> int:
+    """How many notes are missing of pitches of which others are left."""
+    return sum(max(count - left[pitch], 0) for pitch, count in counts.items() if left[pitch])
+
+
 def _missing_notes(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -> Iterator[str]:
-    mine, theirs = notes(given, drums=False), notes(encoded, drums=False)
-    counts, left = Counter(mine.pitch.tolist()), Counter(theirs.pitch.tolist())
+    counts, left = _pitches(given, encoded, is_drum=False)
     low, high = _range(tokenizer)
     beyond = {pitch: count for pitch, count in counts.items() if not low <= pitch <= high}
     if beyond:
@@ -71,8 +79,7 @@ def _missing_notes(tokenizer: Tokenizer, given: ScoreTick, encoded: ScoreTick) -
     others = [pitch for pitch in counts if pitch not in left and pitch not in beyond]
     if others:
         yield f"{counted(sum(counts[pitch] for pitch in others), 'note')} within its range"
-    doubled = sum(max(count - left[pitch], 0) for pitch, count in counts.items() if left[pitch])
-    if doubled:
+    if doubled := _doubled(counts, left):
         yield f"{counted(doubled, 'note')} struck together with the same note"
 
 
@@ -101,7 +108,7 @@ def _changed_notes(
         what = "lengths longer than, or between, those that it has"
         yield f"{what} ({counted(stretched, 'note')} by up to {most})"
     if (loud != 0).any():
-        mine, theirs = (notes(each, drums=False).velocity for each in (given, encoded))
+        mine, theirs = (_notes(each, False).velocity for each in (given, encoded))
         if len(set(theirs.tolist())) == 1 and len(set(mine.tolist())) > 1:
             yield "velocities"
         else:
