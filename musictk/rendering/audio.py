@@ -17,9 +17,9 @@ from symusic.core import NoteTick, ScoreTick, TempoTickList
 
 from musictk.errors import MusictkError, UsageError, install_command
 from musictk.files import atomic, cause, write_bytes
-from musictk.music import duration, last_tick, tempo_at
+from musictk.music import duration, last_tick, notes, tempo_at
 from musictk.rendering.loudness import decibels, integrated_loudness, true_peak
-from musictk.rendering.soundfonts import check_soundfont, find_soundfont
+from musictk.rendering.soundfonts import find_soundfont, playable
 
 COMPRESSED = {".flac": "FLAC", ".mp3": "MP3", ".ogg": "OGG"}
 LONGEST = 2 * 3600  # seconds; two hours of stereo are 2.5 GB in memory
@@ -77,14 +77,12 @@ def require_format(path: Path) -> None:
 
 def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
     """(N, 2) float32 samples at the loudness of `settings`, below its true peak."""
-    check_soundfont(soundfont)
     seconds = duration(score)
     if not 0 < seconds <= LONGEST:
         said = "is empty" if seconds <= 0 else f"lasts {seconds / 3600:.1f} hours"
         raise MusictkError(f"the piece {said}", "render one that lasts up to two hours")
     samples = _synthesized(score, soundfont, settings)
     if not samples.any():  # so it is where the synthesizer cannot open the file, which it hides
-        check_soundfont(soundfont)
         samples = _synthesized(score, soundfont, settings)
     if not samples.any() or not np.isfinite(samples).all():
         raise MusictkError(f"{soundfont} gives no sound for this piece", "choose another soundfont")
@@ -93,12 +91,13 @@ def synthesize(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> ND
 
 def _synthesized(score: ScoreTick, soundfont: Path, settings: AudioSettings) -> NDArray[np.float32]:
     """(N, 2) samples as the synthesizer gives them. Raises MusictkError for a damaged soundfont."""
-    try:
-        synthesizer = Synthesizer(str(soundfont), settings.rate)
-        rendered = synthesizer.render(_let_ring(score, settings), True)
-    except RuntimeError as error:
-        message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
-        raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
+    with playable(soundfont, settings.rate, int(notes(score).pitch.max())) as file:
+        try:
+            synthesizer = Synthesizer(str(file), settings.rate)
+            rendered = synthesizer.render(_let_ring(score, settings), True)
+        except RuntimeError as error:
+            message = f"the soundfont {soundfont} cannot be read: {cause(error)}"
+            raise MusictkError(message, "choose another .sf2 or .sf3 file") from error
     kept = round((duration(score) + settings.tail) * settings.rate)
     samples = np.ascontiguousarray(rendered.T[:kept])
     fading = round(settings.tail / 2 * settings.rate)  # harps and bells ring longer than the tail

@@ -19,12 +19,17 @@ def chunk(name: bytes, data: bytes) -> bytes:
     return name + struct.pack("<I", len(data)) + data + b"\0" * (len(data) % 2)
 
 
-def tiny_soundfont(path: Path) -> Path:
+def tiny_soundfont(
+    path: Path,
+    end: int = 108,
+    loop: tuple[int, int] = (0, 100),
+    generators: tuple[tuple[int, int], ...] = ((54, 1),),
+) -> Path:
     """The smallest SoundFont 2: one looped sine of 100 samples, middle C, on program 0."""
     sine = (np.sin(2 * np.pi * np.arange(100) / 100) * 20000).astype("<i2")
     data = np.concatenate([sine, np.zeros(46, "<i2")]).tobytes()
-    generators = struct.pack("<HhHh", 54, 1, 53, 0) + struct.pack("<Hh", 0, 0)
-    sample = struct.pack("<20sIIIIIBbHH", b"sine", 0, 100, 0, 100, 26163, 60, 0, 0, 1)
+    zone = b"".join(struct.pack("<Hh", *pair) for pair in (*generators, (53, 0), (0, 0)))
+    sample = struct.pack("<20sIIIIIBbHH", b"sine", 0, end, *loop, 26163, 60, 0, 0, 1)
     preset = struct.pack("<20sHHHIII", b"sine", 0, 0, 0, 0, 0, 0)
     lists = {
         b"phdr": preset + struct.pack("<20sHHHIII", b"EOP", 0, 0, 1, 0, 0, 0),
@@ -32,9 +37,9 @@ def tiny_soundfont(path: Path) -> Path:
         b"pmod": bytes(10),
         b"pgen": struct.pack("<Hh", 41, 0) + bytes(4),
         b"inst": struct.pack("<20sH", b"sine", 0) + struct.pack("<20sH", b"EOI", 1),
-        b"ibag": struct.pack("<HHHH", 0, 0, 2, 0),
+        b"ibag": struct.pack("<HHHH", 0, 0, len(generators) + 1, 0),
         b"imod": bytes(10),
-        b"igen": generators,
+        b"igen": zone,
         b"shdr": sample + struct.pack("<20sIIIIIBbHH", b"EOS", *[0] * 9),
     }
     hydra = b"".join(chunk(name, content) for name, content in lists.items())
