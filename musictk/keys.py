@@ -1,4 +1,4 @@
-"""The 24 major and minor keys: their names, and how well music fits each."""
+"""Pitch classes and the 24 major and minor keys: their names, and how well music fits each."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 import numpy as np
 from numpy.typing import NDArray
 
+PITCH_CLASSES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MAJOR = ("C", "Db", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _MINOR = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "G#", "A", "Bb", "B")
 # By tonic, major keys first: the index of a key is tonic + 12 · (it is minor).

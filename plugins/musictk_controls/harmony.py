@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
 from musictk.errors import UnknownNameError
-from musictk.keys import KEYS, find_key, nearest_keys, pitch_class, scale
+from musictk.keys import KEYS, PITCH_CLASSES, find_key, nearest_keys, pitch_class, scale
 from musictk.tokens import PITCH, Tokenizer
 
 _NEAR = 2  # bars before and after that count for the key of a bar
@@ -27,7 +27,6 @@ _SPELLED = {
     **{"ø": "dim", "+": "aug"},
 }
 _SAME = ("maj", "min", "-", "o", "°", "+")  # only other spellings
-_ROOTS = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 NO_CHORD = "N"
 _CHORD = re.compile(r"([A-G][#♯b♭]*)(.*?)(?:/[A-G][#♯b♭]*)?")
 _LEAST = 0.65  # share of the sounding time that a chord's tones need
@@ -88,7 +87,7 @@ class Chord(Control):
     """
 
     name = "chord"
-    values = (*(root + quality for quality in _QUALITIES for root in _ROOTS), NO_CHORD)
+    values = (*(root + quality for quality in _QUALITIES for root in PITCH_CLASSES), NO_CHORD)
     parts = 2
     help = "Chord, such as Am, F#, G7, Bdim or Caug; N for none."
 

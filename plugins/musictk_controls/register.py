@@ -12,10 +12,9 @@ from musictk.controls import Bars, Control
 from musictk.controls.contract import Ids
 from musictk.controls.features import scale_features
 from musictk.errors import UsageError
-from musictk.keys import pitch_class
+from musictk.keys import PITCH_CLASSES, pitch_class
 from musictk.tokens import PITCH, Tokenizer
 
-_NAMES = ("C", "C#", "D", "Eb", "E", "F", "F#", "G", "Ab", "A", "Bb", "B")
 _PITCH = re.compile(r"([A-G][#♯b♭]*)(-?\d+)")
 
 
@@ -25,7 +24,7 @@ _NEAR = 4  # bars before and after that count: so a constant limit is not reache
 class _Extreme(Control):
     """The lowest or the highest pitch from four bars before to four after. Enforced as a limit."""
 
-    values = tuple(f"{_NAMES[pitch % 12]}{pitch // 12 - 1}" for pitch in range(128))
+    values = tuple(f"{PITCH_CLASSES[pitch % 12]}{pitch // 12 - 1}" for pitch in range(128))
     _below: bool  # whether pitches below the limit are allowed
 
     def measure(self, bars: Bars) -> Ids:
