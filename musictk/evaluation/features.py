@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from math import nan
 from typing import Any
 
 import numpy as np
@@ -56,8 +57,8 @@ def features(score: ScoreTick) -> dict[str, Feature]:
     """The features of one piece by name; drum tracks are left out.
 
     Entropy is in bits, lengths are in quarters, histograms sum to 1; H1 and H4 are the entropy of
-    the pitch classes of one and of four bars. Raises MusictkError for a piece with no
-    pitched notes.
+    the pitch classes of one and of four bars. NaN: the groove similarity of one bar, and the mean
+    step of one onset. Raises MusictkError for a piece with no pitched notes.
     """
     found = notes(score, drums=False)
     if not len(found):
@@ -73,8 +74,8 @@ def features(score: ScoreTick) -> dict[str, Feature]:
         "pitch class entropy": entropy(classes),
         "entropy of a bar (H1)": bar_entropy(found, edges, 1),
         "entropy of four bars (H4)": bar_entropy(found, edges, 4),
-        "groove similarity": _or_zero(groove_similarity(found, edges)),
-        "dissonant pairs": _or_zero(dissonant_pairs(found)),
+        "groove similarity": groove_similarity(found, edges),
+        "dissonant pairs": np.nan_to_num(dissonant_pairs(found)).item(),  # none in a melody,
         "notes per bar": len(found) / (len(edges) - 1),
         "pitches per bar": _pitches_per_bar(found, edges),
         "polyphony": polyphony(found),
@@ -82,7 +83,7 @@ def features(score: ScoreTick) -> dict[str, Feature]:
         "empty bars": empty_bars(found, edges),
         "pitch range": float(found.pitch.max() - found.pitch.min()),
         "mean pitch": float(found.pitch.mean()),
-        "mean step": float(steps.mean()) if len(steps) else 0.0,
+        "mean step": float(steps.mean()) if len(steps) else nan,
         "pitch classes": classes,
         "durations": _histogram(lengths),
         "steps": _histogram(steps),
@@ -93,7 +94,9 @@ def features(score: ScoreTick) -> dict[str, Feature]:
 def compare_features(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]) -> dict[str, Any]:
     """{"generated": pieces, "corpus": pieces, "features": {name: FeatureComparison as a dict}}.
 
-    One generated piece is enough. Raises MusictkError for a corpus of fewer than 3 pieces.
+    One generated piece is enough. A feature is compared among the pieces that have it, and left
+    out where no generated piece does, or fewer than 3 of the corpus do. Raises MusictkError for a
+    corpus of fewer than 3 pieces.
     """
     ours = [features(score) for score in generated]
     theirs = [features(score) for score in corpus if len(notes(score, drums=False))]
@@ -102,11 +105,11 @@ def compare_features(generated: Iterable[ScoreTick], corpus: Iterable[ScoreTick]
             f"{len(ours)} pieces cannot be compared with a corpus of {len(theirs)}",
             f"ingest at least {LEAST} pieces",
         )
-    named = {
-        name: asdict(_compare([one[name] for one in ours], [one[name] for one in theirs]))
-        for name in ours[0]
+    named = {name: (_values(ours, name), _values(theirs, name)) for name in ours[0]}
+    compared = {
+        name: asdict(_compare(a, b)) for name, (a, b) in named.items() if len(a) and len(b) >= LEAST
     }
-    return {"generated": len(ours), "corpus": len(theirs), "features": named}
+    return {"generated": len(ours), "corpus": len(theirs), "features": compared}
 
 
 def entropy(shares: NDArray[np.float64]) -> float:
@@ -173,9 +176,13 @@ def overlap(a: NDArray[np.float64], b: NDArray[np.float64]) -> tuple[float, floa
     return float(np.minimum(p, q).sum()), max(divergence, 0.0)
 
 
-def _compare(ours: Sequence[Feature], theirs: Sequence[Feature]) -> FeatureComparison:
-    a = np.array(ours, np.float64).reshape(len(ours), -1)
-    b = np.array(theirs, np.float64).reshape(len(theirs), -1)
+def _values(pieces: Sequence[dict[str, Feature]], name: str) -> NDArray[np.float64]:
+    """(N, 1), or (N, bins) of a histogram, of the pieces that have the feature."""
+    values = np.array([piece[name] for piece in pieces], np.float64).reshape(len(pieces), -1)
+    return values[~np.isnan(values).any(axis=1)]
+
+
+def _compare(a: NDArray[np.float64], b: NDArray[np.float64]) -> FeatureComparison:
     picked = b[np.unique(np.linspace(0, len(b) - 1, MOST).astype(int))]
     within = _distances(picked, picked)[np.triu_indices(len(picked), 1)]
     between = _distances(a, b).ravel()
@@ -210,11 +217,6 @@ def _density(sample: NDArray[np.float64], grid: NDArray[np.float64]) -> NDArray[
     kernels = np.exp(-0.5 * ((grid[:, None] - centres[None, used]) / width) ** 2)
     density: NDArray[np.float64] = kernels @ counts[used]
     return density
-
-
-def _or_zero(value: float) -> float:
-    """A measure of pairs; 0 where there are none."""
-    return 0.0 if np.isnan(value) else value
 
 
 def _histogram(quarters: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -56,6 +56,18 @@ def test_a_bar_is_empty_where_nothing_sounds() -> None:
     assert features.empty_bars(notes(score), bars(score)) == pytest.approx(2 / 6)
 
 
+def test_what_a_piece_does_not_have_is_not_compared() -> None:
+    """The groove of one bar and the step of one onset: they were 0, and drew the means down."""
+    chord, corpus = score_of((0, 4, 60), (0, 4, 64)), [C_MAJOR, CHROMATIC, C_MAJOR]
+    compared = features.compare_features([chord], corpus)["features"]
+    assert not {"groove similarity", "mean step"} & set(compared)
+    assert compared["polyphony"]["generated"] == pytest.approx(2.0)
+    one = features.compare_features([C_MAJOR], corpus)["features"]
+    more = features.compare_features([C_MAJOR, chord], [*corpus, chord])["features"]
+    for name in ("groove similarity", "mean step"):
+        assert more[name] == one[name]
+
+
 @given(st.integers(-12, 12))
 def test_transposition_changes_no_relative_feature(semitones: int) -> None:
     score = ScoreTick(MIDIS / "Bach" / "musette_anh126.mid")
