@@ -103,7 +103,7 @@ def test_bars_without_end_are_refused() -> None:
         bars(music((0, 1, 128), end=2**30, ticks=32))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(
     signs=st.lists(
         st.tuples(

@@ -76,7 +76,7 @@ def test_different_pieces_share_little() -> None:
     assert found.longest is None
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.integers(60, 64), min_size=GRAM + 1, max_size=60),
     st.lists(st.integers(60, 64), min_size=GRAM + 1, max_size=60),

@@ -89,7 +89,7 @@ pieces = st.fixed_dictionaries(
 )
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(asked=pieces, values=st.lists(st.sampled_from(METRES), min_size=2, max_size=4))
 @pytest.mark.parametrize("name", TOKENS)
 def test_metres(name: str, asked: dict[str, Any], values: list[str]) -> None:
@@ -100,7 +100,7 @@ def test_metres(name: str, asked: dict[str, Any], values: list[str]) -> None:
     assert not piece.notices
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(asked=pieces, value=st.sampled_from(METRES), prompt=st.sampled_from([0, 2]))
 @pytest.mark.parametrize("name", TOKENS)
 def test_bars_without_a_metre_keep_one(
@@ -113,7 +113,7 @@ def test_bars_without_a_metre_keep_one(
     assert len(set(found[3:])) <= 1
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     asked=pieces,
     values=st.lists(st.sampled_from(["0.5", "1.5", "3", "6", "more"]), min_size=1, max_size=3),
@@ -143,7 +143,7 @@ def test_a_density_that_one_number_of_notes_has(name: str, seed: int) -> None:
     assert not piece.notices
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     asked=pieces,
     values=st.lists(st.sampled_from(["1", "2", "4", "6"]), min_size=1, max_size=3),
@@ -161,7 +161,7 @@ def test_polyphonies(name: str, asked: dict[str, Any], values: list[str], prompt
     assert all(limit_ignored(piece, asked["form"], bar) for bar in far)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @example({"form": "A A", "seed": 32, "bars": BARS}, "1", 0, True)  # frames: a bar after a theme's
 @given(
     asked=pieces,
@@ -186,7 +186,7 @@ def test_one_voice_is_one_note_at_a_time(
             assert count == 1 or limit_ignored(piece, asked["form"], bar - prompt)
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @example({"form": "A B A'", "seed": 0, "bars": BARS}, "Eb major", 0)  # events: only note-offs
 @example({"form": "A A", "seed": 0, "bars": BARS}, "C major", 0)  # bpe: a bar line with notes
 @example({"form": "A B A", "seed": 122, "bars": 3}, "G# minor", 0)  # the usual bass is the lowest
@@ -215,7 +215,7 @@ def test_pieces_end_on_the_tonic(name: str, asked: dict[str, Any], key: str, pro
     assert len(basses) == len(set(basses)), "it sounds on and is not struck again"
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     asked=pieces, chords=st.sampled_from(["Am | F | C | G", "E | Bdim", "D7"]), key=st.booleans()
 )
@@ -280,7 +280,7 @@ def test_a_piece_may_end_otherwise() -> None:
     assert not np.array_equal(free.sequence[last:], cadence.sequence[last:])
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(
     asked=pieces,
     values=st.lists(st.integers(30, 240), min_size=1, max_size=3),
@@ -302,7 +302,7 @@ def test_tempos(name: str, asked: dict[str, Any], values: list[int], prompt: int
 
 
 @given(values=st.lists(st.integers(30, 240), min_size=1, max_size=2))
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 def test_a_tempo_is_the_nearest_in_the_vocabulary(values: list[int]) -> None:
     made = tokenizer("remi")
     layout = Controls.available(made)
@@ -323,7 +323,7 @@ def test_a_tempo_is_the_nearest_in_the_vocabulary(values: list[int]) -> None:
         assert any(abs(qpm - nearest) < 0.01 for qpm in found.values())
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @example({"form": "A B A", "seed": 42, "bars": BARS}, 30, 0, "A minor", False, 2)
 @given(
     asked=pieces,
@@ -365,7 +365,7 @@ def test_ranges_and_scales(
     assert not piece.notices
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @example(asked={"form": "A A", "seed": 0, "bars": BARS}, metre="4/4", prompt=2)
 @given(asked=pieces, metre=st.sampled_from(METRES), prompt=st.sampled_from([0, 2]))
 @pytest.mark.parametrize("name", ["pianoroll", *TOKENS])

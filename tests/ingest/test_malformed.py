@@ -171,7 +171,7 @@ def _notes(score: ScoreTick) -> list[tuple[int, int, int]]:
     )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.data())
 def test_no_damage_raises_anything_but_a_reason(data: st.DataObject) -> None:
     damaged = bytearray(SOUND)

@@ -45,7 +45,7 @@ def test_causal(capacity: int) -> None:
     torch.testing.assert_close(out, spelled_out(q, k, v, 99, torch.zeros(33, 33)))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(window=st.integers(1, 12), length=st.integers(1, 40), chunk=st.integers(1, 40))
 def test_windowed(window: int, length: int, chunk: int) -> None:
     torch.manual_seed(window)

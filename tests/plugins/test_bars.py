@@ -205,7 +205,7 @@ TOTAL = [
 ]
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(tokenizer=st.sampled_from(TOTAL), **ODD)
 def test_an_odd_score_is_encoded_or_refused(
     tokenizer: Tokenizer,

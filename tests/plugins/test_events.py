@@ -57,14 +57,14 @@ def test_it_keeps_the_laws(variant: dict[str, Any]) -> None:
     laws.check_fork(tokenizer)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seed=st.integers(0, 2**32), variant=st.sampled_from(VARIANTS))
 def test_any_grammatical_sequence_comes_back(seed: int, variant: dict[str, Any]) -> None:
     tokenizer = Events(EventsConfig(**variant))
     laws.check_sampled(tokenizer, 20, seed, closing(tokenizer))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     notes=st.lists(
         st.tuples(st.integers(0, 900), st.integers(0, 500), st.integers(58, 62)),

@@ -342,7 +342,7 @@ def test_fingerprints_do_not_drift() -> None:
     assert Remi(RemiConfig(rests=False)).fingerprint != Remi(RemiConfig()).fingerprint
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     notes=st.lists(
         st.tuples(st.integers(0, 9000), st.integers(0, 4000), st.integers(15, 115)),
@@ -379,7 +379,7 @@ def test_any_music_is_grammatical_and_comes_back(
         laws.check_grammar(tokenizer, [music])
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(seed=st.integers(0, 2**32), variant=st.sampled_from([{}, *VARIANTS]))
 def test_any_grammatical_sequence_comes_back(seed: int, variant: dict[str, Any]) -> None:
     laws.check_sampled(Remi(RemiConfig(**variant)), bars=5, seed=seed)

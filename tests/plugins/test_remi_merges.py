@@ -108,7 +108,7 @@ def made_up(
     return runs
 
 
-@settings(max_examples=16, deadline=None)
+@settings(max_examples=16)
 @given(seed=st.integers(0, 2**32), variant=st.sampled_from([{}, *VARIANTS]))
 def test_a_run_may_follow_where_the_base_grammar_takes_it(
     seed: int, variant: dict[str, Any]

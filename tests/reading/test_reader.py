@@ -266,7 +266,7 @@ MESSAGES = st.one_of(
 )
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 2**21), MESSAGES, st.booleans()), max_size=60))
 def test_the_walk_finds_every_event(
     drawn: list[tuple[int, tuple[int, bytes], bool]],

@@ -32,7 +32,7 @@ def sketch(path: Path) -> bytes:
     return sketch_music(line.start, line.pitch, quarter, clock.seconds)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.sampled_from(PIECES), st.integers(-9, 9), st.floats(0.3, 3.0), st.sampled_from([1, 2, 5]))
 def test_neither_key_nor_tempo_nor_resolution_changes_it(
     path: Path, shift: int, stretch: float, finer: int
@@ -100,7 +100,6 @@ def test_facts_of_known_pieces(name: str, facts: dict[str, object]) -> None:
     assert found["seconds"] == pytest.approx(max(ends), abs=0.01)
 
 
-@settings(deadline=None)
 @given(st.integers(0, 11), st.booleans())
 def test_the_key_estimate_moves_with_the_music(shift: int, minor: bool) -> None:
     steps = [0, 2, 3, 5, 7, 8, 11] if minor else [0, 2, 4, 5, 7, 9, 11]

@@ -2,17 +2,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from musictk.tokens import Frames, Tokens
 from musictk.training.baseline import Bigram, baseline_nll
 
 SPACE = Tokens(size=6)
-UNTIMED = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@UNTIMED
 @given(st.lists(st.lists(st.integers(0, 5), max_size=20), max_size=4))
 def test_a_bigram_is_a_distribution(pieces: list[list[int]]) -> None:
     bigram = Bigram([np.array(piece, np.int64) for piece in pieces], SPACE)
@@ -27,7 +25,6 @@ def test_a_bigram_beats_chance_where_tokens_follow_each_other() -> None:
     assert baseline_nll([noise], [noise], SPACE) == pytest.approx(np.log(3), abs=0.05)
 
 
-@UNTIMED
 @given(st.lists(st.lists(st.integers(0, 5), max_size=8), max_size=3))
 def test_anything_has_a_finite_cost(pieces: list[list[int]]) -> None:
     train = [np.array(piece, np.int64) for piece in pieces]

@@ -66,7 +66,7 @@ def test_who_asks_for_a_moment_is_not_training(tmp_path: Path) -> None:
         taken.clear()
         asking = threading.Thread(target=ask)
         asking.start()
-        assert taken.wait(5)
+        assert taken.wait(60)
         with lock(tmp_path):
             pass
         asking.join()

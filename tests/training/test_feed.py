@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from musictk.controls import Controls
@@ -54,7 +54,6 @@ def test_a_step_is_the_same_whatever_came_before(small: SimpleNamespace) -> None
         assert np.array_equal(one, other)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.integers(0, 2**31), st.integers(0, 10_000), st.integers(1, 3))
 def test_a_dropped_label_becomes_0_and_others_stay(seed: int, draw: int, categories: int) -> None:
     before = np.arange(1, 1 + 50 * categories).reshape(50, categories)
