@@ -1,4 +1,4 @@
-"""Which points of the sample data each instrument of a soundfont plays, and which it repeats.
+"""Which points of its sample data a soundfont plays, which it repeats, and how fast.
 
 The synthesizer plays whatever is in memory, hangs or crashes where these are wrong. So it does
 where a loop ends with its sample, since of what it resamples it does not compute the last point,
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -16,9 +17,11 @@ from numpy.typing import NDArray
 
 from musictk.rendering.soundfont_format import LOOPED, LOOPS, SAMPLE, SoundfontFile, field, number
 
-_FASTEST = 400_000  # samples per second; the synthesizer takes forever to play faster ones
+_FASTEST = 65_535  # samples per second: the synthesizer keeps the rate in 16 bits
+_OCTAVE = 12  # semitones
 _ROM = 0x8000  # sample type: in the memory of a sound card, not in the file
 _PLACES = (20, 24, 28, 32)  # where a header has: start, end, start of the loop, end of the loop
+_RATE, _KEY = 36, 40  # where it has these
 _OFFSETS = ((0, 4), (1, 12), (2, 45), (3, 50))  # the generators that move each of them
 _KEYS = 43  # the generator with the lowest and the highest key, a byte each
 _TUNING = 1.1  # a sample can be tuned up by 1.2 semitones
@@ -26,12 +29,13 @@ _COARSE = 32_768  # points; the unit of the second generator of each pair
 Ranges = NDArray[np.int64]  # (samples, 4): start, end, start of the loop, end of the loop
 
 
-def with_right_loops(font: SoundfontFile, data: bytes, rate: int, highest: int) -> bytes | None:
-    """The file with loops that can be played; None where all of them can.
+def corrected(font: SoundfontFile, data: bytes, rate: int, highest: int) -> bytes | None:
+    """The file with loops and rates that can be played; None where all of them can.
 
     `rate`: samples per second of the audio; `highest`: the highest note (MIDI).
     Raises ValueError where an instrument plays what is not in the file, or has too short a loop.
     """
+    font = replace(font, lists={**font.lists, b"shdr": _slowed(font.lists[b"shdr"])})
     _require_samples(font)
     ranges, zones = _ranges(font, data), list(_zones(font))
     looped = sorted({zone[SAMPLE] for zone in zones if zone.get(LOOPS) in LOOPED})
@@ -41,16 +45,27 @@ def with_right_loops(font: SoundfontFile, data: bytes, rate: int, highest: int) 
     for zone in zones:
         least = int(shortest[zone[SAMPLE]]) if zone.get(LOOPS) in LOOPED else 0
         _require_zone(right[zone[SAMPLE]].tolist(), {} if _compressed(font) else zone, least)
-    if (right == ranges).all():
-        return None
-    return _written(font, data, right)
+    changed = _written(font, data, right, right != ranges)
+    return None if changed == data else changed
+
+
+def _slowed(headers: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Sample headers with rates that can be played: half of a rate is an octave, as is its key."""
+    slowed = headers.copy()
+    for header in slowed:
+        rate, key = number(header.tobytes(), _RATE), int(header[_KEY])
+        while rate > _FASTEST and _OCTAVE <= key < 128:
+            rate, key = round(rate / 2), key - _OCTAVE
+        header[_RATE : _RATE + 4] = list(rate.to_bytes(4, "little"))
+        header[_KEY] = key
+    return slowed
 
 
 def _require_samples(font: SoundfontFile) -> None:
     """Each sample lies in the data, with a rate and a pitch."""
     headers = font.lists[b"shdr"]
-    kind, key = field(headers, 44, "<u2"), field(headers, 40, "u1")
-    start, end, loop, loop_end, rate = (field(headers, at, "<u4") for at in (*_PLACES, 36))
+    kind, key = field(headers, 44, "<u2"), field(headers, _KEY, "u1")
+    start, end, loop, loop_end, rate = (field(headers, at, "<u4") for at in (*_PLACES, _RATE))
     fine = (start <= end) & (end <= _size(font)) & (loop <= loop_end)
     if not _compressed(font):
         fine &= (loop == loop_end) | ((start <= loop) & (loop_end <= _size(font)))
@@ -114,7 +129,7 @@ def _shortest(
     It has one for each 2 ** (octaves above the sample's key) * (rate of the sample / its own).
     """
     headers = font.lists[b"shdr"][:-1]
-    keys, rates = field(headers, 40, "u1").tolist(), field(headers, 36, "<u4").tolist()
+    keys, rates = field(headers, _KEY, "u1").tolist(), field(headers, _RATE, "<u4").tolist()
     shortest = np.ones(len(headers), np.int64)
     for zone in zones:
         sample = zone[SAMPLE]
@@ -152,12 +167,12 @@ def _require_zone(sample: list[int], zone: dict[int, int], least: int) -> None:
         raise ValueError("an instrument that plays what is not in its sample")
 
 
-def _written(font: SoundfontFile, data: bytes, ranges: Ranges) -> bytes:
-    """The file with these ranges in its sample headers."""
+def _written(font: SoundfontFile, data: bytes, ranges: Ranges, changed: NDArray[np.bool_]) -> bytes:
+    """The file with the sample headers of the font, and those of the ranges that are changed."""
     headers = font.lists[b"shdr"].copy()
-    for column in (2, 3) if _compressed(font) else (1, 2, 3):
-        place = _PLACES[column]
-        headers[:-1, place : place + 4] = ranges[:, [column]].astype("<u4").view(np.uint8)
-    changed = bytearray(data)
-    changed[font.headers : font.headers + headers.size] = headers.tobytes()
-    return bytes(changed)
+    for column, place in enumerate(_PLACES):
+        rows = np.flatnonzero(changed[:, column])
+        headers[rows, place : place + 4] = ranges[rows, column, None].astype("<u4").view(np.uint8)
+    written = bytearray(data)
+    written[font.headers : font.headers + headers.size] = headers.tobytes()
+    return bytes(written)

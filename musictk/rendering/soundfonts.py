@@ -9,7 +9,7 @@ from pathlib import Path
 from musictk.errors import MusictkError
 from musictk.files import cause, open_regular, scratch, writing
 from musictk.rendering.soundfont_format import read
-from musictk.rendering.soundfont_samples import with_right_loops
+from musictk.rendering.soundfont_samples import corrected
 
 BUILT_IN = Path(__file__).parent / "soundfont" / "FluidR3Mono_GM.sf3"  # General MIDI
 USER_FOLDERS = ("~/.local/share/soundfonts", "~/Library/Audio/Sounds/Banks")
@@ -35,17 +35,17 @@ def check_soundfont(path: Path) -> None:
     The synthesizer does not check the references between presets, instruments and samples, and
     crashes where one is wrong (SoundFont Technical Specification 2.04, section 7).
     """
-    _with_right_loops(path, rate=44_100, highest=0)
+    _corrected(path, rate=44_100, highest=0)
 
 
 @contextmanager
 def playable(path: Path, rate: int, highest: int) -> Iterator[Path]:
     """The soundfont to give the synthesizer; raises as `check_soundfont` does.
 
-    A temporary copy where loops had to be corrected. `rate`: samples per second of the audio;
+    A temporary copy where something had to be corrected. `rate`: samples per second of the audio;
     `highest`: the highest note (MIDI), for which a loop must be long enough.
     """
-    data = _with_right_loops(path, rate, highest)
+    data = _corrected(path, rate, highest)
     if data is None:
         yield path
         return
@@ -56,8 +56,8 @@ def playable(path: Path, rate: int, highest: int) -> Iterator[Path]:
         yield copy
 
 
-def _with_right_loops(path: Path, rate: int, highest: int) -> bytes | None:
-    """The content of a soundfont with corrected loops; None where all are right."""
+def _corrected(path: Path, rate: int, highest: int) -> bytes | None:
+    """The content of a soundfont with what the synthesizer can play; None where it is the same."""
     try:
         with open_regular(path) as file:
             data = file.read()
@@ -67,7 +67,7 @@ def _with_right_loops(path: Path, rate: int, highest: int) -> bytes | None:
     if data[:4] != b"RIFF" or data[8:12] != b"sfbk":
         raise MusictkError(f"{path} is not a soundfont", "choose an .sf2 or .sf3 file")
     try:
-        return with_right_loops(read(data), data, rate, highest)
+        return corrected(read(data), data, rate, highest)
     except (KeyError, ValueError) as error:
         hint = "choose another .sf2 or .sf3 file with --soundfont"
         raise MusictkError(f"the soundfont {path} is damaged", hint) from error

@@ -184,6 +184,18 @@ def test_a_loop_without_length_does_not_hang_the_synthesizer(
     assert rendered(path).any()
 
 
+@pytest.mark.parametrize("rate", [48_000, 65_535, 88_200, 96_000, 192_000])
+def test_samples_of_every_rate_sound_at_their_pitch(tmp_path: Path, rate: int) -> None:
+    """The synthesizer keeps 16 bits of it: those of 88,200 and more were silent."""
+    path = tiny_soundfont(tmp_path / "tiny.sf2")
+    altered(path, b"shdr", 36, struct.pack("<I", rate))
+    samples = audio.synthesize(phrase(0, False, range(60, 61)), path, audio.AudioSettings())
+    heard = samples[2_000:20_000, 0] * np.hanning(18_000)
+    found = np.abs(np.fft.rfft(heard, 1 << 18)).argmax() * 44_100 / (1 << 18)
+    cents = 1200 * np.log2(found / (rate / 100))
+    assert abs(cents) < 80  # the loop, of 46 frames at 96 kHz, has a whole number of them
+
+
 def test_a_loop_too_short_for_a_high_note_starts_earlier(tmp_path: Path) -> None:
     """At two octaves above its key nothing is left of a loop of two points: it would hang."""
     path = tiny_soundfont(tmp_path / "tiny.sf2", loop=(50, 52))
