@@ -59,7 +59,7 @@ def sample(
         ),
     ] = None,
     chords: Annotated[
-        str, typer.Option(metavar="CHORDS", help="Chords, a bar each: 'Am | F | C G | Am'.")
+        str, typer.Option(metavar="CHORDS", help="Chords, a bar each: 'Am | F | C G | %'.")
     ] = "",
     prompt: Annotated[
         Path | None,

@@ -38,13 +38,17 @@ class ChosenControl(NamedTuple):
         return bool(self.where) and bar_numbers(self.where) is None
 
     def values(self) -> list[str]:
-        """The values of successive bars; they are repeated. Raises UsageError for an empty one."""
-        values = [value.strip() for value in self.value.strip().strip("|").split("|")]
-        if not all(values):
-            raise UsageError(
-                f"a bar of {self.name}={self.value!r} is empty",
-                'write such as "Am | F | C G | Am"',
-            )
+        """The values of successive bars, which are repeated; "%" is that of the bar before.
+
+        Raises UsageError for an empty one, and for "%" in the first bar.
+        """
+        values: list[str] = []
+        for value in map(str.strip, self.value.strip().strip("|").split("|")):
+            if not value or (value == "%" and not values):
+                fault = "begins with %" if value else "has an empty bar"
+                hint = 'write such as "Am | F | C G | %"'
+                raise UsageError(f"{self.name}={self.value!r} {fault}", hint)
+            values.append(values[-1] if value == "%" else value)
         return values
 
     def from_bar(self, bar: int, where: str) -> ChosenControl:

@@ -21,14 +21,17 @@ _QUALITIES = {
     "dim": (0, 3, 6),
     "aug": (0, 4, 8),
 }
-_SPELLED = {
-    **{"maj": "", "maj7": "", "M7": "", "6": "", "add9": "", "min": "m", "-": "m", "m7": "m"},
-    **{"min7": "m", "m6": "m", "9": "7", "o": "dim", "°": "dim", "dim7": "dim", "m7b5": "dim"},
-    **{"ø": "dim", "+": "aug"},
-}
-_SAME = ("maj", "min", "-", "o", "°", "+")  # only other spellings
 NO_CHORD = "N"
-_CHORD = re.compile(r"([A-G][#♯b♭]*)(.*?)(?:/[A-G][#♯b♭]*)?")
+_NONE = ("N", "NC", "N.C.")
+_MINOR, _DIMINISHED, _AUGMENTED = ("m", "mi", "min", "-"), ("dim", "o", "°", "ø"), ("aug", "+")
+# A chord symbol without parentheses: root, triad, seventh or another tone, alterations, bass.
+_SYMBOL = re.compile(
+    r"([A-G][#♯b♭]*)"
+    r"((?i:maj|min|mi|dim|aug)|[Mm\-o°øΔ+])?"
+    r"((?:maj|M|Δ)?(?:6/9|69|7|9|11|13|6|5|2))?"
+    r"((?:(?:add|no|omit|[#♯b♭+-])(?:1[13]|[2-9])|sus[24]?|alt)*)"
+    r"(/[A-G][#♯b♭]*)?"
+)
 _LEAST = 0.65  # share of the sounding time that a chord's tones need
 
 
@@ -136,31 +139,41 @@ class Chord(Control):
         if len(chords) not in (1, self.parts):
             hint = 'a bar has one chord or two, such as "C G"'
             raise UnknownNameError(self.name, text.strip(), self.values, hint)
-        ids = [self._parse(chord) for chord in chords]
+        ids = [self._parse(chord)[0] for chord in chords]
         return np.array(ids * (self.parts // len(ids)), np.uint8)
 
     def simplified(self, text: str) -> str:
-        chords = text.split()
-        if not any(map(_has_more, chords)):
+        chords = [self._parse(chord) for chord in text.split()]
+        if all(exact for _, exact in chords):
             return ""
-        return " ".join(self.values[self._parse(chord) - 1] for chord in chords)
+        return " ".join(self.values[chord - 1] for chord, _ in chords)
 
-    def _parse(self, text: str) -> int:
-        if text.upper() == NO_CHORD:
-            return len(self.values)
-        found = _CHORD.fullmatch(text)
+    def _parse(self, text: str) -> tuple[int, bool]:
+        """The id of a chord symbol, and whether it names no more than that chord."""
+        if text.upper() in _NONE:
+            return len(self.values), True
+        found = _SYMBOL.fullmatch(re.sub("[(),]", "", text))
         root = None if found is None else pitch_class(found[1])
-        quality = None if found is None else _SPELLED.get(found[2], found[2])
-        if root is None or quality not in _QUALITIES:
+        if found is None or root is None:
             raise UnknownNameError(self.name, text, self.values)
-        return 1 + 12 * list(_QUALITIES).index(quality) + root
+        triad, seventh, altered = (found[part] or "" for part in (2, 3, 4))
+        quality = _quality(triad if triad == "M" else triad.lower(), seventh, altered)
+        further = seventh.removeprefix("7" if quality == "7" else "") + altered + (found[5] or "")
+        exact = not further and triad not in ("ø", "Δ")
+        return 1 + 12 * list(_QUALITIES).index(quality) + root, exact
 
 
-def _has_more(chord: str) -> bool:
-    """Whether a chord has a bass or a tone that its value lacks."""
-    found = _CHORD.fullmatch(chord)
-    quality = "" if found is None else found[2]
-    return "/" in chord or (quality in _SPELLED and quality not in _SAME)
+def _quality(triad: str, seventh: str, altered: str) -> str:
+    """The quality that is nearest to the parts of a chord symbol: its triad, or that with a minor
+    seventh. A suspended chord is one without what it suspends."""
+    lower, higher = (re.search(f"[{signs}]5", altered) for signs in ("b♭-", "#♯+"))
+    if triad in _DIMINISHED or (triad in _MINOR and lower):
+        return "dim"
+    if triad in _MINOR:
+        return "m"
+    if triad in _AUGMENTED or higher:
+        return "aug"
+    return "7" if not triad and seventh in ("7", "9", "11", "13") else ""
 
 
 def _bass(bars: Bars, parts: int) -> NDArray[np.float64]:

@@ -76,6 +76,11 @@ def test_a_section_is_named_in_any_case() -> None:
     assert words(plan([("b", "key", "C major")], form="AB"), "key")[2:] == ["C major"] * 2
 
 
+def test_a_bar_takes_the_chord_of_the_bar_before() -> None:
+    found = words(plan([("", "chord", "| Am | % | C G | % |")], form="AB"), "chord")
+    assert found == ["Am", "Am", "C G", "C G"]
+
+
 def test_a_prompt_keeps_its_own_facts() -> None:
     found = plan([("", "key", "C major")], prompt=3)
     assert words(found, "key") == [found.controls.made[3].values[0]] * 3 + ["C major"] * 8
@@ -89,7 +94,8 @@ def test_a_prompt_keeps_its_own_facts() -> None:
         (("", "colour", "red"), "no control 'colour'"),
         (("C", "key", "C"), "no section 'C'"),
         (("7-9", "key", "C"), "no bars 7-9"),
-        (("", "chord", "Am || C"), "is empty"),
+        (("", "chord", "Am || C"), "has an empty bar"),
+        (("", "chord", "% | C"), "begins with %"),
     ],
 )
 def test_errors_name_what_there_is(chosen: tuple[str, str, str], message: str) -> None:

@@ -315,8 +315,32 @@ def test_what_users_write(name: str, text: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
+    ("texts", "value"),
+    [
+        ("C Cmaj CM", "C"),
+        ("Cmaj7 CM7 CΔ CΔ9 C6 C6/9 C5 Csus4 Cadd9 C(add9) Cmaj7#11 C/E", "C"),
+        ("Cm Cmin C-", "Cm"),
+        ("Cm7 C-7 Cmi7 Cm9 Cm(maj7) CmM7 Cm7/G", "Cm"),
+        ("C7", "C7"),
+        ("C9 C13 C7sus4 C7b9 C7(b9,#11) C7alt C7/E", "C7"),
+        ("Cdim Co C°", "Cdim"),
+        ("Cdim7 Cø Cm7b5 Cm7(♭5)", "Cdim"),
+        ("Caug C+", "Caug"),
+        ("C+7 C7#5", "Caug"),
+        ("N NC N.C.", "N"),
+    ],
+)
+def test_chord_symbols(texts: str, value: str) -> None:
+    chord = control("chord")
+    for text in texts.split():
+        assert [chord.values[one - 1] for one in chord.parse(text)] == [value, value]
+    simplified = {chord.simplified(text) for text in texts.split()}
+    assert simplified in ({""}, {value})
+
+
+@pytest.mark.parametrize(
     ("name", "text"),
-    [("key", "H major"), ("chord", "Csus4"), ("chord", "C D E")],
+    [("key", "H major"), ("chord", "H7"), ("chord", "C7th"), ("chord", "C D E")],
 )
 def test_what_has_no_value_names_those_there_are(name: str, text: str) -> None:
     with pytest.raises(UnknownNameError) as error:
