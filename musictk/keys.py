@@ -26,6 +26,7 @@ _ROTATED = np.stack([np.roll(profile, tonic) for profile in _CENTRED for tonic i
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _NOTE = re.compile(r"([A-Ga-g])([#♯b♭]*)")
 _KEY = re.compile(rf"{_NOTE.pattern}\s*(major|maj|minor|min|m|)", re.IGNORECASE)
+_IN_WORDS = re.compile(r"[\s-]*(flat|sharp)\b", re.IGNORECASE)
 # Semitones above the tonic; of minor keys the harmonic and the melodic scale.
 _SCALES = ((0, 2, 4, 5, 7, 9, 11), (0, 2, 3, 5, 7, 8, 9, 10, 11))
 
@@ -63,8 +64,9 @@ def pitch_class(name: str) -> int | None:
 
 
 def find_key(name: str) -> int | None:
-    """The index in KEYS of a key such as "E minor", "Em" or "Eb"; None if it is none."""
-    found = _KEY.fullmatch(name.strip())
+    """The index in KEYS of a key such as "E minor", "Em", "Eb" or "E flat"; None if it is none."""
+    signs = _IN_WORDS.sub(lambda word: "b" if word[1].lower() == "flat" else "#", name.strip())
+    found = _KEY.fullmatch(signs)
     if found is None:
         return None
     letter, accidentals, mode = found.groups()

@@ -298,6 +298,8 @@ def test_metres_and_tempos_are_those_of_each_bar() -> None:
         ("key", "Em", "E minor"),
         ("key", "D# major", "Eb major"),
         ("key", "Bb", "Bb major"),
+        ("key", "E-flat major", "Eb major"),
+        ("key", "F Sharp minor", "F# minor"),
         ("chord", "Am7", "Am"),
         ("chord", "Gb", "F#"),
         ("chord", "C/E", "C"),
