@@ -106,10 +106,12 @@ def seconds() -> float:
 
 def save(flags: argparse.Namespace, rows: list[dict[str, Any]]) -> None:
     """Keep the table."""
-    rows = kept("sizes", rows) if flags.add else rows
+    minutes = f"{flags.minutes:g}"
+    file = f"sizes.{minutes}"
+    rows = kept(file, rows) if flags.add else rows
     note = "one thread each, as `musictk train --scratch --minutes` trains them; one seed"
-    title = "Architectures and sizes after equal time: tier A and JS Fakes, valid"
-    keep("sizes", title, f"WORKSPACE --minutes {flags.minutes:g}", rows, note)
+    title = f"Architectures and sizes after {minutes} minutes: tier A and JS Fakes, valid"
+    keep("sizes", title, f"WORKSPACE --minutes {minutes}", rows, note, file, named=False)
 
 
 if __name__ == "__main__":
