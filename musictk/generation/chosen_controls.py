@@ -176,7 +176,7 @@ def approximations(
 
 
 def simplifications(controls: Controls, chosen: Sequence[ChosenControl]) -> list[str]:
-    """What the model is given instead of finer values, such as "chord=Cmaj7 as C"."""
+    """What the model is given instead of values that it lacks, such as "chord=Cmaj7 as C"."""
     return _instead(controls, chosen, lambda control, text: control.simplified(text))
 
 

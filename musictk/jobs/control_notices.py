@@ -39,7 +39,7 @@ def announce_controls(
     if instead := approximations(controls, tokenizer, chosen):
         listener.notice(f"the model writes {', '.join(instead)}, the nearest in its vocabulary")
     if instead := simplifications(controls, chosen):
-        listener.notice(f"the model is given {', '.join(instead)}: it knows no finer values")
+        listener.notice(f"the model is given {', '.join(instead)}: the nearest that it knows")
 
 
 def announce_plan(
