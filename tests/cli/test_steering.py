@@ -147,7 +147,7 @@ def test_a_piece_that_repeats_its_theme_to_the_end_is_named(shell: Shell) -> Non
     ("asked", "named"),
     [
         (["--control", "key=H minor"], "no key 'H minor'"),
-        (["--chords", "Am | Csus4"], "no chord 'Csus4'"),
+        (["--chords", "Am | C7th"], "no chord 'C7th'"),
         (["--control", "metre=7/16"], "no metre '7/16'"),
         (["--control", "metre=4/2"], "metre '4/2'"),
         (["--control", "metre=7/8"], "for the whole piece: --metre 7/8"),
