@@ -63,10 +63,14 @@ class Composers(Database):
         """Make `alias` another name of `composer`; a composer of that name is joined with it.
 
         Returns the number of files that moved to `composer`; their labels and splits stay. See
-        `unalias`. Raises UnknownNameError where `composer` is unknown.
+        `unalias`. Raises UnknownNameError where `composer` is unknown, UsageError where `alias` is
+        its name.
         """
         with self.writing() as session:
             target = find_composer(session, composer)
+            if fold(target.name) == fold(alias):
+                hint = "to keep the other one, first separate them: musictk catalog unalias NAME"
+                raise UsageError(f"{alias!r} is the name of the composer {composer!r}", hint)
             taken = session.get(Alias, fold(alias))
             if taken is None:
                 session.add(Alias(key=fold(alias), spelling=alias, composer_id=target.id))

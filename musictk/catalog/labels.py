@@ -116,6 +116,7 @@ def _meant(session: Session, key: str, by: str) -> list[File]:
 def _set(session: Session, file: File, category: str, value: str) -> None:
     if category == "composer":
         file.composer_id = named_composer(session, value).id if value else None
+        file.joined_from = None
         return
     if category in ("split", "cluster") or not category:
         raise UsageError(f"{category!r} cannot be a label", "assign splits with: catalog split")

@@ -86,7 +86,7 @@ class Pieces(Database):
             changed = 0
             for owner, ids in by_owner.items():
                 change = update(File).where(File.composer_id.is_distinct_from(owner))
-                change = change.values(composer_id=owner)
+                change = change.values(composer_id=owner, joined_from=None)
                 for chunk in chunks(ids):
                     done = session.connection().execute(change.where(File.id.in_(chunk)))
                     changed += done.rowcount

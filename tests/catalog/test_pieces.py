@@ -109,6 +109,20 @@ def test_an_alias_merges_composers(filled: Catalog) -> None:
     assert [(row["name"], row["files"]) for row in filled.composers()] == [("Bach", 6)]
     with pytest.raises(UnknownNameError):
         filled.alias("Nobody", "x")
+    with pytest.raises(UsageError, match="'bach' is the name of the composer 'CPE_Bach'"):
+        filled.alias("CPE_Bach", "bach")
+
+
+def test_a_composer_that_was_set_after_a_join_stays(filled: Catalog) -> None:
+    filled.alias("Bach", "CPE_Bach")
+    filled.label("4", "composer", "Krebs")
+    filled.label("5", "composer", "Bach")
+    filled.set_composers({("midis/Bach/6.mid", ""): "Liszt"})
+    filled.alias("Liszt", "Krebs")
+    assert filled.unalias("CPE_Bach") == 0
+    assert filled.unalias("Krebs") == 1
+    composers = {key: filled.show(key)["composer"] for key in "456"}
+    assert composers == {"4": "Krebs", "5": "Bach", "6": "Liszt"}
 
 
 def test_similar_names_are_listed(catalog: Catalog, find: Find) -> None:
