@@ -88,7 +88,7 @@ class Listing(Database):
             file = select_one(session, key)
             duplicates = session.scalars(
                 select(File.title)
-                .where(File.cluster == file.cluster, File.id != file.id)
+                .where(File.cluster == file.cluster, File.cluster.is_not(None), File.id != file.id)
                 .order_by(File.title)
             )
             facts, places = next(describe(session, [file.id]))

@@ -165,6 +165,11 @@ def test_near_duplicates_are_listed(filled: Catalog) -> None:
     assert filled.show("Piece 1")["near_duplicates"] == ["Piece 2"]
 
 
+def test_rejected_files_have_no_near_duplicates(catalog: Catalog, find: Find) -> None:
+    catalog.record([find(1, code="corrupt", facts={}), find(2, code="no_notes", facts={})])
+    assert catalog.show("1")["near_duplicates"] == []
+
+
 def test_labels_by_table(filled: Catalog, tmp_path: Path) -> None:
     table = tmp_path / "labels.csv"
     table.write_text("composer,period,mood\nBach,Baroque,\nNobody,None,x\n", "utf-8")
