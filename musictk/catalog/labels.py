@@ -23,15 +23,16 @@ _KEYS = ("file", "path", "sha256", "composer")  # columns that select files
 
 
 class Labels(Database):
-    """Set labels of files. An empty value removes the label."""
+    """Set labels of files."""
 
     def label(self, selection: str, category: str, value: str) -> int:
         """Label the files that `selection` matches; return their number.
 
         `selection` is the first of these that matches: an id, a path, the first digits of a
         SHA-256, the name of a composer (all files by it), a title. The category `composer` sets the
-        composer itself. Raises UnknownNameError where nothing matches, UsageError where a path or
-        title matches several files, and for the categories `split` and `cluster`.
+        composer itself. An empty value removes the label. Raises UnknownNameError where nothing
+        matches, UsageError where a path or title matches several files, and for the categories
+        `split` and `cluster`.
         """
         with self.writing() as session:
             files = select_labelled(session, selection)
@@ -49,7 +50,7 @@ class Labels(Database):
 
     def label_csv(self, path: Path) -> dict[str, Any]:
         """Label by a table with a header: one column (file, path, sha256 or composer) selects
-        files, each other column is a category.
+        files, each other column is a category. An empty cell changes nothing.
 
         Returns {"labels": labels set, "rows": rows, "unknown": keys that matched no file, or
         several}. Raises UsageError where no column selects files.
@@ -75,7 +76,7 @@ class Labels(Database):
                     unknown.append(named)
                 for file in files:
                     for category, value in row.items():
-                        if category != key and category:
+                        if category not in (key, "") and value.strip():
                             _set(session, file, category, value.strip())
                             count += 1
         return {"labels": count, "rows": len(rows), "unknown": unknown}

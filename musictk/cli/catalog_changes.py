@@ -29,7 +29,8 @@ def label(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="CSV table: a file or composer column, and one column per category.",
+            help="CSV table: a file or composer column, and one column per category; empty cells"
+            " change nothing.",
         ),
     ] = None,
 ) -> None:
