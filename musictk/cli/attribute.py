@@ -13,7 +13,9 @@ from musictk.cli.music import MusicFile, named_music
 def attribute(
     context: typer.Context,
     file: MusicFile,
-    top: Annotated[int, typer.Option(metavar="N", min=1, help="Number of composers to print.")] = 5,
+    top: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Number of composers to print; --json has all.")
+    ] = 5,
 ) -> None:
     """Estimate which composer of the catalog a piece sounds like.
 
